@@ -1,3 +1,44 @@
-"""Thawline: a pretrained transformer becomes a text classifier."""
+"""Thawline: a pretrained transformer becomes a text classifier, by every strategy there is.
+
+Importing this package is quick: nothing heavy is loaded before it is used. It also makes the
+Auto classes of transformers know Thawline's own saved models, whenever those are imported.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+import wrapt
+
+if TYPE_CHECKING:
+    from thawline.classifier import TextClassifier
+    from thawline.errors import ThawlineError
 
 __version__ = "0.1.0"
+__all__ = ["TextClassifier", "ThawlineError", "__version__"]
+
+_HOMES = {"TextClassifier": "thawline.classifier", "ThawlineError": "thawline.errors"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'thawline' has no attribute '{name}'")
+
+
+@wrapt.when_imported("transformers.models.auto.configuration_auto")
+def _register_config(module: Any) -> None:
+    from thawline.configuration import ThawlineConfig
+
+    module.AutoConfig.register(ThawlineConfig.model_type, ThawlineConfig, exist_ok=True)
+
+
+@wrapt.when_imported("transformers.models.auto.modeling_auto")
+def _register_model(module: Any) -> None:
+    from thawline.configuration import ThawlineConfig
+    from thawline.modeling import ThawlineForSequenceClassification
+
+    module.AutoModelForSequenceClassification.register(
+        ThawlineConfig, ThawlineForSequenceClassification, exist_ok=True
+    )

@@ -38,6 +38,12 @@ class TokensConfig:
     truncation_side: str = "right"  # the side that is cut off
 
 
+LEARNING_RATES = {"head": 1e-3}
+"""Each strategy's own learning rate; one shared rate would make some look broken."""
+
+EPOCHS = 3
+"""Epochs where a head has no exact fit and none were named."""
+
 DEFAULT_MAX_LENGTH = 512
 """Tokens kept of each text unless told otherwise."""
 
@@ -64,6 +70,29 @@ class HeadConfig:
 
 
 @dataclass(frozen=True)
+class LoraConfig:
+    """Low-rank adapters, where the strategy's string does not say."""
+
+    r: int = 4
+    alpha: float = 32
+    dropout: float = 0.1
+    targets: str | None = None  # modules' names joined by +; None: the family's query projection
+    from_block: int = 1  # blocks count from 1
+
+
+@dataclass(frozen=True)
+class ExactConfig:
+    """The exact fit of a linear head."""
+
+    penalties: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
+    patience: int = 2  # penalties in a row that may raise the validation loss
+    max_iterations: int = 500
+    tolerance: float = 1e-7  # relative decrease of the loss at which a fit is done
+    rows_per_block: int = 4_096
+    cache_bytes: int = 512 * 2**20  # features up to this size are kept in memory between passes
+
+
+@dataclass(frozen=True)
 class TrainingConfig:
     """The training loop."""
 
@@ -76,16 +105,27 @@ class TrainingConfig:
 
 
 @dataclass(frozen=True)
+class MetricsConfig:
+    """How scores and their intervals are computed."""
+
+    confidence: float = 0.95  # of every interval
+    resamples: int = 1_000  # bootstrap draws of all rows
+    bins: int = 15  # of confidence, for the calibration error
+    seed: int = 0  # of the bootstrap
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole `fit`, resolved; it is saved with the run."""
 
-    backbone: str
+    backbone: str = "minilm"  # a folder, a packaged name or a hub id
     strategy: str = "head"
     seed: int = 0
     data: DataConfig = field(default_factory=DataConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
     prefix: PrefixConfig = field(default_factory=PrefixConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+    exact: ExactConfig = field(default_factory=ExactConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,0 +1,52 @@
+# `make demo` and `make test` are all that a fresh clone needs: each installs first.
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+# Each of the two test workers computes on one thread, and an idle thread sleeps at once instead
+# of spinning: on busy cores spinning threads make toy models many times slower.
+ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
+OFFLINE := HF_HUB_OFFLINE=1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow lint format clean
+
+help: ## show what there is to make
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(INSTALLED) ## make .venv with the command and all that the tests need
+
+# torch goes first and exactly: a looser request, resolved among the other packages, can fetch
+# gigabytes of CUDA packages before it settles.
+$(INSTALLED): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("expected Python 3.11 or newer, found %d.%d; run make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install torch==2.13.0
+	$(BIN)/python -m pip install -e ".[dev]" -c constraints.txt
+	touch $@
+
+demo: install ## fit a head on real reviews, then read two sentences
+	rm -rf runs/demo
+	.venv/bin/thawline fit --data examples/reviews --labels neg,pos --backbone minilm --strategy head --out runs/demo
+	.venv/bin/thawline predict runs/demo "A warm, funny film with a wonderful cast." "Two hours of my life that nobody will give back."
+
+lint: install ## ruff and mypy
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test: lint ## lint, types and every test that takes seconds
+	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: install ## the tests that take minutes
+	OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 $(OFFLINE) $(BIN)/python -m pytest -m slow --timeout=3600
+
+format: install ## let ruff mend what it can
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## remove .venv, caches and builds (runs/ stays)
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf src/*.egg-info

@@ -1,0 +1,157 @@
+"""The saved classifier: a folder that transformers can read where it should, and refuses where not.
+
+Layout: ``config.json`` with labels, ``model.safetensors``, the tokenizer's files, and
+``thawline.json`` with how texts are read. With a native head the folder is a plain transformers
+model; any other head has a model type of its own, which `import thawline` registers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from thawline.compat import quieten_transformers
+from thawline.config import PrefixConfig
+from thawline.data import Labels
+from thawline.errors import ThawlineError
+from thawline.fitted import Fitted, Reading
+from thawline.heads import parse_head
+from thawline.inference import text_logits
+from thawline.metrics import probabilities
+from thawline.progress import Reporter
+
+FORMAT = 1
+SETTINGS = "thawline.json"
+FOLDER = "model"
+"""The artifact's folder within a run's."""
+
+TOLERANCE = 1e-5
+"""How far apart the same probabilities may lie in fp32, in this process and in a fresh one."""
+
+
+def save(fitted: Fitted, folder: Path) -> None:
+    """Write a classifier; the folder appears whole or not at all.
+
+    Raises:
+        ThawlineError: something is there already.
+    """
+    if folder.exists():
+        raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another --out")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        quieten_transformers()
+        fitted.tokenizer.model_max_length = fitted.reading.max_length
+        fitted.tokenizer.truncation_side = fitted.reading.truncation_side
+        fitted.model.save_pretrained(temporary, safe_serialization=True)
+        fitted.tokenizer.save_pretrained(temporary)
+        settings = {
+            "format": FORMAT,
+            "labels": fitted.labels.to_dict(),
+            "reading": asdict(fitted.reading),
+            "head": str(fitted.head),
+            "strategy": fitted.strategy,
+            "backbone": fitted.backbone,
+        }
+        (temporary / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def find(path: Path) -> Path:
+    """Return the artifact's folder: the path itself, or ``model`` within a run's folder.
+
+    Raises:
+        ThawlineError: there is none.
+    """
+    for folder in (path, path / FOLDER):
+        if (folder / SETTINGS).is_file():
+            return folder
+    found = "no such folder" if not path.exists() else f"no {SETTINGS} in it or in its {FOLDER}/"
+    raise ThawlineError(
+        f"a run or a saved classifier at '{path}'", found, "give the folder that fit printed"
+    )
+
+
+def load(path: Path) -> Fitted:
+    """Load a classifier from a run's or an artifact's folder, in fp32 and evaluation mode.
+
+    Raises:
+        ThawlineError: there is none, or parts of it are missing or damaged.
+    """
+    folder = find(path)
+    quieten_transformers()
+    try:
+        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+        reading = Reading(**(settings["reading"] | {"stages": tuple(settings["reading"]["stages"])}))
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ThawlineError(
+            f"a whole saved classifier in '{folder}'", str(error), "save it again, or run fit again"
+        ) from error
+    if info["missing_keys"]:
+        raise ThawlineError(
+            f"all weights in '{folder}'", f"{sorted(info['missing_keys'])[0]} missing", "run fit again"
+        )
+    tokenizer.padding_side = "right"
+    return Fitted(
+        model=model.eval(),
+        tokenizer=tokenizer,
+        labels=Labels.from_dict(settings["labels"]),
+        reading=reading,
+        head=parse_head(settings["head"]),
+        strategy=settings["strategy"],
+        backbone=settings["backbone"],
+    )
+
+
+def prove(fitted: Fitted, folder: Path, texts: Sequence[str]) -> float:
+    """Let a fresh process load the folder and classify texts; compare with this process, in fp32.
+
+    Returns:
+        The largest difference between two probabilities.
+
+    Raises:
+        ThawlineError: the fresh process failed, or a difference is above `TOLERANCE`.
+    """
+    here = probabilities(text_logits(fitted, texts, PrefixConfig(), Reporter()))
+    there = _classify_in_fresh_process(folder, texts)
+    difference = float(np.abs(here - there).max())
+    if not difference <= TOLERANCE:
+        raise ThawlineError(
+            f"the saved classifier to give the same probabilities within {TOLERANCE:g}",
+            f"a difference of {difference:.3g}",
+            "keep this folder and report it: the artifact cannot be trusted",
+        )
+    return difference
+
+
+def _classify_in_fresh_process(folder: Path, texts: Sequence[str]) -> NDArray[np.float64]:
+    command = [sys.executable, "-m", "thawline.selftest", str(folder)]
+    done = subprocess.run(command, input=json.dumps(list(texts)), capture_output=True, text=True, encoding="utf-8")
+    if done.returncode != 0:
+        raise ThawlineError(
+            "a fresh process to load the saved classifier",
+            (done.stderr.strip().splitlines() or ["no message"])[-1],
+            f"try python -m thawline.selftest {folder}",
+        )
+    return np.array(json.loads(done.stdout), dtype=np.float64)

@@ -1,0 +1,17 @@
+"""Pretrained transformers, seen as rows of stages."""
+
+from thawline.backbones.loading import Backbone, load_backbone, load_native, resolve
+from thawline.backbones.pooling import POOLINGS, pool
+from thawline.backbones.stack import Family, Stack, register_family
+
+__all__ = [
+    "POOLINGS",
+    "Backbone",
+    "Family",
+    "Stack",
+    "load_backbone",
+    "load_native",
+    "pool",
+    "register_family",
+    "resolve",
+]

@@ -1,0 +1,110 @@
+"""The few differences between platforms and library versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import time
+from functools import cache
+from importlib import metadata
+from typing import Any
+
+
+def peak_memory_bytes() -> int:
+    """Return the largest resident size that this process has had, in bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        import psutil
+
+        return int(psutil.Process().memory_info().peak_wset)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def pick_device() -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``: the fastest that this machine has."""
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _matmul_rate(dtype: Any, size: int = 1_024, repeats: int = 6) -> float:
+    """Return the best of several timings of a matrix product, in floating-point operations a second."""
+    import torch
+
+    left = torch.ones(size, size, dtype=dtype)
+    right = left @ left
+    best = float("inf")
+    for _ in range(repeats):
+        start = time.perf_counter()
+        right = left @ left
+        best = min(best, time.perf_counter() - start)
+    return 2 * size**3 / best if right.numel() else 0.0
+
+
+@cache
+def matmul_rates() -> dict[str, float]:
+    """Measure this CPU's rate for square matrix products in fp32 and bf16 (about 0.1 s, once)."""
+    import torch
+
+    return {
+        "float32": _matmul_rate(torch.float32),
+        "bfloat16": _matmul_rate(torch.bfloat16),
+    }
+
+
+def pick_dtype(wanted: str, device: str) -> str:
+    """Resolve ``auto``: bfloat16 where this device is clearly faster with it, else float32."""
+    if wanted != "auto":
+        return wanted
+    if device == "cuda":
+        import torch
+
+        return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
+    if device == "mps":
+        return "float32"
+    rates = matmul_rates()
+    return "bfloat16" if rates["bfloat16"] > 1.3 * rates["float32"] else "float32"
+
+
+def cpu_name() -> str:
+    """Return the processor's name as the operating system tells it."""
+    if sys.platform == "linux":
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            for line in info:
+                if line.startswith("model name"):
+                    return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def hardware() -> dict[str, Any]:
+    """Describe this machine for a record: JSON values, bytes and counts."""
+    import psutil
+    import torch
+
+    return {
+        "cpu": cpu_name(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpu": torch.cuda.get_device_name(0) if torch.cuda.is_available() else None,
+        "platform": platform.platform(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that a result depends on."""
+    names = ("thawline", "torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn")
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}
+
+
+def quieten_transformers() -> None:
+    """Keep transformers' progress bars and notices off the terminal; errors still come through."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()

@@ -1,0 +1,194 @@
+"""Labelled texts in train, validation and test, and how each of them came about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from thawline.config import ROW_SEED, DataConfig
+from thawline.data.labels import IntArray, Labels, plain, shown
+from thawline.data.sources import SPLITS, Part, find_source
+from thawline.data.splits import Drawn, Splits
+from thawline.errors import ThawlineError, did_you_mean
+
+ALL = "all"
+"""In place of a split: every row of every labelled split."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledTexts:
+    """Texts with the ids of their classes.
+
+    Attributes:
+        texts: the text of each row.
+        labels: (rows,) int64 ids.
+        rows: (rows,) int64 row numbers in the source's split, counting from 0.
+        source: the name of that split; several are joined by "+".
+    """
+
+    texts: list[str]
+    labels: IntArray
+    rows: IntArray
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, positions: Sequence[int] | npt.NDArray[np.integer[Any]]) -> LabelledTexts:
+        """Return the rows at these positions, in their order."""
+        where = np.asarray(positions, dtype=np.int64)
+        texts = [self.texts[position] for position in where]
+        return LabelledTexts(texts, self.labels[where], self.rows[where], self.source)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A set, split and ready to train on.
+
+    Attributes:
+        name: a short name, without a path.
+        labels: its classes.
+        train: what is trained on.
+        validation: what is selected on.
+        test: what is measured on, once.
+        protocol: as JSON values: under "splits", for each of the three its "source", "rows"
+            (their number) and "how" it came about; "row_seed"; "limit".
+        notes: what the user should know, a line each.
+    """
+
+    name: str
+    labels: Labels
+    train: LabelledTexts
+    validation: LabelledTexts
+    test: LabelledTexts
+    protocol: dict[str, Any]
+    notes: tuple[str, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over the texts and the label ids of all three splits, in hexadecimal."""
+        digest = hashlib.sha256()
+        for split in (self.train, self.validation, self.test):
+            digest.update(f"{len(split)}\n".encode())
+            for text, label in zip(split.texts, split.labels, strict=True):
+                encoded = text.encode()
+                digest.update(f"{label} {len(encoded)}\n".encode() + encoded)
+        return digest.hexdigest()
+
+
+def load(config: DataConfig) -> Dataset:
+    """Read a set and split it.
+
+    Raises:
+        ThawlineError: whatever in the configuration, the files or their rows cannot work.
+    """
+    source = find_source(config)
+    splits = Splits(source, config)
+    labels = _find_labels(splits.base, config.labels)
+    drawn = {split: splits.draw(split) for split in SPLITS}
+    train_classes = _check_train(drawn["train"], labels)
+    texts = {
+        split: _labelled_texts(rows, labels, train_classes, f"classes in {split} that train has")
+        for split, rows in drawn.items()
+    }
+    return Dataset(
+        source.name,
+        labels,
+        **texts,
+        protocol=_protocol(drawn, config),
+        notes=(*source.notes, *(note for rows in drawn.values() for note in rows.notes)),
+    )
+
+
+def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
+    """Read one split, as `load` draws it, with the classes of a model.
+
+    Only what the split needs is read, so that a folder may hold nothing but a test file.
+
+    Args:
+        config: where the set is; its limit and shares hold, its label names do not.
+        split: train, validation or test; or all, for every row of every labelled split.
+        labels: the model's classes.
+
+    Raises:
+        ThawlineError: another split, a class that the model does not know, or whatever in the
+            configuration, the files or their rows cannot work.
+    """
+    if split not in (*SPLITS, ALL):
+        raise ThawlineError("a split", repr(split), did_you_mean(split, (*SPLITS, ALL)))
+    splits = Splits(find_source(config), config)
+    drawn = splits.draw_all() if split == ALL else [splits.draw(split)]
+    every_class = np.arange(len(labels))
+    return _joined(
+        [
+            _labelled_texts(rows, labels, every_class, "classes that the model knows")
+            for rows in drawn
+        ]
+    )
+
+
+def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
+    """Return the classes of the part that is trained on, named by the user or by the source."""
+    labels = Labels.from_raw(base.raw_labels, names)
+    if len(labels) < 2:
+        raise ThawlineError(
+            f"at least two classes in {base.table.where}",
+            f"only {labels.described()}",
+            "add rows of another class, or name another column with --label",
+        )
+    known = base.class_names
+    ids = [value for value in labels.values if isinstance(value, int) and 0 <= value < len(known)]
+    if names is None and len(ids) == len(labels):
+        return Labels(tuple(known[i] for i in ids), labels.values)
+    return labels
+
+
+def _check_train(train: Drawn, labels: Labels) -> IntArray:
+    """Return the ids in train, at least two."""
+    ids: IntArray = np.unique(labels.lookup(train.raw_labels))
+    if len(ids) < 2:
+        found = f"{len(train.rows):,} rows of {labels.names[ids[0]]}" if len(ids) else "no rows"
+        mend = "raise --limit, or add rows of the other classes"
+        raise ThawlineError("at least two classes in train", found, mend)
+    return ids
+
+
+def _labelled_texts(drawn: Drawn, labels: Labels, allowed: IntArray, what: str) -> LabelledTexts:
+    """Return the drawn rows; each must be of an allowed class (ids), described by `what`."""
+    raw, part = drawn.raw_labels, drawn.part
+    ids = labels.lookup(raw)
+    foreign = np.flatnonzero(~np.isin(ids, allowed))
+    if len(foreign):
+        first = foreign[0]
+        raise ThawlineError(
+            f"{what} ({shown(labels.names[i] for i in allowed)})",
+            f"{plain(raw[first])!r} in row {drawn.rows[first]} (counting from 0) of "
+            f"{part.table.where}",
+            "take that class out, or train on rows of it (a higher --limit draws more)",
+        )
+    texts = part.texts
+    return LabelledTexts([texts[row] for row in drawn.rows], ids, drawn.rows, part.name)
+
+
+def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
+    return LabelledTexts(
+        [text for part in parts for text in part.texts],
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.rows for part in parts]),
+        "+".join(part.source for part in parts),
+    )
+
+
+def _protocol(drawn: Mapping[str, Drawn], config: DataConfig) -> dict[str, Any]:
+    described = {
+        split: {"source": rows.part.name, "rows": len(rows.rows), "how": rows.how}
+        for split, rows in drawn.items()
+    }
+    limit = None if config.limit is None else list(config.limit)
+    return {"splits": described, "row_seed": ROW_SEED, "limit": limit}

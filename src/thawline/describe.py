@@ -1,0 +1,78 @@
+"""What a strategy would do to a backbone: stages, thaw line and parameters, without any data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from thawline.adaptation import Plan, make_plan
+from thawline.backbones import Backbone, load_backbone
+from thawline.config import Config
+from thawline.configuration import ThawlineConfig
+from thawline.fitted import count_parameters
+from thawline.modeling import ThawlineForSequenceClassification
+
+
+def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
+    """Say what `fit` would train.
+
+    Args:
+        config: backbone, strategy and head.
+        n_labels: the number of classes.
+
+    Returns:
+        JSON values: ``stages`` (name and parameters of each), ``line``, ``parameters`` and the
+        settings that would be resolved.
+
+    Raises:
+        ThawlineError: the backbone cannot be loaded or the settings do not fit it.
+    """
+    backbone = load_backbone(config.backbone)
+    plan = make_plan(backbone, config)
+    stack = backbone.stack
+    stages = [
+        {
+            "stage": stage,
+            "name": "embeddings" if stage == 0 else f"block {stage}",
+            "parameters": sum(
+                parameter.numel()
+                for module in stack.modules_of(stage)
+                for parameter in module.parameters()
+            ),
+            "frozen": stage < plan.line,
+        }
+        for stage in range(stack.depth + 1)
+    ]
+    return {
+        "backbone": backbone.name,
+        "family": stack.model.config.model_type,
+        "hidden_size": stack.hidden_size,
+        "max_length": plan.max_length,
+        "strategy": str(plan.strategy),
+        "line": plan.line,
+        "head": str(plan.head),
+        "pooling": plan.pooling,
+        "features": "chosen on validation" if len(plan.candidates) > 1 else list(plan.candidates[0]),
+        "stages": stages,
+        "parameters": count_parameters(_blueprint(backbone, plan, n_labels), plan.line),
+    }
+
+
+def _blueprint(backbone: Backbone, plan: Plan, n_labels: int) -> PreTrainedModel:
+    """Return the classifier's layout without weights.
+
+    Where the exact fit is yet to choose its features, the head is that of the last stage.
+    """
+    config = backbone.stack.model.config
+    with torch.device("meta"):
+        if plan.head.kind == "native":
+            own = type(config).from_dict(config.to_dict() | {"num_labels": n_labels})
+            return AutoModelForSequenceClassification.from_config(own)
+        stages = plan.candidates[0] if len(plan.candidates) == 1 else (backbone.stack.depth,)
+        return ThawlineForSequenceClassification(
+            ThawlineConfig(
+                backbone=config.to_dict(), head=str(plan.head), stages=stages, num_labels=n_labels
+            )
+        )

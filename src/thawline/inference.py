@@ -1,0 +1,117 @@
+"""From texts to logits, in batches, from whatever is stored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from thawline.compat import pick_device, pick_dtype
+from thawline.config import PrefixConfig
+from thawline.fitted import Fitted
+from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.progress import Reporter
+from thawline.store import Features
+from thawline.tokens import plan_batches, tokenize
+
+ROWS_PER_BLOCK = 4_096
+"""Rows of stored features that a head sees at once."""
+
+
+def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
+    """Run a head over stored features; returns ``(rows, labels)``."""
+    head.eval()
+    with torch.inference_mode():
+        blocks = [head(block).numpy() for block in features.blocks(ROWS_PER_BLOCK)]
+    return np.concatenate(blocks).astype(np.float32)
+
+
+def stored_logits(
+    fitted: Fitted,
+    texts: Sequence[str],
+    config: PrefixConfig,
+    report: PassReport,
+    reporter: Reporter,
+) -> NDArray[np.float32]:
+    """Classify texts whose prefix is frozen: their states come from the store or go into it.
+
+    Returns:
+        Logits, ``(texts, labels)``.
+    """
+    reading, backbone = fitted.reading, fitted.as_backbone()
+    entry = open_entry(backbone, reading.max_length, reading.truncation_side, config)
+    ensure_states(entry, backbone, texts, config, report, reporter)
+    features = entry.features(texts, reading.stages, reading.pooling)
+    return head_logits(fitted.head_module(), features)
+
+
+def text_logits(
+    fitted: Fitted,
+    texts: Sequence[str],
+    config: PrefixConfig,
+    reporter: Reporter,
+    *,
+    dtype: str = "float32",
+) -> NDArray[np.float32]:
+    """Classify texts with the whole model, in length-sorted batches; nothing is stored.
+
+    Args:
+        fitted: the classifier.
+        texts: any number of texts.
+        config: the token budget of a batch.
+        reporter: told how many texts are done.
+        dtype: ``float32``, ``bfloat16`` or ``auto``; bfloat16 runs under autocast.
+
+    Returns:
+        Logits, ``(texts, labels)``, in the order of the texts.
+    """
+    device = pick_device()
+    reading = fitted.reading
+    tokens = tokenize(
+        fitted.tokenizer,
+        texts,
+        max_length=reading.max_length,
+        truncation_side=reading.truncation_side,
+    )
+    batches = plan_batches(
+        tokens.lengths, tokens_per_batch=config.tokens_per_batch, density=config.density
+    )
+    logits = np.empty((len(texts), len(fitted.labels)), dtype=np.float32)
+    low = pick_dtype(dtype, device) == "bfloat16"
+    model = fitted.model.to(device).eval()
+    with (
+        torch.inference_mode(),
+        torch.autocast(device, torch.bfloat16, enabled=low),
+        reporter.task("predicting", len(texts)) as advance,
+    ):
+        for batch in batches:
+            ids, mask = tokens.batch(batch)
+            output = model(ids.to(device), None if mask is None else mask.to(device))
+            logits[batch] = output.logits.float().cpu().numpy()
+            advance(len(batch))
+    return logits
+
+
+def prediction_records(fitted: Fitted, texts: Sequence[str], probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
+    """Turn probabilities, ``(texts, labels)``, into one record a text.
+
+    For two classes named neg and pos a record is ``text, neg_prob, pos_prob, label``; otherwise
+    ``text, label, confidence, probs``.
+    """
+    names = fitted.labels.names
+    records: list[dict[str, Any]] = []
+    for text, row in zip(texts, probabilities, strict=True):
+        label = names[int(row.argmax())]
+        if set(names) == {"neg", "pos"}:
+            shares = {f"{name}_prob": float(row[names.index(name)]) for name in ("neg", "pos")}
+            records.append({"text": text, **shares, "label": label})
+        else:
+            probs = {name: float(share) for name, share in zip(names, row, strict=True)}
+            records.append(
+                {"text": text, "label": label, "confidence": float(row.max()), "probs": probs}
+            )
+    return records

@@ -1,0 +1,337 @@
+"""Scores of a classifier with confidence intervals: pure functions on NumPy arrays.
+
+A score is a dict ``{"value", "low", "high"}`` of floats. Shares lie between 0 and 1; the loss is
+in nats. Accuracy is a proportion of independent rows and has Wilson's interval; every other score
+has a percentile bootstrap over rows.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array
+from scipy.special import log_softmax, ndtri, softmax
+
+from thawline.config import MetricsConfig
+from thawline.errors import ThawlineError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+_COUNTS_PER_BLOCK = 2_000_000
+"""Bounds the memory of the bootstrap of a large confusion matrix, at 16 MB for each array."""
+
+
+class Interval(NamedTuple):
+    """The two ends of a confidence interval, in the score's own unit."""
+
+    low: float
+    high: float
+
+
+class _Calibration(NamedTuple):
+    """What the loss and the calibration error need of each row."""
+
+    losses: Floats  # (rows,), nats
+    gaps: Floats  # (rows,), confidence less correctness (0 or 1)
+    bins: Integers  # (rows,), from 0
+
+
+def probabilities(logits: ArrayLike) -> Floats:
+    """Turn logits into the probabilities of the classes.
+
+    Args:
+        logits: shape ``(rows, classes)``, normalised by a softmax; or ``(rows, 1)`` or
+            ``(rows,)``, one logit for two classes, which is the logit of the second class against
+            the first (a sigmoid).
+
+    Returns:
+        Shape ``(rows, classes)``; each row sums to 1.
+
+    Raises:
+        ThawlineError: a logit is not finite; the message names the first such row.
+        ValueError: the logits have another number of dimensions, or no class.
+    """
+    return np.asarray(softmax(_class_logits(logits), axis=1), dtype=np.float64)
+
+
+def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confidence) -> Interval:
+    """Return the score interval of a proportion (Wilson, 1927).
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
+    Journal of the American Statistical Association 22 (158), 1927. Unlike the interval by normal
+    theory it never leaves [0, 1], and keeps a width where every row or none is a success.
+
+    Args:
+        successes: rows that count, for accuracy the rows predicted rightly.
+        rows: all rows, at least 1.
+        confidence: the share of such intervals that hold the true proportion.
+
+    Raises:
+        ValueError: no rows, successes outside 0 … rows, or a confidence outside (0, 1).
+    """
+    if rows < 1 or not 0 <= successes <= rows:
+        raise ValueError(f"{successes} successes among {rows} rows make no proportion")
+    _check_confidence(confidence)
+    z = float(ndtri((1 + confidence) / 2))
+    share = successes / rows
+    centre = share + z**2 / (2 * rows)
+    half = z * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    scale = 1 + z**2 / rows
+    low, high = (centre - half) / scale, (centre + half) / scale
+    # At 0 and at all successes one end equals the share; rounding must not move it past that.
+    return Interval(min(max(low, 0.0), share), max(min(high, 1.0), share))
+
+
+def evaluate(
+    logits: ArrayLike,
+    labels: ArrayLike,
+    *,
+    n_classes: int | None = None,
+    confidence: float = MetricsConfig.confidence,
+    resamples: int = MetricsConfig.resamples,
+    bins: int = MetricsConfig.bins,
+    seed: int = MetricsConfig.seed,
+) -> dict[str, Any]:
+    """Score logits against labels, with intervals, as a dict of JSON values.
+
+    The prediction is the class of the greatest logit, the first of equals.
+
+    A division by zero gives 0, as in scikit-learn: the precision of a class that is never
+    predicted, the recall of a class that never occurs. A class that occurs neither in the labels
+    nor in the predictions was not tested at all: its scores are null, and the macro averages leave
+    it out (scikit-learn does the same unless it is given the list of classes).
+
+    Intervals: accuracy has Wilson's. The others are percentiles of a bootstrap over rows (B. Efron,
+    "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1), 1979). Drawing
+    rows with replacement is a multinomial draw of the confusion matrix, which is how precision,
+    recall and F1 are resampled. Where all of a score's resamples are equal (every row is right) its
+    interval has no width; accuracy's says more there. A percentile interval is widened to the value
+    where it would miss it. That happens to the calibration error, which grows with sampling noise
+    and so is greater in a resample than in the sample: read its interval as its spread in samples
+    of this size, not as a bound on the true error. Time grows with ``rows * resamples``.
+
+    Args:
+        logits: shape ``(rows, classes)``, or ``(rows, 1)`` or ``(rows,)`` for two classes.
+        labels: shape ``(rows,)``, integers from 0.
+        n_classes: how many classes the logits must stand for; None takes their number from the
+            logits.
+        confidence: of every interval, between 0 and 1.
+        resamples: bootstrap draws, each of as many rows as there are.
+        bins: equal-width bins of confidence for the calibration error.
+        seed: of the bootstrap; the same seed gives the same intervals.
+
+    Returns:
+        ``rows``; ``confidence_level``; one score for each of ``accuracy``, ``f1_macro``,
+        ``f1_weighted``, ``precision_macro``, ``precision_weighted``, ``recall_macro``,
+        ``recall_weighted``, ``loss`` (mean cross-entropy, nats) and ``calibration_error``
+        (expected calibration error: C. Guo et al., "On calibration of modern neural networks",
+        ICML 2017); ``per_class``, a list of ``{"precision", "recall", "f1", "support"}``; and
+        ``confusion``, row counts as a list of lists, ``confusion[true][predicted]``.
+
+    Raises:
+        ThawlineError: there are no rows, or a logit is not finite.
+        ValueError: shapes disagree, a label is no integer or outside 0 … classes - 1, or a
+            setting is out of its range.
+    """
+    _check_confidence(confidence)
+    if resamples < 1 or bins < 1:
+        raise ValueError(f"resamples and bins must be at least 1, not {resamples} and {bins}")
+    scores = _class_logits(logits)
+    classes = scores.shape[1]
+    if n_classes is not None and n_classes != classes:
+        raise ValueError(f"the logits stand for {classes} classes, not {n_classes}")
+    truth = _checked_labels(labels, scores)
+    rows = len(truth)
+    predictions = scores.argmax(axis=1)
+    confusion = np.bincount(truth * classes + predictions, minlength=classes**2)
+    confusion = confusion.reshape(classes, classes)
+    right = int(np.trace(confusion))
+
+    generator = np.random.default_rng(seed)
+    calibration = _calibration(scores, truth, predictions, bins)
+    values: dict[str, Any] = {**_averages(*_margins(confusion)), **_row_means(calibration)}
+    draws = {
+        **_resample_averages(confusion, resamples, generator),
+        **_resample_row_means(calibration, resamples, generator),
+    }
+    bootstrapped = {
+        name: _score(float(value), _percentiles(draws[name], float(value), confidence))
+        for name, value in values.items()
+    }
+    return {
+        "rows": rows,
+        "confidence_level": confidence,
+        "accuracy": _score(right / rows, wilson(right, rows, confidence)),
+        **bootstrapped,
+        "per_class": _per_class(confusion),
+        "confusion": confusion.tolist(),
+    }
+
+
+def _class_logits(logits: ArrayLike) -> Floats:
+    """Return finite logits of shape (rows, classes), one logit ``z`` written as ``[0, z]``."""
+    given = np.asarray(logits, dtype=np.float64)
+    scores = given[:, None] if given.ndim == 1 else given
+    if scores.ndim != 2 or scores.shape[1] == 0:
+        raise ValueError(f"logits must have the shape (rows, classes), not {given.shape}")
+    finite = np.isfinite(scores)
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
+        raise ThawlineError(
+            "finite logits",
+            f"{scores[row, column]} in row {row} (rows count from 0)",
+            "check the model's weights, or fit again with a lower --lr",
+        )
+    if scores.shape[1] == 1:
+        return np.hstack([np.zeros_like(scores), scores])
+    return scores
+
+
+def _checked_labels(labels: ArrayLike, scores: Floats) -> Integers:
+    """Return labels of shape (rows,) that fit the logits, as int64."""
+    rows, classes = scores.shape
+    truth = np.asarray(labels)
+    if truth.shape != (rows,):
+        raise ValueError(f"{rows} rows of logits need labels of shape ({rows},), not {truth.shape}")
+    if rows == 0:
+        raise ThawlineError(
+            "at least one row to score", "none", "give a split that has labelled texts"
+        )
+    if truth.dtype.kind not in "iub":
+        raise ValueError(f"labels must be integers, not {truth.dtype}")
+    outside = (truth < 0) | (truth >= classes)
+    if outside.any():
+        row = int(outside.argmax())
+        raise ValueError(f"label {truth[row]} in row {row} is outside 0 … {classes - 1}")
+    return truth.astype(np.int64)
+
+
+def _check_confidence(confidence: float) -> None:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
+
+
+def _score(value: float, interval: Interval) -> dict[str, float]:
+    return {"value": value, "low": interval.low, "high": interval.high}
+
+
+def _percentiles(draws: Floats, value: float, confidence: float) -> Interval:
+    """Return the percentile interval of ``draws`` (resamples,), widened to hold ``value``."""
+    low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(min(float(low), value), max(float(high), value))
+
+
+def _margins(confusion: Integers) -> tuple[Integers, Integers, Integers]:
+    """Return true positives, predicted rows and true rows, each of shape (classes,)."""
+    return np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
+
+
+def _precision_recall_f1(
+    right: Integers, predicted: Integers, support: Integers
+) -> dict[str, Floats]:
+    """Return scores of shape (…, classes): 0 for a division by zero, NaN for an absent class."""
+    absent = (predicted + support) == 0
+    parts = {
+        "precision": (right, predicted),
+        "recall": (right, support),
+        "f1": (2 * right, predicted + support),
+    }
+    return {
+        name: np.where(absent, np.nan, above / np.maximum(below, 1))
+        for name, (above, below) in parts.items()
+    }
+
+
+def _averages(right: Integers, predicted: Integers, support: Integers) -> dict[str, Floats]:
+    """Return macro and weighted averages over the last axis, of shape (…)."""
+    present = (predicted + support) > 0
+    averages = {}
+    for name, scores in _precision_recall_f1(right, predicted, support).items():
+        known = np.where(present, scores, 0.0)
+        averages[f"{name}_macro"] = known.sum(axis=-1) / present.sum(axis=-1)
+        averages[f"{name}_weighted"] = (known * support).sum(axis=-1) / support.sum(axis=-1)
+    return averages
+
+
+def _resample_averages(
+    confusion: Integers, resamples: int, generator: np.random.Generator
+) -> dict[str, Floats]:
+    """Bootstrap the averages, each of shape (resamples,), from draws of the occupied cells."""
+    classes = len(confusion)
+    truth, predicted = np.nonzero(confusion)
+    counts = confusion[truth, predicted]
+    rows, cells = int(counts.sum()), len(counts)
+    # One matrix takes cell counts to the three margins: (cells,) @ (cells, 3 * classes).
+    hit = np.flatnonzero(truth == predicted)
+    cell = np.concatenate([hit, np.arange(cells), np.arange(cells)])
+    margin = np.concatenate([truth[hit], classes + predicted, 2 * classes + truth])
+    to_margins = csr_array(
+        (np.ones(len(cell), dtype=np.int64), (cell, margin)), shape=(cells, 3 * classes)
+    )
+    block = max(1, _COUNTS_PER_BLOCK // max(cells, 3 * classes))
+    blocks = []
+    for start in range(0, resamples, block):
+        draws = generator.multinomial(rows, counts / rows, size=min(block, resamples - start))
+        right, named, support = np.split(np.asarray(draws @ to_margins), 3, axis=1)
+        blocks.append(_averages(right, named, support))
+    return {name: np.concatenate([part[name] for part in blocks]) for name in blocks[0]}
+
+
+def _calibration(scores: Floats, truth: Integers, predictions: Integers, bins: int) -> _Calibration:
+    """Return each row's loss, its gap between confidence and correctness, and its bin."""
+    logs = log_softmax(scores, axis=1)
+    row = np.arange(len(truth))
+    confidences = np.exp(logs[row, predictions])
+    # Bins are closed above, as in Guo et al.: bin m holds ((m - 1) / M, m / M].
+    numbers = np.clip(np.ceil(confidences * bins).astype(np.int64) - 1, 0, bins - 1)
+    return _Calibration(-logs[row, truth], confidences - (predictions == truth), numbers)
+
+
+def _row_means(rows: _Calibration) -> dict[str, float]:
+    """Return the loss and the expected calibration error.
+
+    A bin's share of rows times its gap between mean confidence and accuracy is the sum of its
+    rows' gaps over all rows.
+    """
+    sums = np.bincount(rows.bins, weights=rows.gaps)
+    return {
+        "loss": float(rows.losses.mean()),
+        "calibration_error": float(np.abs(sums).sum() / len(rows.gaps)),
+    }
+
+
+def _resample_row_means(
+    rows: _Calibration, resamples: int, generator: np.random.Generator
+) -> dict[str, Floats]:
+    """Bootstrap the loss and the calibration error, each of shape (resamples,)."""
+    order = np.argsort(rows.bins, kind="stable")
+    losses, gaps = rows.losses[order], rows.gaps[order]
+    starts = np.flatnonzero(np.diff(rows.bins[order], prepend=-1))
+    n = len(order)
+    loss_draws, error_draws = np.empty(resamples), np.empty(resamples)
+    for draw in range(resamples):
+        times = np.bincount(generator.integers(n, size=n, dtype=np.int32), minlength=n)
+        # No BLAS product: its threads cost more than they save on vectors of this size.
+        loss_draws[draw] = (times * losses).sum() / n
+        error_draws[draw] = np.abs(np.add.reduceat(times * gaps, starts)).sum() / n
+    return {"loss": loss_draws, "calibration_error": error_draws}
+
+
+def _per_class(confusion: Integers) -> list[dict[str, float | int | None]]:
+    """Return precision, recall, F1 (None for an absent class) and support of each class."""
+    margins = _margins(confusion)
+    table = _precision_recall_f1(*margins)
+    return [
+        {
+            **{
+                name: None if np.isnan(scores[index]) else float(scores[index])
+                for name, scores in table.items()
+            },
+            "support": int(support),
+        }
+        for index, support in enumerate(margins[2])
+    ]

@@ -1,0 +1,73 @@
+"""A backbone, a pooling and a head of ours as one transformers model.
+
+It is saved under its own ``model_type``, so that transformers without Thawline refuses it instead
+of loading it with a random head. `import thawline` registers it with the Auto classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from thawline.backbones import Stack, pool
+from thawline.configuration import ThawlineConfig
+from thawline.heads import build_head, parse_head
+
+
+class ThawlineForSequenceClassification(PreTrainedModel):
+    """A frozen or adapted backbone with a linear or MLP head on the pooled states of some stages."""
+
+    config_class = ThawlineConfig
+    base_model_prefix = "backbone"
+
+    def __init__(self, config: ThawlineConfig) -> None:
+        super().__init__(config)
+        backbone_config = AutoConfig.for_model(**config.backbone)
+        self.backbone = AutoModel.from_config(backbone_config)
+        width = backbone_config.hidden_size * len(config.stages)
+        self.head = build_head(
+            parse_head(config.head), width, config.num_labels, config.head_dropout
+        )
+        self.post_init()
+
+    @classmethod
+    def assemble(cls, config: ThawlineConfig, backbone: PreTrainedModel, head: nn.Module) -> Any:
+        """Return a model of these very parts, in evaluation mode."""
+        with torch.device("meta"):
+            model = cls(config)
+        model.backbone, model.head = backbone, head
+        return model.eval()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        **ignored: Any,
+    ) -> SequenceClassifierOutput:
+        """Classify token ids.
+
+        Args:
+            input_ids: ``(batch, tokens)``, padded on the right.
+            attention_mask: ``(batch, tokens)``; None: no padding.
+            labels: ``(batch,)`` ids; given, the mean cross-entropy is returned as ``loss``.
+            ignored: what a pipeline may add (token types).
+
+        Returns:
+            An output with ``logits``, ``(batch, labels)``.
+        """
+        pooled: dict[int, Tensor] = {}
+
+        def keep(stage: int, states: Tensor) -> None:
+            if stage in self.config.stages:
+                pooled[stage] = pool(states, attention_mask, self.config.pooling)
+
+        Stack(self.backbone).stage_states(input_ids, attention_mask, keep)
+        logits = self.head(torch.cat([pooled[stage] for stage in self.config.stages], dim=1))
+        loss = None if labels is None else cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -1,0 +1,129 @@
+"""Run the frozen part, once, over the texts whose states the store does not hold."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thawline.backbones import Backbone, Stack
+from thawline.compat import pick_device, pick_dtype
+from thawline.config import PrefixConfig
+from thawline.progress import Reporter
+from thawline.store import Entry, StoreKey
+from thawline.tokens import TokenizedTexts, padding_density, plan_batches, tokenize
+
+
+@dataclass
+class PassReport:
+    """What the frozen pass cost; passes add up.
+
+    Attributes:
+        texts: texts that were computed; those that the store held are not counted.
+        tokens: real tokens that were computed.
+        padded: tokens computed, padding counted.
+        flops: floating-point operations of the matrix products on real tokens.
+        seconds: of ``tokenising`` and of the ``prefix``, writing to the store counted.
+    """
+
+    texts: int = 0
+    tokens: int = 0
+    padded: int = 0
+    flops: float = 0.0
+    seconds: dict[str, float] = field(default_factory=lambda: {"tokenising": 0.0, "prefix": 0.0})
+
+    @property
+    def density(self) -> float | None:
+        """The share of real tokens among those computed; None where nothing was."""
+        return self.tokens / self.padded if self.padded else None
+
+
+def open_entry(backbone: Backbone, max_length: int, side: str, config: PrefixConfig) -> Entry:
+    """Open the store's entry for a backbone's pooled states under these settings."""
+    dtype = pick_dtype(config.dtype, pick_device())
+    key = StoreKey(backbone.digest(), max_length, side, dtype)
+    return Entry(key, name=backbone.name)
+
+
+def ensure_states(
+    entry: Entry,
+    backbone: Backbone,
+    texts: Sequence[str],
+    config: PrefixConfig,
+    report: PassReport,
+    reporter: Reporter,
+) -> None:
+    """Make sure that the store holds every text's pooled states, computing those that it lacks."""
+    if not entry.missing(texts):
+        return
+    with entry.filling():
+        missing = [texts[position] for position in entry.missing(texts)]
+        start = time.perf_counter()
+        with reporter.task("tokenising", len(missing)) as advance:
+            tokens = tokenize(
+                backbone.tokenizer,
+                missing,
+                max_length=entry.key.max_length,
+                truncation_side=entry.key.truncation_side,
+                advance=advance,
+            )
+        tokenised = time.perf_counter()
+        report.seconds["tokenising"] += tokenised - start
+        batches = plan_batches(
+            tokens.lengths, tokens_per_batch=config.tokens_per_batch, density=config.density
+        )
+        # Progress counts tokens: a batch of long texts takes longer than one of short ones.
+        with reporter.task("frozen prefix", int(tokens.lengths.sum())) as advance:
+            pending: list[tuple[NDArray[np.int64], Tensor]] = []
+            for batch, states in _pooled_states(backbone.stack, tokens, batches, entry.key.dtype):
+                pending.append((batch, states))
+                advance(int(tokens.lengths[batch].sum()))
+                if sum(len(positions) for positions, _ in pending) >= config.rows_per_chunk:
+                    _flush(entry, missing, pending)
+            _flush(entry, missing, pending)
+        report.seconds["prefix"] += time.perf_counter() - tokenised
+        report.texts += len(missing)
+        report.tokens += int(tokens.lengths.sum())
+        density = padding_density(tokens.lengths, batches)
+        report.padded += round(int(tokens.lengths.sum()) / density) if density else 0
+        report.flops += matmul_flops(backbone.stack, tokens.lengths)
+
+
+def _flush(entry: Entry, texts: Sequence[str], pending: list[tuple[NDArray[np.int64], Tensor]]) -> None:
+    if pending:
+        positions = np.concatenate([batch for batch, _ in pending])
+        entry.add([texts[position] for position in positions], torch.cat([s for _, s in pending]))
+        pending.clear()
+
+
+def _pooled_states(
+    stack: Stack, tokens: TokenizedTexts, batches: Sequence[NDArray[np.int64]], dtype: str
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Yield each batch with its states, ``(batch, stages, 3, hidden)`` on the CPU."""
+    device = pick_device()
+    frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
+    with torch.inference_mode():
+        for batch in batches:
+            ids, mask = tokens.batch(batch)
+            states = frozen.pooled(ids.to(device), None if mask is None else mask.to(device))
+            yield batch, states.cpu()
+
+
+def matmul_flops(stack: Stack, lengths: NDArray[np.int64]) -> float:
+    """Count the operations of the blocks' matrix products over texts of these lengths.
+
+    Two for each weight and token, and in attention four for each pair of tokens and each unit of
+    width (Kaplan et al., 2020, arXiv 2001.08361, appendix B, without the causal half).
+    """
+    weights = sum(p.numel() for p in stack.blocks.parameters() if p.dim() == 2)
+    config = stack.model.config
+    head = getattr(config, "head_dim", None)
+    width = stack.hidden_size if head is None else head * config.num_attention_heads
+    tokens = lengths.astype(np.float64)
+    return float(2 * weights * tokens.sum() + 4 * stack.depth * width * (tokens**2).sum())

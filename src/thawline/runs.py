@@ -1,0 +1,88 @@
+"""A run: one folder with its config, its record, its plots and its artifact."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from thawline import compat
+from thawline.config import Config
+from thawline.errors import ThawlineError
+
+RECORD = "record.json"
+CONFIG = "config.json"
+
+
+def default_folder(config: Config, now: datetime | None = None) -> Path:
+    """Return ``runs/<time>-<set>-<strategy>``, which names what was run."""
+    stamp = (datetime.now(UTC) if now is None else now).strftime("%Y%m%d-%H%M%S")
+    named = f"{Path(str(config.data.data)).stem}-{config.strategy}"
+    return Path("runs") / f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', named).strip('-')}"
+
+
+def check_folder(folder: Path) -> None:
+    """Raise ThawlineError unless a run can be made at this path."""
+    if folder.is_file():
+        raise ThawlineError("a folder for the run", f"the file '{folder}'", "choose another --out")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise ThawlineError(
+            "a new folder for the run", f"'{folder}', which exists", "choose another --out or remove it"
+        )
+    parent = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
+    if not os.access(parent, os.W_OK):
+        raise ThawlineError(
+            "a folder that can be written", f"no permission in '{parent}'", "choose another --out"
+        )
+
+
+class Run:
+    """A run's folder while it is being made; its record is on disk from the first moment."""
+
+    def __init__(self, folder: Path, config: Config) -> None:
+        check_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder.absolute()
+        self.record: dict[str, Any] = {
+            "status": "running",
+            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": config.to_dict(),
+            "versions": compat.versions(),
+            "hardware": compat.hardware(),
+        }
+        write_json(self.folder / CONFIG, config.to_dict())
+        self.write()
+
+    def write(self) -> None:
+        """Write the record as it stands."""
+        write_json(self.folder / RECORD, self.record)
+
+    def finish(self, status: str, **more: Any) -> None:
+        """Close the record with ``finished`` or ``failed``."""
+        self.record |= {"status": status, **more}
+        self.write()
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """Read the record of a run.
+
+    Raises:
+        ThawlineError: the folder holds none, or one that is no JSON.
+    """
+    try:
+        record: dict[str, Any] = json.loads((path / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ThawlineError(
+            f"a run with a readable {RECORD} at '{path}'", type(error).__name__, "give a run's folder"
+        ) from error
+    return record
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON under a temporary name, then rename: a reader never sees half a file."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,233 @@
+"""Strategies: where the thaw line is drawn and what trains above it.
+
+A strategy is written ``name:key=value,…``; `parse_strategy` is the only reader of that form and
+``str(strategy)`` its only writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar
+
+from thawline.config import LoraConfig
+from thawline.errors import ThawlineError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """Base of all strategies: one integer, the thaw line, and what is adapted above it.
+
+    Attributes:
+        name: as it is written.
+        built: whether this version can run it.
+        default_head: the head it takes unless told.
+    """
+
+    name: ClassVar[str] = ""
+    built: ClassVar[bool] = False
+    default_head: ClassVar[str] = "native"
+
+    def line(self, depth: int) -> int:
+        """Return the thaw line on a backbone of ``depth`` blocks, 0 … depth + 1."""
+        raise NotImplementedError
+
+    def check(self, depth: int) -> None:
+        """Raise ThawlineError where the strategy does not fit a backbone of ``depth`` blocks."""
+
+    def __str__(self) -> str:
+        written = [
+            f"{field.name.rstrip('_')}={getattr(self, field.name)}"
+            for field in fields(self)
+            if getattr(self, field.name) is not None
+        ]
+        return ":".join([self.name, ",".join(written)] if written else [self.name])
+
+
+@dataclass(frozen=True)
+class Head(Strategy):
+    """The head alone, on pooled states."""
+
+    name: ClassVar[str] = "head"
+    built: ClassVar[bool] = True
+    default_head: ClassVar[str] = "linear"
+
+    def line(self, depth: int) -> int:
+        return depth + 1
+
+
+@dataclass(frozen=True)
+class Last(Strategy):
+    """The last k blocks and the head."""
+
+    name: ClassVar[str] = "last"
+    k: int = 1
+
+    def line(self, depth: int) -> int:
+        return depth + 1 - self.k
+
+    def check(self, depth: int) -> None:
+        _check_block(self.k, depth, f"last:{self.k}", "k")
+
+    def __str__(self) -> str:
+        return f"last:{self.k}"
+
+
+@dataclass(frozen=True)
+class Lora(Strategy):
+    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) in blocks ``from`` … L, and the head."""
+
+    name: ClassVar[str] = "lora"
+    r: int = LoraConfig.r
+    alpha: float = LoraConfig.alpha
+    dropout: float = LoraConfig.dropout
+    targets: str | None = LoraConfig.targets
+    from_: int = LoraConfig.from_block
+
+    def line(self, depth: int) -> int:
+        return self.from_
+
+    def check(self, depth: int) -> None:
+        _check_block(self.from_, depth, str(self), "from")
+
+
+@dataclass(frozen=True)
+class Full(Strategy):
+    """Everything, embeddings included."""
+
+    name: ClassVar[str] = "full"
+
+    def line(self, depth: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class Gradual(Strategy):
+    """Gradual unfreezing, a block an epoch (Howard and Ruder, 2018, arXiv 1801.06146)."""
+
+    name: ClassVar[str] = "gradual"
+
+    def line(self, depth: int) -> int:
+        return 0
+
+
+@dataclass(frozen=True)
+class HeadFirst(Strategy):
+    """The head to its optimum first, another strategy from there (Kumar et al., 2022, LP-FT)."""
+
+    name: ClassVar[str] = "lp"
+    then: Strategy
+
+    def line(self, depth: int) -> int:
+        return self.then.line(depth)
+
+    def check(self, depth: int) -> None:
+        self.then.check(depth)
+
+    def __str__(self) -> str:
+        return f"lp+{self.then}"
+
+
+def _check_block(block: int, depth: int, written: str, key: str) -> None:
+    if not 1 <= block <= depth:
+        raise ThawlineError(
+            f"{key} from 1 to {depth}, the blocks of this backbone",
+            f"'{written}'",
+            f"give a smaller {key}" if block > depth else f"give {key} of at least 1",
+        )
+
+
+_STRATEGIES: dict[str, type[Strategy]] = {
+    kind.name: kind for kind in (Head, Last, Lora, Full, Gradual)
+}
+_WRITTEN = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
+
+
+def parse_strategy(text: str) -> Strategy:
+    """Read a strategy: ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4``, ``full``, ``lp+last:1`` …
+
+    Raises:
+        ThawlineError: an unknown name or key, or a value that its key cannot take.
+    """
+    text = text.strip()
+    if text.startswith("lp+"):
+        then = parse_strategy(text.removeprefix("lp+"))
+        if isinstance(then, Head | HeadFirst | Gradual):
+            raise ThawlineError("lp+ before last, lora or full", f"'{text}'", "write lp+full")
+        return HeadFirst(then)
+    name, _, written = text.partition(":")
+    kind = _STRATEGIES.get(name)
+    if kind is None:
+        names = [*_STRATEGIES, "lp+full"]
+        raise ThawlineError(
+            f"a strategy ({', '.join(_WRITTEN)})", f"'{text}'", did_you_mean(name, names)
+        )
+    if kind is Last and written.isdecimal():
+        written = f"k={written}"
+    return kind(**_read_values(kind, text, written))
+
+
+def _read_values(kind: type[Strategy], text: str, written: str) -> dict[str, Any]:
+    keys = {field.name.rstrip("_"): field.name for field in fields(kind)}
+    values: dict[str, Any] = {}
+    for pair in filter(None, written.split(",")):
+        key, equals, value = pair.partition("=")
+        if key not in keys or not equals:
+            known = did_you_mean(key, keys) if keys else f"write --strategy {kind.name}"
+            raise ThawlineError(f"key=value after '{kind.name}:'", f"'{pair}' in '{text}'", known)
+        read, wanted = _READERS[key]
+        try:
+            values[keys[key]] = read(value)
+        except ValueError:
+            raise ThawlineError(
+                f"{key} to be {wanted}", f"'{value}' in '{text}'", f"mend the value of {key}"
+            ) from None
+    return values
+
+
+def _positive_integer(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError
+    return value
+
+
+def _positive_number(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise ValueError
+    return value
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1:
+        raise ValueError
+    return value
+
+
+def _names(text: str) -> str:
+    if not text:
+        raise ValueError
+    return text
+
+
+_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+    "k": (_positive_integer, "a whole number above 0"),
+    "r": (_positive_integer, "a whole number above 0"),
+    "from": (_positive_integer, "a whole number above 0"),
+    "alpha": (_positive_number, "a number above 0"),
+    "dropout": (_share, "at least 0 and below 1"),
+    "targets": (_names, "the names of modules, joined by +"),
+}
+
+
+def require_built(strategy: Strategy) -> None:
+    """Raise ThawlineError for a strategy that this version knows but cannot run."""
+    if not strategy.built:
+        built = [kind.name for kind in _STRATEGIES.values() if kind.built]
+        raise ThawlineError(
+            f"a strategy that this version can run ({', '.join(built)})",
+            f"'{strategy}', which is not built yet",
+            f"use --strategy {built[0]}",
+        )

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from itertools import combinations
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+from PIL import Image
+
+from thawline.report.plots import draw_before_after, draw_history
+
+
+def scores(accuracy: float, f1: float, width: float = 0.02, rows: int = 2_000) -> dict:
+    def score(value: float) -> dict[str, float]:
+        return {"value": value, "low": max(0, value - width), "high": min(1, value + width)}
+
+    return {
+        "rows": rows,
+        "confidence_level": 0.95,
+        "accuracy": score(accuracy),
+        "f1_macro": score(f1),
+    }
+
+
+def history(accuracies, validation_losses, train_losses) -> list[dict]:
+    points = zip(accuracies, validation_losses, train_losses, strict=True)
+    return [
+        {
+            "epoch": epoch,
+            "validation_accuracy": accuracy,
+            "validation_loss": validation,
+            "train_loss": train,
+        }
+        for epoch, (accuracy, validation, train) in enumerate(points)
+    ]
+
+
+THREE_EPOCHS = history([0.5, 0.72, 0.741, 0.7465], [0.7, 0.6, 0.55, 0.53], [None, 0.62, 0.56, 0.5])
+LONG = "A title that names the backbone all-MiniLM-L6-v2, the set and the strategy lora:r=4 " * 2
+
+
+@pytest.fixture
+def figures(monkeypatch) -> list[Figure]:
+    """The figures that are saved, so that a test can look at what they hold."""
+    caught: list[Figure] = []
+    save = Figure.savefig
+
+    def catch(figure, *args, **kwargs):
+        caught.append(figure)
+        return save(figure, *args, **kwargs)
+
+    monkeypatch.setattr(Figure, "savefig", catch)
+    return caught
+
+
+def texts(figure: Figure) -> list[Text]:
+    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+
+
+def words(figure: Figure) -> list[str]:
+    return [text.get_text() for text in texts(figure)]
+
+
+def assert_legible(figure: Figure) -> None:
+    """No text lies over another, and none leaves the picture."""
+    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    for name, box in boxes:
+        assert box.x0 >= 0, name
+        assert box.y0 >= 0, name
+        assert box.x1 <= figure.bbox.x1, name
+        assert box.y1 <= figure.bbox.y1, name
+    for (one, box), (other, beside) in combinations(boxes, 2):
+        assert not box.overlaps(beside), f"{one!r} lies over {other!r}"
+
+
+BEFORE_AFTER = {
+    "usual": (scores(0.5, 0.333), scores(0.8535, 0.8532)),
+    "near a half": (scores(0.5, 0.49), scores(0.51, 0.5)),
+    "near one": (scores(0.99, 0.98, 0.005), scores(1.0, 0.999, 0.001)),
+    "near zero": (scores(0.0, 0.0), scores(0.01, 0.02)),
+    "wide intervals": (scores(0.51, 0.49, 0.3, 12), scores(1.0, 1.0, 0.26, 12)),
+}
+
+
+@pytest.mark.parametrize("case", BEFORE_AFTER)
+@pytest.mark.parametrize("title", ["IMDb", LONG])
+def test_before_after_is_legible(case, title, tmp_path, figures):
+    baseline, adapted = BEFORE_AFTER[case]
+    draw_before_after(baseline, adapted, tmp_path, title=title, subtitle=title)
+    assert_legible(figures[0])
+    for side in (baseline, adapted):
+        for name in ("accuracy", "f1_macro"):
+            assert f"{100 * side[name]['value']:.1f} %" in words(figures[0])
+
+
+HISTORIES = {
+    "three epochs": THREE_EPOCHS,
+    "near a half": history(
+        [0.5, 0.51, 0.505, 0.507, 0.52, 0.51],
+        [0.7, 0.69, 0.69, 0.688, 0.6, 0.7],
+        [None, 0.69, 0.69, 0.688, 0.65, 0.7],
+    ),
+    "near one": history(
+        [0.995, 1.0, 0.999, 1.0, 0.998],
+        [0.01, 0.005, 0.004, 0.006, 0.007],
+        [None, 0.03, 0.005, 0.004, 0.0071],
+    ),
+    "flat": history([0.5] * 8, [0.7] * 8, [None, *[0.7] * 7]),
+    "best beside last": history([0.5, 0.6, 0.7, 0.75, 0.76, 0.761, 0.759], [0.7] * 7, [0.7] * 7),
+    "thirty epochs": history(
+        [0.5 + epoch / 90 for epoch in range(30)],
+        [1 / (1 + epoch) for epoch in range(30)],
+        [0] * 30,
+    ),
+    "one epoch": history([0.5], [None], [None]),
+}
+
+
+@pytest.mark.parametrize("case", HISTORIES)
+@pytest.mark.parametrize("title", ["IMDb", LONG])
+def test_history_is_legible(case, title, tmp_path, figures):
+    draw_history(HISTORIES[case], tmp_path, title=title, subtitle=title)
+    assert_legible(figures[0])
+
+
+def test_files_are_png_of_160_dots_an_inch_and_svg_with_text(tmp_path):
+    folder = tmp_path / "a" / "b"
+    drawn = [
+        *draw_before_after(*BEFORE_AFTER["usual"], folder, title="Costs $1 & <2>"),
+        *draw_history(THREE_EPOCHS, folder, title="Costs $1 & <2>"),
+    ]
+    names = ["before_after.png", "before_after.svg", "history.png", "history.svg"]
+    assert drawn == [folder / name for name in names]
+    for path in drawn[::2]:
+        with Image.open(path) as picture:
+            assert round(picture.info["dpi"][0]) == 160
+    for path in drawn[1::2]:
+        tree = ElementTree.parse(path)
+        written = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
+        assert "Costs $1 & <2>" in written
+        assert {"50.0 %", "0 %"} & set(written)
+        assert "date" not in path.read_text(encoding="utf-8")
+
+
+def test_the_same_numbers_give_the_same_bytes(tmp_path):
+    def draw(folder):
+        return [
+            *draw_before_after(*BEFORE_AFTER["usual"], folder, title="IMDb"),
+            *draw_history(THREE_EPOCHS, folder, title="IMDb"),
+        ]
+
+    first = [path.read_bytes() for path in draw(tmp_path / "first")]
+    with matplotlib.rc_context({"font.size": 20, "lines.linewidth": 9, "savefig.dpi": 30}):
+        own_settings = [path.read_bytes() for path in draw(tmp_path / "second")]
+    assert own_settings == first
+
+
+def test_no_global_state_is_left_behind(tmp_path):
+    before = dict(matplotlib.rcParams)
+    draw_history(THREE_EPOCHS, tmp_path, title="IMDb")
+    assert dict(matplotlib.rcParams) == before
+    program = "import sys, thawline.report.plots; print('matplotlib.pyplot' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert answer.stdout.strip() == "False", answer.stderr
+
+
+def test_subtitle_says_what_the_whiskers_are(tmp_path, figures):
+    adapted = scores(0.8, 0.8)
+    draw_before_after(scores(0.5, 0.3), adapted, tmp_path, title="IMDb")
+    assert "2,000 texts, whiskers: 95 % intervals" in words(figures[0])
+    del adapted["rows"], adapted["confidence_level"]
+    draw_before_after(scores(0.5, 0.3), adapted, tmp_path, title="IMDb")
+    assert "whiskers: confidence intervals" in words(figures[-1])
+    draw_before_after(scores(0.5, 0.3), adapted, tmp_path, title="IMDb", subtitle="Mine")
+    assert "Mine" in words(figures[-1])
+    assert not any("whiskers" in word for word in words(figures[-1]))
+
+
+def test_bars_and_whiskers_show_the_scores(tmp_path, figures):
+    baseline, adapted = scores(0.5, 0.333, 0.03), scores(0.85, 0.84, 0.01)
+    draw_before_after(baseline, adapted, tmp_path, title="IMDb")
+    (axes,) = figures[0].axes
+    heights = [bar.get_height() for bar in axes.patches]
+    assert heights == [0.5, 0.85, 0.333, 0.84]
+    ends = [whisker.get_segments()[0][:, 1].tolist() for whisker in axes.collections]
+    expected = [
+        [side[name]["low"], side[name]["high"]]
+        for name in ("accuracy", "f1_macro")
+        for side in (baseline, adapted)
+    ]
+    assert [pytest.approx(pair) for pair in expected] == ends
+
+
+def test_a_missing_score_has_no_bar_and_a_missing_interval_no_whisker(tmp_path, figures):
+    baseline, adapted = scores(0.5, 0.333), scores(0.85, 0.84)
+    baseline["f1_macro"] = None
+    adapted["accuracy"] = {"value": 0.85, "low": None, "high": None}
+    draw_before_after(baseline, adapted, tmp_path, title="IMDb")
+    (axes,) = figures[0].axes
+    assert [bar.get_height() for bar in axes.patches] == [0.5, 0.85, 0.84]
+    assert len(axes.collections) == 2
+    assert "not measured" in words(figures[0])
+    assert_legible(figures[0])
+
+
+def test_every_measured_point_has_a_marker_and_none_has_no_point(tmp_path, figures):
+    entries = history([0.5, 0.7, None, 0.8], [0.7, 0.6, None, 0.5], [None, 0.65, 0.6, 0.55])
+    del entries[3]["train_loss"]
+    draw_history(entries, tmp_path, title="IMDb")
+    left, right = figures[0].axes
+    (accuracy,) = left.lines
+    assert accuracy.get_xydata().tolist() == [[0, 0.5], [1, 0.7], [3, 0.8]]
+    validation, train = right.lines
+    assert validation.get_xydata().tolist() == [[0, 0.7], [1, 0.6], [3, 0.5]]
+    assert train.get_xydata().tolist() == [[1, 0.65], [2, 0.6]]
+    assert {line.get_marker() for line in (accuracy, validation, train)} == {"o"}
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 4, 30])
+def test_epochs_are_integers_on_the_axis(epochs, tmp_path, figures):
+    draw_history(history(*[[0.5] * epochs] * 3), tmp_path, title="IMDb")
+    for axes in figures[0].axes:
+        ticks = axes.get_xticks().tolist()
+        assert ticks[0] == 0
+        assert all(tick == int(tick) and tick < epochs for tick in ticks)
+        assert [label.get_text() for label in axes.get_xticklabels()] == [f"{t:.0f}" for t in ticks]
+        assert axes.get_xlabel() == "epoch (0: the untrained head)"
+
+
+def test_accuracy_is_in_per_cent_and_never_above_100(tmp_path, figures):
+    draw_history(HISTORIES["near one"], tmp_path, title="IMDb")
+    left = figures[0].axes[0]
+    assert max(left.get_yticks()) == pytest.approx(1)
+    assert "100 %" in [label.get_text() for label in left.get_yticklabels()]
+
+
+def test_what_was_not_measured_is_said(tmp_path, figures):
+    draw_history([{"epoch": 1, "train_loss": 0.5}, {"epoch": 2}], tmp_path, title="IMDb")
+    left, right = figures[0].axes
+    assert "not measured" in [text.get_text() for text in left.texts]
+    assert [text.get_text() for text in right.texts] == ["train"]
+    assert left.get_xlabel() == "epoch"
+
+
+def test_an_empty_history_is_a_programming_error(tmp_path):
+    with pytest.raises(ValueError, match="at least one epoch"):
+        draw_history([], tmp_path, title="IMDb")

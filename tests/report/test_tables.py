@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from thawline.report.tables import before_after_table, history_table, per_class_table
+
+
+def printed(table: Table) -> list[str]:
+    """The lines that a terminal of 80 columns without colour shows."""
+    console = Console(width=80, color_system=None, force_terminal=False)
+    with console.capture() as capture:
+        console.print(table)
+    lines = [line.rstrip() for line in capture.get().splitlines()]
+    assert all(len(line) <= 80 and line.isprintable() for line in lines)
+    return lines
+
+
+def score(value: float, low: float | None = None, high: float | None = None) -> dict:
+    return {"value": value, "low": low, "high": high}
+
+
+BASELINE = {
+    "accuracy": score(0.5, 0.4781, 0.5219),
+    "f1_macro": score(0.3333, 0.3235, 0.3429),
+    "f1_weighted": score(0.3333, 0.3190, 0.3480),
+    "loss": score(0.6931, 0.6925, 0.6938),
+    "calibration_error": score(0.0123, 0.004, 0.03),
+}
+ADAPTED = {
+    "accuracy": score(0.8535, 0.8373, 0.8683),
+    "f1_macro": score(0.8532, 0.8375, 0.8685),
+    "f1_weighted": score(0.8533, 0.8376, 0.8686),
+    "loss": score(0.3512, 0.3302, 0.3733),
+    "calibration_error": score(0.0246, 0.0182, 0.0401),
+}
+
+
+def cells(line: str) -> list[str]:
+    return [cell.strip() for cell in line.split("  ") if cell.strip()]
+
+
+def test_before_after_prints_shares_in_per_cent_with_intervals_and_change():
+    head, rule, *rows = printed(before_after_table(BASELINE, ADAPTED))
+    assert cells(head) == ["score", "untrained", "adapted", "change"]
+    assert set(rule) == {"─"}
+    assert [" ".join(row.split()) for row in rows] == [
+        "accuracy 50.0 % (47.8 to 52.2) 85.4 % (83.7 to 86.8) +35.4 points",
+        "macro F1 33.3 % (32.4 to 34.3) 85.3 % (83.8 to 86.9) +52.0 points",
+        "weighted F1 33.3 % (31.9 to 34.8) 85.3 % (83.8 to 86.9) +52.0 points",
+        "loss 0.693 (0.693 to 0.694) 0.351 (0.330 to 0.373) -0.342",
+        "calibration error 1.2 % (0.4 to 3.0) 2.5 % (1.8 to 4.0) +1.2 points",
+    ]
+
+
+def test_before_after_keeps_one_line_a_score_at_a_perfect_score():
+    perfect = {**ADAPTED, "accuracy": score(1.0, 0.9981, 1.0)}
+    rows = printed(before_after_table(BASELINE, perfect))[2:]
+    assert len(rows) == 5
+    assert "100.0 % (99.8 to 100.0)  +50.0 points" in rows[0]
+
+
+def test_before_after_writes_a_dash_for_what_is_missing():
+    adapted = {**ADAPTED, "accuracy": None, "loss": score(0.35)}
+    del adapted["f1_macro"]
+    rows = printed(before_after_table(BASELINE, adapted))[2:]
+    assert [cells(row)[2:] for row in rows[:2]] == [["-", "-"], ["-", "-"]]
+    assert cells(rows[3])[2:] == ["0.350", "-0.343"]
+
+
+def test_no_change_has_no_minus():
+    nearly = {**BASELINE, "accuracy": score(0.5 - 1e-9), "loss": score(0.6931 - 1e-9)}
+    rows = printed(before_after_table(BASELINE, nearly))[2:]
+    assert rows[0].endswith("+0.0 points")
+    assert rows[3].endswith("+0.000")
+
+
+def test_history_prints_each_epoch():
+    history = [
+        {"epoch": 0, "validation_accuracy": 0.5, "validation_loss": 0.6931, "train_loss": None},
+        {"epoch": 1, "validation_accuracy": 0.8512, "validation_loss": 0.37},
+        {"epoch": 12, "validation_accuracy": None, "validation_loss": None, "train_loss": 0.2},
+    ]
+    head, _, *rows = printed(history_table(history))
+    assert cells(head) == ["epoch", "train loss", "validation loss", "validation accuracy"]
+    assert [cells(row) for row in rows] == [
+        ["0 (untrained)", "-", "0.693", "50.0 %"],
+        ["1", "-", "0.370", "85.1 %"],
+        ["12", "0.200", "-", "-"],
+    ]
+
+
+PER_CLASS = {
+    "per_class": [
+        {"precision": 0.8512, "recall": 0.9, "f1": 0.8749, "support": 12_500},
+        {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3},
+        {"precision": None, "recall": None, "f1": None, "support": 0},
+    ]
+}
+
+
+def test_per_class_prints_names_as_they_are():
+    head, _, *rows = printed(per_class_table(PER_CLASS, ["[bold]neg[/bold]", "pos", "mixed"]))
+    assert cells(head) == ["class", "precision", "recall", "F1", "rows"]
+    assert [cells(row) for row in rows] == [
+        ["[bold]neg[/bold]", "85.1 %", "90.0 %", "87.5 %", "12,500"],
+        ["pos", "0.0 %", "0.0 %", "0.0 %", "3"],
+        ["mixed", "-", "-", "-", "0"],
+    ]
+
+
+def test_per_class_folds_long_names_and_keeps_their_letters():
+    name = "y" * 200
+    lines = printed(per_class_table(PER_CLASS, [name, "pos", "mixed"]))
+    assert sum(line.count("y") for line in lines) == 200
+    assert "85.1 %" in lines[2]
+
+
+def test_per_class_needs_a_name_for_each_class():
+    with pytest.raises(ValueError, match="3 classes need as many names, not 2"):
+        per_class_table(PER_CLASS, ["neg", "pos"])
