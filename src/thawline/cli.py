@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from thawline import __version__
+from thawline.compat import bound_kernel_cache
 from thawline.config import (
     SMALL_RUN,
     Config,
@@ -290,6 +291,7 @@ def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
 def main() -> None:
     """Run the command line: an error that the user can mend is one line and exit code 2."""
     warnings.showwarning = _show_warning
+    bound_kernel_cache()
     debug = "--debug" in sys.argv
     command: Callable[..., Any] = typer.main.get_command(app)
     try:

@@ -23,6 +23,27 @@ def peak_memory_bytes() -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
+def release_memory() -> None:
+    """Give freed memory back to the operating system, where its C library keeps hold of it.
+
+    glibc does: batches of many shapes leave its heap in pieces that only `malloc_trim` returns.
+    """
+    if sys.platform == "linux":
+        import ctypes
+
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        if trim is not None:
+            trim(0)
+
+
+def bound_kernel_cache() -> None:
+    """Keep oneDNN from hoarding a compiled kernel for each length of text that it meets.
+
+    It must be called before the first matrix product; a user's own setting wins.
+    """
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+
+
 def pick_device() -> str:
     """Return ``cuda``, ``mps`` or ``cpu``: the fastest that this machine has."""
     import torch

@@ -2,6 +2,9 @@
 
 It is saved under its own ``model_type``, so that transformers without Thawline refuses it instead
 of loading it with a random head. `import thawline` registers it with the Auto classes.
+
+A hook loads this module in the middle of whichever import first brings the Auto classes in, be it
+one of Thawline's own rooms: so those are imported here only when they are used.
 """
 
 from __future__ import annotations
@@ -14,9 +17,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
-from thawline.backbones import Stack, pool
 from thawline.configuration import ThawlineConfig
-from thawline.heads import build_head, parse_head
 
 
 class ThawlineForSequenceClassification(PreTrainedModel):
@@ -26,6 +27,8 @@ class ThawlineForSequenceClassification(PreTrainedModel):
     base_model_prefix = "backbone"
 
     def __init__(self, config: ThawlineConfig) -> None:
+        from thawline.heads import build_head, parse_head
+
         super().__init__(config)
         backbone_config = AutoConfig.for_model(**config.backbone)
         self.backbone = AutoModel.from_config(backbone_config)
@@ -61,6 +64,8 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         Returns:
             An output with ``logits``, ``(batch, labels)``.
         """
+        from thawline.backbones import Stack, pool
+
         pooled: dict[int, Tensor] = {}
 
         def keep(stage: int, states: Tensor) -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import copy
+import threading
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thawline.backbones import Backbone, Stack
-from thawline.compat import pick_device, pick_dtype
+from thawline.backbones import Backbone, Stack, attention
+from thawline.compat import pick_device, pick_dtype, release_memory
 from thawline.config import PrefixConfig
 from thawline.progress import Reporter
 from thawline.store import Entry, StoreKey
@@ -100,19 +103,47 @@ def _flush(entry: Entry, texts: Sequence[str], pending: list[tuple[NDArray[np.in
         positions = np.concatenate([batch for batch, _ in pending])
         entry.add([texts[position] for position in positions], torch.cat([s for _, s in pending]))
         pending.clear()
+        release_memory()
 
 
 def _pooled_states(
     stack: Stack, tokens: TokenizedTexts, batches: Sequence[NDArray[np.int64]], dtype: str
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Yield each batch with its states, ``(batch, stages, 3, hidden)`` on the CPU."""
+    """Yield each batch with its states, ``(batch, stages, 3, hidden)`` on the CPU.
+
+    On a CPU each batch is computed by one thread, several batches at a time: the threads then
+    never wait for each other within a layer, and the states do not depend on how many there are.
+    """
     device = pick_device()
     frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
-    with torch.inference_mode():
-        for batch in batches:
-            ids, mask = tokens.batch(batch)
-            states = frozen.pooled(ids.to(device), None if mask is None else mask.to(device))
-            yield batch, states.cpu()
+    if device == "cpu" and frozen.family.sees_all:
+        frozen.model.set_attn_implementation(attention.NAME)
+    own = threading.local()
+
+    def prepare() -> None:
+        if device == "cpu":
+            torch.set_num_threads(1)
+        own.stack = frozen.sharing_weights()
+
+    @torch.inference_mode()
+    def compute(batch: NDArray[np.int64]) -> Tensor:
+        ids, mask = tokens.batch(batch)
+        pooled: Tensor = own.stack.pooled(ids.to(device), None if mask is None else mask.to(device))
+        return pooled.cpu()
+
+    workers = torch.get_num_threads() if device == "cpu" else 1
+    with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+        waiting: deque[tuple[NDArray[np.int64], Future[Tensor]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append((batch, pool.submit(compute, batch)))
+                if len(waiting) > 2 * workers:
+                    done, states = waiting.popleft()
+                    yield done, states.result()
+            for done, states in waiting:
+                yield done, states.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def matmul_flops(stack: Stack, lengths: NDArray[np.int64]) -> float:

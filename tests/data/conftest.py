@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from review_files import Rows, Write
 
+
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
     """Write columns to a file below tmp_path, in the form of its suffix."""

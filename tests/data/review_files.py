@@ -15,5 +15,3 @@ def reviews(bad: int, good: int, classes: tuple[object, object] = (0, 1)) -> Row
     texts: list[object] = [BAD.format(i) for i in range(bad)]
     texts += [GOOD.format(i) for i in range(good)]
     return {"text": texts, "label": [classes[0]] * bad + [classes[1]] * good}
-
-

@@ -3,9 +3,9 @@ import csv
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from review_files import reviews
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from review_files import reviews
 
 from thawline.data.columns import read_labels, read_texts
 from thawline.data.tables import open_table

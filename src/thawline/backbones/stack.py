@@ -12,6 +12,7 @@ Shape legend: batch = texts, tokens = padded length, stages = L + 1, hidden = th
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,6 +35,8 @@ class Family:
         blocks: the `nn.ModuleList` of blocks.
         final: modules after the last block; they belong to stage L. Absent ones are passed over.
         causal: whether a token sees only itself and those before it.
+        sees_all: whether every token of every block sees all real tokens, which is what
+            `attention.attend` computes.
         native_pooling: what the family's own classification head reads from the last stage.
     """
 
@@ -41,10 +44,11 @@ class Family:
     blocks: str
     final: tuple[str, ...] = ()
     causal: bool = False
+    sees_all: bool = False
     native_pooling: Callable[[Any], str] = lambda config: "first"
 
 
-_BERT = Family(("embeddings",), "encoder.layer", final=("pooler",))
+_BERT = Family(("embeddings",), "encoder.layer", final=("pooler",), sees_all=True)
 _DECODER = Family(
     ("embed_tokens",),
     "layers",
@@ -57,7 +61,7 @@ FAMILIES: dict[str, Family] = {
     "bert": _BERT,
     "roberta": _BERT,
     "xlm-roberta": _BERT,
-    "distilbert": Family(("embeddings",), "transformer.layer"),
+    "distilbert": Family(("embeddings",), "transformer.layer", sees_all=True),
     "modernbert": Family(
         ("embeddings",),
         "layers",
@@ -117,9 +121,16 @@ class Stack:
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
         self.family = family_of(model.config)
-        self.blocks: nn.ModuleList = model.get_submodule(self.family.blocks)
+        blocks = model.get_submodule(self.family.blocks)
+        assert isinstance(blocks, nn.ModuleList)
+        self.blocks = blocks
         self.depth = len(self.blocks)
         self.hidden_size: int = model.config.hidden_size
+
+    def sharing_weights(self) -> Stack:
+        """Return a stack of its own modules on the same parameters, for another thread's hooks."""
+        shared = {id(tensor): tensor for tensor in self.model.state_dict(keep_vars=True).values()}
+        return Stack(copy.deepcopy(self.model, shared))
 
     def modules_of(self, stage: int) -> list[nn.Module]:
         """Return the modules of one stage, 0 … L."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -30,7 +29,7 @@ class HubSet:
     config: str | None = None
 
 
-NAMED_SETS: Mapping[str, HubSet] = {
+NAMED_SETS: dict[str, HubSet] = {
     "imdb": HubSet("stanfordnlp/imdb", ("neg", "pos"), "text", "label"),
     "ag_news": HubSet(
         "fancyzhx/ag_news", ("World", "Sports", "Business", "Sci/Tech"), "text", "label"
@@ -67,7 +66,7 @@ def read_hub(name: str, hub_set: HubSet) -> dict[str, Table]:
     except (ConnectionError, datasets.exceptions.DatasetNotFoundError) as error:
         raise ThawlineError(
             "a path, or a set that the hub can give",
-            f"no path named {name!r}, and no answer from the hub: {_first_line(error)}",
+            f"no path named {name!r}, and the hub gave no set: {_first_line(error)}",
             f"check the network, or the path or hub id ({did_you_mean(name, NAMED_SETS)})",
         ) from error
     except Exception as error:  # what its builders raise is no part of the library's promise

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -30,21 +30,26 @@ _HIDDEN = "-1"
 
 @dataclass(frozen=True)
 class Part:
-    """One labelled split of a source; its columns are read when they are first asked for.
+    """One labelled split of a source; it is opened and read when it is first asked for.
 
     Attributes:
         name: what the source calls it.
-        table: where its columns are.
+        open: opens the table that holds its columns.
         text: the text column; ``None``: found by the common names.
         label: the label column; ``None``: found by the common names.
         known_names: class names that come with a named set, by label from 0.
     """
 
     name: str
-    table: Table
+    open: Callable[[], Table]
     text: str | None = None
     label: str | None = None
     known_names: tuple[str, ...] = ()
+
+    @cached_property
+    def table(self) -> Table:
+        """Where its columns are."""
+        return self.open()
 
     @cached_property
     def texts(self) -> list[str]:
@@ -111,7 +116,7 @@ def find_source(config: DataConfig) -> Source:
         ThawlineError: nothing of that name, a folder without a split, two files for one split, or
             a file or a set that cannot be read.
     """
-    if config.data is None:
+    if config.data is None or not config.data.strip():
         mend = "name one with --data"
         raise ThawlineError("a file, a folder, a set's name or a hub id", "no data", mend)
     path = Path(config.data)
@@ -123,7 +128,7 @@ def find_source(config: DataConfig) -> Source:
     if is_folder:
         return _folder(path, config)
     if exists:
-        part = Part(path.stem, open_table(path), config.text, config.label)
+        part = Part(path.stem, partial(open_table, path), config.text, config.label)
         return Source(path.stem, {WHOLE: part})
     if config.data in NAMED_SETS or _may_be_hub_id(config.data):
         return hub_source(config.data, NAMED_SETS.get(config.data, HubSet(config.data)), config)
@@ -152,7 +157,7 @@ def hub_source(name: str, hub_set: HubSet, config: DataConfig) -> Source:
     return Source(
         name,
         {
-            split: Part(own, tables[own], text, label, hub_set.label_names)
+            split: Part(own, partial(tables.__getitem__, own), text, label, hub_set.label_names)
             for split, own in found.items()
         },
         _left_alone(others),
@@ -173,7 +178,7 @@ def _folder(folder: Path, config: DataConfig) -> Source:
         expected = f"a file train, validation or test in {folder} ({', '.join(READERS)})"
         raise ThawlineError(expected, shown(others) or "no data file", mend)
     parts = {
-        split: Part(Path(file).stem, open_table(folder / file), config.text, config.label)
+        split: Part(Path(file).stem, partial(open_table, folder / file), config.text, config.label)
         for split, file in found.items()
     }
     return Source(folder.resolve().name, parts, _left_alone(others))
