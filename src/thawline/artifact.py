@@ -16,7 +16,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -99,7 +99,9 @@ def load(path: Path) -> Fitted:
     quieten_transformers()
     try:
         settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        reading = Reading(**(settings["reading"] | {"stages": tuple(settings["reading"]["stages"])}))
+        reading = Reading(
+            **(settings["reading"] | {"stages": tuple(settings["reading"]["stages"])})
+        )
         model, info = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True
         )
@@ -110,7 +112,9 @@ def load(path: Path) -> Fitted:
         ) from error
     if info["missing_keys"]:
         raise ThawlineError(
-            f"all weights in '{folder}'", f"{sorted(info['missing_keys'])[0]} missing", "run fit again"
+            f"all weights in '{folder}'",
+            f"{sorted(info['missing_keys'])[0]} missing",
+            "run fit again",
         )
     tokenizer.padding_side = "right"
     return Fitted(
@@ -124,34 +128,56 @@ def load(path: Path) -> Fitted:
     )
 
 
-def prove(fitted: Fitted, folder: Path, texts: Sequence[str]) -> float:
-    """Let a fresh process load the folder and classify texts; compare with this process, in fp32.
+class Prover:
+    """A fresh process that will load an artifact and classify texts, to be compared with this one.
 
-    Returns:
-        The largest difference between two probabilities.
-
-    Raises:
-        ThawlineError: the fresh process failed, or a difference is above `TOLERANCE`.
+    It starts at once, so that what it has to import is ready when the artifact is.
     """
-    here = probabilities(text_logits(fitted, texts, PrefixConfig(), Reporter()))
-    there = _classify_in_fresh_process(folder, texts)
-    difference = float(np.abs(here - there).max())
-    if not difference <= TOLERANCE:
-        raise ThawlineError(
-            f"the saved classifier to give the same probabilities within {TOLERANCE:g}",
-            f"a difference of {difference:.3g}",
-            "keep this folder and report it: the artifact cannot be trusted",
-        )
-    return difference
 
-
-def _classify_in_fresh_process(folder: Path, texts: Sequence[str]) -> NDArray[np.float64]:
-    command = [sys.executable, "-m", "thawline.selftest", str(folder)]
-    done = subprocess.run(command, input=json.dumps(list(texts)), capture_output=True, text=True, encoding="utf-8")
-    if done.returncode != 0:
-        raise ThawlineError(
-            "a fresh process to load the saved classifier",
-            (done.stderr.strip().splitlines() or ["no message"])[-1],
-            f"try python -m thawline.selftest {folder}",
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "thawline.selftest"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
         )
-    return np.array(json.loads(done.stdout), dtype=np.float64)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def prove(self, fitted: Fitted, folder: Path, texts: Sequence[str]) -> float:
+        """Compare the probabilities of texts, computed here and by the fresh process, in fp32.
+
+        Returns:
+            The largest difference between two probabilities.
+
+        Raises:
+            ThawlineError: the fresh process failed, or a difference is above `TOLERANCE`.
+        """
+        here = probabilities(text_logits(fitted, texts, PrefixConfig(), Reporter()))
+        there = self._ask(folder, texts)
+        difference = float(np.abs(here - there).max())
+        if not difference <= TOLERANCE:
+            raise ThawlineError(
+                f"the saved classifier to give the same probabilities within {TOLERANCE:g}",
+                f"a difference of {difference:.3g}",
+                "keep this folder and report it: the artifact cannot be trusted",
+            )
+        return difference
+
+    def _ask(self, folder: Path, texts: Sequence[str]) -> NDArray[np.float64]:
+        question = json.dumps({"folder": str(folder), "texts": list(texts)})
+        answer, complaint = self._process.communicate(question)
+        if self._process.returncode != 0:
+            raise ThawlineError(
+                "a fresh process to load the saved classifier",
+                (complaint.strip().splitlines() or ["no message"])[-1],
+                f'try thawline predict {folder} "a text" --debug',
+            )
+        return np.array(json.loads(answer), dtype=np.float64)

@@ -6,7 +6,6 @@ import json
 import sys
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -32,7 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-store_app = typer.Typer(help="Look at, or empty, the store of frozen states.", no_args_is_help=True, rich_markup_mode=None)
+store_app = typer.Typer(
+    help="Look at, or empty, the store of frozen states.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 app.add_typer(store_app, name="store")
 
 Data = Annotated[str | None, typer.Option(help="A set's name, a hub id, a file or a folder.")]
@@ -42,10 +45,13 @@ LabelNames = Annotated[
 TextColumn = Annotated[str | None, typer.Option("--text", help="The column of texts.")]
 LabelColumn = Annotated[str | None, typer.Option("--label", help="The column of labels.")]
 Small = Annotated[
-    bool, typer.Option("--small", help=f"Draw {SMALL_RUN[0]:,} train and {SMALL_RUN[1]:,} test rows.")
+    bool,
+    typer.Option("--small", help=f"Draw {SMALL_RUN[0]:,} train and {SMALL_RUN[1]:,} test rows."),
 ]
 Limit = Annotated[str | None, typer.Option(help="Draw N train and M test rows: N,M.")]
-BackboneName = Annotated[str, typer.Option("--backbone", help="A model's folder, packaged name or hub id.")]
+BackboneName = Annotated[
+    str, typer.Option("--backbone", help="A model's folder, packaged name or hub id.")
+]
 StrategyText = Annotated[
     str, typer.Option("--strategy", help="head, last:k, lora:r=4,alpha=32, full, gradual, lp+full.")
 ]
@@ -57,18 +63,28 @@ FeaturesText = Annotated[
 MaxLength = Annotated[int | None, typer.Option(help="Tokens kept of each text.")]
 TruncationSide = Annotated[str, typer.Option(help="The side that is cut off: right or left.")]
 Epochs = Annotated[
-    int | None, typer.Option(help="Train the head by epochs; a linear head is fitted exactly without.")
+    int | None,
+    typer.Option(help="Train the head by epochs; a linear head is fitted exactly without."),
 ]
 BatchSize = Annotated[int, typer.Option(help="Texts in a step.")]
-LearningRate = Annotated[float | None, typer.Option("--lr", help="Learning rate; each strategy has its own.")]
+LearningRate = Annotated[
+    float | None, typer.Option("--lr", help="Learning rate; each strategy has its own.")
+]
 Seed = Annotated[int, typer.Option(help="Of the head's first weights and the order of texts.")]
 Standardise = Annotated[
-    bool, typer.Option("--standardise/--no-standardise", help="Scale features over train before the head.")
+    bool,
+    typer.Option(
+        "--standardise/--no-standardise", help="Scale features over train before the head."
+    ),
 ]
 Dtype = Annotated[str, typer.Option(help="Of the frozen pass: auto, float32 or bfloat16.")]
 Out = Annotated[Path | None, typer.Option(help="The run's folder; a new one below runs/ without.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")]
-RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder, or a saved classifier's.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")
+]
+RunPath = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run's folder, or a saved classifier's.")
+]
 Split = Annotated[str, typer.Option(help="train, validation, test or all.")]
 
 
@@ -134,7 +150,10 @@ def fit(
 @app.command()
 def predict(
     run: RunPath,
-    texts: Annotated[list[str] | None, typer.Argument(metavar="TEXT...", help="Texts; without, lines of standard input.")] = None,
+    texts: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="TEXT...", help="Texts; without, lines of standard input."),
+    ] = None,
     dtype: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
     as_json: Json = False,
 ) -> None:
@@ -148,7 +167,9 @@ def predict(
     if not given:
         raise ThawlineError("at least one text", "none", 'write thawline predict RUN "a text"')
     fitted = artifact.load(run)
-    shares = probabilities(text_logits(fitted, given, PrefixConfig(), Reporter(), dtype=_checked_dtype(dtype)))
+    shares = probabilities(
+        text_logits(fitted, given, PrefixConfig(), Reporter(), dtype=_checked_dtype(dtype))
+    )
     records = prediction_records(fitted, given, shares)
     if as_json:
         for record in records:
@@ -238,7 +259,12 @@ def store_clear(as_json: Json = False) -> None:
 
 
 def _data_config(
-    data: str, labels: str | None, small: bool, limit: str | None, text: str | None, label: str | None
+    data: str,
+    labels: str | None,
+    small: bool,
+    limit: str | None,
+    text: str | None,
+    label: str | None,
 ) -> DataConfig:
     if small and limit is not None:
         raise ThawlineError("--small or --limit", "both", "leave one of them out")
@@ -268,14 +294,18 @@ def _rows(limit: str | None) -> tuple[int, int] | None:
     train, comma, test = limit.partition(",")
     if comma and train.strip().isdecimal() and test.strip().isdecimal():
         return int(train), int(test)
-    raise ThawlineError("--limit as two whole numbers, N,M", f"'{limit}'", "write --limit 4000,2000")
+    raise ThawlineError(
+        "--limit as two whole numbers, N,M", f"'{limit}'", "write --limit 4000,2000"
+    )
 
 
 def _checked_dtype(dtype: str) -> str:
     if dtype not in ("auto", "float32", "bfloat16"):
         from thawline.errors import did_you_mean
 
-        raise ThawlineError("a dtype", f"'{dtype}'", did_you_mean(dtype, ["auto", "float32", "bfloat16"]))
+        raise ThawlineError(
+            "a dtype", f"'{dtype}'", did_you_mean(dtype, ["auto", "float32", "bfloat16"])
+        )
     return dtype
 
 

@@ -54,7 +54,7 @@ def pick_device() -> str:
 
 
 def _matmul_rate(dtype: Any, size: int = 1_024, repeats: int = 6) -> float:
-    """Return the best of several timings of a matrix product, in floating-point operations a second."""
+    """Return the best rate of several matrix products, in floating-point operations a second."""
     import torch
 
     left = torch.ones(size, size, dtype=dtype)

@@ -1,4 +1,4 @@
-"""The config of a saved Thawline model, apart from `modeling` so that it can be read without torch."""
+"""The config of a saved Thawline model, apart from `modeling`: it needs none of torch."""
 
 from __future__ import annotations
 

@@ -7,12 +7,12 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from thawline.adaptation import Plan, make_plan
 from thawline.backbones import Backbone, load_backbone
 from thawline.config import Config
 from thawline.configuration import ThawlineConfig
 from thawline.fitted import count_parameters
 from thawline.modeling import ThawlineForSequenceClassification
+from thawline.plan import Plan, make_plan
 
 
 def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
@@ -54,7 +54,9 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         "line": plan.line,
         "head": str(plan.head),
         "pooling": plan.pooling,
-        "features": "chosen on validation" if len(plan.candidates) > 1 else list(plan.candidates[0]),
+        "features": "chosen on validation"
+        if len(plan.candidates) > 1
+        else list(plan.candidates[0]),
         "stages": stages,
         "parameters": count_parameters(_blueprint(backbone, plan, n_labels), plan.line),
     }

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -19,6 +19,12 @@ from torch.nn.functional import cross_entropy
 from thawline.config import ExactConfig
 from thawline.heads import HeadSpec, Standardisation, build_head
 from thawline.store import Features
+
+Flat = np.ndarray[tuple[int], np.dtype[np.float64]]
+"""A head's weights and biases as the optimiser sees them, ``(labels x (width + 1),)``."""
+
+LabelledFeatures = tuple[Callable[[tuple[int, ...]], Features], Tensor]
+"""What gives the features of any stages, and the ids of the same rows."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class ExactFit:
     stages: tuple[int, ...]
     penalty: float
     validation_loss: float
-    path: list[dict[str, object]]
+    path: list[dict[str, Any]]
 
 
 class _Blocks:
@@ -69,10 +75,8 @@ class _Blocks:
 
 def fit_exactly(
     candidates: Sequence[tuple[int, ...]],
-    train: Callable[[tuple[int, ...]], Features],
-    train_labels: Tensor,
-    validation: Callable[[tuple[int, ...]], Features],
-    validation_labels: Tensor,
+    train: LabelledFeatures,
+    validation: LabelledFeatures,
     n_labels: int,
     config: ExactConfig,
     *,
@@ -86,26 +90,22 @@ def fit_exactly(
 
     Args:
         candidates: sets of stages whose features stand side by side.
-        train: stages to the features of train, ``(rows, stages x hidden)``.
-        train_labels: ``(rows,)`` int64.
-        validation: stages to the features of validation.
-        validation_labels: ``(rows,)`` int64.
+        train: what gives the features of any stages, ``(rows, stages x hidden)``, and the ids,
+            ``(rows,)`` int64.
+        validation: the same of validation.
         n_labels: the number of classes.
         config: penalties, patience, sizes.
         standardise: whether the penalty acts on standardised features.
         advance: told each candidate that is done.
     """
-    path: list[dict[str, object]] = []
+    path: list[dict[str, Any]] = []
     best: ExactFit | None = None
     for stages in candidates:
-        features = train(stages)
-        scale = (
-            Standardisation.of(features.blocks(config.rows_per_block))
-            if standardise
-            else Standardisation(torch.zeros(features.width), torch.ones(features.width))
-        )
-        fitting = _Blocks(features, train_labels, scale, config)
-        choosing = _Blocks(validation(stages), validation_labels, scale, config)
+        features = train[0](stages)
+        blocks = features.blocks(config.rows_per_block)
+        scale = Standardisation.of(blocks) if standardise else Standardisation.none()
+        fitting = _Blocks(features, train[1], scale, config)
+        choosing = _Blocks(validation[0](stages), validation[1], scale, config)
         weights = np.zeros(n_labels * (features.width + 1))
         lowest, risen = float("inf"), 0
         for penalty in config.penalties:
@@ -126,11 +126,11 @@ def fit_exactly(
 
 
 def _minimise(
-    blocks: _Blocks, start: NDArray[np.float64], n_labels: int, penalty: float, config: ExactConfig
-) -> NDArray[np.float64]:
-    """Return the weights, flat ``(labels x (width + 1),)``, that minimise the penalised mean loss."""
+    blocks: _Blocks, start: Flat, n_labels: int, penalty: float, config: ExactConfig
+) -> Flat:
+    """Return the weights that minimise the penalised mean loss."""
 
-    def objective(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def objective(flat: Flat) -> tuple[float, Flat]:
         weight, bias = _split(flat, n_labels)
         loss = 0.0
         weight_gradient, bias_gradient = torch.zeros_like(weight), torch.zeros_like(bias)
@@ -147,17 +147,17 @@ def _minimise(
         value = loss / len(blocks) + penalty / 2 * float(weight.double().square().sum())
         return value, gradient.flatten().numpy()
 
-    options = {"maxiter": config.max_iterations, "ftol": config.tolerance, "gtol": 0.0}
+    options: Any = {"maxiter": config.max_iterations, "ftol": config.tolerance, "gtol": 0.0}
     solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
     return np.asarray(solution.x)
 
 
-def _split(flat: NDArray[np.float64], n_labels: int) -> tuple[Tensor, Tensor]:
+def _split(flat: Flat, n_labels: int) -> tuple[Tensor, Tensor]:
     both = torch.from_numpy(flat).float().view(n_labels, -1)
     return both[:, :-1].contiguous(), both[:, -1].contiguous()
 
 
-def _score(blocks: _Blocks, flat: NDArray[np.float64], n_labels: int) -> tuple[float, float]:
+def _score(blocks: _Blocks, flat: Flat, n_labels: int) -> tuple[float, float]:
     """Return mean cross-entropy and accuracy."""
     weight, bias = _split(flat, n_labels)
     loss, right = 0.0, 0
@@ -168,10 +168,8 @@ def _score(blocks: _Blocks, flat: NDArray[np.float64], n_labels: int) -> tuple[f
     return loss / len(blocks), right / len(blocks)
 
 
-def _as_head(flat: NDArray[np.float64], n_labels: int) -> nn.Sequential:
+def _as_head(flat: Flat, n_labels: int) -> nn.Sequential:
     weight, bias = _split(flat, n_labels)
     head = build_head(HeadSpec("linear"), weight.shape[1], n_labels, dropout=0.0)
-    with torch.no_grad():
-        head[0].weight.copy_(weight)
-        head[0].bias.copy_(bias)
+    head.load_state_dict({"0.weight": weight, "0.bias": bias})
     return head

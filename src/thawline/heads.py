@@ -7,7 +7,7 @@ taken whole from transformers. All read features, ``(batch, width)``, and give `
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +68,21 @@ def build_head(spec: HeadSpec, width: int, n_labels: int, dropout: float) -> nn.
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Each feature's mean and standard deviation over train, ``(width,)`` each, in fp32."""
+    """Each feature's mean and standard deviation over train, ``(width,)`` each, in fp32.
+
+    `none` stands for features as they are: mean 0 and deviation 1, both of shape ``()``.
+    """
 
     mean: Tensor
     deviation: Tensor
 
     @classmethod
-    def of(cls, blocks: Iterator[Tensor]) -> Standardisation:
+    def none(cls) -> Standardisation:
+        """Return the standardisation that changes nothing."""
+        return cls(torch.zeros(()), torch.ones(()))
+
+    @classmethod
+    def of(cls, blocks: Iterable[Tensor]) -> Standardisation:
         """Measure features that come in blocks ``(rows, width)``, in one pass.
 
         Blocks are merged by the pairwise update of Chan, Golub and LeVeque (1979), which loses
@@ -106,7 +114,8 @@ class Standardisation:
         first = next(layer for layer in folded if isinstance(layer, nn.Linear))
         with torch.no_grad():
             weight = first.weight.double() / self.deviation.double()
-            first.bias.copy_(first.bias.double() - weight @ self.mean.double())
+            shift = weight @ self.mean.double().expand(weight.shape[1])
+            first.bias.copy_(first.bias.double() - shift)
             first.weight.copy_(weight)
         return folded
 

@@ -96,7 +96,9 @@ def text_logits(
     return logits
 
 
-def prediction_records(fitted: Fitted, texts: Sequence[str], probabilities: NDArray[np.float64]) -> list[dict[str, Any]]:
+def prediction_records(
+    fitted: Fitted, texts: Sequence[str], probabilities: NDArray[np.float64]
+) -> list[dict[str, Any]]:
     """Turn probabilities, ``(texts, labels)``, into one record a text.
 
     For two classes named neg and pos a record is ``text, neg_prob, pos_prob, label``; otherwise

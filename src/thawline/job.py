@@ -8,13 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from thawline import artifact, compat, metrics
-from thawline.adaptation import Adapted, Plan, adapt, make_plan
+from thawline.adaptation import Adapted, Task, adapt
 from thawline.backbones import Backbone, load_backbone
 from thawline.config import Config, DataConfig, PrefixConfig
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
 from thawline.inference import head_logits, stored_logits
+from thawline.plan import Plan, make_plan
 from thawline.prefix import PassReport, ensure_states, open_entry
 from thawline.progress import Reporter
 from thawline.report.plots import draw_before_after, draw_history
@@ -86,16 +90,17 @@ def _fit(
     every_text = [text for part in parts for text in part.texts]
     ensure_states(entry, backbone, every_text, config.prefix, report, reporter)
 
-    data = (dataset.train, dataset.validation)
-    adapted = adapt(backbone, entry, plan, config, data, dataset.labels, reporter)
-    evaluated = time.perf_counter()
-    scores = _evaluate(adapted, entry, dataset)
-    evaluation = time.perf_counter() - evaluated
+    task = Task(backbone, entry, plan, config, dataset.labels, dataset.train, dataset.validation)
+    with artifact.Prover() as prover:
+        adapted = adapt(task, reporter)
+        evaluated = time.perf_counter()
+        scores = _evaluate(task, adapted, dataset.test)
+        evaluation = time.perf_counter() - evaluated
 
-    saved = folder / artifact.FOLDER
-    artifact.save(adapted.fitted, saved)
-    reporter.note("proving the saved classifier in a fresh process")
-    difference = artifact.prove(adapted.fitted, saved, dataset.test.texts[:PROOF_TEXTS])
+        saved, texts = folder / artifact.FOLDER, dataset.test.texts[:PROOF_TEXTS]
+        artifact.save(adapted.fitted, saved)
+        reporter.note("proving the saved classifier in a fresh process")
+        proof = {"texts": len(texts), "difference": prover.prove(adapted.fitted, saved, texts)}
 
     title = f"{dataset.name}: {plan.strategy} on {backbone.name}"
     plots = draw_before_after(scores["baseline"], scores["test"], folder, title=title)
@@ -117,27 +122,26 @@ def _fit(
         **scores,
         "history": adapted.history,
         "choice": adapted.choice,
-        "proof": {"texts": len(dataset.test.texts[:PROOF_TEXTS]), "difference": difference},
+        "proof": proof,
         "peak_memory_bytes": compat.peak_memory_bytes(),
         "plots": [str(path) for path in plots],
         "artifact": str(saved),
     }
 
 
-def _evaluate(adapted: Adapted, entry: Entry, dataset: Dataset) -> dict[str, Any]:
-    def score(part: LabelledTexts) -> dict[str, Any]:
-        reading = adapted.fitted.reading
-        features = entry.features(part.texts, reading.stages, reading.pooling)
-        logits = head_logits(adapted.fitted.head_module(), features)
-        return metrics.evaluate(logits, part.labels, n_classes=len(dataset.labels))
+def _evaluate(task: Task, adapted: Adapted, test: LabelledTexts) -> dict[str, Any]:
+    """Score the untrained head on test, and the classifier on validation and test."""
+    head, stages = adapted.fitted.head_module(), adapted.fitted.reading.stages
 
-    untrained = adapted.untrained.logits(entry, dataset.test.texts)
+    def score(logits: NDArray[np.float32], part: LabelledTexts) -> dict[str, Any]:
+        return metrics.evaluate(logits, part.labels, n_classes=len(task.labels))
+
     return {
-        "baseline": metrics.evaluate(
-            untrained, dataset.test.labels, n_classes=len(dataset.labels)
+        "baseline": score(adapted.untrained.logits(task, test), test),
+        "validation": score(
+            head_logits(head, task.features(task.validation, stages)), task.validation
         ),
-        "validation": score(dataset.validation),
-        "test": score(dataset.test),
+        "test": score(head_logits(head, task.features(test, stages)), test),
     }
 
 
@@ -178,7 +182,11 @@ def evaluate_run(
     """
     start = time.perf_counter()
     fitted = artifact.load(path)
-    part = _own_rows(path, split, fitted.labels) if data is None else load_split(data, split, fitted.labels)
+    part = (
+        _own_rows(path, split, fitted.labels)
+        if data is None
+        else load_split(data, split, fitted.labels)
+    )
     report = PassReport()
     logits = stored_logits(fitted, part.texts, prefix, report, reporter)
     scores = metrics.evaluate(logits, part.labels, n_classes=len(fitted.labels))

@@ -21,7 +21,7 @@ from thawline.configuration import ThawlineConfig
 
 
 class ThawlineForSequenceClassification(PreTrainedModel):
-    """A frozen or adapted backbone with a linear or MLP head on the pooled states of some stages."""
+    """A backbone with a linear or MLP head on the pooled states of some stages."""
 
     config_class = ThawlineConfig
     base_model_prefix = "backbone"
@@ -39,7 +39,9 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         self.post_init()
 
     @classmethod
-    def assemble(cls, config: ThawlineConfig, backbone: PreTrainedModel, head: nn.Module) -> Any:
+    def assemble(
+        cls, config: ThawlineConfig, backbone: PreTrainedModel, head: nn.Sequential
+    ) -> Any:
         """Return a model of these very parts, in evaluation mode."""
         with torch.device("meta"):
             model = cls(config)

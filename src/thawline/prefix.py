@@ -98,7 +98,9 @@ def ensure_states(
         report.flops += matmul_flops(backbone.stack, tokens.lengths)
 
 
-def _flush(entry: Entry, texts: Sequence[str], pending: list[tuple[NDArray[np.int64], Tensor]]) -> None:
+def _flush(
+    entry: Entry, texts: Sequence[str], pending: list[tuple[NDArray[np.int64], Tensor]]
+) -> None:
     if pending:
         positions = np.concatenate([batch for batch, _ in pending])
         entry.add([texts[position] for position in positions], torch.cat([s for _, s in pending]))

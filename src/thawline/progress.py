@@ -1,4 +1,4 @@
-"""What a long job tells whoever waits for it: always on standard error, never on standard output."""
+"""What a long job tells whoever waits for it: on standard error, never on standard output."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ Advance = Callable[[int], None]
 
 
 class Reporter:
-    """Tells nothing. The command line uses `TerminalReporter`; Python callers may pass their own."""
+    """Tells nothing; the command line uses `TerminalReporter`."""
 
     def note(self, text: str) -> None:
         """Tell one line."""
@@ -35,8 +35,14 @@ class TerminalReporter(Reporter):
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
         """Show a bar with the time left; where there is no terminal, one line at the end."""
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-        from rich.progress import TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
 
         columns = (
             TextColumn("{task.description}"),

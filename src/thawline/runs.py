@@ -30,7 +30,9 @@ def check_folder(folder: Path) -> None:
         raise ThawlineError("a folder for the run", f"the file '{folder}'", "choose another --out")
     if folder.is_dir() and any(folder.iterdir()):
         raise ThawlineError(
-            "a new folder for the run", f"'{folder}', which exists", "choose another --out or remove it"
+            "a new folder for the run",
+            f"'{folder}', which exists",
+            "choose another --out or remove it",
         )
     parent = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
     if not os.access(parent, os.W_OK):
@@ -76,7 +78,9 @@ def read_record(path: Path) -> dict[str, Any]:
         record: dict[str, Any] = json.loads((path / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ThawlineError(
-            f"a run with a readable {RECORD} at '{path}'", type(error).__name__, "give a run's folder"
+            f"a run with a readable {RECORD} at '{path}'",
+            type(error).__name__,
+            "give a run's folder",
         ) from error
     return record
 
@@ -84,5 +88,10 @@ def read_record(path: Path) -> dict[str, Any]:
 def write_json(path: Path, value: Any) -> None:
     """Write JSON under a temporary name, then rename: a reader never sees half a file."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(value, indent=1, ensure_ascii=False), encoding="utf-8")
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    # Row numbers by the thousand: a list of numbers stays on one line.
+    text = re.sub(
+        r"\[\s+([-+.eE\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text
+    )
+    temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

@@ -1,4 +1,4 @@
-"""The fresh process that proves an artifact: texts as JSON in, probabilities as JSON out."""
+"""The fresh process that proves an artifact: a folder and texts in, probabilities out, as JSON."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 import sys
 from pathlib import Path
 
-from thawline.artifact import load
+from thawline import artifact
 from thawline.config import PrefixConfig
 from thawline.inference import text_logits
 from thawline.metrics import probabilities
 from thawline.progress import Reporter
 
 if __name__ == "__main__":
-    fitted = load(Path(sys.argv[1]))
-    logits = text_logits(fitted, json.load(sys.stdin), PrefixConfig(), Reporter())
+    question = json.load(sys.stdin)
+    fitted = artifact.load(Path(question["folder"]))
+    logits = text_logits(fitted, question["texts"], PrefixConfig(), Reporter())
     json.dump(probabilities(logits).tolist(), sys.stdout)

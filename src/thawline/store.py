@@ -113,7 +113,7 @@ class Entry:
 
     @contextmanager
     def filling(self) -> Iterator[None]:
-        """Hold the entry's lock: what another process is computing now is waited for, not redone."""
+        """Hold the entry's lock: what another process computes now is waited for, not redone."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with filelock.FileLock(f"{self.folder}.lock"):
             self.refresh()

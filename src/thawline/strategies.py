@@ -53,6 +53,7 @@ class Head(Strategy):
     default_head: ClassVar[str] = "linear"
 
     def line(self, depth: int) -> int:
+        """Return L + 1: nothing of the backbone trains."""
         return depth + 1
 
 
@@ -64,9 +65,11 @@ class Last(Strategy):
     k: int = 1
 
     def line(self, depth: int) -> int:
+        """Return L + 1 - k."""
         return depth + 1 - self.k
 
     def check(self, depth: int) -> None:
+        """Raise ThawlineError where there are fewer than k blocks."""
         _check_block(self.k, depth, f"last:{self.k}", "k")
 
     def __str__(self) -> str:
@@ -75,7 +78,7 @@ class Last(Strategy):
 
 @dataclass(frozen=True)
 class Lora(Strategy):
-    """Low-rank adapters (Hu et al., 2021, arXiv 2106.09685) in blocks ``from`` … L, and the head."""
+    """Low-rank adapters in blocks ``from`` … L, and the head (Hu et al., arXiv 2106.09685)."""
 
     name: ClassVar[str] = "lora"
     r: int = LoraConfig.r
@@ -85,9 +88,11 @@ class Lora(Strategy):
     from_: int = LoraConfig.from_block
 
     def line(self, depth: int) -> int:
+        """Return the first block with an adapter."""
         return self.from_
 
     def check(self, depth: int) -> None:
+        """Raise ThawlineError where there is no block ``from``."""
         _check_block(self.from_, depth, str(self), "from")
 
 
@@ -98,6 +103,7 @@ class Full(Strategy):
     name: ClassVar[str] = "full"
 
     def line(self, depth: int) -> int:
+        """Return 0: everything trains."""
         return 0
 
 
@@ -108,6 +114,7 @@ class Gradual(Strategy):
     name: ClassVar[str] = "gradual"
 
     def line(self, depth: int) -> int:
+        """Return 0, the lowest line that it reaches."""
         return 0
 
 
@@ -119,9 +126,11 @@ class HeadFirst(Strategy):
     then: Strategy
 
     def line(self, depth: int) -> int:
+        """Return the line of the strategy that follows."""
         return self.then.line(depth)
 
     def check(self, depth: int) -> None:
+        """Check the strategy that follows."""
         self.then.check(depth)
 
     def __str__(self) -> str:
@@ -144,7 +153,7 @@ _WRITTEN = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
 
 
 def parse_strategy(text: str) -> Strategy:
-    """Read a strategy: ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4``, ``full``, ``lp+last:1`` …
+    """Read a strategy, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4`` or ``lp+full``.
 
     Raises:
         ThawlineError: an unknown name or key, or a value that its key cannot take.

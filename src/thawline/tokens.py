@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 TEXTS_PER_CALL = 1_000
-"""Texts handed to the tokenizer's threads at once: enough to keep them busy, few enough to show progress."""
+"""Texts handed to the tokenizer's threads at once: enough to keep them all busy."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,9 @@ def plan_batches(
     return batches
 
 
-def padding_density(lengths: NDArray[np.int64], batches: Sequence[NDArray[np.int64]]) -> float | None:
+def padding_density(
+    lengths: NDArray[np.int64], batches: Sequence[NDArray[np.int64]]
+) -> float | None:
     """Return the share of real tokens among all that the batches hold; None without batches."""
     if not batches:
         return None

@@ -48,7 +48,7 @@ class HeadObjective:
 
     Args:
         module: from standardised features ``(batch, width)`` to logits.
-        scale: the standardisation, or None for features as they are.
+        scale: the standardisation of features.
         train: features and ids ``(rows,)`` to train on.
         validation: features and ids to evaluate on.
         batch_size: texts in a step.
@@ -58,7 +58,7 @@ class HeadObjective:
     def __init__(
         self,
         module: nn.Module,
-        scale: Standardisation | None,
+        scale: Standardisation,
         train: tuple[Features, Tensor],
         validation: tuple[Features, Tensor],
         *,
@@ -79,21 +79,18 @@ class HeadObjective:
     def loss(self, step: Tensor) -> tuple[Tensor, int]:
         """Return the mean cross-entropy of a step's texts, in nats."""
         features, labels = self.train
-        logits = self.module(self._scaled(features.take(step)))
+        logits = self.module(self.scale(features.take(step)))
         return cross_entropy(logits, labels[step]), len(step)
 
     def evaluate(self) -> dict[str, float]:
         """Measure mean cross-entropy and accuracy on validation."""
         features, labels = self.validation
-        blocks = [self.module(self._scaled(block)) for block in features.blocks(ROWS_PER_BLOCK)]
+        blocks = [self.module(self.scale(block)) for block in features.blocks(ROWS_PER_BLOCK)]
         logits = torch.cat(blocks)
         return {
             "validation_loss": float(cross_entropy(logits, labels)),
             "validation_accuracy": float((logits.argmax(1) == labels).float().mean()),
         }
-
-    def _scaled(self, features: Tensor) -> Tensor:
-        return features if self.scale is None else self.scale(features)
 
 
 def train(
@@ -134,7 +131,7 @@ def train(
                 optimizer.zero_grad()
                 summed, seen = summed + float(loss) * texts, seen + texts
                 advance(1)
-            seconds, rate = time.perf_counter() - start, schedule.get_last_lr()[0]
+            seconds, rate = time.perf_counter() - start, float(schedule.get_last_lr()[0])
             history.append(_history_row(objective, epoch, summed / seen, rate, seconds))
             score = (history[-1]["validation_accuracy"], -history[-1]["validation_loss"])
             if best is None or score > best[0]:

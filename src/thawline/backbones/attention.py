@@ -46,9 +46,10 @@ def attend(
     """
     batch, heads, tokens, width = query.shape
     if tokens < SHORTEST:
-        return sdpa_attention_forward(
+        usual: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
+        return usual
     real = [tokens] * batch
     if attention_mask is not None:
         real = attention_mask[:, 0, 0].sum(-1).tolist()

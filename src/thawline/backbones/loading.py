@@ -19,10 +19,10 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from thawline.backbones.stack import Stack, family_of
 from thawline.compat import quieten_transformers
 from thawline.config import DEFAULT_MAX_LENGTH
 from thawline.errors import ThawlineError
-from thawline.backbones.stack import Stack, family_of
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,10 @@ class Backbone:
         )
 
     def digest(self) -> str:
-        """Return a SHA-256 over all that the frozen states depend on: weights, config, tokenizer."""
+        """Return a SHA-256 over all that the frozen states depend on.
+
+        That is weights, config and tokenizer; BERT's pooler reads the states and is left out.
+        """
         config = self.stack.model.config.to_diff_dict()
         for incidental in ("_name_or_path", "transformers_version", "architectures", "dtype",
                            "id2label", "label2id", "problem_type", "use_cache"):  # fmt: skip
@@ -93,6 +96,8 @@ class Backbone:
         parts = [json.dumps(config, sort_keys=True, default=str), tokenizer_state(self.tokenizer)]
         digest = hashlib.sha256("\n".join(parts).encode())
         for name, tensor in sorted(self.stack.model.state_dict().items()):
+            if name.startswith("pooler."):
+                continue
             digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
             digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
         return digest.hexdigest()
@@ -107,7 +112,7 @@ def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the most tokens a text may have: the position table's rows, or the tokenizer's word."""
+    """Return the most tokens a text may have: rows of the position table, or fewer."""
     limit = int(config.max_position_embeddings)
     if config.model_type in ("roberta", "xlm-roberta"):
         limit -= config.pad_token_id + 1  # RoBERTa's positions start after the pad id
@@ -126,7 +131,9 @@ def resolve(name: str) -> str:
         return str(Path(name))
     if Path(name).is_file():
         raise ThawlineError(
-            "a backbone's folder or name", f"the file '{name}'", "give the folder that holds config.json"
+            "a backbone's folder or name",
+            f"the file '{name}'",
+            "give the folder that holds config.json",
         )
     packaged = PACKAGED.get(name)
     return name if packaged is None else str(_packaged_folder(name, packaged))
@@ -164,9 +171,7 @@ def load_backbone(name: str) -> Backbone:
     family_of(config)
     with _readable(name, path):
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model, info = AutoModel.from_pretrained(
-            path, dtype=torch.float32, output_loading_info=True
-        )
+        model, info = AutoModel.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
     _check_complete(name, info["missing_keys"])
     _check_vocabulary(name, model, tokenizer)
     _set_padding(model, tokenizer)
@@ -198,7 +203,7 @@ def load_native(backbone: Backbone, n_labels: int, seed: int) -> PreTrainedModel
     return model.eval()
 
 
-class _readable:  # noqa: N801 (used as a with-statement's verb)
+class _readable:
     """Turn whatever transformers raises while it reads a folder into one clear line."""
 
     def __init__(self, name: str, path: str) -> None:
@@ -217,8 +222,7 @@ class _readable:  # noqa: N801 (used as a with-statement's verb)
                 "save the model and its tokenizer there with save_pretrained",
             ) from error
         raise ThawlineError(
-            "a backbone's folder, a packaged name "
-            f"({', '.join(PACKAGED)}) or a model on the hub",
+            f"a backbone's folder, a packaged name ({', '.join(PACKAGED)}) or a model on the hub",
             f"'{self.name}', which is no folder here and could not be had from the hub",
             "check the path, or the name and the network",
         ) from error
@@ -234,7 +238,9 @@ def _check_complete(name: str, missing: set[str]) -> None:
         )
 
 
-def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def _check_vocabulary(
+    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> None:
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise ThawlineError(
@@ -245,8 +251,10 @@ def _check_vocabulary(name: str, model: PreTrainedModel, tokenizer: PreTrainedTo
 
 
 def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Set the pad id in tokenizer and config alike, and pad on the right whatever the family does."""
+    """Set the pad id in tokenizer and config alike; pad on the right whatever the family does."""
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token if tokenizer.eos_token is not None else tokenizer.unk_token
+        tokenizer.pad_token = (
+            tokenizer.eos_token if tokenizer.eos_token is not None else tokenizer.unk_token
+        )
     model.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = "right"

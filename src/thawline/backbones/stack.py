@@ -22,8 +22,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from thawline.errors import ThawlineError
 from thawline.backbones.pooling import pool_all
+from thawline.errors import ThawlineError
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class _PassThrough(nn.Module):
         return hidden_states
 
 
-class _Reached(Exception):  # noqa: N818 (a signal, not an error)
+class _Reached(Exception):
     """Stops a forward pass at the thaw line, carrying the states that arrived there."""
 
     def __init__(self, states: Tensor) -> None:
@@ -144,9 +144,10 @@ class Stack:
     def _submodule(self, path: str) -> nn.Module | None:
         try:
             # A path may hold None: a BERT built without its pooler.
-            return self.model.get_submodule(path)
+            found: nn.Module = self.model.get_submodule(path)
         except AttributeError:
             return None
+        return found
 
     def check_line(self, line: int) -> None:
         """Raise ValueError unless ``0 <= line <= L + 1``."""
@@ -168,7 +169,7 @@ class Stack:
         return output
 
     def prefix(self, line: int, ids: Tensor, mask: Tensor | None) -> Tensor:
-        """Return the states that reach the line, ``(batch, tokens, hidden)``, for line 1 … L + 1."""
+        """Return the states that reach the line 1 … L + 1, ``(batch, tokens, hidden)``."""
         self.check_line(line)
         if line == self.depth + 1:
             return self.forward(ids, mask)
@@ -226,7 +227,9 @@ class Stack:
             for index, block in enumerate(skipped):
                 self.blocks[index] = block
 
-    def stage_states(self, ids: Tensor, mask: Tensor | None, visit: Callable[[int, Tensor], None]) -> None:
+    def stage_states(
+        self, ids: Tensor, mask: Tensor | None, visit: Callable[[int, Tensor], None]
+    ) -> None:
         """Run the whole backbone once, handing each stage's states to ``visit(stage, states)``.
 
         The states of stage L are those after the final norm. Nothing is kept here, so a visitor
@@ -255,7 +258,9 @@ class Stack:
     def pooled(self, ids: Tensor, mask: Tensor | None) -> Tensor:
         """Return every pooling of every stage, ``(batch, stages, 3, hidden)``."""
         pooled: dict[int, Tensor] = {}
-        self.stage_states(ids, mask, lambda stage, states: pooled.update({stage: pool_all(states, mask)}))
+        self.stage_states(
+            ids, mask, lambda stage, states: pooled.update({stage: pool_all(states, mask)})
+        )
         return torch.stack([pooled[stage] for stage in range(self.depth + 1)], dim=1)
 
 

@@ -108,7 +108,8 @@ def print_info(described: Mapping[str, Any]) -> None:
     parameters = described["parameters"]
     console.print(f"strategy   {described['strategy']}, thaw line {described['line']}")
     console.print(
-        f"head       {described['head']} on {described['pooling']}, features {described['features']}"
+        f"head       {described['head']} on {described['pooling']}, "
+        f"features {described['features']}"
     )
     for name in ("trainable", "frozen", "total"):
         console.print(f"{name:<10} {parameters[name]:,}")

@@ -1,0 +1,141 @@
+"""Before anything is computed: every setting of a fit resolved, and checked against the others."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass
+
+from thawline.backbones import POOLINGS, Backbone
+from thawline.config import EPOCHS, LEARNING_RATES, Config
+from thawline.errors import ThawlineError, did_you_mean
+from thawline.heads import HeadSpec, parse_head
+from thawline.strategies import Strategy, parse_strategy, require_built
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A `fit`, checked and resolved before anything is computed.
+
+    Attributes:
+        strategy: where the thaw line is and what trains.
+        line: the thaw line on this backbone.
+        head: which head.
+        exact: whether the head is fitted to its optimum rather than by epochs.
+        pooling: what the head reads of each stage.
+        candidates: the sets of stages that the exact fit chooses from; the only one otherwise.
+        max_length: tokens kept of a text.
+        epochs: None for an exact fit.
+        lr: None for an exact fit.
+    """
+
+    strategy: Strategy
+    line: int
+    head: HeadSpec
+    exact: bool
+    pooling: str
+    candidates: tuple[tuple[int, ...], ...]
+    max_length: int
+    epochs: int | None
+    lr: float | None
+
+
+def make_plan(backbone: Backbone, config: Config) -> Plan:
+    """Resolve every setting that was left open, and check those that were given.
+
+    Raises:
+        ThawlineError: a setting does not fit the backbone, the strategy or another setting.
+    """
+    strategy = parse_strategy(config.strategy)
+    strategy.check(backbone.stack.depth)
+    require_built(strategy)
+    spec = parse_head(strategy.default_head if config.head.head is None else config.head.head)
+    training = config.training
+    exact = spec.kind == "linear" and training.epochs is None
+    _check_training(config, exact)
+    return Plan(
+        strategy=strategy,
+        line=strategy.line(backbone.stack.depth),
+        head=spec,
+        exact=exact,
+        pooling=_resolve_pooling(backbone, spec, config.head.pooling),
+        candidates=_resolve_features(backbone, spec, config.head.features, exact),
+        max_length=backbone.resolve_max_length(config.tokens.max_length),
+        epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
+        lr=None
+        if exact
+        else (LEARNING_RATES[strategy.name] if training.lr is None else training.lr),
+    )
+
+
+def _check_training(config: Config, exact: bool) -> None:
+    training = config.training
+    if training.epochs is not None and training.epochs < 1:
+        raise ThawlineError("at least 1 epoch", str(training.epochs), "give --epochs 3")
+    if training.lr is not None and not 0 < training.lr < float("inf"):
+        raise ThawlineError("a learning rate above 0", str(training.lr), "give --lr 1e-3")
+    if training.batch_size < 1:
+        raise ThawlineError(
+            "at least 1 text in a step", str(training.batch_size), "give --batch-size 16"
+        )
+    if exact and training.lr is not None:
+        raise ThawlineError(
+            "--epochs beside --lr: the exact fit of a linear head has no learning rate",
+            f"--lr {training.lr} alone",
+            "add --epochs 3, or leave --lr out",
+        )
+    if config.tokens.truncation_side not in ("left", "right"):
+        raise ThawlineError(
+            "a truncation side",
+            f"'{config.tokens.truncation_side}'",
+            "give --truncation-side left or right",
+        )
+
+
+def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> str:
+    family, config = backbone.stack.family, backbone.stack.model.config
+    if wanted is not None and wanted not in POOLINGS:
+        raise ThawlineError("a pooling", f"'{wanted}'", did_you_mean(wanted, POOLINGS))
+    if spec.kind == "native":
+        native = family.native_pooling(config)
+        if wanted not in (None, native):
+            raise ThawlineError(
+                f"--pooling {native}, what the native head of {config.model_type} does",
+                f"--pooling {wanted}",
+                "leave --pooling out or use --head linear",
+            )
+        return native
+    if wanted == "first" and family.causal:
+        warnings.warn(
+            "pooling 'first' on a causal backbone: its first token has seen nothing but itself, "
+            "so texts that start alike look alike; 'mean' or 'last' sees the whole text",
+            stacklevel=2,
+        )
+    return "mean" if wanted is None else wanted
+
+
+def _resolve_features(
+    backbone: Backbone, spec: HeadSpec, wanted: str | None, exact: bool
+) -> tuple[tuple[int, ...], ...]:
+    depth = backbone.stack.depth
+    every = tuple(range(depth + 1))
+    if wanted is None:
+        single = tuple((stage,) for stage in every)
+        return (*single, every) if exact else ((depth,),)
+    if wanted.isdecimal() and int(wanted) <= depth:
+        stages: tuple[int, ...] = (int(wanted),)
+    elif wanted in ("last", "layers"):
+        stages = (depth,) if wanted == "last" else every
+    else:
+        near = did_you_mean(wanted, ["last", "layers"])
+        raise ThawlineError(
+            f"--features last, layers or a stage from 0 to {depth}",
+            f"'{wanted}'",
+            f"give at most {depth}" if wanted.isdecimal() else near,
+        )
+    if spec.kind == "native" and stages != (depth,):
+        raise ThawlineError(
+            "--features last: a native head reads the last stage",
+            f"--features {wanted}",
+            "leave --features out or use --head linear",
+        )
+    return (stages,)
