@@ -10,11 +10,59 @@ import pytest
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-WORDS = (
-    "a an the this that film movie plot cast scene story was is were and but not very so it "
-    "good great warm funny lovely wonderful brilliant moving bad dull awful boring silly poor "
-    "cheap weak slow loud long short old new best worst ever seen made me laugh cry sleep"
-).split()
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "this",
+    "that",
+    "film",
+    "movie",
+    "plot",
+    "cast",
+    "scene",
+    "story",
+    "was",
+    "is",
+    "were",
+    "and",
+    "but",
+    "not",
+    "very",
+    "so",
+    "it",
+    "good",
+    "great",
+    "warm",
+    "funny",
+    "lovely",
+    "wonderful",
+    "brilliant",
+    "moving",
+    "bad",
+    "dull",
+    "awful",
+    "boring",
+    "silly",
+    "poor",
+    "cheap",
+    "weak",
+    "slow",
+    "loud",
+    "long",
+    "short",
+    "old",
+    "new",
+    "best",
+    "worst",
+    "ever",
+    "seen",
+    "made",
+    "me",
+    "laugh",
+    "cry",
+    "sleep",
+]
 GOOD, BAD = WORDS[19:27], WORDS[27:36]
 FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "qwen3", "llama")
 DEPTH, WIDTH, LIMIT = 4, 32, 40
