@@ -154,6 +154,33 @@ def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
 
 @pytest.fixture(scope="session")
+def trained_toy(
+    toy_backbone: Callable[[str], Path],
+    toy_reviews: Callable[..., tuple[list[str], list[int]]],
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    """Return what gives a classifier of a family and a head, trained once; do not change it."""
+    trained = {}
+
+    def train(family: str = "bert", head: str = "linear"):
+        if (family, head) not in trained:
+            from thawline import TextClassifier
+
+            # At a usual rate a native head would hardly tell the toys' like first tokens apart.
+            settings = {"linear": {"features": "layers"}, "native": {"epochs": 3, "lr": 0.3}}
+            own = settings.get(head, {"features": "layers", "epochs": 2, "lr": 1e-2})
+            classifier = TextClassifier(
+                toy_backbone(family), head=head, dtype="float32", labels=("neg", "pos"), **own
+            )
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setenv("THAWLINE_HOME", str(tmp_path_factory.mktemp("trained")))
+                trained[family, head] = classifier.fit(*toy_reviews(64))
+        return trained[family, head]
+
+    return train
+
+
+@pytest.fixture(scope="session")
 def toy_reviews() -> Callable[..., tuple[list[str], list[int]]]:
     """Return what makes texts of 3 to 60 words whose class shows in some of the words."""
 

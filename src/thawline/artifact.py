@@ -21,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from thawline.compat import quieten_transformers
@@ -35,6 +36,7 @@ from thawline.progress import Reporter
 
 FORMAT = 1
 SETTINGS = "thawline.json"
+TOKENIZER = "tokenizer.json"
 FOLDER = "model"
 """The artifact's folder within a run's."""
 
@@ -98,34 +100,76 @@ def load(path: Path) -> Fitted:
     folder = find(path)
     quieten_transformers()
     try:
-        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        reading = Reading(
-            **(settings["reading"] | {"stages": tuple(settings["reading"]["stages"])})
-        )
+        settings = _read_settings(folder)
+        reading = settings["reading"]
         model, info = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # `_check_weights` says which, in one line
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        tokenizer.padding_side = "right"
+        fitted = Fitted(
+            model=model.eval(),
+            tokenizer=tokenizer,
+            labels=Labels.from_dict(settings["labels"]),
+            reading=Reading(**(reading | {"stages": tuple(reading["stages"])})),
+            head=parse_head(settings["head"]),
+            strategy=settings["strategy"],
+            backbone=settings["backbone"],
+        )
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ThawlineError(
             f"a whole saved classifier in '{folder}'", str(error), "save it again, or run fit again"
         ) from error
-    if info["missing_keys"]:
+    _check_weights(folder, info)
+    _check_labels(folder, fitted)
+    return fitted
+
+
+def _read_settings(folder: Path) -> dict[str, Any]:
+    """Return what `save` wrote beside the model; raise ValueError where a part is missing."""
+    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    for key in ("format", "labels", "reading", "head", "strategy", "backbone"):
+        if key not in settings:
+            raise ValueError(f"no '{key}' in {SETTINGS}")
+    if settings["format"] != FORMAT:
         raise ThawlineError(
-            f"all weights in '{folder}'",
-            f"{sorted(info['missing_keys'])[0]} missing",
+            f"a saved classifier of format {FORMAT}",
+            f"format {settings['format']} in '{folder}'",
+            "load it with the version of Thawline that saved it",
+        )
+    # For some families transformers makes up a tokenizer of no words where there is none.
+    if not (folder / TOKENIZER).is_file():
+        raise ValueError(f"no {TOKENIZER}")
+    return settings
+
+
+def _check_weights(folder: Path, info: dict[str, Any]) -> None:
+    """Raise ThawlineError unless the weights are those that config.json asks for, all of them."""
+    wrong = [f"{name} missing" for name in sorted(info["missing_keys"])]
+    wrong += [
+        f"{name} of shape {tuple(found)} in place of {tuple(wanted)}"
+        for name, found, wanted in sorted(info["mismatched_keys"])
+    ]
+    wrong += [f"{name}, which has no place" for name in sorted(info["unexpected_keys"])]
+    if wrong:
+        raise ThawlineError(
+            f"the weights that config.json asks for in '{folder}'", wrong[0], "run fit again"
+        )
+
+
+def _check_labels(folder: Path, fitted: Fitted) -> None:
+    """Raise ThawlineError where transformers would name the classes in another way."""
+    names = [name for _, name in sorted(fitted.model.config.id2label.items())]
+    if names != list(fitted.labels.names):
+        raise ThawlineError(
+            f"the same labels in config.json and {SETTINGS} of '{folder}'",
+            f"{', '.join(names)} and {', '.join(fitted.labels.names)}",
             "run fit again",
         )
-    tokenizer.padding_side = "right"
-    return Fitted(
-        model=model.eval(),
-        tokenizer=tokenizer,
-        labels=Labels.from_dict(settings["labels"]),
-        reading=reading,
-        head=parse_head(settings["head"]),
-        strategy=settings["strategy"],
-        backbone=settings["backbone"],
-    )
 
 
 class Prover:

@@ -62,12 +62,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def __init__(
         self,
-        backbone: str = Config.backbone,
+        backbone: str | Path = Config.backbone,
         strategy: str = Config.strategy,
         *,
         head: str | None = HeadConfig.head,
         pooling: str | None = HeadConfig.pooling,
-        features: str | None = HeadConfig.features,
+        features: str | int | None = HeadConfig.features,
         standardise: bool = HeadConfig.standardise,
         max_length: int | None = TokensConfig.max_length,
         truncation_side: str = TokensConfig.truncation_side,
@@ -116,11 +116,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         known = Labels.from_raw(labels, None if self.labels is None else tuple(self.labels))
         given = _labelled(texts, labels, known)
         if validation is None:
-            kept, held_out = carve(given.labels, self.validation_share, ROW_SEED)
+            kept, held_out = carve(given.labels, float(self.validation_share), ROW_SEED)
             data = given.take(kept), given.take(held_out)
         else:
             data = given, _labelled(*validation, known)
-        backbone = load_backbone(self.backbone)
+        _check_rows(*data)
+        backbone = load_backbone(config.backbone)
         plan = make_plan(backbone, config)
         entry = open_entry(backbone, plan.max_length, self.truncation_side, config.prefix)
         wanted = [text for part in data for text in part.texts]
@@ -128,7 +129,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         adapted = adapt(Task(backbone, entry, plan, config, known, *data), Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
-        self._adopt(adapted.fitted)
+        self._adopt(adapted.fitted, labels)
         return self
 
     def predict(self, texts: Sequence[str]) -> NDArray[Any]:
@@ -168,7 +169,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a classifier from a run's folder or from one that `save` wrote."""
+        """Read a classifier from a run's folder or from one that `save` wrote.
+
+        Labels that were booleans come back as 0 and 1, for that is what is saved of them.
+
+        Raises:
+            ThawlineError: there is none, or parts of it are missing or damaged.
+        """
         fitted = artifact.load(Path(folder))
         reading = fitted.reading
         loaded = cls(
@@ -180,22 +187,23 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             truncation_side=reading.truncation_side,
             labels=fitted.labels.names,
         )
-        loaded._adopt(fitted)
+        loaded._adopt(fitted, fitted.labels.values)
         return loaded
 
-    def _adopt(self, fitted: Fitted) -> None:
+    def _adopt(self, fitted: Fitted, labels: Sequence[Any] | NDArray[Any]) -> None:
         self.fitted_ = fitted
-        self.classes_ = np.unique(np.array(fitted.labels.values))
+        self.classes_ = np.unique(np.asarray(labels))
         self._ids = fitted.labels.encode(self.classes_)
 
     def _config(self) -> Config:
+        features = None if self.features is None else str(self.features)
         return Config(
-            backbone=self.backbone,
+            backbone=str(self.backbone),
             strategy=self.strategy,
             seed=self.random_state,
             tokens=TokensConfig(self.max_length, self.truncation_side),
             prefix=PrefixConfig(dtype=self.dtype),
-            head=HeadConfig(self.head, self.pooling, self.features, self.standardise),
+            head=HeadConfig(self.head, self.pooling, features, self.standardise),
             training=TrainingConfig(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr),
         )
 
@@ -217,11 +225,29 @@ def _texts(texts: Sequence[str]) -> list[str]:
 def _labelled(
     texts: Sequence[str], labels: Sequence[Any] | NDArray[Any], known: Labels
 ) -> LabelledTexts:
-    listed = _texts(texts)
-    if len(listed) != len(labels):
+    listed, given = _texts(texts), list(labels)
+    if len(listed) != len(given):
         raise ThawlineError(
             "as many labels as texts",
-            f"{len(listed):,} texts and {len(labels):,} labels",
+            f"{len(listed):,} texts and {len(given):,} labels",
             "give both the same rows",
         )
-    return LabelledTexts(listed, known.encode(labels), np.arange(len(listed)), "fit")
+    return LabelledTexts(listed, known.encode(given), np.arange(len(listed)), "fit")
+
+
+def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
+    classes = len(np.unique(train.labels))
+    if classes < 2:
+        raise ThawlineError(
+            "texts of at least two classes to train on",
+            f"{classes} in {len(train):,} rows",
+            "add rows of the other classes, or give validation=(texts, labels)"
+            if classes
+            else "give some texts",
+        )
+    if not len(validation):
+        raise ThawlineError(
+            "at least one text to validate on",
+            "none",
+            "leave validation out, and a share is held out",
+        )

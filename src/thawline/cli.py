@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from thawline import __version__
+from thawline import options as opt
 from thawline.compat import bound_kernel_cache
 from thawline.config import (
     SMALL_RUN,
@@ -24,113 +26,77 @@ from thawline.config import (
 )
 from thawline.errors import ThawlineError
 
-app = typer.Typer(
-    help="Turn a pretrained transformer into a text classifier, and see what it is worth.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-)
-store_app = typer.Typer(
-    help="Look at, or empty, the store of frozen states.",
-    no_args_is_help=True,
-    rich_markup_mode=None,
-)
+INTERRUPTED = 130
+"""The exit code after Ctrl-C."""
+
+_SETTINGS: dict[str, Any] = {
+    "invoke_without_command": True,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, **_SETTINGS)
+store_app = typer.Typer(**_SETTINGS)
 app.add_typer(store_app, name="store")
 
-Data = Annotated[str | None, typer.Option(help="A set's name, a hub id, a file or a folder.")]
-LabelNames = Annotated[
-    str | None, typer.Option("--labels", help="Names of the classes, in ascending order: neg,pos.")
-]
-TextColumn = Annotated[str | None, typer.Option("--text", help="The column of texts.")]
-LabelColumn = Annotated[str | None, typer.Option("--label", help="The column of labels.")]
-Small = Annotated[
-    bool,
-    typer.Option("--small", help=f"Draw {SMALL_RUN[0]:,} train and {SMALL_RUN[1]:,} test rows."),
-]
-Limit = Annotated[str | None, typer.Option(help="Draw N train and M test rows: N,M.")]
-BackboneName = Annotated[
-    str, typer.Option("--backbone", help="A model's folder, packaged name or hub id.")
-]
-StrategyText = Annotated[
-    str, typer.Option("--strategy", help="head, last:k, lora:r=4,alpha=32, full, gradual, lp+full.")
-]
-HeadText = Annotated[str | None, typer.Option("--head", help="linear, mlp:H or native.")]
-Pooling = Annotated[str | None, typer.Option(help="first, last or mean.")]
-FeaturesText = Annotated[
-    str | None, typer.Option("--features", help="last, a stage's number, or layers (all of them).")
-]
-MaxLength = Annotated[int | None, typer.Option(help="Tokens kept of each text.")]
-TruncationSide = Annotated[str, typer.Option(help="The side that is cut off: right or left.")]
-Epochs = Annotated[
-    int | None,
-    typer.Option(help="Train the head by epochs; a linear head is fitted exactly without."),
-]
-BatchSize = Annotated[int, typer.Option(help="Texts in a step.")]
-LearningRate = Annotated[
-    float | None, typer.Option("--lr", help="Learning rate; each strategy has its own.")
-]
-Seed = Annotated[int, typer.Option(help="Of the head's first weights and the order of texts.")]
-Standardise = Annotated[
-    bool,
-    typer.Option(
-        "--standardise/--no-standardise", help="Scale features over train before the head."
-    ),
-]
-Dtype = Annotated[str, typer.Option(help="Of the frozen pass: auto, float32 or bfloat16.")]
-Out = Annotated[Path | None, typer.Option(help="The run's folder; a new one below runs/ without.")]
-Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")
-]
-RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or a saved classifier's.")
-]
-Split = Annotated[str, typer.Option(help="train, validation, test or all.")]
+# typer's own usage errors (no such option, a word where a number belongs …): their base has no
+# public name of its own.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def root(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; any verb takes it.")
+    ] = False,
 ) -> None:
     """Turn a pretrained transformer into a text classifier, and see what it is worth."""
     if version:
         typer.echo(f"thawline {__version__}")
-        raise typer.Exit
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@store_app.callback()
+def store_root(context: typer.Context) -> None:
+    """Look at, or empty, the store of frozen states."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 @app.command()
 def fit(
-    data: Data = DataConfig.data,
-    backbone: BackboneName = Config.backbone,
-    strategy: StrategyText = Config.strategy,
-    labels: LabelNames = None,
-    small: Small = False,
-    limit: Limit = None,
-    head: HeadText = HeadConfig.head,
-    pooling: Pooling = HeadConfig.pooling,
-    features: FeaturesText = HeadConfig.features,
-    standardise: Standardise = HeadConfig.standardise,
-    max_length: MaxLength = TokensConfig.max_length,
-    truncation_side: TruncationSide = TokensConfig.truncation_side,
-    epochs: Epochs = TrainingConfig.epochs,
-    batch_size: BatchSize = TrainingConfig.batch_size,
-    lr: LearningRate = TrainingConfig.lr,
-    seed: Seed = Config.seed,
-    text: TextColumn = DataConfig.text,
-    label: LabelColumn = DataConfig.label,
-    dtype: Dtype = PrefixConfig.dtype,
-    out: Out = None,
-    as_json: Json = False,
+    data: opt.Data = DataConfig.data,
+    backbone: opt.BackboneName = Config.backbone,
+    strategy: opt.StrategyText = Config.strategy,
+    labels: opt.LabelNames = None,
+    small: opt.Small = False,
+    limit: opt.Limit = None,
+    head: opt.HeadText = HeadConfig.head,
+    pooling: opt.Pooling = HeadConfig.pooling,
+    features: opt.FeaturesText = HeadConfig.features,
+    standardise: opt.Standardise = HeadConfig.standardise,
+    max_length: opt.MaxLength = TokensConfig.max_length,
+    truncation_side: opt.TruncationSide = TokensConfig.truncation_side,
+    epochs: opt.Epochs = TrainingConfig.epochs,
+    batch_size: opt.BatchSize = TrainingConfig.batch_size,
+    lr: opt.LearningRate = TrainingConfig.lr,
+    seed: opt.Seed = Config.seed,
+    text: opt.TextColumn = DataConfig.text,
+    label: opt.LabelColumn = DataConfig.label,
+    dtype: opt.Dtype = PrefixConfig.dtype,
+    out: opt.Out = None,
+    as_json: opt.Json = False,
 ) -> None:
-    """Adapt a backbone to labelled texts; evaluate, save and prove the classifier."""
+    """Adapt a backbone to labelled texts. Evaluate, save and prove the classifier."""
     config = Config(
         backbone=backbone,
         strategy=strategy,
         seed=seed,
         data=_data_config(_required(data, "--data"), labels, small, limit, text, label),
         tokens=TokensConfig(max_length, truncation_side),
-        prefix=PrefixConfig(dtype=_checked_dtype(dtype)),
+        prefix=PrefixConfig(dtype=dtype),
         head=HeadConfig(head, pooling, features, standardise),
         training=TrainingConfig(epochs=epochs, batch_size=batch_size, lr=lr),
     )
@@ -149,13 +115,10 @@ def fit(
 
 @app.command()
 def predict(
-    run: RunPath,
-    texts: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="TEXT...", help="Texts; without, lines of standard input."),
-    ] = None,
-    dtype: Annotated[str, typer.Option(help="float32, bfloat16 or auto.")] = "float32",
-    as_json: Json = False,
+    run: opt.RunPath,
+    texts: opt.Texts = None,
+    dtype: opt.PredictDtype = "float32",
+    as_json: opt.Json = False,
 ) -> None:
     """Classify texts with a saved classifier."""
     from thawline import artifact
@@ -163,13 +126,10 @@ def predict(
     from thawline.metrics import probabilities
     from thawline.progress import Reporter
 
-    given = texts if texts else [line.rstrip("\n") for line in sys.stdin]
-    if not given:
-        raise ThawlineError("at least one text", "none", 'write thawline predict RUN "a text"')
+    artifact.find(run)  # before standard input is waited for
+    given = _given_texts(texts)
     fitted = artifact.load(run)
-    shares = probabilities(
-        text_logits(fitted, given, PrefixConfig(), Reporter(), dtype=_checked_dtype(dtype))
-    )
+    shares = probabilities(text_logits(fitted, given, PrefixConfig(), Reporter(), dtype=dtype))
     records = prediction_records(fitted, given, shares)
     if as_json:
         for record in records:
@@ -182,23 +142,30 @@ def predict(
 
 @app.command()
 def evaluate(
-    run: RunPath,
-    data: Data = DataConfig.data,
-    split: Split = "test",
-    small: Small = False,
-    limit: Limit = None,
-    text: TextColumn = DataConfig.text,
-    label: LabelColumn = DataConfig.label,
-    dtype: Dtype = PrefixConfig.dtype,
-    as_json: Json = False,
+    run: opt.RunPath,
+    data: opt.Data = DataConfig.data,
+    split: opt.Split = "test",
+    small: opt.Small = False,
+    limit: opt.Limit = None,
+    text: opt.TextColumn = DataConfig.text,
+    label: opt.LabelColumn = DataConfig.label,
+    dtype: opt.Dtype = PrefixConfig.dtype,
+    as_json: opt.Json = False,
 ) -> None:
-    """Score a saved classifier; without --data on the run's own rows of --split."""
+    """Score a saved classifier. Without --data: on the run's own rows of --split."""
     from thawline.job import evaluate_run
     from thawline.progress import TerminalReporter
 
-    config = None if data is None else _data_config(data, None, small, limit, text, label)
-    prefix = PrefixConfig(dtype=_checked_dtype(dtype))
-    scores = evaluate_run(run, config, split, prefix, TerminalReporter())
+    config = None
+    if data is not None:
+        config = _data_config(data, None, small, limit, text, label)
+    elif small or any(option is not None for option in (limit, text, label)):
+        raise ThawlineError(
+            "--data beside --small, --limit, --text or --label",
+            "no --data, which means the run's own rows",
+            "add --data, or leave the others out",
+        )
+    scores = evaluate_run(run, config, split, PrefixConfig(dtype=dtype), TerminalReporter())
     if as_json:
         _print_json(scores)
     else:
@@ -209,15 +176,15 @@ def evaluate(
 
 @app.command()
 def info(
-    backbone: BackboneName = Config.backbone,
-    strategy: StrategyText = Config.strategy,
-    labels: LabelNames = None,
-    head: HeadText = HeadConfig.head,
-    pooling: Pooling = HeadConfig.pooling,
-    features: FeaturesText = HeadConfig.features,
-    as_json: Json = False,
+    backbone: opt.BackboneName = Config.backbone,
+    strategy: opt.StrategyText = Config.strategy,
+    labels: opt.LabelNames = None,
+    head: opt.HeadText = HeadConfig.head,
+    pooling: opt.Pooling = HeadConfig.pooling,
+    features: opt.FeaturesText = HeadConfig.features,
+    as_json: opt.Json = False,
 ) -> None:
-    """Print a backbone's stages, the thaw line and what would train, without any data."""
+    """Print stages, thaw line and what would train. No data is needed."""
     from thawline.describe import describe
 
     names = ("0", "1") if labels is None else _names(labels)
@@ -232,7 +199,7 @@ def info(
 
 
 @store_app.command("ls")
-def store_ls(as_json: Json = False) -> None:
+def store_ls(as_json: opt.Json = False) -> None:
     """List what the store holds."""
     from thawline import store
 
@@ -247,8 +214,8 @@ def store_ls(as_json: Json = False) -> None:
 
 
 @store_app.command("clear")
-def store_clear(as_json: Json = False) -> None:
-    """Delete all frozen states; they are computed again when they are needed."""
+def store_clear(as_json: opt.Json = False) -> None:
+    """Delete all frozen states. They are computed again when they are needed."""
     from thawline import store
 
     freed = store.clear()
@@ -299,14 +266,15 @@ def _rows(limit: str | None) -> tuple[int, int] | None:
     )
 
 
-def _checked_dtype(dtype: str) -> str:
-    if dtype not in ("auto", "float32", "bfloat16"):
-        from thawline.errors import did_you_mean
-
-        raise ThawlineError(
-            "a dtype", f"'{dtype}'", did_you_mean(dtype, ["auto", "float32", "bfloat16"])
-        )
-    return dtype
+def _given_texts(texts: list[str] | None) -> list[str]:
+    try:
+        given = texts if texts else [line.rstrip("\r\n") for line in sys.stdin]
+        "".join(given).encode()
+    except UnicodeError as error:
+        raise ThawlineError("texts in UTF-8", str(error), "convert them to UTF-8") from error
+    if not given:
+        raise ThawlineError("at least one text", "none", 'write thawline predict RUN "a text"')
+    return given
 
 
 def _print_json(value: Any) -> None:
@@ -315,23 +283,48 @@ def _print_json(value: Any) -> None:
 
 
 def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
-    sys.stderr.write(f"warning: {message}\n")
+    sys.stderr.write(f"warning: {_one_line(message)}\n")
+
+
+def _one_line(message: object) -> str:
+    return " ".join(str(message).split())
+
+
+def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
+    """Take ``--debug`` out, wherever it stands before a ``--``."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [argument for argument in arguments[:end] if argument != "--debug"]
+    return options + arguments[end:], len(options) < end
+
+
+def _explain(error: Exception) -> str:
+    """Return one line that says what was wrong and how to mend it."""
+    if isinstance(error, _UsageError):
+        context: typer.Context | None = getattr(error, "ctx", None)
+        verb = "thawline" if context is None else context.command_path
+        message = error.format_message()  # type: ignore[attr-defined]
+        return f"{_one_line(message).rstrip('.')}; see {verb} --help"
+    if isinstance(error, OSError):
+        place = "" if error.filename is None else f" ('{error.filename}')"
+        found = f"{error.strerror or _one_line(error)}{place}"
+        mend = "mend that, or add --debug to see where it happened"
+        return str(ThawlineError("files that can be read and written", found, mend))
+    return str(error)
 
 
 def main() -> None:
     """Run the command line: an error that the user can mend is one line and exit code 2."""
     warnings.showwarning = _show_warning
     bound_kernel_cache()
-    debug = "--debug" in sys.argv
+    arguments, debug = _split_debug(sys.argv[1:])
     command: Callable[..., Any] = typer.main.get_command(app)
     try:
-        code = command(standalone_mode=False)
-    except ThawlineError as error:
+        code = command(arguments, prog_name="thawline", standalone_mode=False)
+    except (ThawlineError, _UsageError, OSError) as error:
         if debug:
-            raise
-        sys.stderr.write(f"error: {error}\n")
+            traceback.print_exc()
+        sys.stderr.write(f"error: {_explain(error)}\n")
         code = 2
-    except KeyboardInterrupt:
+    if code == INTERRUPTED:
         sys.stderr.write("interrupted\n")
-        code = 130
     sys.exit(code)

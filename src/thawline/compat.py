@@ -10,6 +10,11 @@ from functools import cache
 from importlib import metadata
 from typing import Any
 
+from thawline.errors import ThawlineError, did_you_mean
+
+DTYPES = ("auto", "float32", "bfloat16")
+"""What ``--dtype`` may be."""
+
 
 def peak_memory_bytes() -> int:
     """Return the largest resident size that this process has had, in bytes."""
@@ -41,7 +46,7 @@ def bound_kernel_cache() -> None:
 
     It must be called before the first matrix product; a user's own setting wins.
     """
-    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "16")
+    os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def pick_device() -> str:
@@ -79,7 +84,13 @@ def matmul_rates() -> dict[str, float]:
 
 
 def pick_dtype(wanted: str, device: str) -> str:
-    """Resolve ``auto``: bfloat16 where this device is clearly faster with it, else float32."""
+    """Resolve ``auto``: bfloat16 where this device is clearly faster with it, else float32.
+
+    Raises:
+        ThawlineError: another dtype than these three.
+    """
+    if wanted not in DTYPES:
+        raise ThawlineError("a dtype", f"'{wanted}'", did_you_mean(wanted, DTYPES))
     if wanted != "auto":
         return wanted
     if device == "cuda":

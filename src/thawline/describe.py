@@ -7,9 +7,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from thawline.backbones import Backbone, load_backbone
+from thawline.backbones import Backbone, Stack, load_backbone
 from thawline.config import Config
 from thawline.configuration import ThawlineConfig
+from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
 from thawline.modeling import ThawlineForSequenceClassification
 from thawline.plan import Plan, make_plan
@@ -27,11 +28,16 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         settings that would be resolved.
 
     Raises:
-        ThawlineError: the backbone cannot be loaded or the settings do not fit it.
+        ThawlineError: fewer than two classes, the backbone cannot be loaded or the settings do
+            not fit it.
     """
+    if n_labels < 2:
+        raise ThawlineError("at least two classes", str(n_labels), "write --labels neg,pos")
     backbone = load_backbone(config.backbone)
     plan = make_plan(backbone, config)
-    stack = backbone.stack
+    blueprint = _blueprint(backbone, plan, n_labels)
+    # Not the backbone's own: some families' native classifiers leave a pretrained pooler out.
+    stack = Stack(blueprint.base_model)
     stages = [
         {
             "stage": stage,
@@ -47,7 +53,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
     ]
     return {
         "backbone": backbone.name,
-        "family": stack.model.config.model_type,
+        "family": backbone.stack.model.config.model_type,
         "hidden_size": stack.hidden_size,
         "max_length": plan.max_length,
         "strategy": str(plan.strategy),
@@ -58,7 +64,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         if len(plan.candidates) > 1
         else list(plan.candidates[0]),
         "stages": stages,
-        "parameters": count_parameters(_blueprint(backbone, plan, n_labels), plan.line),
+        "parameters": count_parameters(blueprint, plan.line),
     }
 
 

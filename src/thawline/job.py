@@ -41,14 +41,15 @@ def fit_run(config: Config, folder: Path, reporter: Reporter) -> dict[str, Any]:
     start = time.perf_counter()
     check_folder(folder)
     dataset = load(config.data)
-    for note in dataset.notes:
-        reporter.note(note)
     backbone = load_backbone(config.backbone)
     plan = make_plan(backbone, config)
+    entry = open_entry(backbone, plan.max_length, config.tokens.truncation_side, config.prefix)
+    for note in dataset.notes:
+        reporter.note(note)
     run = Run(folder, config)
     run.record |= _describe(dataset, plan)
     try:
-        run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter, start)
+        run.record |= _fit(config, dataset, backbone, plan, entry, run.folder, reporter, start)
     except BaseException as error:
         run.finish("failed", error=f"{type(error).__name__}: {error}")
         raise
@@ -79,13 +80,12 @@ def _fit(
     dataset: Dataset,
     backbone: Backbone,
     plan: Plan,
+    entry: Entry,
     folder: Path,
     reporter: Reporter,
     start: float,
 ) -> dict[str, Any]:
     report = PassReport()
-    side = config.tokens.truncation_side
-    entry = open_entry(backbone, plan.max_length, side, config.prefix)
     parts = (dataset.train, dataset.validation, dataset.test)
     every_text = [text for part in parts for text in part.texts]
     ensure_states(entry, backbone, every_text, config.prefix, report, reporter)

@@ -73,6 +73,8 @@ def _check_training(config: Config, exact: bool) -> None:
         raise ThawlineError("at least 1 epoch", str(training.epochs), "give --epochs 3")
     if training.lr is not None and not 0 < training.lr < float("inf"):
         raise ThawlineError("a learning rate above 0", str(training.lr), "give --lr 1e-3")
+    if config.seed is None or config.seed < 0:
+        raise ThawlineError("a seed of at least 0", str(config.seed), "give --seed 0")
     if training.batch_size < 1:
         raise ThawlineError(
             "at least 1 text in a step", str(training.batch_size), "give --batch-size 16"

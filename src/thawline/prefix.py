@@ -111,21 +111,28 @@ def _flush(
 def _pooled_states(
     stack: Stack, tokens: TokenizedTexts, batches: Sequence[NDArray[np.int64]], dtype: str
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Yield each batch with its states, ``(batch, stages, 3, hidden)`` on the CPU.
-
-    On a CPU each batch is computed by one thread, several batches at a time: the threads then
-    never wait for each other within a layer, and the states do not depend on how many there are.
-    """
+    """Yield each batch with its states, ``(batch, stages, 3, hidden)`` on the CPU."""
     device = pick_device()
     frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
     if device == "cpu" and frozen.family.sees_all:
         frozen.model.set_attn_implementation(attention.NAME)
+    yield from run_batches(frozen, tokens, batches, device)
+
+
+def run_batches(
+    stack: Stack, tokens: TokenizedTexts, batches: Sequence[NDArray[np.int64]], device: str
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Run a frozen stack over batches, yielding each with its states in the order given.
+
+    On a CPU each batch is computed by one thread, several batches at a time: the threads then
+    never wait for each other within a layer, and the states do not depend on how many there are.
+    """
     own = threading.local()
 
     def prepare() -> None:
         if device == "cpu":
             torch.set_num_threads(1)
-        own.stack = frozen.sharing_weights()
+        own.stack = stack.sharing_weights()
 
     @torch.inference_mode()
     def compute(batch: NDArray[np.int64]) -> Tensor:

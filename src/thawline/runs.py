@@ -6,6 +6,7 @@ import json
 import os
 import re
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,12 @@ CONFIG = "config.json"
 
 
 def default_folder(config: Config, now: datetime | None = None) -> Path:
-    """Return ``runs/<time>-<set>-<strategy>``, which names what was run."""
+    """Return ``runs/<time>-<set>-<strategy>``, which names what was run and is not there yet."""
     stamp = (datetime.now(UTC) if now is None else now).strftime("%Y%m%d-%H%M%S")
     named = f"{Path(str(config.data.data)).stem}-{config.strategy}"
-    return Path("runs") / f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', named).strip('-')}"
+    name = f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', named).strip('-')}"
+    folders = (Path("runs") / f"{name}{'' if n == 1 else f'-{n}'}" for n in count(1))
+    return next(folder for folder in folders if not folder.exists())
 
 
 def check_folder(folder: Path) -> None:
@@ -35,6 +38,10 @@ def check_folder(folder: Path) -> None:
             "choose another --out or remove it",
         )
     parent = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
+    if not parent.is_dir():
+        raise ThawlineError(
+            "a folder for the run", f"'{folder}' below the file '{parent}'", "choose another --out"
+        )
     if not os.access(parent, os.W_OK):
         raise ThawlineError(
             "a folder that can be written", f"no permission in '{parent}'", "choose another --out"
@@ -69,19 +76,22 @@ class Run:
 
 
 def read_record(path: Path) -> dict[str, Any]:
-    """Read the record of a run.
+    """Read the record of a run that got as far as its data.
 
     Raises:
-        ThawlineError: the folder holds none, or one that is no JSON.
+        ThawlineError: the folder holds none, or one that is no JSON or breaks off.
     """
     try:
         record: dict[str, Any] = json.loads((path / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ThawlineError(
-            f"a run with a readable {RECORD} at '{path}'",
-            type(error).__name__,
-            "give a run's folder",
-        ) from error
+        missing = [key for key in ("config", "data") if key not in record]
+        found = f"no '{missing[0]}' in it" if missing else ""
+    except OSError:
+        found = f"no {RECORD} in it"
+    except (ValueError, TypeError) as error:
+        found = f"a damaged one: {error}"
+    if found:
+        mend = "give a run's folder, or name a set with --data"
+        raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, mend)
     return record
 
 

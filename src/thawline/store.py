@@ -21,7 +21,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -87,8 +87,8 @@ class Entry:
 
     def refresh(self) -> None:
         """Read what other processes have added since; verify each chunk that is new here."""
-        chunks = _read_manifest(self.folder, self.key)
-        for chunk in chunks:
+        manifest = _read_manifest(self.folder)
+        for chunk in manifest["chunks"] if manifest["key"] == asdict(self.key) else []:
             if chunk in self._chunks:
                 continue
             loaded = _load_chunk(self.folder / chunk["file"], chunk["sha256"])
@@ -208,11 +208,14 @@ class Features:
 
 
 def entries(root: Path | None = None) -> list[dict[str, Any]]:
-    """List the store: for each entry its manifest, the texts it holds and its size in bytes."""
+    """List the store: for each entry its key, the texts it holds and its size in bytes.
+
+    An entry whose manifest is damaged holds no texts: they are computed again.
+    """
     folder = (home() if root is None else root) / "store"
     found = []
     for path in sorted(folder.glob("*/manifest.json")):
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = _read_manifest(path.parent)
         found.append(
             {
                 "entry": path.parent.name,
@@ -233,13 +236,14 @@ def clear(root: Path | None = None) -> int:
     return freed
 
 
-def _read_manifest(folder: Path, key: StoreKey) -> list[dict[str, Any]]:
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    """Return an entry's manifest: one without chunks where there is none, or a damaged one."""
     try:
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        chunks: list[dict[str, Any]] = manifest["chunks"] if manifest["key"] == asdict(key) else []
+        return {part: manifest[part] for part in ("name", "key", "chunks")}
     except (OSError, ValueError, KeyError, TypeError):
-        return []  # no manifest, or a damaged one: its texts are computed again
-    return chunks
+        unknown = dict.fromkeys(field.name for field in fields(StoreKey))
+        return {"name": "(damaged)", "key": unknown, "chunks": []}
 
 
 def _load_chunk(path: Path, sha256: str) -> dict[str, Tensor] | None:

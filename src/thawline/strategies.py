@@ -140,7 +140,7 @@ class HeadFirst(Strategy):
 def _check_block(block: int, depth: int, written: str, key: str) -> None:
     if not 1 <= block <= depth:
         raise ThawlineError(
-            f"{key} from 1 to {depth}, the blocks of this backbone",
+            f"{key} within 1 and {depth}, the blocks of this backbone",
             f"'{written}'",
             f"give a smaller {key}" if block > depth else f"give {key} of at least 1",
         )
@@ -184,6 +184,8 @@ def _read_values(kind: type[Strategy], text: str, written: str) -> dict[str, Any
         if key not in keys or not equals:
             known = did_you_mean(key, keys) if keys else f"write --strategy {kind.name}"
             raise ThawlineError(f"key=value after '{kind.name}:'", f"'{pair}' in '{text}'", known)
+        if keys[key] in values:
+            raise ThawlineError(f"{key} once", f"'{text}'", "leave one of the two out")
         read, wanted = _READERS[key]
         try:
             values[keys[key]] = read(value)

@@ -129,7 +129,7 @@ def train(
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
-                summed, seen = summed + float(loss) * texts, seen + texts
+                summed, seen = summed + loss.item() * texts, seen + texts
                 advance(1)
             seconds, rate = time.perf_counter() - start, float(schedule.get_last_lr()[0])
             history.append(_history_row(objective, epoch, summed / seen, rate, seconds))
@@ -166,5 +166,5 @@ def _history_row(
 def _check_finite(loss: Tensor, epoch: int, step: int) -> None:
     if not torch.isfinite(loss):
         raise ThawlineError(
-            "a finite loss", f"{float(loss)} at step {step} of epoch {epoch}", "give a smaller --lr"
+            "a finite loss", f"{loss.item()} at step {step} of epoch {epoch}", "give a smaller --lr"
         )

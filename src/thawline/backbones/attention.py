@@ -2,7 +2,7 @@
 
 torch's CPU flash kernel computes in small fp32 tiles and reaches a quarter of the bf16 matrix
 rate. Two batched products with the softmax in between are faster for long texts, and without
-their padding no mask is needed; ``benchmarks/attention.py`` measures both.
+their padding no mask is needed; ``benchmarks/frozen_pass.py`` measures both.
 """
 
 from __future__ import annotations

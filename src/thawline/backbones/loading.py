@@ -171,11 +171,25 @@ def load_backbone(name: str) -> Backbone:
     family_of(config)
     with _readable(name, path):
         tokenizer = AutoTokenizer.from_pretrained(path)
-        model, info = AutoModel.from_pretrained(path, dtype=torch.float32, output_loading_info=True)
-    _check_complete(name, info["missing_keys"])
-    _check_vocabulary(name, model, tokenizer)
+        model, missing = _load_weights(path)
+    _check_complete(name, missing)
+    _check_tokenizer(name, model, tokenizer)
     _set_padding(model, tokenizer)
     return Backbone(name, path, Stack(model.eval()), tokenizer)
+
+
+def _load_weights(path: str) -> tuple[PreTrainedModel, set[str]]:
+    """Return the base model and the names of the weights that its checkpoint lacks.
+
+    Only safetensors is read, never a pickle. What is lacking (some BERTs come without their
+    pooler) is drawn from a fixed seed, so that every load gives the same model.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model, info = AutoModel.from_pretrained(
+            path, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+        )
+    return model, set(info["missing_keys"])
 
 
 def load_native(backbone: Backbone, n_labels: int, seed: int) -> PreTrainedModel:
@@ -238,15 +252,29 @@ def _check_complete(name: str, missing: set[str]) -> None:
         )
 
 
-def _check_vocabulary(
-    name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
-) -> None:
+def _check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    mend = "use the tokenizer that belongs to this model"
+    if not tokenizer.is_fast:
+        raise ThawlineError(
+            f"a tokenizer.json for '{name}'",
+            f"{type(tokenizer).__name__}, which is written in Python",
+            "convert the tokenizer to a fast one and save it there",
+        )
+    # Where its files are missing, transformers makes some families a tokenizer without a word.
+    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+        raise ThawlineError(f"a tokenizer for '{name}'", "one that knows no word", mend)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise ThawlineError(
             f"a tokenizer with at most {rows} ids, the rows of the embeddings of '{name}'",
             f"{len(tokenizer)} ids",
-            "use the tokenizer that belongs to this model",
+            mend,
+        )
+    if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):
+        raise ThawlineError(
+            f"a pad, end or unknown token in the tokenizer of '{name}'",
+            "none of them",
+            "set its pad_token and save it with save_pretrained",
         )
 
 

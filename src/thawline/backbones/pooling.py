@@ -20,7 +20,12 @@ def pool(states: Tensor, mask: Tensor | None, pooling: str) -> Tensor:
 
     Returns:
         ``(batch, hidden)``, in the states' dtype.
+
+    Raises:
+        ValueError: there is no such pooling.
     """
+    if pooling not in POOLINGS:
+        raise ValueError(f"no pooling '{pooling}', only {', '.join(POOLINGS)}")
     if pooling == "first":
         return states[:, 0]
     if pooling == "last":

@@ -14,8 +14,19 @@ SHARES = {
     "accuracy": "accuracy",
     "f1_macro": "macro F1",
     "f1_weighted": "weighted F1",
+    "precision_macro": "macro precision",
+    "recall_macro": "macro recall",
     "calibration_error": "calibration error",
 }
+SCORE_ROWS = (
+    "accuracy",
+    "f1_macro",
+    "f1_weighted",
+    "precision_macro",
+    "recall_macro",
+    "loss",
+    "calibration_error",
+)
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
 
 
@@ -42,6 +53,21 @@ def before_after_table(baseline: Mapping[str, Any], adapted: Mapping[str, Any]) 
             _with_interval(after, share),
             _change(_value(before), _value(after), share),
         )
+    return table
+
+
+def scores_table(scores: Mapping[str, Any]) -> Table:
+    """List one model's scores with their intervals.
+
+    Args:
+        scores: as `metrics.evaluate` returns them.
+    """
+    table = _table()
+    table.add_column("score")
+    table.add_column("value", justify="right")
+    for name in SCORE_ROWS:
+        share = name in SHARES
+        table.add_row(SHARES.get(name, name), _with_interval(scores.get(name), share))
     return table
 
 

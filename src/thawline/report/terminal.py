@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.table import Table
 
-from thawline.report.tables import before_after_table, history_table, per_class_table
+from thawline.report.tables import (
+    before_after_table,
+    history_table,
+    per_class_table,
+    scores_table,
+)
 
 
 def _console() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    # Names and texts are printed as they are: [brackets] are no markup and :smile: is no emoji.
+    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
-def _plain_table(*columns: str) -> Table:
+def _plain_table(*columns: str, left: Sequence[str] = ()) -> Table:
+    """Make a table without lines; the first column and those in ``left`` are set to the left.
+
+    Only the first column may be folded where the terminal is narrow: a name can be a long path.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
-        table.add_column(column, justify="left" if index == 0 else "right")
+        to_left = index == 0 or column in left
+        side: JustifyMethod = "left" if to_left else "right"
+        table.add_column(column, justify=side, overflow="fold", no_wrap=index > 0)
     return table
 
 
@@ -32,24 +45,26 @@ def print_fit(record: Mapping[str, Any]) -> None:
     if record["history"]:
         console.print()
         console.print(history_table(record["history"]))
+    run = Path(record["artifact"]).parent
+    plots = ", ".join(Path(plot).name for plot in record["plots"])
+    proof = record["proof"]
     console.print()
     console.print(_cost(record))
     console.print()
-    console.print(f"plots     {'  '.join(record['plots'])}", markup=False)
-    console.print(f"artifact  {record['artifact']}", markup=False)
-    proof = record["proof"]
+    console.print(f"artifact  {record['artifact']}")
     console.print(
-        f"proof     a fresh process gave the same probabilities for {proof['texts']} texts, "
-        f"within {proof['difference']:.1e}"
+        f"proof     a fresh process gave the same probabilities for {proof['texts']} texts; "
+        f"largest difference {proof['difference']:.2g}"
     )
-    run = Path(record["artifact"]).parent
-    console.print(f'next      thawline predict {run} "a text of your own"', markup=False)
+    console.print(f"plots     {plots} in {run}")
+    console.print(f'next      thawline predict {shlex.quote(str(run))} "a text of your own"')
 
 
 def _cost(record: Mapping[str, Any]) -> str:
     parameters, seconds = record["parameters"], record["seconds"]
     computed = record["prefix"]["texts"]
     prefix = f"{computed:,} texts read once" if computed else "all states from the store"
+    rest = seconds["total"] - sum(part for name, part in seconds.items() if name != "total")
     stages = ", ".join(map(str, record["features"]))
     return "\n".join(
         [
@@ -57,8 +72,9 @@ def _cost(record: Mapping[str, Any]) -> str:
             f"{record['pooling']} of stage{'s' if len(record['features']) > 1 else ''} {stages}",
             f"trained   {parameters['trainable']:,} of {parameters['total']:,} parameters",
             f"seconds   {seconds['total']:.1f} in all: tokenising {seconds['tokenising']:.1f}, "
-            f"prefix {seconds['prefix']:.1f} ({prefix}), training {seconds['training']:.1f}, "
-            f"evaluation {seconds['evaluation']:.1f}",
+            f"prefix {seconds['prefix']:.1f} ({prefix}), training {seconds['training']:.1f},",
+            f"          evaluation {seconds['evaluation']:.1f}, "
+            f"loading, saving, proof and plots {rest:.1f}",
             f"memory    {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak",
         ]
     )
@@ -67,30 +83,22 @@ def _cost(record: Mapping[str, Any]) -> str:
 def print_evaluation(scores: Mapping[str, Any]) -> None:
     """Print scores with intervals, and those of each class."""
     console = _console()
-    console.print(f"\n{scores['rows']:,} texts of {scores['source']}, split {scores['split']}")
-    table = _plain_table("", "value", "95 % interval")
-    for name in ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro"):
-        score = scores[name]
-        interval = f"{100 * score['low']:.1f} to {100 * score['high']:.1f}"
-        table.add_row(name.replace("_", " "), f"{100 * score['value']:.2f} %", interval)
-    for name in ("loss", "calibration_error"):
-        score = scores[name]
-        interval = f"{score['low']:.3f} to {score['high']:.3f}"
-        table.add_row(name.replace("_", " "), f"{score['value']:.4f}", interval)
-    console.print(table)
+    drawn = "" if scores["source"] == scores["split"] else f", rows of {scores['source']}"
+    console.print(f"\n{scores['rows']:,} texts, split {scores['split']}{drawn}, 95 % intervals")
+    console.print(scores_table(scores))
     console.print()
     console.print(per_class_table(scores, scores["labels"]))
 
 
 def print_predictions(records: Sequence[Mapping[str, Any]]) -> None:
-    """Print one record a text."""
+    """Print one line a text: its label, the shares, and the text with its line breaks as spaces."""
     console = _console()
     for record in records:
         if "neg_prob" in record:
             shares = f"neg_prob {record['neg_prob']:.4f}  pos_prob {record['pos_prob']:.4f}"
         else:
             shares = f"confidence {record['confidence']:.4f}"
-        console.print(f"{record['label']}  {shares}  {record['text']}", markup=False)
+        console.print(f"{record['label']}  {shares}  {' '.join(record['text'].split())}")
 
 
 def print_info(described: Mapping[str, Any]) -> None:
@@ -100,16 +108,16 @@ def print_info(described: Mapping[str, Any]) -> None:
         f"{described['backbone']}: {described['family']}, {described['hidden_size']} wide, "
         f"up to {described['max_length']} tokens"
     )
-    table = _plain_table("stage", "part", "parameters", "")
+    table = _plain_table("stage", "part", "parameters", "", left=("part", ""))
     for stage in described["stages"]:
         state = "frozen" if stage["frozen"] else "trained"
         table.add_row(str(stage["stage"]), stage["name"], f"{stage['parameters']:,}", state)
     console.print(table)
-    parameters = described["parameters"]
+    parameters, features = described["parameters"], described["features"]
+    read = features if isinstance(features, str) else f"of stage {', '.join(map(str, features))}"
     console.print(f"strategy   {described['strategy']}, thaw line {described['line']}")
     console.print(
-        f"head       {described['head']} on {described['pooling']}, "
-        f"features {described['features']}"
+        f"head       {described['head']}, pooling {described['pooling']}, features {read}"
     )
     for name in ("trainable", "frozen", "total"):
         console.print(f"{name:<10} {parameters[name]:,}")
@@ -118,12 +126,13 @@ def print_info(described: Mapping[str, Any]) -> None:
 def print_store(entries: Sequence[Mapping[str, Any]], home: Path) -> None:
     """Print what the store holds."""
     console = _console()
-    console.print(f"store in {home / 'store'}", markup=False)
-    table = _plain_table("backbone", "tokens", "cut", "dtype", "texts", "MB", "entry")
+    console.print(f"store in {home / 'store'}")
+    left = ("cut", "dtype", "entry")
+    table = _plain_table("backbone", "tokens", "cut", "dtype", "texts", "MB", "entry", left=left)
     for entry in entries:
         table.add_row(
             entry["name"],
-            str(entry["max_length"]),
+            "-" if entry["max_length"] is None else str(entry["max_length"]),
             entry["truncation_side"],
             entry["dtype"],
             f"{entry['texts']:,}",

@@ -1,0 +1,448 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import torch
+from torch import Tensor, nn
+from transformers import AutoConfig, AutoModel, BertModel, DistilBertConfig
+
+from tests.conftest import DEPTH, FAMILIES, WIDTH, toy_config
+from thawline.backbones import POOLINGS, Family, Stack, register_family
+from thawline.backbones import stack as stack_module
+from thawline.errors import ThawlineError
+
+LENGTHS = (11, 7, 2)
+LINES = range(1, DEPTH + 2)
+CAUSAL = ("qwen3", "llama")
+
+
+def toy_stack(family: str) -> Stack:
+    """A stack whose blocks change the states strongly, in evaluation mode, without dropout."""
+    config = toy_config(family)
+    config.initializer_range = 0.2
+    torch.manual_seed(1)
+    return Stack(AutoModel.from_config(config).eval())
+
+
+@pytest.fixture(scope="module")
+def stacks() -> Callable[[str], Stack]:
+    """Return what gives one stack a family to tests that leave it as it was."""
+    made: dict[str, Stack] = {}
+
+    def give(family: str) -> Stack:
+        if family not in made:
+            made[family] = toy_stack(family)
+        return made[family]
+
+    return give
+
+
+def batch(lengths: tuple[int, ...] = LENGTHS, width: int | None = None) -> tuple[Tensor, Tensor]:
+    """Random ids, without the special ones, padded on the right with 0; and their mask."""
+    generator = torch.Generator().manual_seed(2)
+    ids = torch.randint(4, 50, (len(lengths), max(lengths)), generator=generator)
+    mask = (torch.arange(ids.shape[1]) < torch.tensor(lengths)[:, None]).long()
+    ids = ids * mask
+    if width is not None:
+        more = (0, width - ids.shape[1])
+        ids, mask = nn.functional.pad(ids, more), nn.functional.pad(mask, more)
+    return ids, mask
+
+
+def through(stack: Stack, line: int, ids: Tensor, mask: Tensor | None) -> Tensor:
+    """Prefix, then suffix."""
+    with torch.no_grad():
+        states = stack.prefix(line, ids, mask)
+        return states if line > stack.depth else stack.suffix(line, states, ids, mask)
+
+
+# Prefix and suffix
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("line", LINES)
+@pytest.mark.parametrize("padded", [True, False])
+@torch.no_grad()
+def test_prefix_then_suffix_is_the_whole_model(stacks, family, line, padded):
+    ids, mask = batch() if padded else (batch((9, 9))[0], None)
+    whole = stacks(family).forward(ids, mask)
+    real = torch.ones_like(ids).bool() if mask is None else mask.bool()
+    assert torch.equal(through(stacks(family), line, ids, mask)[real], whole[real])
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("line", LINES)
+@torch.no_grad()
+def test_states_padded_to_another_width_give_the_whole_model(stacks, family, line):
+    stack = stacks(family)
+    ids, mask = batch()
+    wide_ids, wide_mask = batch(width=17)
+    whole = stack.forward(ids, mask)
+    stored = stack.prefix(line, ids, mask) * mask[:, :, None]  # ragged storage keeps no padding
+    states = nn.functional.pad(stored, (0, 0, 0, 17 - ids.shape[1]))
+    if line <= stack.depth:
+        states = stack.suffix(line, states, wide_ids, wide_mask)
+    assert (states[wide_mask.bool()] - whole[mask.bool()]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("line", LINES)
+@torch.no_grad()
+def test_each_text_alone_gives_what_it_gives_in_the_batch(stacks, family, line):
+    ids, mask = batch()
+    together = through(stacks(family), line, ids, mask)
+    for row, length in enumerate(LENGTHS):
+        alone = through(stacks(family), line, ids[row : row + 1, :length], None)
+        assert (alone[0] - together[row, :length]).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_the_suffix_goes_on_from_the_states_it_is_given_and_leaves_them_alone(stacks, family):
+    ids, mask = batch()
+    states = stacks(family).prefix(3, ids, mask)
+    given = states.flip(2).clone()
+    kept = given.clone()
+    moved = stacks(family).suffix(3, given, ids, mask)
+    usual = stacks(family).suffix(3, states, ids, mask)
+    assert (moved - usual)[mask.bool()].abs().max() > 1e-2
+    assert torch.equal(given, kept)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_no_block_runs_on_the_wrong_side_of_the_line(stacks, family):
+    stack = stacks(family)
+    ids, mask = batch()
+    ran: list[int] = []
+    handles = [
+        block.register_forward_hook(lambda *_, number=number: ran.append(number))
+        for number, block in enumerate(stack.blocks, start=1)
+    ]
+    try:
+        states = stack.prefix(3, ids, mask)
+        assert ran == [1, 2]
+        ran.clear()
+        stack.suffix(3, states, ids, mask)
+        assert ran == [3, 4]
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+# Gradients
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("line", range(1, DEPTH + 1))
+def test_the_suffix_has_the_whole_models_gradients_and_the_prefix_none(family, line):
+    ids, mask = batch()
+    weights = torch.randn(*ids.shape, WIDTH, generator=torch.Generator().manual_seed(3))
+    weights = weights * mask[:, :, None]
+
+    whole = toy_stack(family)
+    (whole.forward(ids, mask) * weights).sum().backward()
+    cut = toy_stack(family)
+    cut.freeze(line)
+    cut.model.eval()  # dropout would draw differently in the two
+    with torch.no_grad():
+        states = cut.prefix(line, ids, mask)
+    (cut.suffix(line, states, ids, mask) * weights).sum().backward()
+
+    expected = dict(whole.model.named_parameters())
+    trained = {id(p) for stage in range(line, DEPTH + 1) for p in parameters(cut, stage)}
+    for name, parameter in cut.model.named_parameters():
+        if id(parameter) not in trained:
+            assert parameter.grad is None, name
+        elif expected[name].grad is None:
+            assert "pooler" in name
+            assert parameter.grad is None
+        else:
+            assert torch.equal(parameter.grad, expected[name].grad), name
+    matrices = [p for block in cut.blocks[line - 1 :] for p in block.parameters() if p.dim() == 2]
+    assert len(matrices) >= 4 * (DEPTH + 1 - line)
+    assert all(matrix.grad.abs().sum() > 0 for matrix in matrices)
+
+
+def test_line_0_trains_everything_and_the_last_line_nothing():
+    stack = toy_stack("bert")
+    stack.freeze(0)
+    assert all(p.requires_grad for p in stack.model.parameters())
+    stack.freeze(DEPTH + 1)
+    assert not any(p.requires_grad for p in stack.model.parameters())
+
+
+# Stages
+
+
+def parameters(stack: Stack, stage: int) -> Iterator[nn.Parameter]:
+    for module in stack.modules_of(stage):
+        yield from module.parameters()
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_parameter_belongs_to_one_stage(stacks, family):
+    stack = stacks(family)
+    times = Counter(id(p) for stage in range(stack.depth + 1) for p in parameters(stack, stage))
+    assert times == {id(p): 1 for p in stack.model.parameters()}
+    assert all(any(True for _ in parameters(stack, stage)) for stage in range(stack.depth + 1))
+
+
+@pytest.mark.parametrize(
+    ("family", "final"),
+    [
+        ("bert", ["BertPooler"]),
+        ("roberta", ["RobertaPooler"]),
+        ("distilbert", []),
+        ("modernbert", ["LayerNorm"]),
+        ("qwen3", ["Qwen3RMSNorm"]),
+        ("llama", ["LlamaRMSNorm"]),
+    ],
+)
+def test_the_final_norm_and_the_pooler_belong_to_the_last_stage(stacks, family, final):
+    stack = stacks(family)
+    assert [type(module).__name__ for module in stack.modules_of(DEPTH)[1:]] == final
+    assert stack.modules_of(DEPTH)[0] is stack.blocks[DEPTH - 1]
+    assert stack.modules_of(2) == [stack.blocks[1]]
+    (embeddings,) = stack.modules_of(0)
+    assert embeddings is not stack.blocks[0]
+    assert any(module is stack.model.get_input_embeddings() for module in embeddings.modules())
+
+
+def test_a_bert_without_its_pooler_has_one_module_in_the_last_stage():
+    stack = Stack(BertModel(toy_config("bert"), add_pooling_layer=False))
+    assert stack.modules_of(DEPTH) == [stack.blocks[DEPTH - 1]]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("line", range(DEPTH + 2))
+def test_freeze_puts_the_stages_before_the_line_in_evaluation_mode(family, line):
+    stack = toy_stack(family)
+    stack.model.train(line % 2 == 0)  # whatever mode it was in
+    stack.freeze(line)
+    for stage in range(DEPTH + 1):
+        for module in stack.modules_of(stage):
+            assert {part.training for part in module.modules()} == {stage >= line}
+        assert {p.requires_grad for p in parameters(stack, stage)} == {stage >= line}
+
+
+def test_frozen_dropout_does_not_show():
+    config = toy_config("bert")
+    config.hidden_dropout_prob = 0.5
+    stack = Stack(AutoModel.from_config(config).train())
+    ids, mask = batch()
+    assert not torch.equal(stack.prefix(3, ids, mask), stack.prefix(3, ids, mask))
+    stack.freeze(3)
+    assert torch.equal(stack.prefix(3, ids, mask), stack.prefix(3, ids, mask))
+
+
+@pytest.mark.parametrize("line", [-1, DEPTH + 2])
+def test_a_line_outside_the_stages_is_refused(stacks, line):
+    ids, mask = batch()
+    with pytest.raises(ValueError, match=f"line {line} is not within 0 and 5"):
+        stacks("bert").freeze(line)
+    with pytest.raises(ValueError, match=f"line {line} is not within 0 and 5"):
+        stacks("bert").prefix(line, ids, mask)
+
+
+@pytest.mark.parametrize("line", [0, DEPTH + 1])
+def test_a_cut_before_the_embeddings_or_after_the_last_block_is_refused(stacks, line):
+    cut = stacks("bert").cut(line)
+    with pytest.raises(ValueError, match=f"a cut needs a line within 1 and 4, not {line}"):
+        cut.__enter__()
+
+
+# Everything is put back
+
+
+def hooks(model: nn.Module) -> int:
+    return sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules())
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("failing", [False, True])
+def test_the_cut_puts_the_blocks_back(family, failing):
+    stack = toy_stack(family)
+    ids, mask = batch()
+    before, blocks, at_first = stack.forward(ids, mask), list(stack.blocks), hooks(stack.model)
+    names = list(stack.model.state_dict())
+    if failing:
+        with pytest.raises(RuntimeError):
+            stack.suffix(3, torch.zeros(*ids.shape, WIDTH + 1), ids, mask)
+    else:
+        through(stack, 3, ids, mask)
+    assert list(stack.blocks) == blocks
+    assert hooks(stack.model) == at_first
+    assert list(stack.model.state_dict()) == names
+    assert torch.equal(stack.forward(ids, mask), before)
+
+
+def test_a_prefix_or_a_visitor_that_fails_leaves_no_hook_behind():
+    stack = toy_stack("bert")
+    ids, mask = batch()
+    at_first = hooks(stack.model)
+    with pytest.raises(IndexError):
+        stack.prefix(3, ids + 1_000, mask)  # ids outside the vocabulary
+
+    def fail(stage: int, states: Tensor) -> None:
+        raise KeyError(stage)
+
+    with pytest.raises(KeyError):
+        stack.stage_states(ids, mask, fail)
+    assert hooks(stack.model) == at_first
+
+
+# Pooled states
+
+
+def naive_pooled(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
+    """Every pooling of every hidden state that transformers itself gives out."""
+    states = model(input_ids=ids, attention_mask=mask, output_hidden_states=True).hidden_states
+    rows = []
+    for row, length in enumerate(mask.sum(1).tolist()):
+        texts = [stage[row, :length] for stage in states]
+        rows.append(torch.stack([torch.stack([t[0], t[-1], t.mean(0)]) for t in texts]))
+    return torch.stack(rows)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_pooled_is_the_pooling_of_all_hidden_states(stacks, family):
+    stack = stacks(family)
+    ids, mask = batch()
+    pooled = stack.pooled(ids, mask)
+    assert pooled.shape == (len(ids), DEPTH + 1, len(POOLINGS), WIDTH)
+    torch.testing.assert_close(pooled, naive_pooled(stack.model, ids, mask), rtol=0, atol=1e-5)
+    whole = stack.forward(ids, mask)
+    assert torch.equal(pooled[:, DEPTH, 0], whole[:, 0])  # the final norm is in the last stage
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_no_mask_is_a_mask_of_ones(stacks, family):
+    ids, _ = batch((9, 9))
+    pooled = stacks(family).pooled(ids, None)
+    masked = stacks(family).pooled(ids, torch.ones_like(ids))
+    torch.testing.assert_close(pooled, masked, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@torch.no_grad()
+def test_the_first_token_of_a_causal_model_has_seen_nothing_but_itself(stacks, family):
+    ids, _ = batch((9, 9))
+    ids[1, 0] = ids[0, 0]  # two texts that start alike
+    assert not torch.equal(ids[0], ids[1])
+    first = stacks(family).pooled(ids, None)[:, :, POOLINGS.index("first")]
+    apart = (first[0] - first[1]).abs().amax(1)
+    assert stacks(family).family.causal is (family in CAUSAL)
+    assert apart[0] == 0
+    assert (apart[1:] < 1e-5).all() if family in CAUSAL else (apart[1:] > 1e-3).all()
+
+
+# Threads
+
+
+def test_sharing_weights_gives_modules_of_its_own_on_the_same_parameters():
+    stack = toy_stack("modernbert")
+    other = stack.sharing_weights()
+    theirs = dict(other.model.named_parameters())
+    assert all(theirs[name] is p for name, p in stack.model.named_parameters())
+    assert not {id(m) for m in stack.model.modules()} & {id(m) for m in other.model.modules()}
+    ids, mask = batch()
+    with other.cut(3):
+        assert torch.equal(stack.forward(ids, mask), toy_stack("modernbert").forward(ids, mask))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_threads_with_shared_weights_do_not_disturb_each_other(stacks, family):
+    ids, mask = batch()
+
+    @torch.inference_mode()
+    def run(stack: Stack) -> Tensor:
+        return torch.stack([stack.pooled(ids, mask) for _ in range(5)])
+
+    with ThreadPoolExecutor(2) as pool:
+        found = list(pool.map(run, [stacks(family).sharing_weights() for _ in range(2)]))
+    expected = run(stacks(family))
+    assert all(torch.equal(states, expected) for states in found)
+
+
+# Families
+
+
+SMALL = {
+    "hidden_size": WIDTH,
+    "num_hidden_layers": DEPTH,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "vocab_size": 55,
+}
+
+
+def test_an_unknown_family_names_what_to_register():
+    with pytest.raises(ThawlineError) as caught:
+        Stack(AutoModel.from_config(AutoConfig.for_model("albert", **SMALL)))
+    assert str(caught.value) == (
+        "expected a backbone of a known family (bert, distilbert, llama, modernbert, qwen3, "
+        "roberta, xlm-roberta), found model type 'albert'; call "
+        "thawline.backbones.register_family with the paths of its embeddings, its list of blocks "
+        "and its final norm"
+    )
+
+
+NEW_FAMILIES = {
+    "gpt2": (
+        Family(("wte", "wpe"), "h", final=("ln_f",), causal=True),
+        {"n_embd": WIDTH, "n_layer": DEPTH, "n_head": 4, "n_positions": 40, "vocab_size": 55},
+    ),
+    "electra": (
+        Family(("embeddings", "embeddings_project"), "encoder.layer", sees_all=True),
+        {"embedding_size": 16, **SMALL},
+    ),
+}
+
+
+@pytest.mark.parametrize("model_type", NEW_FAMILIES)
+@torch.no_grad()
+def test_a_registered_family_is_cut_like_the_known_ones(model_type, monkeypatch):
+    monkeypatch.setattr(stack_module, "FAMILIES", dict(stack_module.FAMILIES))
+    family, sizes = NEW_FAMILIES[model_type]
+    register_family(model_type, family)
+    config = AutoConfig.for_model(model_type, initializer_range=0.2, **sizes)
+    stack = Stack(AutoModel.from_config(config).eval())
+    ids, mask = batch()
+    whole = stack.forward(ids, mask)
+    for line in LINES:
+        assert torch.equal(through(stack, line, ids, mask)[mask.bool()], whole[mask.bool()])
+    torch.testing.assert_close(
+        stack.pooled(ids, mask), naive_pooled(stack.model, ids, mask), rtol=0, atol=1e-5
+    )
+    times = Counter(id(p) for stage in range(stack.depth + 1) for p in parameters(stack, stage))
+    assert times == {id(p): 1 for p in stack.model.parameters()}
+
+
+def test_distilberts_published_layout_has_its_published_size():
+    with torch.device("meta"):
+        stack = Stack(AutoModel.from_config(DistilBertConfig()))
+    sizes = [sum(p.numel() for p in parameters(stack, stage)) for stage in range(7)]
+    assert sum(sizes) == sum(p.numel() for p in stack.model.parameters()) == 66_362_880
+    assert set(sizes[1:]) == {7_087_872}
+
+
+@pytest.mark.parametrize(
+    ("family", "changes", "pooling"),
+    [
+        ("bert", {}, "first"),
+        ("distilbert", {}, "first"),
+        ("modernbert", {"classifier_pooling": "cls"}, "first"),
+        ("modernbert", {"classifier_pooling": "mean"}, "mean"),
+        ("llama", {}, "last"),
+    ],
+)
+def test_the_pooling_of_a_familys_native_head(family, changes, pooling):
+    config = toy_config(family)
+    config.update(changes)
+    assert stack_module.family_of(config).native_pooling(config) == pooling

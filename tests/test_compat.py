@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from importlib import metadata
+
+import psutil
+import pytest
+import torch
+
+from thawline import compat
+from thawline.errors import ThawlineError
+
+
+@pytest.fixture
+def rates(monkeypatch):
+    """Return what sets this CPU's rates, in operations a second."""
+
+    def give(float32: float, bfloat16: float) -> None:
+        monkeypatch.setattr(
+            compat, "matmul_rates", lambda: {"float32": float32, "bfloat16": bfloat16}
+        )
+
+    return give
+
+
+# Devices and dtypes
+
+
+@pytest.mark.parametrize(
+    ("cuda", "mps", "device"),
+    [(True, True, "cuda"), (True, False, "cuda"), (False, True, "mps"), (False, False, "cpu")],
+)
+def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, device):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+    assert compat.pick_device() == device
+
+
+@pytest.mark.parametrize(
+    ("bfloat16", "picked"), [(1e9, "float32"), (1.2e9, "float32"), (1.4e9, "bfloat16")]
+)
+def test_a_cpu_takes_bfloat16_where_it_is_clearly_faster(rates, bfloat16, picked):
+    rates(1e9, bfloat16)
+    assert compat.pick_dtype("auto", "cpu") == picked
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
+@pytest.mark.parametrize("wanted", ["float32", "bfloat16"])
+def test_a_dtype_that_was_asked_for_is_kept(rates, device, wanted):
+    rates(1e9, 9e9)
+    assert compat.pick_dtype(wanted, device) == wanted
+
+
+@pytest.mark.parametrize(("supported", "picked"), [(True, "bfloat16"), (False, "float32")])
+def test_a_gpu_takes_bfloat16_where_it_has_it_in_hardware(monkeypatch, supported, picked):
+    def is_supported(including_emulation: bool) -> bool:
+        return supported or including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
+    assert compat.pick_dtype("auto", "cuda") == picked
+    assert compat.pick_dtype("auto", "mps") == "float32"
+
+
+def test_an_unknown_dtype_is_told_with_the_nearest():
+    with pytest.raises(ThawlineError) as caught:
+        compat.pick_dtype("bfloat", "cpu")
+    assert str(caught.value) == "expected a dtype, found 'bfloat'; did you mean 'bfloat16'?"
+
+
+def test_the_rates_are_measured_once():
+    rates = compat.matmul_rates()
+    assert set(rates) == {"float32", "bfloat16"}
+    assert all(1e7 < rate < 1e16 for rate in rates.values())
+    assert compat.matmul_rates() is rates
+
+
+# Memory
+
+
+def test_the_peak_of_memory_only_rises():
+    before = compat.peak_memory_bytes()
+    room = before - psutil.Process().memory_info().rss
+    ballast = bytearray(b"1") * (room + 64 * 2**20)  # that much beyond the peak so far
+    after = compat.peak_memory_bytes()
+    assert before + 32 * 2**20 <= after <= before + 128 * 2**20
+    del ballast
+    assert compat.peak_memory_bytes() >= after
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource module")
+def test_the_peak_is_in_bytes_on_linux_and_on_macos(monkeypatch):
+    import resource
+
+    usage = type("Usage", (), {"ru_maxrss": 5_000})
+    monkeypatch.setattr(resource, "getrusage", lambda who: usage)
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert compat.peak_memory_bytes() == 5_000
+    monkeypatch.setattr(sys, "platform", "linux")
+    assert compat.peak_memory_bytes() == 5_000 * 1024
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
+def test_freed_memory_goes_back_to_the_system():
+    process = psutil.Process()
+    # Small pieces with a live one behind each: free would keep them all.
+    pieces = [bytearray(2_000) for _ in range(40_000)]
+    kept = pieces[::50]
+    held = process.memory_info().rss
+    pieces = []
+    compat.release_memory()
+    assert process.memory_info().rss < held - 20 * 2**20
+    assert len(kept) == 800
+
+
+@pytest.mark.parametrize("system", ["darwin", "win32"])
+def test_other_systems_are_left_to_themselves(monkeypatch, system):
+    import ctypes
+
+    def refuse(name: object) -> None:
+        raise AssertionError("no C library of glibc's kind here")
+
+    monkeypatch.setattr(sys, "platform", system)
+    monkeypatch.setattr(ctypes, "CDLL", refuse)
+    compat.release_memory()
+
+
+def test_the_kernel_cache_is_bounded_unless_the_user_set_it(monkeypatch):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+    monkeypatch.setenv(name, "7")
+    compat.bound_kernel_cache()
+    assert os.environ[name] == "7"
+    monkeypatch.delenv(name)
+    compat.bound_kernel_cache()
+    assert os.environ[name] == "64"
+
+
+# What a record says of the machine
+
+
+def test_the_hardware_is_told_in_json():
+    told = compat.hardware()
+    assert json.loads(json.dumps(told)) == told
+    assert told["cores"] == os.cpu_count()
+    assert told["threads"] == torch.get_num_threads()
+    assert told["memory_bytes"] > compat.peak_memory_bytes()
+    assert told["platform"] == platform.platform()
+    assert (told["gpu"] is None) is not torch.cuda.is_available()
+    assert told["cpu"] == compat.cpu_name() != ""
+
+
+def test_a_processor_without_a_name_is_told_by_its_architecture(monkeypatch):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(platform, "processor", lambda: "")
+    monkeypatch.setattr(platform, "machine", lambda: "arm64")
+    assert compat.cpu_name() == "arm64"
+
+
+def test_the_versions_are_those_that_are_installed():
+    versions = compat.versions()
+    assert versions["python"] == platform.python_version()
+    for name in ("thawline", "torch", "transformers", "tokenizers", "numpy", "scikit-learn"):
+        assert versions[name] == metadata.version(name)
+
+
+def test_transformers_is_quiet_but_for_errors():
+    from transformers.utils import logging
+
+    before, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    try:
+        logging.set_verbosity_info()
+        logging.enable_progress_bar()
+        compat.quieten_transformers()
+        assert logging.get_verbosity() == logging.ERROR
+        assert not logging.is_progress_bar_enabled()
+    finally:
+        logging.set_verbosity(before)
+        (logging.enable_progress_bar if bar else logging.disable_progress_bar)()

@@ -1,0 +1,139 @@
+"""Every default lives in config.py: the settings are frozen, JSON, and taken by both front ends."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from dataclasses import FrozenInstanceError, fields, is_dataclass
+from typing import Any
+
+import pytest
+import typer.main
+
+from thawline import TextClassifier, cli, config
+from thawline.config import (
+    Config,
+    DataConfig,
+    HeadConfig,
+    LoraConfig,
+    PrefixConfig,
+    TokensConfig,
+    TrainingConfig,
+)
+from thawline.strategies import Lora
+
+CLASSES = [kind for kind in vars(config).values() if is_dataclass(kind)]
+
+SHARED: dict[str, tuple[Any, str]] = {
+    "backbone": (Config, "backbone"),
+    "strategy": (Config, "strategy"),
+    "head": (HeadConfig, "head"),
+    "pooling": (HeadConfig, "pooling"),
+    "features": (HeadConfig, "features"),
+    "standardise": (HeadConfig, "standardise"),
+    "max_length": (TokensConfig, "max_length"),
+    "truncation_side": (TokensConfig, "truncation_side"),
+    "epochs": (TrainingConfig, "epochs"),
+    "batch_size": (TrainingConfig, "batch_size"),
+    "lr": (TrainingConfig, "lr"),
+    "dtype": (PrefixConfig, "dtype"),
+    "labels": (DataConfig, "labels"),
+}
+"""What the command line and `TextClassifier` call a setting, and where its default lives."""
+
+PYTHON = SHARED | {
+    "validation_share": (DataConfig, "validation_share"),
+    "random_state": (Config, "seed"),
+}
+FIT = SHARED | {
+    "seed": (Config, "seed"),
+    "data": (DataConfig, "data"),
+    "text": (DataConfig, "text"),
+    "label": (DataConfig, "label"),
+    "limit": (DataConfig, "limit"),
+}
+NO_SETTING = {"small", "out", "as_json"}
+"""Options of `fit` that say what to do, not how."""
+
+
+def default(place: tuple[Any, str]) -> Any:
+    return getattr(*place)
+
+
+def tuples(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values read from JSON with their lists as the tuples that they were."""
+    return {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+
+
+def options(verb: str) -> dict[str, Any]:
+    command = typer.main.get_command(cli.app).commands[verb]
+    return {option.name: option.default for option in command.params}
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_config_is_frozen(kind: Any) -> None:
+    settings = kind()
+    name = fields(kind)[0].name
+    with pytest.raises(FrozenInstanceError):
+        setattr(settings, name, getattr(settings, name))
+
+
+def test_the_whole_config_becomes_json_and_comes_back_the_same() -> None:
+    config = Config(seed=3, data=DataConfig(data="reviews", labels=("neg", "pos"), limit=(4, 2)))
+    read = json.loads(json.dumps(config.to_dict()))
+    rebuilt = {
+        name: type(getattr(config, name))(**tuples(value)) if isinstance(value, dict) else value
+        for name, value in read.items()
+    }
+    assert Config(**rebuilt) == config
+
+
+def test_the_whole_config_holds_each_part_with_its_settings() -> None:
+    settings = Config(seed=7, head=HeadConfig(head="mlp:64"), data=DataConfig(limit=(4, 2)))
+    written = settings.to_dict()
+    assert set(written) == {field.name for field in fields(Config)}
+    assert (written["seed"], written["head"]["head"], written["data"]["limit"]) == (
+        7,
+        "mlp:64",
+        (4, 2),
+    )
+    assert written["training"] == {
+        field.name: getattr(TrainingConfig, field.name) for field in fields(TrainingConfig)
+    }
+
+
+def test_the_classifier_takes_every_default_from_the_config() -> None:
+    parameters = inspect.signature(TextClassifier.__init__).parameters
+    taken = {name: p.default for name, p in parameters.items() if name != "self"}
+    assert taken == {name: default(place) for name, place in PYTHON.items()}
+
+
+def test_fit_takes_every_default_from_the_config() -> None:
+    taken = {name: value for name, value in options("fit").items() if name not in NO_SETTING}
+    assert taken == {name: default(place) for name, place in FIT.items()}
+
+
+@pytest.mark.parametrize("verb", ["info", "evaluate"])
+def test_the_other_verbs_name_and_default_their_settings_as_fit_does(verb: str) -> None:
+    shared = {name: value for name, value in options(verb).items() if name in FIT}
+    assert shared
+    assert shared == {name: default(FIT[name]) for name in shared}
+
+
+def test_an_unnamed_setting_of_lora_is_the_config_s() -> None:
+    assert Lora() == Lora(
+        LoraConfig.r,
+        LoraConfig.alpha,
+        LoraConfig.dropout,
+        LoraConfig.targets,
+        LoraConfig.from_block,
+    )
+
+
+def test_a_changed_default_reaches_a_new_classifier_s_config() -> None:
+    changed = TextClassifier(epochs=9, batch_size=3, lr=0.5, random_state=4, features=2)._config()
+    assert (changed.training.epochs, changed.training.batch_size) == (9, 3)
+    assert (changed.training.lr, changed.seed, changed.head.features) == (0.5, 4, "2")
+    assert TextClassifier()._config() == Config()

@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import ast
+import re
+import statistics
+import subprocess
+import sys
+import sysconfig
+import time
+from pathlib import Path
+
+import pytest
+
+import thawline
+
+SOURCE = Path(thawline.__file__).parent
+ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
+
+ROOMS = [
+    "errors",
+    "config",
+    "compat",
+    "progress",
+    "metrics",
+    *("data.tables", "data.labels", "data.columns", "data.hub", "data.sources", "data.splits"),
+    *("data.dataset", "data"),
+    "tokens",
+    *("backbones.pooling", "backbones.stack", "backbones.loading", "backbones.attention"),
+    "backbones",
+    "store",
+    "prefix",
+    "heads",
+    "exact",
+    "configuration",
+    "modeling",
+    "strategies",
+    "plan",
+    "fitted",
+    "inference",
+    "training",
+    "adaptation",
+    "runs",
+    "artifact",
+    "selftest",
+    *("report.tables", "report.plots", "report.terminal", "report"),
+    "classifier",
+    "job",
+    "describe",
+    "options",
+    "cli",
+    "__main__",
+]
+"""The modules from top to bottom: each imports only from those before it, lazily or not.
+
+A package stands after its own modules. The root package is not among them: it gives the version,
+and hands out names of any room, but only when it is asked for them.
+"""
+
+HEAVY = ("torch", "transformers", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "pyarrow")
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(part for part in parts if part != "__init__")
+
+
+MODULES = {module_name(path): path for path in SOURCE.rglob("*.py")}
+
+
+def imported_rooms(source: str) -> set[str]:
+    """Return the rooms that a module imports, those imported within functions too."""
+    found = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: a relative import"
+            module = node.module
+            names = [
+                name if name.removeprefix("thawline.") in MODULES else module
+                for name in (f"{module}.{alias.name}" for alias in node.names)
+            ]
+        else:
+            continue
+        found |= {name.removeprefix("thawline.") for name in names if name.startswith("thawline.")}
+    return found
+
+
+def test_every_import_is_seen():
+    source = """
+import thawline.store
+from thawline import __version__, artifact
+from thawline.backbones import POOLINGS, attention
+def later():
+    from thawline.job import fit_run
+    import torch
+"""
+    rooms = {"store", "artifact", "backbones", "backbones.attention", "job"}
+    assert imported_rooms(source) == rooms
+
+
+def test_the_list_of_rooms_is_the_package():
+    assert len(set(ROOMS)) == len(ROOMS)
+    assert set(ROOMS) == set(MODULES) - {""}, "give a new module its place in ROOMS"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_only_from_rooms_above_it(room):
+    above = ROOMS[: ROOMS.index(room)]
+    below = sorted(imported_rooms(MODULES[room].read_text(encoding="utf-8")) - set(above))
+    assert not below, f"{room} imports {', '.join(below)}, which comes after it"
+
+
+def test_the_root_imports_no_room_before_it_is_asked():
+    tree = ast.parse(MODULES[""].read_text(encoding="utf-8"))
+    at_once = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    rooms = [imported_rooms(ast.unparse(node)) for node in at_once]
+    assert len(rooms) >= 3
+    assert not set().union(*rooms)
+
+
+def test_the_architecture_page_shows_the_rooms_in_this_order():
+    rows = re.findall(r"^\| (`.*?) \|", ARCHITECTURE.read_text("utf-8"), re.MULTILINE)
+    shown = [room for row in rows for room in re.findall(r"`(\w+)(?:\.py|/)`", row)]
+    assert len(shown) >= 20
+    assert shown == [room for room in ROOMS if room in shown]
+
+
+def test_import_and_command_line_load_nothing_heavy():
+    script = f"""
+import sys
+import thawline, thawline.cli
+print([name for name in {HEAVY} if name in sys.modules])
+"""
+    shown = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert shown.stdout == "[]\n"
+
+
+def seconds_of_help() -> float:
+    """Return the median seconds of five calls of ``thawline --help``."""
+    command = Path(sysconfig.get_path("scripts"), "thawline")
+    taken = []
+    for _ in range(5):
+        start = time.perf_counter()
+        shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
+        taken.append(time.perf_counter() - start)
+        assert re.search(r"\bfit\b.*\bpredict\b", shown.stdout, re.DOTALL)
+    return statistics.median(taken)
+
+
+def test_help_answers_in_under_three_tenths_of_a_second():
+    rounds: list[float] = []
+    while not rounds or (rounds[-1] >= 0.3 and len(rounds) < 3):  # the machine may be busy
+        rounds.append(seconds_of_help())
+    assert min(rounds) < 0.3, f"medians of {len(rounds)} rounds: {rounds}"

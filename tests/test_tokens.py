@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.conftest import WORDS, toy_tokenizer
+from thawline import tokens as tokens_module
+from thawline.tokens import padding_density, plan_batches, tokenize
+
+PAD, UNKNOWN, FIRST, LAST = range(4)
+
+
+@cache
+def tokenizer(causal: bool = False):
+    made = toy_tokenizer(causal=causal)
+    if causal:
+        made.pad_token = made.eos_token
+    return made
+
+
+def tokenized(texts, max_length=40, side="right", *, causal=False, **options):
+    return tokenize(
+        tokenizer(causal), texts, max_length=max_length, truncation_side=side, **options
+    )
+
+
+def ids_of(tokens, position: int) -> list[int]:
+    return tokens.ids[tokens.offsets[position] : tokens.offsets[position + 1]].tolist()
+
+
+def numbers_of(words: str) -> list[int]:
+    return [4 + WORDS.index(word) for word in words.split()]
+
+
+texts = st.lists(st.sampled_from([*WORDS, "zebra", "FILM"]), max_size=15).map(" ".join)
+
+
+# Tokenising
+
+
+@given(st.lists(texts, max_size=8), st.booleans())
+def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
+    tokens = tokenized(given_texts, causal=causal)
+    assert len(tokens) == len(given_texts)
+    for position, text in enumerate(given_texts):
+        alone = tokenizer(causal)(text)["input_ids"] or [tokens.pad_id]
+        assert ids_of(tokens, position) == alone
+    assert tokens.lengths.tolist() == [
+        len(ids_of(tokens, position)) for position in range(len(tokens))
+    ]
+    assert not tokens.truncated.any()
+    assert (tokens.ids.dtype, tokens.offsets.dtype) == (np.int32, np.int64)
+
+
+@given(st.lists(texts, min_size=1, max_size=4), st.integers(3, 18), st.sampled_from("rl"))
+def test_what_is_cut_off_is_on_the_side_asked_for(given_texts, max_length, side):
+    side = {"r": "right", "l": "left"}[side]
+    tokens = tokenized(given_texts, max_length, side)
+    for position, text in enumerate(given_texts):
+        words = tokenizer()(text)["input_ids"][1:-1]
+        room = max_length - 2
+        kept = words[:room] if side == "right" else words[max(0, len(words) - room) :]
+        assert ids_of(tokens, position) == [FIRST, *kept, LAST]
+        assert bool(tokens.truncated[position]) is (len(words) > room)
+
+
+def test_the_right_words_stay():
+    text = "the film was not bad but the cast was dull"
+    (right,) = [ids_of(tokenized([text], 5, "right"), 0)]
+    (left,) = [ids_of(tokenized([text], 5, "left"), 0)]
+    assert right == [FIRST, *numbers_of("the film was"), LAST]
+    assert left == [FIRST, *numbers_of("cast was dull"), LAST]
+    assert ids_of(tokenized([text], 3, causal=True), 0) == numbers_of("the film was")
+    assert ids_of(tokenized([text], 3, "left", causal=True), 0) == numbers_of("cast was dull")
+
+
+def test_a_text_that_just_fits_is_not_truncated():
+    tokens = tokenized(["good film", "a good film"], 4)
+    assert tokens.lengths.tolist() == [4, 4]
+    assert tokens.truncated.tolist() == [False, True]
+
+
+def test_an_empty_text_has_its_special_tokens_or_one_pad_token():
+    assert ids_of(tokenized(["", "film"]), 0) == [FIRST, LAST]
+    causal = tokenized(["", "film", ""], causal=True)
+    assert [ids_of(causal, position) for position in range(3)] == [
+        [causal.pad_id],
+        numbers_of("film"),
+        [causal.pad_id],
+    ]
+    assert causal.pad_id == LAST
+
+
+def test_no_texts_are_no_tokens():
+    tokens = tokenized([])
+    assert (len(tokens), tokens.ids.size, tokens.offsets.tolist()) == (0, 0, [0])
+    assert plan_batches(tokens.lengths, tokens_per_batch=8, density=0.9) == []
+
+
+def test_progress_counts_every_text_once(monkeypatch):
+    monkeypatch.setattr(tokens_module, "TEXTS_PER_CALL", 3)
+    done: list[int] = []
+    some = ["film", "a plot", "", "the cast was good", "dull", "so so", "not bad"]
+    pieces = tokenized(some, advance=done.append)
+    assert done == [3, 3, 1]
+    monkeypatch.undo()
+    whole = tokenized(some)
+    assert np.array_equal(pieces.ids, whole.ids)
+    assert np.array_equal(pieces.offsets, whole.offsets)
+
+
+# Batches
+
+
+@st.composite
+def plans(draw):
+    lengths = draw(st.lists(st.integers(1, 600), max_size=60))
+    density = draw(st.one_of(st.sampled_from([0.0, 0.97, 0.99, 1.0]), st.floats(0, 1)))
+    return np.array(lengths, dtype=np.int64), draw(st.integers(1, 2_000)), density
+
+
+@given(plans())
+def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
+    lengths, budget, density = plan
+    batches = plan_batches(lengths, tokens_per_batch=budget, density=density)
+    taken = np.concatenate([*batches, np.empty(0, dtype=np.int64)])
+    assert sorted(taken.tolist()) == list(range(len(lengths)))
+    assert (np.diff(lengths[taken.astype(np.int64)]) <= 0).all()  # longest first
+    for batch in batches:
+        padded = lengths[batch].max() * len(batch)
+        assert padded <= budget or len(batch) == 1
+        assert lengths[batch].sum() >= density * padded
+
+
+@given(plans())
+def test_a_batch_is_closed_only_where_the_next_text_would_break_a_bound(plan):
+    lengths, budget, density = plan
+    batches = plan_batches(lengths, tokens_per_batch=budget, density=density)
+    for batch, following in pairwise(batches):
+        padded = lengths[batch[0]] * (len(batch) + 1)
+        real = lengths[batch].sum() + lengths[following[0]]
+        assert padded > budget or real < density * padded
+
+
+def test_texts_of_one_length_fill_the_budget():
+    batches = plan_batches(np.full(10, 8), tokens_per_batch=32, density=1.0)
+    assert [len(batch) for batch in batches] == [4, 4, 2]
+    assert np.concatenate(batches).tolist() == list(range(10))  # equal lengths keep their order
+
+
+def test_a_text_longer_than_the_budget_is_a_batch_of_its_own():
+    batches = plan_batches(np.array([4, 100, 5]), tokens_per_batch=16, density=0.5)
+    assert [batch.tolist() for batch in batches] == [[1], [2, 0]]
+
+
+@given(st.lists(texts, min_size=1, max_size=9), st.booleans(), st.randoms())
+def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
+    given_texts, causal, random
+):
+    tokens = tokenized(given_texts, causal=causal)
+    positions = np.array(random.sample(range(len(tokens)), random.randint(1, len(tokens))))
+    ids, mask = tokens.batch(positions)
+    lengths = tokens.lengths[positions]
+    assert ids.dtype == torch.int64
+    assert ids.shape == (len(positions), lengths.max())
+    assert (mask is None) == (len(set(lengths.tolist())) == 1)
+    if mask is not None:
+        assert mask.dtype == torch.int64
+        assert mask.tolist() == [[int(t < n) for t in range(lengths.max())] for n in lengths]
+    for row, position in enumerate(positions):
+        padding = [tokens.pad_id] * int(lengths.max() - lengths[row])
+        assert ids[row].tolist() == ids_of(tokens, position) + padding
+
+
+@given(st.lists(texts, min_size=1, max_size=12), st.integers(5, 60), st.floats(0, 1))
+def test_padding_density_is_the_share_of_real_tokens_in_the_batches(given_texts, budget, density):
+    tokens = tokenized(given_texts)
+    batches = plan_batches(tokens.lengths, tokens_per_batch=budget, density=density)
+    made = [tokens.batch(batch) for batch in batches]
+    real = sum(ids.numel() if mask is None else int(mask.sum()) for ids, mask in made)
+    padded = sum(ids.numel() for ids, _ in made)
+    assert padding_density(tokens.lengths, batches) == pytest.approx(real / padded, rel=1e-12)
+    assert real == len(tokens.ids)
+
+
+def test_there_is_no_density_without_batches():
+    assert padding_density(np.empty(0, dtype=np.int64), []) is None
