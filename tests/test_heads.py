@@ -17,10 +17,9 @@ from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
     DistilBertConfig,
-    PreTrainedModel,
 )
 
-from tests.conftest import DEPTH, FAMILIES, WIDTH
+from tests.conftest import DEPTH, FAMILIES, WIDTH, enlarge_head
 from thawline.backbones import POOLINGS, load_backbone, load_native
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
@@ -168,15 +167,6 @@ class TestStandardisation:
         assert torch.equal(folded[0].bias, module[0].bias)
 
 
-def telling(model: PreTrainedModel) -> PreTrainedModel:
-    """Enlarge a fresh head's weights, so that texts of a toy backbone get clearly other logits."""
-    with torch.no_grad():
-        for parameter in NativeHead(model).parameters():
-            if parameter.requires_grad and parameter.dim() == 2:
-                parameter.mul_(30)
-    return model
-
-
 def batch_of(folder: Path) -> tuple[Tensor, Tensor]:
     """Return ids and mask of the texts, padded with the pad id."""
     backbone = load_backbone(str(folder))
@@ -194,7 +184,8 @@ class TestNative:
     ) -> None:
         backbone = load_backbone(str(toy_backbone(family)))
         ids, mask = batch_of(toy_backbone(family))
-        model = telling(load_native(backbone, n_labels=3, seed=1))
+        model = load_native(backbone, n_labels=3, seed=1)
+        enlarge_head(NativeHead(model))
         pooling = backbone.stack.family.native_pooling(backbone.stack.model.config)
         with torch.inference_mode():
             whole = model(input_ids=ids, attention_mask=mask).logits
@@ -214,7 +205,8 @@ class TestNative:
         ids, mask = batch_of(toy_backbone("modernbert"))
         pooling = backbone.stack.family.native_pooling(config)
         assert pooling == {"cls": "first", "mean": "mean"}[classifier_pooling]
-        model = telling(load_native(backbone, n_labels=2, seed=1))
+        model = load_native(backbone, n_labels=2, seed=1)
+        enlarge_head(NativeHead(model))
         with torch.inference_mode():
             whole = model(input_ids=ids, attention_mask=mask).logits
             states = backbone.stack.pooled(ids, mask)[:, -1, POOLINGS.index(pooling)]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import statistics
 import subprocess
@@ -138,20 +139,25 @@ print([name for name in {HEAVY} if name in sys.modules])
     assert shown.stdout == "[]\n"
 
 
-def seconds_of_help() -> float:
-    """Return the median seconds of five calls of ``thawline --help``."""
+def seconds_of_help() -> tuple[float, float]:
+    """Return the median seconds of five ``thawline --help``: on the clock, and of the processor."""
     command = Path(sysconfig.get_path("scripts"), "thawline")
-    taken = []
+    clock, processor = [], []
     for _ in range(5):
-        start = time.perf_counter()
+        start, before = time.perf_counter(), os.times()
         shown = subprocess.run([command, "--help"], capture_output=True, text=True, check=True)
-        taken.append(time.perf_counter() - start)
+        after = os.times()
+        clock.append(time.perf_counter() - start)
+        processor.append(sum(after[2:4]) - sum(before[2:4]))  # the children's, user and system
         assert re.search(r"\bfit\b.*\bpredict\b", shown.stdout, re.DOTALL)
-    return statistics.median(taken)
+    return statistics.median(clock), statistics.median(processor)
 
 
 def test_help_answers_in_under_three_tenths_of_a_second():
-    rounds: list[float] = []
-    while not rounds or (rounds[-1] >= 0.3 and len(rounds) < 3):  # the machine may be busy
+    # Where others keep every core busy the clock says nothing; the processor's own seconds do.
+    crowded = hasattr(os, "getloadavg") and os.getloadavg()[0] > (os.cpu_count() or 1)
+    rounds = [seconds_of_help()]
+    while not crowded and rounds[-1][0] >= 0.3 and len(rounds) < 3:
         rounds.append(seconds_of_help())
-    assert min(rounds) < 0.3, f"medians of {len(rounds)} rounds: {rounds}"
+    clock, processor = rounds[-1]
+    assert (processor if crowded else clock) < 0.3, f"clock and processor seconds: {rounds}"

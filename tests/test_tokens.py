@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import WORDS, toy_tokenizer
@@ -44,6 +44,7 @@ texts = st.lists(st.sampled_from([*WORDS, "zebra", "FILM"]), max_size=15).map(" 
 # Tokenising
 
 
+@settings(deadline=None)
 @given(st.lists(texts, max_size=8), st.booleans())
 def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
     tokens = tokenized(given_texts, causal=causal)
@@ -58,6 +59,7 @@ def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
     assert (tokens.ids.dtype, tokens.offsets.dtype) == (np.int32, np.int64)
 
 
+@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4), st.integers(3, 18), st.sampled_from("rl"))
 def test_what_is_cut_off_is_on_the_side_asked_for(given_texts, max_length, side):
     side = {"r": "right", "l": "left"}[side]
@@ -125,6 +127,7 @@ def plans(draw):
     return np.array(lengths, dtype=np.int64), draw(st.integers(1, 2_000)), density
 
 
+@settings(deadline=None)
 @given(plans())
 def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
     lengths, budget, density = plan
@@ -138,6 +141,7 @@ def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
         assert lengths[batch].sum() >= density * padded
 
 
+@settings(deadline=None)
 @given(plans())
 def test_a_batch_is_closed_only_where_the_next_text_would_break_a_bound(plan):
     lengths, budget, density = plan
@@ -159,6 +163,7 @@ def test_a_text_longer_than_the_budget_is_a_batch_of_its_own():
     assert [batch.tolist() for batch in batches] == [[1], [2, 0]]
 
 
+@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=9), st.booleans(), st.randoms())
 def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
     given_texts, causal, random
@@ -178,6 +183,7 @@ def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
         assert ids[row].tolist() == ids_of(tokens, position) + padding
 
 
+@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=12), st.integers(5, 60), st.floats(0, 1))
 def test_padding_density_is_the_share_of_real_tokens_in_the_batches(given_texts, budget, density):
     tokens = tokenized(given_texts)

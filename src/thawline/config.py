@@ -87,7 +87,7 @@ class ExactConfig:
     penalties: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
     patience: int = 2  # penalties in a row that may raise the validation loss
     max_iterations: int = 500
-    tolerance: float = 1e-7  # relative decrease of the loss at which a fit is done
+    tolerance: float = 1e-6  # relative decrease of the loss at which a fit is done
     rows_per_block: int = 4_096
     cache_bytes: int = 512 * 2**20  # features up to this size are kept in memory between passes
 

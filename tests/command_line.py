@@ -1,0 +1,95 @@
+"""Run the command line within this process, and prove artifacts within it too."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+
+from thawline.cli import main
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> dict:
+        """The only JSON object on standard output; nothing else may stand there."""
+        (line,) = self.out.splitlines()
+        return json.loads(line)
+
+    @property
+    def json_lines(self) -> list[dict]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+
+def thawline(*arguments: object, stdin: str = "") -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        patch.object(sys, "argv", ["thawline", *map(str, arguments)]),
+        patch.object(sys, "stdin", io.StringIO(stdin)),
+        redirect_stdout(out),
+        redirect_stderr(err),
+        warnings.catch_warnings(),
+    ):
+        try:
+            main()
+        except SystemExit as leaving:
+            code = 0 if leaving.code is None else int(leaving.code)
+    return Outcome(code, out.getvalue(), err.getvalue())
+
+
+class ProverHere:
+    """In place of `artifact.Prover`, whose fresh process costs seconds of imports in each test."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        pass
+
+    def prove(self, fitted, folder: Path, texts: Sequence[str]) -> float:
+        from thawline import artifact
+        from thawline.config import PrefixConfig
+        from thawline.inference import text_logits
+        from thawline.metrics import probabilities
+        from thawline.progress import Reporter
+
+        here, there = (
+            probabilities(text_logits(one, texts, PrefixConfig(), Reporter()))
+            for one in (fitted, artifact.load(folder))
+        )
+        difference = float(np.abs(here - there).max())
+        assert difference <= artifact.TOLERANCE
+        return difference
+
+
+def write_set(folder: Path, splits: dict[str, tuple[list[str], list]], form: str = "csv") -> Path:
+    """Write a folder of files, one a split, with the columns text and label."""
+    folder.mkdir(parents=True)
+    for split, (texts, labels) in splits.items():
+        write_table(folder / f"{split}.{form}", texts, labels)
+    return folder
+
+
+def write_table(path: Path, texts: list[str], labels: list) -> Path:
+    frame = pd.DataFrame({"text": texts, "label": labels})
+    if path.suffix == ".csv":
+        frame.to_csv(path, index=False)
+    elif path.suffix == ".jsonl":
+        frame.to_json(path, orient="records", lines=True)
+    else:
+        frame.to_parquet(path, index=False)
+    return path

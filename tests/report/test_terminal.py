@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+import pytest
+
+from thawline.report import terminal
+
+
+def score(value: float) -> dict:
+    return {"value": value, "low": value - 0.05, "high": value + 0.05}
+
+
+NAMES = ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro")
+SCORES = {
+    "rows": 1_500,
+    **{name: score(0.8) for name in NAMES},
+    "loss": score(0.4),
+    "calibration_error": score(0.06),
+    "per_class": [
+        {"precision": 0.81, "recall": 0.79, "f1": 0.8, "support": 700},
+        {"precision": 0.79, "recall": 0.81, "f1": 0.8, "support": 800},
+    ],
+}
+RECORD = {
+    "strategy": "head",
+    "line": 7,
+    "head": "linear",
+    "pooling": "mean",
+    "features": [4],
+    "parameters": {"trainable": 770, "frozen": 22_713_216, "total": 22_713_986},
+    "seconds": {
+        "tokenising": 1.0,
+        "prefix": 20.25,
+        "training": 2.0,
+        "evaluation": 0.5,
+        "total": 30.0,
+    },
+    "prefix": {"texts": 6_000},
+    "data": {"name": "[reviews]"},
+    "baseline": SCORES | {"accuracy": score(0.5)},
+    "test": SCORES,
+    "history": [],
+    "proof": {"texts": 16, "difference": 0.0},
+    "peak_memory_bytes": 912_345_678,
+    "plots": ["/runs/a run/before_after.png", "/runs/a run/before_after.svg"],
+    "artifact": "/runs/a run/model",
+}
+STAGES = [
+    {"stage": 0, "name": "embeddings", "parameters": 1_234, "frozen": True},
+    {"stage": 1, "name": "block 1", "parameters": 56, "frozen": False},
+]
+INFO = {
+    "backbone": "toy[1]",
+    "family": "bert",
+    "hidden_size": 32,
+    "max_length": 40,
+    "strategy": "last:1",
+    "line": 1,
+    "head": "native",
+    "pooling": "first",
+    "features": [1],
+    "stages": STAGES,
+    "parameters": {"trainable": 122, "frozen": 1_234, "total": 1_356},
+}
+ENTRY = {
+    "entry": "0123456789abcdef",
+    "name": "minilm",
+    "max_length": 512,
+    "truncation_side": "right",
+    "dtype": "bfloat16",
+    "texts": 6_000,
+    "bytes": 96_900_000,
+}
+
+
+@pytest.fixture(autouse=True)
+def _eighty_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def test_a_fit_shows_scores_costs_and_places(capsys):
+    terminal.print_fit(RECORD)
+    out = capsys.readouterr().out
+    for line in (
+        "[reviews], 1,500 test texts, 95 % intervals",
+        "strategy  head, line 7; head linear on the mean of stage 4",
+        "trained   770 of 22,713,986 parameters",
+        "seconds   30.0 in all: tokenising 1.0, prefix 20.2 (6,000 texts read once), training 2.0,",
+        "          evaluation 0.5, loading, saving, proof and plots 6.2",
+        "memory    912 MB at the peak",
+        "artifact  /runs/a run/model",
+        "plots     before_after.png, before_after.svg in /runs/a run",
+        """next      thawline predict '/runs/a run' "a text of your own\"""",
+    ):
+        assert line in out.splitlines()
+    assert "for 16 texts; largest difference 0\n" in out
+    (accuracy,) = [line.split() for line in out.splitlines() if line.startswith("accuracy")]
+    assert " ".join(accuracy[1:]) == "50.0 % (45.0 to 55.0) 80.0 % (75.0 to 85.0) +30.0 points"
+    assert "epoch" not in out
+
+
+def test_a_fit_from_the_store_and_by_epochs_says_so(capsys):
+    record = copy.deepcopy(RECORD)
+    record["prefix"]["texts"] = 0
+    record["features"] = [0, 1, 2]
+    record["proof"]["difference"] = 3.21e-7
+    record["history"] = [
+        {"epoch": 0, "train_loss": None, "validation_loss": 0.7, "validation_accuracy": 0.5},
+        {"epoch": 1, "train_loss": 0.6, "validation_loss": 0.5, "validation_accuracy": 0.75},
+    ]
+    terminal.print_fit(record)
+    out = capsys.readouterr().out
+    assert "(all states from the store)" in out
+    assert "on the mean of stages 0, 1, 2" in out
+    assert "largest difference 3.2e-07" in out
+    assert "0 (untrained)" in out
+    assert "75.0 %" in out
+
+
+@pytest.mark.parametrize(
+    ("split", "source", "header"),
+    [
+        ("test", "test", "1,500 texts, split test, 95 % intervals"),
+        ("validation", "train", "1,500 texts, split validation, rows of train, 95 % intervals"),
+    ],
+)
+def test_an_evaluation_shows_all_scores_and_each_class(capsys, split, source, header):
+    names = ["[odd]", "pos"]
+    terminal.print_evaluation(SCORES | {"split": split, "source": source, "labels": names})
+    out = capsys.readouterr().out
+    assert header in out.splitlines()
+    for name in ("accuracy", "macro F1", "weighted F1", "macro precision", "macro recall"):
+        assert f"{name} " in out
+    assert "0.400 (0.350 to 0.450)" in out
+    assert "6.0 % (1.0 to 11.0)" in out
+    assert [line.split()[0] for line in out.splitlines()[-2:]] == names
+
+
+def test_predictions_are_one_line_each_with_the_text_as_it_is(capsys):
+    long = "word " * 60
+    records = [
+        {"text": "[b]a\nfilm[/b] :cat:", "neg_prob": 0.25, "pos_prob": 0.75, "label": "pos"},
+        {"text": long, "label": "[odd]", "confidence": 0.5, "probs": {"[odd]": 0.5, "b": 0.5}},
+    ]
+    terminal.print_predictions(records)
+    assert capsys.readouterr().out.splitlines() == [
+        "pos  neg_prob 0.2500  pos_prob 0.7500  [b]a film[/b] :cat:",
+        f"[odd]  confidence 0.5000  {long.strip()}",
+    ]
+
+
+def test_info_shows_what_is_frozen_and_what_trains(capsys):
+    terminal.print_info(INFO)
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        "toy[1]: bert, 32 wide, up to 40 tokens",
+        "stage  part        parameters",
+        "0      embeddings       1,234  frozen",
+        "1      block 1             56  trained",
+        "strategy   last:1, thaw line 1",
+        "head       native, pooling first, features of stage 1",
+        "trainable  122",
+        "frozen     1,234",
+        "total      1,356",
+    ]
+
+
+def test_info_says_where_features_are_chosen_later(capsys):
+    terminal.print_info(INFO | {"features": "chosen on validation"})
+    assert "features chosen on validation" in capsys.readouterr().out
+
+
+def test_the_store_is_a_line_an_entry(capsys):
+    terminal.print_store([ENTRY], Path("home"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"store in {Path('home/store')}"
+    assert " ".join(lines[2].split()) == "minilm 512 right bfloat16 6,000 96.9 01234567"
+
+
+def test_a_damaged_entry_has_no_length(capsys):
+    damaged = {"max_length": None, "truncation_side": None, "dtype": None, "texts": 0}
+    terminal.print_store([ENTRY | damaged | {"name": "(damaged)"}], Path("home"))
+    assert capsys.readouterr().out.splitlines()[2].split()[:2] == ["(damaged)", "-"]
+
+
+def test_a_long_backbone_s_path_is_folded_not_cut(capsys):
+    path = "/a/" + "very/" * 20 + "[long]/path"
+    terminal.print_store([ENTRY | {"name": path}], Path("home"))
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert "".join(line.split()[0] for line in lines) == path
+    assert "01234567" in lines[0]
+    assert "bfloat16" in lines[0]
+
+
+def test_an_empty_store_says_so(capsys):
+    terminal.print_store([], Path("home"))
+    assert capsys.readouterr().out.splitlines()[1:] == ["empty"]

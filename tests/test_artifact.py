@@ -1,0 +1,449 @@
+"""The saved classifier: whole or not there, read back the same, proven, and refused when hurt."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from tests.conftest import FAMILIES
+from thawline import TextClassifier, artifact
+from thawline.config import PrefixConfig
+from thawline.errors import ThawlineError
+from thawline.fitted import Fitted
+from thawline.inference import text_logits
+from thawline.metrics import probabilities
+from thawline.progress import Reporter
+
+Trained = Callable[..., TextClassifier]
+HEADS = ("linear", "mlp:8", "native")
+TEXTS = ["a good film", "bad , bad , bad", "", "very " * 90 + "dull", "this was so funny"]
+
+
+def logits(fitted: Fitted) -> NDArray[np.float32]:
+    return text_logits(fitted, TEXTS, PrefixConfig(), Reporter())
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+class TestSave:
+    @pytest.mark.parametrize("head", HEADS)
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_what_is_loaded_is_what_was_saved(
+        self, trained_toy: Trained, tmp_path: Path, family: str, head: str
+    ) -> None:
+        saved = trained_toy(family, head).fitted_
+        artifact.save(saved, tmp_path / "saved")
+        loaded = artifact.load(tmp_path / "saved")
+        expected = logits(saved)
+        scale = max(1.0, float(np.abs(expected).max()))
+        np.testing.assert_allclose(logits(loaded), expected, rtol=0, atol=1e-5 * scale)
+        assert expected.std(0).min() > 3e-4  # the texts differ, so that equality says something
+        assert loaded.model.config.id2label == {0: "neg", 1: "pos"}
+        assert loaded.model.config.label2id == {"neg": 0, "pos": 1}
+        assert not loaded.model.training
+        assert loaded.tokenizer.padding_side == "right"
+        for name in ("labels", "reading", "head", "strategy", "backbone"):
+            assert getattr(loaded, name) == getattr(saved, name)
+
+    @pytest.mark.parametrize("head", HEADS)
+    def test_only_safetensors_and_json_are_written(
+        self, trained_toy: Trained, tmp_path: Path, head: str
+    ) -> None:
+        artifact.save(trained_toy("bert", head).fitted_, tmp_path / "saved")
+        assert names(tmp_path / "saved") == {
+            "config.json",
+            "model.safetensors",
+            "thawline.json",
+            "tokenizer.json",
+            "tokenizer_config.json",
+        }
+        assert names(tmp_path) == {"saved", "home", "cwd"}
+
+    def test_the_type_of_the_model_says_who_can_read_it(
+        self, trained_toy: Trained, tmp_path: Path
+    ) -> None:
+        types = {}
+        for head in HEADS:
+            folder = tmp_path / head.replace(":", "-")
+            artifact.save(trained_toy("distilbert", head).fitted_, folder)
+            types[head] = json.loads((folder / "config.json").read_text())["model_type"]
+        assert types == {"linear": "thawline", "mlp:8": "thawline", "native": "distilbert"}
+
+    def test_how_texts_are_read_is_written_down(self, trained_toy: Trained, tmp_path: Path) -> None:
+        fitted = trained_toy("qwen3", "native").fitted_
+        reading = replace(fitted.reading, max_length=24, truncation_side="left")
+        artifact.save(replace(fitted, reading=reading), tmp_path / "saved")
+        settings = json.loads((tmp_path / "saved" / "thawline.json").read_text())
+        assert settings == {
+            "format": 1,
+            "labels": {"names": ["neg", "pos"], "values": [0, 1]},
+            "reading": {
+                "max_length": 24,
+                "truncation_side": "left",
+                "pooling": "last",
+                "stages": [4],
+            },
+            "head": "native",
+            "strategy": "head",
+            "backbone": fitted.backbone,
+        }
+        tokenizer = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
+        assert (tokenizer["model_max_length"], tokenizer["truncation_side"]) == (24, "left")
+
+    def test_an_existing_folder_is_left_alone(self, trained_toy: Trained, tmp_path: Path) -> None:
+        there = tmp_path / "there"
+        there.mkdir()
+        (there / "letter.txt").write_text("mine")
+        with pytest.raises(ThawlineError) as caught:
+            artifact.save(trained_toy().fitted_, there)
+        assert str(caught.value) == (
+            f"expected a new folder, found '{there}', which exists; choose another --out"
+        )
+        assert names(there) == {"letter.txt"}
+
+    def test_folders_above_are_made(self, trained_toy: Trained, tmp_path: Path) -> None:
+        artifact.save(trained_toy().fitted_, tmp_path / "a" / "b" / "saved")
+        assert artifact.find(tmp_path / "a" / "b" / "saved").is_dir()
+
+    @pytest.mark.parametrize("failure", [OSError("no space left"), KeyboardInterrupt()])
+    def test_where_saving_fails_nothing_is_left(
+        self,
+        trained_toy: Trained,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+        failure: BaseException,
+    ) -> None:
+        fitted = trained_toy().fitted_
+
+        def fail(*_: Any, **__: Any) -> None:
+            raise failure
+
+        monkeypatch.setattr(type(fitted.tokenizer), "save_pretrained", fail)
+        with pytest.raises(type(failure)):
+            artifact.save(fitted, tmp_path / "runs" / "saved")
+        assert names(tmp_path / "runs") == set()
+
+    def test_the_folder_appears_only_when_it_is_whole(
+        self, trained_toy: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        folder, seen = tmp_path / "runs" / "saved", []
+        fitted = trained_toy().fitted_
+        write = type(fitted.tokenizer).save_pretrained
+
+        def look(*args: Any, **options: Any) -> Any:
+            seen.append(folder.exists())
+            return write(*args, **options)
+
+        monkeypatch.setattr(type(fitted.tokenizer), "save_pretrained", look)
+        artifact.save(fitted, folder)
+        assert seen == [False]
+        assert names(folder.parent) == {"saved"}
+
+
+class TestFind:
+    def test_an_artifact_or_a_run_s_folder_will_do(
+        self, trained_toy: Trained, tmp_path: Path
+    ) -> None:
+        artifact.save(trained_toy().fitted_, tmp_path / "run" / "model")
+        assert artifact.find(tmp_path / "run") == tmp_path / "run" / "model"
+        assert artifact.find(tmp_path / "run" / "model") == tmp_path / "run" / "model"
+        assert artifact.load(tmp_path / "run").labels == trained_toy().fitted_.labels
+
+    @pytest.mark.parametrize(
+        ("name", "found"),
+        [
+            ("nowhere", "no such folder"),
+            ("home", "no thawline.json in it or in its model/"),
+        ],
+    )
+    def test_no_artifact_is_said_so(self, tmp_path: Path, name: str, found: str) -> None:
+        (tmp_path / "home").mkdir()
+        with pytest.raises(ThawlineError) as caught:
+            artifact.load(tmp_path / name)
+        assert str(caught.value) == (
+            f"expected a run or a saved classifier at '{tmp_path / name}', found {found}; "
+            "give the folder that fit printed"
+        )
+
+
+def settings_edited(edit: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
+    def hurt(folder: Path) -> None:
+        settings = json.loads((folder / "thawline.json").read_text())
+        edit(settings)
+        (folder / "thawline.json").write_text(json.dumps(settings))
+
+    return hurt
+
+
+def weights_edited(edit: Callable[[dict[str, Tensor]], Any]) -> Callable[[Path], None]:
+    def hurt(folder: Path) -> None:
+        weights = load_file(folder / "model.safetensors")
+        edit(weights)
+        save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+
+    return hurt
+
+
+def shortened(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).write_bytes((folder / name).read_bytes()[:200])
+
+
+def removed(name: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / name).unlink()
+
+
+def renamed_classes(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    config["id2label"] = {"0": "pos", "1": "neg"}
+    (folder / "config.json").write_text(json.dumps(config))
+
+
+def pickled(folder: Path) -> None:
+    import torch
+
+    torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+
+
+WHOLE = "a whole saved classifier"
+WEIGHTS = "the weights that config.json asks for"
+HURT: dict[str, tuple[Callable[[Path], Any], str, str]] = {
+    "no config": (removed("config.json"), WHOLE, "config.json"),
+    "no weights": (removed("model.safetensors"), WHOLE, "no file named model.safetensors"),
+    "no tokenizer": (removed("tokenizer.json"), WHOLE, "no tokenizer.json"),
+    "a pickle": (pickled, WHOLE, "no file named model.safetensors"),
+    "half the config": (shortened("config.json"), WHOLE, "not a valid JSON file"),
+    "half the weights": (shortened("model.safetensors"), WHOLE, "header"),
+    "half the tokenizer": (shortened("tokenizer.json"), WHOLE, ""),
+    "half the settings": (shortened("thawline.json"), WHOLE, ""),
+    "no settings": (
+        lambda folder: (folder / "thawline.json").write_text("[]"),
+        WHOLE,
+        "no 'format' in thawline.json",
+    ),
+    "no labels": (
+        settings_edited(lambda settings: settings.pop("labels")),
+        WHOLE,
+        "no 'labels' in thawline.json",
+    ),
+    "no head": (
+        settings_edited(lambda settings: settings.pop("head")),
+        WHOLE,
+        "no 'head' in thawline.json",
+    ),
+    "no stages": (settings_edited(lambda settings: settings["reading"].pop("stages")), WHOLE, ""),
+    "an unknown setting": (
+        settings_edited(lambda settings: settings["reading"].update(colour="red")),
+        WHOLE,
+        "colour",
+    ),
+    "a later format": (
+        settings_edited(lambda settings: settings.update(format=2)),
+        "a saved classifier of format 1",
+        "format 2 in",
+    ),
+    "a lost head": (
+        weights_edited(lambda weights: weights.pop("head.0.weight")),
+        WEIGHTS,
+        "head.0.weight missing",
+    ),
+    "a head of another shape": (
+        weights_edited(lambda weights: weights.update({"head.0.bias": weights["head.0.bias"][:1]})),
+        WEIGHTS,
+        "head.0.bias of shape (1,) in place of (2,)",
+    ),
+    "a weight too many": (
+        weights_edited(lambda weights: weights.update(more=weights["head.0.bias"].clone())),
+        WEIGHTS,
+        "more, which has no place",
+    ),
+    "swapped labels": (
+        renamed_classes,
+        "the same labels in config.json and thawline.json",
+        "pos, neg and neg, pos",
+    ),
+}
+
+
+class TestHurt:
+    @pytest.fixture(scope="class")
+    def saved(self, trained_toy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+        folder = tmp_path_factory.mktemp("hurt") / "saved"
+        artifact.save(trained_toy().fitted_, folder)
+        return folder
+
+    @pytest.mark.parametrize("hurt", HURT)
+    def test_a_hurt_folder_is_refused(self, saved: Path, tmp_path: Path, hurt: str) -> None:
+        harm, expected, found = HURT[hurt]
+        folder = tmp_path / "hurt"
+        shutil.copytree(saved, folder)
+        harm(folder)
+        with pytest.raises(ThawlineError) as caught:
+            artifact.load(folder)
+        assert caught.value.expected.startswith(expected)
+        assert found in caught.value.found
+        assert "again" in caught.value.mend or "version" in caught.value.mend
+        assert "\n" not in str(caught.value)
+
+
+class TestProof:
+    @pytest.mark.parametrize("head", ["linear", "native"])
+    def test_a_fresh_process_gives_the_same(
+        self, trained_toy: Trained, tmp_path: Path, head: str
+    ) -> None:
+        fitted = trained_toy("bert", head).fitted_
+        with artifact.Prover() as prover:
+            artifact.save(fitted, tmp_path / "saved")
+            difference = prover.prove(fitted, tmp_path / "saved", TEXTS)
+        assert 0 <= difference <= artifact.TOLERANCE == 1e-5
+
+    def test_a_changed_weight_is_found_out(self, trained_toy: Trained, tmp_path: Path) -> None:
+        fitted = trained_toy().fitted_
+        tamper = weights_edited(lambda weights: weights["head.0.bias"].add_(Tensor([0.5, -0.5])))
+        with artifact.Prover() as prover:
+            artifact.save(fitted, tmp_path / "saved")
+            tamper(tmp_path / "saved")
+            with pytest.raises(ThawlineError) as caught:
+                prover.prove(fitted, tmp_path / "saved", TEXTS)
+        error = caught.value
+        assert error.expected == "the saved classifier to give the same probabilities within 1e-05"
+        assert float(error.found.removeprefix("a difference of ")) > 1e-5
+        assert error.mend == "keep this folder and report it: the artifact cannot be trusted"
+        tampered = probabilities(logits(artifact.load(tmp_path / "saved")))
+        by_hand = np.abs(tampered - probabilities(logits(fitted))).max()
+        assert float(error.found.removeprefix("a difference of ")) == pytest.approx(
+            by_hand, rel=1e-2
+        )
+
+    def test_a_folder_that_does_not_load_is_said_so(
+        self, trained_toy: Trained, tmp_path: Path
+    ) -> None:
+        fitted = trained_toy().fitted_
+        with artifact.Prover() as prover:
+            artifact.save(fitted, tmp_path / "saved")
+            removed("model.safetensors")(tmp_path / "saved")
+            with pytest.raises(ThawlineError) as caught:
+                prover.prove(fitted, tmp_path / "saved", TEXTS)
+        error = caught.value
+        assert error.expected == "a fresh process to load the saved classifier"
+        assert "no file named model.safetensors" in error.found
+        assert error.mend == f'try thawline predict {tmp_path / "saved"} "a text" --debug'
+
+
+PLAIN = """
+import json, sys
+from transformers import AutoModelForSequenceClassification, pipeline
+
+question = json.load(sys.stdin)
+answer = {"native": {}, "refused": {}}
+for name, folder in question["native"].items():
+    classify = pipeline("text-classification", folder, top_k=None)
+    answer["native"][name] = [
+        {one["label"]: one["score"] for one in scores}
+        for scores in classify(question["texts"], truncation=True)
+    ]
+for name, folder in question["ours"].items():
+    model = None
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(folder)
+    except ValueError as error:
+        answer["refused"][name] = str(error)
+    assert model is None
+answer["imported"] = sorted(name for name in sys.modules if name.startswith("thawline"))
+
+import thawline
+from thawline.classifier import TextClassifier
+
+answer["ours"] = {
+    name: TextClassifier.load(folder).predict_proba(question["texts"]).tolist()
+    for name, folder in question["ours"].items()
+}
+json.dump(answer, sys.stdout)
+"""
+
+THAWLINE_FIRST = """
+import json, sys
+import thawline
+
+assert "transformers" not in sys.modules
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+question = json.load(sys.stdin)
+answer = {}
+for name, folder in question["ours"].items():
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    batch = tokenizer(question["texts"], truncation=True, padding=True, return_tensors="pt")
+    answer[name] = model(**batch).logits.softmax(1).tolist()
+json.dump(answer, sys.stdout)
+"""
+
+
+def ask(script: str, question: dict[str, Any]) -> Any:
+    """Run a script in a fresh process, which is given and gives JSON."""
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        input=json.dumps(question),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+class TestPlainTransformers:
+    @pytest.fixture
+    def folders(self, trained_toy: Trained, tmp_path: Path) -> dict[str, dict[str, str]]:
+        """Save a native head of every family, and both heads of ours; return their folders."""
+        kinds = {
+            "native": {family: (family, "native") for family in FAMILIES},
+            "ours": {head: ("bert", head) for head in ("linear", "mlp:8")},
+        }
+        for kind, made in kinds.items():
+            for name, (family, head) in made.items():
+                artifact.save(trained_toy(family, head).fitted_, tmp_path / kind / name)
+        return {
+            kind: {name: str(tmp_path / kind / name) for name in made}
+            for kind, made in kinds.items()
+        }
+
+    def test_native_folders_load_without_thawline_and_ours_only_with_it(
+        self, trained_toy: Trained, folders: dict[str, dict[str, str]]
+    ) -> None:
+        answer = ask(PLAIN, folders | {"texts": TEXTS})
+        assert answer["imported"] == []
+        for family in FAMILIES:
+            found = [[one["neg"], one["pos"]] for one in answer["native"][family]]
+            expected = trained_toy(family, "native").predict_proba(TEXTS)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+        assert set(answer["refused"]) == set(folders["ours"])
+        for words in answer["refused"].values():
+            assert "model type `thawline`" in words
+            assert "does not recognize this architecture" in words
+        for head, found in answer["ours"].items():
+            expected = trained_toy("bert", head).predict_proba(TEXTS)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
+
+    def test_ours_load_where_thawline_was_imported_before_transformers(
+        self, trained_toy: Trained, folders: dict[str, dict[str, str]]
+    ) -> None:
+        answer = ask(THAWLINE_FIRST, folders | {"texts": TEXTS})
+        assert set(answer) == {"linear", "mlp:8"}
+        for head, found in answer.items():
+            expected = trained_toy("bert", head).predict_proba(TEXTS)
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)

@@ -1,0 +1,273 @@
+"""The plan: each setting that was left open is resolved, and each that does not fit is refused."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import DEPTH, FAMILIES, LIMIT
+from thawline.backbones import Backbone, load_backbone
+from thawline.config import (
+    EPOCHS,
+    LEARNING_RATES,
+    Config,
+    HeadConfig,
+    TokensConfig,
+    TrainingConfig,
+)
+from thawline.errors import ThawlineError
+from thawline.heads import HeadSpec
+from thawline.plan import Plan, make_plan
+from thawline.strategies import Head
+
+EVERY = tuple(range(DEPTH + 1))
+SINGLES = tuple((stage,) for stage in EVERY)
+
+
+@pytest.fixture(scope="module")
+def backbone(toy_backbone: Callable[[str], Path]) -> Callable[[str], Backbone]:
+    """Return what gives a loaded toy backbone; a plan does not change it."""
+    loaded: dict[str, Backbone] = {}
+
+    def load(family: str = "bert") -> Backbone:
+        if family not in loaded:
+            loaded[family] = load_backbone(str(toy_backbone(family)))
+        return loaded[family]
+
+    return load
+
+
+PARTS: dict[str, type] = {
+    "head": HeadConfig,
+    "pooling": HeadConfig,
+    "features": HeadConfig,
+    "epochs": TrainingConfig,
+    "lr": TrainingConfig,
+    "batch_size": TrainingConfig,
+    "max_length": TokensConfig,
+    "truncation_side": TokensConfig,
+}
+
+
+def config(**settings: Any) -> Config:
+    """Return a config with settings put in the parts that they belong to."""
+    made = Config()
+    for name, value in settings.items():
+        if name in PARTS:
+            part = PARTS[name].__name__.removesuffix("Config").lower()
+            made = replace(made, **{part: replace(getattr(made, part), **{name: value})})
+        else:
+            made = replace(made, **{name: value})
+    return made
+
+
+@pytest.fixture
+def plan(backbone: Callable[[str], Backbone]) -> Callable[..., Plan]:
+    return lambda family="bert", **settings: make_plan(backbone(family), config(**settings))
+
+
+def test_what_is_left_open_becomes_an_exact_linear_head_on_means(plan: Callable[..., Plan]) -> None:
+    assert plan() == Plan(
+        strategy=Head(),
+        line=DEPTH + 1,
+        head=HeadSpec("linear"),
+        exact=True,
+        pooling="mean",
+        candidates=(*SINGLES, EVERY),
+        max_length=LIMIT,
+        epochs=None,
+        lr=None,
+    )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_default_pooling_is_the_mean(plan: Callable[..., Plan], family: str) -> None:
+    assert plan(family).pooling == "mean"
+    assert plan(family, head="mlp:4").pooling == "mean"
+
+
+@pytest.mark.parametrize(
+    ("family", "pooling"),
+    [
+        ("bert", "first"),
+        ("roberta", "first"),
+        ("distilbert", "first"),
+        ("modernbert", "first"),
+        ("qwen3", "last"),
+        ("llama", "last"),
+    ],
+)
+def test_a_native_head_pools_as_its_family_does(
+    plan: Callable[..., Plan], family: str, pooling: str
+) -> None:
+    assert plan(family, head="native").pooling == pooling
+    assert plan(family, head="native", pooling=pooling).pooling == pooling
+
+
+@pytest.mark.parametrize("pooling", ["first", "last", "mean"])
+def test_a_named_pooling_is_taken(plan: Callable[..., Plan], pooling: str) -> None:
+    assert plan(pooling=pooling).pooling == pooling
+
+
+@pytest.mark.parametrize("head", ["mlp:8", "native"])
+def test_other_heads_train_by_epochs_on_the_last_stage(
+    plan: Callable[..., Plan], head: str
+) -> None:
+    made = plan(head=head)
+    assert (made.exact, made.epochs, made.lr) == (False, EPOCHS, LEARNING_RATES["head"])
+    assert made.candidates == ((DEPTH,),)
+
+
+def test_a_linear_head_with_epochs_trains_by_them_on_the_last_stage(
+    plan: Callable[..., Plan],
+) -> None:
+    made = plan(epochs=5, lr=0.5)
+    assert (made.exact, made.epochs, made.lr) == (False, 5, 0.5)
+    assert made.candidates == ((DEPTH,),)
+    assert plan(epochs=5).lr == LEARNING_RATES["head"]
+
+
+@pytest.mark.parametrize(
+    ("features", "stages"),
+    [("last", (DEPTH,)), ("0", (0,)), ("2", (2,)), (str(DEPTH), (DEPTH,)), ("layers", EVERY)],
+)
+@pytest.mark.parametrize("epochs", [None, 2])
+def test_named_features_are_the_only_candidate(
+    plan: Callable[..., Plan], features: str, stages: tuple[int, ...], epochs: int | None
+) -> None:
+    assert plan(features=features, epochs=epochs).candidates == (stages,)
+
+
+@pytest.mark.parametrize("features", ["last", str(DEPTH)])
+def test_a_native_head_takes_the_last_stage_by_either_name(
+    plan: Callable[..., Plan], features: str
+) -> None:
+    assert plan(head="native", features=features).candidates == ((DEPTH,),)
+
+
+def test_a_length_within_the_limit_is_taken(plan: Callable[..., Plan]) -> None:
+    assert plan(max_length=16).max_length == 16
+
+
+ERRORS: list[tuple[dict[str, Any], str]] = [
+    (
+        {"head": "native", "pooling": "mean"},
+        "expected --pooling first, what the native head of bert does, found --pooling mean; "
+        "leave --pooling out or use --head linear",
+    ),
+    (
+        {"family": "qwen3", "head": "native", "pooling": "first"},
+        "expected --pooling last, what the native head of qwen3 does, found --pooling first; "
+        "leave --pooling out or use --head linear",
+    ),
+    ({"pooling": "maen"}, "expected a pooling, found 'maen'; did you mean 'mean'?"),
+    ({"pooling": "max"}, "expected a pooling, found 'max'; choose from first, last, mean"),
+    (
+        {"head": "native", "features": "layers"},
+        "expected --features last: a native head reads the last stage, found --features layers; "
+        "leave --features out or use --head linear",
+    ),
+    (
+        {"head": "native", "features": "1"},
+        "expected --features last: a native head reads the last stage, found --features 1; "
+        "leave --features out or use --head linear",
+    ),
+    (
+        {"features": "5"},
+        "expected --features last, layers or a stage from 0 to 4, found '5'; give at most 4",
+    ),
+    (
+        {"features": "layer"},
+        "expected --features last, layers or a stage from 0 to 4, found 'layer'; "
+        "did you mean 'layers'?",
+    ),
+    (
+        {"features": "-1"},
+        "expected --features last, layers or a stage from 0 to 4, found '-1'; "
+        "choose from last, layers",
+    ),
+    (
+        {"lr": 0.1},
+        "expected --epochs beside --lr: the exact fit of a linear head has no learning rate, "
+        "found --lr 0.1 alone; add --epochs 3, or leave --lr out",
+    ),
+    ({"epochs": 0}, "expected at least 1 epoch, found 0; give --epochs 3"),
+    ({"epochs": 2, "lr": 0.0}, "expected a learning rate above 0, found 0.0; give --lr 1e-3"),
+    ({"epochs": 2, "lr": -1.0}, "expected a learning rate above 0, found -1.0; give --lr 1e-3"),
+    (
+        {"epochs": 2, "lr": float("inf")},
+        "expected a learning rate above 0, found inf; give --lr 1e-3",
+    ),
+    (
+        {"epochs": 2, "lr": float("nan")},
+        "expected a learning rate above 0, found nan; give --lr 1e-3",
+    ),
+    ({"batch_size": 0}, "expected at least 1 text in a step, found 0; give --batch-size 16"),
+    ({"seed": -1}, "expected a seed of at least 0, found -1; give --seed 0"),
+    ({"seed": None}, "expected a seed of at least 0, found None; give --seed 0"),
+    (
+        {"truncation_side": "middle"},
+        "expected a truncation side, found 'middle'; give --truncation-side left or right",
+    ),
+    ({"head": "liner"}, "expected a head, found 'liner'; did you mean 'linear'?"),
+    (
+        {"strategy": "hed"},
+        "expected a strategy (head, last:1, lora:r=4,alpha=32, full, gradual, lp+full), "
+        "found 'hed'; did you mean 'head'?",
+    ),
+    (
+        {"strategy": "last:5"},
+        "expected k within 1 and 4, the blocks of this backbone, found 'last:5'; give a smaller k",
+    ),
+    (
+        {"strategy": "last:1"},
+        "expected a strategy that this version can run (head), found 'last:1', "
+        "which is not built yet; use --strategy head",
+    ),
+]
+
+
+@pytest.mark.parametrize(("settings", "message"), ERRORS, ids=lambda value: str(value)[:50])
+def test_a_setting_that_does_not_fit_is_refused(
+    plan: Callable[..., Plan], settings: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ThawlineError, match=f"^{re.escape(message)}$"):
+        plan(**settings)
+
+
+@pytest.mark.parametrize("length", [0, 2, LIMIT + 1])
+def test_a_length_beyond_the_backbone_s_limits_is_refused(
+    plan: Callable[..., Plan], length: int
+) -> None:
+    with pytest.raises(ThawlineError, match=f"--max-length from 3 to {LIMIT} tokens.*{length}"):
+        plan(max_length=length)
+
+
+@pytest.mark.parametrize("family", ["qwen3", "llama"])
+def test_the_first_token_of_a_causal_backbone_draws_a_warning(
+    plan: Callable[..., Plan], family: str
+) -> None:
+    message = (
+        "pooling 'first' on a causal backbone: its first token has seen nothing but itself, "
+        "so texts that start alike look alike; 'mean' or 'last' sees the whole text"
+    )
+    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+        assert plan(family, pooling="first").pooling == "first"
+
+
+@pytest.mark.parametrize(
+    ("family", "pooling"),
+    [("bert", "first"), ("qwen3", "last"), ("qwen3", "mean"), ("qwen3", None)],
+)
+def test_nothing_else_draws_one(
+    plan: Callable[..., Plan], family: str, pooling: str | None
+) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan(family, pooling=pooling)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from thawline import __version__
+from thawline.config import Config, DataConfig
+from thawline.errors import ThawlineError
+from thawline.runs import Run, check_folder, default_folder, read_record, write_json
+
+NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
+
+
+def read(path: Path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("data", "strategy", "name"),
+    [
+        ("/some/where/reviews", "head", "20260301-120005-reviews-head"),
+        ("reviews.csv", "lora:r=4,alpha=32", "20260301-120005-reviews-lora-r-4-alpha-32"),
+        ("stanfordnlp/imdb", "lp+full", "20260301-120005-imdb-lp-full"),
+        ("größe & co/", "head", "20260301-120005-gr-e-co-head"),
+    ],
+)
+def test_a_default_folder_names_time_set_and_strategy(data, strategy, name):
+    config = Config(strategy=strategy, data=DataConfig(data=data))
+    assert default_folder(config, NOON) == Path("runs") / name
+
+
+def test_a_default_folder_is_one_that_is_not_there():
+    config = Config(data=DataConfig(data="set"))
+    folders = []
+    for _ in range(3):
+        folders.append(default_folder(config, NOON))
+        folders[-1].mkdir(parents=True)
+    stem = "20260301-120005-set-head"
+    assert [folder.name for folder in folders] == [stem, f"{stem}-2", f"{stem}-3"]
+
+
+def test_a_new_and_an_empty_folder_will_do():
+    Path("empty").mkdir()
+    check_folder(Path("empty"))
+    check_folder(Path("new/below/new"))
+    assert not Path("new").exists()
+
+
+def test_a_folder_that_cannot_become_a_run_is_refused():
+    Path("full").mkdir()
+    Path("full/notes.txt").write_text("mine")
+    Path("file").write_text("mine")
+    for folder, words in {
+        "full": "expected a new folder for the run, found 'full', which exists; choose another",
+        "file": "expected a folder for the run, found the file 'file'; choose another --out",
+        "file/run": "expected a folder for the run, found 'file/run' below the file '",
+    }.items():
+        with pytest.raises(ThawlineError, match=f"^{re.escape(words)}"):
+            check_folder(Path(folder))
+
+
+def test_a_place_without_permission_is_refused(monkeypatch):
+    Path("closed").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed")
+    with pytest.raises(ThawlineError, match=r"no permission in '.*closed'; choose another --out"):
+        check_folder(Path("closed/run"))
+
+
+def test_a_run_is_on_disk_from_the_first_moment():
+    config = Config(backbone="toy", seed=3)
+    run = Run(Path("run"), config)
+    assert run.folder == Path("run").absolute()
+    record = read(run.folder / "record.json")
+    assert record["status"] == "running"
+    started = datetime.fromisoformat(record["started"])
+    assert abs((datetime.now(UTC) - started).total_seconds()) < 60
+    assert record["config"] == read(run.folder / "config.json")
+    assert (record["config"]["backbone"], record["config"]["seed"]) == ("toy", 3)
+    assert record["versions"]["thawline"] == __version__
+    assert record["hardware"]["cores"] == os.cpu_count()
+
+
+def test_a_finished_and_a_failed_run_say_so():
+    run = Run(Path("run"), Config())
+    run.record |= {"line": 7}
+    run.finish("failed", error="OSError: no space left")
+    record = read(run.folder / "record.json")
+    assert (record["status"], record["line"]) == ("failed", 7)
+    assert record["error"] == "OSError: no space left"
+    assert not list(run.folder.glob(".*")), "a temporary file was left behind"
+
+
+def test_a_run_is_never_made_over_another():
+    Run(Path("run"), Config())
+    with pytest.raises(ThawlineError, match="which exists; choose another --out or remove it"):
+        Run(Path("run"), Config())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, "no record.json in it"),
+        ("{", "a damaged one: "),
+        ("3", "a damaged one: "),
+        ("[]", "no 'config' in it"),
+        ('{"config": {}}', "no 'data' in it"),
+    ],
+)
+def test_a_folder_without_a_whole_record_is_refused(text, found):
+    Path("run").mkdir()
+    if text is not None:
+        Path("run/record.json").write_text(text)
+    with pytest.raises(ThawlineError) as caught:
+        read_record(Path("run"))
+    assert str(caught.value).startswith("expected a run with its record.json at 'run', found ")
+    assert caught.value.found.startswith(found)
+    assert caught.value.mend == "give a run's folder, or name a set with --data"
+
+
+def test_a_record_comes_back_as_it_was_written():
+    record = {
+        "config": {},
+        "data": {"rows": list(range(5_000))},
+        "text": "größe [1, 2]",
+        "none": None,
+    }
+    write_json(Path("record.json"), record)
+    assert read_record(Path()) == record
+
+
+def test_a_list_of_numbers_stays_on_one_line():
+    value = {
+        "rows": [1, 22, 333],
+        "penalties": [1.0, 3e-05, -0.5],
+        "names": ["neg", "pos"],
+        "path": "[\n 1,\n 2\n]",
+        "empty": [],
+    }
+    write_json(Path("value.json"), value)
+    written = Path("value.json").read_text(encoding="utf-8")
+    assert '"rows": [1, 22, 333]' in written
+    assert '"penalties": [1.0, 3e-05, -0.5]' in written
+    assert read(Path("value.json")) == value
+
+
+def test_what_cannot_be_written_leaves_the_old_file():
+    write_json(Path("value.json"), {"old": 1})
+    with pytest.raises(TypeError):
+        write_json(Path("value.json"), {"new": object()})
+    assert read(Path("value.json")) == {"old": 1}
