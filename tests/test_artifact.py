@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers import AutoTokenizer
 
 from tests.conftest import FAMILIES
 from thawline import TextClassifier, artifact
@@ -71,7 +72,7 @@ class TestSave:
             "tokenizer.json",
             "tokenizer_config.json",
         }
-        assert names(tmp_path) == {"saved", "home", "cwd"}
+        assert names(tmp_path) == {"saved", "cwd"}
 
     def test_the_type_of_the_model_says_who_can_read_it(
         self, trained_toy: Trained, tmp_path: Path
@@ -101,8 +102,19 @@ class TestSave:
             "strategy": "head",
             "backbone": fitted.backbone,
         }
-        tokenizer = json.loads((tmp_path / "saved" / "tokenizer_config.json").read_text())
-        assert (tokenizer["model_max_length"], tokenizer["truncation_side"]) == (24, "left")
+
+    def test_plain_transformers_cuts_texts_as_thawline_does(
+        self, trained_toy: Trained, tmp_path: Path
+    ) -> None:
+        fitted = trained_toy("bert", "native").fitted_
+        text = "good " * 10 + "bad " * 10
+        fitted.tokenizer(text)  # a call without truncation, which leaves no trace of the side
+        reading = replace(fitted.reading, max_length=12, truncation_side="left")
+        artifact.save(replace(fitted, reading=reading), tmp_path / "saved")
+        tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
+        assert (tokenizer.model_max_length, tokenizer.truncation_side) == (12, "left")
+        words = tokenizer.convert_ids_to_tokens(tokenizer(text, truncation=True)["input_ids"])
+        assert words == ["[CLS]", *["bad"] * 10, "[SEP]"]
 
     def test_an_existing_folder_is_left_alone(self, trained_toy: Trained, tmp_path: Path) -> None:
         there = tmp_path / "there"
@@ -279,13 +291,15 @@ HURT: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 }
 
 
-class TestHurt:
-    @pytest.fixture(scope="class")
-    def saved(self, trained_toy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-        folder = tmp_path_factory.mktemp("hurt") / "saved"
-        artifact.save(trained_toy().fitted_, folder)
-        return folder
+@pytest.fixture(scope="module")
+def saved(trained_toy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Save one classifier, to be copied before it is hurt."""
+    folder = tmp_path_factory.mktemp("hurt") / "saved"
+    artifact.save(trained_toy().fitted_, folder)
+    return folder
 
+
+class TestHurt:
     @pytest.mark.parametrize("hurt", HURT)
     def test_a_hurt_folder_is_refused(self, saved: Path, tmp_path: Path, hurt: str) -> None:
         harm, expected, found = HURT[hurt]
@@ -312,8 +326,8 @@ class TestProof:
         assert 0 <= difference <= artifact.TOLERANCE == 1e-5
 
     def test_a_changed_weight_is_found_out(self, trained_toy: Trained, tmp_path: Path) -> None:
-        fitted = trained_toy().fitted_
-        tamper = weights_edited(lambda weights: weights["head.0.bias"].add_(Tensor([0.5, -0.5])))
+        fitted = trained_toy("bert", "native").fitted_
+        tamper = weights_edited(lambda weights: weights["classifier.bias"].add_(Tensor([1e-3, 0])))
         with artifact.Prover() as prover:
             artifact.save(fitted, tmp_path / "saved")
             tamper(tmp_path / "saved")
@@ -425,18 +439,20 @@ class TestPlainTransformers:
     def test_native_folders_load_without_thawline_and_ours_only_with_it(
         self, trained_toy: Trained, folders: dict[str, dict[str, str]]
     ) -> None:
-        answer = ask(PLAIN, folders | {"texts": TEXTS})
+        # Of an empty text a causal pipeline makes no token at all, and fails in transformers.
+        texts = [text for text in TEXTS if text]
+        answer = ask(PLAIN, folders | {"texts": texts})
         assert answer["imported"] == []
         for family in FAMILIES:
             found = [[one["neg"], one["pos"]] for one in answer["native"][family]]
-            expected = trained_toy(family, "native").predict_proba(TEXTS)
+            expected = trained_toy(family, "native").predict_proba(texts)
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
         assert set(answer["refused"]) == set(folders["ours"])
         for words in answer["refused"].values():
             assert "model type `thawline`" in words
             assert "does not recognize this architecture" in words
         for head, found in answer["ours"].items():
-            expected = trained_toy("bert", head).predict_proba(TEXTS)
+            expected = trained_toy("bert", head).predict_proba(texts)
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
     def test_ours_load_where_thawline_was_imported_before_transformers(

@@ -178,3 +178,14 @@ def test_transformers_is_quiet_but_for_errors():
     finally:
         logging.set_verbosity(before)
         (logging.enable_progress_bar if bar else logging.disable_progress_bar)()
+
+
+def test_idle_threads_are_told_to_sleep_unless_the_user_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")  # so that it is put back afterwards
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    monkeypatch.setenv("KMP_BLOCKTIME", "200")
+    compat.let_idle_threads_sleep()
+    assert os.environ["OMP_WAIT_POLICY"] == "passive"
+    assert os.environ["KMP_BLOCKTIME"] == "200"

@@ -115,6 +115,7 @@ def test_a_seed_changes_weights_and_never_rows(fit, head):
     assert first["store"] == same["store"] == other["store"]
     assert first["test"] == same["test"]
     assert first["history"] != other["history"]
+    assert first["baseline"] == same["baseline"] != other["baseline"]
     weights = [run["weights"] for run in (first, same, other)]
     assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
     assert any(not weights[0][name].equal(weights[2][name]) for name in weights[0])

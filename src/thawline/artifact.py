@@ -57,7 +57,11 @@ def save(fitted: Fitted, folder: Path) -> None:
     try:
         quieten_transformers()
         fitted.tokenizer.model_max_length = fitted.reading.max_length
+        # tokenizer.json is where other readers find the side that is cut off.
         fitted.tokenizer.truncation_side = fitted.reading.truncation_side
+        fitted.tokenizer.backend_tokenizer.enable_truncation(
+            fitted.reading.max_length, direction=fitted.reading.truncation_side
+        )
         fitted.model.save_pretrained(temporary, safe_serialization=True)
         fitted.tokenizer.save_pretrained(temporary)
         settings = {

@@ -134,8 +134,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, texts: Sequence[str]) -> NDArray[Any]:
         """Return the most probable class of each text, ``(texts,)``, as `fit` was given them."""
-        best: NDArray[Any] = self.classes_[self.predict_proba(texts).argmax(1)]
-        return best
+        best = self.predict_proba(texts).argmax(1)
+        predicted: NDArray[Any] = self.classes_[best]
+        return predicted
 
     def predict_proba(self, texts: Sequence[str], dtype: str = "float32") -> NDArray[np.float64]:
         """Return probabilities, ``(texts, classes)``, in the order of ``classes_``."""

@@ -14,7 +14,7 @@ import typer
 
 from thawline import __version__
 from thawline import options as opt
-from thawline.compat import bound_kernel_cache
+from thawline.compat import bound_kernel_cache, let_idle_threads_sleep
 from thawline.config import (
     SMALL_RUN,
     Config,
@@ -316,6 +316,7 @@ def main() -> None:
     """Run the command line: an error that the user can mend is one line and exit code 2."""
     warnings.showwarning = _show_warning
     bound_kernel_cache()
+    let_idle_threads_sleep()
     arguments, debug = _split_debug(sys.argv[1:])
     command: Callable[..., Any] = typer.main.get_command(app)
     try:

@@ -49,6 +49,15 @@ def bound_kernel_cache() -> None:
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
+def let_idle_threads_sleep() -> None:
+    """Keep idle OpenMP threads from spinning: where a core is shared, they stall the busy ones.
+
+    It must be called before torch is imported; a user's own settings win.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    os.environ.setdefault("KMP_BLOCKTIME", "0")
+
+
 def pick_device() -> str:
     """Return ``cuda``, ``mps`` or ``cpu``: the fastest that this machine has."""
     import torch
@@ -140,3 +149,11 @@ def quieten_transformers() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    quieten_hub()
+
+
+def quieten_hub() -> None:
+    """Keep the hub client from telling of each try to reach the network; errors come through."""
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+from thawline.compat import quieten_hub
 from thawline.data.tables import Table
 from thawline.errors import ThawlineError, did_you_mean
 
@@ -61,6 +62,7 @@ def read_hub(name: str, hub_set: HubSet) -> dict[str, Table]:
             or the set cannot be read.
     """
     datasets = _import_datasets(name)
+    quieten_hub()
     try:
         splits = datasets.load_dataset(hub_set.hub_id, hub_set.config)
     except (ConnectionError, datasets.exceptions.DatasetNotFoundError) as error:

@@ -1,0 +1,485 @@
+"""`TextClassifier`: scikit-learn's manners around a whole fit, and what it refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from tests.conftest import DEPTH, LIMIT
+from thawline import TextClassifier, ThawlineError, store
+
+Reviews = Callable[..., tuple[list[str], list[int]]]
+Make = Callable[..., TextClassifier]
+NEITHER = "a scene in the film"
+
+
+@pytest.fixture
+def make(toy_backbone: Callable[[str], Path]) -> Make:
+    """Return what makes an unfitted classifier on a toy BERT, its last stage in fp32."""
+
+    def make_one(family: str = "bert", **settings: Any) -> TextClassifier:
+        quick = {"dtype": "float32", "features": "last"}
+        return TextClassifier(toy_backbone(family), **(quick | settings))
+
+    return make_one
+
+
+def stored_files() -> dict[str, tuple[int, bytes]]:
+    """Return time and bytes of each file in the store."""
+    files = (path for path in store.home().rglob("*") if path.is_file())
+    return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+class TestLearning:
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {},
+            {"features": None},
+            {"dtype": "bfloat16"},
+            {"family": "llama", "pooling": "last", "features": "layers"},
+            {"head": "mlp:16", "epochs": 10, "lr": 1e-2},
+            {"epochs": 10, "lr": 1e-2},
+            {"family": "qwen3", "head": "native", "epochs": 10, "lr": 3e-2},
+        ],
+        ids=str,
+    )
+    def test_it_learns_what_the_texts_tell(
+        self, make: Make, toy_reviews: Reviews, settings: dict[str, Any]
+    ) -> None:
+        classifier = make(**settings).fit(*toy_reviews(160))
+        texts, labels = toy_reviews(100, seed=1)
+        assert classifier.score(texts, labels) > 0.75  # five deviations above chance
+        assert (classifier.predict(texts) == labels).mean() == classifier.score(texts, labels)
+
+    def test_fitting_returns_the_classifier_and_its_attributes(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        classifier = make()
+        assert classifier.fit(*toy_reviews(32)) is classifier
+        assert classifier.classes_.tolist() == [0, 1]
+        assert classifier.history_ == []
+        assert set(classifier.parameters_) == {"trainable", "frozen", "total"}
+        assert classifier.fitted_.strategy == "head"
+
+    def test_epochs_leave_a_history(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make(epochs=2).fit(*toy_reviews(32))
+        assert [row["epoch"] for row in classifier.history_] == [0, 1, 2]
+
+    def test_validation_that_is_given_is_what_is_chosen_by(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        train, validation = toy_reviews(40), toy_reviews(24, seed=1)
+        classifier = make(epochs=2).fit(*train, validation=validation)
+        scores = classifier.evaluate(*validation)
+        best = max(
+            classifier.history_[1:],
+            key=lambda row: (row["validation_accuracy"], -row["validation_loss"]),
+        )
+        assert scores["accuracy"]["value"] == pytest.approx(best["validation_accuracy"])
+        wrong = (validation[0], [1 - label for label in validation[1]])
+        mirrored = make(epochs=2).fit(*train, validation=wrong)
+        for row, other in zip(classifier.history_, mirrored.history_, strict=True):
+            assert row["validation_accuracy"] == pytest.approx(1 - other["validation_accuracy"])
+
+    def test_which_texts_are_held_out_does_not_depend_on_the_seed(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        losses = [
+            make(random_state=seed).fit(*toy_reviews(64)).predict_proba(["a good film"])
+            for seed in (0, 1)
+        ]
+        np.testing.assert_array_equal(*losses)  # the exact fit has no other use for a seed
+
+    @pytest.mark.parametrize("settings", [{"epochs": 2}, {"head": "mlp:4"}, {"head": "native"}])
+    def test_a_seed_gives_the_same_weights_and_another_gives_others(
+        self, make: Make, toy_reviews: Reviews, settings: dict[str, Any]
+    ) -> None:
+        heads = []
+        for seed, disturb in ((3, 0), (3, 1), (4, 0)):
+            torch.manual_seed(disturb)
+            np.random.seed(disturb)
+            classifier = make(random_state=seed, epochs=settings.pop("epochs", 2), **settings)
+            heads.append(classifier.fit(*toy_reviews(32)).fitted_.head_module().state_dict())
+        first, same, other = heads
+        assert all(torch.equal(first[name], same[name]) for name in first)
+        assert not all(torch.equal(first[name], other[name]) for name in first)
+
+    def test_fitting_again_starts_anew(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, labels = toy_reviews(64)
+        classifier = make().fit(texts, labels)
+        before = classifier.predict_proba(texts)
+        classifier.fit(texts, [1 - label for label in labels])
+        assert (classifier.predict(texts) != labels).mean() > 0.9
+        classifier.fit(texts, labels)
+        np.testing.assert_array_equal(classifier.predict_proba(texts), before)
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("classes", "dtype"),
+        [
+            (np.array([0, 1]), np.int64),
+            (np.array([7, -3], dtype=np.int32), np.int32),
+            (np.array([2, 10]), np.int64),
+            (np.array([False, True]), np.bool_),
+            (np.array(["sad", "glad"]), np.str_),
+            (np.array(["10", "9"]), np.str_),
+        ],
+        ids=str,
+    )
+    @pytest.mark.parametrize("as_list", [True, False])
+    def test_predictions_are_labels_as_they_were_given(
+        self, make: Make, toy_reviews: Reviews, classes: Any, dtype: type, as_list: bool
+    ) -> None:
+        texts, ids = toy_reviews(64)
+        given = classes[ids]
+        classifier = make().fit(texts, given.tolist() if as_list else given)
+        found = classifier.predict(texts)
+        if as_list and dtype is np.int32:
+            dtype = np.int64  # what numpy makes of a list of integers
+        assert np.issubdtype(found.dtype, dtype)
+        assert (found == given).mean() > 0.9
+        assert classifier.classes_.tolist() == sorted(classes.tolist())
+        assert classifier.classes_.dtype == found.dtype
+
+    @pytest.mark.parametrize("labels", [None, ("glad", "sad"), ("sad", "glad"), ["sad", "glad"]])
+    def test_columns_follow_the_sorted_classes_whatever_the_order_of_the_names(
+        self, make: Make, toy_reviews: Reviews, labels: Any
+    ) -> None:
+        texts, ids = toy_reviews(64)
+        given = np.array(["sad", "glad"])[ids]
+        classifier = make(labels=labels).fit(texts, given)
+        assert classifier.classes_.tolist() == ["glad", "sad"]
+        shares = classifier.predict_proba(texts)
+        assert shares.shape == (64, 2)
+        np.testing.assert_allclose(shares.sum(1), 1)
+        assert ((shares[:, 0] > 0.5) == (given == "glad")).mean() > 0.9
+        assert (classifier.predict(texts) == classifier.classes_[shares.argmax(1)]).all()
+        names = ("glad", "sad") if labels is None else tuple(labels)
+        assert classifier.fitted_.labels.names == names
+
+    def test_names_of_integer_labels_go_in_ascending_order(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        texts, ids = toy_reviews(64)
+        classifier = make(labels=("neg", "pos")).fit(texts, [5 * i - 3 for i in ids])
+        assert classifier.fitted_.model.config.id2label == {0: "neg", 1: "pos"}
+        assert set(classifier.predict(texts)) == {-3, 2}
+        by_name = np.array(["neg", "pos"])[ids]
+        assert classifier.evaluate(texts, by_name)["accuracy"]["value"] > 0.9
+
+    def test_three_classes(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, ids = toy_reviews(90)
+        given = [
+            "bad" if label == 0 else ("good", "fine")[i % 4 > 1] for i, label in enumerate(ids)
+        ]
+        classifier = make().fit(texts, given)
+        assert classifier.classes_.tolist() == ["bad", "fine", "good"]
+        shares = classifier.predict_proba(texts)
+        assert shares.shape == (90, 3)
+        assert ((shares[:, 0] > 0.5) == (np.array(given) == "bad")).mean() > 0.9
+
+    def test_columns_of_a_frame_with_an_index_of_its_own(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        texts, labels = toy_reviews(64)
+        frame = pd.DataFrame({"text": texts, "label": labels}, index=range(100, 164))
+        classifier = make().fit(frame["text"], frame["label"])
+        np.testing.assert_array_equal(
+            classifier.predict(frame["text"]), make().fit(texts, labels).predict(texts)
+        )
+        with pytest.raises(ThawlineError, match="found 7 in row 0"):
+            classifier.evaluate(frame["text"], frame["label"] + 7)
+
+
+class TestScores:
+    def test_evaluate_scores_what_predict_says(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make().fit(*toy_reviews(80))
+        texts, labels = toy_reviews(60, seed=1)
+        scores = classifier.evaluate(texts, labels)
+        accuracy = scores["accuracy"]
+        assert accuracy["value"] == pytest.approx((classifier.predict(texts) == labels).mean())
+        assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+        assert set(scores["f1_macro"]) == {"value", "low", "high"}
+
+    def test_probabilities_do_not_depend_on_the_company(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        texts = toy_reviews(20, seed=1)[0]
+        classifier = make().fit(*toy_reviews(64))
+        together = classifier.predict_proba(texts)
+        alone = np.concatenate([classifier.predict_proba([text]) for text in texts])
+        np.testing.assert_allclose(together, alone, atol=1e-5)
+
+    def test_no_text_gives_no_row(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        assert classifier.predict([]).shape == (0,)
+        assert classifier.predict_proba([]).shape == (0, 2)
+
+    @pytest.mark.parametrize("method", ["predict", "predict_proba", "evaluate", "save"])
+    def test_before_fit_it_says_so(self, make: Make, tmp_path: Path, method: str) -> None:
+        given = {"evaluate": ([NEITHER], [0]), "save": (tmp_path / "saved",)}
+        with pytest.raises(NotFittedError, match="not fitted yet"):
+            getattr(make(), method)(*given.get(method, ([NEITHER],)))
+        assert not (tmp_path / "saved").exists()
+
+
+class TestPlaces:
+    def test_fitting_writes_nothing_but_the_store(
+        self, make: Make, toy_reviews: Reviews, tmp_path: Path
+    ) -> None:
+        make().fit(*toy_reviews(32))
+        assert list(Path.cwd().iterdir()) == []
+        assert {path.name for path in tmp_path.iterdir()} == {"cwd", "home"}
+        assert {path.name for path in (tmp_path / "home").iterdir()} == {"store"}
+
+    def test_predicting_stores_nothing(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        before = stored_files()
+        classifier.predict(["a text that was never seen"])
+        assert stored_files() == before
+
+    @pytest.mark.parametrize(
+        "other",
+        [{}, {"pooling": "first"}, {"features": "layers"}, {"head": "native"}, {"random_state": 9}],
+        ids=str,
+    )
+    def test_a_second_fit_on_the_same_texts_computes_no_states(
+        self,
+        make: Make,
+        toy_reviews: Reviews,
+        monkeypatch: pytest.MonkeyPatch,
+        other: dict[str, Any],
+    ) -> None:
+        texts, labels = toy_reviews(32)
+        make().fit(texts, labels)
+        before = stored_files()
+        assert sum(entry["texts"] for entry in store.entries()) == 32
+
+        def refuse(*_: Any, **__: Any) -> Iterator[Any]:
+            raise AssertionError("the frozen part was run again")
+
+        monkeypatch.setattr("thawline.prefix.run_batches", refuse)
+        make(**other).fit(texts[::-1], labels[::-1])
+        assert stored_files() == before
+
+    def test_new_texts_are_added_to_those_that_are_there(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        make().fit(*toy_reviews(32))
+        before = stored_files()
+        make().fit(*toy_reviews(40))
+        after = stored_files()
+        states = {name for name in before if name.endswith(".safetensors")}
+        assert all(after[name] == before[name] for name in states)
+        (entry,) = store.entries()
+        assert entry["texts"] == 32 + len(set(toy_reviews(40)[0]) - set(toy_reviews(32)[0]))
+
+    @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+    def test_the_dtype_of_the_frozen_pass_is_that_of_the_store(
+        self, make: Make, toy_reviews: Reviews, dtype: str
+    ) -> None:
+        classifier = make(dtype=dtype).fit(*toy_reviews(32))
+        (entry,) = store.entries()
+        assert entry["dtype"] == dtype
+        assert {p.dtype for p in classifier.fitted_.model.parameters()} == {torch.float32}
+
+
+class TestSaving:
+    def test_a_loaded_classifier_gives_the_same(
+        self, make: Make, toy_reviews: Reviews, tmp_path: Path
+    ) -> None:
+        texts, ids = toy_reviews(64)
+        given = np.array(["sad", "glad"])[ids]
+        saved = make(labels=("sad", "glad"), max_length=24, truncation_side="left")
+        saved.fit(texts, given).save(tmp_path / "saved")  # proven in a fresh process as it saves
+        loaded = TextClassifier.load(tmp_path / "saved")
+        np.testing.assert_allclose(
+            loaded.predict_proba(texts), saved.predict_proba(texts), rtol=0, atol=1e-5
+        )
+        assert loaded.classes_.tolist() == ["glad", "sad"]
+        np.testing.assert_array_equal(loaded.predict(texts), saved.predict(texts))
+        assert (loaded.max_length, loaded.truncation_side) == (24, "left")
+        assert tuple(loaded.labels) == ("sad", "glad")
+        assert loaded.evaluate(texts, given)["accuracy"] == saved.evaluate(texts, given)["accuracy"]
+
+    def test_what_is_there_is_not_written_over(
+        self, make: Make, toy_reviews: Reviews, tmp_path: Path
+    ) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        (tmp_path / "there").mkdir()
+        with pytest.raises(ThawlineError, match="expected a new folder"):
+            classifier.save(tmp_path / "there")
+
+    def test_nothing_to_load_is_said_so(self, tmp_path: Path) -> None:
+        with pytest.raises(ThawlineError, match="no such folder"):
+            TextClassifier.load(tmp_path / "nowhere")
+
+
+class TestManners:
+    def test_parameters_are_read_and_set(self, make: Make) -> None:
+        classifier = make(pooling="first", epochs=4)
+        parameters = classifier.get_params()
+        assert (parameters["pooling"], parameters["epochs"], parameters["head"]) == (
+            "first",
+            4,
+            None,
+        )
+        assert classifier.set_params(pooling="last", lr=0.5) is classifier
+        assert (classifier.pooling, classifier.lr) == ("last", 0.5)
+        with pytest.raises(ValueError, match="poling"):
+            classifier.set_params(poling="last")
+
+    def test_a_clone_has_the_parameters_and_no_fit(self, make: Make, toy_reviews: Reviews) -> None:
+        fitted = make(labels=["neg", "pos"], pooling="last").fit(*toy_reviews(32))
+        copied = clone(fitted)
+        assert copied.get_params() == fitted.get_params()
+        with pytest.raises(NotFittedError):
+            copied.predict([NEITHER])
+
+    def test_fitting_changes_no_parameter(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make(labels=["neg", "pos"], features=2)
+        before = dict(classifier.get_params())
+        classifier.fit(*toy_reviews(32))
+        assert classifier.get_params() == before
+        assert classifier.labels == ["neg", "pos"]
+
+    def test_a_stage_may_be_a_number(self, make: Make, toy_reviews: Reviews) -> None:
+        assert make(features=2).fit(*toy_reviews(32)).fitted_.reading.stages == (2,)
+        with pytest.raises(ThawlineError, match=f"from 0 to {DEPTH}, found '9'"):
+            make(features=9).fit(*toy_reviews(32))
+
+    def test_a_backbone_may_be_a_string(
+        self, toy_backbone: Callable[[str], Path], toy_reviews: Reviews
+    ) -> None:
+        named = TextClassifier(str(toy_backbone("bert")), features="last", dtype="float32")
+        assert named.fit(*toy_reviews(32)).fitted_.backbone == str(toy_backbone("bert"))
+
+
+TEXTS, IDS = ["good", "bad"] * 10, [1, 0] * 10
+REFUSED: dict[str, tuple[tuple[Any, Any], str]] = {
+    "one string": (
+        ("good", IDS),
+        "expected a sequence of texts, found one string; put it in a list: [text]",
+    ),
+    "too few labels": (
+        (TEXTS, IDS[:-1]),
+        "expected as many labels as texts, found 20 texts and 19 labels; give both the same rows",
+    ),
+    "a missing text": (
+        ([*TEXTS[:-1], float("nan")], IDS),
+        "expected texts as strings, found float in row 19; convert or drop that row",
+    ),
+    "no text": (
+        ([None, *TEXTS[1:]], IDS),
+        "expected texts as strings, found NoneType in row 0; convert or drop that row",
+    ),
+    "bytes": (
+        ([b"good", *TEXTS[1:]], IDS),
+        "expected texts as strings, found bytes in row 0; convert or drop that row",
+    ),
+    "one class": (
+        (TEXTS, [1] * 20),
+        "expected texts of at least two classes to train on, found 1 in 18 rows; "
+        "add rows of the other classes, or give validation=(texts, labels)",
+    ),
+    "one text": (
+        (["good"], [1]),
+        "expected texts of at least two classes to train on, found 1 in 1 rows; "
+        "add rows of the other classes, or give validation=(texts, labels)",
+    ),
+    "nothing": (
+        ([], []),
+        "expected texts of at least two classes to train on, found 0 in 0 rows; give some texts",
+    ),
+    "fractions": (
+        (TEXTS, [0.5] * 20),
+        "expected labels that are integers, booleans or strings, found 0.5 (float); "
+        "choose another label column, or turn its values into class names",
+    ),
+    "two kinds": (
+        (TEXTS, [1, "bad"] * 10),
+        "expected labels of one kind, found both numbers (1) and strings (bad); "
+        "write all labels in one way",
+    ),
+}
+
+
+class TestRefusals:
+    @pytest.mark.parametrize("case", REFUSED)
+    def test_texts_and_labels_that_cannot_work(self, make: Make, case: str) -> None:
+        given, message = REFUSED[case]
+        with pytest.raises(ThawlineError) as caught:
+            make().fit(*given)
+        assert str(caught.value) == message
+
+    @pytest.mark.parametrize("method", ["predict", "predict_proba"])
+    def test_one_string_is_no_list_of_texts(
+        self, make: Make, toy_reviews: Reviews, method: str
+    ) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        with pytest.raises(ThawlineError, match=r"found one string; put it in a list: \[text\]"):
+            getattr(classifier, method)("a good film")
+
+    def test_labels_that_fit_never_saw(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        with pytest.raises(ThawlineError, match=r"found 2 in row 1 \(counting from 0\)"):
+            classifier.evaluate(["good", "bad"], [1, 2])
+        with pytest.raises(ThawlineError, match=r"found 'x' in row 0"):
+            make().fit(*toy_reviews(32), validation=(["good"], ["x"]))
+
+    def test_validation_without_a_text(self, make: Make, toy_reviews: Reviews) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            make().fit(*toy_reviews(32), validation=([], []))
+        assert str(caught.value) == (
+            "expected at least one text to validate on, found none; "
+            "leave validation out, and a share is held out"
+        )
+
+    @pytest.mark.parametrize("share", [0, 1, 2, -0.1, 1.0])
+    def test_a_validation_share_that_is_none(
+        self, make: Make, toy_reviews: Reviews, share: float
+    ) -> None:
+        with pytest.raises(ThawlineError, match="above 0 and below 1"):
+            make(validation_share=share).fit(*toy_reviews(32))
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"strategy": "heda"}, "did you mean 'head'"),
+            ({"strategy": "last:1"}, "not built yet"),
+            ({"head": "lienar"}, "did you mean 'linear'"),
+            ({"pooling": "maen"}, "did you mean 'mean'"),
+            ({"dtype": "float16"}, "expected a dtype, found 'float16'"),
+            ({"max_length": LIMIT + 1}, f"found {LIMIT + 1}"),
+            ({"truncation_side": "top"}, "expected a truncation side, found 'top'"),
+            ({"lr": 0.1}, "the exact fit of a linear head has no learning rate"),
+            ({"epochs": 0}, "expected at least 1 epoch, found 0"),
+            ({"epochs": 1, "batch_size": 0}, "expected at least 1 text in a step, found 0"),
+            ({"random_state": None}, "expected a seed of at least 0, found None"),
+            ({"labels": ("neg",)}, r"expected 2 label names, for the labels 0, 1, found 1 \(neg\)"),
+        ],
+    )
+    def test_a_setting_that_cannot_work(
+        self, make: Make, toy_reviews: Reviews, settings: dict[str, Any], message: str
+    ) -> None:
+        with pytest.raises(ThawlineError, match=message):
+            make(**settings).fit(*toy_reviews(32))
+
+    def test_a_backbone_that_is_not_there(self, toy_reviews: Reviews) -> None:
+        with pytest.raises(ThawlineError, match="expected a backbone's folder, a packaged name"):
+            TextClassifier("./nowhere").fit(*toy_reviews(32))
+
+    def test_an_unknown_dtype_in_prediction(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        with pytest.raises(ThawlineError, match="expected a dtype, found 'half'"):
+            classifier.predict_proba([NEITHER], dtype="half")
