@@ -15,13 +15,11 @@ from thawline.errors import ThawlineError
 
 
 @pytest.fixture
-def rates(monkeypatch):
-    """Return what sets this CPU's rates, in operations a second."""
+def capabilities(monkeypatch):
+    """Return what sets this CPU's capabilities."""
 
-    def give(float32: float, bfloat16: float) -> None:
-        monkeypatch.setattr(
-            compat, "matmul_rates", lambda: {"float32": float32, "bfloat16": bfloat16}
-        )
+    def give(**capabilities: bool) -> None:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
 
     return give
 
@@ -40,17 +38,29 @@ def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, device):
 
 
 @pytest.mark.parametrize(
-    ("bfloat16", "picked"), [(1e9, "float32"), (1.2e9, "float32"), (1.4e9, "bfloat16")]
+    ("has", "picked"),
+    [
+        ({"avx512_f": True, "avx512_bf16": False}, "float32"),
+        ({"avx2": True}, "float32"),
+        ({"avx512_bf16": True}, "bfloat16"),
+        ({"avx512_bf16": False, "amx_bf16": True}, "bfloat16"),
+    ],
 )
-def test_a_cpu_takes_bfloat16_where_it_is_clearly_faster(rates, bfloat16, picked):
-    rates(1e9, bfloat16)
+def test_a_cpu_takes_bfloat16_where_it_has_instructions_for_it(capabilities, has, picked):
+    capabilities(**has)
     assert compat.pick_dtype("auto", "cpu") == picked
+
+
+def test_a_busy_machine_does_not_change_the_dtype(monkeypatch, capabilities):
+    capabilities(avx512_bf16=True)
+    monkeypatch.setattr(compat, "matmul_rates", lambda: {"float32": 2.0, "bfloat16": 1.0})
+    assert compat.pick_dtype("auto", "cpu") == "bfloat16"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 @pytest.mark.parametrize("wanted", ["float32", "bfloat16"])
-def test_a_dtype_that_was_asked_for_is_kept(rates, device, wanted):
-    rates(1e9, 9e9)
+def test_a_dtype_that_was_asked_for_is_kept(capabilities, device, wanted):
+    capabilities(avx512_bf16=wanted == "float32")
     assert compat.pick_dtype(wanted, device) == wanted
 
 

@@ -92,6 +92,18 @@ def matmul_rates() -> dict[str, float]:
     }
 
 
+def has_bf16_instructions() -> bool:
+    """Return whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16, AMX, Arm BF16).
+
+    It is asked, not timed: a timing on a busy machine could pick another dtype from one run to the
+    next, and with it another entry of the store.
+    """
+    import torch
+
+    ask = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.9 lacks it
+    return any(bool(has) for name, has in ask().items() if name.endswith("bf16"))
+
+
 def pick_dtype(wanted: str, device: str) -> str:
     """Resolve ``auto``: bfloat16 where this device is clearly faster with it, else float32.
 
@@ -108,8 +120,7 @@ def pick_dtype(wanted: str, device: str) -> str:
         return "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float32"
     if device == "mps":
         return "float32"
-    rates = matmul_rates()
-    return "bfloat16" if rates["bfloat16"] > 1.3 * rates["float32"] else "float32"
+    return "bfloat16" if has_bf16_instructions() else "float32"
 
 
 def cpu_name() -> str:
