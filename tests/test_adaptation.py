@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from tests.conftest import DEPTH, FAMILIES, WIDTH
+from tests.toys import DEPTH, FAMILIES, WIDTH
 from thawline.adaptation import Adapted, Task, adapt
 from thawline.backbones import load_backbone
 from thawline.config import Config, HeadConfig, PrefixConfig, TrainingConfig

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
-from tests.conftest import FAMILIES
+from tests.toys import FAMILIES
 from thawline import TextClassifier, artifact
 from thawline.config import PrefixConfig
 from thawline.errors import ThawlineError

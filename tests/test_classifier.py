@@ -13,7 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from tests.conftest import DEPTH, LIMIT
+from tests.toys import DEPTH, LIMIT
 from thawline import TextClassifier, ThawlineError, store
 
 Reviews = Callable[..., tuple[list[str], list[int]]]

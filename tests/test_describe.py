@@ -3,8 +3,8 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from conftest import DEPTH, FAMILIES, LIMIT, WIDTH, toy_tokenizer
 
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, toy_tokenizer
 from thawline.backbones import load_backbone
 from thawline.config import Config, HeadConfig
 from thawline.describe import describe

@@ -19,7 +19,7 @@ from transformers import (
     DistilBertConfig,
 )
 
-from tests.conftest import DEPTH, FAMILIES, WIDTH, enlarge_head
+from tests.toys import DEPTH, FAMILIES, WIDTH, enlarge_head
 from thawline.backbones import POOLINGS, load_backbone, load_native
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters

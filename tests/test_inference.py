@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tests.conftest import DEPTH, FAMILIES, WIDTH
+from tests.toys import DEPTH, FAMILIES, WIDTH
 from thawline import TextClassifier
 from thawline.config import PrefixConfig
 from thawline.errors import ThawlineError

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command_line import ProverHere, write_set
-from conftest import DEPTH, WIDTH
 from safetensors.torch import load_file
 
+from tests.toys import DEPTH, WIDTH
 from thawline.artifact import Prover
 from thawline.config import Config, DataConfig, HeadConfig, PrefixConfig, TrainingConfig
 from thawline.errors import ThawlineError

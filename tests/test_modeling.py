@@ -19,7 +19,7 @@ from transformers import (
 )
 
 import thawline
-from tests.conftest import DEPTH, FAMILIES, WIDTH
+from tests.toys import DEPTH, FAMILIES, WIDTH
 from thawline import TextClassifier, artifact
 from thawline.backbones import POOLINGS, Backbone, Stack, load_backbone
 from thawline.configuration import ThawlineConfig

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import DEPTH, FAMILIES, LIMIT
+from tests.toys import DEPTH, FAMILIES, LIMIT
 from thawline.backbones import Backbone, load_backbone
 from thawline.config import (
     EPOCHS,

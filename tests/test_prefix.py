@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel
 
-from tests.conftest import DEPTH, FAMILIES, LIMIT, WIDTH, toy_config
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, toy_config
 from thawline import prefix as prefix_module
 from thawline.backbones import POOLINGS, Backbone, Stack, attention, load_backbone
 from thawline.config import PrefixConfig

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.conftest import WORDS, toy_tokenizer
+from tests.toys import WORDS, toy_tokenizer
 from thawline import tokens as tokens_module
 from thawline.tokens import padding_density, plan_batches, tokenize
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTextConfig
 
-from tests.conftest import DEPTH, FAMILIES, LIMIT, WIDTH, toy_config, toy_tokenizer
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, toy_config, toy_tokenizer
 from thawline.backbones import Backbone, load_backbone, load_native, loading, resolve
 from thawline.errors import ThawlineError
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertModel, DistilBertConfig
 
-from tests.conftest import DEPTH, FAMILIES, WIDTH, toy_config
+from tests.toys import DEPTH, FAMILIES, WIDTH, toy_config
 from thawline.backbones import POOLINGS, Family, Stack, register_family
 from thawline.backbones import stack as stack_module
 from thawline.errors import ThawlineError

@@ -1,0 +1,117 @@
+"""Toy configs of every family and a toy tokenizer, in code that any test can import."""
+
+from __future__ import annotations
+
+WORDS = [
+    "a",
+    "an",
+    "the",
+    "this",
+    "that",
+    "film",
+    "movie",
+    "plot",
+    "cast",
+    "scene",
+    "story",
+    "was",
+    "is",
+    "were",
+    "and",
+    "but",
+    "not",
+    "very",
+    "so",
+    "it",
+    "good",
+    "great",
+    "warm",
+    "funny",
+    "lovely",
+    "wonderful",
+    "brilliant",
+    "moving",
+    "bad",
+    "dull",
+    "awful",
+    "boring",
+    "silly",
+    "poor",
+    "cheap",
+    "weak",
+    "slow",
+    "loud",
+    "long",
+    "short",
+    "old",
+    "new",
+    "best",
+    "worst",
+    "ever",
+    "seen",
+    "made",
+    "me",
+    "laugh",
+    "cry",
+    "sleep",
+]
+GOOD, BAD = WORDS[19:27], WORDS[27:36]
+FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "qwen3", "llama")
+DEPTH, WIDTH, LIMIT = 4, 32, 40
+
+
+def toy_tokenizer(*, causal: bool = False):
+    """A word-level tokenizer with special tokens as the family has them; causal: no pad token."""
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {word: i for i, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", *WORDS])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.Lowercase()
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    if causal:
+        return PreTrainedTokenizerFast(
+            tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[SEP]", model_max_length=LIMIT
+        )
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        pad_token="[PAD]",
+        model_max_length=LIMIT,
+    )
+
+
+def toy_config(family: str):
+    """A config of a family: 4 blocks, 32 wide, 40 positions."""
+    from transformers import AutoConfig
+
+    common = {
+        "vocab_size": len(WORDS) + 4,
+        "hidden_size": WIDTH,
+        "num_hidden_layers": DEPTH,
+        "num_attention_heads": 4,
+        "intermediate_size": 64,
+        "max_position_embeddings": LIMIT + 1 if family == "roberta" else LIMIT,
+        "pad_token_id": 0,
+    }
+    if family == "distilbert":
+        common = {
+            "vocab_size": len(WORDS) + 4,
+            "dim": WIDTH,
+            "n_layers": DEPTH,
+            "n_heads": 4,
+            "hidden_dim": 64,
+            "max_position_embeddings": LIMIT,
+            "pad_token_id": 0,
+        }
+    if family == "modernbert":
+        special = {"bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
+        common |= special | {"local_attention": 8, "global_attn_every_n_layers": 2}
+    if family in ("qwen3", "llama"):
+        common |= {"num_key_value_heads": 2, "head_dim": 8, "bos_token_id": 2, "eos_token_id": 3}
+    return AutoConfig.for_model(family, **common)
