@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.toys import BAD, GOOD, WORDS, toy_config, toy_tokenizer
+from tests.toys import BAD, GOOD, WORDS, enlarge_head, toy_config, toy_tokenizer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -39,16 +39,6 @@ def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
         return folders[family]
 
     return make
-
-
-def enlarge_head(head) -> None:
-    """Enlarge a native head's weights: the toys' first tokens are so alike that logits are too."""
-    import torch
-
-    with torch.no_grad():
-        for parameter in head.parameters():
-            if parameter.requires_grad and parameter.dim() == 2:
-                parameter.mul_(30)
 
 
 @pytest.fixture(scope="session")
