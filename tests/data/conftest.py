@@ -1,7 +1,10 @@
 """Files that the tests of the data room write for themselves."""
 
 import csv
+import gzip
+import io
 import json
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,20 +15,36 @@ from review_files import Rows, Write
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write columns to a file below tmp_path, in the form of its suffix."""
+    """Write columns to a file below tmp_path, in the form and the packing of its suffixes."""
 
     def write_file(name: str, columns: Rows) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        rows = list(zip(*columns.values(), strict=True))
-        if path.suffix.lower() == ".parquet":
-            pq.write_table(pa.table(columns), path)
-        elif path.suffix.lower() == ".jsonl":
-            lines = [json.dumps(dict(zip(columns, row, strict=True))) for row in rows]
-            path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+        suffix = path.suffix.lower()
+        if suffix == ".gz":
+            path.write_bytes(gzip.compress(_content(path.with_suffix("").suffix, columns)))
+        elif suffix == ".zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+                archive.writestr(path.stem, _content(path.with_suffix("").suffix, columns))
         else:
-            with path.open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file).writerows([list(columns), *rows])
+            path.write_bytes(_content(suffix, columns))
         return path
 
     return write_file
+
+
+def _content(suffix: str, columns: Rows) -> bytes:
+    suffix = suffix.lower()
+    rows = list(zip(*columns.values(), strict=True))
+    if suffix == ".parquet":
+        binary = io.BytesIO()
+        pq.write_table(pa.table(columns), binary)
+        return binary.getvalue()
+    objects = [dict(zip(columns, row, strict=True)) for row in rows]
+    if suffix == ".json":
+        return json.dumps(objects, indent=1).encode()
+    if suffix in (".jsonl", ".ndjson"):
+        return "".join(json.dumps(row) + "\n" for row in objects).encode()
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter="\t" if suffix == ".tsv" else ",").writerows([list(columns), *rows])
+    return text.getvalue().encode()

@@ -190,16 +190,26 @@ def test_the_digest_knows_where_a_text_ends(folder):
         return dataclasses.replace(data, train=train).digest
 
     assert with_texts("ab", "c") != with_texts("a", "bc")
+    pairs = [("a", "b"), ("ab", ""), ("", "ab"), ("b", "a"), "ab", "a b", "1 1\nab", "a\nb"]
+    assert len({with_texts(text, "c") for text in pairs}) == len(pairs)
+
+
+def test_the_digest_of_single_texts_is_settled_for_good(folder):
+    # Runs recorded it before there were pairs.
+    assert load(_config(folder)).digest == (
+        "10f6350c8da28b3584b636ade93c75995a7505e8cbe4957c5afa3450fc2b59e5"
+    )
 
 
 def test_files_that_are_no_split_are_left_alone_and_said_so(folder, write):
     write("films/unsup.parquet", {"text": ["no label here"], "label": [-1]})
     write("films/extra.tsv", {"a": ["b"]})
+    write("films/more.csv.gz", {"a": ["b"]})
     (folder / "README.md").write_text("# Films")
     (folder / ".hidden.csv").write_text("")
     data = load(_config(folder))
     assert data.notes[0] == (
-        "left alone, as no train, validation or test split: extra.tsv, unsup.parquet"
+        "left alone, as no train, validation or test split: extra.tsv, more.csv.gz, unsup.parquet"
     )
     assert len(data.train) + len(data.validation) + len(data.test) == 150
 
@@ -297,7 +307,7 @@ LOAD_ERRORS = [
     ({"test.csv": GOOD_FILE}, {}, "expected a train split in films, found only test; add a train"),
     ({"train.csv": GOOD_FILE, "train.jsonl": GOOD_FILE}, {}, "expected one train split in "),
     ({"val.csv": GOOD_FILE, "dev.csv": GOOD_FILE}, {}, "found two (dev.csv, val.csv); move one of"),
-    ({"train.tsv": GOOD_FILE}, {}, "expected a file that ends in .parquet, .csv, .jsonl, found "),
+    ({"train.xlsx": GOOD_FILE}, {}, "expected a file that ends in .parquet, .csv, .tsv, .jsonl,"),
     ({"train.csv": {"text": [], "label": []}}, {}, "expected at least one row in "),
     ({"train.jsonl": {"text": [], "label": []}}, {}, "found none; choose another file or split"),
     ({"train.csv": GOOD_FILE, "test.csv": {"text": [], "label": []}}, {}, "test.csv, found none"),

@@ -1,7 +1,18 @@
-"""Files, folders, named sets and hub ids become labelled texts, split for training."""
+"""Files, folders, named sets, hub ids and objects in memory become labelled texts, split."""
 
-from thawline.data.dataset import Dataset, LabelledTexts, load, load_split
+from thawline.data.dataset import Dataset, LabelledTexts, load, load_data, load_split
 from thawline.data.labels import Labels
 from thawline.data.splits import carve
+from thawline.data.texts import Text, check_texts
 
-__all__ = ["Dataset", "LabelledTexts", "Labels", "carve", "load", "load_split"]
+__all__ = [
+    "Dataset",
+    "LabelledTexts",
+    "Labels",
+    "Text",
+    "carve",
+    "check_texts",
+    "load",
+    "load_data",
+    "load_split",
+]

@@ -13,8 +13,10 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray, Labels, plain, shown
-from thawline.data.sources import SPLITS, Part, find_source
+from thawline.data.parts import SPLITS, Part
+from thawline.data.sources import open_source
 from thawline.data.splits import Drawn, Splits
+from thawline.data.texts import Text
 from thawline.errors import ThawlineError, did_you_mean
 
 ALL = "all"
@@ -26,13 +28,13 @@ class LabelledTexts:
     """Texts with the ids of their classes.
 
     Attributes:
-        texts: the text of each row.
+        texts: the text of each row, or its two texts as a tuple.
         labels: (rows,) int64 ids.
         rows: (rows,) int64 row numbers in the source's split, counting from 0.
         source: the name of that split; several are joined by "+".
     """
 
-    texts: list[str]
+    texts: list[Text]
     labels: IntArray
     rows: IntArray
     source: str
@@ -77,18 +79,65 @@ class Dataset:
         for split in (self.train, self.validation, self.test):
             digest.update(f"{len(split)}\n".encode())
             for text, label in zip(split.texts, split.labels, strict=True):
-                encoded = text.encode()
-                digest.update(f"{label} {len(encoded)}\n".encode() + encoded)
+                parts = [part.encode() for part in ((text,) if isinstance(text, str) else text)]
+                lengths = " ".join(str(len(part)) for part in parts)
+                digest.update(f"{label} {lengths}\n".encode() + b"".join(parts))
         return digest.hexdigest()
 
 
 def load(config: DataConfig) -> Dataset:
-    """Read a set and split it.
+    """Read the set that a configuration names and split it.
 
     Raises:
         ThawlineError: whatever in the configuration, the files or their rows cannot work.
     """
-    source = find_source(config)
+    return _load(config.data, config)
+
+
+def load_data(
+    source: Any,
+    *,
+    text: str | None = DataConfig.text,
+    label: str | None = DataConfig.label,
+    labels: Sequence[str] | None = DataConfig.labels,
+    limit: tuple[int, int] | None = DataConfig.limit,
+    validation_share: float = DataConfig.validation_share,
+    test_share: float = DataConfig.test_share,
+) -> Dataset:
+    """Read labelled texts from wherever they are and split them, as `fit` on the command line does.
+
+    Args:
+        source: a file (Parquet, CSV, TSV, JSONL or JSON; also with .gz or in a .zip), a folder
+            with one for each split, a folder of class folders or the ``.tar.gz`` of one, a named
+            set or a hub id; or in memory a DataFrame, a `datasets.Dataset`, ``(texts, labels)``,
+            or a dict of these by split. A path wins over a name.
+        text: the text column, or two as ``"premise,hypothesis"``; None: found by common names.
+        label: the label column; None: found by common names.
+        labels: names of the classes, in ascending order of integer labels; None: the source's own.
+        limit: rows of train, which validation comes out of, and of test; None: all.
+        validation_share: of train, where the source has no validation split.
+        test_share: of everything, where the source has no test split.
+
+    Raises:
+        ThawlineError: whatever in the settings, the source or its rows cannot work.
+    """
+    if isinstance(labels, str):
+        mend = "put each name in a list of its own"
+        raise ThawlineError("a sequence of label names", f"one string {labels!r}", mend)
+    names = None if labels is None else tuple(labels)
+    config = DataConfig(
+        text=text,
+        label=label,
+        labels=names,
+        limit=limit,
+        validation_share=validation_share,
+        test_share=test_share,
+    )
+    return _load(source, config)
+
+
+def _load(given: Any, config: DataConfig) -> Dataset:
+    source = open_source(given, config.text, config.label)
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
     drawn = {split: splits.draw(split) for split in SPLITS}
@@ -122,7 +171,7 @@ def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
     """
     if split not in (*SPLITS, ALL):
         raise ThawlineError("a split", repr(split), did_you_mean(split, (*SPLITS, ALL)))
-    splits = Splits(find_source(config), config)
+    splits = Splits(open_source(config.data, config.text, config.label), config)
     drawn = splits.draw_all() if split == ALL else [splits.draw(split)]
     every_class = np.arange(len(labels))
     return _joined(
@@ -143,9 +192,9 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
             "add rows of another class, or name another column with --label",
         )
     known = base.class_names
-    ids = [value for value in labels.values if isinstance(value, int) and 0 <= value < len(known)]
-    if names is None and len(ids) == len(labels):
-        return Labels(tuple(known[i] for i in ids), labels.values)
+    own = [known[value] for value in labels.values if isinstance(value, int) and value in known]
+    if names is None and len(own) == len(labels):
+        return Labels(tuple(own), labels.values)
     return labels
 
 

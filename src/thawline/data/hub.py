@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from thawline.compat import quieten_hub
-from thawline.data.tables import Table
+from thawline.compat import first_line, hub_silence, quieten_hub
+from thawline.data.labels import shown
+from thawline.data.memory import dataset_table
+from thawline.data.parts import Part, Source, by_split, left_alone
 from thawline.errors import ThawlineError, did_you_mean
 
 
@@ -35,6 +41,10 @@ NAMED_SETS: dict[str, HubSet] = {
     "ag_news": HubSet(
         "fancyzhx/ag_news", ("World", "Sports", "Business", "Sci/Tech"), "text", "label"
     ),
+    "yelp_polarity": HubSet("fancyzhx/yelp_polarity", ("negative", "positive"), "text", "label"),
+    "amazon_polarity": HubSet(
+        "fancyzhx/amazon_polarity", ("negative", "positive"), "content", "label"
+    ),
     "sst2": HubSet("stanfordnlp/sst2", ("negative", "positive"), "sentence", "label"),
     "emotion": HubSet(
         "dair-ai/emotion",
@@ -47,37 +57,69 @@ NAMED_SETS: dict[str, HubSet] = {
 """The sets that Thawline knows by a short name."""
 
 
-def read_hub(name: str, hub_set: HubSet) -> dict[str, Table]:
-    """Fetch a set, or take it from the cache of `datasets`.
+def hub_source(name: str, hub_set: HubSet, text: str | None, label: str | None) -> Source:
+    """Return the splits of a set that `datasets` can load, from the hub or from its cache.
 
     Args:
         name: what the user called it, for messages.
-        hub_set: where it stands.
-
-    Returns:
-        A table for each split, by the split's name on the hub.
+        hub_set: where it stands and what is known of it.
+        text: the text column, where the user named one.
+        label: the label column, where the user named one.
 
     Raises:
-        ThawlineError: `datasets` is not installed, the hub cannot be reached, it has no such set,
-            or the set cannot be read.
+        ThawlineError: `datasets` is not installed, the hub cannot be reached and the set is not in
+            the cache, the hub has no such set, or the set cannot be read or has no usual split.
     """
+    splits = _load(name, hub_set)
+    text = hub_set.text if text is None else text
+    label = hub_set.label if label is None else label
+    found, others = by_split(splits, name)
+    if not found:
+        mend = "choose another set"
+        raise ThawlineError(f"a train, validation or test split in {name}", shown(others), mend)
+    parts = {}
+    for split, own in found.items():
+        opened = partial(dataset_table, splits[own], f"the split {own} of {name}")
+        parts[split] = Part(own, opened, text, label, hub_set.label_names)
+    return Source(name, parts, left_alone(others))
+
+
+def _load(name: str, hub_set: HubSet) -> Any:
+    """Return the `DatasetDict` of a set."""
+    from huggingface_hub import HfApi
+
     datasets = _import_datasets(name)
     quieten_hub()
+    ask = partial(HfApi().dataset_info, hub_set.hub_id)
+    silence = None if Path(hub_set.hub_id).is_dir() else hub_silence(ask)
     try:
-        splits = datasets.load_dataset(hub_set.hub_id, hub_set.config)
+        with nullcontext() if silence is None else _only_from_cache(datasets):
+            return datasets.load_dataset(hub_set.hub_id, hub_set.config)
     except (ConnectionError, datasets.exceptions.DatasetNotFoundError) as error:
-        raise ThawlineError(
-            "a path, or a set that the hub can give",
-            f"no path named {name!r}, and the hub gave no set: {_first_line(error)}",
-            f"check the network, or the path or hub id ({did_you_mean(name, NAMED_SETS)})",
-        ) from error
+        found = f"no path named {name!r}, and the hub gave no set: {first_line(error)}"
+        if silence is not None:
+            found = (
+                f"no path named {name!r}, no copy in the cache, no answer of the hub ({silence})"
+            )
+        hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, NAMED_SETS)})"
+        mend = f"check the network, or the path or hub id{hint}"
+        raise ThawlineError("a path, or a set that the hub can give", found, mend) from error
     except Exception as error:  # what its builders raise is no part of the library's promise
         raise ThawlineError(
             f"a set that `datasets` can read, under {name!r}",
-            f"{type(error).__name__}: {_first_line(error)}",
+            f"{type(error).__name__}: {first_line(error)}",
             "fetch it as Parquet, CSV or JSONL and give the folder",
         ) from error
-    return {split: _table(name, split, rows) for split, rows in splits.items()}
+
+
+@contextmanager
+def _only_from_cache(datasets: ModuleType) -> Iterator[None]:
+    before = datasets.config.HF_HUB_OFFLINE
+    datasets.config.HF_HUB_OFFLINE = True
+    try:
+        yield
+    finally:
+        datasets.config.HF_HUB_OFFLINE = before
 
 
 def _import_datasets(name: str) -> ModuleType:
@@ -91,17 +133,3 @@ def _import_datasets(name: str) -> ModuleType:
         ) from error
     module: ModuleType = datasets
     return module
-
-
-def _table(name: str, split: str, rows: Any) -> Table:
-    class_names = {
-        column: tuple(feature.names)
-        for column, feature in rows.features.items()
-        if hasattr(feature, "names")
-    }
-    where = f"the split {split} of {name}"
-    return Table(where, tuple(rows.column_names), lambda column: list(rows[column]), class_names)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray
-from thawline.data.sources import SPLITS, WHOLE, Part, Source
+from thawline.data.parts import SPLITS, WHOLE, Part, Source
 from thawline.errors import ThawlineError, did_you_mean
 
 
@@ -122,9 +122,8 @@ class Splits:
     def __init__(self, source: Source, config: DataConfig) -> None:
         _check_share(config.validation_share, "the validation share")
         _check_share(config.test_share, "the test share")
-        if config.limit is not None and min(config.limit) < 1:
-            found = ",".join(str(rows) for rows in config.limit)
-            raise ThawlineError("a limit of at least 1 row", found, "give --limit two numbers: N,M")
+        if config.limit is not None:
+            _check_limit(config.limit)
         self._source, self._config = source, config
         self._train_limit = None if config.limit is None else config.limit[0]
         self._test_limit = None if config.limit is None else config.limit[1]
@@ -253,6 +252,15 @@ class Splits:
 
 def _all_of(part: Part) -> Drawn:
     return Drawn(part, np.arange(len(part.raw_labels)), "the source's own")
+
+
+def _check_limit(limit: tuple[int, int]) -> None:
+    mend = "give --limit two numbers: N,M"
+    if not isinstance(limit, tuple | list) or len(limit) != 2:
+        raise ThawlineError("a limit for train and one for test", repr(limit), mend)
+    if min(limit) < 1:
+        found = ",".join(str(rows) for rows in limit)
+        raise ThawlineError("a limit of at least 1 row", found, mend)
 
 
 def _check_share(share: float, what: str) -> None:
