@@ -12,21 +12,22 @@ from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, toy_config
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config
 from thawline import prefix as prefix_module
 from thawline.backbones import POOLINGS, Backbone, Stack, attention, load_backbone
-from thawline.config import PrefixConfig
+from thawline.config import ComputeConfig
 from thawline.prefix import PassReport, ensure_states, matmul_flops, open_entry
 from thawline.progress import Advance, Reporter
-from thawline.store import Entry
+from thawline.store import Entry, clear
+from thawline.tokens import Inputs
 
-FP32 = PrefixConfig(dtype="float32", tokens_per_batch=256, density=0.9)
-BF16 = PrefixConfig(dtype="bfloat16", tokens_per_batch=256, density=0.9)
+FP32 = ComputeConfig(dtype="float32", tokens_per_batch=256, density=0.9)
+BF16 = ComputeConfig(dtype="bfloat16", tokens_per_batch=256, density=0.9)
 
 
 @pytest.fixture(autouse=True)
 def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefix_module, "pick_device", lambda: "cpu")
+    monkeypatch.setattr(prefix_module, "pick_device", lambda wanted: "cpu")
 
 
 @pytest.fixture
@@ -42,7 +43,7 @@ def backbone_of(toy_backbone) -> Callable[[str], Backbone]:
 def run(
     backbone: Backbone,
     texts: Sequence[str],
-    config: PrefixConfig = FP32,
+    config: ComputeConfig = FP32,
     reporter: Reporter | None = None,
 ) -> tuple[Entry, PassReport]:
     """Make sure of the texts' states; return the entry and what the pass cost."""
@@ -72,7 +73,7 @@ def one_by_one(backbone: Backbone, texts: Sequence[str]) -> Tensor:
         ids = tokenizer(text, truncation=True, max_length=LIMIT)["input_ids"]
         ids = ids or [tokenizer.pad_token_id]
         with torch.no_grad():
-            rows.append(backbone.stack.pooled(torch.tensor([ids]), None))
+            rows.append(backbone.stack.pooled(as_inputs(torch.tensor([ids]))))
     return torch.cat(rows)
 
 
@@ -122,10 +123,10 @@ def test_how_texts_are_batched_does_not_matter(backbone_of, texts):
     backbone = backbone_of("modernbert")
     expected = one_by_one(backbone, texts)
     for rows, tokens, density in [(1_024, 40, 0.99), (5, 300, 0.5), (1, 10_000, 0.0)]:
-        config = PrefixConfig("float32", tokens, density, rows)
+        config = ComputeConfig("cpu", "float32", tokens, density, rows)
         entry, _ = run(backbone, [*texts, f"film {rows}"], config)
         torch.testing.assert_close(stored(entry, texts), expected, rtol=0, atol=1e-5)
-        entry.folder.joinpath("manifest.json").unlink()
+        clear()
 
 
 @pytest.mark.parametrize("config", [FP32, BF16], ids=["float32", "bfloat16"])
@@ -138,7 +139,7 @@ def test_the_number_of_threads_does_not_show(backbone_of, texts, config):
             entry, _ = run(backbone, texts, config)
             assert torch.get_num_threads() == number
             found.append(stored(entry, texts))
-            entry.folder.joinpath("manifest.json").unlink()
+            clear()
     finally:
         torch.set_num_threads(threads)
     assert torch.equal(*found)
@@ -172,7 +173,7 @@ def test_dropout_does_not_show(backbone_of, texts):
     noisy = noisy_backbone(plain)
     first, _ = run(noisy, texts)
     states = stored(first, texts)
-    first.folder.joinpath("manifest.json").unlink()
+    clear()
     second, report = run(noisy, texts)
     assert report.texts == len(texts)
     assert torch.equal(stored(second, texts), states)
@@ -183,11 +184,11 @@ def test_the_pass_runs_in_evaluation_and_inference_mode(backbone_of, texts, monk
     seen = set()
     original = Stack.pooled
 
-    def watching(stack: Stack, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def watching(stack: Stack, inputs: Inputs) -> Tensor:
         training = any(module.training for module in stack.model.modules())
         main = threading.current_thread() is threading.main_thread()
         seen.add((training, torch.is_inference_mode_enabled(), main, torch.get_num_threads()))
-        return original(stack, ids, mask)
+        return original(stack, inputs)
 
     monkeypatch.setattr(Stack, "pooled", watching)
     run(noisy_backbone(backbone_of("bert")), texts)
@@ -230,7 +231,7 @@ def test_the_entry_depends_on_all_that_the_states_depend_on(backbone_of):
 
 def test_auto_is_resolved_before_it_becomes_a_key(backbone_of, monkeypatch):
     monkeypatch.setattr(prefix_module, "pick_dtype", lambda wanted, device: f"{wanted} on {device}")
-    entry = open_entry(backbone_of("bert"), 40, "right", PrefixConfig())
+    entry = open_entry(backbone_of("bert"), 40, "right", ComputeConfig())
     assert entry.key.dtype == "auto on cpu"
 
 
@@ -291,14 +292,14 @@ def test_progress_ends_at_its_total(backbone_of, texts):
 
 def test_a_pass_that_breaks_keeps_what_it_had_finished(backbone_of, texts, monkeypatch):
     backbone = backbone_of("bert")
-    config = PrefixConfig("float32", tokens_per_batch=40, density=0.9, rows_per_chunk=4)
+    config = ComputeConfig(dtype="float32", tokens_per_batch=40, density=0.9, rows_per_chunk=4)
     original, calls = Stack.pooled, []
 
-    def breaking(stack: Stack, ids: Tensor, mask: Tensor | None) -> Tensor:
-        calls.append(len(ids))
+    def breaking(stack: Stack, inputs: Inputs) -> Tensor:
+        calls.append(len(inputs["input_ids"]))
         if len(calls) == 12:
             raise RuntimeError("out of memory")
-        return original(stack, ids, mask)
+        return original(stack, inputs)
 
     with monkeypatch.context() as patch:
         patch.setattr(Stack, "pooled", breaking)
@@ -338,7 +339,7 @@ def test_the_operations_are_those_that_torch_counts(family, tokens):
     stack = Stack(AutoModel.from_config(config).eval())
     ids = torch.full((2, tokens), 5)
     with FlopCounterMode(display=False) as counter:
-        stack.forward(ids, None)
+        stack.forward(as_inputs(ids))
     counted = counter.get_total_flops()
     if family in ("bert", "roberta"):
         counted -= 2 * 2 * WIDTH**2  # the pooler is no block

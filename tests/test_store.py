@@ -1,60 +1,38 @@
 from __future__ import annotations
 
-import json
+import shutil
 import subprocess
 import sys
 import threading
+import warnings
 from dataclasses import fields, replace
 from pathlib import Path
 
-import filelock
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from rich.filesize import decimal
 
-from thawline import store
-from thawline.backbones import POOLINGS
+from tests.store_toys import (
+    HIDDEN,
+    KEY,
+    STAGES,
+    TEXTS,
+    chunk_files,
+    everything,
+    expected,
+    fill,
+    states_of,
+)
+from thawline.backbones import POOLINGS, load_backbone
+from thawline.config import ComputeConfig
+from thawline.errors import ThawlineError
+from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.progress import Reporter
 from thawline.store import Entry, StoreKey, clear, entries, home, text_key
-
-KEY = StoreKey(backbone="b" * 64, max_length=40, truncation_side="right", dtype="float32")
-STAGES, HIDDEN = 5, 6
-TEXTS = [f"film {number}" for number in range(10)]
-
-
-def states_of(texts: list[str], dtype: torch.dtype = torch.float32) -> Tensor:
-    """States ``(texts, stages, 3, hidden)`` that follow from each text alone."""
-    rows = []
-    for text in texts:
-        generator = torch.Generator().manual_seed(int.from_bytes(text_key(text)[:6]))
-        rows.append(torch.randn(STAGES, 3, HIDDEN, generator=generator))
-    return torch.stack(rows).to(dtype)
-
-
-def fill(entry: Entry, texts: list[str], rows: int = 4, dtype: torch.dtype = torch.float32) -> int:
-    """Add what is missing, in chunks; return the number of texts that were."""
-    with entry.filling():
-        missing = [texts[position] for position in entry.missing(texts)]
-        for start in range(0, len(missing), rows):
-            part = missing[start : start + rows]
-            entry.add(part, states_of(part, dtype))
-    return len(missing)
-
-
-def expected(texts: list[str], stages: tuple[int, ...], pooling: str) -> Tensor:
-    states = states_of(texts)[:, :, POOLINGS.index(pooling)]
-    return torch.cat([states[:, stage] for stage in stages], dim=1)
-
-
-def everything(entry: Entry, texts: list[str]) -> Tensor:
-    features = entry.features(texts, range(STAGES), "mean")
-    return features.take(torch.arange(len(texts)))
-
-
-def chunk_files(entry: Entry) -> list[Path]:
-    return sorted(entry.folder.glob("*.safetensors"))
-
+from thawline.store.capacity import Capacity
+from thawline.store.features import Index, as_keys
 
 # Where, and under which key
 
@@ -88,14 +66,18 @@ def test_every_field_of_the_key_makes_an_entry_of_its_own(name):
     assert Entry(other).missing(TEXTS) == list(range(10))
 
 
-def test_a_manifest_of_another_key_is_not_believed():
-    entry = Entry(KEY)
-    fill(entry, TEXTS)
-    path = entry.folder / "manifest.json"
-    manifest = json.loads(path.read_text())
-    manifest["key"]["max_length"] = 512
-    path.write_text(json.dumps(manifest))
-    assert Entry(KEY).missing(TEXTS) == list(range(10))
+def test_chunks_of_another_entry_are_not_believed():
+    other, entry = Entry(replace(KEY, max_length=512)), Entry(KEY)
+    fill(other, TEXTS)
+    shutil.copytree(other.folder, entry.folder)
+    assert len(chunk_files(entry)) == 3
+    again = Entry(KEY)
+    assert again.missing(TEXTS) == list(range(10))
+    assert fill(again, TEXTS) == 10
+    assert Entry(KEY).missing(TEXTS) == []
+    assert {path.name for path in chunk_files(again)}.isdisjoint(
+        path.name for path in chunk_files(other)
+    )
 
 
 @settings(deadline=None)
@@ -170,75 +152,6 @@ def test_a_fill_that_breaks_keeps_its_finished_chunks():
     assert torch.equal(everything(again, TEXTS), expected(TEXTS, tuple(range(STAGES)), "mean"))
 
 
-@pytest.mark.parametrize("moment", ["_sha256", "asdict"])
-def test_a_fill_that_breaks_within_a_chunk_loses_that_chunk_alone(monkeypatch, moment):
-    entry = Entry(KEY)
-    fill(entry, TEXTS[:4])
-
-    def fail(*args: object) -> None:
-        raise OSError("disk full")
-
-    with entry.filling(), monkeypatch.context() as patch:
-        patch.setattr(store, moment, fail)  # before the chunk has its name; before the manifest
-        with pytest.raises(OSError, match="disk full"):
-            entry.add(TEXTS[4:], states_of(TEXTS[4:]))
-    again = Entry(KEY)
-    assert again.missing(TEXTS) == [4, 5, 6, 7, 8, 9]
-    assert fill(again, TEXTS) == 6
-    assert Entry(KEY).missing(TEXTS) == []
-
-
-# Damage
-
-
-@pytest.mark.parametrize("where", [0, 100, -1])
-def test_a_flipped_byte_is_found_and_its_texts_are_computed_again(where):
-    entry = Entry(KEY)
-    fill(entry, TEXTS)
-    spoilt = entry.folder / entry._chunks[1]["file"]  # texts 4 to 7
-    content = bytearray(spoilt.read_bytes())
-    content[where] ^= 1
-    spoilt.write_bytes(content)
-    again = Entry(KEY)
-    assert again.missing(TEXTS) == [4, 5, 6, 7]
-    assert fill(again, TEXTS) == 4
-    last = Entry(KEY)
-    assert last.missing(TEXTS) == []
-    assert torch.equal(everything(last, TEXTS), expected(TEXTS, tuple(range(STAGES)), "mean"))
-
-
-def test_a_chunk_that_is_gone_is_computed_again():
-    entry = Entry(KEY)
-    fill(entry, TEXTS)
-    (entry.folder / entry._chunks[0]["file"]).unlink()
-    again = Entry(KEY)
-    assert again.missing(TEXTS) == [0, 1, 2, 3]
-    assert fill(again, TEXTS) == 4
-
-
-@pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"key": {}, "chunks": []}'])
-def test_a_damaged_manifest_costs_the_entry_and_nothing_else(content):
-    entry = Entry(KEY, name="toy")
-    fill(entry, TEXTS)
-    size = sum(path.stat().st_size for path in chunk_files(entry))
-    (entry.folder / "manifest.json").write_text(content)
-    (listed,) = entries()
-    assert (listed["name"], listed["texts"], listed["max_length"]) == ("(damaged)", 0, None)
-    assert listed["bytes"] == size + len(content)
-    again = Entry(KEY, name="toy")
-    assert again.missing(TEXTS) == list(range(10))
-    assert fill(again, TEXTS) == 10
-    assert entries()[0]["name"] == "toy"
-
-
-def test_a_manifest_cut_short_is_a_damaged_one():
-    entry = Entry(KEY)
-    fill(entry, TEXTS)
-    path = entry.folder / "manifest.json"
-    path.write_bytes(path.read_bytes()[:-20])
-    assert Entry(KEY).missing(TEXTS) == list(range(10))
-
-
 # Reading
 
 
@@ -287,6 +200,7 @@ def test_chunks_are_mapped_not_read():
     entry = Entry(KEY)
     fill(entry, TEXTS)
     reopened = Entry(KEY)
+    everything(reopened, TEXTS)
     mapped = Path("/proc/self/maps").read_text()
     assert len(chunk_files(reopened)) == 3
     assert all(path.name in mapped for path in chunk_files(reopened))
@@ -348,6 +262,255 @@ def test_an_opened_entry_goes_on_after_the_store_was_cleared():
     assert Entry(KEY).missing(TEXTS) == [0, 1, 2, 3, 4]  # those that clear took
 
 
+def test_clear_leaves_what_is_being_filled():
+    fill(Entry(KEY), TEXTS)
+    busy = Entry(replace(KEY, max_length=20))
+    fill(busy, TEXTS[:3])
+    with busy.filling():
+        assert clear() > 0
+        (left,) = entries()
+        assert (left["max_length"], left["texts"]) == (20, 3)
+    assert clear() == left["bytes"]
+    assert list((home() / "store").iterdir()) == []  # the locks are gone as well
+
+
+# How much, and where it goes
+
+
+class Heard(list):
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+
+def size_of_store() -> int:
+    return sum(path.stat().st_size for path in home().rglob("*") if path.is_file())
+
+
+def test_the_size_is_told_before_anything_is_written():
+    heard, sizes = Heard(), []
+
+    def tell(line: str) -> None:
+        heard(line)
+        sizes.append(size_of_store())
+
+    fill(Entry(replace(KEY, max_length=20)), TEXTS, limit=10**6)
+    held = size_of_store()
+    fill(Entry(KEY), TEXTS, limit=10**6, tell=tell)
+    assert sizes == [held]
+    added = 10 * STAGES * 3 * HIDDEN * 4
+    assert heard == [
+        f"states of 10 texts: {decimal(added)} are added to the store, which then holds "
+        f"{decimal(held + added)} of at most 1.0 MB"
+    ]
+    assert added < size_of_store() - held < added + 3_000  # three headers, and the manifest
+    fill(Entry(KEY), TEXTS, limit=10**6, tell=tell)
+    assert len(heard) == 1  # nothing was added
+
+
+def test_the_store_is_kept_under_its_limit_at_every_limit():
+    in_memory = 0
+    for limit in range(0, 9_000, 300):
+        entry = Entry(KEY)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert fill(entry, TEXTS, limit=limit) == 10
+        assert size_of_store() <= limit
+        assert torch.equal(everything(entry, TEXTS), expected(TEXTS, tuple(range(STAGES)), "mean"))
+        missing = Entry(KEY).missing(TEXTS)
+        assert bool(missing) == bool(caught)
+        in_memory += bool(missing)
+        clear()
+    assert 10 < in_memory < 29
+
+
+def test_states_above_the_limit_are_computed_again_until_it_is_raised():
+    fill(Entry(replace(KEY, max_length=20)), TEXTS, limit=10**6)
+    held = size_of_store()
+    digests = set()
+    for _ in range(2):
+        entry = Entry(KEY)
+        with pytest.warns(UserWarning, match="stay in memory for this run") as caught:
+            assert fill(entry, TEXTS, limit=6_000) == 10
+        assert str(caught[0].message) == (
+            f"the store may hold 6.0 kB and holds {decimal(held)}: 3.6 kB of states stay in memory "
+            "for this run, and the next computes them again; raise --store-limit or run thawline "
+            "store clear"
+        )
+        assert size_of_store() == held
+        assert entry.missing(TEXTS) == []
+        digests.add(entry.digest(TEXTS))
+    entry = Entry(KEY)
+    assert fill(entry, TEXTS, limit=20_000) == 10
+    assert digests == {entry.digest(TEXTS)}  # as from memory, so from the disk
+    assert Entry(KEY).missing(TEXTS) == []
+
+
+def test_a_store_that_others_fill_meanwhile_is_kept_under_its_limit_too():
+    entry, other = Entry(KEY), Entry(replace(KEY, max_length=20))
+    with entry.filling():
+        entry.plan(10, 3_600, 9_000, lambda line: None)
+        entry.add(TEXTS[:4], states_of(TEXTS[:4]))
+        fill(other, TEXTS, limit=9_000)
+        with pytest.warns(UserWarning, match=r"may hold 9\.0 kB"):
+            entry.add(TEXTS[4:], states_of(TEXTS[4:]))
+    assert size_of_store() <= 9_000
+    assert torch.equal(everything(entry, TEXTS), expected(TEXTS, tuple(range(STAGES)), "mean"))
+    assert Entry(KEY).missing(TEXTS) == [4, 5, 6, 7, 8, 9]
+
+
+def test_without_a_limit_it_is_a_quarter_of_the_disk(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "chunk").write_bytes(bytes(1_000))
+    found = Capacity.of(tmp_path / "store", None)
+    assert found.held == 1_000
+    assert found.limit == int((found.free + 1_000) * 0.25)
+    assert found.free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
+    assert Capacity.of(tmp_path / "not" / "there", 5) == Capacity(
+        0, 5, pytest.approx(found.free, rel=0.1)
+    )
+
+
+def test_states_that_fit_nowhere_are_refused_before_any_is_computed():
+    entry = Entry(KEY)
+    for limit, why in [(0, "may hold 0 bytes and holds 0 bytes"), (10**18, "of free disk")]:
+        with entry.filling(), pytest.raises(ThawlineError) as caught:
+            entry.plan(10**12, 10**16, limit, lambda line: None)
+        assert caught.value.expected == "room for 10.0 PB of states in the store or in memory"
+        assert why in caught.value.found
+        assert caught.value.found.endswith(" of available memory")
+        assert caught.value.mend.endswith("run thawline store clear, or take fewer texts")
+    assert entry.missing(TEXTS) == list(range(10))
+
+
+def test_whoever_waits_for_another_fill_is_told():
+    heard, entry = Heard(), Entry(KEY)
+    with entry.filling():
+        other = threading.Thread(target=fill, args=(Entry(KEY), TEXTS), kwargs={"tell": heard})
+        other.start()
+        while not heard:
+            assert other.is_alive()
+        entry.add(TEXTS, states_of(TEXTS))
+    other.join()
+    assert heard == ["waiting for another process, which fills the same entry of the store"]
+    assert entries()[0]["texts"] == 10
+
+
+# With a backbone
+
+
+class Noting(Reporter):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def run(folder: Path, texts: list[str], limit: int | None = None) -> tuple[Entry, PassReport, list]:
+    """Make sure of the texts' states; return the entry, what it cost and what was noted."""
+    backbone, config = load_backbone(str(folder)), ComputeConfig(dtype="float32", store_limit=limit)
+    entry, report, reporter = open_entry(backbone, 40, "right", config), PassReport(), Noting()
+    ensure_states(entry, backbone, texts, config, report, reporter)
+    return entry, report, reporter.notes
+
+
+def test_the_size_that_is_told_is_the_size_that_is_written(toy_backbone, toy_reviews):
+    texts = toy_reviews(200)[0]
+    entry, report, (told,) = run(toy_backbone(), texts, limit=10**7)
+    written = sum(path.stat().st_size for path in chunk_files(entry))
+    size = 200 * (5 * 3 * 32 * 4 + 16)  # stages, poolings, width; and a key
+    assert told == (
+        f"states of 200 texts: {decimal(size)} are added to the store, which then holds "
+        f"{decimal(size)} of at most 10.0 MB"
+    )
+    assert size < written < 1.01 * size
+    _, report, notes = run(toy_backbone(), texts)
+    assert (report.texts, notes) == (0, [])
+
+
+def test_a_pass_above_the_limit_goes_on_from_memory(toy_backbone, toy_reviews):
+    texts = toy_reviews(24)[0]
+    wanted = (texts, range(5), "mean")
+    everyone = torch.arange(24)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="raise --store-limit or run thawline store clear"):
+            entry, report, notes = run(toy_backbone(), texts, limit=0)
+        assert (report.texts, notes, entries()) == (24, [], [])
+        kept = entry.features(*wanted).take(everyone)
+    entry, report, notes = run(toy_backbone(), texts)
+    assert (report.texts, len(notes)) == (24, 1)
+    assert torch.equal(entry.features(*wanted).take(everyone), kept)
+
+
+def test_a_spoilt_chunk_is_told_of_and_its_texts_alone_are_computed(toy_backbone, toy_reviews):
+    texts = toy_reviews(24)[0]
+    run(toy_backbone(), texts[:10])
+    entry, _, _ = run(toy_backbone(), texts)
+    first, second = chunk_files(entry)
+    before = {path.name: path.read_bytes() for path in (first, second)}
+    spoilt = bytearray(first.read_bytes())
+    spoilt[-1] ^= 1
+    first.write_bytes(spoilt)
+    entry, report, notes = run(toy_backbone(), texts)
+    assert report.texts in (10, 14)
+    assert notes[0] == "the store: 1 damaged chunk; what is gone is computed again"
+    assert {path.name: path.read_bytes() for path in chunk_files(entry)} == before
+
+
+PEAKS = """
+import random, sys
+sys.path.insert(0, sys.argv[1])
+from tests.toys import WORDS
+from thawline.backbones import load_backbone
+from thawline.config import ComputeConfig
+from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.progress import Reporter
+
+backbone, config = load_backbone(sys.argv[2]), ComputeConfig(dtype="float32")
+random = random.Random(0)
+for number in (64, 1_000, 25_000):
+    texts = [" ".join(random.choices(WORDS, k=random.randint(3, 36))) for _ in range(number)]
+    report = PassReport()
+    entry = open_entry(backbone, 40, "right", config)
+    ensure_states(entry, backbone, texts, config, report, Reporter())
+    lines = (line.split(":") for line in open("/proc/self/status"))
+    status = {name: value.split()[0] for name, value in lines if value.endswith("kB\\n")}
+    print(report.texts, status["VmHWM"], status["RssFile"], flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's account of memory")
+def test_the_peak_of_memory_is_flat_from_1000_to_25000_texts(toy_backbone):
+    root = Path(__file__).parent.parent
+    command = [sys.executable, "-c", PEAKS, str(root), str(toy_backbone())]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    _, small, large = (list(map(int, line.split())) for line in shown.splitlines())
+    assert small[0] > 980
+    assert large[0] > 23_800
+    assert (large[0] * 5 * 3 * 32 * 4) / 1_024 > 0.1 * small[1]  # kB: all states would show
+    assert large[1] < 1.1 * small[1]
+    assert large[2] < small[2] + 8_000  # nor are chunks mapped before they are read
+
+
+# Places of texts
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(st.binary(min_size=16, max_size=16)), max_size=4), st.randoms())
+def test_the_index_finds_what_a_dict_finds(chunks, random):
+    index, places = Index(), {}
+    for number, keys in enumerate(chunks):
+        index.add(as_keys(b"".join(keys)))
+        for row, key in enumerate(keys):
+            places.setdefault(key, (number, row))
+        if random.random() < 0.5:
+            index.find(as_keys(bytes(16)))
+    wanted = [*places, bytes(16), b"\xff" * 16, bytes(15) + b"\x01"]
+    random.shuffle(wanted)
+    found = index.find(as_keys(b"".join(wanted)))
+    assert [tuple(place) for place in found] == [places.get(key, (-1, -1)) for key in wanted]
+
+
 # Two at once
 
 
@@ -369,30 +532,3 @@ def test_two_threads_compute_each_text_once():
     entry = Entry(KEY)
     assert entries()[0]["texts"] == 10
     assert torch.equal(everything(entry, TEXTS), expected(TEXTS, tuple(range(STAGES)), "mean"))
-
-
-HALF_A_FILL = """
-import sys
-import torch
-from thawline.store import Entry, StoreKey
-
-entry = Entry(StoreKey(sys.argv[1], 40, "right", "float32"))
-with entry.filling():
-    for text in sys.argv[2:]:
-        entry.add([text], torch.zeros(1, 5, 3, 6))
-    print("three", flush=True)
-    sys.stdin.readline()
-"""
-
-
-def test_a_process_that_is_killed_held_the_lock_and_leaves_what_it_finished():
-    entry = Entry(KEY)
-    entry.folder.mkdir(parents=True)
-    command = [sys.executable, "-c", HALF_A_FILL, KEY.backbone, *TEXTS[:3]]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
-        assert worker.stdout.readline() == b"three\n"
-        with pytest.raises(filelock.Timeout):
-            filelock.FileLock(f"{entry.folder}.lock", timeout=0).acquire()
-        worker.kill()
-    assert fill(entry, TEXTS) == 7
-    assert entries()[0]["texts"] == 10

@@ -15,11 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thawline.backbones import Backbone, Stack, attention
+from thawline.backbones import POOLINGS, Backbone, Stack, attention
 from thawline.compat import pick_device, pick_dtype, release_memory
-from thawline.config import PrefixConfig
+from thawline.config import ComputeConfig
+from thawline.data import Text
 from thawline.progress import Reporter
-from thawline.store import Entry, StoreKey
+from thawline.store import KEY_BYTES, Entry, StoreKey
 from thawline.tokens import TokenizedTexts, padding_density, plan_batches, tokenize
 
 
@@ -47,9 +48,9 @@ class PassReport:
         return self.tokens / self.padded if self.padded else None
 
 
-def open_entry(backbone: Backbone, max_length: int, side: str, config: PrefixConfig) -> Entry:
+def open_entry(backbone: Backbone, max_length: int, side: str, config: ComputeConfig) -> Entry:
     """Open the store's entry for a backbone's pooled states under these settings."""
-    dtype = pick_dtype(config.dtype, pick_device())
+    dtype = pick_dtype(config.dtype, pick_device(config.device))
     key = StoreKey(backbone.digest(), max_length, side, dtype)
     return Entry(key, name=backbone.name)
 
@@ -57,16 +58,28 @@ def open_entry(backbone: Backbone, max_length: int, side: str, config: PrefixCon
 def ensure_states(
     entry: Entry,
     backbone: Backbone,
-    texts: Sequence[str],
-    config: PrefixConfig,
+    texts: Sequence[Text],
+    config: ComputeConfig,
     report: PassReport,
     reporter: Reporter,
 ) -> None:
-    """Make sure that the store holds every text's pooled states, computing those that it lacks."""
+    """Make sure that the entry has every text's pooled states, computing those that it lacks.
+
+    Where the store has no room for them or cannot be written, they stay in the entry's memory and
+    a warning says so. A store that has them all is only read.
+
+    Raises:
+        ThawlineError: neither the store nor memory has room for the states.
+    """
     if not entry.missing(texts):
+        entry.mend()
         return
-    with entry.filling():
+    with entry.filling(reporter.note):
         missing = [texts[position] for position in entry.missing(texts)]
+        if not missing:  # another process has computed them meanwhile
+            return
+        size = len(missing) * _bytes_per_text(backbone.stack, entry.key.dtype)
+        entry.plan(len(missing), size, config.store_limit, reporter.note)
         start = time.perf_counter()
         with reporter.task("tokenising", len(missing)) as advance:
             tokens = tokenize(
@@ -76,20 +89,13 @@ def ensure_states(
                 truncation_side=entry.key.truncation_side,
                 advance=advance,
             )
+        release_memory()
         tokenised = time.perf_counter()
         report.seconds["tokenising"] += tokenised - start
         batches = plan_batches(
             tokens.lengths, tokens_per_batch=config.tokens_per_batch, density=config.density
         )
-        # Progress counts tokens: a batch of long texts takes longer than one of short ones.
-        with reporter.task("frozen prefix", int(tokens.lengths.sum())) as advance:
-            pending: list[tuple[NDArray[np.int64], Tensor]] = []
-            for batch, states in _pooled_states(backbone.stack, tokens, batches, entry.key.dtype):
-                pending.append((batch, states))
-                advance(int(tokens.lengths[batch].sum()))
-                if sum(len(positions) for positions, _ in pending) >= config.rows_per_chunk:
-                    _flush(entry, missing, pending)
-            _flush(entry, missing, pending)
+        _fill(entry, backbone.stack, missing, tokens, batches, config, reporter)
         report.seconds["prefix"] += time.perf_counter() - tokenised
         report.texts += len(missing)
         report.tokens += int(tokens.lengths.sum())
@@ -98,8 +104,37 @@ def ensure_states(
         report.flops += matmul_flops(backbone.stack, tokens.lengths)
 
 
+def _fill(
+    entry: Entry,
+    stack: Stack,
+    texts: Sequence[Text],
+    tokens: TokenizedTexts,
+    batches: Sequence[NDArray[np.int64]],
+    config: ComputeConfig,
+    reporter: Reporter,
+) -> None:
+    """Compute all batches, adding a chunk to the entry whenever there is enough for one."""
+    dtype, device = entry.key.dtype, pick_device(config.device)
+    rows = max(1, config.bytes_per_chunk // _bytes_per_text(stack, dtype))
+    # Progress counts tokens: a batch of long texts takes longer than one of short ones.
+    with reporter.task("frozen prefix", int(tokens.lengths.sum())) as advance:
+        pending: list[tuple[NDArray[np.int64], Tensor]] = []
+        for batch, states in _pooled_states(stack, tokens, batches, dtype, device):
+            pending.append((batch, states))
+            advance(int(tokens.lengths[batch].sum()))
+            if sum(len(each) for each, _ in pending) >= min(rows, config.rows_per_chunk):
+                _flush(entry, texts, pending)
+        _flush(entry, texts, pending)
+
+
+def _bytes_per_text(stack: Stack, dtype: str) -> int:
+    """Return the size of one text's pooled states, and of its key, in the store."""
+    values = (stack.depth + 1) * len(POOLINGS) * stack.hidden_size
+    return values * int(getattr(torch, dtype).itemsize) + KEY_BYTES
+
+
 def _flush(
-    entry: Entry, texts: Sequence[str], pending: list[tuple[NDArray[np.int64], Tensor]]
+    entry: Entry, texts: Sequence[Text], pending: list[tuple[NDArray[np.int64], Tensor]]
 ) -> None:
     if pending:
         positions = np.concatenate([batch for batch, _ in pending])
@@ -109,10 +144,13 @@ def _flush(
 
 
 def _pooled_states(
-    stack: Stack, tokens: TokenizedTexts, batches: Sequence[NDArray[np.int64]], dtype: str
+    stack: Stack,
+    tokens: TokenizedTexts,
+    batches: Sequence[NDArray[np.int64]],
+    dtype: str,
+    device: str,
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
     """Yield each batch with its states, ``(batch, stages, 3, hidden)`` on the CPU."""
-    device = pick_device()
     frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
     if device == "cpu" and frozen.family.sees_all:
         frozen.model.set_attn_implementation(attention.NAME)
@@ -136,8 +174,8 @@ def run_batches(
 
     @torch.inference_mode()
     def compute(batch: NDArray[np.int64]) -> Tensor:
-        ids, mask = tokens.batch(batch)
-        pooled: Tensor = own.stack.pooled(ids.to(device), None if mask is None else mask.to(device))
+        inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
+        pooled: Tensor = own.stack.pooled(inputs)
         return pooled.cpu()
 
     workers = torch.get_num_threads() if device == "cpu" else 1

@@ -1,0 +1,176 @@
+"""Toy states of texts, and fills of an entry that other processes run.
+
+Those processes come from a server that has imported torch and this module once and forks: a child
+is there in milliseconds. The fixtures' environment does not reach it, so a root is handed over.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import warnings
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from thawline.backbones import POOLINGS
+from thawline.store import Entry, StoreKey, text_key
+
+KEY = StoreKey(backbone="b" * 64, max_length=40, truncation_side="right", dtype="float32")
+STAGES, HIDDEN = 5, 6
+TEXTS = [f"film {number}" for number in range(10)]
+ROWS = 4
+"""Texts in a chunk: the ten above make three."""
+
+
+def states_of(texts: list[str], dtype: torch.dtype = torch.float32) -> Tensor:
+    """States ``(texts, stages, 3, hidden)`` that follow from each text alone."""
+    rows = []
+    for text in texts:
+        generator = torch.Generator().manual_seed(int.from_bytes(text_key(text)[:6]))
+        rows.append(torch.randn(STAGES, 3, HIDDEN, generator=generator))
+    return torch.stack(rows).to(dtype)
+
+
+def fill(
+    entry: Entry,
+    texts: list[str],
+    rows: int = ROWS,
+    dtype: torch.dtype = torch.float32,
+    after_chunk=lambda: None,
+    limit: int | None = None,
+    tell=lambda line: None,
+) -> int:
+    """Add what is missing, in chunks; return the number of texts that were."""
+    with entry.filling(tell):
+        missing = [texts[position] for position in entry.missing(texts)]
+        if missing:
+            entry.plan(len(missing), states_of(missing, dtype).nbytes, limit, tell)
+        for start in range(0, len(missing), rows):
+            part = missing[start : start + rows]
+            entry.add(part, states_of(part, dtype))
+            after_chunk()
+    return len(missing)
+
+
+def expected(texts: list[str], stages: tuple[int, ...], pooling: str) -> Tensor:
+    states = states_of(texts)[:, :, POOLINGS.index(pooling)]
+    return torch.cat([states[:, stage] for stage in stages], dim=1)
+
+
+def everything(entry: Entry, texts: list[str], pooling: str = "mean") -> Tensor:
+    features = entry.features(texts, range(STAGES), pooling)
+    return features.take(torch.arange(len(texts)))
+
+
+def is_right(entry: Entry, texts: list[str]) -> bool:
+    """Whether an entry holds each text's states, all poolings of all stages."""
+    whole = tuple(range(STAGES))
+    return not entry.missing(texts) and all(
+        torch.equal(everything(entry, texts, pooling), expected(texts, whole, pooling))
+        for pooling in POOLINGS
+    )
+
+
+def chunk_files(entry: Entry) -> list[Path]:
+    return sorted(entry.folder.glob("*.safetensors"))
+
+
+# Processes
+
+
+class Child:
+    """A process that runs one of the functions below; its first argument is a connection to us."""
+
+    def __init__(self, work, *arguments: object) -> None:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["pytest", "torch", "thawline.store", __name__])
+        self.connection, theirs = context.Pipe()
+        self.process = context.Process(target=work, args=(theirs, *arguments))
+        self.process.start()
+        theirs.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+        assert self.process.exitcode == -signal.SIGKILL
+
+    def result(self):
+        """What the function sent, once it has ended well."""
+        received = self.connection.recv()
+        self.process.join()
+        assert self.process.exitcode == 0
+        return received
+
+
+def fill_on_command(connection: Connection, root: Path, texts: list[str], rows: int) -> None:
+    """Fill, saying so after each chunk and waiting to be told to go on; then check the contents."""
+
+    def wait() -> None:
+        connection.send("added")
+        connection.recv()
+
+    entry = Entry(KEY, root=root)
+    computed = fill(entry, texts, rows, after_chunk=wait)
+    connection.send((computed, is_right(entry, texts)))
+
+
+def fill_until_byte(
+    connection: Connection, root: Path, texts: list[str], rows: int, size: int
+) -> None:
+    """Fill, and be killed by the kernel when a file is to grow beyond this size."""
+    import resource
+
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+    fill(Entry(KEY, root=root), texts, rows)
+    connection.send("not killed")
+
+
+def add_much(connection: Connection, root: Path, hidden: int) -> None:
+    """Add one chunk that takes a while to write, when told to."""
+    entry = Entry(KEY, root=root)
+    states = torch.zeros(1, STAGES, 3, hidden)
+    with entry.filling():
+        connection.send("ready")
+        connection.recv()
+        entry.add(["film"], states)
+
+
+def fill_where_it_may_not_be_possible(
+    connection: Connection,
+    root: Path,
+    texts: list[str],
+    largest_file: int | None,
+    limit: int | None,
+) -> None:
+    """Fill with no more rights than the folder's permissions give; send all that was told."""
+    drop_privileges()
+    if largest_file is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    told: list[str] = []
+    entry = Entry(KEY, root=root)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        computed = fill(entry, texts, limit=limit, tell=told.append)
+    warned = [str(warning.message) for warning in caught]
+    digest = entry.digest(texts)
+    writable = os.access(root, os.W_OK, effective_ids=True)
+    connection.send((computed, is_right(entry, texts), warned, told, digest, writable))
+
+
+def drop_privileges() -> None:
+    """Give up root's right to write where permissions forbid it (Linux; others do not have it)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "capset"):
+        version_3, this_process = 0x20080522, 0
+        header = (ctypes.c_uint32 * 2)(version_3, this_process)
+        nothing = (ctypes.c_uint32 * 6)()
+        assert libc.capset(header, nothing) == 0, os.strerror(ctypes.get_errno())
