@@ -10,8 +10,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from command_line import ProverHere, thawline, write_set, write_table
+from safetensors.numpy import load_file
 
 from thawline import __version__
+from thawline.config import TrainingConfig
+from thawline.settings import resolve
 
 TRAIN, TEST = 80, 32
 NAMED = ("--labels", "neg,pos")
@@ -117,7 +120,9 @@ def test_the_record_has_the_names_that_scripts_rely_on(real):
 
 def test_the_record_says_what_was_run_on_what(real, toy_backbone):
     record = json.loads(real.out)
-    assert record["config"] == json.loads((real.run / "config.json").read_text())
+    assert record["config"] == json.loads(
+        json.dumps(resolve(file=real.run / "config.toml").to_dict())
+    )
     assert record["config"]["backbone"] == str(toy_backbone())
     assert record["config"]["data"]["labels"] == ["neg", "pos"]
     assert record["config"]["training"]["batch_size"] == 16
@@ -133,7 +138,7 @@ def test_the_record_says_what_was_run_on_what(real, toy_backbone):
 def test_fit_makes_these_files(real):
     names = {path.name for path in real.run.iterdir()}
     assert names == {
-        *("record.json", "config.json", "model", "before_after.png", "before_after.svg"),
+        *("record.json", "config.toml", "model", "before_after.png", "before_after.svg"),
     }
     assert {"config.json", "model.safetensors", "tokenizer.json", "thawline.json"} <= {
         path.name for path in (real.run / "model").iterdir()
@@ -238,6 +243,55 @@ def test_a_run_without_out_gets_a_new_folder_below_runs(data, toy_backbone):
     folders = sorted(Path("runs").iterdir())
     assert len(folders) == 2
     assert all("-reviews-head" in folder.name for folder in folders)
+
+
+# -- settings -----------------------------------------------------------------------------------
+
+
+def test_the_config_of_a_run_makes_the_same_run_again(fit):
+    wide = ("--head", "mlp:4", "--epochs", "2", "--limit", "40,20", "--seed", "3")
+    first = fit("--json", *NAMED, *wide, "--set", "head.dropout=0.3", "--set", "metrics.bins=7")
+    assert first.code == 0, first.err
+    again = thawline("fit", "--config", "run/config.toml", "--out", "again", "--json")
+    assert again.code == 0, again.err
+    for part in ("config", "data", "store", "baseline", "validation", "test"):
+        assert first.json[part] == again.json[part], part
+    assert again.json["config"]["head"]["dropout"] == 0.3
+    weights = [load_file(f"{run}/model/model.safetensors") for run in ("run", "again")]
+    assert weights[0].keys() == weights[1].keys()
+    assert all(np.array_equal(weights[0][name], weights[1][name]) for name in weights[0])
+    texts = [Path(run, "config.toml").read_text() for run in ("run", "again")]
+    assert texts[0] == texts[1]
+
+
+def test_what_stands_on_the_command_line_wins_over_the_file_and_the_file_over_the_default(
+    data, toy_backbone, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr("thawline.job.fit_run", lambda config, *rest: seen.append(config) or {})
+    Path("own.toml").write_text(
+        f"seed = 7\nbackbone = '{toy_backbone()}'\n[data]\ndata = '{data}'\nlimit = [9, 9]\n"
+        "[training]\nepochs = 5\nbatch_size = 32\n[head]\nstandardise = false\n"
+    )
+    # --batch-size is given its very default: it was really given, and wins.
+    given = ("--batch-size", "16", "--set", "training.lr=0.5", "--standardise", "--small")
+    done = thawline("fit", "--config", "own.toml", *given, "--json")
+    assert done.code == 0, done.err
+    (config,) = seen
+    assert (config.training.batch_size, config.training.lr) == (16, 0.5)
+    assert config.head.standardise is True
+    assert config.data.limit == (4_000, 2_000)
+    assert (config.seed, config.training.epochs) == (7, 5)
+    assert (config.data.data, config.backbone) == (str(data), str(toy_backbone()))
+    assert config.training.weight_decay == TrainingConfig.weight_decay
+
+
+def test_info_takes_a_config_too(toy_backbone):
+    Path("own.toml").write_text(f"backbone = '{toy_backbone()}'\n[data]\nlabels = ['a', 'b', 'c']")
+    done = thawline("info", "--config", "own.toml", "--set", "head.features=4", "--json")
+    assert done.code == 0, done.err
+    assert done.json["features"] == [4]
+    assert done.json["parameters"]["trainable"] == 3 * 33
 
 
 # -- predict ------------------------------------------------------------------------------------
@@ -438,7 +492,10 @@ def test_the_command_and_the_module_are_the_same(command):
 
 WRONG_FITS = [
     ("--strategy haed", "did you mean 'head'?"),
-    ("--strategy last:9", "the blocks of this backbone, found 'last:9'; give a smaller k"),
+    (
+        "--strategy last:9",
+        "found 'last:9'; give k of at most 4",
+    ),
     ("--strategy last:1", "found 'last:1', which is not built yet; use --strategy head"),
     ("--strategy lora:r=4,alpha=32", "which is not built yet"),
     ("--strategy full", "'full', which is not built yet"),
@@ -447,28 +504,37 @@ WRONG_FITS = [
     ("--strategy lora:rank=4", "found 'rank=4' in 'lora:rank=4'"),
     ("--strategy lora:r=0", "expected r to be a whole number above 0"),
     ("--head liner", "did you mean 'linear'?"),
-    ("--head mlp:0", "a whole number above 0, found 'mlp:0'; write --head mlp:64"),
+    ("--head mlp:0", "a whole number from 1 to 1,000,000, found 'mlp:0'; write --head mlp:64"),
     ("--head native --pooling mean", "expected --pooling first, what the native head of bert does"),
     ("--pooling maen", "did you mean 'mean'?"),
     ("--features 5", "a stage from 0 to 4, found '5'; give at most 4"),
     ("--features lsat", "did you mean 'last'?"),
     ("--head native --features 1", "a native head reads the last stage"),
-    ("--epochs 1 --lr -1", "expected a learning rate above 0, found -1.0"),
-    ("--epochs 1 --lr 0", "expected a learning rate above 0, found 0.0"),
-    ("--epochs 1 --lr nan", "expected a learning rate above 0, found nan"),
-    ("--epochs 1 --lr inf", "expected a learning rate above 0, found inf"),
+    ("--epochs 1 --lr -1", "--lr to be a number above 0 and at most 1,000,000, found -1.0"),
+    ("--epochs 1 --lr 0", "at most 1,000,000, found 0.0; mend it, or leave it out"),
+    ("--epochs 1 --lr nan", "at most 1,000,000, found NaN; mend it, or leave it out"),
+    ("--epochs 1 --lr inf", "at most 1,000,000, found Infinity; mend it, or leave it out"),
+    ("--epochs 1 --lr 1e39", "at most 1,000,000, found 1e+39; mend it, or leave it out"),
     ("--lr 0.1", "found --lr 0.1 alone; add --epochs 3, or leave --lr out"),
-    ("--max-length 0", "expected a --max-length from 3 to 40 tokens"),
-    ("--max-length 2", "expected a --max-length from 3 to 40 tokens"),
+    ("--max-length 0", "expected a --max-length from 4 to 40 tokens"),
+    ("--max-length 3", "expected a --max-length from 4 to 40 tokens"),
     ("--max-length 41", "found 41; give --max-length 40 or leave it out"),
-    ("--batch-size 0", "expected at least 1 text in a step, found 0"),
-    ("--epochs 0", "expected at least 1 epoch, found 0"),
-    ("--seed -1", "expected a seed of at least 0, found -1"),
+    ("--batch-size 0", "--batch-size to be a whole number from 1 to 2,147,483,647, found 0"),
+    ("--epochs 0", "expected --epochs to be a whole number from 1 to 2,147,483,647, found 0"),
+    ("--seed -1", "expected --seed to be a whole number from 0 to 4,294,967,295, found -1"),
+    ("--seed 4294967296", "to 4,294,967,295, found 4294967296; mend it, or leave it out for 0"),
     ("--limit 5", "expected --limit as two whole numbers, N,M, found '5'"),
     ("--limit 5,many", "found '5,many'; write --limit 4000,2000"),
     ("--limit=-5,5", "found '-5,5'"),
-    ("--limit 0,5", "expected a limit of at least 1 row"),
+    ("--limit 0,5", "--limit to be a list of 2 whole numbers, each from 1 to 2,147,483,647"),
     ("--small --limit 20,10", "expected --small or --limit, found both; leave one of them out"),
+    ("--device gpu", "expected a device, found 'gpu'; did you mean 'cpu'?"),
+    ("--set training.lrr=1", "found --set training.lrr; did you mean 'training.lr'?"),
+    ("--set lr", "expected --set with key=value, found 'lr'; write --set training.lr=1e-3"),
+    ("--lr 1 --set training.lr=1", "expected --lr or --set training.lr, found both; leave one"),
+    ("--set tokens.add_prefix_space=true", "a tokenizer with the option add_prefix_space in '"),
+    ("--config none.toml", "expected --config as a TOML file, found no file 'none.toml'; give a"),
+    ("--config a-file", "expected TOML in 'a-file', found "),
     ("--dtype bfloat", "expected a dtype, found 'bfloat'; did you mean 'bfloat16'?"),
     ("--truncation-side up", "give --truncation-side left or right"),
     ("--labels neg,pos,odd", "expected 2 label names, for the labels 0, 1, found 3"),
@@ -550,13 +616,21 @@ def test_texts_that_are_no_unicode_are_refused(real):
 
 def test_a_place_that_the_system_refuses_is_one_line(fit, monkeypatch):
     Path("a-file").write_text("mine")
-    monkeypatch.setenv("THAWLINE_HOME", str(Path("a-file/home").absolute()))
-    done = fit()
+    done = fit("--out", "a-file/run")
     assert done.code == 2
     last = done.err.splitlines()[-1]
-    assert last.startswith("error: expected files that can be read and written, found ")
-    assert "a-file/home" in last
+    assert last.startswith("error: expected ")
+    assert "a-file" in last
     assert "Traceback" not in done.err
+
+
+def test_a_store_that_cannot_be_written_is_told_and_the_fit_goes_on(fit, monkeypatch):
+    Path("a-file").write_text("mine")
+    monkeypatch.setenv("THAWLINE_HOME", str(Path("a-file/home").absolute()))
+    done = fit()
+    assert done.code == 0
+    assert "states stay in memory for this run" in " ".join(done.err.split())
+    assert "set THAWLINE_HOME to a folder that can be written" in " ".join(done.err.split())
 
 
 @pytest.mark.parametrize("arguments", [("--debug", "predict", "x"), ("predict", "x", "--debug")])
@@ -582,7 +656,8 @@ def test_an_interrupted_fit_exits_with_130_and_is_recorded_as_failed(fit, monkey
 
 
 def test_a_loss_that_is_not_finite_is_one_line_and_recorded_as_failed(fit):
-    done = fit("--head", "mlp:4", "--epochs", "2", "--batch-size", "4", "--lr", "1e30")
+    huge = ("--lr", "1e6", "--set", "training.weight_decay=1e6")
+    done = fit("--head", "mlp:4", "--epochs", "2", "--batch-size", "4", *huge)
     assert (done.code, done.out) == (2, "")
     error = [line for line in done.err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1

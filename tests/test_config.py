@@ -3,26 +3,29 @@
 from __future__ import annotations
 
 import inspect
-import json
 from dataclasses import FrozenInstanceError, fields, is_dataclass
 from typing import Any
 
 import pytest
 import typer.main
 
-from thawline import TextClassifier, cli, config
+from thawline import TextClassifier, cli, config, options
 from thawline.config import (
+    ComputeConfig,
     Config,
     DataConfig,
     HeadConfig,
     LoraConfig,
-    PrefixConfig,
     TokensConfig,
     TrainingConfig,
 )
 from thawline.strategies import Lora
 
-CLASSES = [kind for kind in vars(config).values() if is_dataclass(kind)]
+CLASSES = [
+    kind
+    for kind in vars(config).values()
+    if is_dataclass(kind) and kind.__module__ == config.__name__
+]
 
 SHARED: dict[str, tuple[Any, str]] = {
     "backbone": (Config, "backbone"),
@@ -36,7 +39,8 @@ SHARED: dict[str, tuple[Any, str]] = {
     "epochs": (TrainingConfig, "epochs"),
     "batch_size": (TrainingConfig, "batch_size"),
     "lr": (TrainingConfig, "lr"),
-    "dtype": (PrefixConfig, "dtype"),
+    "dtype": (ComputeConfig, "dtype"),
+    "device": (ComputeConfig, "device"),
     "labels": (DataConfig, "labels"),
 }
 """What the command line and `TextClassifier` call a setting, and where its default lives."""
@@ -51,8 +55,9 @@ FIT = SHARED | {
     "text": (DataConfig, "text"),
     "label": (DataConfig, "label"),
     "limit": (DataConfig, "limit"),
+    "store_limit": (ComputeConfig, "store_limit"),
 }
-NO_SETTING = {"small", "out", "as_json"}
+NO_SETTING = {"small", "config_file", "overrides", "out", "as_json"}
 """Options of `fit` that say what to do, not how."""
 
 
@@ -60,14 +65,13 @@ def default(place: tuple[Any, str]) -> Any:
     return getattr(*place)
 
 
-def tuples(values: dict[str, Any]) -> dict[str, Any]:
-    """Return values read from JSON with their lists as the tuples that they were."""
-    return {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
+def at(settings: Config, key: str) -> Any:
+    for part in key.split("."):
+        settings = getattr(settings, part)
+    return settings
 
 
-def options(verb: str) -> dict[str, Any]:
+def options_of(verb: str) -> dict[str, Any]:
     command = typer.main.get_command(cli.app).commands[verb]
     return {option.name: option.default for option in command.params}
 
@@ -78,16 +82,6 @@ def test_every_config_is_frozen(kind: Any) -> None:
     name = fields(kind)[0].name
     with pytest.raises(FrozenInstanceError):
         setattr(settings, name, getattr(settings, name))
-
-
-def test_the_whole_config_becomes_json_and_comes_back_the_same() -> None:
-    config = Config(seed=3, data=DataConfig(data="reviews", labels=("neg", "pos"), limit=(4, 2)))
-    read = json.loads(json.dumps(config.to_dict()))
-    rebuilt = {
-        name: type(getattr(config, name))(**tuples(value)) if isinstance(value, dict) else value
-        for name, value in read.items()
-    }
-    assert Config(**rebuilt) == config
 
 
 def test_the_whole_config_holds_each_part_with_its_settings() -> None:
@@ -111,15 +105,25 @@ def test_the_classifier_takes_every_default_from_the_config() -> None:
 
 
 def test_fit_takes_every_default_from_the_config() -> None:
-    taken = {name: value for name, value in options("fit").items() if name not in NO_SETTING}
+    taken = {name: value for name, value in options_of("fit").items() if name not in NO_SETTING}
     assert taken == {name: default(place) for name, place in FIT.items()}
 
 
-@pytest.mark.parametrize("verb", ["info", "evaluate"])
+@pytest.mark.parametrize("verb", ["info", "evaluate", "preflight"])
 def test_the_other_verbs_name_and_default_their_settings_as_fit_does(verb: str) -> None:
-    shared = {name: value for name, value in options(verb).items() if name in FIT}
+    shared = {name: value for name, value in options_of(verb).items() if name in FIT}
     assert shared
     assert shared == {name: default(FIT[name]) for name in shared}
+
+
+def test_each_option_names_the_setting_that_it_has_its_default_from() -> None:
+    for name, place in FIT.items():
+        assert at(Config(), options.SETTINGS[name]) == default(place), name
+
+
+def test_every_option_of_fit_gives_a_value_to_a_setting_or_says_what_to_do() -> None:
+    assert set(options_of("fit")) - set(options.SETTINGS) == NO_SETTING - {"small"}
+    assert set(options.SETTINGS) <= set(options_of("fit"))
 
 
 def test_an_unnamed_setting_of_lora_is_the_config_s() -> None:

@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import sys
-import traceback
-import warnings
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from thawline import __version__
+from thawline import __version__, console
 from thawline import options as opt
-from thawline.compat import bound_kernel_cache, let_idle_threads_sleep
 from thawline.config import (
-    SMALL_RUN,
+    ComputeConfig,
     Config,
     DataConfig,
     HeadConfig,
-    PrefixConfig,
     TokensConfig,
     TrainingConfig,
 )
+from thawline.console import one_line, print_json
 from thawline.errors import ThawlineError
-
-INTERRUPTED = 130
-"""The exit code after Ctrl-C."""
 
 _SETTINGS: dict[str, Any] = {
     "invoke_without_command": True,
@@ -37,10 +29,6 @@ _SETTINGS: dict[str, Any] = {
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, **_SETTINGS)
 store_app = typer.Typer(**_SETTINGS)
 app.add_typer(store_app, name="store")
-
-# typer's own usage errors (no such option, a word where a number belongs …): their base has no
-# public name of its own.
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 
 @app.callback()
@@ -67,6 +55,7 @@ def store_root(context: typer.Context) -> None:
 
 @app.command()
 def fit(
+    context: typer.Context,
     data: opt.Data = DataConfig.data,
     backbone: opt.BackboneName = Config.backbone,
     strategy: opt.StrategyText = Config.strategy,
@@ -85,28 +74,24 @@ def fit(
     seed: opt.Seed = Config.seed,
     text: opt.TextColumn = DataConfig.text,
     label: opt.LabelColumn = DataConfig.label,
-    dtype: opt.Dtype = PrefixConfig.dtype,
+    device: opt.Device = ComputeConfig.device,
+    dtype: opt.Dtype = ComputeConfig.dtype,
+    store_limit: opt.StoreLimit = None,
+    config_file: opt.ConfigFile = None,
+    overrides: opt.Overrides = None,
     out: opt.Out = None,
     as_json: opt.Json = False,
 ) -> None:
     """Adapt a backbone to labelled texts. Evaluate, save and prove the classifier."""
-    config = Config(
-        backbone=backbone,
-        strategy=strategy,
-        seed=seed,
-        data=_data_config(_required(data, "--data"), labels, small, limit, text, label),
-        tokens=TokensConfig(max_length, truncation_side),
-        prefix=PrefixConfig(dtype=dtype),
-        head=HeadConfig(head, pooling, features, standardise),
-        training=TrainingConfig(epochs=epochs, batch_size=batch_size, lr=lr),
-    )
+    config = _config(context, config_file, overrides)
+    _require_data(config)
     from thawline.job import fit_run
     from thawline.progress import TerminalReporter
     from thawline.runs import default_folder
 
     record = fit_run(config, default_folder(config) if out is None else out, TerminalReporter())
     if as_json:
-        _print_json(record)
+        print_json(record)
     else:
         from thawline.report.terminal import print_fit
 
@@ -117,6 +102,7 @@ def fit(
 def predict(
     run: opt.RunPath,
     texts: opt.Texts = None,
+    device: opt.Device = ComputeConfig.device,
     dtype: opt.PredictDtype = "float32",
     as_json: opt.Json = False,
 ) -> None:
@@ -129,11 +115,13 @@ def predict(
     artifact.find(run)  # before standard input is waited for
     given = _given_texts(texts)
     fitted = artifact.load(run)
-    shares = probabilities(text_logits(fitted, given, PrefixConfig(), Reporter(), dtype=dtype))
-    records = prediction_records(fitted, given, shares)
+    read = [_pair(text) for text in given] if fitted.reading.pairs else given
+    compute = ComputeConfig(device=device, dtype=dtype)
+    shares = probabilities(text_logits(fitted, read, compute, Reporter()))
+    records = prediction_records(fitted, read, shares)
     if as_json:
         for record in records:
-            _print_json(record)
+            print_json(record)
     else:
         from thawline.report.terminal import print_predictions
 
@@ -142,6 +130,7 @@ def predict(
 
 @app.command()
 def evaluate(
+    context: typer.Context,
     run: opt.RunPath,
     data: opt.Data = DataConfig.data,
     split: opt.Split = "test",
@@ -149,25 +138,26 @@ def evaluate(
     limit: opt.Limit = None,
     text: opt.TextColumn = DataConfig.text,
     label: opt.LabelColumn = DataConfig.label,
-    dtype: opt.Dtype = PrefixConfig.dtype,
+    device: opt.Device = ComputeConfig.device,
+    dtype: opt.Dtype = ComputeConfig.dtype,
+    store_limit: opt.StoreLimit = None,
     as_json: opt.Json = False,
 ) -> None:
     """Score a saved classifier. Without --data: on the run's own rows of --split."""
-    from thawline.job import evaluate_run
-    from thawline.progress import TerminalReporter
-
-    config = None
-    if data is not None:
-        config = _data_config(data, None, small, limit, text, label)
-    elif small or any(option is not None for option in (limit, text, label)):
+    config = _config(context)
+    if data is None and config.data != DataConfig():
         raise ThawlineError(
             "--data beside --small, --limit, --text or --label",
             "no --data, which means the run's own rows",
             "add --data, or leave the others out",
         )
-    scores = evaluate_run(run, config, split, PrefixConfig(dtype=dtype), TerminalReporter())
+    from thawline.job import evaluate_run
+    from thawline.progress import TerminalReporter
+
+    named = None if data is None else config.data
+    scores = evaluate_run(run, named, split, config.compute, TerminalReporter())
     if as_json:
-        _print_json(scores)
+        print_json(scores)
     else:
         from thawline.report.terminal import print_evaluation
 
@@ -176,26 +166,61 @@ def evaluate(
 
 @app.command()
 def info(
+    context: typer.Context,
     backbone: opt.BackboneName = Config.backbone,
     strategy: opt.StrategyText = Config.strategy,
     labels: opt.LabelNames = None,
     head: opt.HeadText = HeadConfig.head,
     pooling: opt.Pooling = HeadConfig.pooling,
     features: opt.FeaturesText = HeadConfig.features,
+    config_file: opt.ConfigFile = None,
+    overrides: opt.Overrides = None,
     as_json: opt.Json = False,
 ) -> None:
     """Print stages, thaw line and what would train. No data is needed."""
+    config = _config(context, config_file, overrides)
     from thawline.describe import describe
 
-    names = ("0", "1") if labels is None else _names(labels)
-    config = Config(backbone, strategy, head=HeadConfig(head, pooling, features))
-    described = describe(config, n_labels=len(names))
+    names = config.data.labels
+    described = describe(config, n_labels=2 if names is None else len(names))
     if as_json:
-        _print_json(described)
+        print_json(described)
     else:
         from thawline.report.terminal import print_info
 
         print_info(described)
+
+
+@app.command()
+def preflight(
+    context: typer.Context,
+    data: opt.Data = DataConfig.data,
+    backbone: opt.BackboneName = Config.backbone,
+    labels: opt.LabelNames = None,
+    small: opt.Small = False,
+    limit: opt.Limit = None,
+    max_length: opt.MaxLength = TokensConfig.max_length,
+    truncation_side: opt.TruncationSide = TokensConfig.truncation_side,
+    text: opt.TextColumn = DataConfig.text,
+    label: opt.LabelColumn = DataConfig.label,
+    against: opt.Against = None,
+    config_file: opt.ConfigFile = None,
+    overrides: opt.Overrides = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Look at a set before a fit. Classes, lengths in tokens, duplicates, leakage."""
+    config = _config(context, config_file, overrides)
+    _require_data(config)
+    from thawline.preflight import preflight as look_at
+    from thawline.progress import TerminalReporter
+
+    report = look_at(config, TerminalReporter(), against)
+    if as_json:
+        print_json(report)
+    else:
+        from thawline.report.terminal import print_preflight
+
+        print_preflight(report)
 
 
 @store_app.command("ls")
@@ -206,7 +231,7 @@ def store_ls(as_json: opt.Json = False) -> None:
     found = store.entries()
     if as_json:
         for entry in found:
-            _print_json(entry)
+            print_json(entry)
     else:
         from thawline.report.terminal import print_store
 
@@ -220,50 +245,28 @@ def store_clear(as_json: opt.Json = False) -> None:
 
     freed = store.clear()
     if as_json:
-        _print_json({"freed_bytes": freed})
+        print_json({"freed_bytes": freed})
     else:
         typer.echo(f"freed {freed / 1e6:,.1f} MB in {store.home() / 'store'}")
+        left = len(store.entries())
+        if left:
+            typer.echo(f"left {left} that another process is filling or reading")
 
 
-def _data_config(
-    data: str,
-    labels: str | None,
-    small: bool,
-    limit: str | None,
-    text: str | None,
-    label: str | None,
-) -> DataConfig:
-    if small and limit is not None:
-        raise ThawlineError("--small or --limit", "both", "leave one of them out")
-    path = Path(data)
-    return DataConfig(
-        data=str(path.absolute()) if path.exists() else data,
-        text=text,
-        label=label,
-        labels=None if labels is None else _names(labels),
-        limit=SMALL_RUN if small else _rows(limit),
-    )
+def _config(
+    context: typer.Context, file: Path | None = None, overrides: list[str] | None = None
+) -> Config:
+    """Return what the options, ``--set`` and ``--config`` of a verb make together."""
+    from thawline.settings import resolve
+
+    given = opt.given(context)
+    return resolve(given, file=file, overrides=[] if overrides is None else overrides)
 
 
-def _required(value: str | None, option: str) -> str:
-    if value is None:
-        raise ThawlineError(option, "none", f"add {option} with a set's name, a file or a folder")
-    return value
-
-
-def _names(labels: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in labels.split(","))
-
-
-def _rows(limit: str | None) -> tuple[int, int] | None:
-    if limit is None:
-        return None
-    train, comma, test = limit.partition(",")
-    if comma and train.strip().isdecimal() and test.strip().isdecimal():
-        return int(train), int(test)
-    raise ThawlineError(
-        "--limit as two whole numbers, N,M", f"'{limit}'", "write --limit 4000,2000"
-    )
+def _require_data(config: Config) -> None:
+    if config.data.data is None:
+        mend = "add --data with a set's name, a file or a folder"
+        raise ThawlineError("--data", "none", mend)
 
 
 def _given_texts(texts: list[str] | None) -> list[str]:
@@ -277,55 +280,17 @@ def _given_texts(texts: list[str] | None) -> list[str]:
     return given
 
 
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-    sys.stdout.flush()
-
-
-def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
-    sys.stderr.write(f"warning: {_one_line(message)}\n")
-
-
-def _one_line(message: object) -> str:
-    return " ".join(str(message).split())
-
-
-def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
-    """Take ``--debug`` out, wherever it stands before a ``--``."""
-    end = arguments.index("--") if "--" in arguments else len(arguments)
-    options = [argument for argument in arguments[:end] if argument != "--debug"]
-    return options + arguments[end:], len(options) < end
-
-
-def _explain(error: Exception) -> str:
-    """Return one line that says what was wrong and how to mend it."""
-    if isinstance(error, _UsageError):
-        context: typer.Context | None = getattr(error, "ctx", None)
-        verb = "thawline" if context is None else context.command_path
-        message = error.format_message()  # type: ignore[attr-defined]
-        return f"{_one_line(message).rstrip('.')}; see {verb} --help"
-    if isinstance(error, OSError):
-        place = "" if error.filename is None else f" ('{error.filename}')"
-        found = f"{error.strerror or _one_line(error)}{place}"
-        mend = "mend that, or add --debug to see where it happened"
-        return str(ThawlineError("files that can be read and written", found, mend))
-    return str(error)
+def _pair(text: str) -> tuple[str, str]:
+    first, tab, second = text.partition("\t")
+    if not tab:
+        raise ThawlineError(
+            "pairs of texts, as this classifier learnt from",
+            f"'{one_line(text)}' alone",
+            "write the two with a tab between them",
+        )
+    return first, second
 
 
 def main() -> None:
-    """Run the command line: an error that the user can mend is one line and exit code 2."""
-    warnings.showwarning = _show_warning
-    bound_kernel_cache()
-    let_idle_threads_sleep()
-    arguments, debug = _split_debug(sys.argv[1:])
-    command: Callable[..., Any] = typer.main.get_command(app)
-    try:
-        code = command(arguments, prog_name="thawline", standalone_mode=False)
-    except (ThawlineError, _UsageError, OSError) as error:
-        if debug:
-            traceback.print_exc()
-        sys.stderr.write(f"error: {_explain(error)}\n")
-        code = 2
-    if code == INTERRUPTED:
-        sys.stderr.write("interrupted\n")
-    sys.exit(code)
+    """Run the command line."""
+    console.run(app)

@@ -1,14 +1,36 @@
 """Every default of Thawline, in frozen dataclasses: one for each room that has settings.
 
-A default is written here and nowhere else: the command line and `TextClassifier` take theirs
-from the class attributes below. ``None`` means "decided from what is known later", and the
-comment beside it says how. This module imports nothing heavy, so that ``--help`` is quick.
+A default is written here and nowhere else, and so is its range: the command line and
+`TextClassifier` take their defaults from the class attributes below, and `settings.py` checks
+values against the annotations. ``None`` means "decided from what is known later", and the comment
+beside it says how. This module imports nothing heavy, so that ``--help`` is quick.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge, Gt, Le, Lt, MinLen
+
+Count = Annotated[int, Ge(1), Le(2**31 - 1)]
+"""How many of something; what is above this no library here can count to."""
+
+Bytes = Annotated[int, Ge(0), Le(2**63 - 1)]
+"""A size. The command line reads one as people write it, 20GB or 512MiB."""
+
+Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
+"""The seeds that scikit-learn takes; torch and NumPy's generators take larger ones too."""
+
+Share = Annotated[float, Gt(0), Lt(1)]
+"""A part of a whole: never nothing and never all of it."""
+
+Rate = Annotated[float, Gt(0), Le(1e6)]
+"""A factor of a training step. AdamW's first step multiplies a learning rate by ten, and that must
+still be a finite fp32 number; nothing is learnt long before it is not."""
+
+Penalty = Annotated[float, Ge(0), Le(1e6)]
+"""How strongly large weights are held down, 0 not at all."""
 
 SMALL_RUN = (4_000, 2_000)
 """Rows of train and test in the small run of the original tutorials (``--small``)."""
@@ -22,12 +44,12 @@ class DataConfig:
     """Where the labelled texts come from and which rows are used."""
 
     data: str | None = None  # a set's name, a hub id, a file or a folder
-    text: str | None = None  # the text column; None: found by the common names
+    text: str | None = None  # the text column, or two for pairs: a,b; None: by the common names
     label: str | None = None  # the label column; None: found by the common names
     labels: tuple[str, ...] | None = None  # names, in ascending order of integer labels
-    limit: tuple[int, int] | None = None  # rows of train (validation comes out of them) and test
-    validation_share: float = 0.1  # of train, where the source has no validation split
-    test_share: float = 0.2  # of everything, where the source has no test split
+    limit: tuple[Count, Count] | None = None  # rows of train, validation counted, and of test
+    validation_share: Share = 0.1  # of train, where the source has no validation split
+    test_share: Share = 0.2  # of everything, where the source has no test split
 
 
 @dataclass(frozen=True)
@@ -36,6 +58,9 @@ class TokensConfig:
 
     max_length: int | None = None  # tokens; None: 512, or the model's limit where that is lower
     truncation_side: str = "right"  # the side that is cut off
+    add_prefix_space: bool | None = None  # before the first word; None: as the tokenizer has it
+    do_lower_case: bool | None = None  # None: as the tokenizer has it
+    strip_accents: bool | None = None  # None: as the tokenizer has it
 
 
 LEARNING_RATES = {"head": 1e-3}
@@ -47,15 +72,21 @@ EPOCHS = 3
 DEFAULT_MAX_LENGTH = 512
 """Tokens kept of each text unless told otherwise."""
 
+STORE_SHARE = 0.25
+"""The part of the disk, of what is free and what the store holds, that the store may take."""
+
 
 @dataclass(frozen=True)
-class PrefixConfig:
-    """How the frozen part is run and its outputs are stored."""
+class ComputeConfig:
+    """What models are run on, and how the frozen part's outputs are stored."""
 
+    device: str = "auto"  # cuda, mps, cpu; auto: the first of these that this machine has
     dtype: str = "auto"  # float32, bfloat16; auto: bfloat16 where this machine is faster with it
-    tokens_per_batch: int = 4_096
-    density: float = 0.99  # the least share of real tokens in a batch
-    rows_per_chunk: int = 1_024  # texts in one file of the store
+    tokens_per_batch: Count = 4_096
+    density: Annotated[float, Gt(0), Le(1)] = 0.99  # the least share of real tokens in a batch
+    rows_per_chunk: Count = 1_024  # texts in one file of the store, …
+    bytes_per_chunk: Count = 64 * 2**20  # … fewer where their states would pass this size
+    store_limit: Bytes | None = None  # of the whole store; None: `STORE_SHARE` of its disk
 
 
 @dataclass(frozen=True)
@@ -66,7 +97,7 @@ class HeadConfig:
     pooling: str | None = None  # first, last, mean; None: mean, or the native head's own
     features: str | None = None  # last, a stage's number, layers; None: chosen on validation
     standardise: bool = True  # by each feature's mean and deviation over train
-    dropout: float = 0.1  # in an MLP head
+    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1  # in an MLP head
 
 
 @dataclass(frozen=True)
@@ -84,34 +115,53 @@ class LoraConfig:
 class ExactConfig:
     """The exact fit of a linear head."""
 
-    penalties: tuple[float, ...] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
-    patience: int = 2  # penalties in a row that may raise the validation loss
-    max_iterations: int = 500
-    tolerance: float = 1e-6  # relative decrease of the loss at which a fit is done
-    rows_per_block: int = 4_096
-    cache_bytes: int = 512 * 2**20  # features up to this size are kept in memory between passes
+    penalties: Annotated[tuple[Penalty, ...], MinLen(1)] = (
+        1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4,
+    )  # fmt: skip
+    patience: Count = 2  # penalties in a row that may raise the validation loss
+    max_iterations: Count = 500
+    tolerance: Share = 1e-6  # relative decrease of the loss at which a fit is done
+    rows_per_block: Count = 4_096
+    cache_bytes: Bytes = 512 * 2**20  # features up to this size are kept in memory between passes
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """The training loop."""
 
-    epochs: int | None = None  # None: the exact fit where the head has one, else the strategy's
-    batch_size: int = 16  # texts in a step
-    lr: float | None = None  # None: the strategy's own
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    warmup_share: float = 0.0  # of all steps
+    epochs: Count | None = None  # None: the exact fit where the head has one, else the strategy's
+    batch_size: Count = 16  # texts in a step
+    lr: Rate | None = None  # None: the strategy's own
+    weight_decay: Penalty = 0.01
+    max_grad_norm: Rate = 1.0
+    warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.0  # of all steps
 
 
 @dataclass(frozen=True)
 class MetricsConfig:
     """How scores and their intervals are computed."""
 
-    confidence: float = 0.95  # of every interval
-    resamples: int = 1_000  # bootstrap draws of all rows
-    bins: int = 15  # of confidence, for the calibration error
-    seed: int = 0  # of the bootstrap
+    confidence: Share = 0.95  # of every interval
+    resamples: Annotated[int, Ge(1), Le(1_000_000)] = 1_000  # bootstrap draws of all rows
+    bins: Annotated[int, Ge(1), Le(10_000)] = 15  # of confidence, for the calibration error
+    seed: Seed = 0  # of the bootstrap
+
+
+@dataclass(frozen=True)
+class PreflightConfig:
+    """What is looked at in labelled texts before anything is trained on them."""
+
+    sample: Count = 300  # rows of a split whose tokens `fit` counts; the verb counts them all
+    shown_rows: Count = 2  # of a split
+    shown_copies: Count = 5  # of each kind
+    shown_characters: Count = 160  # of a text
+    similarity: Annotated[float, Gt(0), Le(1)] = 0.8  # Jaccard's; from there on texts are near
+    words: Count = 3  # in a row, what two texts are compared by
+    bands: tuple[Count, Count] = (25, 5)  # of a MinHash: how many, and the hashes in each
+    hash_seed: Seed = 1
+    crowd: Count = 20  # texts of one split, at least, that a candidate is compared with
+    imbalance: Annotated[float, Ge(1)] = 9.0  # rows of the largest class to one of the smallest
+    truncated: Share = 0.2  # of a split's texts; this and the one above are worth a note
 
 
 @dataclass(frozen=True)
@@ -120,13 +170,14 @@ class Config:
 
     backbone: str = "minilm"  # a folder, a packaged name or a hub id
     strategy: str = "head"
-    seed: int = 0
+    seed: Seed = 0
     data: DataConfig = field(default_factory=DataConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
-    prefix: PrefixConfig = field(default_factory=PrefixConfig)
+    compute: ComputeConfig = field(default_factory=ComputeConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    metrics: MetricsConfig = field(default_factory=MetricsConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dicts of JSON values (tuples become lists there)."""

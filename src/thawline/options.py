@@ -1,17 +1,126 @@
-"""The command line's options: one name and one help text each, whatever the verb."""
+"""The command line's options: one name, one help text and one setting each, whatever the verb."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from thawline.config import DEFAULT_MAX_LENGTH, EPOCHS, SMALL_RUN
+from thawline.errors import ThawlineError
+
+if TYPE_CHECKING:
+    from thawline.settings import Given
+
+SETTINGS = {
+    "data": "data.data",
+    "text": "data.text",
+    "label": "data.label",
+    "labels": "data.labels",
+    "small": "data.limit",
+    "limit": "data.limit",
+    "backbone": "backbone",
+    "strategy": "strategy",
+    "head": "head.head",
+    "pooling": "head.pooling",
+    "features": "head.features",
+    "standardise": "head.standardise",
+    "max_length": "tokens.max_length",
+    "truncation_side": "tokens.truncation_side",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch_size",
+    "lr": "training.lr",
+    "seed": "seed",
+    "device": "compute.device",
+    "dtype": "compute.dtype",
+    "store_limit": "compute.store_limit",
+}
+"""The setting of `Config` that each option gives a value to, as the verbs name the option."""
+
+
+def given(context: typer.Context) -> list[Given]:
+    """Return the settings whose options really stand on the command line.
+
+    Raises:
+        ThawlineError: the value of ``--limit`` or ``--store-limit`` cannot be read.
+    """
+    from thawline.settings import Given
+
+    found = []
+    for option in context.command.params:
+        name = str(option.name)
+        source = context.get_parameter_source(name)
+        if name in SETTINGS and source is not None and source.name == "COMMANDLINE":
+            value = _READERS.get(name, _as_it_is)(context.params[name])
+            found.append(Given(SETTINGS[name], value, option.opts[0]))
+    return found
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
+
+
+def _names(labels: str) -> list[str]:
+    return [name.strip() for name in labels.split(",")]
+
+
+def _rows(limit: str) -> list[int]:
+    train, comma, test = limit.partition(",")
+    if comma and train.strip().isdecimal() and test.strip().isdecimal():
+        return [int(train), int(test)]
+    raise ThawlineError(
+        "--limit as two whole numbers, N,M", f"'{limit}'", "write --limit 4000,2000"
+    )
+
+
+def _small_run(small: bool) -> list[int] | None:
+    return list(SMALL_RUN) if small else None
+
+
+def _bytes(size: str) -> int:
+    from pydantic import ByteSize, TypeAdapter
+
+    try:
+        return int(TypeAdapter(ByteSize).validate_python(size))
+    except (ValueError, OverflowError) as error:
+        raise ThawlineError(
+            "--store-limit as a size",
+            f"'{size}'",
+            "write --store-limit 20GB, or 0 to store nothing",
+        ) from error
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "labels": _names,
+    "limit": _rows,
+    "small": _small_run,
+    "store_limit": _bytes,
+}
+"""How the options are read whose text is not yet the value."""
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", metavar="FILE", help="TOML with settings, such as a run's config.toml."
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Any setting: training.lr=1e-3; it can stand several times.",
+    ),
+]
 
 Data = Annotated[
     str | None,
-    typer.Option(metavar="SET", help="A file, a folder, a set's name or a hub id."),
+    typer.Option(
+        metavar="SET",
+        help="A file, a folder, a .tar.gz of class folders, a set's name or a hub id.",
+    ),
 ]
 LabelNames = Annotated[
     str | None,
@@ -24,7 +133,9 @@ LabelNames = Annotated[
 TextColumn = Annotated[
     str | None,
     typer.Option(
-        "--text", metavar="COLUMN", help="Where the texts are; without, found by its name."
+        "--text",
+        metavar="COLUMN",
+        help="Where the texts are; two for pairs: premise,hypothesis; without, found by name.",
     ),
 ]
 LabelColumn = Annotated[
@@ -81,6 +192,12 @@ MaxLength = Annotated[
 TruncationSide = Annotated[
     str, typer.Option(metavar="SIDE", help="Where a long text is cut off: right or left.")
 ]
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Texts to look for in the splits, such as those of a language model."
+    ),
+]
 Epochs = Annotated[
     int | None,
     typer.Option(
@@ -105,11 +222,24 @@ Standardise = Annotated[
         "--standardise/--no-standardise", help="Scale features over train before the head."
     ),
 ]
+Device = Annotated[
+    str,
+    typer.Option(
+        metavar="DEVICE", help="cuda, mps, cpu, or auto: the first of these that is here."
+    ),
+]
 Dtype = Annotated[
     str,
     typer.Option(
         metavar="DTYPE",
         help="Of the frozen pass: float32, bfloat16, or auto: the faster on this machine.",
+    ),
+]
+StoreLimit = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="The most that the store may hold, 20GB for one; without, a quarter of its disk.",
     ),
 ]
 PredictDtype = Annotated[

@@ -1,0 +1,206 @@
+"""A `Config` out of plain values: those of a TOML file, of the command line, of a record.
+
+A setting is named by its dotted key, ``training.lr``. pydantic holds the values against the types
+and ranges in `config.py`, and `misfit.py` says what does not fit. Verbs import this module when
+they run, so that ``--help`` loads no pydantic.
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import TypeAdapter, ValidationError
+
+from thawline import __version__
+from thawline.config import Config
+from thawline.errors import ThawlineError
+from thawline.misfit import as_plain, explain, is_text
+
+
+@dataclass(frozen=True)
+class Given:
+    """One value that stands on the command line.
+
+    Attributes:
+        key: of the setting, dotted.
+        value: a plain value.
+        written: how the user wrote it: ``--lr``, ``--set training.lr``.
+    """
+
+    key: str
+    value: Any
+    written: str
+
+
+def resolve(
+    options: Sequence[Given] = (), *, file: Path | None = None, overrides: Sequence[str] = ()
+) -> Config:
+    """Return the config that options, overrides and a file make together.
+
+    What stands on the command line wins over the file, and the file over the defaults. A backbone
+    or a set that is a path here becomes an absolute one.
+
+    Args:
+        options: those that really stand on the command line.
+        file: TOML; its keys are those of `Config`, and what it leaves out has its default.
+        overrides: ``key=value`` each, the value in TOML, or a text as it stands.
+
+    Raises:
+        ThawlineError: the file cannot be read, a key is unknown or given twice, or a value does
+            not fit its setting.
+    """
+    given = [*options, *(one for override in overrides for one in _read_override(override))]
+    _check_given_once(given)
+    values, written = {}, {}
+    if file is not None:
+        values = dict(_leaves(_read_file(file)))
+        written = {key: f"{key} in '{file}'" for key in values}
+    values |= {one.key: one.value for one in given}
+    written |= {one.key: one.written for one in given}
+    config = build(_nested(values), written)
+    return _with_absolute_paths(config)
+
+
+@cache
+def _adapter() -> TypeAdapter[Config]:
+    return TypeAdapter(Config)
+
+
+def build(
+    values: Any, written: Mapping[str, str] | None = None, *, mend: str | None = None
+) -> Config:
+    """Return the config that plain values stand for.
+
+    Args:
+        values: tables within tables, as TOML and JSON give them.
+        written: what errors call a setting, by its dotted key; by default the key itself.
+        mend: how to mend what does not fit; by default it depends on what that is.
+
+    Raises:
+        ThawlineError: a key is unknown, or a value has another type or is out of its range.
+    """
+    # In JSON strictness means what it should mean here: no "3" for 3, but a list for a tuple.
+    text = json.dumps(values, default=as_plain)
+    try:
+        return _adapter().validate_json(text, strict=True, extra="forbid")
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        explained = explain(problem, values, {} if written is None else written)
+        if mend is not None:
+            explained = ThawlineError(explained.expected, explained.found, mend)
+        raise explained from error
+
+
+def check(config: Config) -> None:
+    """Raise ThawlineError where a config that was made in Python holds a value out of place."""
+    build(asdict(config))
+
+
+def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
+    """Return a config with some tables taken from a run's record and all else at its default.
+
+    Args:
+        record: from `runs.read_record`.
+        place: where it was read.
+        tables: the names of the tables to take.
+
+    Raises:
+        ThawlineError: this version does not know a setting in them, or its value.
+    """
+    recorded = record["config"]
+    if isinstance(recorded, Mapping):
+        recorded = {table: recorded[table] for table in tables if table in recorded}
+    written = {"": f"the config in '{place}'"}
+    written |= {key: f"{key} in '{place}'" for key, _ in _leaves(recorded)}
+    maker = record.get("versions", {}).get("thawline", "another")
+    mend = f"this is Thawline {__version__}: use version {maker}, which made the run"
+    return build(recorded, written, mend=mend)
+
+
+def to_toml(config: Config) -> str:
+    """Return a whole config as the TOML that `resolve` reads; what is None is left out."""
+    leaves = {key: value for key, value in _leaves(config.to_dict()) if value is not None}
+    head = f"# A whole fit of Thawline {__version__}; thawline fit --config FILE makes it again."
+    return f"{head}\n\n{tomli_w.dumps(_nested(leaves))}"
+
+
+# -- reading ------------------------------------------------------------------------------------
+
+
+def _read_file(file: Path) -> dict[str, Any]:
+    if not file.is_file():
+        found = f"the folder '{file}'" if file.is_dir() else f"no file '{file}'"
+        mend = "give a file such as the config.toml of a run"
+        raise ThawlineError("--config as a TOML file", found, mend)
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:  # no TOML, or not UTF-8
+        mend = "mend it there; a run's config.toml shows how it is written"
+        raise ThawlineError(f"TOML in '{file}'", str(error), mend) from error
+
+
+def _read_override(text: str) -> Iterator[Given]:
+    """Yield what ``--set key=value`` gives; a table in the value gives several."""
+    key, equals, raw = text.partition("=")
+    key, raw = key.strip(), raw.strip()
+    if not (key and equals):
+        mend = "write --set training.lr=1e-3"
+        raise ThawlineError("--set with key=value", f"'{text}'", mend)
+    try:
+        value = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = raw
+    if is_text(key) and not isinstance(value, str):
+        value = raw  # the stage 4 of --set head.features=4 is a text
+    for full_key, leaf in _leaves({key: value}):
+        yield Given(full_key, leaf, f"--set {full_key}")
+
+
+def _check_given_once(given: Sequence[Given]) -> None:
+    first: dict[str, Given] = {}
+    for one in given:
+        other = first.setdefault(one.key, one)
+        if other is not one:
+            if other.written == one.written:
+                raise ThawlineError(f"{one.written} once", "it twice", "leave one of them out")
+            expected = f"{other.written} or {one.written}"
+            raise ThawlineError(expected, "both", "leave one of them out")
+
+
+def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the dotted key and the value of each setting in nested tables."""
+    for key, value in values.items() if isinstance(values, Mapping) else ():
+        if isinstance(value, Mapping):
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo `_leaves`; a value in the place of a table stays there, to be found by `build`."""
+    nested: dict[str, Any] = {}
+    for key, value in leaves.items():
+        *tables, name = key.split(".")
+        place: Any = nested
+        for table in tables:
+            place = place.setdefault(table, {}) if isinstance(place, dict) else place
+        if isinstance(place, dict):
+            place[name] = value
+    return nested
+
+
+def _with_absolute_paths(config: Config) -> Config:
+    def absolute(name: str) -> str:
+        return str(Path(name).absolute()) if name and Path(name).exists() else name
+
+    data = config.data
+    if data.data is not None:
+        data = replace(data, data=absolute(data.data))
+    return replace(config, backbone=absolute(config.backbone), data=data)
