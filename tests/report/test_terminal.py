@@ -15,6 +15,7 @@ def score(value: float) -> dict:
 NAMES = ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro")
 SCORES = {
     "rows": 1_500,
+    "confidence_level": 0.95,
     **{name: score(0.8) for name in NAMES},
     "loss": score(0.4),
     "calibration_error": score(0.06),
@@ -72,6 +73,7 @@ ENTRY = {
     "dtype": "bfloat16",
     "texts": 6_000,
     "bytes": 96_900_000,
+    "problem": None,
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console, JustifyMethod
 from rich.table import Table
 
+from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
     before_after_table,
     history_table,
@@ -40,7 +41,8 @@ def print_fit(record: Mapping[str, Any]) -> None:
     """Print what a fit did: before and after, cost, and where everything is."""
     console = _console()
     test = record["test"]
-    console.print(f"\n{record['data']['name']}, {test['rows']:,} test texts, 95 % intervals")
+    level = _level(test)
+    console.print(f"\n{record['data']['name']}, {test['rows']:,} test texts, {level} intervals")
     console.print(before_after_table(record["baseline"], test))
     if record["history"]:
         console.print()
@@ -58,6 +60,10 @@ def print_fit(record: Mapping[str, Any]) -> None:
     )
     console.print(f"plots     {plots} in {run}")
     console.print(f'next      thawline predict {shlex.quote(str(run))} "a text of your own"')
+
+
+def _level(scores: Mapping[str, Any]) -> str:
+    return f"{100 * scores['confidence_level']:g} %"
 
 
 def _cost(record: Mapping[str, Any]) -> str:
@@ -84,7 +90,8 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
     """Print scores with intervals, and those of each class."""
     console = _console()
     drawn = "" if scores["source"] == scores["split"] else f", rows of {scores['source']}"
-    console.print(f"\n{scores['rows']:,} texts, split {scores['split']}{drawn}, 95 % intervals")
+    where = f"split {scores['split']}{drawn}"
+    console.print(f"\n{scores['rows']:,} texts, {where}, {_level(scores)} intervals")
     console.print(scores_table(scores))
     console.print()
     console.print(per_class_table(scores, scores["labels"]))
@@ -98,7 +105,8 @@ def print_predictions(records: Sequence[Mapping[str, Any]]) -> None:
             shares = f"neg_prob {record['neg_prob']:.4f}  pos_prob {record['pos_prob']:.4f}"
         else:
             shares = f"confidence {record['confidence']:.4f}"
-        console.print(f"{record['label']}  {shares}  {' '.join(record['text'].split())}")
+        text = record["text"] if isinstance(record["text"], str) else " | ".join(record["text"])
+        console.print(f"{record['label']}  {shares}  {' '.join(text.split())}")
 
 
 def print_info(described: Mapping[str, Any]) -> None:
@@ -123,8 +131,17 @@ def print_info(described: Mapping[str, Any]) -> None:
         console.print(f"{name:<10} {parameters[name]:,}")
 
 
+def print_preflight(report: Mapping[str, Any]) -> None:
+    """Print what a set is like, what stands out first."""
+    console = _console()
+    console.print(f"\n{report['data']}, {report['all']['rows']:,} texts")
+    for section in preflight_sections(report):
+        console.print(section)
+        console.print()
+
+
 def print_store(entries: Sequence[Mapping[str, Any]], home: Path) -> None:
-    """Print what the store holds."""
+    """Print what the store holds, and below it what is wrong with an entry."""
     console = _console()
     console.print(f"store in {home / 'store'}")
     left = ("cut", "dtype", "entry")
@@ -140,3 +157,6 @@ def print_store(entries: Sequence[Mapping[str, Any]], home: Path) -> None:
             entry["entry"][:8],
         )
     console.print(table if entries else "empty")
+    for entry in entries:
+        if entry["problem"] is not None:
+            console.print(f"{entry['entry'][:8]}: {entry['problem']}")

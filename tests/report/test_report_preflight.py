@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import copy
+import io
+
+import pytest
+from rich.console import Console
+
+from thawline.report import terminal
+from thawline.report.preflight import preflight_sections
+
+LENGTHS = {"min": 3, "10 %": 11, "median": 230, "90 %": 598, "99 %": 1192, "max": 3157}
+
+
+def part(rows, classes, **more):
+    return {
+        "rows": rows,
+        "classes": classes,
+        "imbalance": 2.0,
+        "empty": 0,
+        "tokens": LENGTHS,
+        "truncated": 0.141,
+        "lengths_of": rows,
+        "source": "train",
+        "shown": [{"row": 7, "label": "[neg]", "text": "a [bold] film " * 11}],
+    } | more
+
+
+def found(texts, conflicting, *examples):
+    return {"texts": texts, "conflicting": conflicting, "examples": list(examples)}
+
+
+def place(split, rows, labels, text="a film", copies=None):
+    count = len(rows) if copies is None else copies
+    return {"split": split, "rows": rows, "labels": labels, "text": text, "copies": count}
+
+
+SAME = {
+    "similarity": 1.0,
+    "copies": [place("test", [12], ["pos"]), place("train", [3, 4, 5], ["[neg]", "pos"])],
+}
+NEAR = {
+    "similarity": 0.876,
+    "copies": [
+        place("test", [9], ["pos"], "a film!"),
+        place("train", [8], ["pos"], "A film indeed"),
+    ],
+}
+TWO_LABELS = {"similarity": 1.0, "copies": [place("train", [3, 4], ["[neg]", "pos"])]}
+WITHIN = {"train": found(75, 1, TWO_LABELS), "validation": found(0, 0), "test": found(191, 0)}
+ACROSS = [
+    {"splits": ["train", "validation"], **found(17, 0)},
+    {"splits": ["train", "test"], **found(1_113, 4)},
+    {"splits": ["validation", "test"], **found(10, 0)},
+]
+CLASSES = {"[neg]": 11_250, "pos": 11_250}
+REPORT = {
+    "data": "[reviews]",
+    "backbone": "toy[1]",
+    "file": "unsup [1].csv",
+    "max_length": 512,
+    "truncation_side": "left",
+    "splits": {
+        "train": part(22_500, CLASSES),
+        "validation": part(2_500, CLASSES),
+        "test": part(25_000, CLASSES, source="test", truncated=None, imbalance=None),
+    },
+    "all": part(50_000, CLASSES),
+    "duplicates": {
+        "exact": {"within": WITHIN, "across": ACROSS},
+        "near": {"within": dict.fromkeys(WITHIN, found(33_442, 1_557)), "across": ACROSS},
+        "conflicting": 5,
+    },
+    "leakage": {"exact": found(123, 2, SAME), "near": found(1, 0, NEAR)},
+    "against": {
+        "texts": 50_000,
+        "distinct": 49_507,
+        "in": {"train": 323, "validation": 33, "test": 266},
+    },
+    "findings": ["leakage: train and validation hold 123 test texts"],
+}
+
+
+@pytest.fixture(autouse=True)
+def _eighty_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+
+
+def printed(report):
+    console = Console(file=io.StringIO(), highlight=False, soft_wrap=True, markup=False, width=80)
+    for section in preflight_sections(report):
+        console.print(section)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def row(report, start):
+    (line,) = [line for line in printed(report) if line.startswith(start)]
+    return line.removeprefix(start).split()
+
+
+def test_every_line_fits_80_columns():
+    assert max(map(len, printed(REPORT))) <= 80
+
+
+def test_what_stands_out_comes_first():
+    assert printed(REPORT)[:2] == ["what stands out:", f"  {REPORT['findings'][0]}"]
+    assert printed(REPORT | {"findings": []})[0] == "nothing stands out"
+
+
+def test_rows_and_lengths_stand_by_split_and_in_all():
+    assert row(REPORT, "rows") == ["train", "validation", "test", "all"]
+    assert row(REPORT, "[neg]") == ["11,250"] * 4
+    assert row(REPORT, "all classes") == ["22,500", "2,500", "25,000", "50,000"]
+    assert row(REPORT, "largest to smallest") == ["2.0", "2.0", "-", "2.0"]
+    assert row(REPORT, "tokens (toy[1])") == ["train", "validation", "test", "all"]
+    assert row(REPORT, "99 %") == ["1,192"] * 4
+    assert row(REPORT, "cut at 512 (left)") == ["14.1", "%", "14.1", "%", "-", "14.1", "%"]
+
+
+def test_duplicates_stand_by_kind_with_those_whose_labels_differ():
+    assert row(REPORT, "within train") == ["75", "1", "33,442", "1,557"]
+    assert row(REPORT, "validation texts in train") == ["17", "0", "17", "0"]
+    assert row(REPORT, "test texts in train  ") == ["1,113", "4", "1,113", "4"]
+    assert row(REPORT, "test texts in train or validation  ") == ["123", "2", "1", "0"]
+
+
+def test_what_was_not_looked_for_is_a_dash():
+    report = copy.deepcopy(REPORT)
+    report["duplicates"]["near"] = report["leakage"]["near"] = report["against"] = None
+    assert row(report, "within test") == ["191", "0", "-", "-"]
+    assert row(report, "test texts in validation") == ["10", "0", "-", "-"]
+    assert row(report, "test texts in train or validation  ") == ["123", "2", "-", "-"]
+    text = "\n".join(printed(report))
+    assert "compared with" not in text
+    assert "near duplicates of" not in text
+
+
+def test_copies_share_a_line_and_near_duplicates_have_one_each():
+    lines = [" ".join(line.split()) for line in printed(REPORT)]
+    assert "test 12 = train 3, 4, … pos/[neg] a film" in lines
+    assert "train 3, 4 [neg]/pos a film" in lines
+    at = lines.index("test 9 pos a film!")
+    assert lines[at + 1] == "88 % train 8 pos A film indeed"
+
+
+def test_the_texts_compared_with_are_counted():
+    assert "\n".join(printed(REPORT)).count(
+        "compared with unsup [1].csv:\n"
+        "  50,000 texts, 49,507 distinct ones, of which stand\n"
+        "  323 in train, 33 in validation, 266 in test\n"
+    )
+
+
+def test_of_many_classes_the_largest_and_the_smallest_are_listed():
+    classes = {f"class{number:02}": 1_000 - number for number in range(77)}
+    parts = {name: part(1, classes) for name in REPORT["splits"]}
+    report = REPORT | {"splits": parts, "all": part(3, classes)}
+    listed = [line.split()[0] for line in printed(report) if line.startswith("class")]
+    assert listed == [f"class{number:02}" for number in (*range(6), *range(71, 77))]
+    assert "(65 classes between)" in printed(report)
+    assert max(map(len, printed(report))) <= 80
+
+
+def test_a_long_class_name_takes_no_more_than_its_lines():
+    classes = {"x" * 120: 3, "pos": 4}
+    label = {"row": 1, "label": "x" * 120, "text": "a film " * 30}
+    parts = {name: part(7, classes, shown=[label]) for name in REPORT["splits"]}
+    report = REPORT | {"splits": parts, "all": part(21, classes)}
+    assert max(map(len, printed(report))) <= 80
+    (line,) = [line for line in printed(report) if line.startswith("  train 1 ")]
+    assert line.split()[2] == 19 * "x" + "…"
+
+
+def test_drawn_rows_are_named_by_split_and_source():
+    lines = printed(REPORT)
+    at = lines.index("drawn at random")
+    assert [line.split()[:3] for line in lines[at + 1 : at + 4]] == [
+        [split, "7", "[neg]"] for split in ("train", "validation", "test")
+    ]
+    assert "a [bold] film a [bold]" in lines[at + 1]
+    assert lines[at + 1].endswith("…")
+    assert lines[at + 4 :] == ["  (validation's row numbers are those in train)"]
+
+
+def test_it_is_printed_with_its_name(capsys):
+    terminal.print_preflight(REPORT)
+    out = capsys.readouterr().out
+    assert "\n[reviews], 50,000 texts\nwhat stands out:" in out
+    assert "\n\ndrawn at random\n" in out
