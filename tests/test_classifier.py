@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from tests.toys import DEPTH, LIMIT
-from thawline import TextClassifier, ThawlineError, store
+from thawline import Head, Last, Lora, TextClassifier, ThawlineError, artifact, store
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Make = Callable[..., TextClassifier]
@@ -133,6 +133,8 @@ class TestLabels:
             (np.array([False, True]), np.bool_),
             (np.array(["sad", "glad"]), np.str_),
             (np.array(["10", "9"]), np.str_),
+            (np.array(["sad", "glad"], dtype=object), np.object_),
+            (np.array([0.0, 1.0]), np.float64),
         ],
         ids=str,
     )
@@ -144,12 +146,33 @@ class TestLabels:
         given = classes[ids]
         classifier = make().fit(texts, given.tolist() if as_list else given)
         found = classifier.predict(texts)
-        if as_list and dtype is np.int32:
-            dtype = np.int64  # what numpy makes of a list of integers
+        if as_list:  # what numpy makes of it
+            dtype = {np.int32: np.int64, np.object_: np.str_}.get(dtype, dtype)
         assert np.issubdtype(found.dtype, dtype)
         assert (found == given).mean() > 0.9
         assert classifier.classes_.tolist() == sorted(classes.tolist())
         assert classifier.classes_.dtype == found.dtype
+
+    @pytest.mark.parametrize(
+        ("kind", "dtype"),
+        [
+            ("category", np.object_),
+            ("string", np.object_),
+            ("Int64", np.int64),
+            ("boolean", np.bool_),
+        ],
+    )
+    def test_predictions_for_a_series_of_pandas_own_kinds(
+        self, make: Make, toy_reviews: Reviews, kind: str, dtype: type
+    ) -> None:
+        texts, ids = toy_reviews(64)
+        written = np.array(["sad", "glad"])[ids] if kind in ("category", "string") else ids
+        given = pd.Series(written).astype(kind)
+        classifier = make().fit(pd.Series(texts), given)
+        found = classifier.predict(texts)
+        assert found.dtype == classifier.classes_.dtype == dtype
+        assert (found == written).mean() > 0.9
+        assert classifier.score(pd.Series(texts), given) == (found == written).mean()
 
     @pytest.mark.parametrize("labels", [None, ("glad", "sad"), ("sad", "glad"), ["sad", "glad"]])
     def test_columns_follow_the_sorted_classes_whatever_the_order_of_the_names(
@@ -225,11 +248,28 @@ class TestScores:
         assert classifier.predict([]).shape == (0,)
         assert classifier.predict_proba([]).shape == (0, 2)
 
-    @pytest.mark.parametrize("method", ["predict", "predict_proba", "evaluate", "save"])
+    def test_a_score_counts_each_text_as_its_weight_says(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        classifier = make().fit(*toy_reviews(64))
+        texts, labels = toy_reviews(30, seed=1)
+        right = classifier.predict(texts) == labels
+        weight = np.where(right, 1.0, 3.0)
+        assert 0 < right.mean() < 1
+        assert classifier.score(texts, labels, sample_weight=weight) == pytest.approx(
+            right.sum() / weight.sum()
+        )
+
+    @pytest.mark.parametrize("method", ["predict", "predict_proba", "score", "evaluate", "save"])
     def test_before_fit_it_says_so(self, make: Make, tmp_path: Path, method: str) -> None:
-        given = {"evaluate": ([NEITHER], [0]), "save": (tmp_path / "saved",)}
-        with pytest.raises(NotFittedError, match="not fitted yet"):
+        both = ([NEITHER], [0])
+        given = {"score": both, "evaluate": both, "save": (tmp_path / "saved",)}
+        with pytest.raises(NotFittedError) as caught:
             getattr(make(), method)(*given.get(method, ([NEITHER],)))
+        assert str(caught.value) == (
+            "expected a fitted TextClassifier, found one that is not fitted yet; "
+            "call fit(texts, labels), or TextClassifier.load(folder)"
+        )
         assert not (tmp_path / "saved").exists()
 
 
@@ -336,8 +376,7 @@ class TestManners:
         )
         assert classifier.set_params(pooling="last", lr=0.5) is classifier
         assert (classifier.pooling, classifier.lr) == ("last", 0.5)
-        with pytest.raises(ValueError, match="poling"):
-            classifier.set_params(poling="last")
+        assert classifier.set_params() is classifier
 
     def test_a_clone_has_the_parameters_and_no_fit(self, make: Make, toy_reviews: Reviews) -> None:
         fitted = make(labels=["neg", "pos"], pooling="last").fit(*toy_reviews(32))
@@ -357,6 +396,54 @@ class TestManners:
         assert make(features=2).fit(*toy_reviews(32)).fitted_.reading.stages == (2,)
         with pytest.raises(ThawlineError, match=f"from 0 to {DEPTH}, found '9'"):
             make(features=9).fit(*toy_reviews(32))
+
+    def test_a_generator_is_kept_and_gives_each_fit_another_seed(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        def weights(classifier: TextClassifier) -> torch.Tensor:
+            (layer,) = [*classifier.fit(*toy_reviews(32)).fitted_.head_module().parameters()][:1]
+            return layer.detach().clone()
+
+        for random_state in (np.random.RandomState(0), np.random.default_rng(0), None):
+            np.random.seed(0)
+            classifier = make(random_state=random_state, epochs=1)
+            first, second = weights(classifier), weights(classifier)
+            assert classifier.random_state is random_state
+            assert not torch.equal(first, second)
+        np.random.seed(0)
+        assert torch.equal(weights(make(random_state=None, epochs=1)), first)
+        np.random.seed(0)
+        seed = int(np.random.randint(2**31 - 1))
+        assert torch.equal(weights(make(random_state=seed, epochs=1)), first)
+
+    def test_settings_may_be_numpys_own(
+        self, make: Make, toy_reviews: Reviews, tmp_path: Path
+    ) -> None:
+        own = {
+            "epochs": np.int64(2),
+            "lr": np.float32(0.01),
+            "max_length": np.int32(16),
+            "standardise": np.bool_(True),
+            "pooling": np.str_("first"),
+            "labels": np.array(["neg", "pos"]),
+        }
+        classifier = make(**own).fit(*toy_reviews(32))
+        assert len(classifier.history_) == 3
+        assert all(classifier.get_params()[name] is value for name, value in own.items())
+        artifact.save(classifier.fitted_, tmp_path / "saved")  # what is saved is plain JSON
+        assert TextClassifier.load(tmp_path / "saved").max_length == 16
+
+    def test_pairs_of_texts(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, ids = toy_reviews(64)
+        pairs = [("a film", text) for text in texts]
+        classifier = make().fit(pairs, ids)
+        assert classifier.score(pairs, ids) > 0.9
+        frame = pd.DataFrame(pairs, columns=["title", "review"])
+        np.testing.assert_array_equal(
+            classifier.predict_proba(frame), classifier.predict_proba(pairs)
+        )
+        swapped = [(second, first) for first, second in pairs]
+        assert not np.allclose(classifier.predict_proba(swapped), classifier.predict_proba(pairs))
 
     def test_a_backbone_may_be_a_string(
         self, toy_backbone: Callable[[str], Path], toy_reviews: Reviews
@@ -389,22 +476,23 @@ REFUSED: dict[str, tuple[tuple[Any, Any], str]] = {
     ),
     "one class": (
         (TEXTS, [1] * 20),
-        "expected texts of at least two classes to train on, found 1 in 18 rows; "
+        "expected texts of at least two classes to train on, found 1 class in 18 rows; "
         "add rows of the other classes, or give validation=(texts, labels)",
     ),
     "one text": (
         (["good"], [1]),
-        "expected texts of at least two classes to train on, found 1 in 1 rows; "
+        "expected texts of at least two classes to train on, found 1 class in 1 rows; "
         "add rows of the other classes, or give validation=(texts, labels)",
     ),
     "nothing": (
         ([], []),
-        "expected texts of at least two classes to train on, found 0 in 0 rows; give some texts",
+        "expected texts of at least two classes to train on, found 0 classes in 0 rows; "
+        "give some texts",
     ),
     "fractions": (
         (TEXTS, [0.5] * 20),
-        "expected labels that are integers, booleans or strings, found 0.5 (float); "
-        "choose another label column, or turn its values into class names",
+        "expected labels that are integers, booleans or strings, found continuous ones, "
+        "such as 0.5 in row 0 (counting from 0); turn them into classes first",
     ),
     "two kinds": (
         (TEXTS, [1, "bad"] * 10),
@@ -418,8 +506,9 @@ class TestRefusals:
     @pytest.mark.parametrize("case", REFUSED)
     def test_texts_and_labels_that_cannot_work(self, make: Make, case: str) -> None:
         given, message = REFUSED[case]
-        with pytest.raises(ThawlineError) as caught:
+        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is below
             make().fit(*given)
+        assert isinstance(caught.value, ThawlineError)
         assert str(caught.value) == message
 
     @pytest.mark.parametrize("method", ["predict", "predict_proba"])
@@ -463,9 +552,16 @@ class TestRefusals:
             ({"max_length": LIMIT + 1}, f"found {LIMIT + 1}"),
             ({"truncation_side": "top"}, "expected a truncation side, found 'top'"),
             ({"lr": 0.1}, "the exact fit of a linear head has no learning rate"),
-            ({"epochs": 0}, "expected at least 1 epoch, found 0"),
-            ({"epochs": 1, "batch_size": 0}, "expected at least 1 text in a step, found 0"),
-            ({"random_state": None}, "expected a seed of at least 0, found None"),
+            ({"strategy": Last(2)}, "found 'last:2', which is not built yet"),
+            ({"strategy": Last(DEPTH + 1)}, f"expected k from 1 to {DEPTH}, .*, found 'last:5'"),
+            ({"strategy": Lora(r=0)}, "expected r to be a whole number above 0, found '0'"),
+            ({"strategy": Head}, "expected a strategy, as an object such as Last"),
+            ({"epochs": 0}, "expected epochs to be a whole number from 1 to .*, found 0"),
+            ({"epochs": "3"}, 'expected epochs to be a whole number from 1 to .*, found "3"'),
+            ({"epochs": 1, "batch_size": 0}, "expected batch_size to be a whole .*, found 0"),
+            ({"random_state": -1}, "expected random_state to be a whole .*, found -1"),
+            ({"random_state": "0"}, "expected a random_state: a whole number, None"),
+            ({"device": "tpu"}, "expected a device, found 'tpu'"),
             ({"labels": ("neg",)}, r"expected 2 label names, for the labels 0, 1, found 1 \(neg\)"),
         ],
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.base import clone
 
 from thawline.errors import ThawlineError
 from thawline.strategies import (
@@ -17,6 +20,7 @@ from thawline.strategies import (
     Last,
     Lora,
     Strategy,
+    as_strategy,
     parse_strategy,
     require_built,
 )
@@ -115,7 +119,7 @@ NAMES = "expected a strategy (head, last:1, lora:r=4,alpha=32, full, gradual, lp
         ),
         (
             "last:1.5",
-            "expected key=value after 'last:', found '1.5' in 'last:1.5'; choose from k",
+            "expected key=value after 'last:', found '1.5' in 'last:1.5'; write --strategy last:1",
         ),
         (
             "lp+head",
@@ -201,23 +205,23 @@ def test_a_strategy_that_fits_has_its_line_on_the_backbone(strategy: Strategy, d
     [
         (
             Last(7),
-            "expected k within 1 and 6, the blocks of this backbone, "
-            "found 'last:7'; give a smaller k",
+            "expected k from 1 to 6, as many as this backbone has blocks, "
+            "found 'last:7'; give k of at most 6",
         ),
         (
             Last(0),
-            "expected k within 1 and 6, the blocks of this backbone, found 'last:0'; "
+            "expected k from 1 to 6, as many as this backbone has blocks, found 'last:0'; "
             "give k of at least 1",
         ),
         (
             Lora(from_=7),
-            "expected from within 1 and 6, the blocks of this backbone, "
-            "found 'lora:r=4,alpha=32,dropout=0.1,from=7'; give a smaller from",
+            "expected from from 1 to 6, as many as this backbone has blocks, "
+            "found 'lora:r=4,alpha=32,dropout=0.1,from=7'; give from of at most 6",
         ),
         (
             HeadFirst(Last(9)),
-            "expected k within 1 and 6, the blocks of this backbone, "
-            "found 'last:9'; give a smaller k",
+            "expected k from 1 to 6, as many as this backbone has blocks, "
+            "found 'last:9'; give k of at most 6",
         ),
     ],
 )
@@ -241,3 +245,90 @@ def test_what_is_not_built_yet_says_so(text: str) -> None:
         "which is not built yet; use --strategy head"
     )
     assert strategy.default_head == "native"
+
+
+class TestParameters:
+    def test_the_fields_are_the_parameters(self) -> None:
+        assert Head().get_params() == {}
+        assert Last(2).get_params() == {"k": 2}
+        fields = {"r": 4, "alpha": 16, "dropout": 0.1, "targets": None, "from_": 1}
+        assert Lora(alpha=16).get_params(deep=False) == fields
+
+    def test_the_strategy_that_follows_shows_its_own(self) -> None:
+        strategy = HeadFirst(Last(3))
+        assert strategy.get_params() == {"then": Last(3), "then__k": 3}
+        assert strategy.get_params(deep=False) == {"then": Last(3)}
+
+    @given(ANY)
+    def test_a_clone_is_equal(self, strategy: Strategy) -> None:
+        assert clone(strategy) == strategy
+        assert strategy.with_params(**strategy.get_params()) == strategy
+
+    @pytest.mark.parametrize(
+        ("strategy", "params", "result"),
+        [
+            (Last(2), {"k": 3}, Last(3)),
+            (Last(2), {}, Last(2)),
+            (Lora(r=2), {"alpha": 8, "from_": 3}, Lora(r=2, alpha=8, from_=3)),
+            (HeadFirst(Last(1)), {"then__k": 2}, HeadFirst(Last(2))),
+            (HeadFirst(Last(1)), {"then__r": 2, "then": Lora()}, HeadFirst(Lora(r=2))),
+        ],
+    )
+    def test_other_values_make_another_strategy(
+        self, strategy: Strategy, params: dict[str, Any], result: Strategy
+    ) -> None:
+        before = str(strategy)
+        assert strategy.with_params(**params) == result
+        assert str(strategy) == before
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            strategy.name = "another"  # type: ignore[misc]
+
+    @pytest.mark.parametrize(
+        ("strategy", "name", "message"),
+        [
+            (
+                Lora(),
+                "alhpa",
+                "expected a parameter of 'lora:r=4,alpha=32,dropout=0.1,from=1' "
+                "(r, alpha, dropout, targets, from_), found 'alhpa'; did you mean 'alpha'?",
+            ),
+            (
+                Last(2),
+                "depth",
+                "expected a parameter of 'last:2' (k), found 'depth'; choose from k",
+            ),
+            (
+                Last(2),
+                "k__k",
+                "expected a parameter of 'last:2' (k), found 'k__k'; choose from k",
+            ),
+            (
+                HeadFirst(Last(2)),
+                "then__r",
+                "expected a parameter of 'last:2' (k), found 'r'; choose from k",
+            ),
+            (
+                Head(),
+                "k",
+                "expected a strategy with parameters, found 'k' for 'head', which has none; "
+                "leave it out",
+            ),
+        ],
+    )
+    def test_there_is_no_such_parameter(self, strategy: Strategy, name: str, message: str) -> None:
+        with pytest.raises(ThawlineError, match=f"^{re.escape(message)}$"):
+            strategy.with_params(**{name: 1})
+
+    def test_both_forms_are_one_strategy(self) -> None:
+        assert as_strategy("last:2") == as_strategy(Last(2)) == Last(2)
+        with pytest.raises(ThawlineError, match="did you mean 'last'"):
+            as_strategy("lst")
+
+    @pytest.mark.parametrize("neither", [3, None, Last])
+    def test_neither_form_is_refused(self, neither: Any) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            as_strategy(neither)
+        assert caught.value.expected == (
+            "a strategy, as an object such as Last(2) or as a string such as 'last:2'"
+        )
+        assert caught.value.found == f"{neither!r} ({type(neither).__name__})"

@@ -3,41 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from thawline import artifact, metrics
+from thawline import artifact, metrics, settings
 from thawline.adaptation import Task, adapt
 from thawline.backbones import load_backbone
 from thawline.config import (
     ROW_SEED,
+    ComputeConfig,
     Config,
     DataConfig,
     HeadConfig,
-    PrefixConfig,
     TokensConfig,
     TrainingConfig,
 )
-from thawline.data import LabelledTexts, Labels, carve
-from thawline.errors import ThawlineError
+from thawline.data import LabelledTexts, Labels, Text, carve
+from thawline.errors import ThawlineError, did_you_mean
 from thawline.fitted import Fitted
 from thawline.inference import stored_logits, text_logits
+from thawline.inputs import read_labels, read_rows, read_seed, read_texts
 from thawline.plan import make_plan
 from thawline.prefix import PassReport, ensure_states, open_entry
 from thawline.progress import Reporter
+from thawline.strategies import Strategy, as_strategy
+
+_NOT_FITTED = (
+    "expected a fitted %(name)s, found one that is not fitted yet; "
+    "call fit(texts, labels), or %(name)s.load(folder)"
+)
+
+
+_SETTINGS = {
+    "backbone": "backbone",
+    "strategy": "strategy",
+    "head": "head.head",
+    "pooling": "head.pooling",
+    "features": "head.features",
+    "standardise": "head.standardise",
+    "max_length": "tokens.max_length",
+    "truncation_side": "tokens.truncation_side",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch_size",
+    "lr": "training.lr",
+    "dtype": "compute.dtype",
+    "device": "compute.device",
+    "validation_share": "data.validation_share",
+    "labels": "data.labels",
+    "random_state": "seed",
+}
+"""Where the value of each parameter goes in a `Config`."""
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):
     """A pretrained transformer, adapted to labelled texts by a strategy.
 
+    An estimator of scikit-learn: it can be cloned, searched over and put at the end of a pipeline.
+    ``docs/scikit-learn.md`` tells what it takes and how far the conventions are kept.
+
     Args:
         backbone: a folder, a packaged name or a hub id.
-        strategy: as on the command line: ``head`` …
+        strategy: as on the command line, ``head`` …, or as an object: ``Head()`` … Its fields are
+            parameters too: ``set_params(strategy__k=2)``.
         head: ``linear``, ``mlp:H`` or ``native``; None: the strategy's own.
         pooling: ``first``, ``last`` or ``mean``; None: ``mean``, or what a native head does.
         features: ``last``, a stage's number or ``layers``; None: the exact fit chooses.
@@ -48,9 +82,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         batch_size: texts in a step.
         lr: learning rate; None: the strategy's own.
         dtype: of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
+        device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
         validation_share: of the texts given to `fit`, held out to choose by.
         labels: names of the classes, in ascending order of integer labels; None: the labels.
-        random_state: seed of the head's first weights and of the order of texts. Which texts are
+        random_state: seed of the head's first weights and of the order of texts; a RandomState or
+            Generator, or None for numpy's global state, gives each `fit` another. Which texts are
             held out never depends on it.
 
     Attributes:
@@ -63,7 +99,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     def __init__(
         self,
         backbone: str | Path = Config.backbone,
-        strategy: str = Config.strategy,
+        strategy: str | Strategy = Config.strategy,
         *,
         head: str | None = HeadConfig.head,
         pooling: str | None = HeadConfig.pooling,
@@ -74,10 +110,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         epochs: int | None = TrainingConfig.epochs,
         batch_size: int = TrainingConfig.batch_size,
         lr: float | None = TrainingConfig.lr,
-        dtype: str = PrefixConfig.dtype,
+        dtype: str = ComputeConfig.dtype,
+        device: str = ComputeConfig.device,
         validation_share: float = DataConfig.validation_share,
         labels: Sequence[str] | None = DataConfig.labels,
-        random_state: int = Config.seed,
+        random_state: int | np.random.RandomState | np.random.Generator | None = Config.seed,
     ) -> None:
         self.backbone = backbone
         self.strategy = strategy
@@ -91,69 +128,115 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.batch_size = batch_size
         self.lr = lr
         self.dtype = dtype
+        self.device = device
         self.validation_share = validation_share
         self.labels = labels
         self.random_state = random_state
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the parameters; ``deep`` adds the strategy's own as ``strategy__…``."""
+        params: dict[str, Any] = super().get_params(deep=deep)
+        if deep and isinstance(self.strategy, str):
+            with suppress(ThawlineError):  # what cannot be read is refused by fit
+                within = as_strategy(self.strategy).get_params()
+                params |= {f"strategy__{name}": value for name, value in within.items()}
+        return params
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters by name, those of the strategy as ``strategy__…``.
+
+        The strategy is replaced by one with the new values; the object itself never changes.
+
+        Raises:
+            ThawlineError: there is no such parameter; none is set then.
+        """
+        own = super().get_params(deep=False)
+        within = {name: value for name, value in params.items() if name.startswith("strategy__")}
+        given = {name: value for name, value in params.items() if name not in within}
+        for name in given:
+            if name not in own:
+                raise ThawlineError(
+                    f"a parameter of {type(self).__name__}", f"'{name}'", did_you_mean(name, own)
+                )
+        if within:
+            strategy = as_strategy(given.get("strategy", self.strategy))
+            values = {name.removeprefix("strategy__"): value for name, value in within.items()}
+            given["strategy"] = strategy.with_params(**values)
+        for name, value in given.items():
+            setattr(self, name, value)
+        return self
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn's tools that the rows are texts."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.one_d_array = True
+        tags.input_tags.two_d_array = False
+        return tags
+
     def fit(
         self,
-        texts: Sequence[str],
-        labels: Sequence[Any] | NDArray[Any],
+        X: Sequence[Text],
+        y: Sequence[Any] | NDArray[Any],
         *,
-        validation: tuple[Sequence[str], Sequence[Any] | NDArray[Any]] | None = None,
+        validation: tuple[Sequence[Text], Sequence[Any] | NDArray[Any]] | None = None,
     ) -> Self:
         """Adapt the backbone.
 
         Args:
-            texts: ``(rows,)`` texts.
-            labels: ``(rows,)`` integers, booleans or strings.
+            X: ``(rows,)`` texts, or pairs of texts as tuples: a list, an array, a Series, or an
+                array or frame of one column (of two for pairs).
+            y: ``(rows,)`` integers, booleans or strings.
             validation: texts and labels to choose by; None: a share of the rows is held out.
 
         Raises:
-            ThawlineError: the texts, the labels or a setting cannot work.
+            ThawlineError: the texts, the labels or a setting cannot work; a ValueError as well.
         """
         config = self._config()
-        known = Labels.from_raw(labels, None if self.labels is None else tuple(self.labels))
-        given = _labelled(texts, labels, known)
+        labels = read_labels(y)
+        known = Labels.from_raw(labels, config.data.labels)
+        given = read_rows(X, labels, known)
         if validation is None:
-            kept, held_out = carve(given.labels, float(self.validation_share), ROW_SEED)
+            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED)
             data = given.take(kept), given.take(held_out)
         else:
-            data = given, _labelled(*validation, known)
+            data = given, read_rows(*validation, known)
         _check_rows(*data)
-        backbone = load_backbone(config.backbone)
+        backbone = load_backbone(config.backbone, config.tokens)
         plan = make_plan(backbone, config)
-        entry = open_entry(backbone, plan.max_length, self.truncation_side, config.prefix)
+        entry = open_entry(backbone, plan.max_length, config.tokens.truncation_side, config.compute)
         wanted = [text for part in data for text in part.texts]
-        ensure_states(entry, backbone, wanted, config.prefix, PassReport(), Reporter())
+        ensure_states(entry, backbone, wanted, config.compute, PassReport(), Reporter())
         adapted = adapt(Task(backbone, entry, plan, config, known, *data), Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)
         return self
 
-    def predict(self, texts: Sequence[str]) -> NDArray[Any]:
+    def predict(self, X: Sequence[Text]) -> NDArray[Any]:
         """Return the most probable class of each text, ``(texts,)``, as `fit` was given them."""
-        best = self.predict_proba(texts).argmax(1)
+        best = self.predict_proba(X).argmax(1)
         predicted: NDArray[Any] = self.classes_[best]
         return predicted
 
-    def predict_proba(self, texts: Sequence[str], dtype: str = "float32") -> NDArray[np.float64]:
+    def predict_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
         """Return probabilities, ``(texts, classes)``, in the order of ``classes_``."""
-        check_is_fitted(self)
-        logits = text_logits(self.fitted_, _texts(texts), PrefixConfig(), Reporter(), dtype=dtype)
-        return metrics.probabilities(logits)[:, self._ids]
+        self._check_fitted()
+        texts = read_texts(X)
+        config = ComputeConfig(device=self.device, dtype=dtype)
+        logits = text_logits(self.fitted_, texts, config, Reporter())
+        return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 
     def evaluate(
-        self, texts: Sequence[str], labels: Sequence[Any] | NDArray[Any]
+        self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]
     ) -> dict[str, Any]:
         """Score the classifier on labelled texts, with 95 % intervals; see `metrics.evaluate`.
 
         Where the prefix is frozen, its states come from the store or go into it.
         """
-        check_is_fitted(self)
-        part = _labelled(texts, labels, self.fitted_.labels)
-        config = PrefixConfig(dtype=self.dtype)
+        self._check_fitted()
+        part = read_rows(texts, labels, self.fitted_.labels)
+        config = ComputeConfig(device=self.device, dtype=self.dtype)
         logits = stored_logits(self.fitted_, part.texts, config, PassReport(), Reporter())
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
@@ -163,8 +246,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ThawlineError: the folder exists, or the proof failed.
         """
-        check_is_fitted(self)
-        with artifact.Prover() as prover:
+        self._check_fitted()
+        with artifact.Prover(self.device) as prover:
             artifact.save(self.fitted_, Path(folder))
             prover.prove(self.fitted_, Path(folder), ["A text.", "Another text, a longer one."])
 
@@ -191,49 +274,23 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         loaded._adopt(fitted, fitted.labels.values)
         return loaded
 
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, msg=_NOT_FITTED)
+
     def _adopt(self, fitted: Fitted, labels: Sequence[Any] | NDArray[Any]) -> None:
         self.fitted_ = fitted
         self.classes_ = np.unique(np.asarray(labels))
-        self._ids = fitted.labels.encode(self.classes_)
 
     def _config(self) -> Config:
-        features = None if self.features is None else str(self.features)
-        return Config(
-            backbone=str(self.backbone),
-            strategy=self.strategy,
-            seed=self.random_state,
-            tokens=TokensConfig(self.max_length, self.truncation_side),
-            prefix=PrefixConfig(dtype=self.dtype),
-            head=HeadConfig(self.head, self.pooling, features, self.standardise),
-            training=TrainingConfig(epochs=self.epochs, batch_size=self.batch_size, lr=self.lr),
-        )
-
-
-def _texts(texts: Sequence[str]) -> list[str]:
-    if isinstance(texts, str):
-        raise ThawlineError("a sequence of texts", "one string", "put it in a list: [text]")
-    listed = list(texts)
-    for row, text in enumerate(listed):
-        if not isinstance(text, str):
-            raise ThawlineError(
-                "texts as strings",
-                f"{type(text).__name__} in row {row}",
-                "convert or drop that row",
-            )
-    return listed
-
-
-def _labelled(
-    texts: Sequence[str], labels: Sequence[Any] | NDArray[Any], known: Labels
-) -> LabelledTexts:
-    listed, given = _texts(texts), list(labels)
-    if len(listed) != len(given):
-        raise ThawlineError(
-            "as many labels as texts",
-            f"{len(listed):,} texts and {len(given):,} labels",
-            "give both the same rows",
-        )
-    return LabelledTexts(listed, known.encode(given), np.arange(len(listed)), "fit")
+        given = self.get_params(deep=False)
+        given["strategy"] = str(as_strategy(self.strategy))
+        given["features"] = None if self.features is None else str(self.features)
+        given["random_state"] = read_seed(self.random_state)
+        tables: dict[str, Any] = {}
+        for name, key in _SETTINGS.items():
+            table, _, setting = key.rpartition(".")
+            (tables.setdefault(table, {}) if table else tables)[setting] = given[name]
+        return settings.build(tables, {key: name for name, key in _SETTINGS.items()})
 
 
 def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
@@ -241,7 +298,7 @@ def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
     if classes < 2:
         raise ThawlineError(
             "texts of at least two classes to train on",
-            f"{classes} in {len(train):,} rows",
+            f"{classes} {'class' if classes == 1 else 'classes'} in {len(train):,} rows",
             "add rows of the other classes, or give validation=(texts, labels)"
             if classes
             else "give some texts",

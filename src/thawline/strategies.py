@@ -1,14 +1,16 @@
 """Strategies: where the thaw line is drawn and what trains above it.
 
 A strategy is written ``name:key=value,…``; `parse_strategy` is the only reader of that form and
-``str(strategy)`` its only writer.
+``str(strategy)`` its only writer. In Python it is a frozen object with the same fields; their
+values are checked where the written form is read.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Any, ClassVar
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar, Self
 
 from thawline.config import LoraConfig
 from thawline.errors import ThawlineError, did_you_mean
@@ -34,6 +36,52 @@ class Strategy:
 
     def check(self, depth: int) -> None:
         """Raise ThawlineError where the strategy does not fit a backbone of ``depth`` blocks."""
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields by name, in the way of scikit-learn's estimators.
+
+        Args:
+            deep: whether to add the fields of a strategy within this one, as ``then__k``.
+        """
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        within = {
+            f"{name}__{inner}": parameter
+            for name, value in values.items()
+            if deep and isinstance(value, Strategy)
+            for inner, parameter in value.get_params().items()
+        }
+        return values | within
+
+    def with_params(self, **params: Any) -> Self:
+        """Return a copy with other values, under the names of `get_params`.
+
+        Raises:
+            ThawlineError: there is no field of that name.
+        """
+        values = self.get_params(deep=False)
+        within: dict[str, dict[str, Any]] = defaultdict(dict)
+        for name, value in params.items():
+            field, is_within, inner = name.partition("__")
+            if field not in values:
+                raise self._unknown(name)
+            if is_within:
+                within[field][inner] = value
+            else:
+                values[field] = value
+        for field, inner_params in within.items():
+            if not isinstance(values[field], Strategy):
+                raise self._unknown(f"{field}__{next(iter(inner_params))}")
+            values[field] = values[field].with_params(**inner_params)
+        return replace(self, **values)
+
+    def _unknown(self, name: str) -> ThawlineError:
+        known = self.get_params()
+        if not known:
+            found = f"'{name}' for '{self}', which has none"
+            return ThawlineError("a strategy with parameters", found, "leave it out")
+        return ThawlineError(
+            f"a parameter of '{self}' ({', '.join(known)})", f"'{name}'", did_you_mean(name, known)
+        )
 
     def __str__(self) -> str:
         written = [
@@ -140,9 +188,9 @@ class HeadFirst(Strategy):
 def _check_block(block: int, depth: int, written: str, key: str) -> None:
     if not 1 <= block <= depth:
         raise ThawlineError(
-            f"{key} within 1 and {depth}, the blocks of this backbone",
+            f"{key} from 1 to {depth}, as many as this backbone has blocks",
             f"'{written}'",
-            f"give a smaller {key}" if block > depth else f"give {key} of at least 1",
+            f"give {key} of at most {depth}" if block > depth else f"give {key} of at least 1",
         )
 
 
@@ -176,13 +224,30 @@ def parse_strategy(text: str) -> Strategy:
     return kind(**_read_values(kind, text, written))
 
 
+def as_strategy(strategy: str | Strategy) -> Strategy:
+    """Return a strategy that is given in either form.
+
+    Raises:
+        ThawlineError: neither form, or what `parse_strategy` refuses.
+    """
+    if isinstance(strategy, Strategy):
+        return strategy
+    if not isinstance(strategy, str):
+        raise ThawlineError(
+            "a strategy, as an object such as Last(2) or as a string such as 'last:2'",
+            f"{strategy!r} ({type(strategy).__name__})",
+            "make it one of the two",
+        )
+    return parse_strategy(strategy)
+
+
 def _read_values(kind: type[Strategy], text: str, written: str) -> dict[str, Any]:
     keys = {field.name.rstrip("_"): field.name for field in fields(kind)}
     values: dict[str, Any] = {}
     for pair in filter(None, written.split(",")):
         key, equals, value = pair.partition("=")
         if key not in keys or not equals:
-            known = did_you_mean(key, keys) if keys else f"write --strategy {kind.name}"
+            known = did_you_mean(key, keys) if len(keys) > 1 else f"write --strategy {kind()}"
             raise ThawlineError(f"key=value after '{kind.name}:'", f"'{pair}' in '{text}'", known)
         if keys[key] in values:
             raise ThawlineError(f"{key} once", f"'{text}'", "leave one of the two out")

@@ -1,0 +1,197 @@
+"""Every form in which texts, labels and seeds are given, and what is said of the others."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.exceptions import DataConversionWarning
+
+from thawline.data import Labels
+from thawline.errors import ThawlineError
+from thawline.inputs import (
+    read_labels,
+    read_rows,
+    read_seed,
+    read_texts,
+)
+
+TEXTS = ["a good film", "", "ein schöner Film"]
+PAIRS = [("a", "b"), ("c", "d")]
+
+FORMS = {
+    "list": TEXTS,
+    "tuple": tuple(TEXTS),
+    "array of strings": np.array(TEXTS),
+    "array of objects": np.array(TEXTS, dtype=object),
+    "array of numpy's strings": np.array(TEXTS, dtype=np.dtypes.StringDType()),
+    "list of numpy's strings": list(np.array(TEXTS)),
+    "series": pd.Series(TEXTS, index=[7, 8, 9]),
+    "series of objects": pd.Series(TEXTS, dtype=object),
+    "series of Arrow's strings": pd.Series(TEXTS, dtype="string[pyarrow]"),
+    "categorical series": pd.Series(TEXTS, dtype="category"),
+    "index": pd.Index(TEXTS),
+    "column vector": np.array(TEXTS).reshape(-1, 1),
+    "frame of one column": pd.DataFrame({"text": TEXTS}),
+}
+
+
+class TestTexts:
+    @pytest.mark.parametrize("form", FORMS)
+    def test_a_form(self, form: str) -> None:
+        assert read_texts(FORMS[form]) == TEXTS
+
+    @pytest.mark.parametrize(
+        "form",
+        [PAIRS, tuple(PAIRS), np.array(PAIRS), pd.DataFrame(PAIRS), pd.Series(PAIRS)],
+        ids=lambda form: type(form).__name__,
+    )
+    def test_a_form_of_pairs(self, form: Any) -> None:
+        read = read_texts(form)
+        assert read == PAIRS
+        assert {type(pair) for pair in read} == {tuple}
+
+    @pytest.mark.parametrize("form", [[], np.empty(0, dtype=str), np.empty((0, 1)), pd.Series([])])
+    def test_no_text(self, form: Any) -> None:
+        assert read_texts(form) == []
+
+    @pytest.mark.parametrize(
+        ("given", "found"),
+        [
+            ("a text", "one string"),
+            (None, "one NoneType"),
+            ({"text": "a"}, "a dict"),
+            (np.array("a text"), "one string"),
+            (np.array([["a", "b", "c"]]), "3 columns"),
+            (pd.DataFrame([["a", "b", 0]], columns=["x", "y", "z"]), "3 columns (x, y, z)"),
+            (pd.DataFrame(index=range(3)), "an array of shape (3, 0)"),
+            (np.full((2, 2, 2), "a"), "an array of shape (2, 2, 2)"),
+            (np.array([1.5, 2.5]), "float in row 0"),
+            (pd.Series(["a", None]), "float in row 1"),
+            (pd.Series(["a", None], dtype="string"), "NAType in row 1"),
+            (pd.DataFrame({"text": ["a"], "label": [1]}), "a tuple of str, int in row 0"),
+            (sparse.csr_array((2, 2)), "in row 0"),
+        ],
+    )
+    def test_what_are_no_texts(self, given: Any, found: str) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            read_texts(given)
+        assert found in caught.value.found
+        assert caught.value.mend
+
+    def test_too_many_columns_are_named(self) -> None:
+        frame = pd.DataFrame([["a", "b", 0]], columns=["title", "text", "label"])
+        with pytest.raises(ThawlineError) as caught:
+            read_texts(frame)
+        assert str(caught.value) == (
+            "expected one column of texts, or two for pairs, found 3 columns (title, text, label); "
+            "choose one, such as frame['text']"
+        )
+
+
+LABELS = {
+    "integers": ([3, 1, 3], np.int64),
+    "int32": (np.array([3, 1, 3], dtype=np.int32), np.int32),
+    "uint8": (np.array([3, 1, 3], dtype=np.uint8), np.uint8),
+    "whole floats": ([3.0, 1.0, 3.0], np.float64),
+    "booleans": ([True, False, True], np.bool_),
+    "strings": (["b", "a", "b"], np.dtype("<U1")),
+    "numpy's strings": ([np.str_("b"), np.str_("a"), np.str_("b")], np.dtype("<U1")),
+    "objects": (np.array(["b", "a", "b"], dtype=object), np.object_),
+    "series": (pd.Series([3, 1, 3], index=[5, 6, 7]), np.int64),
+    "nullable integers": (pd.Series([3, 1, 3], dtype="Int64"), np.int64),
+    "nullable booleans": (pd.Series([True, False, True], dtype="boolean"), np.bool_),
+    "pandas strings": (pd.Series(["b", "a", "b"], dtype="string"), np.object_),
+    "categories": (pd.Series(["b", "a", "b"], dtype="category"), np.object_),
+    "categories of integers": (pd.Series([3, 1, 3], dtype="category"), np.int64),
+    "categorical": (pd.Categorical(["b", "a", "b"]), np.object_),
+}
+
+
+class TestLabels:
+    @pytest.mark.parametrize("form", LABELS)
+    def test_labels_keep_their_dtype(self, form: str) -> None:
+        given, dtype = LABELS[form]
+        read = read_labels(given)
+        assert read.dtype == dtype
+        assert read.tolist() == list(given)
+
+    def test_a_column_is_read_with_scikit_learns_warning(self) -> None:
+        column = np.array([[1], [0]])
+        with pytest.warns(DataConversionWarning, match="A column-vector y was passed"):
+            assert read_labels(column).tolist() == [1, 0]
+        with pytest.warns(DataConversionWarning):
+            assert read_labels(pd.DataFrame({"label": ["a", "b"]})).tolist() == ["a", "b"]
+
+    def test_kinds_that_numpy_would_mix_stay_apart(self) -> None:
+        assert read_labels([1, "bad"]).tolist() == [1, "bad"]
+        assert read_labels([True, "bad"]).tolist() == [True, "bad"]
+
+    @pytest.mark.parametrize(
+        ("given", "found"),
+        [
+            (None, "none (fit requires y to be passed, but the target y is None)"),
+            ("one", "str"),
+            (3, "int"),
+            ([[1, 0], [0, 1]], "labels of shape (2, 2)"),
+            ([["a"], ["b", "c"]], "rows of different lengths"),
+            ([1.0, float("nan")], "a missing one in row 1 (counting from 0)"),
+            (["a", None], "a missing one in row 1 (counting from 0)"),
+            (pd.Series([1, None], dtype="Int64"), "a missing one in row 1 (counting from 0)"),
+            (pd.Series([None, "a"], dtype="category"), "a missing one in row 0 (counting from 0)"),
+            ([1, 0.5], "continuous ones, such as 0.5 in row 1 (counting from 0)"),
+            ([float("inf"), 1], "continuous ones, such as inf in row 0 (counting from 0)"),
+        ],
+    )
+    def test_what_are_no_labels(self, given: Any, found: str) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            read_labels(given)
+        assert caught.value.found == found
+        assert caught.value.mend
+
+
+class TestRows:
+    def test_rows_have_the_ids_of_their_classes(self) -> None:
+        known = Labels(("no", "yes"), (0, 1))
+        rows = read_rows(np.array(["a", "b", "c"]), ["yes", "no", "yes"], known)
+        assert rows.texts == ["a", "b", "c"]
+        assert rows.labels.tolist() == [1, 0, 1]
+        assert rows.rows.tolist() == [0, 1, 2]
+
+    def test_as_many_labels_as_texts(self) -> None:
+        with pytest.raises(ThawlineError, match="found 2 texts and 1 labels"):
+            read_rows(["a", "b"], [0], Labels(("no", "yes"), (0, 1)))
+
+
+class TestSeeds:
+    @pytest.mark.parametrize("seed", [0, 7, np.int64(7), np.uint32(2**32 - 1)])
+    def test_a_number_is_itself(self, seed: Any) -> None:
+        assert read_seed(seed) == seed
+        assert type(read_seed(seed)) is int
+
+    @pytest.mark.parametrize("make", [np.random.RandomState, np.random.default_rng])
+    def test_a_generator_gives_one_after_the_other(self, make: Any) -> None:
+        generator, again = make(3), make(3)
+        drawn = [read_seed(generator) for _ in range(3)]
+        assert drawn == [read_seed(again) for _ in range(3)]
+        assert len(set(drawn)) == 3
+        assert all(0 <= seed < 2**31 for seed in drawn)
+
+    def test_none_draws_from_numpys_global_state(self) -> None:
+        np.random.seed(5)
+        first = read_seed(None), read_seed(None)
+        np.random.seed(5)
+        assert (read_seed(None), read_seed(None)) == first
+        assert first[0] != first[1]
+
+    @pytest.mark.parametrize("neither", ["0", 1.5, [0]])
+    def test_what_is_no_seed(self, neither: Any) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            read_seed(neither)
+        assert str(caught.value) == (
+            "expected a random_state: a whole number, None, or numpy's RandomState or Generator, "
+            f"found {neither!r} ({type(neither).__name__}); give random_state=0"
+        )
