@@ -22,7 +22,7 @@ from rich.table import Table
 
 from thawline.backbones import Stack, attention, load_backbone
 from thawline.compat import bound_kernel_cache, matmul_rates
-from thawline.config import Config, DataConfig, PrefixConfig
+from thawline.config import ComputeConfig, Config, DataConfig
 from thawline.data import load
 from thawline.prefix import matmul_flops, run_batches
 from thawline.tokens import TokenizedTexts, plan_batches, tokenize
@@ -44,7 +44,7 @@ def parse() -> argparse.Namespace:
 def one_batch_at_a_time(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
     """Let torch spread each operation of a batch over all threads."""
     for batch in batches:
-        stack.pooled(*tokens.batch(batch))
+        stack.pooled(tokens.batch(batch))
 
 
 def one_thread_a_batch(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
@@ -57,7 +57,7 @@ def main() -> None:
     """Measure and print."""
     options = parse()
     bound_kernel_cache()
-    config = PrefixConfig()
+    config = ComputeConfig()
     backbone = load_backbone(options.backbone)
     texts = load(DataConfig(data=options.data, limit=(options.rows, 2))).train.texts
     tokens = tokenize(backbone.tokenizer, texts, max_length=512, truncation_side="right")

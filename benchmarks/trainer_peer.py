@@ -85,7 +85,7 @@ def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
         set_seed,
     )
 
-    from thawline.backbones import resolve
+    from thawline.backbones.finding import find_backbone
     from thawline.compat import peak_memory_bytes
     from thawline.data import load
     from thawline.metrics import evaluate
@@ -93,7 +93,7 @@ def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
     set_seed(options.seed)
     names = tuple(options.labels.split(","))
     source = load(DataConfig(data=options.data, labels=names, limit=(options.train, options.test)))
-    path = resolve(options.backbone)
+    path = find_backbone(options.backbone)
     tokenizer = AutoTokenizer.from_pretrained(path)
 
     def tokenise(rows: dict[str, list[Any]]) -> Any:

@@ -54,6 +54,9 @@ def thawline(*arguments: object, stdin: str = "") -> Outcome:
 class ProverHere:
     """In place of `artifact.Prover`, whose fresh process costs seconds of imports in each test."""
 
+    def __init__(self, device: str) -> None:
+        assert device in ("auto", "cpu")
+
     def __enter__(self):
         return self
 
@@ -62,13 +65,14 @@ class ProverHere:
 
     def prove(self, fitted, folder: Path, texts: Sequence[str]) -> float:
         from thawline import artifact
-        from thawline.config import PrefixConfig
+        from thawline.config import ComputeConfig
         from thawline.inference import text_logits
         from thawline.metrics import probabilities
         from thawline.progress import Reporter
 
+        compute = ComputeConfig(dtype="float32")
         here, there = (
-            probabilities(text_logits(one, texts, PrefixConfig(), Reporter()))
+            probabilities(text_logits(one, texts, compute, Reporter()))
             for one in (fitted, artifact.load(folder))
         )
         difference = float(np.abs(here - there).max())

@@ -17,7 +17,7 @@ from torch import Tensor
 from tests.toys import DEPTH, FAMILIES, WIDTH
 from thawline.adaptation import Adapted, Task, adapt
 from thawline.backbones import load_backbone
-from thawline.config import Config, HeadConfig, PrefixConfig, TrainingConfig
+from thawline.config import ComputeConfig, Config, HeadConfig, TrainingConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.heads import NativeHead
 from thawline.inference import head_logits
@@ -46,16 +46,16 @@ def make_task(
     ) -> Task:
         config = Config(
             seed=seed,
-            prefix=PrefixConfig(dtype="float32"),
+            compute=ComputeConfig(dtype="float32"),
             head=HeadConfig(head=head, features=features, **settings),
             training=TrainingConfig(epochs=epochs, lr=lr, batch_size=8),
         )
         backbone = load_backbone(str(toy_backbone(family)))
         plan = make_plan(backbone, config)
-        entry = open_entry(backbone, plan.max_length, "right", config.prefix)
+        entry = open_entry(backbone, plan.max_length, "right", config.compute)
         parts = [part(*toy_reviews(rows, seed=rows)) for rows in (48, 16)]
         texts = [text for one in parts for text in one.texts]
-        ensure_states(entry, backbone, texts, config.prefix, PassReport(), Reporter())
+        ensure_states(entry, backbone, texts, config.compute, PassReport(), Reporter())
         return Task(backbone, entry, plan, config, LABELS, *parts)
 
     return make

@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 
 from tests.toys import FAMILIES
 from thawline import TextClassifier, artifact
-from thawline.config import PrefixConfig
+from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
 from thawline.inference import text_logits
@@ -33,7 +33,7 @@ TEXTS = ["a good film", "bad , bad , bad", "", "very " * 90 + "dull", "this was 
 
 
 def logits(fitted: Fitted) -> NDArray[np.float32]:
-    return text_logits(fitted, TEXTS, PrefixConfig(), Reporter())
+    return text_logits(fitted, TEXTS, ComputeConfig(dtype="float32"), Reporter())
 
 
 def names(folder: Path) -> set[str]:
@@ -97,6 +97,7 @@ class TestSave:
                 "truncation_side": "left",
                 "pooling": "last",
                 "stages": [4],
+                "pairs": False,
             },
             "head": "native",
             "strategy": "head",
@@ -320,7 +321,7 @@ class TestProof:
         self, trained_toy: Trained, tmp_path: Path, head: str
     ) -> None:
         fitted = trained_toy("bert", head).fitted_
-        with artifact.Prover() as prover:
+        with artifact.Prover("cpu") as prover:
             artifact.save(fitted, tmp_path / "saved")
             difference = prover.prove(fitted, tmp_path / "saved", TEXTS)
         assert 0 <= difference <= artifact.TOLERANCE == 1e-5
@@ -328,7 +329,7 @@ class TestProof:
     def test_a_changed_weight_is_found_out(self, trained_toy: Trained, tmp_path: Path) -> None:
         fitted = trained_toy("bert", "native").fitted_
         tamper = weights_edited(lambda weights: weights["classifier.bias"].add_(Tensor([1e-3, 0])))
-        with artifact.Prover() as prover:
+        with artifact.Prover("cpu") as prover:
             artifact.save(fitted, tmp_path / "saved")
             tamper(tmp_path / "saved")
             with pytest.raises(ThawlineError) as caught:
@@ -347,7 +348,7 @@ class TestProof:
         self, trained_toy: Trained, tmp_path: Path
     ) -> None:
         fitted = trained_toy().fitted_
-        with artifact.Prover() as prover:
+        with artifact.Prover("cpu") as prover:
             artifact.save(fitted, tmp_path / "saved")
             removed("model.safetensors")(tmp_path / "saved")
             with pytest.raises(ThawlineError) as caught:

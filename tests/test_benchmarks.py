@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from benchmarks import trainer_peer
+from benchmarks import frozen_head_sets, trainer_peer
+from tests.command_line import write_set
 
 WORDS = ["--data", "examples/reviews", "--labels", "neg,pos"]
 SCORE = {"value": 0.855, "low": 0.84, "high": 0.87}
@@ -134,3 +136,23 @@ def test_both_sides_run_on_real_reviews(tmp_path: Path) -> None:
     for side in results.values():
         for name in ("accuracy", "f1_macro"):
             assert 0 <= side[name]["low"] <= side[name]["value"] <= side[name]["high"] <= 1
+
+
+def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
+    toy_backbone: Callable[[str], Path],
+    toy_reviews: Callable[..., tuple[list[str], list[int]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = write_set(tmp_path / "films", {"train": toy_reviews(80), "test": toy_reviews(40, 1)})
+    found = tmp_path / "found.json"
+    words = [f"{folder}=neg,pos", "--backbone", str(toy_backbone("bert")), "--json", str(found)]
+    frozen_head_sets.main(words)
+    (result,) = json.loads(found.read_text())["results"]
+    assert result["rows"] == {"train": 72, "validation": 8, "test": 40}
+    assert result["thawline"]["texts_computed"] == 120
+    assert result["tfidf"]["accuracy"]["value"] > 0.9  # the words tell the class
+    assert result["tfidf"]["C"] in frozen_head_sets.PENALTIES
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.startswith("| films | 80 / 40 |")
+    assert row.count("|") == 9

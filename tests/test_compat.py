@@ -34,7 +34,22 @@ def capabilities(monkeypatch):
 def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert compat.pick_device() == device
+    assert compat.pick_device("auto") == device
+    assert compat.pick_device("cpu") == "cpu"
+
+
+def test_a_device_that_is_not_here_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
+    assert compat.pick_device("cuda") == "cuda"
+    for wanted, message in {
+        "mps": "expected a device of this machine (cuda, cpu), found 'mps'; "
+        "give --device cuda, or leave it out",
+        "gpu": "expected a device, found 'gpu'; did you mean 'cpu'?",
+    }.items():
+        with pytest.raises(ThawlineError) as caught:
+            compat.pick_device(wanted)
+        assert str(caught.value) == message
 
 
 @pytest.mark.parametrize(

@@ -47,3 +47,8 @@ def test_a_hint_names_the_nearest_word_or_all_of_them(word: str, hint: str) -> N
 
 def test_a_hint_reads_its_words_once() -> None:
     assert did_you_mean("xyz", (name for name in ("a", "b"))) == "choose from a, b"
+
+
+def test_it_is_a_value_error_as_the_tools_of_scikit_learn_expect() -> None:
+    with pytest.raises(ValueError, match="expected a, found b; c"):
+        raise ThawlineError("a", "b", "c")

@@ -19,7 +19,7 @@ from transformers import (
     DistilBertConfig,
 )
 
-from tests.toys import DEPTH, FAMILIES, WIDTH, enlarge_head
+from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs, enlarge_head
 from thawline.backbones import POOLINGS, load_backbone, load_native
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
@@ -59,7 +59,7 @@ class TestParse:
     @pytest.mark.parametrize("text", ["mlp", "mlp:", "mlp:0", "mlp:-3", "mlp:6.4", "mlp:wide"])
     def test_an_mlp_needs_a_width(self, text: str) -> None:
         message = (
-            "expected the width of an MLP head's hidden layer, a whole number above 0, "
+            "expected the width of an MLP head's hidden layer, a whole number from 1 to 1,000,000, "
             f"found '{text}'; write --head mlp:64"
         )
         with pytest.raises(ThawlineError, match=f"^{re.escape(message)}$"):
@@ -171,8 +171,8 @@ def batch_of(folder: Path) -> tuple[Tensor, Tensor]:
     """Return ids and mask of the texts, padded with the pad id."""
     backbone = load_backbone(str(folder))
     tokens = tokenize(backbone.tokenizer, TEXTS, max_length=40, truncation_side="right")
-    ids, mask = tokens.batch(np.arange(len(TEXTS)))
-    assert mask is not None
+    inputs = tokens.batch(np.arange(len(TEXTS)))
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
     assert (ids[mask == 0] == backbone.stack.model.config.pad_token_id).all()
     return ids, mask
 
@@ -189,7 +189,7 @@ class TestNative:
         pooling = backbone.stack.family.native_pooling(backbone.stack.model.config)
         with torch.inference_mode():
             whole = model(input_ids=ids, attention_mask=mask).logits
-            states = backbone.stack.pooled(ids, mask)[:, -1, POOLINGS.index(pooling)]
+            states = backbone.stack.pooled(as_inputs(ids, mask))[:, -1, POOLINGS.index(pooling)]
             fed = NativeHead(model).eval()(states)
         assert whole.shape == (len(TEXTS), 3)
         assert whole.std(0).min() > 1e-3  # the texts differ, so that equality says something
@@ -209,7 +209,7 @@ class TestNative:
         enlarge_head(NativeHead(model))
         with torch.inference_mode():
             whole = model(input_ids=ids, attention_mask=mask).logits
-            states = backbone.stack.pooled(ids, mask)[:, -1, POOLINGS.index(pooling)]
+            states = backbone.stack.pooled(as_inputs(ids, mask))[:, -1, POOLINGS.index(pooling)]
             fed = NativeHead(model).eval()(states)
         assert whole.std(0).min() > 1e-3
         torch.testing.assert_close(fed, whole, rtol=0, atol=1e-5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tests.toys import DEPTH, FAMILIES, WIDTH
+from tests.toys import DEPTH, FAMILIES, WIDTH, enlarge_head
 from thawline import TextClassifier
-from thawline.config import PrefixConfig
+from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
 from thawline.inference import head_logits, prediction_records, stored_logits, text_logits
@@ -26,22 +27,22 @@ from thawline.store import Features
 Trained = Callable[..., TextClassifier]
 Reviews = Callable[..., tuple[list[str], list[int]]]
 HEADS = ("linear", "mlp:8", "native")
-FP32 = PrefixConfig(dtype="float32")
+FP32 = ComputeConfig(dtype="float32")
 ODD = ["", "film", "unheard-of words only", "very " * 90 + "good", "film"]
 """No word, one word, unknown words, far more words than the limit, and a text met before."""
 
 
 def from_store(
-    fitted: Fitted, texts: list[str], config: PrefixConfig = FP32, report: PassReport | None = None
+    fitted: Fitted, texts: list[str], config: ComputeConfig = FP32, report: PassReport | None = None
 ) -> NDArray[np.float32]:
     report = PassReport() if report is None else report
     return stored_logits(fitted, texts, config, report, Reporter())
 
 
 def from_texts(
-    fitted: Fitted, texts: list[str], config: PrefixConfig = FP32, **options: Any
+    fitted: Fitted, texts: list[str], config: ComputeConfig = FP32
 ) -> NDArray[np.float32]:
-    return text_logits(fitted, texts, config, Reporter(), **options)
+    return text_logits(fitted, texts, config, Reporter())
 
 
 class TestParity:
@@ -70,14 +71,15 @@ class TestParity:
         texts, labels = toy_reviews(400, seed=1)
         whole = from_texts(fitted, texts).argmax(1)
         assert (whole == labels).mean() > 0.9  # a task it has learnt
-        stored = from_store(fitted, texts, PrefixConfig(dtype="bfloat16")).argmax(1)
+        stored = from_store(fitted, texts, ComputeConfig(dtype="bfloat16")).argmax(1)
         assert (stored == whole).mean() >= 0.995
 
     def test_bf16_autocast_gives_the_labels_of_fp32(
         self, trained_toy: Trained, toy_reviews: Reviews
     ) -> None:
         fitted, texts = trained_toy().fitted_, toy_reviews(100, seed=1)[0]
-        full, low = from_texts(fitted, texts), from_texts(fitted, texts, dtype="bfloat16")
+        full = from_texts(fitted, texts)
+        low = from_texts(fitted, texts, ComputeConfig(dtype="bfloat16"))
         assert low.dtype == np.float32
         assert np.abs(full - low).max() > 0  # it did run in another precision
         assert (full.argmax(1) == low.argmax(1)).mean() >= 0.99
@@ -93,7 +95,7 @@ class TestTexts:
         alone = np.concatenate([from_texts(fitted, [text]) for text in texts])
         np.testing.assert_allclose(together, alone, rtol=0, atol=1e-4)
         order = np.random.default_rng(0).permutation(len(texts))
-        shuffled = from_texts(fitted, [texts[i] for i in order], PrefixConfig(density=0.3))
+        shuffled = from_texts(fitted, [texts[i] for i in order], replace(FP32, density=0.3))
         np.testing.assert_allclose(shuffled, together[order], rtol=0, atol=1e-4)
 
     def test_no_text_gives_no_row(self, trained_toy: Trained) -> None:
@@ -119,7 +121,7 @@ class TestTexts:
 
     def test_an_unknown_dtype_is_refused(self, trained_toy: Trained) -> None:
         with pytest.raises(ThawlineError) as caught:
-            from_texts(trained_toy().fitted_, ["film"], dtype="fp16")
+            from_texts(trained_toy().fitted_, ["film"], ComputeConfig(dtype="fp16"))
         assert str(caught.value) == (
             "expected a dtype, found 'fp16'; choose from auto, float32, bfloat16"
         )
@@ -230,3 +232,36 @@ def test_the_toys_read_several_stages_and_the_native_head_one(trained_toy: Train
     assert trained_toy("bert", "linear").fitted_.reading.stages == tuple(range(DEPTH + 1))
     assert trained_toy("bert", "mlp:8").fitted_.reading.stages == tuple(range(DEPTH + 1))
     assert trained_toy("bert", "native").fitted_.reading.stages == (DEPTH,)
+
+
+PAIRS = [("the film was good", "a dull plot"), ("the film", "was good a dull plot"), ("a", "film")]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_pairs_are_read_as_transformers_reads_them(toy_backbone, toy_reviews, family):
+    texts, labels = toy_reviews(24)
+    pairs = [(text, text[:20]) for text in texts]
+    classifier = TextClassifier(
+        toy_backbone(family), head="native", epochs=1, dtype="float32", labels=("neg", "pos")
+    ).fit(pairs, labels)
+    enlarge_head(classifier.fitted_.head_module())
+    shares = classifier.predict_proba(PAIRS)
+    fitted = classifier.fitted_
+    for pair, share in zip(PAIRS, shares, strict=True):
+        causal = family in ("qwen3", "llama")
+        encoded = fitted.tokenizer(*(["\n".join(pair)] if causal else pair), return_tensors="pt")
+        with torch.inference_mode():
+            logits = fitted.model(**encoded).logits
+        torch.testing.assert_close(torch.from_numpy(share).float(), logits[0].softmax(0))
+    stored = classifier.evaluate(PAIRS, [0, 1, 0])
+    assert stored["rows"] == 3
+
+
+def test_a_classifier_of_our_own_type_tells_the_texts_of_a_pair_apart(toy_backbone, toy_reviews):
+    texts, labels = toy_reviews(24)
+    pairs = [(text, text[:20]) for text in texts]
+    classifier = TextClassifier(
+        toy_backbone("bert"), features="layers", dtype="float32", labels=("neg", "pos")
+    ).fit(pairs, labels)
+    swapped = classifier.predict_proba([pair[::-1] for pair in PAIRS])
+    assert np.abs(classifier.predict_proba(PAIRS) - swapped).max() > 1e-3

@@ -10,13 +10,21 @@ from command_line import ProverHere, write_set
 from safetensors.torch import load_file
 
 from tests.toys import DEPTH, WIDTH
+from thawline import __version__
 from thawline.artifact import Prover
-from thawline.config import Config, DataConfig, HeadConfig, PrefixConfig, TrainingConfig
+from thawline.config import (
+    ComputeConfig,
+    Config,
+    DataConfig,
+    HeadConfig,
+    MetricsConfig,
+    TrainingConfig,
+)
 from thawline.errors import ThawlineError
-from thawline.job import data_config, evaluate_run, fit_run
+from thawline.job import evaluate_run, fit_run
 from thawline.progress import Reporter
 
-EXACT = Config(prefix=PrefixConfig(dtype="float32"))
+EXACT = Config(compute=ComputeConfig(dtype="float32"))
 
 
 class Notebook(Reporter):
@@ -54,7 +62,7 @@ def by_epochs(head: str | None = None, seed: int = 0, **training) -> Config:
 
 
 def evaluate(out: str, split: str, data: DataConfig | None = None) -> dict:
-    return evaluate_run(Path(out), data, split, EXACT.prefix, Reporter())
+    return evaluate_run(Path(out), data, split, EXACT.compute, Reporter())
 
 
 HEADS = {
@@ -171,6 +179,7 @@ def test_settings_reach_the_artifact(fit, data, toy_reviews):
         "truncation_side": "left",
         "pooling": "last",
         "stages": list(range(DEPTH + 1)),
+        "pairs": False,
     }
     assert settings["labels"] == {"names": ["neg", "pos"], "values": ["0", "1"]}
 
@@ -216,8 +225,8 @@ def test_evaluation_refuses_changed_rows_even_where_their_number_stays(fit, data
 
 def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
     class OtherAnswers(Prover):
-        def __init__(self) -> None:
-            pass
+        def __init__(self, device: str) -> None:
+            self._device = device
 
         def __exit__(self, *error: object) -> None:
             pass
@@ -239,7 +248,7 @@ def test_all_is_checked_before_anything_is_made_or_told(data, toy_backbone):
     wrong = {
         "strategy": replace(config, strategy="full"),
         "head": replace(config, head=HeadConfig("liner")),
-        "dtype": replace(config, prefix=PrefixConfig(dtype="half")),
+        "dtype": replace(config, compute=ComputeConfig(dtype="half")),
         "epochs": replace(config, training=TrainingConfig(epochs=0)),
     }
     for name, settings in wrong.items():
@@ -253,15 +262,36 @@ def test_all_is_checked_before_anything_is_made_or_told(data, toy_backbone):
 def test_the_user_is_told_what_was_carved_and_what_is_being_proven(data, toy_backbone):
     notebook = Notebook()
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
-    fit_run(config, Path("run"), notebook)
-    assert notebook.notes == [
-        "validation was carved out of train: 10 %, stratified, seed 42 (8 rows)",
-        "proving the saved classifier in a fresh process",
-    ]
+    record = fit_run(config, Path("run"), notebook)
+    assert notebook.notes[0] == (
+        "validation was carved out of train: 10 %, stratified, seed 42 (8 rows)"
+    )
+    found = record["preflight"]["findings"]
+    assert len(found) >= 2
+    assert notebook.notes[1 : len(found) + 1] == found
+    assert "length: 54 % of train texts lose their end at 40 tokens" in found
+    assert any("are added to the store" in note for note in notebook.notes)
+    assert notebook.notes[-1] == "proving the saved classifier in a fresh process"
 
 
-def test_a_config_survives_its_record():
-    config = DataConfig(data="set", labels=("neg", "pos"), limit=(40, 16), text="review")
-    written = json.loads(json.dumps(Config(data=config).to_dict()))
-    assert data_config(written["data"]) == config
-    assert data_config(json.loads(json.dumps(Config().to_dict()))["data"]) == DataConfig()
+def test_a_run_is_evaluated_with_the_intervals_that_it_was_made_with(fit):
+    wide = replace(EXACT, metrics=MetricsConfig(confidence=0.5, resamples=20))
+    record = fit("run", wide)
+    assert record["test"]["confidence_level"] == 0.5
+    again = evaluate("run", "test")
+    assert {name: again[name] for name in record["test"]} == record["test"]
+
+
+def test_a_record_of_another_version_says_which(fit):
+    fit("run")
+    path = Path("run/record.json")
+    record = json.loads(path.read_text())
+    record["versions"]["thawline"] = "0.0.9"
+    record["config"]["data"]["column"] = "text"
+    path.write_text(json.dumps(record))
+    with pytest.raises(ThawlineError) as caught:
+        evaluate("run", "test")
+    assert str(caught.value) == (
+        "expected a setting that there is, found data.column in 'run/record.json'; "
+        f"this is Thawline {__version__}: use version 0.0.9, which made the run"
+    )

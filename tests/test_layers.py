@@ -20,22 +20,33 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 ROOMS = [
     "errors",
     "config",
+    *("misfit", "settings"),
     "compat",
     "progress",
     "metrics",
-    *("data.tables", "data.labels", "data.columns", "data.hub", "data.sources", "data.splits"),
-    *("data.dataset", "data"),
-    "tokens",
-    *("backbones.pooling", "backbones.stack", "backbones.loading", "backbones.attention"),
+    *("data.tables", "data.files", "data.delimited", "data.formats"),
+    *("data.texts", "data.labels", "data.columns", "data.parts"),
+    *("data.folders", "data.class_folders", "data.memory", "data.hub", "data.sources"),
+    *("data.splits", "data.dataset", "data.near", "data.duplicates", "data"),
+    *("tokens", "lengths"),
+    *(
+        "backbones.pooling",
+        "backbones.stack",
+        "backbones.tokenizer",
+        "backbones.finding",
+        "backbones.loading",
+        "backbones.attention",
+    ),
     "backbones",
-    "store",
+    *("store.chunks", "store.capacity", "store.features", "store.keys", "store.entry"),
+    *("store.listing", "store"),
     "prefix",
     "heads",
     "exact",
     "configuration",
     "modeling",
     "strategies",
-    "plan",
+    *("plan", "preflight"),
     "fitted",
     "inference",
     "training",
@@ -43,11 +54,11 @@ ROOMS = [
     "runs",
     "artifact",
     "selftest",
-    *("report.tables", "report.plots", "report.terminal", "report"),
-    "classifier",
+    *("report.tables", "report.plots", "report.preflight", "report.terminal", "report"),
+    *("inputs", "classifier"),
     "job",
     "describe",
-    "options",
+    *("options", "console"),
     "cli",
     "__main__",
 ]
@@ -57,7 +68,17 @@ A package stands after its own modules. The root package is not among them: it g
 and hands out names of any room, but only when it is asked for them.
 """
 
-HEAVY = ("torch", "transformers", "numpy", "pandas", "sklearn", "scipy", "matplotlib", "pyarrow")
+HEAVY = (
+    "torch",
+    "transformers",
+    "numpy",
+    "pandas",
+    "sklearn",
+    "scipy",
+    "matplotlib",
+    "pyarrow",
+    "pydantic",
+)
 
 
 def module_name(path: Path) -> str:

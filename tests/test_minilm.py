@@ -73,7 +73,7 @@ def test_a_native_head_trains_770_parameters(runs):
 
 def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
     from thawline import artifact
-    from thawline.config import PrefixConfig
+    from thawline.config import ComputeConfig
     from thawline.inference import stored_logits, text_logits
     from thawline.prefix import PassReport
     from thawline.progress import Reporter
@@ -82,12 +82,12 @@ def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
     texts = texts_of(runs.root / "exact")
     assert len(texts) == len(set(texts)) == TRAIN
     report = PassReport()
-    config = PrefixConfig(dtype="bfloat16")
+    config = ComputeConfig(dtype="bfloat16")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAWLINE_HOME", str(runs.root / "home"))
         stored = stored_logits(fitted, texts, config, report, Reporter())
     assert report.texts == 0, "the states must come from the store"
-    whole = text_logits(fitted, texts, PrefixConfig(), Reporter())
+    whole = text_logits(fitted, texts, ComputeConfig(dtype="float32"), Reporter())
     same = (stored.argmax(1) == whole.argmax(1)).mean()
     assert same >= 0.995
     assert 0 < np.abs(stored - whole).max() < 0.5

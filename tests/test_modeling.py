@@ -19,7 +19,7 @@ from transformers import (
 )
 
 import thawline
-from tests.toys import DEPTH, FAMILIES, WIDTH
+from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs
 from thawline import TextClassifier, artifact
 from thawline.backbones import POOLINGS, Backbone, Stack, load_backbone
 from thawline.configuration import ThawlineConfig
@@ -48,8 +48,8 @@ def assemble(
 
 def batch_of(backbone: Backbone) -> tuple[Tensor, Tensor]:
     tokens = tokenize(backbone.tokenizer, TEXTS, max_length=40, truncation_side="right")
-    ids, mask = tokens.batch(np.arange(len(TEXTS)))
-    assert mask is not None
+    inputs = tokens.batch(np.arange(len(TEXTS)))
+    ids, mask = inputs["input_ids"], inputs["attention_mask"]
     return ids, mask
 
 
@@ -62,7 +62,7 @@ def test_the_head_reads_the_pooled_stages_in_their_order(
     model = assemble(backbone, "mlp:5", pooling, stages)
     ids, mask = batch_of(backbone)
     with torch.inference_mode():
-        pooled = backbone.stack.pooled(ids, mask)[:, :, POOLINGS.index(pooling)]
+        pooled = backbone.stack.pooled(as_inputs(ids, mask))[:, :, POOLINGS.index(pooling)]
         expected = model.head(torch.cat([pooled[:, stage] for stage in stages], dim=1))
         found = model(input_ids=ids, attention_mask=mask).logits
     assert found.shape == (len(TEXTS), 3)

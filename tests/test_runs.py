@@ -12,6 +12,7 @@ from thawline import __version__
 from thawline.config import Config, DataConfig
 from thawline.errors import ThawlineError
 from thawline.runs import Run, check_folder, default_folder, read_record, write_json
+from thawline.settings import resolve
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -79,7 +80,7 @@ def test_a_run_is_on_disk_from_the_first_moment():
     assert record["status"] == "running"
     started = datetime.fromisoformat(record["started"])
     assert abs((datetime.now(UTC) - started).total_seconds()) < 60
-    assert record["config"] == read(run.folder / "config.json")
+    assert resolve(file=run.folder / "config.toml") == config
     assert (record["config"]["backbone"], record["config"]["seed"]) == ("toy", 3)
     assert record["versions"]["thawline"] == __version__
     assert record["hardware"]["cores"] == os.cpu_count()

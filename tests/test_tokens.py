@@ -19,6 +19,7 @@ PAD, UNKNOWN, FIRST, LAST = range(4)
 @cache
 def tokenizer(causal: bool = False):
     made = toy_tokenizer(causal=causal)
+    made.model_input_names = ["input_ids", "attention_mask", "token_type_ids"]
     if causal:
         made.pad_token = made.eos_token
     return made
@@ -170,7 +171,8 @@ def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
 ):
     tokens = tokenized(given_texts, causal=causal)
     positions = np.array(random.sample(range(len(tokens)), random.randint(1, len(tokens))))
-    ids, mask = tokens.batch(positions)
+    inputs = tokens.batch(positions)
+    ids, mask = inputs["input_ids"], inputs.get("attention_mask")
     lengths = tokens.lengths[positions]
     assert ids.dtype == torch.int64
     assert ids.shape == (len(positions), lengths.max())
@@ -189,11 +191,44 @@ def test_padding_density_is_the_share_of_real_tokens_in_the_batches(given_texts,
     tokens = tokenized(given_texts)
     batches = plan_batches(tokens.lengths, tokens_per_batch=budget, density=density)
     made = [tokens.batch(batch) for batch in batches]
-    real = sum(ids.numel() if mask is None else int(mask.sum()) for ids, mask in made)
-    padded = sum(ids.numel() for ids, _ in made)
+    masks = [inputs.get("attention_mask", torch.ones_like(inputs["input_ids"])) for inputs in made]
+    real = sum(int(mask.sum()) for mask in masks)
+    padded = sum(inputs["input_ids"].numel() for inputs in made)
     assert padding_density(tokens.lengths, batches) == pytest.approx(real / padded, rel=1e-12)
     assert real == len(tokens.ids)
 
 
 def test_there_is_no_density_without_batches():
     assert padding_density(np.empty(0, dtype=np.int64), []) is None
+
+
+# Pairs
+
+PAIR = ("the film was good", "a dull plot")
+
+
+def test_a_pair_is_one_row_with_the_types_of_its_two_texts():
+    tokens = tokenized([PAIR, "a film"])
+    first, second = map(numbers_of, PAIR)
+    assert ids_of(tokens, 0) == [FIRST, *first, LAST, *second, LAST]
+    inputs = tokens.batch(np.array([1, 0]))
+    assert inputs["token_type_ids"].tolist() == [[0] * 10, [0] * 6 + [1] * 4]
+    assert inputs["attention_mask"].sum(1).tolist() == [4, 10]
+
+
+def test_texts_alone_have_no_types():
+    assert "token_type_ids" not in tokenized(["a film", "the plot was dull"]).batch(np.arange(2))
+
+
+@pytest.mark.parametrize(("side", "kept"), [("right", "the film"), ("left", "was good")])
+def test_the_longer_text_of_a_pair_is_cut(side, kept):
+    tokens = tokenized([PAIR], max_length=7, side=side)
+    second = {"right": "a dull", "left": "dull plot"}[side]
+    expected = [FIRST, *numbers_of(kept), LAST, *numbers_of(second), LAST]
+    assert ids_of(tokens, 0) == expected
+    assert tokens.truncated.tolist() == [True]
+
+
+def test_a_tokenizer_that_parts_nothing_gets_the_pair_on_two_lines():
+    tokens = tokenized([PAIR, "\n".join(PAIR)], causal=True)
+    assert ids_of(tokens, 0) == ids_of(tokens, 1) == numbers_of(" ".join(PAIR))

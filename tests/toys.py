@@ -74,7 +74,9 @@ def toy_tokenizer(*, causal: bool = False):
             tokenizer_object=tokenizer, unk_token="[UNK]", eos_token="[SEP]", model_max_length=LIMIT
         )
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
     )
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
@@ -125,3 +127,9 @@ def enlarge_head(head) -> None:
         for parameter in head.parameters():
             if parameter.requires_grad and parameter.dim() == 2:
                 parameter.mul_(30)
+
+
+def as_inputs(ids, mask=None, types=None) -> dict:
+    """A model's keyword arguments of a batch; what is None is left out."""
+    named = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+    return {name: tensor for name, tensor in named.items() if tensor is not None}

@@ -13,12 +13,32 @@ import wrapt
 
 if TYPE_CHECKING:
     from thawline.classifier import TextClassifier
+    from thawline.data import load_data
     from thawline.errors import ThawlineError
+    from thawline.strategies import Full, Gradual, Head, HeadFirst, Last, Lora
 
 __version__ = "0.1.0"
-__all__ = ["TextClassifier", "ThawlineError", "__version__"]
+__all__ = [
+    "Full",
+    "Gradual",
+    "Head",
+    "HeadFirst",
+    "Last",
+    "Lora",
+    "TextClassifier",
+    "ThawlineError",
+    "__version__",
+    "load_data",
+]
 
-_HOMES = {"TextClassifier": "thawline.classifier", "ThawlineError": "thawline.errors"}
+_HOMES = {
+    "TextClassifier": "thawline.classifier",
+    "ThawlineError": "thawline.errors",
+    "load_data": "thawline.data",
+    **dict.fromkeys(
+        ("Full", "Gradual", "Head", "HeadFirst", "Last", "Lora"), "thawline.strategies"
+    ),
+}
 
 
 def __getattr__(name: str) -> Any:

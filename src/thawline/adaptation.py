@@ -71,11 +71,12 @@ class Task:
     def finish(self, model: PreTrainedModel, stages: tuple[int, ...]) -> Fitted:
         """Return the classifier around a trained model."""
         plan, side = self.plan, self.config.tokens.truncation_side
+        pairs = isinstance(self.train.texts[0], tuple)
         return Fitted(
             model=model.eval(),
             tokenizer=self.backbone.tokenizer,
             labels=self.labels,
-            reading=Reading(plan.max_length, side, plan.pooling, stages),
+            reading=Reading(plan.max_length, side, plan.pooling, stages, pairs),
             head=plan.head,
             strategy=str(plan.strategy),
             backbone=self.backbone.name,

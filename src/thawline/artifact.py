@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from thawline.backbones import settle_tokenizer
 from thawline.compat import quieten_transformers
-from thawline.config import PrefixConfig
-from thawline.data import Labels
+from thawline.config import ComputeConfig
+from thawline.data import Labels, Text
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted, Reading
 from thawline.heads import parse_head
@@ -114,7 +115,7 @@ def load(path: Path) -> Fitted:
             ignore_mismatched_sizes=True,  # `_check_weights` says which, in one line
         )
         tokenizer = AutoTokenizer.from_pretrained(folder)
-        tokenizer.padding_side = "right"
+        settle_tokenizer(model.base_model, tokenizer)
         fitted = Fitted(
             model=model.eval(),
             tokenizer=tokenizer,
@@ -124,6 +125,8 @@ def load(path: Path) -> Fitted:
             strategy=settings["strategy"],
             backbone=settings["backbone"],
         )
+    except ThawlineError:
+        raise
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ThawlineError(
             f"a whole saved classifier in '{folder}'", str(error), "save it again, or run fit again"
@@ -180,9 +183,13 @@ class Prover:
     """A fresh process that will load an artifact and classify texts, to be compared with this one.
 
     It starts at once, so that what it has to import is ready when the artifact is.
+
+    Args:
+        device: that both classify on.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
+        self._device = device
         self._process = subprocess.Popen(
             [sys.executable, "-m", "thawline.selftest"],
             stdin=subprocess.PIPE,
@@ -199,7 +206,7 @@ class Prover:
         self._process.kill()
         self._process.communicate()
 
-    def prove(self, fitted: Fitted, folder: Path, texts: Sequence[str]) -> float:
+    def prove(self, fitted: Fitted, folder: Path, texts: Sequence[Text]) -> float:
         """Compare the probabilities of texts, computed here and by the fresh process, in fp32.
 
         Returns:
@@ -208,7 +215,8 @@ class Prover:
         Raises:
             ThawlineError: the fresh process failed, or a difference is above `TOLERANCE`.
         """
-        here = probabilities(text_logits(fitted, texts, PrefixConfig(), Reporter()))
+        compute = ComputeConfig(device=self._device, dtype="float32")
+        here = probabilities(text_logits(fitted, texts, compute, Reporter()))
         there = self._ask(folder, texts)
         difference = float(np.abs(here - there).max())
         if not difference <= TOLERANCE:
@@ -219,8 +227,8 @@ class Prover:
             )
         return difference
 
-    def _ask(self, folder: Path, texts: Sequence[str]) -> NDArray[np.float64]:
-        question = json.dumps({"folder": str(folder), "texts": list(texts)})
+    def _ask(self, folder: Path, texts: Sequence[Text]) -> NDArray[np.float64]:
+        question = json.dumps({"folder": str(folder), "texts": list(texts), "device": self._device})
         answer, complaint = self._process.communicate(question)
         if self._process.returncode != 0:
             raise ThawlineError(

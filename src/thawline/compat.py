@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 import time
+from collections.abc import Callable
 from functools import cache
 from importlib import metadata
 from typing import Any
@@ -14,6 +15,9 @@ from thawline.errors import ThawlineError, did_you_mean
 
 DTYPES = ("auto", "float32", "bfloat16")
 """What ``--dtype`` may be."""
+
+DEVICES = ("auto", "cuda", "mps", "cpu")
+"""What ``--device`` may be."""
 
 
 def peak_memory_bytes() -> int:
@@ -26,6 +30,13 @@ def peak_memory_bytes() -> int:
         return int(psutil.Process().memory_info().peak_wset)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return int(peak if sys.platform == "darwin" else peak * 1024)
+
+
+def available_memory_bytes() -> int:
+    """Return how many bytes a process could still take without anything being swapped out."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
 
 
 def release_memory() -> None:
@@ -58,13 +69,29 @@ def let_idle_threads_sleep() -> None:
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
-def pick_device() -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``: the fastest that this machine has."""
+def devices() -> list[str]:
+    """Return those of ``cuda``, ``mps`` and ``cpu`` that this machine has, the fastest first."""
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    return [*(device for device, is_here in has.items() if is_here), "cpu"]
+
+
+def pick_device(wanted: str) -> str:
+    """Return ``cuda``, ``mps`` or ``cpu``: what is wanted, or for ``auto`` the fastest here.
+
+    Raises:
+        ThawlineError: another device than these, or one that this machine lacks.
+    """
+    if wanted not in DEVICES:
+        raise ThawlineError("a device", f"'{wanted}'", did_you_mean(wanted, DEVICES))
+    here = devices()
+    if wanted == "auto":
+        return here[0]
+    if wanted not in here:
+        mend = f"give --device {here[0]}, or leave it out"
+        raise ThawlineError(f"a device of this machine ({', '.join(here)})", f"'{wanted}'", mend)
+    return wanted
 
 
 def _matmul_rate(dtype: Any, size: int = 1_024, repeats: int = 6) -> float:
@@ -161,6 +188,45 @@ def quieten_transformers() -> None:
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     quieten_hub()
+
+
+HUB_ANSWER_SECONDS = 5.0
+"""How long the hub may take to say that it is there."""
+
+
+def hub_silence(ask: Callable[..., Any]) -> str | None:
+    """Return why the hub does not answer; None: it does, be it that it has no such thing.
+
+    One request and no more: its client tries for half a minute before it looks into its cache.
+
+    Args:
+        ask: asks the hub for something small, and takes ``timeout`` in seconds.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        ask(timeout=HUB_ANSWER_SECONDS)
+    except HfHubHTTPError:
+        return None
+    except Exception as error:  # of whichever HTTP library this version of the client uses
+        return first_line(error)
+    return None
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an error's message, or its name where it has none.
+
+    Where that line ends with a colon, the next one is added: it says what was announced.
+    """
+    lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
+    return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
+def is_out_of_memory(error: Exception) -> bool:
+    """Return whether an error says that memory, a GPU's or this machine's, was not enough."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 def quieten_hub() -> None:

@@ -33,7 +33,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
     """
     if n_labels < 2:
         raise ThawlineError("at least two classes", str(n_labels), "write --labels neg,pos")
-    backbone = load_backbone(config.backbone)
+    backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     blueprint = _blueprint(backbone, plan, n_labels)
     # Not the backbone's own: some families' native classifiers leave a pretrained pooler out.

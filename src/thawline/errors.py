@@ -6,11 +6,12 @@ import difflib
 from collections.abc import Iterable
 
 
-class ThawlineError(Exception):
+class ThawlineError(ValueError):
     """Something that the user gave cannot work; the message says how to mend it.
 
     The command line prints it as one line and exits with code 2. Programming errors stay
-    ordinary Python exceptions, so that their tracebacks are seen.
+    ordinary Python exceptions, so that their tracebacks are seen. scikit-learn's tools expect a
+    ValueError of input that cannot work, and this is one.
 
     Args:
         expected: what was expected, as a noun phrase ("a learning rate above 0").
@@ -32,5 +33,8 @@ class ThawlineError(Exception):
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return ``did you mean 'x'?`` for the nearest known word, or the list of known words."""
     known = list(known)
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean '{near[0]}'?" if near else f"choose from {', '.join(known)}"
+    in_small_letters = {one.lower(): one for one in known}
+    near = difflib.get_close_matches(word.lower(), in_small_letters, n=1)
+    if near:
+        return f"did you mean '{in_small_letters[near[0]]}'?"
+    return f"choose from {', '.join(known)}"

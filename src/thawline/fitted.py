@@ -22,12 +22,14 @@ class Reading:
         truncation_side: the side that is cut off.
         pooling: ``first``, ``last`` or ``mean``.
         stages: the stages whose pooled states the head reads, side by side.
+        pairs: whether it learnt from pairs of texts.
     """
 
     max_length: int
     truncation_side: str
     pooling: str
     stages: tuple[int, ...]
+    pairs: bool = False
 
 
 @dataclass(frozen=True)

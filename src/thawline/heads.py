@@ -18,6 +18,9 @@ from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAtte
 
 from thawline.errors import ThawlineError, did_you_mean
 
+WIDEST = 1_000_000
+"""Of an MLP head's hidden layer; from there on no machine holds its weights."""
+
 STANDARD_DEVIATION_FLOOR = 1e-6
 """A feature that is constant over train would divide by 0."""
 
@@ -41,10 +44,10 @@ def parse_head(text: str) -> HeadSpec:
     """
     kind, _, hidden = text.partition(":")
     if kind == "mlp":
-        if hidden.isdecimal() and int(hidden) > 0:
+        if hidden.isdecimal() and 0 < int(hidden) <= WIDEST:
             return HeadSpec("mlp", int(hidden))
         raise ThawlineError(
-            "the width of an MLP head's hidden layer, a whole number above 0",
+            f"the width of an MLP head's hidden layer, a whole number from 1 to {WIDEST:,}",
             f"'{text}'",
             "write --head mlp:64",
         )

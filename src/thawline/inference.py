@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from thawline.compat import pick_device, pick_dtype
-from thawline.config import PrefixConfig
+from thawline.config import ComputeConfig
+from thawline.data import Text
 from thawline.fitted import Fitted
 from thawline.prefix import PassReport, ensure_states, open_entry
 from thawline.progress import Reporter
@@ -32,8 +33,8 @@ def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
 
 def stored_logits(
     fitted: Fitted,
-    texts: Sequence[str],
-    config: PrefixConfig,
+    texts: Sequence[Text],
+    config: ComputeConfig,
     report: PassReport,
     reporter: Reporter,
 ) -> NDArray[np.float32]:
@@ -51,25 +52,22 @@ def stored_logits(
 
 def text_logits(
     fitted: Fitted,
-    texts: Sequence[str],
-    config: PrefixConfig,
+    texts: Sequence[Text],
+    config: ComputeConfig,
     reporter: Reporter,
-    *,
-    dtype: str = "float32",
 ) -> NDArray[np.float32]:
     """Classify texts with the whole model, in length-sorted batches; nothing is stored.
 
     Args:
         fitted: the classifier.
-        texts: any number of texts.
-        config: the token budget of a batch.
+        texts: any number of texts or pairs.
+        config: the device, the dtype (bfloat16 runs under autocast) and a batch's token budget.
         reporter: told how many texts are done.
-        dtype: ``float32``, ``bfloat16`` or ``auto``; bfloat16 runs under autocast.
 
     Returns:
         Logits, ``(texts, labels)``, in the order of the texts.
     """
-    device = pick_device()
+    device = pick_device(config.device)
     reading = fitted.reading
     tokens = tokenize(
         fitted.tokenizer,
@@ -81,7 +79,7 @@ def text_logits(
         tokens.lengths, tokens_per_batch=config.tokens_per_batch, density=config.density
     )
     logits = np.empty((len(texts), len(fitted.labels)), dtype=np.float32)
-    low = pick_dtype(dtype, device) == "bfloat16"
+    low = pick_dtype(config.dtype, device) == "bfloat16"
     model = fitted.model.to(device).eval()
     with (
         torch.inference_mode(),
@@ -89,20 +87,19 @@ def text_logits(
         reporter.task("predicting", len(texts)) as advance,
     ):
         for batch in batches:
-            ids, mask = tokens.batch(batch)
-            output = model(ids.to(device), None if mask is None else mask.to(device))
-            logits[batch] = output.logits.float().cpu().numpy()
+            inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
+            logits[batch] = model(**inputs).logits.float().cpu().numpy()
             advance(len(batch))
     return logits
 
 
 def prediction_records(
-    fitted: Fitted, texts: Sequence[str], probabilities: NDArray[np.float64]
+    fitted: Fitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """Turn probabilities, ``(texts, labels)``, into one record a text.
 
     For two classes named neg and pos a record is ``text, neg_prob, pos_prob, label``; otherwise
-    ``text, label, confidence, probs``.
+    ``text, label, confidence, probs``. The ``text`` of a pair is a tuple of the two.
     """
     names = fitted.labels.names
     records: list[dict[str, Any]] = []

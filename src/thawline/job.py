@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from thawline import artifact, compat, metrics
+from thawline import artifact, compat, metrics, settings
 from thawline.adaptation import Adapted, Task, adapt
 from thawline.backbones import Backbone, load_backbone
-from thawline.config import Config, DataConfig, PrefixConfig
+from thawline.config import ComputeConfig, Config, DataConfig, MetricsConfig, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
 from thawline.inference import head_logits, stored_logits
+from thawline.lengths import Tokenization
 from thawline.plan import Plan, make_plan
 from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.preflight import survey
 from thawline.progress import Reporter
 from thawline.report.plots import draw_before_after, draw_history
-from thawline.runs import Run, check_folder, read_record
+from thawline.runs import RECORD, Run, check_folder, read_record
 from thawline.store import Entry
 
 PROOF_TEXTS = 16
@@ -41,20 +42,30 @@ def fit_run(config: Config, folder: Path, reporter: Reporter) -> dict[str, Any]:
     start = time.perf_counter()
     check_folder(folder)
     dataset = load(config.data)
-    backbone = load_backbone(config.backbone)
+    backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
-    entry = open_entry(backbone, plan.max_length, config.tokens.truncation_side, config.prefix)
-    for note in dataset.notes:
+    entry = open_entry(backbone, plan.max_length, config.tokens.truncation_side, config.compute)
+    looked_at = _look_at(dataset, backbone, plan, config)
+    task = Task(backbone, entry, plan, config, dataset.labels, dataset.train, dataset.validation)
+    for note in (*dataset.notes, *looked_at["findings"]):
         reporter.note(note)
     run = Run(folder, config)
-    run.record |= _describe(dataset, plan)
+    run.record |= _describe(dataset, plan) | {"preflight": looked_at}
     try:
-        run.record |= _fit(config, dataset, backbone, plan, entry, run.folder, reporter, start)
+        run.record |= _fit(task, dataset, run.folder, reporter)
+        run.record["seconds"]["total"] = time.perf_counter() - start
     except BaseException as error:
         run.finish("failed", error=f"{type(error).__name__}: {error}")
         raise
     run.finish("finished")
     return run.record
+
+
+def _look_at(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> dict[str, Any]:
+    """Take the quick look that every fit begins with; `thawline preflight` takes the whole one."""
+    side = config.tokens.truncation_side
+    tokenization = Tokenization(backbone.tokenizer, plan.max_length, side)
+    return survey(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
 
 
 def _describe(dataset: Dataset, plan: Plan) -> dict[str, Any]:
@@ -75,23 +86,14 @@ def _describe(dataset: Dataset, plan: Plan) -> dict[str, Any]:
     }
 
 
-def _fit(
-    config: Config,
-    dataset: Dataset,
-    backbone: Backbone,
-    plan: Plan,
-    entry: Entry,
-    folder: Path,
-    reporter: Reporter,
-    start: float,
-) -> dict[str, Any]:
+def _fit(task: Task, dataset: Dataset, folder: Path, reporter: Reporter) -> dict[str, Any]:
+    backbone, entry, plan, compute = task.backbone, task.entry, task.plan, task.config.compute
     report = PassReport()
     parts = (dataset.train, dataset.validation, dataset.test)
     every_text = [text for part in parts for text in part.texts]
-    ensure_states(entry, backbone, every_text, config.prefix, report, reporter)
+    ensure_states(entry, backbone, every_text, compute, report, reporter)
 
-    task = Task(backbone, entry, plan, config, dataset.labels, dataset.train, dataset.validation)
-    with artifact.Prover() as prover:
+    with artifact.Prover(compute.device) as prover:
         adapted = adapt(task, reporter)
         evaluated = time.perf_counter()
         scores = _evaluate(task, adapted, dataset.test)
@@ -113,11 +115,10 @@ def _fit(
             **report.seconds,
             "training": adapted.seconds,
             "evaluation": evaluation,
-            "total": time.perf_counter() - start,
         },
         # Pooled states have no padding: every position that a head trains on is real.
         "density": {"prefix": report.density, "training": 1.0},
-        "prefix": _describe_pass(report, entry),
+        "prefix": _describe_pass(report, entry, compat.pick_device(compute.device)),
         "store": {"entry": entry.key.digest(), "sha256": entry.digest(every_text)},
         **scores,
         "history": adapted.history,
@@ -134,7 +135,7 @@ def _evaluate(task: Task, adapted: Adapted, test: LabelledTexts) -> dict[str, An
     head, stages = adapted.fitted.head_module(), adapted.fitted.reading.stages
 
     def score(logits: NDArray[np.float32], part: LabelledTexts) -> dict[str, Any]:
-        return metrics.evaluate(logits, part.labels, n_classes=len(task.labels))
+        return _score(logits, part, len(task.labels), task.config.metrics)
 
     return {
         "baseline": score(adapted.untrained.logits(task, test), test),
@@ -145,14 +146,21 @@ def _evaluate(task: Task, adapted: Adapted, test: LabelledTexts) -> dict[str, An
     }
 
 
-def _describe_pass(report: PassReport, entry: Entry) -> dict[str, Any]:
+def _score(
+    logits: NDArray[np.float32], part: LabelledTexts, n_classes: int, config: MetricsConfig
+) -> dict[str, Any]:
+    return metrics.evaluate(logits, part.labels, n_classes=n_classes, **asdict(config))
+
+
+def _describe_pass(report: PassReport, entry: Entry, device: str) -> dict[str, Any]:
     """Say what the pass computed, and the share of this machine's matrix rate that it reached."""
     seconds = report.seconds["prefix"]
     rate = report.flops / seconds if report.texts else None
-    known = compat.matmul_rates().get(entry.key.dtype) if compat.pick_device() == "cpu" else None
+    known = compat.matmul_rates().get(entry.key.dtype) if device == "cpu" else None
     return {
         "texts": report.texts,
         "tokens": report.tokens,
+        "device": device,
         "dtype": entry.key.dtype,
         "texts_per_second": report.texts / seconds if report.texts else None,
         "flops_per_second": rate,
@@ -165,16 +173,16 @@ def evaluate_run(
     path: Path,
     data: DataConfig | None,
     split: str,
-    prefix: PrefixConfig,
+    compute: ComputeConfig,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    """Score a saved classifier on one split.
+    """Score a saved classifier on one split, its own rows with the intervals of its run.
 
     Args:
         path: a run's folder, or an artifact's where ``data`` is given.
         data: the set; None: the run's own rows.
         split: train, validation, test or all.
-        prefix: how the frozen part is run.
+        compute: how the frozen part is run.
         reporter: told of progress.
 
     Returns:
@@ -182,14 +190,13 @@ def evaluate_run(
     """
     start = time.perf_counter()
     fitted = artifact.load(path)
-    part = (
-        _own_rows(path, split, fitted.labels)
-        if data is None
-        else load_split(data, split, fitted.labels)
-    )
+    if data is None:
+        part, scoring = _own_rows(path, split, fitted.labels)
+    else:
+        part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
     report = PassReport()
-    logits = stored_logits(fitted, part.texts, prefix, report, reporter)
-    scores = metrics.evaluate(logits, part.labels, n_classes=len(fitted.labels))
+    logits = stored_logits(fitted, part.texts, compute, report, reporter)
+    scores = _score(logits, part, len(fitted.labels), scoring)
     return {
         "split": split,
         "source": part.source,
@@ -199,23 +206,16 @@ def evaluate_run(
     }
 
 
-def _own_rows(path: Path, split: str, labels: Labels) -> LabelledTexts:
+def _own_rows(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
     record = read_record(path)
-    config = data_config(record["config"]["data"])
+    config = settings.from_record(record, path / RECORD, "data", "metrics")
     if split not in ("train", "validation", "test"):
-        return load_split(config, split, labels)
-    dataset = load(config)
+        return load_split(config.data, split, labels), config.metrics
+    dataset = load(config.data)
     if dataset.digest != record["data"]["sha256"]:
         raise ThawlineError(
             f"the rows that the run in '{path}' was made from",
-            f"other rows in '{config.data}'",
+            f"other rows in '{config.data.data}'",
             "name the set to evaluate on with --data",
         )
-    part: LabelledTexts = getattr(dataset, split)
-    return part
-
-
-def data_config(settings: dict[str, Any]) -> DataConfig:
-    """Rebuild a `DataConfig` from a record, where its tuples have become lists."""
-    lists: dict[str, Sequence[Any]] = {k: v for k, v in settings.items() if isinstance(v, list)}
-    return replace(DataConfig(), **(settings | {key: tuple(value) for key, value in lists.items()}))
+    return getattr(dataset, split), config.metrics

@@ -52,6 +52,7 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         self,
         input_ids: Tensor,
         attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
         labels: Tensor | None = None,
         **ignored: Any,
     ) -> SequenceClassifierOutput:
@@ -60,8 +61,9 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         Args:
             input_ids: ``(batch, tokens)``, padded on the right.
             attention_mask: ``(batch, tokens)``; None: no padding.
+            token_type_ids: ``(batch, tokens)``, 1 in the second text of a pair; None: no pairs.
             labels: ``(batch,)`` ids; given, the mean cross-entropy is returned as ``loss``.
-            ignored: what a pipeline may add (token types).
+            ignored: what a pipeline may add.
 
         Returns:
             An output with ``logits``, ``(batch, labels)``.
@@ -74,7 +76,12 @@ class ThawlineForSequenceClassification(PreTrainedModel):
             if stage in self.config.stages:
                 pooled[stage] = pool(states, attention_mask, self.config.pooling)
 
-        Stack(self.backbone).stage_states(input_ids, attention_mask, keep)
+        stack = Stack(self.backbone)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if stack.family.token_types:
+            inputs["token_type_ids"] = token_type_ids
+        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+        stack.stage_states(given, keep)
         logits = self.head(torch.cat([pooled[stage] for stage in self.config.stages], dim=1))
         loss = None if labels is None else cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

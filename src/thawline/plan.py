@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 
+from thawline import settings
 from thawline.backbones import POOLINGS, Backbone
+from thawline.compat import pick_device
 from thawline.config import EPOCHS, LEARNING_RATES, Config
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.heads import HeadSpec, parse_head
@@ -45,13 +47,15 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     Raises:
         ThawlineError: a setting does not fit the backbone, the strategy or another setting.
     """
+    settings.check(config)
+    pick_device(config.compute.device)
     strategy = parse_strategy(config.strategy)
     strategy.check(backbone.stack.depth)
     require_built(strategy)
     spec = parse_head(strategy.default_head if config.head.head is None else config.head.head)
     training = config.training
     exact = spec.kind == "linear" and training.epochs is None
-    _check_training(config, exact)
+    _check_together(config, exact)
     return Plan(
         strategy=strategy,
         line=strategy.line(backbone.stack.depth),
@@ -67,22 +71,11 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     )
 
 
-def _check_training(config: Config, exact: bool) -> None:
-    training = config.training
-    if training.epochs is not None and training.epochs < 1:
-        raise ThawlineError("at least 1 epoch", str(training.epochs), "give --epochs 3")
-    if training.lr is not None and not 0 < training.lr < float("inf"):
-        raise ThawlineError("a learning rate above 0", str(training.lr), "give --lr 1e-3")
-    if config.seed is None or config.seed < 0:
-        raise ThawlineError("a seed of at least 0", str(config.seed), "give --seed 0")
-    if training.batch_size < 1:
-        raise ThawlineError(
-            "at least 1 text in a step", str(training.batch_size), "give --batch-size 16"
-        )
-    if exact and training.lr is not None:
+def _check_together(config: Config, exact: bool) -> None:
+    if exact and config.training.lr is not None:
         raise ThawlineError(
             "--epochs beside --lr: the exact fit of a linear head has no learning rate",
-            f"--lr {training.lr} alone",
+            f"--lr {config.training.lr} alone",
             "add --epochs 3, or leave --lr out",
         )
     if config.tokens.truncation_side not in ("left", "right"):

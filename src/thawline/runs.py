@@ -10,12 +10,12 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from thawline import compat
+from thawline import compat, settings
 from thawline.config import Config
 from thawline.errors import ThawlineError
 
 RECORD = "record.json"
-CONFIG = "config.json"
+CONFIG = "config.toml"
 
 
 def default_folder(config: Config, now: datetime | None = None) -> Path:
@@ -62,7 +62,7 @@ class Run:
             "versions": compat.versions(),
             "hardware": compat.hardware(),
         }
-        write_json(self.folder / CONFIG, config.to_dict())
+        _write_whole(self.folder / CONFIG, settings.to_toml(config))
         self.write()
 
     def write(self) -> None:
@@ -96,12 +96,17 @@ def read_record(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON under a temporary name, then rename: a reader never sees half a file."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    """Write JSON; a reader never sees half a file."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
     # Row numbers by the thousand: a list of numbers stays on one line.
     text = re.sub(
         r"\[\s+([-+.eE\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text
     )
+    _write_whole(path, text)
+
+
+def _write_whole(path: Path, text: str) -> None:
+    """Write under a temporary name, then rename."""
+    temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)

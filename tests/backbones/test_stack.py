@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertModel, DistilBertConfig
 
-from tests.toys import DEPTH, FAMILIES, WIDTH, toy_config
+from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs, toy_config
 from thawline.backbones import POOLINGS, Family, Stack, register_family
 from thawline.backbones import stack as stack_module
 from thawline.errors import ThawlineError
@@ -55,8 +55,8 @@ def batch(lengths: tuple[int, ...] = LENGTHS, width: int | None = None) -> tuple
 def through(stack: Stack, line: int, ids: Tensor, mask: Tensor | None) -> Tensor:
     """Prefix, then suffix."""
     with torch.no_grad():
-        states = stack.prefix(line, ids, mask)
-        return states if line > stack.depth else stack.suffix(line, states, ids, mask)
+        states = stack.prefix(line, as_inputs(ids, mask))
+        return states if line > stack.depth else stack.suffix(line, states, as_inputs(ids, mask))
 
 
 # Prefix and suffix
@@ -68,7 +68,7 @@ def through(stack: Stack, line: int, ids: Tensor, mask: Tensor | None) -> Tensor
 @torch.no_grad()
 def test_prefix_then_suffix_is_the_whole_model(stacks, family, line, padded):
     ids, mask = batch() if padded else (batch((9, 9))[0], None)
-    whole = stacks(family).forward(ids, mask)
+    whole = stacks(family).forward(as_inputs(ids, mask))
     real = torch.ones_like(ids).bool() if mask is None else mask.bool()
     assert torch.equal(through(stacks(family), line, ids, mask)[real], whole[real])
 
@@ -80,11 +80,13 @@ def test_states_padded_to_another_width_give_the_whole_model(stacks, family, lin
     stack = stacks(family)
     ids, mask = batch()
     wide_ids, wide_mask = batch(width=17)
-    whole = stack.forward(ids, mask)
-    stored = stack.prefix(line, ids, mask) * mask[:, :, None]  # ragged storage keeps no padding
+    whole = stack.forward(as_inputs(ids, mask))
+    stored = (
+        stack.prefix(line, as_inputs(ids, mask)) * mask[:, :, None]
+    )  # ragged storage keeps no padding
     states = nn.functional.pad(stored, (0, 0, 0, 17 - ids.shape[1]))
     if line <= stack.depth:
-        states = stack.suffix(line, states, wide_ids, wide_mask)
+        states = stack.suffix(line, states, as_inputs(wide_ids, wide_mask))
     assert (states[wide_mask.bool()] - whole[mask.bool()]).abs().max() < 1e-5
 
 
@@ -103,11 +105,11 @@ def test_each_text_alone_gives_what_it_gives_in_the_batch(stacks, family, line):
 @torch.no_grad()
 def test_the_suffix_goes_on_from_the_states_it_is_given_and_leaves_them_alone(stacks, family):
     ids, mask = batch()
-    states = stacks(family).prefix(3, ids, mask)
+    states = stacks(family).prefix(3, as_inputs(ids, mask))
     given = states.flip(2).clone()
     kept = given.clone()
-    moved = stacks(family).suffix(3, given, ids, mask)
-    usual = stacks(family).suffix(3, states, ids, mask)
+    moved = stacks(family).suffix(3, given, as_inputs(ids, mask))
+    usual = stacks(family).suffix(3, states, as_inputs(ids, mask))
     assert (moved - usual)[mask.bool()].abs().max() > 1e-2
     assert torch.equal(given, kept)
 
@@ -123,10 +125,10 @@ def test_no_block_runs_on_the_wrong_side_of_the_line(stacks, family):
         for number, block in enumerate(stack.blocks, start=1)
     ]
     try:
-        states = stack.prefix(3, ids, mask)
+        states = stack.prefix(3, as_inputs(ids, mask))
         assert ran == [1, 2]
         ran.clear()
-        stack.suffix(3, states, ids, mask)
+        stack.suffix(3, states, as_inputs(ids, mask))
         assert ran == [3, 4]
     finally:
         for handle in handles:
@@ -144,13 +146,13 @@ def test_the_suffix_has_the_whole_models_gradients_and_the_prefix_none(family, l
     weights = weights * mask[:, :, None]
 
     whole = toy_stack(family)
-    (whole.forward(ids, mask) * weights).sum().backward()
+    (whole.forward(as_inputs(ids, mask)) * weights).sum().backward()
     cut = toy_stack(family)
     cut.freeze(line)
     cut.model.eval()  # dropout would draw differently in the two
     with torch.no_grad():
-        states = cut.prefix(line, ids, mask)
-    (cut.suffix(line, states, ids, mask) * weights).sum().backward()
+        states = cut.prefix(line, as_inputs(ids, mask))
+    (cut.suffix(line, states, as_inputs(ids, mask)) * weights).sum().backward()
 
     expected = dict(whole.model.named_parameters())
     trained = {id(p) for stage in range(line, DEPTH + 1) for p in parameters(cut, stage)}
@@ -234,9 +236,11 @@ def test_frozen_dropout_does_not_show():
     config.hidden_dropout_prob = 0.5
     stack = Stack(AutoModel.from_config(config).train())
     ids, mask = batch()
-    assert not torch.equal(stack.prefix(3, ids, mask), stack.prefix(3, ids, mask))
+    assert not torch.equal(
+        stack.prefix(3, as_inputs(ids, mask)), stack.prefix(3, as_inputs(ids, mask))
+    )
     stack.freeze(3)
-    assert torch.equal(stack.prefix(3, ids, mask), stack.prefix(3, ids, mask))
+    assert torch.equal(stack.prefix(3, as_inputs(ids, mask)), stack.prefix(3, as_inputs(ids, mask)))
 
 
 @pytest.mark.parametrize("line", [-1, DEPTH + 2])
@@ -244,8 +248,14 @@ def test_a_line_outside_the_stages_is_refused(stacks, line):
     ids, mask = batch()
     with pytest.raises(ValueError, match=f"line {line} is not within 0 and 5"):
         stacks("bert").freeze(line)
-    with pytest.raises(ValueError, match=f"line {line} is not within 0 and 5"):
-        stacks("bert").prefix(line, ids, mask)
+    with pytest.raises(ValueError, match=f"no states reach line {line}, only 1 … 5"):
+        stacks("bert").prefix(line, as_inputs(ids, mask))
+
+
+def test_no_states_reach_the_embeddings(stacks):
+    ids, mask = batch()
+    with pytest.raises(ValueError, match="no states reach line 0, only 1 … 5"):
+        stacks("bert").prefix(0, as_inputs(ids, mask))
 
 
 @pytest.mark.parametrize("line", [0, DEPTH + 1])
@@ -267,17 +277,21 @@ def hooks(model: nn.Module) -> int:
 def test_the_cut_puts_the_blocks_back(family, failing):
     stack = toy_stack(family)
     ids, mask = batch()
-    before, blocks, at_first = stack.forward(ids, mask), list(stack.blocks), hooks(stack.model)
+    before, blocks, at_first = (
+        stack.forward(as_inputs(ids, mask)),
+        list(stack.blocks),
+        hooks(stack.model),
+    )
     names = list(stack.model.state_dict())
     if failing:
         with pytest.raises(RuntimeError):
-            stack.suffix(3, torch.zeros(*ids.shape, WIDTH + 1), ids, mask)
+            stack.suffix(3, torch.zeros(*ids.shape, WIDTH + 1), as_inputs(ids, mask))
     else:
         through(stack, 3, ids, mask)
     assert list(stack.blocks) == blocks
     assert hooks(stack.model) == at_first
     assert list(stack.model.state_dict()) == names
-    assert torch.equal(stack.forward(ids, mask), before)
+    assert torch.equal(stack.forward(as_inputs(ids, mask)), before)
 
 
 def test_a_prefix_or_a_visitor_that_fails_leaves_no_hook_behind():
@@ -285,13 +299,13 @@ def test_a_prefix_or_a_visitor_that_fails_leaves_no_hook_behind():
     ids, mask = batch()
     at_first = hooks(stack.model)
     with pytest.raises(IndexError):
-        stack.prefix(3, ids + 1_000, mask)  # ids outside the vocabulary
+        stack.prefix(3, as_inputs(ids + 1_000, mask))  # ids outside the vocabulary
 
     def fail(stage: int, states: Tensor) -> None:
         raise KeyError(stage)
 
     with pytest.raises(KeyError):
-        stack.stage_states(ids, mask, fail)
+        stack.stage_states(as_inputs(ids, mask), fail)
     assert hooks(stack.model) == at_first
 
 
@@ -313,10 +327,10 @@ def naive_pooled(model: nn.Module, ids: Tensor, mask: Tensor) -> Tensor:
 def test_pooled_is_the_pooling_of_all_hidden_states(stacks, family):
     stack = stacks(family)
     ids, mask = batch()
-    pooled = stack.pooled(ids, mask)
+    pooled = stack.pooled(as_inputs(ids, mask))
     assert pooled.shape == (len(ids), DEPTH + 1, len(POOLINGS), WIDTH)
     torch.testing.assert_close(pooled, naive_pooled(stack.model, ids, mask), rtol=0, atol=1e-5)
-    whole = stack.forward(ids, mask)
+    whole = stack.forward(as_inputs(ids, mask))
     assert torch.equal(pooled[:, DEPTH, 0], whole[:, 0])  # the final norm is in the last stage
 
 
@@ -324,8 +338,8 @@ def test_pooled_is_the_pooling_of_all_hidden_states(stacks, family):
 @torch.no_grad()
 def test_no_mask_is_a_mask_of_ones(stacks, family):
     ids, _ = batch((9, 9))
-    pooled = stacks(family).pooled(ids, None)
-    masked = stacks(family).pooled(ids, torch.ones_like(ids))
+    pooled = stacks(family).pooled(as_inputs(ids))
+    masked = stacks(family).pooled(as_inputs(ids, torch.ones_like(ids)))
     torch.testing.assert_close(pooled, masked, rtol=0, atol=1e-5)
 
 
@@ -335,7 +349,7 @@ def test_the_first_token_of_a_causal_model_has_seen_nothing_but_itself(stacks, f
     ids, _ = batch((9, 9))
     ids[1, 0] = ids[0, 0]  # two texts that start alike
     assert not torch.equal(ids[0], ids[1])
-    first = stacks(family).pooled(ids, None)[:, :, POOLINGS.index("first")]
+    first = stacks(family).pooled(as_inputs(ids))[:, :, POOLINGS.index("first")]
     apart = (first[0] - first[1]).abs().amax(1)
     assert stacks(family).family.causal is (family in CAUSAL)
     assert apart[0] == 0
@@ -353,7 +367,10 @@ def test_sharing_weights_gives_modules_of_its_own_on_the_same_parameters():
     assert not {id(m) for m in stack.model.modules()} & {id(m) for m in other.model.modules()}
     ids, mask = batch()
     with other.cut(3):
-        assert torch.equal(stack.forward(ids, mask), toy_stack("modernbert").forward(ids, mask))
+        assert torch.equal(
+            stack.forward(as_inputs(ids, mask)),
+            toy_stack("modernbert").forward(as_inputs(ids, mask)),
+        )
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -362,7 +379,7 @@ def test_threads_with_shared_weights_do_not_disturb_each_other(stacks, family):
 
     @torch.inference_mode()
     def run(stack: Stack) -> Tensor:
-        return torch.stack([stack.pooled(ids, mask) for _ in range(5)])
+        return torch.stack([stack.pooled(as_inputs(ids, mask)) for _ in range(5)])
 
     with ThreadPoolExecutor(2) as pool:
         found = list(pool.map(run, [stacks(family).sharing_weights() for _ in range(2)]))
@@ -414,11 +431,11 @@ def test_a_registered_family_is_cut_like_the_known_ones(model_type, monkeypatch)
     config = AutoConfig.for_model(model_type, initializer_range=0.2, **sizes)
     stack = Stack(AutoModel.from_config(config).eval())
     ids, mask = batch()
-    whole = stack.forward(ids, mask)
+    whole = stack.forward(as_inputs(ids, mask))
     for line in LINES:
         assert torch.equal(through(stack, line, ids, mask)[mask.bool()], whole[mask.bool()])
     torch.testing.assert_close(
-        stack.pooled(ids, mask), naive_pooled(stack.model, ids, mask), rtol=0, atol=1e-5
+        stack.pooled(as_inputs(ids, mask)), naive_pooled(stack.model, ids, mask), rtol=0, atol=1e-5
     )
     times = Counter(id(p) for stage in range(stack.depth + 1) for p in parameters(stack, stage))
     assert times == {id(p): 1 for p in stack.model.parameters()}

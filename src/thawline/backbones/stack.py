@@ -15,7 +15,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 
 from thawline.backbones.pooling import pool_all
 from thawline.errors import ThawlineError
+from thawline.tokens import Inputs
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Family:
         blocks: the `nn.ModuleList` of blocks.
         final: modules after the last block; they belong to stage L. Absent ones are passed over.
         causal: whether a token sees only itself and those before it.
+        token_types: whether the model tells the two texts of a pair apart by ``token_type_ids``.
         sees_all: whether every token of every block sees all real tokens, which is what
             `attention.attend` computes.
         native_pooling: what the family's own classification head reads from the last stage.
@@ -44,6 +46,7 @@ class Family:
     blocks: str
     final: tuple[str, ...] = ()
     causal: bool = False
+    token_types: bool = False
     sees_all: bool = False
     native_pooling: Callable[[Any], str] = lambda config: "first"
 
@@ -58,7 +61,7 @@ _DECODER = Family(
 )
 
 FAMILIES: dict[str, Family] = {
-    "bert": _BERT,
+    "bert": replace(_BERT, token_types=True),
     "roberta": _BERT,
     "xlm-roberta": _BERT,
     "distilbert": Family(("embeddings",), "transformer.layer", sees_all=True),
@@ -162,45 +165,45 @@ class Stack:
                 module.requires_grad_(stage >= line)
                 module.train(stage >= line)
 
-    def forward(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def forward(self, inputs: Inputs) -> Tensor:
         """Run the whole backbone: ``(batch, tokens)`` ids to ``(batch, tokens, hidden)`` states."""
         cache = {"use_cache": False} if self.family.causal else {}
-        output: Tensor = self.model(input_ids=ids, attention_mask=mask, **cache)[0]
+        output: Tensor = self.model(**inputs, **cache)[0]
         return output
 
-    def prefix(self, line: int, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def prefix(self, line: int, inputs: Inputs) -> Tensor:
         """Return the states that reach the line 1 … L + 1, ``(batch, tokens, hidden)``."""
-        self.check_line(line)
+        if not 1 <= line <= self.depth + 1:
+            raise ValueError(f"no states reach line {line}, only 1 … {self.depth + 1}")
         if line == self.depth + 1:
-            return self.forward(ids, mask)
+            return self.forward(inputs)
 
         def stop(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
             raise _Reached(_hidden_states(args, kwargs))
 
-        handle = self.blocks[max(line, 1) - 1].register_forward_pre_hook(stop, with_kwargs=True)
+        handle = self.blocks[line - 1].register_forward_pre_hook(stop, with_kwargs=True)
         try:
-            self.forward(ids, mask)
+            self.forward(inputs)
         except _Reached as reached:
             return reached.states
         finally:
             handle.remove()
         raise RuntimeError("the backbone never ran the block of the line")
 
-    def suffix(self, line: int, states: Tensor, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def suffix(self, line: int, states: Tensor, inputs: Inputs) -> Tensor:
         """Go on from stored states at the line (1 … L) to the last stage.
 
         Args:
             line: the thaw line the states were taken at.
             states: ``(batch, tokens, hidden)``, finite at padded places too.
-            ids: ``(batch, tokens)``, for masks and positions only.
-            mask: ``(batch, tokens)`` or None.
+            inputs: of the same texts, for masks and positions only.
 
         Returns:
             ``(batch, tokens, hidden)``, equal to the whole model's to the bit.
         """
         with self.cut(line) as enter:
             enter(states)
-            return self.forward(ids, mask)
+            return self.forward(inputs)
 
     @contextmanager
     def cut(self, line: int) -> Iterator[Callable[[Tensor], None]]:
@@ -227,9 +230,7 @@ class Stack:
             for index, block in enumerate(skipped):
                 self.blocks[index] = block
 
-    def stage_states(
-        self, ids: Tensor, mask: Tensor | None, visit: Callable[[int, Tensor], None]
-    ) -> None:
+    def stage_states(self, inputs: Inputs, visit: Callable[[int, Tensor], None]) -> None:
         """Run the whole backbone once, handing each stage's states to ``visit(stage, states)``.
 
         The states of stage L are those after the final norm. Nothing is kept here, so a visitor
@@ -250,16 +251,17 @@ class Stack:
             for stage, block in enumerate(self.blocks[:-1], start=1)
         ]
         try:
-            visit(self.depth, self.forward(ids, mask))
+            visit(self.depth, self.forward(inputs))
         finally:
             for handle in handles:
                 handle.remove()
 
-    def pooled(self, ids: Tensor, mask: Tensor | None) -> Tensor:
+    def pooled(self, inputs: Inputs) -> Tensor:
         """Return every pooling of every stage, ``(batch, stages, 3, hidden)``."""
         pooled: dict[int, Tensor] = {}
+        mask = inputs.get("attention_mask")
         self.stage_states(
-            ids, mask, lambda stage, states: pooled.update({stage: pool_all(states, mask)})
+            inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)})
         )
         return torch.stack([pooled[stage] for stage in range(self.depth + 1)], dim=1)
 

