@@ -24,7 +24,7 @@ _VARYING = (
     (r"[─━╸╺]+", "─"),
     (r"[-+]?\b\d[\d,]*\.\d+(e[-+]\d+)?", "NUMBER"),
     (r"(largest difference) \S+", r"\1 NUMBER"),
-    (r"\b[\d,]+ (MB|GB)\b", r"NUMBER \1"),
+    (r"(NUMBER|\b[\d,]+) [kMG]B\b", "SIZE"),
     (r"\bstages? \d[\d, ]*", "STAGES"),  # which the exact fit chose
     (r"[\d,]+ of [\d,]+ (?=parameters)", "NUMBER "),  # which follows from it
     (r"\bbfloat16\b|\bfloat32\b", "DTYPE"),
