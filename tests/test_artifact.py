@@ -236,10 +236,10 @@ WHOLE = "a whole saved classifier"
 WEIGHTS = "the weights that config.json asks for"
 HURT: dict[str, tuple[Callable[[Path], Any], str, str]] = {
     "no config": (removed("config.json"), WHOLE, "config.json"),
-    "no weights": (removed("model.safetensors"), WHOLE, "no file named model.safetensors"),
+    "no weights": (removed("model.safetensors"), WHOLE, "no model.safetensors"),
     "no tokenizer": (removed("tokenizer.json"), WHOLE, "no tokenizer.json"),
-    "a pickle": (pickled, WHOLE, "no file named model.safetensors"),
-    "half the config": (shortened("config.json"), WHOLE, "not a valid JSON file"),
+    "a pickle": (pickled, WHOLE, "no model.safetensors"),
+    "half the config": (shortened("config.json"), WHOLE, "a damaged config.json"),
     "half the weights": (shortened("model.safetensors"), WHOLE, "header"),
     "half the tokenizer": (shortened("tokenizer.json"), WHOLE, ""),
     "half the settings": (shortened("thawline.json"), WHOLE, ""),
@@ -355,7 +355,7 @@ class TestProof:
                 prover.prove(fitted, tmp_path / "saved", TEXTS)
         error = caught.value
         assert error.expected == "a fresh process to load the saved classifier"
-        assert "no file named model.safetensors" in error.found
+        assert "no model.safetensors" in error.found
         assert error.mend == f'try thawline predict {tmp_path / "saved"} "a text" --debug'
 
 

@@ -510,8 +510,8 @@ WRONG_FITS = [
     ("--features 5", "a stage from 0 to 4, found '5'; give at most 4"),
     ("--features lsat", "did you mean 'last'?"),
     ("--head native --features 1", "a native head reads the last stage"),
-    ("--epochs 1 --lr -1", "--lr to be a number above 0 and at most 1,000,000, found -1.0"),
-    ("--epochs 1 --lr 0", "at most 1,000,000, found 0.0; mend it, or leave it out"),
+    ("--epochs 1 --lr -1", "--lr to be a number above 0 and at most 1,000,000, found -1; "),
+    ("--epochs 1 --lr 0", "at most 1,000,000, found 0; mend it, or leave it out"),
     ("--epochs 1 --lr nan", "at most 1,000,000, found NaN; mend it, or leave it out"),
     ("--epochs 1 --lr inf", "at most 1,000,000, found Infinity; mend it, or leave it out"),
     ("--epochs 1 --lr 1e39", "at most 1,000,000, found 1e+39; mend it, or leave it out"),
@@ -549,9 +549,9 @@ WRONG_FITS = [
     ("--out full", "found 'full', which exists; choose another --out or remove it"),
     ("--out a-file", "expected a folder for the run, found the file 'a-file'"),
     ("--out a-file/run", "below the file "),
-    ("--epochs three", "Invalid value for '--epochs'"),
-    ("--limit", "Option '--limit' requires an argument"),
-    ("--nope", "No such option: --nope"),
+    ("--epochs three", 'to be a whole number from 1 to 2,147,483,647, found "three"; mend it'),
+    ("--limit", "expected --limit with a value, found none; write one after it"),
+    ("--nope", "expected an option of thawline fit, found --nope"),
     ("--json --strategy haed", "did you mean 'head'?"),
 ]
 
@@ -577,11 +577,11 @@ def test_a_wrong_fit_is_one_line_and_leaves_no_run(fit, options, words):
 
 WRONG_COMMANDS = [
     ("fit", "expected --data, found none; add --data"),
-    ("fti", "No such command 'fti'. Did you mean 'fit'?"),
-    ("--nope", "No such option: --nope; see thawline --help"),
-    ("store lst", "No such command 'lst'"),
+    ("fti", "expected a verb of thawline, found 'fti'; did you mean 'fit'?"),
+    ("--nope", "expected an option of thawline, found --nope; see thawline --help"),
+    ("store lst", "found 'lst'; did you mean 'ls'?"),
     ("store ls extra", "see thawline store ls --help"),
-    ("predict", "Missing argument 'RUN'; see thawline predict --help"),
+    ("predict", "after thawline predict, found nothing; add it; see thawline predict --help"),
     (
         "predict nowhere text",
         "at 'nowhere', found no such folder; give the folder that fit printed",

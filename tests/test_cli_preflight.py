@@ -119,7 +119,7 @@ def test_named_columns_are_read(toy_backbone, splits):
 WRONG = {
     "no data": ((), "expected --data, found none; add --data"),
     "no such set": (("--data", "imbd"), "did you mean 'imdb'"),
-    "no such option": (("--dta", "imdb"), "No such option"),
+    "no such option": (("--dta", "imdb"), "found --dta; did you mean '--data'?"),
     "a side": (
         ("--truncation-side", "middle"),
         "a truncation side, found 'middle'; give --truncation-side left or right",

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import platform
 import sys
 from importlib import metadata
+from pathlib import Path
 
 import psutil
 import pytest
@@ -214,3 +216,43 @@ def test_idle_threads_are_told_to_sleep_unless_the_user_says_otherwise(
     compat.let_idle_threads_sleep()
     assert os.environ["OMP_WAIT_POLICY"] == "passive"
     assert os.environ["KMP_BLOCKTIME"] == "200"
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        RuntimeError(f"while writing: No space left on device (os error {errno.ENOSPC})"),
+    ],
+)
+def test_what_the_system_refuses_names_what_was_being_written(raised):
+    with (
+        pytest.raises(OSError, match="No space left") as caught,
+        compat.system_errors(Path("run/model")),
+    ):
+        raise raised
+    assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(Path("run/model")))
+
+
+def test_other_errors_stay_as_they_are():
+    with pytest.raises(RuntimeError, match="a bug"), compat.system_errors(Path("run/model")):
+        raise RuntimeError("a bug")
+
+
+def test_the_first_line_of_a_missing_key_says_what_it_is():
+    assert compat.first_line(KeyError("nope")) == "'nope', which is unknown or missing"
+    assert compat.first_line(ValueError("a list:\n  one\n  two")) == "a list: one"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_one"),
+    [
+        (MemoryError(), True),
+        (torch.OutOfMemoryError("CUDA out of memory"), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), True),
+        (RuntimeError("a bug"), False),
+        (ValueError("can't allocate memory"), False),
+    ],
+)
+def test_too_little_memory_is_known_in_each_of_its_forms(error, is_one):
+    assert compat.is_out_of_memory(error) is is_one

@@ -33,7 +33,7 @@ ROOMS = [
         "backbones.pooling",
         "backbones.stack",
         "backbones.tokenizer",
-        "backbones.finding",
+        *("backbones.finding", "backbones.parts"),
         "backbones.loading",
         "backbones.attention",
     ),
@@ -58,7 +58,7 @@ ROOMS = [
     *("inputs", "classifier"),
     "job",
     "describe",
-    *("options", "console"),
+    *("options", "usage", "console"),
     "cli",
     "__main__",
 ]

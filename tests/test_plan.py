@@ -227,7 +227,7 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"strategy": "last:5"},
-        "expected k from 1 to 4, as many as this backbone has blocks, found 'last:5'; "
+        "expected k to be from 1 to 4, as many as this backbone has blocks, found 'last:5'; "
         "give k of at most 4",
     ),
     (

@@ -107,9 +107,10 @@ def test_a_run_is_never_made_over_another():
     [
         (None, "no record.json in it"),
         ("{", "a damaged one: "),
-        ("3", "a damaged one: "),
+        ("3", "no 'config' in it"),
         ("[]", "no 'config' in it"),
         ('{"config": {}}', "no 'data' in it"),
+        ('{"config": {}, "data": null}', "no 'data' in it"),
     ],
 )
 def test_a_folder_without_a_whole_record_is_refused(text, found):

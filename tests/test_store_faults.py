@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import signal
-import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -448,19 +447,8 @@ def test_a_disk_that_is_full_in_the_middle_keeps_the_rest_in_memory(tmp_path):
     assert is_right(entry, TEXTS)
 
 
-@pytest.fixture
-def tiny_disk(tmp_path: Path):
-    """A disk of 16 kB, where this user may mount one."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder]
-    if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode:
-        pytest.skip("may not mount a disk")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
-
-
-def test_a_small_disk_holds_what_fits_on_it(tiny_disk):
+def test_a_small_disk_holds_what_fits_on_it(mounted_disk):
+    tiny_disk = mounted_disk("16k")
     entry = Entry(KEY, root=tiny_disk)
     texts = [f"film {number}" for number in range(40)]  # 15 kB of states, and headers
     with pytest.warns(UserWarning, match="No space left on device|of free disk") as caught:

@@ -205,22 +205,22 @@ def test_a_strategy_that_fits_has_its_line_on_the_backbone(strategy: Strategy, d
     [
         (
             Last(7),
-            "expected k from 1 to 6, as many as this backbone has blocks, "
+            "expected k to be from 1 to 6, as many as this backbone has blocks, "
             "found 'last:7'; give k of at most 6",
         ),
         (
             Last(0),
-            "expected k from 1 to 6, as many as this backbone has blocks, found 'last:0'; "
+            "expected k to be from 1 to 6, as many as this backbone has blocks, found 'last:0'; "
             "give k of at least 1",
         ),
         (
             Lora(from_=7),
-            "expected from from 1 to 6, as many as this backbone has blocks, "
+            "expected from to be from 1 to 6, as many as this backbone has blocks, "
             "found 'lora:r=4,alpha=32,dropout=0.1,from=7'; give from of at most 6",
         ),
         (
             HeadFirst(Last(9)),
-            "expected k from 1 to 6, as many as this backbone has blocks, "
+            "expected k to be from 1 to 6, as many as this backbone has blocks, "
             "found 'last:9'; give k of at most 6",
         ),
     ],

@@ -24,8 +24,10 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from thawline.backbones import settle_tokenizer
-from thawline.compat import quieten_transformers
+from thawline.backbones import Stack, settle_tokenizer
+from thawline.backbones.parts import CONFIG, WEIGHTS, fault
+from thawline.backbones.tokenizer import check_tokenizer
+from thawline.compat import quieten_transformers, system_errors
 from thawline.config import ComputeConfig
 from thawline.data import Labels, Text
 from thawline.errors import ThawlineError
@@ -34,10 +36,11 @@ from thawline.heads import parse_head
 from thawline.inference import text_logits
 from thawline.metrics import probabilities
 from thawline.progress import Reporter
+from thawline.runs import RECORD
 
 FORMAT = 1
 SETTINGS = "thawline.json"
-TOKENIZER = "tokenizer.json"
+TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 FOLDER = "model"
 """The artifact's folder within a run's."""
 
@@ -57,28 +60,33 @@ def save(fitted: Fitted, folder: Path) -> None:
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         quieten_transformers()
-        fitted.tokenizer.model_max_length = fitted.reading.max_length
-        # tokenizer.json is where other readers find the side that is cut off.
-        fitted.tokenizer.truncation_side = fitted.reading.truncation_side
-        fitted.tokenizer.backend_tokenizer.enable_truncation(
-            fitted.reading.max_length, direction=fitted.reading.truncation_side
-        )
-        fitted.model.save_pretrained(temporary, safe_serialization=True)
-        fitted.tokenizer.save_pretrained(temporary)
-        settings = {
-            "format": FORMAT,
-            "labels": fitted.labels.to_dict(),
-            "reading": asdict(fitted.reading),
-            "head": str(fitted.head),
-            "strategy": fitted.strategy,
-            "backbone": fitted.backbone,
-        }
-        (temporary / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
-        temporary.chmod(0o755)  # mkdtemp makes it private
-        os.replace(temporary, folder)
+        with system_errors(folder):
+            _write(fitted, temporary)
+            temporary.chmod(0o755)  # mkdtemp makes it private
+            os.replace(temporary, folder)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+
+
+def _write(fitted: Fitted, folder: Path) -> None:
+    fitted.tokenizer.model_max_length = fitted.reading.max_length
+    # tokenizer.json is where other readers find the side that is cut off.
+    fitted.tokenizer.truncation_side = fitted.reading.truncation_side
+    fitted.tokenizer.backend_tokenizer.enable_truncation(
+        fitted.reading.max_length, direction=fitted.reading.truncation_side
+    )
+    fitted.model.save_pretrained(folder, safe_serialization=True)
+    fitted.tokenizer.save_pretrained(folder)
+    settings = {
+        "format": FORMAT,
+        "labels": fitted.labels.to_dict(),
+        "reading": asdict(fitted.reading),
+        "head": str(fitted.head),
+        "strategy": fitted.strategy,
+        "backbone": fitted.backbone,
+    }
+    (folder / SETTINGS).write_text(json.dumps(settings, indent=1), encoding="utf-8")
 
 
 def find(path: Path) -> Path:
@@ -90,7 +98,11 @@ def find(path: Path) -> Path:
     for folder in (path, path / FOLDER):
         if (folder / SETTINGS).is_file():
             return folder
-    found = "no such folder" if not path.exists() else f"no {SETTINGS} in it or in its {FOLDER}/"
+    found = f"no {SETTINGS} in it or in its {FOLDER}/"
+    if (path / RECORD).is_file():
+        found = "a run that did not finish"
+    elif not path.is_dir():
+        found = "a file" if path.exists() else "no such folder"
     raise ThawlineError(
         f"a run or a saved classifier at '{path}'", found, "give the folder that fit printed"
     )
@@ -113,8 +125,10 @@ def load(path: Path) -> Fitted:
             output_loading_info=True,
             use_safetensors=True,
             ignore_mismatched_sizes=True,  # `_check_weights` says which, in one line
+            trust_remote_code=False,
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        check_tokenizer(str(folder), model.base_model, tokenizer)
         settle_tokenizer(model.base_model, tokenizer)
         fitted = Fitted(
             model=model.eval(),
@@ -129,18 +143,24 @@ def load(path: Path) -> Fitted:
         raise
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ThawlineError(
-            f"a whole saved classifier in '{folder}'", str(error), "save it again, or run fit again"
+            f"a whole saved classifier in '{folder}'",
+            fault(folder, error, CONFIG, WEIGHTS),
+            "save it again, or run fit again",
         ) from error
     _check_weights(folder, info)
+    _check_stages(folder, fitted)
     _check_labels(folder, fitted)
     return fitted
 
 
 def _read_settings(folder: Path) -> dict[str, Any]:
     """Return what `save` wrote beside the model; raise ValueError where a part is missing."""
-    settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    try:
+        settings: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"a damaged {SETTINGS} ({error})") from error
     for key in ("format", "labels", "reading", "head", "strategy", "backbone"):
-        if key not in settings:
+        if not isinstance(settings, dict) or key not in settings:
             raise ValueError(f"no '{key}' in {SETTINGS}")
     if settings["format"] != FORMAT:
         raise ThawlineError(
@@ -149,8 +169,9 @@ def _read_settings(folder: Path) -> dict[str, Any]:
             "load it with the version of Thawline that saved it",
         )
     # For some families transformers makes up a tokenizer of no words where there is none.
-    if not (folder / TOKENIZER).is_file():
-        raise ValueError(f"no {TOKENIZER}")
+    for name in TOKENIZER:
+        if not (folder / name).is_file():
+            raise ValueError(f"no {name}")
     return settings
 
 
@@ -165,6 +186,18 @@ def _check_weights(folder: Path, info: dict[str, Any]) -> None:
     if wrong:
         raise ThawlineError(
             f"the weights that config.json asks for in '{folder}'", wrong[0], "run fit again"
+        )
+
+
+def _check_stages(folder: Path, fitted: Fitted) -> None:
+    """Raise ThawlineError where the head would read stages that the backbone does not have."""
+    read, depth = fitted.reading.stages, Stack(fitted.model.base_model).depth
+    own = tuple(getattr(fitted.model.config, "stages", read))  # a native head has none
+    if own != read or not set(read) <= set(range(depth + 1)):
+        raise ThawlineError(
+            f"the same stages, from 0 to {depth}, in config.json and {SETTINGS} of '{folder}'",
+            f"{', '.join(map(str, own))} and {', '.join(map(str, read))}",
+            "run fit again",
         )
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 from thawline.errors import ThawlineError, did_you_mean
@@ -218,6 +221,8 @@ def first_line(error: Exception) -> str:
 
     Where that line ends with a colon, the next one is added: it says what was announced.
     """
+    if isinstance(error, KeyError):
+        return f"{error}, which is unknown or missing"
     lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
 
@@ -227,6 +232,28 @@ def is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+@contextmanager
+def system_errors(place: Path) -> Iterator[None]:
+    """Make whatever the operating system refuses an OSError that names what is being written.
+
+    Of a full disk Python names no file, and safetensors and tokenizers, which write files
+    themselves, say no more than a text that ends in ``(os error 28)``.
+
+    Args:
+        place: what is being written.
+    """
+    try:
+        yield
+    except OSError as error:
+        error.filename, error.filename2 = str(place), None
+        raise
+    except Exception as error:
+        number = re.search(r"\(os error (\d+)\)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(place)) from error
 
 
 def quieten_hub() -> None:

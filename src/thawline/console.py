@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 import traceback
@@ -11,15 +12,25 @@ from typing import Any, NoReturn
 
 import typer
 
-from thawline.compat import bound_kernel_cache, let_idle_threads_sleep
+from thawline import usage
+from thawline.compat import bound_kernel_cache, is_out_of_memory, let_idle_threads_sleep
 from thawline.errors import ThawlineError
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
-# typer's own usage errors (no such option, a word where a number belongs …): their base has no
-# public name of its own.
-_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+_FULL = "free some disk, or choose a place on another one"
+_FORBIDDEN = "choose a place that you may read and write"
+_MENDS = {
+    errno.ENOSPC: _FULL,
+    errno.EDQUOT: _FULL,
+    errno.EFBIG: _FULL,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
+    errno.EROFS: _FORBIDDEN,
+    errno.ENAMETOOLONG: "give a shorter name",
+}
+"""How to mend what the operating system refuses, where that is known."""
 
 
 def print_json(value: Any) -> None:
@@ -44,19 +55,31 @@ def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
     return options + arguments[end:], len(options) < end
 
 
-def _explain(error: Exception) -> str:
-    """Return one line that says what was wrong and how to mend it."""
-    if isinstance(error, _UsageError):
-        context: typer.Context | None = getattr(error, "ctx", None)
-        verb = "thawline" if context is None else context.command_path
-        message = error.format_message()  # type: ignore[attr-defined]
-        return f"{one_line(message).rstrip('.')}; see {verb} --help"
+def _explain(error: Exception) -> ThawlineError | None:
+    """Return what was wrong and how to mend it; None: that is not the user's to mend."""
+    if isinstance(error, ThawlineError):
+        return error
+    if isinstance(error, usage.UsageError):
+        return usage.explain(error)
     if isinstance(error, OSError):
-        place = "" if error.filename is None else f" ('{error.filename}')"
-        found = f"{error.strerror or one_line(error)}{place}"
-        mend = "mend that, or add --debug to see where it happened"
-        return str(ThawlineError("files that can be read and written", found, mend))
-    return str(error)
+        return _explain_refusal(error)
+    if is_out_of_memory(error):
+        mend = "take a smaller --batch-size, head or backbone"
+        return ThawlineError("memory enough for this", "too little", mend)
+    return None
+
+
+def _explain_refusal(error: OSError) -> ThawlineError:
+    """Say what the operating system refused."""
+    place = "" if error.filename is None else f" ('{_shortened(str(error.filename))}')"
+    found = f"{error.strerror or one_line(error)}{place}"
+    otherwise = "mend that, or add --debug to see where it happened"
+    mend = otherwise if error.errno is None else _MENDS.get(error.errno, otherwise)
+    return ThawlineError("files that can be read and written", found, mend)
+
+
+def _shortened(path: str) -> str:
+    return path if len(path) <= 200 else f"{path[:60]}…"
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -68,10 +91,13 @@ def run(app: typer.Typer) -> NoReturn:
     command: Callable[..., Any] = typer.main.get_command(app)
     try:
         code = command(arguments, prog_name="thawline", standalone_mode=False)
-    except (ThawlineError, _UsageError, OSError) as error:
+    except Exception as error:
+        explained = _explain(error)
+        if explained is None:
+            raise
         if debug:
             traceback.print_exc()
-        sys.stderr.write(f"error: {_explain(error)}\n")
+        sys.stderr.write(f"error: {explained}\n")
         code = 2
     if code == INTERRUPTED:
         sys.stderr.write("interrupted\n")

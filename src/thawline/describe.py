@@ -10,6 +10,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from thawline.backbones import Backbone, Stack, load_backbone
 from thawline.config import Config
 from thawline.configuration import ThawlineConfig
+from thawline.data.labels import check_names
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
 from thawline.modeling import ThawlineForSequenceClassification
@@ -28,11 +29,13 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         settings that would be resolved.
 
     Raises:
-        ThawlineError: fewer than two classes, the backbone cannot be loaded or the settings do
-            not fit it.
+        ThawlineError: fewer than two classes or two of one name, the backbone cannot be loaded or
+            the settings do not fit it.
     """
     if n_labels < 2:
         raise ThawlineError("at least two classes", str(n_labels), "write --labels neg,pos")
+    if config.data.labels is not None:
+        check_names(config.data.labels)
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     blueprint = _blueprint(backbone, plan, n_labels)

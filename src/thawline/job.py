@@ -54,10 +54,10 @@ def fit_run(config: Config, folder: Path, reporter: Reporter) -> dict[str, Any]:
     try:
         run.record |= _fit(task, dataset, run.folder, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
+        run.finish("finished")
     except BaseException as error:
         run.finish("failed", error=f"{type(error).__name__}: {error}")
         raise
-    run.finish("finished")
     return run.record
 
 
@@ -105,9 +105,10 @@ def _fit(task: Task, dataset: Dataset, folder: Path, reporter: Reporter) -> dict
         proof = {"texts": len(texts), "difference": prover.prove(adapted.fitted, saved, texts)}
 
     title = f"{dataset.name}: {plan.strategy} on {backbone.name}"
-    plots = draw_before_after(scores["baseline"], scores["test"], folder, title=title)
-    if adapted.history:
-        plots += draw_history(adapted.history, folder, title=title)
+    with compat.system_errors(folder):
+        plots = draw_before_after(scores["baseline"], scores["test"], folder, title=title)
+        if adapted.history:
+            plots += draw_history(adapted.history, folder, title=title)
     return {
         "features": list(adapted.fitted.reading.stages),
         "parameters": adapted.parameters,

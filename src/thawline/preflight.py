@@ -20,6 +20,7 @@ from thawline.data.labels import shown
 from thawline.data.near import find_near
 from thawline.data.parts import SPLITS
 from thawline.data.texts import is_blank
+from thawline.errors import ThawlineError
 from thawline.lengths import Tokenization, count_tokens, describe_lengths
 from thawline.plan import make_plan
 from thawline.progress import Reporter
@@ -46,12 +47,12 @@ def preflight(
     Raises:
         ThawlineError: whatever in the set, the file, the backbone or the settings cannot work.
     """
-    others = None if against is None else read_texts(open_table(against), config.data.text)
+    others = None if against is None else _read_others(against, config.data.text)
     dataset = load(config.data)
-    for note in dataset.notes:
-        reporter.note(note)
     backbone = load_backbone(config.backbone, config.tokens)
     max_length = make_plan(backbone, config).max_length
+    for note in dataset.notes:
+        reporter.note(note)
     report = survey(
         dataset,
         Tokenization(backbone.tokenizer, max_length, config.tokens.truncation_side),
@@ -61,6 +62,15 @@ def preflight(
     )
     file = None if against is None else str(against)
     return report | {"backbone": backbone.name, "file": file, "notes": list(dataset.notes)}
+
+
+def _read_others(file: Path, text: str | None) -> list[Text]:
+    """Return the texts of a file, at least one."""
+    table = open_table(file)
+    texts = read_texts(table, text) if table.columns else []
+    if not texts:
+        raise ThawlineError(f"at least one row in {table.where}", "none", "choose another file")
+    return texts
 
 
 def survey(

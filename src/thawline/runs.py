@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -31,6 +32,9 @@ def check_folder(folder: Path) -> None:
     """Raise ThawlineError unless a run can be made at this path."""
     if folder.is_file():
         raise ThawlineError("a folder for the run", f"the file '{folder}'", "choose another --out")
+    if folder.is_symlink() and not folder.exists():
+        found = f"'{folder}', a link that leads nowhere"
+        raise ThawlineError("a folder for the run", found, "choose another --out or remove it")
     if folder.is_dir() and any(folder.iterdir()):
         raise ThawlineError(
             "a new folder for the run",
@@ -53,6 +57,7 @@ class Run:
 
     def __init__(self, folder: Path, config: Config) -> None:
         check_folder(folder)
+        made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder.absolute()
         self.record: dict[str, Any] = {
@@ -62,17 +67,36 @@ class Run:
             "versions": compat.versions(),
             "hardware": compat.hardware(),
         }
-        _write_whole(self.folder / CONFIG, settings.to_toml(config))
-        self.write()
+        try:
+            _write_whole(self.folder / CONFIG, settings.to_toml(config))
+            self.write()
+        except OSError:
+            (self.folder / CONFIG).unlink(missing_ok=True)
+            for path in made:
+                path.rmdir()
+            raise
 
     def write(self) -> None:
         """Write the record as it stands."""
         write_json(self.folder / RECORD, self.record)
 
     def finish(self, status: str, **more: Any) -> None:
-        """Close the record with ``finished`` or ``failed``."""
+        """Close the record with ``finished`` or ``failed``.
+
+        On a full disk the record of a run that failed takes the place of the one that was there
+        from the start, without what has been added since.
+        """
+        begun = {key: self.record[key] for key in ("started", "config", "versions", "hardware")}
         self.record |= {"status": status, **more}
-        self.write()
+        try:
+            self.write()
+        except OSError:
+            if status == "failed":
+                with suppress(OSError):
+                    # Without its line breaks it is shorter than the one in whose place it goes.
+                    text = json.dumps({"status": status, **more, **begun}, ensure_ascii=False)
+                    (self.folder / RECORD).write_text(text, encoding="utf-8")
+            raise
 
 
 def read_record(path: Path) -> dict[str, Any]:
@@ -83,11 +107,12 @@ def read_record(path: Path) -> dict[str, Any]:
     """
     try:
         record: dict[str, Any] = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        missing = [key for key in ("config", "data") if key not in record]
+        tables = record if isinstance(record, dict) else {}
+        missing = [key for key in ("config", "data") if not isinstance(tables.get(key), dict)]
         found = f"no '{missing[0]}' in it" if missing else ""
     except OSError:
         found = f"no {RECORD} in it"
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         found = f"a damaged one: {error}"
     if found:
         mend = "give a run's folder, or name a set with --data"
@@ -108,5 +133,10 @@ def write_json(path: Path, value: Any) -> None:
 def _write_whole(path: Path, text: str) -> None:
     """Write under a temporary name, then rename."""
     temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        with compat.system_errors(path):
+            temporary.write_text(text, encoding="utf-8")
+            os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -119,7 +119,8 @@ def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
         recorded = {table: recorded[table] for table in tables if table in recorded}
     written = {"": f"the config in '{place}'"}
     written |= {key: f"{key} in '{place}'" for key, _ in _leaves(recorded)}
-    maker = record.get("versions", {}).get("thawline", "another")
+    versions = record.get("versions")
+    maker = versions.get("thawline", "another") if isinstance(versions, Mapping) else "another"
     mend = f"this is Thawline {__version__}: use version {maker}, which made the run"
     return build(recorded, written, mend=mend)
 

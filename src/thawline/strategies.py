@@ -188,7 +188,7 @@ class HeadFirst(Strategy):
 def _check_block(block: int, depth: int, written: str, key: str) -> None:
     if not 1 <= block <= depth:
         raise ThawlineError(
-            f"{key} from 1 to {depth}, as many as this backbone has blocks",
+            f"{key} to be from 1 to {depth}, as many as this backbone has blocks",
             f"'{written}'",
             f"give {key} of at most {depth}" if block > depth else f"give {key} of at least 1",
         )

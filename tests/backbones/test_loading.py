@@ -115,9 +115,9 @@ def test_a_checkpoint_in_bf16_is_loaded_in_fp32(copied):
 @pytest.mark.parametrize(
     ("part", "found"),
     [
-        ("config.json", "Unrecognized model in "),
-        ("model.safetensors", "Error no file named model.safetensors"),
-        ("tokenizer.json", "Couldn't instantiate the backend tokenizer"),
+        ("config.json", "no config.json"),
+        ("model.safetensors", "no model.safetensors"),
+        ("tokenizer.json", "no tokenizer.json"),
     ],
 )
 def test_a_folder_without_a_part_names_what_a_whole_model_has(copied, part, found):
@@ -168,7 +168,7 @@ def test_a_pickle_is_not_read(copied):
     weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
-    assert problem(folder).found.startswith("Error no file named model.safetensors")
+    assert problem(folder).found == "no model.safetensors, only pytorch_model.bin, a pickle"
 
 
 def test_missing_weights_are_counted_and_the_first_named(copied):

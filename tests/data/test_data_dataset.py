@@ -331,7 +331,7 @@ LOAD_ERRORS = [
     (
         {"train.csv": GOOD_FILE},
         {"limit": (1, 10)},
-        "expected at least two classes in train, found 1 ",
+        "expected at least two classes in train, found only ",
     ),
     (
         {"train.csv": GOOD_FILE},

@@ -188,7 +188,7 @@ FILE_ERRORS = [
     ("x.csv", b"text,label\ncaf\xe9,0\n", "found a byte that is none, at position 14; save the"),
     ("x.jsonl", b'{"text": "caf\xe9", "label": 0}\n', "expected UTF-8 text in "),
     ("x.jsonl", b'{"text": "a", "label": 0}\n{"text": "b", \n', "found line 2: Expecting prop"),
-    ("x.jsonl", b'{"text": "a", "label": 0}\n["b", 1]\n', "found a list in line 2"),
+    ("x.jsonl", b'{"text": "a", "label": 0}\n["b", 1]\n', "found list in line 2"),
     ("x.jsonl", b"[" * 100_000, "expected a JSON object in every line"),
     ("x.parquet", b"", "expected a whole Parquet file"),
     ("x.parquet", b"text,label\ngood,1\n", "expected a whole Parquet file"),
@@ -209,7 +209,7 @@ FILE_ERRORS = [
     ),
     ("x.json", b'[{"text": "a"},\n{"text"}]', "expected a list of JSON objects"),
     ("x.json", b'[{"text": "a"},\n{"text"}]', "found Expecting ':' delimiter: line 2 column 8"),
-    ("x.json", b'[{"text": "a"}, "b"]', "found a str as item 1 (counting from 0)"),
+    ("x.json", b'[{"text": "a"}, "b"]', "found str as item 1 (counting from 0)"),
     ("x.json", b"[" * 100_000, "expected a list of JSON objects"),
     ("x.json", b'{"text": ["a"],\n "label": [1]}', "expected a JSON object in every line"),
     (

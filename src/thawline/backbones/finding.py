@@ -43,6 +43,9 @@ def find_backbone(name: str) -> str:
         ThawlineError: the name is a file, its package is missing or altered, the hub has no such
             model, or does not answer while the model is not in its cache.
     """
+    if not name.strip():
+        mend = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
+        raise ThawlineError("a backbone's folder or name", f"'{name}'", mend)
     if Path(name).is_dir():
         return str(Path(name))
     if Path(name).is_file():

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from transformers import (
 )
 
 from thawline.backbones.finding import find_backbone
+from thawline.backbones.parts import CONFIG, TOKENIZER, WEIGHTS, fault
 from thawline.backbones.stack import Stack, family_of
 from thawline.backbones.tokenizer import (
     check_tokenizer,
@@ -28,7 +30,7 @@ from thawline.backbones.tokenizer import (
     settle_tokenizer,
     tokenizer_state,
 )
-from thawline.compat import first_line, quieten_transformers
+from thawline.compat import quieten_transformers
 from thawline.config import DEFAULT_MAX_LENGTH, TokensConfig
 from thawline.errors import ThawlineError
 
@@ -113,21 +115,24 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     """
     path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
     quieten_transformers()
-    with _readable(path):
-        config = AutoConfig.from_pretrained(path)
+    with _readable(path, CONFIG):
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
     family_of(config)
-    with _readable(path):
+    with _readable(path, TOKENIZER):
         tokenizer = load_tokenizer(path, tokens)
-        model, missing = _load_weights(path)
-    _check_complete(name, missing)
+    with _readable(path, WEIGHTS):
+        model, info = _load_weights(path)
+    missing = set(info["missing_keys"])
+    _check_complete(name, missing, info["mismatched_keys"])
+    _check_finite(name, model)
     check_tokenizer(name, model, tokenizer)
     set_options(name, tokenizer, tokens)
     settle_tokenizer(model, tokenizer)
     return Backbone(name, path, Stack(model.eval()), tokenizer, tuple(sorted(missing)))
 
 
-def _load_weights(path: str) -> tuple[PreTrainedModel, set[str]]:
-    """Return the base model and the names of the weights that its checkpoint lacks.
+def _load_weights(path: str) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Return the base model, and which weights of its checkpoint are missing or do not fit.
 
     Only safetensors is read, never a pickle. What is lacking (some BERTs come without their
     pooler) is drawn from a fixed seed, so that every load gives the same model.
@@ -135,9 +140,14 @@ def _load_weights(path: str) -> tuple[PreTrainedModel, set[str]]:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model, info = AutoModel.from_pretrained(
-            path, dtype=torch.float32, use_safetensors=True, output_loading_info=True
+            path,
+            dtype=torch.float32,
+            use_safetensors=True,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # `_check_complete` says which, in one line
+            trust_remote_code=False,
         )
-    return model, set(info["missing_keys"])
+    return model, info
 
 
 def load_native(backbone: Backbone, n_labels: int, seed: int) -> PreTrainedModel:
@@ -173,23 +183,37 @@ def load_native(backbone: Backbone, n_labels: int, seed: int) -> PreTrainedModel
 
 
 @contextmanager
-def _readable(path: str) -> Iterator[None]:
-    """Turn whatever transformers raises while it reads a folder into one clear line."""
+def _readable(path: str, part: tuple[str, ...]) -> Iterator[None]:
+    """Turn whatever transformers raises while it reads a part of a folder into one clear line."""
     try:
         yield
     except Exception as error:  # of many kinds, and none of them a promise
         raise ThawlineError(
             f"a whole model (config.json, model.safetensors, tokenizer.json) in '{path}'",
-            first_line(error),
+            fault(Path(path), error, part),
             "save the model and its tokenizer there with save_pretrained",
         ) from error
 
 
-def _check_complete(name: str, missing: set[str]) -> None:
+def _check_complete(
+    name: str, missing: set[str], mismatched: Collection[tuple[str, Any, Any]]
+) -> None:
+    mend = "use the checkpoint that belongs to this config.json"
     missing = {key for key in missing if not key.startswith("pooler.")}
     if missing:
+        found = f"{len(missing)} missing, {sorted(missing)[0]} the first"
+        raise ThawlineError(f"all weights of '{name}'", found, mend)
+    for key, found_shape, wanted in sorted(mismatched):
         raise ThawlineError(
-            f"all weights of '{name}'",
-            f"{len(missing)} missing, {sorted(missing)[0]} the first",
-            "use the checkpoint that belongs to this config.json",
+            f"the weights of '{name}' in the shapes that its config.json asks for",
+            f"{key} of shape {tuple(found_shape)} in place of {tuple(wanted)}",
+            mend,
         )
+
+
+def _check_finite(name: str, model: PreTrainedModel) -> None:
+    for key, tensor in model.state_dict().items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise ThawlineError(
+                f"finite weights in '{name}'", f"nan or infinity in {key}", "fetch the model again"
+            )

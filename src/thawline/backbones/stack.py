@@ -128,6 +128,9 @@ class Stack:
         assert isinstance(blocks, nn.ModuleList)
         self.blocks = blocks
         self.depth = len(self.blocks)
+        if self.depth == 0:
+            mend = "use one whose config.json counts its blocks"
+            raise ThawlineError("a backbone of at least one block", "one of none", mend)
         self.hidden_size: int = model.config.hidden_size
 
     def sharing_weights(self) -> Stack:

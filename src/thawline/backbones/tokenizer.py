@@ -23,7 +23,7 @@ OPTIONS = {
 
 def load_tokenizer(path: str, config: TokensConfig) -> PreTrainedTokenizerBase:
     """Load a tokenizer; a class that builds itself out of options is given those that are set."""
-    return AutoTokenizer.from_pretrained(path, **_options(config))
+    return AutoTokenizer.from_pretrained(path, trust_remote_code=False, **_options(config))
 
 
 def set_options(name: str, tokenizer: PreTrainedTokenizerBase, config: TokensConfig) -> None:
@@ -89,13 +89,21 @@ def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
             "convert the tokenizer to a fast one and save it there",
         )
     # Where its files are missing, transformers makes some families a tokenizer without a word.
-    if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+    vocabulary = tokenizer.get_vocab()
+    if set(vocabulary) <= set(tokenizer.all_special_tokens):
         raise ThawlineError(f"a tokenizer for '{name}'", "one that knows no word", mend)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise ThawlineError(
             f"a tokenizer with at most {rows} ids, the rows of the embeddings of '{name}'",
             f"{len(tokenizer)} ids",
+            mend,
+        )
+    last = max(vocabulary, key=vocabulary.__getitem__)
+    if vocabulary[last] >= rows:
+        raise ThawlineError(
+            f"ids below {rows}, the rows of the embeddings of '{name}', in its tokenizer",
+            f"{vocabulary[last]} for '{last}'",
             mend,
         )
     if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):

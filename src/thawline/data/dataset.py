@@ -141,7 +141,7 @@ def _load(given: Any, config: DataConfig) -> Dataset:
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
     drawn = {split: splits.draw(split) for split in SPLITS}
-    train_classes = _check_train(drawn["train"], labels)
+    train_classes = _check_train(drawn["train"], labels, limited=config.limit is not None)
     texts = {
         split: _labelled_texts(rows, labels, train_classes, f"classes in {split} that train has")
         for split, rows in drawn.items()
@@ -198,12 +198,12 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
     return labels
 
 
-def _check_train(train: Drawn, labels: Labels) -> IntArray:
+def _check_train(train: Drawn, labels: Labels, *, limited: bool) -> IntArray:
     """Return the ids in train, at least two."""
     ids: IntArray = np.unique(labels.lookup(train.raw_labels))
     if len(ids) < 2:
-        found = f"{len(train.rows):,} rows of {labels.names[ids[0]]}" if len(ids) else "no rows"
-        mend = "raise --limit, or add rows of the other classes"
+        found = f"only {labels.names[ids[0]]}" if len(ids) else "none of them"
+        mend = f"{'raise --limit, or ' if limited else ''}add rows of the other classes"
         raise ThawlineError("at least two classes in train", found, mend)
     return ids
 

@@ -25,6 +25,8 @@ def open_table(path: Path) -> Table:
         ThawlineError: another suffix, or a file that cannot be read, is not UTF-8, is cut short
             or has a broken row.
     """
+    if path.is_dir():
+        raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
     file = find_file(path, READERS)
     opener = READERS.get(file.suffix)
     if opener is None:
@@ -94,7 +96,7 @@ def _open_json(file: DataFile) -> Table:
         raise broken(file.where, "a list of JSON objects", error) from error
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            found = f"a {type(row).__name__} as item {number} (counting from 0)"
+            found = f"{type(row).__name__} as item {number} (counting from 0)"
             raise broken(file.where, "a list of JSON objects", found)
     return _rows_table(file, rows)
 
@@ -109,7 +111,7 @@ def _objects(lines: Iterator[tuple[int, str]], file: DataFile) -> list[dict[str,
         except (ValueError, RecursionError) as error:
             raise broken(file.where, expected, f"line {number}: {error}") from error
         if not isinstance(row, dict):
-            raise broken(file.where, expected, f"a {type(row).__name__} in line {number}")
+            raise broken(file.where, expected, f"{type(row).__name__} in line {number}")
         rows.append(row)
     return rows
 

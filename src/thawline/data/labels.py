@@ -61,12 +61,7 @@ class Labels:
 
     @classmethod
     def _named(cls, values: tuple[int | str, ...], names: tuple[str, ...]) -> Labels:
-        if len(set(names)) < len(names) or not all(names):
-            raise ThawlineError(
-                "label names that differ and are not empty",
-                shown(names),
-                "give --labels each name once",
-            )
+        check_names(names)
         by_name = {str(value): value for value in values}
         if set(names) == set(by_name):
             return cls(names, tuple(by_name[name] for name in names))
@@ -142,6 +137,16 @@ class Labels:
     def from_dict(cls, saved: Mapping[str, Sequence[Any]]) -> Labels:
         """Return the labels that `to_dict` wrote."""
         return cls(tuple(saved["names"]), tuple(saved["values"]))
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise ThawlineError where two classes would have one name, or one would have none."""
+    if len(set(names)) < len(names) or not all(names):
+        raise ThawlineError(
+            "label names that differ and are not empty",
+            shown(name if name else "''" for name in names),
+            "give --labels each name once",
+        )
 
 
 def plain(cell: Any) -> int | str:

@@ -9,13 +9,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from thawline.data import Text
+from thawline.errors import ThawlineError
 from thawline.store.chunks import FORMAT, KEY_BYTES
 
 
 def home() -> Path:
     """Return the folder that holds the store: ``THAWLINE_HOME``, or ``~/.cache/thawline``."""
     named = os.environ.get("THAWLINE_HOME")
-    return Path(named).expanduser() if named else Path.home() / ".cache" / "thawline"
+    try:
+        return Path(named).expanduser() if named else Path.home() / ".cache" / "thawline"
+    except RuntimeError as error:  # of a user that this machine does not have
+        mend = "set THAWLINE_HOME to a folder"
+        found = f"'{named}'" if named else "none in this account"
+        raise ThawlineError("a home for the store", found, mend) from error
 
 
 def entry_folders(root: Path | None = None) -> list[Path]:

@@ -1,0 +1,156 @@
+"""Ways to break things in the working folder of a test: each returns what does it when called."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Breakage = Callable[[], object]
+
+TEXTS = ["a good film", "a bad film"] * 10
+LABELS = ["pos", "neg"] * 10
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong input and the line that it gets.
+
+    A test runs the command in a folder that holds ``reviews/`` (a set), ``bert/`` (a backbone) and
+    ``run/`` (a finished run). ``fit``, ``info`` and ``preflight`` get ``--backbone bert`` unless
+    they name one, ``fit`` and ``preflight`` also ``--data reviews``.
+
+    Attributes:
+        given: what is wrong, in words.
+        command: what follows ``thawline``.
+        expected: the first part of the line; ``found`` and ``mend`` are the others. An ``…`` stands
+            for words of the hub's client.
+        broken: breaks what the command will meet.
+        home: in place of the test's own store; None: that.
+        unprivileged: whether the command runs without root's right to read and write everything.
+        largest_file: the most bytes that the command may write to a file, as on a full disk.
+        leaves: files that it may leave, in a run that is recorded as failed.
+    """
+
+    given: str
+    command: str
+    expected: str
+    found: str
+    mend: str
+    broken: Breakage = lambda: None
+    home: str | None = None
+    unprivileged: bool = False
+    largest_file: int | None = None
+    leaves: tuple[str, ...] = ()
+
+    @property
+    def verb(self) -> str:
+        return self.command.split()[0]
+
+    @property
+    def line(self) -> str:
+        return f"error: expected {self.expected}, found {self.found}; {self.mend}"
+
+
+def both(*breakages: Breakage) -> Breakage:
+    return lambda: [break_it() for break_it in breakages]
+
+
+def written(path: str, content: str | bytes) -> Breakage:
+    def write() -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return write
+
+
+def table(path: str, texts: list[Any] = TEXTS, labels: list[Any] = LABELS) -> Breakage:
+    def write() -> None:
+        import pandas as pd
+
+        frame = pd.DataFrame({"text": texts, "label": labels})
+        frame.to_parquet(path) if path.endswith("parquet") else frame.to_csv(path, index=False)
+
+    return write
+
+
+def folder(path: str, *files: str) -> Breakage:
+    """A folder, with a sound table of each of these names in it."""
+    tables = [table(f"{path}/{name}") for name in files]
+    return both(lambda: Path(path).mkdir(), *tables)
+
+
+def packed(path: str) -> Breakage:
+    """A gzip file of what has this path without ``.gz``."""
+    plain = Path(path).with_suffix("")
+    return lambda: Path(path).write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
+
+
+def zipped(path: str, *members: str) -> Breakage:
+    def write() -> None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for member in members:
+                archive.writestr(member, "text,label\na,1\nb,0\n")
+
+    return write
+
+
+def cut_short(path: str, share: float = 0.5) -> Breakage:
+    return lambda: os.truncate(path, int(Path(path).stat().st_size * share))
+
+
+def removed(path: str) -> Breakage:
+    return lambda: shutil.rmtree(path) if Path(path).is_dir() else Path(path).unlink()
+
+
+def renamed(path: str, name: str) -> Breakage:
+    return lambda: Path(path).rename(Path(path).with_name(name))
+
+
+def linked(path: str, target: str) -> Breakage:
+    return lambda: Path(path).symlink_to(target)
+
+
+def forbidden(path: str, mode: int = 0o000) -> Breakage:
+    return lambda: Path(path).chmod(mode)
+
+
+def json_with(path: str, **changes: Any) -> Breakage:
+    """A JSON file with other values; one that is None is taken away."""
+
+    def write() -> None:
+        changed = json.loads(Path(path).read_text(encoding="utf-8")) | changes
+        kept = {key: value for key, value in changed.items() if value is not None}
+        Path(path).write_text(json.dumps(kept), encoding="utf-8")
+
+    return write
+
+
+def word_with_id(path: str, ids: Mapping[str, int]) -> Breakage:
+    """A tokenizer with other ids for some words."""
+
+    def write() -> None:
+        tokenizer = json.loads(Path(path).read_text(encoding="utf-8"))
+        tokenizer["model"]["vocab"] |= ids
+        Path(path).write_text(json.dumps(tokenizer), encoding="utf-8")
+
+    return write
+
+
+def weights(path: str, name: str, change: Callable[[Any], Any]) -> Breakage:
+    """Weights of which those of one name are changed, or gone where the change gives None."""
+
+    def write() -> None:
+        from safetensors.numpy import load_file, save_file
+
+        tensors = load_file(path)
+        changed = change(tensors.pop(name))
+        save_file(tensors if changed is None else tensors | {name: changed}, path, {"format": "pt"})
+
+    return write
