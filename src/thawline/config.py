@@ -72,6 +72,9 @@ EPOCHS = 3
 DEFAULT_MAX_LENGTH = 512
 """Tokens kept of each text unless told otherwise."""
 
+MEMORY_SHARE = 0.25
+"""The part of the available memory that the exact fit may keep features in."""
+
 STORE_SHARE = 0.25
 """The part of the disk, of what is free and what the store holds, that the store may take."""
 
@@ -122,7 +125,7 @@ class ExactConfig:
     max_iterations: Count = 500
     tolerance: Share = 1e-6  # relative decrease of the loss at which a fit is done
     rows_per_block: Count = 4_096
-    cache_bytes: Bytes = 512 * 2**20  # features up to this size are kept in memory between passes
+    cache_bytes: Bytes | None = None  # of features kept in memory; None: `MEMORY_SHARE` of it
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from thawline.config import ExactConfig
+from thawline.compat import available_memory_bytes
+from thawline.config import MEMORY_SHARE, ExactConfig
 from thawline.heads import HeadSpec, Standardisation, build_head
 from thawline.store import Features
 
@@ -47,7 +48,10 @@ class ExactFit:
 
 
 class _Blocks:
-    """Standardised features in blocks: kept in memory where they are small, else read each time."""
+    """Standardised features in blocks: kept in memory where they fit, else gathered each time.
+
+    To gather them from the store's chunks takes some twenty times as long as to compute with them.
+    """
 
     def __init__(
         self,
@@ -59,7 +63,9 @@ class _Blocks:
         self._features, self._labels, self._transform = features, labels, transform
         self._rows = config.rows_per_block
         size = len(features) * features.width * 4
-        self._kept = list(self._read()) if size <= config.cache_bytes else None
+        most = config.cache_bytes
+        most = int(MEMORY_SHARE * available_memory_bytes()) if most is None else most
+        self._kept = list(self._read()) if size <= most else None
 
     def __len__(self) -> int:
         return len(self._features)
