@@ -50,7 +50,7 @@ class ExactFit:
 class _Blocks:
     """Standardised features in blocks: kept in memory where they fit, else gathered each time.
 
-    To gather them from the store's chunks takes some twenty times as long as to compute with them.
+    To gather them again takes some thirty times as long as to compute with them.
     """
 
     def __init__(
