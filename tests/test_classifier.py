@@ -553,7 +553,7 @@ class TestRefusals:
             ({"truncation_side": "top"}, "expected a truncation side, found 'top'"),
             ({"lr": 0.1}, "the exact fit of a linear head has no learning rate"),
             ({"strategy": Last(2)}, "found 'last:2', which is not built yet"),
-            ({"strategy": Last(DEPTH + 1)}, f"expected k from 1 to {DEPTH}, .*, found 'last:5'"),
+            ({"strategy": Last(DEPTH + 1)}, f"expected k to be from 1 to {DEPTH}, .*, found 'last:5'"),
             ({"strategy": Lora(r=0)}, "expected r to be a whole number above 0, found '0'"),
             ({"strategy": Head}, "expected a strategy, as an object such as Last"),
             ({"epochs": 0}, "expected epochs to be a whole number from 1 to .*, found 0"),
