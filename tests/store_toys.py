@@ -1,4 +1,4 @@
-"""Toy states of texts, and fills of an entry that other processes run.
+"""Toy states of texts, pooled and of a line, and fills of an entry that other processes run.
 
 Those processes come from a server that has imported torch and this module once and forks: a child
 is there in milliseconds. The fixtures' environment does not reach it, so a root is handed over.
@@ -11,36 +11,64 @@ import multiprocessing
 import os
 import signal
 import warnings
+from dataclasses import replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from thawline.backbones import POOLINGS
-from thawline.store import Entry, StoreKey, text_key
+from thawline.store import Content, Entry, NoRoom, StoreKey, text_key
 
 KEY = StoreKey(backbone="b" * 64, max_length=40, truncation_side="right", dtype="float32")
+LINE_KEY = replace(KEY, line=3)
+KEYS = pytest.mark.parametrize("key", [KEY, LINE_KEY], ids=["pooled", "line"])
+"""The two kinds of content; what goes for one goes for the other."""
+
 STAGES, HIDDEN = 5, 6
 TEXTS = [f"film {number}" for number in range(10)]
 ROWS = 4
 """Texts in a chunk: the ten above make three."""
 
 
-def states_of(texts: list[str], dtype: torch.dtype = torch.float32) -> Tensor:
-    """States ``(texts, stages, 3, hidden)`` that follow from each text alone."""
-    rows = []
-    for text in texts:
-        generator = torch.Generator().manual_seed(int.from_bytes(text_key(text)[:6]))
-        rows.append(torch.randn(STAGES, 3, HIDDEN, generator=generator))
-    return torch.stack(rows).to(dtype)
+def drawn(text: str, *shape: int) -> Tensor:
+    """Numbers that follow from a text alone."""
+    generator = torch.Generator().manual_seed(int.from_bytes(text_key(text)[:6]))
+    return torch.randn(*shape, generator=generator)
+
+
+def states_of(texts: list[str]) -> Tensor:
+    """Pooled states, ``(texts, stages, 3, hidden)``."""
+    return torch.stack([drawn(text, STAGES, 3, HIDDEN) for text in texts])
+
+
+def token_states_of(text: str) -> Tensor:
+    """Token states, ``(tokens, hidden)``: one to nine tokens."""
+    return drawn(text, 1 + text_key(text)[0] % 9, HIDDEN)
+
+
+def content_of(key: StoreKey, texts: list[str]) -> Content:
+    """What an entry of this key holds of texts."""
+    dtype = getattr(torch, key.dtype)
+    if key.line is None:
+        return {"states": states_of(texts).to(dtype)}
+    rows = [token_states_of(text) for text in texts]
+    lengths = torch.tensor([len(row) for row in rows], dtype=torch.int32)
+    return {"states": torch.cat(rows).to(dtype), "lengths": lengths}
+
+
+def size_of(key: StoreKey, texts: list[str]) -> int:
+    return sum(tensor.nbytes for tensor in content_of(key, texts).values())
 
 
 def fill(
     entry: Entry,
     texts: list[str],
     rows: int = ROWS,
-    dtype: torch.dtype = torch.float32,
     after_chunk=lambda: None,
     limit: int | None = None,
     tell=lambda line: None,
@@ -49,10 +77,10 @@ def fill(
     with entry.filling(tell):
         missing = [texts[position] for position in entry.missing(texts)]
         if missing:
-            entry.plan(len(missing), states_of(missing, dtype).nbytes, limit, tell)
+            entry.plan(len(missing), size_of(entry.key, missing), limit, tell)
         for start in range(0, len(missing), rows):
             part = missing[start : start + rows]
-            entry.add(part, states_of(part, dtype))
+            entry.add(part, content_of(entry.key, part))
             after_chunk()
     return len(missing)
 
@@ -63,15 +91,26 @@ def expected(texts: list[str], stages: tuple[int, ...], pooling: str) -> Tensor:
 
 
 def everything(entry: Entry, texts: list[str], pooling: str = "mean") -> Tensor:
+    """All that the entry has of texts: features of every stage, or padded token states."""
+    if entry.key.line is not None:
+        return entry.token_states(texts).take(np.arange(len(texts)))
     features = entry.features(texts, range(STAGES), pooling)
     return features.take(torch.arange(len(texts)))
 
 
 def is_right(entry: Entry, texts: list[str]) -> bool:
-    """Whether an entry holds each text's states, all poolings of all stages."""
+    """Whether an entry holds each text's states: all poolings of all stages, or all tokens."""
+    if entry.missing(texts):
+        return False
+    dtype = getattr(torch, entry.key.dtype)
+    if entry.key.line is not None:
+        wanted = pad_sequence([token_states_of(text).to(dtype) for text in texts], batch_first=True)
+        return torch.equal(everything(entry, texts), wanted)
     whole = tuple(range(STAGES))
-    return not entry.missing(texts) and all(
-        torch.equal(everything(entry, texts, pooling), expected(texts, whole, pooling))
+    return all(
+        torch.equal(
+            everything(entry, texts, pooling), expected(texts, whole, pooling).to(dtype).float()
+        )
         for pooling in POOLINGS
     )
 
@@ -107,20 +146,22 @@ class Child:
         return received
 
 
-def fill_on_command(connection: Connection, root: Path, texts: list[str], rows: int) -> None:
+def fill_on_command(
+    connection: Connection, key: StoreKey, root: Path, texts: list[str], rows: int
+) -> None:
     """Fill, saying so after each chunk and waiting to be told to go on; then check the contents."""
 
     def wait() -> None:
         connection.send("added")
         connection.recv()
 
-    entry = Entry(KEY, root=root)
+    entry = Entry(key, root=root)
     computed = fill(entry, texts, rows, after_chunk=wait)
     connection.send((computed, is_right(entry, texts)))
 
 
 def fill_until_byte(
-    connection: Connection, root: Path, texts: list[str], rows: int, size: int
+    connection: Connection, key: StoreKey, root: Path, texts: list[str], rows: int, size: int
 ) -> None:
     """Fill, and be killed by the kernel when a file is to grow beyond this size."""
     import resource
@@ -128,7 +169,7 @@ def fill_until_byte(
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
-    fill(Entry(KEY, root=root), texts, rows)
+    fill(Entry(key, root=root), texts, rows)
     connection.send("not killed")
 
 
@@ -139,7 +180,7 @@ def add_much(connection: Connection, root: Path, hidden: int) -> None:
     with entry.filling():
         connection.send("ready")
         connection.recv()
-        entry.add(["film"], states)
+        entry.add(["film"], {"states": states})
 
 
 def fill_where_it_may_not_be_possible(
@@ -164,6 +205,24 @@ def fill_where_it_may_not_be_possible(
     digest = entry.digest(texts)
     writable = os.access(root, os.W_OK, effective_ids=True)
     connection.send((computed, is_right(entry, texts), warned, told, digest, writable))
+
+
+def fill_and_be_refused(
+    connection: Connection, key: StoreKey, root: Path, texts: list[str], largest_file: int | None
+) -> None:
+    """Fill with no more rights than the folder's permissions give; send why that is refused."""
+    drop_privileges()
+    if largest_file is not None:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+    entry = Entry(key, root=root)
+    try:
+        fill(entry, texts)
+    except NoRoom as refused:
+        connection.send((refused.size, refused.obstacle.why, entry.missing(texts)))
+    else:
+        connection.send("not refused")
 
 
 def drop_privileges() -> None:

@@ -4,19 +4,20 @@ import copy
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config
+from tests.toys import DEPTH, FAMILIES, LIMIT, as_inputs
 from thawline import prefix as prefix_module
 from thawline.backbones import POOLINGS, Backbone, Stack, attention, load_backbone
 from thawline.config import ComputeConfig
-from thawline.prefix import PassReport, ensure_states, matmul_flops, open_entry
+from thawline.frozen import matmul_flops
+from thawline.prefix import PassReport, ensure_states, open_entry
 from thawline.progress import Advance, Reporter
 from thawline.store import Entry, clear
 from thawline.tokens import Inputs
@@ -226,8 +227,17 @@ def test_the_entry_depends_on_all_that_the_states_depend_on(backbone_of):
         ]
     ]
     assert len({key.digest() for key in keys}) == 5
+    at_lines = [open_entry(bert, 40, "right", FP32, line).key for line in (2, 3, DEPTH)]
+    assert [replace(key, line=None) for key in at_lines] == [keys[0]] * 3
+    assert len({key.digest() for key in (*keys, *at_lines)}) == 8
     assert open_entry(bert, 40, "right", FP32).name == bert.name
     assert keys[0].backbone == bert.digest()
+
+
+@pytest.mark.parametrize("line", [-1, 0, 1, DEPTH + 1])
+def test_no_token_states_are_stored_at_other_lines_than_2_to_the_depth(backbone_of, line):
+    with pytest.raises(ValueError, match=f"line {line} is not within 2 and {DEPTH}"):
+        open_entry(backbone_of("bert"), 40, "right", FP32, line)
 
 
 def test_auto_is_resolved_before_it_becomes_a_key(backbone_of, monkeypatch):
@@ -326,34 +336,3 @@ def test_two_threads_compute_each_text_once(backbone_of, texts):
         thread.join()
     assert sorted(report.texts for _, report in found) == [0, len(texts)]
     assert torch.equal(*(stored(entry, texts) for entry, _ in found))
-
-
-# Operations
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("tokens", [8, 33])
-@torch.no_grad()
-def test_the_operations_are_those_that_torch_counts(family, tokens):
-    config = toy_config(family)
-    config._attn_implementation = "eager"  # torch counts products, not its CPU attention kernel
-    stack = Stack(AutoModel.from_config(config).eval())
-    ids = torch.full((2, tokens), 5)
-    with FlopCounterMode(display=False) as counter:
-        stack.forward(as_inputs(ids))
-    counted = counter.get_total_flops()
-    if family in ("bert", "roberta"):
-        counted -= 2 * 2 * WIDTH**2  # the pooler is no block
-    ours = matmul_flops(stack, np.array([tokens, tokens]))
-    if family in ("modernbert", "qwen3", "llama"):  # torch counts their rotary angles, too
-        assert ours <= counted <= ours + 2 * 2 * 2 * tokens * WIDTH
-    else:
-        assert ours == counted
-
-
-def test_the_operations_by_hand():
-    stack = Stack(AutoModel.from_config(toy_config("bert")))
-    weights = DEPTH * (4 * 32 * 32 + 2 * 32 * 64)
-    by_hand = 2 * weights * (10 + 3) + DEPTH * 2 * 2 * 32 * (10**2 + 3**2)
-    assert matmul_flops(stack, np.array([10, 3])) == by_hand
-    assert matmul_flops(stack, np.array([], dtype=np.int64)) == 0

@@ -11,7 +11,7 @@ import shutil
 import signal
 import sys
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from multiprocessing.connection import wait
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from safetensors.torch import load_file, save_file
 
 from tests.store_toys import (
     KEY,
+    KEYS,
+    LINE_KEY,
     ROWS,
     TEXTS,
     Child,
@@ -29,13 +31,16 @@ from tests.store_toys import (
     chunk_files,
     everything,
     fill,
+    fill_and_be_refused,
     fill_on_command,
     fill_until_byte,
     fill_where_it_may_not_be_possible,
     is_right,
+    size_of,
     states_of,
+    token_states_of,
 )
-from thawline.store import Entry, clear, entries, home, text_key
+from thawline.store import Entry, StoreKey, clear, entries, home, text_key
 from thawline.store.chunks import read_manifest
 
 processes = pytest.mark.skipif(
@@ -43,10 +48,10 @@ processes = pytest.mark.skipif(
 )
 
 
-@pytest.fixture
-def entry() -> Entry:
+@pytest.fixture(params=[KEY, LINE_KEY], ids=["pooled", "line"])
+def entry(request) -> Entry:
     """An entry of three chunks and a manifest."""
-    entry = Entry(KEY, name="toy")
+    entry = Entry(request.param, name="toy")
     assert fill(entry, TEXTS) == 10
     assert len(files_of(entry)) == 4
     return entry
@@ -68,10 +73,10 @@ def texts_in(path: Path) -> list[int]:
     return [position for position, text in enumerate(TEXTS) if text_key(text) in keys]
 
 
-def mend(expected_missing: list[int], before: dict[str, bytes]) -> None:
+def mend(key: StoreKey, expected_missing: list[int], before: dict[str, bytes]) -> None:
     """Open the entry, see what is missing, fill; every file must be as it was before."""
     told: list[str] = []
-    again = Entry(KEY, name="toy")
+    again = Entry(key, name="toy")
     assert again.damaged != []
     assert again.missing(TEXTS) == expected_missing
     assert fill(again, TEXTS, tell=told.append) == len(expected_missing)
@@ -79,7 +84,7 @@ def mend(expected_missing: list[int], before: dict[str, bytes]) -> None:
     assert contents(again) == before
     assert told[0].startswith("the store: ")
     assert told[0].endswith("; what is gone is computed again")
-    assert Entry(KEY).damaged == []
+    assert Entry(key).damaged == []
 
 
 # Bytes flipped, ends cut off, files gone
@@ -95,7 +100,7 @@ def test_a_flipped_byte_is_found_in_every_file_and_the_file_is_as_before(entry):
             spoilt = bytearray(content)
             spoilt[where] ^= 1
             path.write_bytes(spoilt)
-            mend(lost, before)
+            mend(entry.key, lost, before)
             flipped += 1
     assert flipped >= 4 * 13
 
@@ -116,7 +121,7 @@ def test_a_file_cut_short_is_found_wherever_the_cut_is(entry):
         size = path.stat().st_size
         for length in (0, 1, 8, 100, size // 2, size - 1):
             os.truncate(path, length)
-            mend(lost, before)
+            mend(entry.key, lost, before)
             cuts += 1
     assert cuts == 4 * 6
 
@@ -126,12 +131,12 @@ def test_every_chunk_may_be_gone(entry):
     for path in chunk_files(entry):
         lost = texts_in(path)
         path.unlink()
-        mend(lost, before)
+        mend(entry.key, lost, before)
         gone += 1
     for path in chunk_files(entry):
         path.unlink()
         gone += 1
-    mend(list(range(10)), before)
+    mend(entry.key, list(range(10)), before)
     assert gone == 3 + 3
 
 
@@ -142,7 +147,7 @@ def test_a_damaged_manifest_costs_no_text(entry, content):
     (listed,) = entries()
     assert (listed["name"], listed["texts"], listed["max_length"]) == ("(unknown)", 10, 40)
     assert listed["problem"] == "manifest damaged: written again by the next fill"
-    mend([], before)
+    mend(entry.key, [], before)
     assert entries()[0]["problem"] is None
 
 
@@ -150,7 +155,7 @@ def test_a_manifest_that_is_gone_is_written_again(entry):
     before = contents(entry)
     (entry.folder / "manifest.json").unlink()
     assert entries()[0]["problem"] == "unfinished: completed by the next fill"
-    again = Entry(KEY, name="toy")
+    again = Entry(entry.key, name="toy")
     assert is_right(again, TEXTS)
     assert fill(again, TEXTS) == 0
     assert contents(again) == before
@@ -160,7 +165,7 @@ def test_damage_is_mended_in_passing_where_nothing_is_missing(entry):
     before = contents(entry)
     path = entry.folder / "manifest.json"
     path.write_bytes(path.read_bytes()[:-20])
-    again = Entry(KEY, name="toy")
+    again = Entry(entry.key, name="toy")
     with filelock.FileLock(f"{entry.folder}.lock"):
         again.mend()  # someone else is filling: leave it to them
         assert contents(again) != before
@@ -175,7 +180,7 @@ def test_what_a_crash_left_is_deleted_by_the_next_fill(entry):
     for name in left:
         (entry.folder / name).write_bytes(b"half a chunk")
     (entry.folder / "notes.txt").write_text("not the store's")
-    again = Entry(KEY, name="toy")
+    again = Entry(entry.key, name="toy")
     assert again.missing(TEXTS) == []
     assert fill(again, TEXTS) == 0
     assert contents(again) == before | {"notes.txt": b"not the store's"}
@@ -190,7 +195,7 @@ def test_a_chunk_whose_name_is_right_and_content_is_not_a_chunk_is_refused(entry
     other = entry.folder / "other.tmp"
     save_file({"weights": torch.zeros(3)}, other)
     other.rename(other.with_name(f"{hashlib.sha256(other.read_bytes()).hexdigest()}.safetensors"))
-    mend([], before)
+    mend(entry.key, [], before)
 
 
 # Another format
@@ -210,7 +215,7 @@ def write_format_1(folder: Path, key: dict) -> int:
 
 
 def test_an_older_entry_is_listed_and_freed_and_never_read():
-    key = asdict(KEY) | {"format": 1}
+    key = KEY.to_dict() | {"format": 1}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     size = write_format_1(home() / "store" / digest, key)
     assert Entry(KEY).missing(TEXTS) == list(range(10))
@@ -226,7 +231,7 @@ def test_an_older_entry_is_listed_and_freed_and_never_read():
 @pytest.mark.parametrize("format_", [1, KEY.format], ids=["its own key", "our key"])
 def test_an_older_manifest_among_our_files_is_not_believed(format_):
     entry = Entry(KEY, name="toy")
-    write_format_1(entry.folder, asdict(KEY) | {"format": format_})
+    write_format_1(entry.folder, KEY.to_dict() | {"format": format_})
     again = Entry(KEY, name="toy")
     assert again.missing(TEXTS) == list(range(10))
     assert fill(again, TEXTS) == 10
@@ -235,13 +240,14 @@ def test_an_older_manifest_among_our_files_is_not_believed(format_):
     assert all(re.fullmatch(r"[0-9a-f]{64}", path.stem) for path in chunk_files(again))
 
 
-def test_a_manifest_of_a_later_format_is_not_believed():
-    later = replace(KEY, format=KEY.format + 1)
+@KEYS
+def test_a_manifest_of_a_later_format_is_not_believed(key):
+    later = replace(key, format=key.format + 1)
     fill(Entry(later), TEXTS)
-    shutil.copytree(Entry(later).folder, Entry(KEY).folder)
-    assert Entry(KEY).missing(TEXTS) == list(range(10))
-    assert fill(Entry(KEY), TEXTS) == 10
-    assert is_right(Entry(KEY), TEXTS)
+    shutil.copytree(Entry(later).folder, Entry(key).folder)
+    assert Entry(key).missing(TEXTS) == list(range(10))
+    assert fill(Entry(key), TEXTS) == 10
+    assert is_right(Entry(key), TEXTS)
 
 
 # Killed
@@ -249,13 +255,14 @@ def test_a_manifest_of_a_later_format_is_not_believed():
 
 @processes
 @pytest.mark.parametrize("finished", [1, 2, 3])
-def test_a_fill_that_is_killed_after_a_chunk_loses_none(finished, tmp_path):
-    child = Child(fill_on_command, tmp_path, TEXTS, ROWS)
+@KEYS
+def test_a_fill_that_is_killed_after_a_chunk_loses_none(key, finished, tmp_path):
+    child = Child(fill_on_command, key, tmp_path, TEXTS, ROWS)
     for chunk in range(finished):
         assert child.connection.recv() == "added"
         if chunk < finished - 1:
             child.connection.send("go on")
-    entry = Entry(KEY, root=tmp_path)
+    entry = Entry(key, root=tmp_path)
     with pytest.raises(filelock.Timeout):
         filelock.FileLock(f"{entry.folder}.lock", timeout=0).acquire()
     child.kill()
@@ -270,18 +277,19 @@ def test_a_fill_that_is_killed_after_a_chunk_loses_none(finished, tmp_path):
 
 @processes
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a limit on the size of files")
-def test_a_fill_that_is_killed_at_any_byte_leaves_what_was_whole(tmp_path):
-    sound = Entry(KEY, root=tmp_path / "sound")
+@KEYS
+def test_a_fill_that_is_killed_at_any_byte_leaves_what_was_whole(key, tmp_path):
+    sound = Entry(key, root=tmp_path / "sound")
     fill(sound, TEXTS)
     first = chunk_files(sound)[0].stat().st_size  # the last is smaller
     largest = max(path.stat().st_size for path in chunk_files(sound))
     killed = 0
     for size in (1, 8, 200, first // 2, largest - 1):
         root = tmp_path / str(size)
-        child = Child(fill_until_byte, root, TEXTS, ROWS, size)
+        child = Child(fill_until_byte, key, root, TEXTS, ROWS, size)
         child.process.join()
         assert child.process.exitcode == -signal.SIGXFSZ
-        entry = Entry(KEY, root=root)
+        entry = Entry(key, root=root)
         (left,) = files_of(entry)
         assert (left.suffix, left.stat().st_size) == (".tmp", size)
         assert fill(entry, TEXTS) == 10
@@ -293,15 +301,16 @@ def test_a_fill_that_is_killed_at_any_byte_leaves_what_was_whole(tmp_path):
 
 @processes
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a limit on the size of files")
-def test_a_fill_that_is_killed_within_its_manifest_computes_nothing_again(tmp_path):
-    sound = Entry(KEY, root=tmp_path / "sound")
+@KEYS
+def test_a_fill_that_is_killed_within_its_manifest_computes_nothing_again(key, tmp_path):
+    sound = Entry(key, root=tmp_path / "sound")
     fill(sound, TEXTS, rows=1)
     largest = max(path.stat().st_size for path in chunk_files(sound))
     assert largest < (sound.folder / "manifest.json").stat().st_size
-    child = Child(fill_until_byte, tmp_path, TEXTS, 1, largest)
+    child = Child(fill_until_byte, key, tmp_path, TEXTS, 1, largest)
     child.process.join()
     assert child.process.exitcode == -signal.SIGXFSZ
-    entry = Entry(KEY, root=tmp_path)
+    entry = Entry(key, root=tmp_path)
     assert [path.suffix for path in files_of(entry)].count(".tmp") == 1
     assert fill(entry, TEXTS) == 0
     assert contents(entry) == contents(sound)
@@ -330,9 +339,10 @@ def test_a_process_that_is_killed_while_it_writes_leaves_no_chunk(tmp_path):
 
 
 @processes
-def test_twenty_fill_at_once_and_the_one_that_holds_the_lock_is_killed(tmp_path):
+@KEYS
+def test_twenty_fill_at_once_and_the_one_that_holds_the_lock_is_killed(key, tmp_path):
     texts = [f"film {number}" for number in range(60)]
-    children = [Child(fill_on_command, tmp_path, texts, 10) for _ in range(20)]
+    children = [Child(fill_on_command, key, tmp_path, texts, 10) for _ in range(20)]
     open_ones = {child.connection: child for child in children}
     (holder,) = wait(list(open_ones))[:1]
     assert holder.recv() == "added"
@@ -350,7 +360,7 @@ def test_twenty_fill_at_once_and_the_one_that_holds_the_lock_is_killed(tmp_path)
     assert len(finished) == 19
     assert all(right for _, right in finished)
     assert sorted(computed for computed, _ in finished) == [0] * 18 + [50]  # 10 by the killed one
-    entry = Entry(KEY, root=tmp_path)
+    entry = Entry(key, root=tmp_path)
     assert is_right(entry, texts)
     assert entry.damaged == []
     assert entries(tmp_path)[0]["texts"] == 60
@@ -399,6 +409,47 @@ def test_a_store_that_cannot_be_written_is_read_and_the_rest_stays_in_memory(tmp
     with read_only(part.folder, part.folder.parent, tmp_path):
         computed, right, warned, told, digest, writable = attempt(tmp_path)
     assert (computed, right, warned, told, writable) == (0, True, [], [], False)
+
+
+@processes
+@pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="needs POSIX permissions")
+def test_token_states_that_cannot_be_written_are_refused_and_those_that_are_there_are_read(
+    tmp_path,
+):
+    if sys.platform != "linux" and os.geteuid() == 0:
+        pytest.skip("root writes everywhere")
+    part = Entry(LINE_KEY, root=tmp_path)
+    fill(part, TEXTS[:4])
+    before = contents(part)
+    for folders in ([part.folder], [part.folder, part.folder.parent, tmp_path]):
+        with read_only(*folders):
+            child = Child(fill_and_be_refused, LINE_KEY, tmp_path, TEXTS, None)
+            size, why, missing = child.result()
+        assert size == size_of(LINE_KEY, TEXTS[4:])
+        assert why == "cannot be written (Permission denied)"
+        assert missing == [4, 5, 6, 7, 8, 9]
+        assert contents(part) == before
+    assert fill(part, TEXTS) == 6
+    assert is_right(part, TEXTS)
+    with read_only(part.folder, part.folder.parent, tmp_path):
+        assert Child(fill_and_be_refused, LINE_KEY, tmp_path, TEXTS, None).result() == "not refused"
+
+
+@processes
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
+def test_token_states_that_fill_the_disk_leave_the_chunks_that_are_whole(tmp_path):
+    texts = sorted(TEXTS[:8], key=lambda text: len(token_states_of(text)))
+    sound = Entry(LINE_KEY, root=tmp_path / "sound")
+    fill(sound, texts)
+    small, large = sorted(path.stat().st_size for path in chunk_files(sound))
+    assert small < large  # the one that is written last
+    size, why, missing = Child(fill_and_be_refused, LINE_KEY, tmp_path, texts, large - 1).result()
+    assert (size, why) == (large, "cannot be written (File too large)")
+    assert missing == [4, 5, 6, 7]
+    entry = Entry(LINE_KEY, root=tmp_path)
+    assert not list(entry.folder.glob("*.tmp"))
+    assert fill(entry, texts) == 4
+    assert contents(entry) == contents(sound)
 
 
 @processes

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
-from itertools import pairwise
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.toys import WORDS, toy_tokenizer
 from thawline import tokens as tokens_module
-from thawline.tokens import padding_density, plan_batches, tokenize
+from thawline.tokens import padding_density, plan_batches, split_by_length, tokenize
 
 PAD, UNKNOWN, FIRST, LAST = range(4)
 
@@ -116,6 +117,22 @@ def test_progress_counts_every_text_once(monkeypatch):
     whole = tokenized(some)
     assert np.array_equal(pieces.ids, whole.ids)
     assert np.array_equal(pieces.offsets, whole.offsets)
+
+
+@settings(deadline=None)
+@given(st.lists(st.one_of(texts, st.tuples(texts, texts)), min_size=1, max_size=8), st.randoms())
+def test_selected_texts_are_those_that_are_tokenised_alone(given_texts, random):
+    positions = [random.randrange(len(given_texts)) for _ in range(random.randint(0, 9))]
+    selected = tokenized(given_texts, 9).select(np.array(positions, dtype=np.int64))
+    alone = tokenized([given_texts[position] for position in positions], 9)
+    assert (len(selected), selected.pad_id) == (len(positions), alone.pad_id)
+    for name in ("ids", "offsets", "truncated"):
+        assert np.array_equal(getattr(selected, name), getattr(alone, name))
+        assert getattr(selected, name).dtype == getattr(alone, name).dtype
+    if alone.types is not None:
+        assert np.array_equal(selected.types, alone.types)
+    else:
+        assert selected.types is None or not selected.types.any()
 
 
 # Batches
@@ -232,3 +249,44 @@ def test_the_longer_text_of_a_pair_is_cut(side, kept):
 def test_a_tokenizer_that_parts_nothing_gets_the_pair_on_two_lines():
     tokens = tokenized([PAIR, "\n".join(PAIR)], causal=True)
     assert ids_of(tokens, 0) == ids_of(tokens, 1) == numbers_of(" ".join(PAIR))
+
+
+def cost(lengths: np.ndarray, batches: list[np.ndarray], overhead: int) -> int:
+    return sum(int(lengths[batch].max()) * len(batch) + overhead for batch in batches)
+
+
+def every_split(ordered: list[int]) -> Iterator[list[list[int]]]:
+    """All ways to cut a list into pieces."""
+    for cuts in product((False, True), repeat=len(ordered) - 1):
+        pieces = [[ordered[0]]]
+        for cut, item in zip(cuts, ordered[1:], strict=True):
+            pieces.append([item]) if cut else pieces[-1].append(item)
+        yield pieces
+
+
+@given(
+    st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 60), st.integers(20, 200)
+)
+def test_a_step_is_split_into_the_batches_that_cost_least(
+    sizes: list[int], overhead: int, budget: int
+) -> None:
+    lengths = np.array(sizes)
+    found = split_by_length(lengths, tokens_per_batch=budget, overhead=overhead)
+    assert sorted(np.concatenate(found).tolist()) == list(range(len(sizes)))
+    longest_first = np.argsort(-lengths, kind="stable").tolist()
+    allowed = [
+        [np.array(piece) for piece in pieces]
+        for pieces in every_split(longest_first)
+        if all(len(p) == 1 or max(lengths[p]) * len(p) <= budget for p in pieces)
+    ]
+    least = min(cost(lengths, pieces, overhead) for pieces in allowed)
+    assert cost(lengths, found, overhead) == least
+
+
+def test_without_an_overhead_nothing_is_padded_and_with_a_large_one_nothing_is_split() -> None:
+    lengths = np.array([7, 3, 7, 5])
+    alike = split_by_length(lengths, tokens_per_batch=1_000, overhead=0)
+    assert padding_density(lengths, alike) == 1.0
+    together = split_by_length(lengths, tokens_per_batch=1_000, overhead=1_000)
+    assert [batch.tolist() for batch in together] == [[0, 2, 3, 1]]
+    assert split_by_length(np.array([], dtype=np.int64), tokens_per_batch=9, overhead=1) == []

@@ -51,6 +51,17 @@ class TokenizedTexts:
         """Tokens of each text, ``(texts,)``."""
         return np.diff(self.offsets)
 
+    def select(self, positions: NDArray[np.int64]) -> TokenizedTexts:
+        """Return some of the texts, in this order."""
+        lengths = self.lengths[positions]
+        offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
+        # Each token's place here: its place in its text, plus where its text starts here.
+        taken = np.arange(offsets[-1]) + np.repeat(self.offsets[positions] - offsets[:-1], lengths)
+        types = None if self.types is None else self.types[taken]
+        return TokenizedTexts(
+            self.ids[taken], offsets, self.truncated[positions], self.pad_id, types
+        )
+
     def batch(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return some texts as a model's keyword arguments (`Inputs`).
 
@@ -153,6 +164,37 @@ def plan_batches(
     if len(order):
         batches.append(order[start:])
     return batches
+
+
+def split_by_length(
+    lengths: NDArray[np.int64], *, tokens_per_batch: int, overhead: int
+) -> list[NDArray[np.int64]]:
+    """Split a few texts into the batches that are computed soonest together.
+
+    A batch costs its tokens, padding counted, and a fixed part. Of all splits of the texts in the
+    order of their lengths the cheapest is found exactly, in time quadratic in their number.
+
+    Args:
+        lengths: tokens of each text, ``(texts,)``.
+        tokens_per_batch: the most tokens of a batch, padding counted; a text alone may be longer.
+        overhead: the fixed part, in tokens.
+
+    Returns:
+        Arrays of positions into ``lengths``, longest first; each position occurs once.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    cost, starts = [0.0], [0]
+    for end in range(1, len(order) + 1):
+        sizes = {start: int(lengths[order[start]]) * (end - start) for start in range(end)}
+        allowed = [s for s in sizes if sizes[s] <= tokens_per_batch or s == end - 1]
+        start = min(allowed, key=lambda s: cost[s] + sizes[s] + overhead)
+        cost.append(cost[start] + sizes[start] + overhead)
+        starts.append(start)
+    batches, end = [], len(order)
+    while end:
+        batches.append(order[starts[end] : end])
+        end = starts[end]
+    return batches[::-1]
 
 
 def padding_density(

@@ -15,6 +15,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTex
 
 from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
 from thawline.backbones import Backbone, finding, load_backbone, load_native, loading
+from thawline.backbones.stack import Family
 from thawline.errors import ThawlineError
 
 CAUSAL = ("qwen3", "llama")
@@ -423,7 +424,7 @@ def test_the_native_models_base_gives_the_backbones_states(toy_backbone, family)
 
 
 def test_a_family_without_a_native_head_names_the_heads_there_are():
-    stack = SimpleNamespace(model=SimpleNamespace(config=CLIPTextConfig()))
+    stack = SimpleNamespace(model=SimpleNamespace(config=CLIPTextConfig()), family=Family((), ""))
     with pytest.raises(ThawlineError) as caught:
         load_native(Backbone("clip", "clip", stack, None), 2, seed=0)
     assert str(caught.value) == (

@@ -35,6 +35,8 @@ class Family:
         embeddings: the modules of stage 0.
         blocks: the `nn.ModuleList` of blocks.
         final: modules after the last block; they belong to stage L. Absent ones are passed over.
+        query: the name of the query projection in each block, what LoRA adapts unless told.
+        attention_dropout: the name of the config's setting.
         causal: whether a token sees only itself and those before it.
         token_types: whether the model tells the two texts of a pair apart by ``token_type_ids``.
         sees_all: whether every token of every block sees all real tokens, which is what
@@ -45,17 +47,26 @@ class Family:
     embeddings: tuple[str, ...]
     blocks: str
     final: tuple[str, ...] = ()
+    query: str = "query"
+    attention_dropout: str = "attention_dropout"
     causal: bool = False
     token_types: bool = False
     sees_all: bool = False
     native_pooling: Callable[[Any], str] = lambda config: "first"
 
 
-_BERT = Family(("embeddings",), "encoder.layer", final=("pooler",), sees_all=True)
+_BERT = Family(
+    ("embeddings",),
+    "encoder.layer",
+    final=("pooler",),
+    attention_dropout="attention_probs_dropout_prob",
+    sees_all=True,
+)
 _DECODER = Family(
     ("embed_tokens",),
     "layers",
     final=("norm",),
+    query="q_proj",
     causal=True,
     native_pooling=lambda config: "last",
 )
@@ -64,11 +75,12 @@ FAMILIES: dict[str, Family] = {
     "bert": replace(_BERT, token_types=True),
     "roberta": _BERT,
     "xlm-roberta": _BERT,
-    "distilbert": Family(("embeddings",), "transformer.layer", sees_all=True),
+    "distilbert": Family(("embeddings",), "transformer.layer", query="q_lin", sees_all=True),
     "modernbert": Family(
         ("embeddings",),
         "layers",
         final=("final_norm",),
+        query="Wqkv",
         native_pooling=lambda config: "mean" if config.classifier_pooling == "mean" else "first",
     ),
     "qwen3": _DECODER,

@@ -63,6 +63,19 @@ class Capacity:
         return None
 
 
+class NoRoom(Exception):
+    """States that may not be written to the store, and are not kept in memory either.
+
+    Args:
+        size: of these states, in bytes.
+        obstacle: why not, and what would mend it.
+    """
+
+    def __init__(self, size: int, obstacle: Obstacle) -> None:
+        super().__init__(f"the store {obstacle.why}: no room for {decimal(size)}")
+        self.size, self.obstacle = size, obstacle
+
+
 def unwritable(folder: Path) -> Obstacle | None:
     """Return what keeps files from being made in a folder, by making one."""
     try:

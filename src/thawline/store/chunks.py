@@ -1,7 +1,7 @@
 """The files of a store's entry: chunks that prove themselves, and the manifest that lists them.
 
-A chunk is one safetensors file: states, the keys of the texts that they belong to, and in its
-header what they depend on. Its name is the SHA-256 of its content, so a flipped byte or a missing
+A chunk is one safetensors file: its content, the keys of the texts that it belongs to, and in its
+header what it depends on. Its name is the SHA-256 of its content, so a flipped byte or a missing
 end shows. The manifest carries a checksum of its own; whatever is wrong with it, it can be written
 again from the chunks.
 
@@ -16,7 +16,7 @@ import hashlib
 import json
 import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,18 @@ LISTED_BYTES = 512
 
 MANIFEST, CHUNK, TEMPORARY = "manifest.json", ".safetensors", ".tmp"
 
+_KEYS = "keys"
 
 Key = dict[str, Any]
 """All that states depend on, apart from the text, as JSON values; ``format`` is among them."""
+
+Content = Mapping[str, Tensor]
+"""The tensors of texts, by name, on the CPU.
+
+Pooled states: ``states``, ``(texts, stages, 3, hidden)``. Token states: ``states``,
+``(all tokens, hidden)``, one text after the other without padding, and ``lengths``, ``(texts,)``
+int32, the tokens of each.
+"""
 
 
 @dataclass(frozen=True)
@@ -65,31 +74,32 @@ def path_of(folder: Path, sha256: str) -> Path:
     return folder / f"{sha256}{CHUNK}"
 
 
-def pack(key: Key, keys: bytes, states: Tensor) -> bytes:
-    """Return the content of a chunk's file.
+def pack(key: Key, keys: bytes, content: Content) -> bytes:
+    """Return the bytes of a chunk's file.
 
     Args:
-        key: what the states depend on.
+        key: what the content depends on.
         keys: `KEY_BYTES` of each text, one after the other.
-        states: ``(texts, ...)`` on the CPU.
+        content: of these texts.
     """
-    rows = torch.frombuffer(bytearray(keys), dtype=torch.uint8).view(len(states), KEY_BYTES)
+    rows = torch.frombuffer(bytearray(keys), dtype=torch.uint8).view(-1, KEY_BYTES)
+    tensors = {name: tensor.contiguous() for name, tensor in content.items()}
     header = {"thawline": json.dumps(key, sort_keys=True)}
-    return bytes(save({"states": states.contiguous(), "keys": rows}, metadata=header))
+    return bytes(save(tensors | {_KEYS: rows}, metadata=header))
 
 
-def checksum(content: bytes) -> str:
-    """Return the SHA-256 of a chunk's content, in hexadecimal digits."""
-    return hashlib.sha256(content).hexdigest()
+def checksum(packed: bytes) -> str:
+    """Return the SHA-256 of what `pack` returned, in hexadecimal digits."""
+    return hashlib.sha256(packed).hexdigest()
 
 
-def write_chunk(folder: Path, content: bytes) -> None:
+def write_chunk(folder: Path, packed: bytes) -> None:
     """Write what `pack` returned.
 
     Raises:
         OSError: the folder cannot be written, or the disk is full; nothing is left behind.
     """
-    _write(path_of(folder, checksum(content)), content)
+    _write(path_of(folder, checksum(packed)), packed)
 
 
 def read_keys(path: Path, key: Key) -> bytes | None:
@@ -97,7 +107,7 @@ def read_keys(path: Path, key: Key) -> bytes | None:
 
     Args:
         path: the chunk's file.
-        key: what the states have to depend on.
+        key: what the content has to depend on.
 
     Raises:
         OSError: the file cannot be read, which says nothing about its content.
@@ -108,18 +118,18 @@ def read_keys(path: Path, key: Key) -> bytes | None:
     if read_header(path)[0] != key:
         return None
     with safe_open(path, "np") as arrays:
-        return bytes(arrays.get_tensor("keys").tobytes())
+        return bytes(arrays.get_tensor(_KEYS).tobytes())
 
 
-def map_states(path: Path) -> Tensor:
-    """Return the memory-mapped states of a chunk that is known to be whole.
+def map_content(path: Path) -> Content:
+    """Return the memory-mapped content of a chunk that is known to be whole.
 
     Raises:
         OSError: the file is gone, or cannot be read.
     """
     with safe_open(path, "pt") as tensors:
-        states: Tensor = tensors.get_tensor("states")
-    return states
+        names = set(tensors.keys()) - {_KEYS}
+        return {name: tensors.get_tensor(name) for name in names}
 
 
 def read_header(path: Path) -> tuple[Key | None, int]:
@@ -127,7 +137,7 @@ def read_header(path: Path) -> tuple[Key | None, int]:
     try:
         with safe_open(path, "pt") as tensors:
             key = json.loads(tensors.metadata()["thawline"])
-            return _of_this_format(key), tensors.get_slice("keys").get_shape()[0]
+            return _of_this_format(key), tensors.get_slice(_KEYS).get_shape()[0]
     except (OSError, SafetensorError, LookupError, TypeError, ValueError):
         return None, 0
 

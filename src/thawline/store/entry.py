@@ -1,37 +1,29 @@
-"""One entry of the store: what is read from it, and how it is filled."""
+"""One entry of the store: its files, what is found in them, and how it is filled."""
 
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
 import filelock
 import numpy as np
 import torch
-from rich.filesize import decimal
-from torch import Tensor
+from numpy.typing import NDArray
 
 from thawline.backbones.pooling import POOLINGS
 from thawline.data import Text
 from thawline.store import chunks
-from thawline.store.capacity import (
-    Capacity,
-    Obstacle,
-    in_memory_instead,
-    obstacle_of,
-    unwritable,
-)
-from thawline.store.chunks import KEY_BYTES, Chunk, Manifest
-from thawline.store.features import Features, Index, Keys, Places, as_keys
+from thawline.store.capacity import Obstacle, obstacle_of
+from thawline.store.chunks import KEY_BYTES, Chunk, Content, Manifest
+from thawline.store.features import Features
+from thawline.store.filling import Filling, Tell
+from thawline.store.index import Index, Keys, Places, as_keys
 from thawline.store.keys import StoreKey, lock_of, store_folder, text_key
-
-Tell = Callable[[str], None]
-"""Is told one line; a `Reporter`'s ``note``."""
+from thawline.store.ragged import TokenStates
 
 
 def _keys_of(texts: Sequence[Text]) -> Keys:
@@ -39,7 +31,9 @@ def _keys_of(texts: Sequence[Text]) -> Keys:
 
 
 class Entry:
-    """One backbone's pooled states, opened for reading and adding.
+    """One backbone's states, pooled or at a line, opened for reading and adding.
+
+    What a chunk holds of its texts is all the same here: only `features` and `token_states` look.
 
     Attributes:
         damaged: the names of files that the last look at the folder found to be spoilt or gone.
@@ -49,15 +43,21 @@ class Entry:
         self.key, self.name = key, name
         self.folder = store_folder(root) / key.digest()
         self.damaged: list[str] = []
-        self._key = asdict(key)
+        self._key = key.to_dict()
         self._index = Index()
         self._chunks: list[Chunk] = []
-        self._states: dict[int, Tensor] = {}  # by the chunk's number: mapped when first asked for
+        self._contents: dict[int, Content] = {}  # by the chunk's number: mapped when asked for
         self._manifest: Manifest | None = None
-        self._expected = 0  # bytes that the fill has still to add
-        self._limit: int | None = None  # of the store, where the fill was planned
-        self._obstacle: Obstacle | None = None  # why what is added now stays in memory
+        self._filling = self._begin(None)
         self.refresh()
+
+    def at_line(self, line: int) -> Entry:
+        """Open the entry of the same backbone and settings for the token states of another line."""
+        root = self.folder.parent.parent
+        return Entry(replace(self.key, line=line), name=self.name, root=root)
+
+    def _begin(self, obstacle: Obstacle | None) -> Filling:
+        return Filling(self.folder, in_memory=self.key.line is None, obstacle=obstacle)
 
     def refresh(self) -> None:
         """Read what other processes have added since; verify each chunk that is new here."""
@@ -104,14 +104,13 @@ class Entry:
     def filling(self, tell: Tell = lambda line: None) -> Iterator[None]:
         """Hold the entry's lock: what another process computes now is waited for, not redone.
 
-        The entry is mended first. Where the folder cannot be written there is no lock either, and
-        what is added stays in memory.
+        The entry is mended first. Where the folder cannot be written there is no lock either.
 
         Args:
             tell: is told why it takes time, and what was damaged.
         """
-        self._obstacle, self._limit, self._expected = None, None, 0
-        with self._locked(tell):
+        with self._locked(tell) as obstacle:
+            self._filling = self._begin(obstacle)
             self.refresh()
             if self.damaged:
                 tell(f"the store: {_damage(self.damaged)}; what is gone is computed again")
@@ -122,8 +121,9 @@ class Entry:
                 self._write_manifest()
 
     @contextmanager
-    def _locked(self, tell: Tell) -> Iterator[None]:
-        lock = filelock.FileLock(lock_of(self.folder))
+    def _locked(self, tell: Tell) -> Iterator[Obstacle | None]:
+        """Yield what keeps the lock from being taken, if anything does."""
+        lock, obstacle = filelock.FileLock(lock_of(self.folder)), None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
@@ -132,9 +132,9 @@ class Entry:
                 tell("waiting for another process, which fills the same entry of the store")
                 lock.acquire()
         except (OSError, NotImplementedError) as error:  # the latter: a disk without locks
-            self._obstacle = obstacle_of(error)
+            obstacle = obstacle_of(error)
         try:
-            yield
+            yield obstacle
         finally:
             lock.release()
 
@@ -167,6 +167,9 @@ class Entry:
     def plan(self, texts: int, size: int, limit: int | None, tell: Tell) -> None:
         """Decide where the states of a fill go, before any is computed. Call within `filling`.
 
+        Where the store has no room for pooled states or cannot be written, they stay in memory,
+        and a warning says so.
+
         Args:
             texts: how many are to be added.
             size: of their states, in bytes.
@@ -174,57 +177,27 @@ class Entry:
             tell: is told the size, and what the store then holds.
 
         Raises:
-            ThawlineError: neither the store nor memory has room for them.
+            NoRoom: the store has no room for these token states, or cannot be written.
+            ThawlineError: neither the store nor memory has room for these pooled states.
         """
-        capacity = Capacity.of(self.folder.parent, limit)
-        self._expected, self._limit = size, capacity.limit
-        obstacle = self._obstacle or unwritable(self.folder) or capacity.obstacle(size)
-        if obstacle is not None:
-            self._keep_in_memory(obstacle)
-            return
-        tell(
-            f"states of {texts:,} texts: {decimal(size)} are added to the store, which then "
-            f"holds {decimal(capacity.held + size)} of at most {decimal(capacity.limit)}"
-        )
+        self._filling.plan(texts, size, limit, tell)
 
-    def _keep_in_memory(self, obstacle: Obstacle) -> None:
-        self._obstacle = obstacle
-        warnings.warn(in_memory_instead(self._expected, obstacle), stacklevel=2)
-
-    def add(self, texts: Sequence[Text], states: Tensor) -> None:
+    def add(self, texts: Sequence[Text], content: Content) -> None:
         """Add one chunk: to the folder, or to memory where it cannot go there. Within `filling`.
 
         Args:
-            texts: the texts that the rows belong to.
-            states: ``(texts, stages, 3, hidden)``.
+            texts: the texts that the content belongs to.
+            content: pooled or token states, as the entry's key has it.
 
         Raises:
-            ThawlineError: the disk is full, and memory has no room for what is still to come.
+            NoRoom: token states cannot be written (any more).
+            ThawlineError: pooled states cannot, and memory has no room for what is still to come.
         """
         keys = b"".join(map(text_key, texts))
-        content = chunks.pack(self._key, keys, states)
-        chunk = Chunk(chunks.checksum(content), len(texts), len(content))
-        if self._obstacle is None:
-            self._write(content)
-        if self._obstacle is not None:
-            self._states[len(self._chunks)] = states
-        self._append(chunk, keys)
-        self._expected = max(0, self._expected - len(content))
-
-    def _write(self, content: bytes) -> None:
-        """Write a chunk, unless others have filled the store or the disk since it was planned."""
-        if self._limit is not None:
-            manifest = chunks.LISTED_BYTES * (len(self._chunks) + 2)  # this chunk's, and the head
-            capacity = Capacity.of(self.folder.parent, self._limit)
-            full = capacity.obstacle(len(content) + manifest)
-            if full is not None:
-                self._keep_in_memory(full)
-                return
-        try:
-            chunks.write_chunk(self.folder, content)
-        except OSError as error:
-            self._expected = max(self._expected, len(content))
-            self._keep_in_memory(obstacle_of(error))
+        packed = chunks.pack(self._key, keys, content)
+        if not self._filling.write(packed, len(self._chunks)):
+            self._contents[len(self._chunks)] = content
+        self._append(Chunk(chunks.checksum(packed), len(texts), len(packed)), keys)
 
     def features(self, texts: Sequence[Text], stages: Sequence[int], pooling: str) -> Features:
         """Return a view of some texts' states; nothing is read before it is asked for.
@@ -233,21 +206,40 @@ class Entry:
             KeyError: a text's states are not here; `missing` tells which.
             OSError: a file of the entry is gone since its content was proven.
         """
-        places = self._places(texts)
-        used, chunk = np.unique(places[:, 0], return_inverse=True)
+        contents, chunk, rows = self._located(texts)
         return Features(
-            [self._states_of(index) for index in used.tolist() or range(len(self._chunks))[:1]],
+            [content["states"] for content in contents],
             chunks=torch.from_numpy(chunk),
-            rows=torch.from_numpy(places[:, 1]),
+            rows=torch.from_numpy(rows),
             stages=tuple(stages),
             pooling=POOLINGS.index(pooling),
         )
 
-    def _states_of(self, chunk: int) -> Tensor:
-        if chunk not in self._states:
+    def token_states(self, texts: Sequence[Text]) -> TokenStates:
+        """Return a view of some texts' states at the entry's line; they are read when asked for.
+
+        Raises:
+            KeyError: a text's states are not here; `missing` tells which.
+            OSError: a file of the entry is gone since its content was proven.
+        """
+        contents, chunk, rows = self._located(texts)
+        return TokenStates(contents, chunks=chunk, rows=rows)
+
+    def _located(
+        self, texts: Sequence[Text]
+    ) -> tuple[list[Content], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the chunks that hold texts, each text's among these, and its row there."""
+        places = self._places(texts)
+        used, chunk = np.unique(places[:, 0], return_inverse=True)
+        # Of no texts at all the first chunk still tells how wide they would be.
+        numbers = used.tolist() or range(len(self._chunks))[:1]
+        return [self._content_of(number) for number in numbers], chunk, places[:, 1]
+
+    def _content_of(self, chunk: int) -> Content:
+        if chunk not in self._contents:
             path = chunks.path_of(self.folder, self._chunks[chunk].sha256)
-            self._states[chunk] = chunks.map_states(path)
-        return self._states[chunk]
+            self._contents[chunk] = chunks.map_content(path)
+        return self._contents[chunk]
 
     def _places(self, texts: Sequence[Text]) -> Places:
         places = self._index.find(_keys_of(texts))

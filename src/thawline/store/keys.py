@@ -10,7 +10,7 @@ from pathlib import Path
 
 from thawline.data import Text
 from thawline.errors import ThawlineError
-from thawline.store.chunks import FORMAT, KEY_BYTES
+from thawline.store.chunks import FORMAT, KEY_BYTES, Key
 
 
 def home() -> Path:
@@ -42,17 +42,22 @@ def lock_of(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class StoreKey:
-    """All that pooled states depend on, apart from the text itself."""
+    """All that states depend on, apart from the text itself."""
 
     backbone: str  # digest of weights, config and tokenizer
     max_length: int
     truncation_side: str
     dtype: str
     format: int = FORMAT
+    line: int | None = None  # token states that reach it, 2 … L; None: pooled states of all stages
+
+    def to_dict(self) -> Key:
+        """Return the key as JSON values; pooled states have no line in theirs."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     def digest(self) -> str:
         """Return the entry's name."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def text_key(text: Text) -> bytes:
