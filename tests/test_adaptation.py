@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,19 +13,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tests import tasks
+from tests.tasks import LABELS
 from tests.toys import DEPTH, FAMILIES, WIDTH
 from thawline.adaptation import Adapted, Task, adapt
-from thawline.backbones import load_backbone
-from thawline.config import ComputeConfig, Config, HeadConfig, TrainingConfig
+from thawline.config import HeadConfig
 from thawline.data import LabelledTexts, Labels
-from thawline.heads import NativeHead
+from thawline.heads import NativeHead, build_head
 from thawline.inference import head_logits
-from thawline.plan import make_plan
-from thawline.prefix import PassReport, ensure_states, open_entry
 from thawline.progress import Reporter
 
 MakeTask = Callable[..., Task]
-LABELS = Labels(("neg", "pos"), (0, 1))
 
 
 @pytest.fixture
@@ -42,27 +39,24 @@ def make_task(
         epochs: int | None = None,
         lr: float | None = None,
         seed: int = 0,
+        classes: int = 2,
         **settings: Any,
     ) -> Task:
-        config = Config(
+        parts = {
+            name: (toy_reviews(rows, seed=rows)[0], (np.arange(rows) % classes).tolist())
+            for name, rows in {"train": 48, "validation": 16}.items()
+        }
+        return tasks.make_task(
+            toy_backbone(family),
+            parts,
             seed=seed,
-            compute=ComputeConfig(dtype="float32"),
             head=HeadConfig(head=head, features=features, **settings),
-            training=TrainingConfig(epochs=epochs, lr=lr, batch_size=8),
+            labels=LABELS if classes == 2 else Labels(("a", "b", "c"), (0, 1, 2)),
+            epochs=epochs,
+            lr=lr,
         )
-        backbone = load_backbone(str(toy_backbone(family)))
-        plan = make_plan(backbone, config)
-        entry = open_entry(backbone, plan.max_length, "right", config.compute)
-        parts = [part(*toy_reviews(rows, seed=rows)) for rows in (48, 16)]
-        texts = [text for one in parts for text in one.texts]
-        ensure_states(entry, backbone, texts, config.compute, PassReport(), Reporter())
-        return Task(backbone, entry, plan, config, LABELS, *parts)
 
     return make
-
-
-def part(texts: list[str], labels: list[int]) -> LabelledTexts:
-    return LabelledTexts(texts, np.array(labels), np.arange(len(texts)), "toy")
 
 
 def weights_of(task: Task) -> dict[str, Tensor]:
@@ -101,8 +95,7 @@ def test_a_head_learns_what_its_features_tell(make_task: MakeTask, kind: str) ->
     longer = KINDS[kind] if kind == "exact" else KINDS[kind] | {"epochs": 8, "lr": 3e-2}
     task = make_task("qwen3", **longer)
     adapted = run(task)
-    features = task.features(task.train, adapted.fitted.reading.stages)
-    assert accuracy(head_logits(adapted.fitted.head_module(), features), task.train) > 0.8
+    assert accuracy(adapted.logits("train"), task.parts["train"]) > 0.8
 
 
 @pytest.mark.parametrize(
@@ -149,10 +142,10 @@ def test_training_by_epochs_tells_its_history_and_has_no_choice(
 def test_the_baseline_is_the_head_of_epoch_0(make_task: MakeTask, kind: str) -> None:
     task = make_task(**KINDS[kind])
     adapted = run(task)
-    logits = adapted.untrained.logits(task, task.validation)
-    assert accuracy(logits, task.validation) == adapted.history[0]["validation_accuracy"]
+    logits, validation = adapted.untrained("validation"), task.parts["validation"]
+    assert accuracy(logits, validation) == adapted.history[0]["validation_accuracy"]
     log_shares = torch.from_numpy(logits).log_softmax(1)
-    loss = -float(log_shares[torch.arange(16), torch.from_numpy(task.validation.labels)].mean())
+    loss = -float(log_shares[torch.arange(16), torch.from_numpy(validation.labels)].mean())
     assert loss == pytest.approx(adapted.history[0]["validation_loss"], abs=1e-5)
 
 
@@ -160,24 +153,27 @@ def test_the_baseline_is_the_head_of_epoch_0(make_task: MakeTask, kind: str) -> 
 def test_the_classifier_is_the_best_epoch_of_its_history(make_task: MakeTask, kind: str) -> None:
     task = make_task("qwen3", **(KINDS[kind] | {"epochs": 4}))
     adapted = run(task)
-    features = task.features(task.validation, adapted.fitted.reading.stages)
-    logits = torch.from_numpy(head_logits(adapted.fitted.head_module(), features))
+    logits = torch.from_numpy(adapted.logits("validation"))
     best = max(
         adapted.history[1:], key=lambda row: (row["validation_accuracy"], -row["validation_loss"])
     )
-    loss = torch.nn.functional.cross_entropy(logits, torch.from_numpy(task.validation.labels))
+    loss = torch.nn.functional.cross_entropy(logits, task.ids("validation"))
     assert float(loss) == pytest.approx(best["validation_loss"], abs=1e-5)
+    assert [row["step"] for row in adapted.history if row["kept"]] == [best["step"]]
 
 
 def test_the_baseline_of_an_exact_fit_is_a_fresh_head_on_the_last_stage(
     make_task: MakeTask,
 ) -> None:
-    task = make_task(features="1")
+    task = make_task(features="1", seed=5)
     adapted = run(task)
-    assert adapted.untrained.stages == (DEPTH,)
-    assert adapted.untrained.logits(task, task.validation).shape == (16, 2)
-    weight = adapted.untrained.head[0].weight
-    assert not torch.equal(weight, adapted.fitted.head_module()[0].weight)
+    entry = task.frozen.entry
+    assert entry is not None
+    torch.manual_seed(5)
+    fresh = build_head(task.plan.head, WIDTH, 2, task.config.head.dropout).eval()
+    features = entry.features(task.parts["validation"].texts, (DEPTH,), "mean")
+    assert np.array_equal(adapted.untrained("validation"), head_logits(fresh, features))
+    assert not torch.equal(fresh[0].weight, adapted.fitted.head_module()[0].weight)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -254,13 +250,10 @@ def test_the_dropout_of_an_mlp_is_the_config_s(make_task: MakeTask) -> None:
     assert adapted.fitted.model.config.head_dropout == 0.35
 
 
-def test_three_classes(make_task: MakeTask) -> None:
-    task = make_task()
-    three = [replace(one, labels=np.arange(len(one)) % 3) for one in (task.train, task.validation)]
-    labels = Labels(("a", "b", "c"), (0, 1, 2))
-    for plan in (task.plan, make_task(**KINDS["native"]).plan):
-        made = Task(task.backbone, task.entry, plan, task.config, labels, *three)
-        adapted = run(made)
-        features = made.features(made.train, adapted.fitted.reading.stages)
-        assert head_logits(adapted.fitted.head_module(), features).shape == (48, 3)
-        assert adapted.parameters["trainable"] == 3 * WIDTH + 3
+@pytest.mark.parametrize("kind", ["exact", "native"])
+def test_three_classes(make_task: MakeTask, kind: str) -> None:
+    task = make_task(classes=3, **KINDS[kind])
+    adapted = run(task)
+    assert adapted.logits("train").shape == (48, 3)
+    assert adapted.parameters["trainable"] == 3 * WIDTH + 3
+    assert adapted.fitted.model.config.num_labels == 3

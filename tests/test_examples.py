@@ -1,81 +1,103 @@
-"""The slice of reviews that `make demo` reads, and the script that draws it."""
+"""What a module reads of texts: blocks of stored features, or tokens and the states at the line."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
-import pyarrow.parquet as pq
+import numpy as np
 import pytest
+import torch
 
-from examples.reviews import make_slice as slicing
-
-FOLDER = Path(slicing.__file__).parent
-ROWS = {"train": 4_000, "test": 2_000}
-
-
-@pytest.fixture(scope="module")
-def splits() -> dict[str, pd.DataFrame]:
-    return {split: pd.read_parquet(FOLDER / f"{split}.parquet") for split in ROWS}
+from tests.loops import HIDDEN, stored
+from tests.tasks import make_task
+from tests.toys import WIDTH
+from thawline.examples import PooledExamples, TokenExamples
+from thawline.heads import Standardisation
 
 
-def test_the_slice_takes_at_most_three_megabytes() -> None:
-    assert sum(path.stat().st_size for path in FOLDER.glob("*.parquet")) <= 3_000_000
+class TestPooled:
+    def test_rows_are_standardised(self) -> None:
+        values = torch.randn(30, HIDDEN) * 7 + 3
+        features = stored(values)
+        examples = PooledExamples(features, Standardisation.of(features.blocks(8)))
+        assert len(examples) == 30
+        taken = examples.take(np.array([4, 0, 4]))
+        expected = (values - values.mean(0)) / values.std(0, correction=0)
+        torch.testing.assert_close(taken, expected[[4, 0, 4]], rtol=1e-4, atol=1e-5)
+
+    def test_batches_are_blocks_without_padding(self) -> None:
+        examples = PooledExamples(stored(torch.zeros(10_000, HIDDEN)), Standardisation.none())
+        positions = np.random.default_rng(0).permutation(10_000)
+        batches = examples.batches(positions, 0.8)
+        assert [len(batch) for batch in batches] == [4_096, 4_096, 1_808]
+        assert np.array_equal(np.concatenate(batches), positions)
+        assert examples.density(batches) == 1.0
 
 
-@pytest.mark.parametrize("split", ROWS)
-def test_a_split_has_its_rows_in_equal_shares(splits: dict[str, pd.DataFrame], split: str) -> None:
-    frame = splits[split]
-    assert list(frame.columns) == ["text", "label"]
-    assert frame["label"].value_counts().to_dict() == {0: ROWS[split] // 2, 1: ROWS[split] // 2}
-    assert frame["text"].is_unique
-    assert frame["text"].str.strip().str.len().min() > 0
+@pytest.fixture
+def parts(
+    toy_backbone: Callable[[str], Path], toy_reviews: Callable[..., tuple[list[str], list[int]]]
+) -> Callable[[str], dict[str, TokenExamples]]:
+    """Return what gives the examples of train and validation under a strategy."""
+
+    def make(strategy: str) -> dict[str, TokenExamples]:
+        reviews = {"train": toy_reviews(20, 1), "validation": toy_reviews(9, 2)}
+        return dict(make_task(toy_backbone("bert"), reviews, strategy).frozen.examples)
+
+    return make
 
 
-def test_a_split_is_not_sorted_by_label(splits: dict[str, pd.DataFrame]) -> None:
-    for frame in splits.values():
-        assert frame["label"].head(100).mean() == pytest.approx(0.5, abs=0.2)
+class TestTokens:
+    @pytest.mark.parametrize("strategy", ["full", "last:2"])
+    def test_each_part_has_its_own_rows(self, parts, strategy: str) -> None:
+        examples = parts(strategy)
+        train, validation = examples["train"], examples["validation"]
+        assert (len(train), len(validation)) == (20, 9)
+        assert train.tokens is validation.tokens
+        assert np.array_equal(np.concatenate([train.rows, validation.rows]), np.arange(29))
+        first = validation.take(np.array([0]))
+        (ids,) = first.inputs["input_ids"].tolist()
+        offsets = validation.tokens.offsets
+        assert ids == validation.tokens.ids[offsets[20] : offsets[21]].tolist()
 
+    @pytest.mark.parametrize("strategy", ["full", "lora"])
+    def test_at_line_0_and_1_there_are_no_states(self, parts, strategy: str) -> None:
+        assert parts(strategy)["train"].take(np.arange(3)).states is None
 
-def test_no_text_of_train_stands_in_test(splits: dict[str, pd.DataFrame]) -> None:
-    assert not splits["train"]["text"].isin(splits["test"]["text"]).any()
+    def test_above_them_the_states_come_padded_with_zeros(self, parts) -> None:
+        train = parts("last:1")["train"]
+        positions = np.array([7, 2, 11])
+        batch = train.take(positions)
+        lengths = train.tokens.lengths[positions]
+        assert batch.states is not None
+        assert batch.states.shape == (3, lengths.max(), WIDTH)
+        assert batch.inputs["input_ids"].shape == (3, lengths.max())
+        assert not batch.states.requires_grad
+        assert not batch.states.is_inference()
+        for row, length in enumerate(lengths):
+            assert not batch.states[row, length:].any()
+            alone = train.take(positions[row : row + 1]).states
+            assert torch.equal(batch.states[row, :length], alone[0])
 
+    def test_batches_are_of_like_length_and_within_the_budget(self, parts) -> None:
+        train = parts("full")["train"]
+        lengths = train.tokens.lengths
+        positions = np.random.default_rng(0).permutation(20)[:15]
+        for density in (0.5, 0.9, 1.0):
+            batches = train.batches(positions, density)
+            assert sorted(np.concatenate(batches)) == sorted(positions)
+            shares = [lengths[b].sum() / (len(b) * lengths[b].max()) for b in batches]
+            assert min(shares) >= density
+        small = TokenExamples(train.tokens, None, train.rows, tokens_per_batch=60)
+        padded = [len(batch) * lengths[batch].max() for batch in small.batches(positions, 0.01)]
+        assert len(padded) > 5
+        assert max(padded) <= 60
 
-@pytest.mark.parametrize("split", ROWS)
-def test_a_file_says_where_it_comes_from(split: str) -> None:
-    note = pq.read_schema(FOLDER / f"{split}.parquet").metadata
-    assert b"Maas et al." in note[b"source"]
-    assert note[b"drawn_from"].startswith(f"{split}.parquet, sha256 ".encode())
-
-
-def write_whole(folder: Path) -> None:
-    """Write a whole set whose train part repeats itself and test."""
-    train = [f"train {number}" for number in range(20)] + ["train 0", "test 0", "test 1"]
-    test = [f"test {number}" for number in range(12)]
-    for split, texts in (("train", train), ("test", test)):
-        labels = [index % 2 for index in range(len(texts))]
-        frame = pd.DataFrame({"text": texts, "label": labels, "rating": 5})
-        frame.to_parquet(folder / f"{split}.parquet")
-
-
-def test_drawing_leaves_out_what_stands_in_test_and_keeps_copies_once(tmp_path: Path) -> None:
-    write_whole(tmp_path)
-    slicing.make_slice(tmp_path, tmp_path / "out", train_rows=20, test_rows=4)
-    train, test = (pd.read_parquet(tmp_path / f"out/{split}.parquet") for split in ROWS)
-    assert sorted(train["text"]) == sorted(f"train {number}" for number in range(20))
-    assert test["label"].tolist().count(0) == 2
-
-
-def test_drawing_twice_gives_the_same_bytes(tmp_path: Path) -> None:
-    write_whole(tmp_path)
-    for out in ("one", "two"):
-        slicing.make_slice(tmp_path, tmp_path / out, train_rows=10, test_rows=4)
-    for split in ROWS:
-        one, two = (tmp_path / out / f"{split}.parquet" for out in ("one", "two"))
-        assert one.read_bytes() == two.read_bytes()
-
-
-def test_rows_that_cannot_be_shared_equally_are_refused(tmp_path: Path) -> None:
-    write_whole(tmp_path)
-    with pytest.raises(ValueError, match="3 rows cannot be shared equally"):
-        slicing.make_slice(tmp_path, tmp_path / "out", train_rows=3, test_rows=2)
+    def test_density_counts_padding(self, parts) -> None:
+        validation = parts("full")["validation"]
+        lengths = validation.tokens.lengths[validation.rows]
+        batches = [np.arange(4), np.arange(4, 9)]
+        padded = 4 * lengths[:4].max() + 5 * lengths[4:].max()
+        assert validation.density(batches) == pytest.approx(lengths.sum() / padded)
+        assert validation.density([]) == 1.0

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from tests.toys import DEPTH, FAMILIES, WIDTH, enlarge_head
-from thawline import TextClassifier
+from thawline import TextClassifier, store
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
 from thawline.inference import head_logits, prediction_records, stored_logits, text_logits
 from thawline.metrics import probabilities
-from thawline.prefix import PassReport
+from thawline.prefix import PassReport, open_entry
 from thawline.progress import Reporter
 from thawline.store import Features
 
@@ -265,3 +265,44 @@ def test_a_classifier_of_our_own_type_tells_the_texts_of_a_pair_apart(toy_backbo
     ).fit(pairs, labels)
     swapped = classifier.predict_proba([pair[::-1] for pair in PAIRS])
     assert np.abs(classifier.predict_proba(PAIRS) - swapped).max() > 1e-3
+
+
+class TestTrainedBackbones:
+    """What a store holds of the pretrained backbone says nothing of one that was trained."""
+
+    @pytest.mark.parametrize("head", ["linear", "native"])
+    @pytest.mark.parametrize("strategy", ["last:1", "full", "lora:r=2,from=3,targets=query+value"])
+    def test_the_whole_model_runs_and_the_store_stays_as_it_is(
+        self, toy_backbone: Callable[[str], Path], toy_reviews: Reviews, strategy: str, head: str
+    ) -> None:
+        given = {"head": head, "epochs": 2, "lr": 1e-2, "dtype": "float32"}
+        texts, labels = toy_reviews(40)
+        frozen = TextClassifier(toy_backbone("bert"), "head", **given).fit(texts, labels).fitted_
+        fitted = TextClassifier(toy_backbone("bert"), strategy, **given).fit(texts, labels).fitted_
+        held = store.entries()
+        assert held
+        report = PassReport()
+        np.testing.assert_array_equal(
+            from_store(fitted, texts, report=report), from_texts(fitted, texts)
+        )
+        assert store.entries() == held
+        assert (fitted.is_frozen(), report.texts) == (False, 0)
+        # The states that are stored of these texts would have told something else.
+        stale = store_of(frozen).features(texts, (DEPTH,), fitted.reading.pooling)
+        assert (
+            np.abs(head_logits(fitted.head_module(), stale) - from_texts(fitted, texts)).max()
+            > 1e-4
+        )
+
+    @pytest.mark.parametrize("head", HEADS)
+    def test_below_a_head_alone_it_does_not(self, trained_toy: Trained, head: str) -> None:
+        fitted = trained_toy("bert", head).fitted_
+        assert fitted.is_frozen()
+        report = PassReport()
+        from_store(fitted, ODD, report=report)
+        assert report.texts == len(set(ODD))
+
+
+def store_of(fitted: Fitted) -> store.Entry:
+    reading = fitted.reading
+    return open_entry(fitted.as_backbone(), reading.max_length, reading.truncation_side, FP32)

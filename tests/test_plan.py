@@ -16,6 +16,7 @@ from thawline.backbones import Backbone, load_backbone
 from thawline.config import (
     EPOCHS,
     LEARNING_RATES,
+    ArtifactConfig,
     ComputeConfig,
     Config,
     HeadConfig,
@@ -49,11 +50,16 @@ PARTS: dict[str, type] = {
     "pooling": HeadConfig,
     "features": HeadConfig,
     "device": ComputeConfig,
+    "dtype": ComputeConfig,
     "epochs": TrainingConfig,
     "lr": TrainingConfig,
     "batch_size": TrainingConfig,
     "max_length": TokensConfig,
     "truncation_side": TokensConfig,
+    "schedule": TrainingConfig,
+    "class_weights": TrainingConfig,
+    "keep": TrainingConfig,
+    "merge": ArtifactConfig,
 }
 
 
@@ -133,6 +139,27 @@ def test_a_linear_head_with_epochs_trains_by_them_on_the_last_stage(
     assert (made.exact, made.epochs, made.lr) == (False, 5, 0.5)
     assert made.candidates == ((DEPTH,),)
     assert plan(epochs=5).lr == LEARNING_RATES["head"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "line"),
+    [("last:1", DEPTH), ("last:3", DEPTH - 2), ("lora:r=2", 1), ("lora:from=3", 3), ("full", 0)],
+)
+@pytest.mark.parametrize("head", [None, "linear", "mlp:8"])
+def test_above_the_line_everything_trains_by_epochs_at_the_strategy_s_own_rate(
+    plan: Callable[..., Plan], strategy: str, line: int, head: str | None
+) -> None:
+    made = plan(strategy=strategy, head=head)
+    assert made.line == line
+    assert made.head.kind == ("native" if head is None else head.partition(":")[0])
+    assert (made.exact, made.epochs) == (False, EPOCHS)
+    assert made.lr == LEARNING_RATES[made.strategy.name]
+    assert made.candidates == ((DEPTH,),)
+    assert plan(strategy=strategy, lr=0.5, epochs=7).lr == 0.5
+
+
+def test_adapters_may_be_folded_in(plan: Callable[..., Plan]) -> None:
+    assert plan(strategy="lora", merge=True).strategy.adapters is not None
 
 
 @pytest.mark.parametrize(
@@ -217,7 +244,44 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ({"device": "gpu"}, "expected a device, found 'gpu'; did you mean 'cpu'?"),
     (
         {"truncation_side": "middle"},
-        "expected a truncation side, found 'middle'; give --truncation-side left or right",
+        'expected tokens.truncation_side to be right or left, found "middle"; '
+        "choose from right, left",
+    ),
+    (
+        {"schedule": "cosin"},
+        'expected training.schedule to be linear or cosine, found "cosin"; '
+        "did you mean 'cosine'?",
+    ),
+    (
+        {"class_weights": "equal"},
+        'expected training.class_weights to be none or balanced, found "equal"; '
+        "choose from none, balanced",
+    ),
+    (
+        {"keep": "f1"},
+        'expected training.keep to be accuracy, f1_macro or loss, found "f1"; '
+        "choose from accuracy, f1_macro, loss",
+    ),
+    (
+        {"strategy": "last:2", "merge": True},
+        "expected --merge beside --strategy lora, "
+        "found --strategy last:2, which makes no adapters to fold in; leave --merge out",
+    ),
+    (
+        {"strategy": "full", "features": "layers"},
+        "expected --features last: a native head reads the last stage, "
+        "found --features layers; leave --features out",
+    ),
+    (
+        {"strategy": "full", "head": "linear", "features": "layers"},
+        "expected --features last: a head above trained blocks reads the last stage, "
+        "found --features layers; leave --features out",
+    ),
+    ({"dtype": "half"}, "expected a dtype, found 'half'; choose from auto, float32, bfloat16"),
+    (
+        {"strategy": "lora:targets=query+valeu"},
+        "expected a linear layer in the blocks (query, key, value, dense), found 'valeu'; "
+        "did you mean 'value'?",
     ),
     ({"head": "liner"}, "expected a head, found 'liner'; did you mean 'linear'?"),
     (
@@ -231,9 +295,9 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
         "give k of at most 4",
     ),
     (
-        {"strategy": "last:1"},
-        "expected a strategy that this version can run (head), found 'last:1', "
-        "which is not built yet; use --strategy head",
+        {"strategy": "lp+last:1"},
+        "expected a strategy that this version can run (head, last, lora, full), "
+        "found 'lp+last:1', which is not built yet; use --strategy head",
     ),
 ]
 

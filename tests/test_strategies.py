@@ -230,19 +230,36 @@ def test_more_blocks_than_there_are_are_refused(strategy: Strategy, message: str
         strategy.check(depth=6)
 
 
-def test_the_head_alone_can_be_run() -> None:
-    require_built(Head())
-    assert Head.default_head == "linear"
+@pytest.mark.parametrize(
+    ("text", "head"),
+    [("head", "linear"), ("last:1", "native"), ("lora:r=4", "native"), ("full", "native")],
+)
+def test_what_is_built_can_be_run(text: str, head: str) -> None:
+    strategy = parse_strategy(text)
+    require_built(strategy)
+    assert strategy.default_head == head
 
 
-@pytest.mark.parametrize("text", ["last:1", "full", "gradual", "lora:r=4", "lp+full"])
+@pytest.mark.parametrize(
+    ("text", "adapters"),
+    [
+        *(("head", None), ("last:2", None), ("full", None), ("gradual", None), ("lp+full", None)),
+        ("lora:r=2", Lora(r=2)),
+        ("lp+lora:r=2", Lora(r=2)),
+    ],
+)
+def test_adapters_are_those_of_lora(text: str, adapters: Lora | None) -> None:
+    assert parse_strategy(text).adapters == adapters
+
+
+@pytest.mark.parametrize("text", ["gradual", "lp+last:1", "lp+lora:r=4", "lp+full"])
 def test_what_is_not_built_yet_says_so(text: str) -> None:
     strategy = parse_strategy(text)
     with pytest.raises(ThawlineError) as caught:
         require_built(strategy)
     assert str(caught.value) == (
-        f"expected a strategy that this version can run (head), found '{strategy}', "
-        "which is not built yet; use --strategy head"
+        "expected a strategy that this version can run (head, last, lora, full), "
+        f"found '{strategy}', which is not built yet; use --strategy head"
     )
     assert strategy.default_head == "native"
 

@@ -1,164 +1,62 @@
-"""The one loop: its order, its history, its rate, what it restores and what stops it."""
+"""The one loop: its history, its rate, what it keeps, and what stops it."""
 
 from __future__ import annotations
 
 import math
 import warnings
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from thawline.config import TrainingConfig
+from tests.loops import HIDDEN, Scripted, labelled, objective, run, stored
+from thawline.config import ComputeConfig, TrainingConfig
 from thawline.errors import ThawlineError
-from thawline.heads import HeadSpec, Standardisation, build_head
+from thawline.examples import PooledExamples, Positions
+from thawline.heads import Standardisation
+from thawline.objectives import Classification, Labelled
 from thawline.progress import Reporter
-from thawline.store import Features
-from thawline.training import HeadObjective, linear_decay, train
+from thawline.training import Training, decay
 
-HIDDEN = 6
-
-
-def stored(values: Tensor) -> Features:
-    """Return pooled states (rows, hidden) as the features of a store's only stage."""
-    rows = torch.arange(len(values))
-    states = values[:, None, None].expand(-1, 1, 3, -1)
-    return Features([states], chunks=torch.zeros_like(rows), rows=rows, stages=(0,), pooling=2)
-
-
-def separable(rows: int, seed: int = 0) -> tuple[Features, Tensor]:
-    torch.manual_seed(seed)
-    labels = torch.arange(rows) % 2
-    return stored(torch.randn(rows, HIDDEN) + 4.0 * (labels[:, None] - 0.5)), labels
-
-
-def objective(
-    rows: int = 40, *, batch_size: int = 8, seed: int = 0, dropout: float = 0.0, hidden: int = 4
-) -> HeadObjective:
-    torch.manual_seed(seed)
-    head = build_head(HeadSpec("mlp", hidden), HIDDEN, 2, dropout)
-    data = separable(rows)
-    scale = Standardisation.of(data[0].blocks(16))
-    return HeadObjective(head, scale, data, separable(20, 1), batch_size=batch_size, seed=seed)
-
-
-def run(
-    task: Any, *, epochs: int = 3, lr: float = 1e-2, config: TrainingConfig | None = None
-) -> list[dict[str, Any]]:
-    config = TrainingConfig() if config is None else config
-    return train(task, config, epochs=epochs, lr=lr, reporter=Reporter())
-
-
-class Scripted:
-    """An objective with one weight, whose losses and scores are given beforehand.
-
-    Args:
-        scores: validation accuracy and loss of each epoch, epoch 0 first.
-        losses: the factor of the weight in the loss of each step of an epoch.
-        texts: the texts of each step.
-    """
-
-    def __init__(
-        self,
-        scores: list[tuple[float, float]],
-        losses: tuple[float, ...] = (1.0, 1.0),
-        texts: tuple[int, ...] | None = None,
-    ) -> None:
-        self.module = nn.Linear(1, 1, bias=False)
-        nn.init.constant_(self.module.weight, 1.0)
-        self.steps_per_epoch = len(losses)
-        self.scores, self.losses = iter(scores), losses
-        self.texts = (1,) * len(losses) if texts is None else texts
-        self.weights: list[float] = []
-        self.modes: list[tuple[str, bool]] = []
-
-    def steps(self, epoch: int) -> Iterator[int]:
-        yield from range(self.steps_per_epoch)
-
-    def loss(self, step: int) -> tuple[Tensor, int]:
-        self.modes.append(("loss", self.module.training))
-        return self.module.weight.sum() * self.losses[step], self.texts[step]
-
-    def evaluate(self) -> dict[str, float]:
-        self.modes.append(("evaluate", self.module.training))
-        self.weights.append(float(self.module.weight.detach()))
-        accuracy, loss = next(self.scores)
-        return {"validation_loss": loss, "validation_accuracy": accuracy}
-
-
-class TestOrder:
-    @given(st.integers(1, 40), st.integers(1, 45), st.integers(0, 9), st.integers(1, 9))
-    def test_each_text_comes_once_an_epoch(
-        self, rows: int, batch_size: int, seed: int, epoch: int
-    ) -> None:
-        task = HeadObjective(
-            nn.Identity(),
-            Standardisation.none(),
-            separable(rows),
-            separable(2),
-            batch_size=batch_size,
-            seed=seed,
-        )
-        steps = list(task.steps(epoch))
-        assert sorted(torch.cat(steps).tolist()) == list(range(rows))
-        assert len(steps) == task.steps_per_epoch == math.ceil(rows / batch_size)
-        assert all(len(step) == batch_size for step in steps[:-1])
-
-    def test_the_order_depends_on_seed_and_epoch_only(self) -> None:
-        def order(seed: int, epoch: int, disturb: int) -> list[int]:
-            torch.manual_seed(disturb)
-            np.random.seed(disturb)
-            return torch.cat(list(objective(seed=seed).steps(epoch))).tolist()
-
-        assert order(seed=3, epoch=2, disturb=0) == order(seed=3, epoch=2, disturb=1)
-        assert order(seed=3, epoch=2, disturb=0) != order(seed=3, epoch=1, disturb=0)
-        assert order(seed=3, epoch=2, disturb=0) != order(seed=4, epoch=2, disturb=0)
-
-    def test_a_later_epoch_has_its_order_without_the_epochs_before_it(self) -> None:
-        through, straight = objective(), objective()
-        for epoch in (1, 2):
-            list(through.steps(epoch))
-        assert all(
-            torch.equal(one, other)
-            for one, other in zip(through.steps(3), straight.steps(3), strict=True)
-        )
+NAMES = ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
+NAMES += ["validation_f1_macro", "lr", "seconds", "kept"]
 
 
 class TestHistory:
     def test_a_row_an_epoch_by_these_names(self) -> None:
         history = run(objective(), epochs=2)
-        names = [
-            "epoch",
-            "train_loss",
-            "validation_loss",
-            "validation_accuracy",
-            "lr",
-            "seconds",
-        ]
-        assert [list(row) for row in history] == [names] * 3
-        assert [row["epoch"] for row in history] == [0, 1, 2]
+        assert [list(row) for row in history] == [NAMES] * 3
+        assert [(row["epoch"], row["step"]) for row in history] == [(0, 0), (1, 5), (2, 10)]
+        assert all(type(row["epoch"]) is int for row in history)
         assert all(row["seconds"] > 0 for row in history[1:])
 
     def test_epoch_0_is_measured_before_anything_trains(self) -> None:
         task = objective()
-        task.module.eval()
-        with torch.no_grad():
-            before = task.evaluate()
+        before = task.evaluate()
         first = run(task)[0]
         assert {name: first[name] for name in before} == before
         assert (first["train_loss"], first["lr"], first["seconds"]) == (None, None, None)
+        assert not first["kept"]
 
-    def test_the_rate_of_a_row_is_that_at_the_epoch_s_end(self) -> None:
-        config = replace(TrainingConfig(), warmup_share=0.5)
-        history = run(objective(40, batch_size=10), epochs=4, lr=0.1, config=config)
+    def test_every_so_many_steps_and_at_the_end_of_each_epoch(self) -> None:
+        history = run(objective(), epochs=2, evaluate_every=2)
+        assert [row["step"] for row in history] == [0, 2, 4, 5, 6, 8, 10]
+        assert [row["epoch"] for row in history] == [0, 0.4, 0.8, 1, 1.2, 1.6, 2]
+
+    def test_the_loss_is_the_mean_over_the_texts_since_the_last_evaluation(self) -> None:
+        task = Scripted([(0.5, 1.0)] * 4, losses=(1.0, 4.0, 2.0), texts=(30, 10, 20))
+        history = run(task, epochs=1, lr=1e-12, evaluate_every=2)
+        assert [row["step"] for row in history] == [0, 2, 3]
+        assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
+        assert history[2]["train_loss"] == pytest.approx(2.0)
+
+    def test_the_rate_of_a_row_is_that_of_the_step_to_come(self) -> None:
+        history = run(objective(batch_size=10), epochs=4, lr=0.1, warmup_share=0.5)
         assert [row["lr"] for row in history[1:]] == pytest.approx([0.0625, 0.1, 0.05, 0.0])
 
     def test_training_lowers_the_loss_on_separable_features(self) -> None:
@@ -168,10 +66,14 @@ class TestHistory:
         assert history[-1]["validation_accuracy"] > 0.9
 
     def test_it_trains_in_train_mode_and_evaluates_in_evaluation_mode(self) -> None:
-        task = Scripted([(0.5, 1.0)] * 3)
+        modes: list[tuple[bool, bool]] = []
+        task = objective()
+        task.module.register_forward_hook(
+            lambda module, args, output: modes.append((module.training, output.requires_grad))
+        )
         run(task, epochs=2)
-        evaluate, epoch = ("evaluate", False), [("loss", True), ("loss", True)]
-        assert task.modes == [evaluate, *epoch, evaluate, *epoch, evaluate]
+        evaluation, epoch = (False, False), [(True, True)] * 5
+        assert modes == [evaluation, *epoch, evaluation, *epoch, evaluation]
         assert not task.module.training
 
     def test_it_warns_of_nothing(self) -> None:
@@ -180,37 +82,55 @@ class TestHistory:
             run(objective(), epochs=1)
 
     def test_the_same_seed_trains_the_same_weights(self) -> None:
-        tasks = [objective(dropout=0.2, seed=seed) for seed in (5, 5, 6)]
-        for task, seed in zip(tasks, (5, 5, 6), strict=True):
-            torch.manual_seed(seed)
+        weights = []
+        for seed in (5, 5, 6):
+            task = objective(dropout=0.2, seed=seed)
             run(task)
-        first, same, other = (task.module[-1].weight for task in tasks)
+            weights.append(task.module[-1].weight)
+        first, same, other = weights
         assert torch.equal(first, same)
         assert not torch.equal(first, other)
 
+    def test_progress_counts_the_steps(self) -> None:
+        told: list[int] = []
+
+        class Telling(Reporter):
+            def task(self, description: str, total: int) -> Any:
+                told.append(total)
+                return super().task(description, total)
+
+        run(objective(10, batch_size=4), epochs=2, reporter=Telling())
+        assert told == [6]
+
+
+BEST = [
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.2), (0.5, 0.1)], 1),
+    ("accuracy", [(0.5, 1.0), (0.6, 0.3), (0.9, 0.9), (0.5, 0.1)], 2),
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 2),  # of equals the least loss
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.3), (0.9, 0.3)], 1),  # of equals the first
+    ("accuracy", [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)], 2),  # never the untrained
+    ("f1_macro", [(0.5, 1.0, 0.5), (0.9, 0.3, 0.2), (0.6, 0.2, 0.4), (0.5, 0.1, 0.7)], 3),
+    ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 2),
+    ("loss", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.1), (0.5, 0.2)], 2),
+    ("loss", [(0.5, 0.0), (0.9, 0.3), (0.6, 0.3), (0.5, 0.3)], 1),
+]
+
 
 class TestBest:
-    @pytest.mark.parametrize(
-        ("scores", "best"),
-        [
-            ([(0.5, 1.0), (0.9, 0.3), (0.6, 0.2), (0.5, 0.1)], 1),
-            ([(0.5, 1.0), (0.6, 0.3), (0.9, 0.9), (0.5, 0.1)], 2),
-            ([(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 2),  # of equals the least loss
-            ([(0.5, 1.0), (0.9, 0.3), (0.9, 0.3), (0.9, 0.3)], 1),  # of equals the first
-            ([(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)], 2),  # never the untrained
-        ],
-    )
-    def test_the_best_epoch_is_restored(self, scores: list[tuple[float, float]], best: int) -> None:
+    @pytest.mark.parametrize(("keep", "scores", "best"), BEST)
+    def test_the_best_evaluation_is_restored_and_marked(
+        self, keep: str, scores: list[tuple[float, ...]], best: int
+    ) -> None:
         task = Scripted(scores)
-        run(task, epochs=3, lr=0.1)
+        history = run(task, epochs=3, lr=0.1, keep=keep)
         assert len(set(task.weights)) == 4  # every epoch moved the weight
-        assert float(task.module.weight.detach()) == task.weights[best]
+        assert float(task.weight.detach()) == task.weights[best]
+        assert [row["kept"] for row in history] == [n == best for n in range(4)]
 
     def test_a_rate_that_breaks_a_head_late_leaves_its_best_epoch(self) -> None:
         task = objective(80, batch_size=4)
         history = run(task, epochs=4, lr=300.0)
-        with torch.inference_mode():
-            scores = task.evaluate()
+        scores = task.evaluate()
         rows = history[1:]
         best = max(rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
         assert scores["validation_accuracy"] == best["validation_accuracy"]
@@ -218,51 +138,150 @@ class TestBest:
         assert min(row["validation_accuracy"] for row in rows) < best["validation_accuracy"]
 
 
+RISING = [(0.5, 1.0), (0.6, 1.0), (0.8, 1.0)]
+WORSE = [(0.7, 1.0)]
+
+
+class TestPatience:
+    @pytest.mark.parametrize(
+        ("patience", "scores", "steps", "best"),
+        [
+            (1, [*RISING, *WORSE * 3], 6, 2),
+            (2, [*RISING, *WORSE * 3], 8, 2),
+            (2, [*RISING, *WORSE, (0.9, 1.0), *WORSE * 3], 12, 4),  # a better one starts anew
+            (2, [*RISING, (0.8, 1.0), (0.8, 1.0), (0.8, 1.0)], 8, 2),  # an equal one does not
+            (5, [*RISING, *WORSE * 3], 10, 2),  # all epochs
+            (None, [*RISING, *WORSE * 3], 10, 2),
+        ],
+    )
+    def test_it_stops_after_so_many_evaluations_without_a_better_one(
+        self, patience: int | None, scores: list[tuple[float, ...]], steps: int, best: int
+    ) -> None:
+        task = Scripted(scores)
+        history = run(task, epochs=steps // 2 if patience in (5, None) else 9, patience=patience)
+        assert history[-1]["step"] == steps
+        assert [row["epoch"] for row in history if row["kept"]] == [best]
+        assert float(task.weight.detach()) == task.weights[best]
+
+    def test_it_counts_evaluations_and_not_epochs(self) -> None:
+        task = Scripted([*RISING, *WORSE * 9], losses=(1.0,) * 6)
+        history = run(task, epochs=3, patience=2, evaluate_every=2)
+        assert [row["step"] for row in history] == [0, 2, 4, 6, 8]
+        assert [row["step"] for row in history if row["kept"]] == [4]
+
+    def test_an_untrained_module_is_no_best_to_wait_from(self) -> None:
+        task = Scripted([(0.99, 0.1), (0.5, 1.0), *WORSE, *WORSE * 3])
+        history = run(task, epochs=9, patience=1)
+        assert [row["epoch"] for row in history] == [0, 1, 2, 3]
+        assert [row["epoch"] for row in history if row["kept"]] == [2]
+
+
+def rates(total: int, warmup_share: float = 0.0, schedule: Any = "linear") -> list[float]:
+    config = TrainingConfig(warmup_share=warmup_share, schedule=schedule)
+    return [decay(step, total, config) for step in range(total + 1)]
+
+
 class TestRate:
     def test_without_warm_up_it_falls_from_1_to_0(self) -> None:
-        factors = [linear_decay(step, 4, 0.0) for step in range(5)]
-        assert factors == [1.0, 0.75, 0.5, 0.25, 0.0]
+        assert rates(4) == [1.0, 0.75, 0.5, 0.25, 0.0]
 
     def test_with_warm_up_it_rises_first(self) -> None:
-        factors = [linear_decay(step, 10, 0.4) for step in range(11)]
-        assert factors[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
-        assert factors[4:] == pytest.approx([1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0])
+        assert rates(10, 0.4)[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+        assert rates(10, 0.4)[4:] == pytest.approx([1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0])
 
-    @given(st.integers(1, 500), st.floats(0, 1))
-    def test_it_stays_within_0_and_1_and_no_step_is_lost(self, total: int, share: float) -> None:
-        factors = [linear_decay(step, total, share) for step in range(total)]
+    def test_a_cosine_falls_slowly_at_both_ends(self) -> None:
+        half = math.sqrt(2) / 2
+        cosine = [1.0, (1 + half) / 2, 0.5, (1 - half) / 2, 0.0]
+        assert rates(4, schedule="cosine") == pytest.approx(cosine)
+        assert rates(8, 0.5, "cosine") == pytest.approx([0.25, 0.5, 0.75, 1.0, *cosine])
+
+    @given(
+        st.integers(1, 500),
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(["linear", "cosine"]),
+    )
+    def test_it_stays_within_0_and_1_and_no_step_is_lost(
+        self, total: int, share: float, schedule: str
+    ) -> None:
+        *factors, last = rates(total, share, schedule)
         assert all(0 < factor <= 1 for factor in factors)
-        assert linear_decay(total, total, share) == 0
+        assert last == 0
+
+    @pytest.mark.parametrize("schedule", ["linear", "cosine"])
+    def test_the_steps_take_these_rates(self, schedule: str) -> None:
+        task, taken = Scripted([(0.5, 1.0)] * 4, losses=(1.0,) * 4), []
+
+        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            taken.append(optimizer.param_groups[0]["lr"])
+
+        handle = register_optimizer_step_pre_hook(look)
+        try:
+            run(task, epochs=2, lr=0.01, warmup_share=0.25, schedule=schedule)
+        finally:
+            handle.remove()
+        assert taken == pytest.approx([0.01 * rate for rate in rates(8, 0.25, schedule)[:-1]])
 
 
-class TestSteps:
+class Breaking(Scripted):
+    """Its loss or the loss's gradient is not finite at the third step of the second epoch."""
+
+    def __init__(self, broken: Any) -> None:
+        super().__init__([(0.5, 1.0)] * 4, losses=(1.0, 1.0, 1.0))
+        self.broken, self.before = broken, 0.0
+
+    def losses(self, step: Positions) -> Iterator[Tensor]:
+        if self.taken[-1] == (2, 2):
+            self.before = float(self.weight.detach())
+            yield self.broken(self.weight.sum())
+        else:
+            yield from super().losses(step)
+
+
+class TestWhatIsNotFinite:
     @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
-    def test_a_loss_that_is_not_finite_names_its_step_and_epoch(self, broken: float) -> None:
-        task = Scripted([(0.5, 1.0)] * 3, losses=(1.0, 1.0, 1.0))
-        steps = task.loss
-        task.loss = lambda step: (  # type: ignore[method-assign]
-            (torch.tensor(broken), 1) if len(task.weights) == 2 and step == 2 else steps(step)
-        )
+    def test_a_loss_names_its_step_and_epoch_and_changes_no_weight(self, broken: float) -> None:
+        task = Breaking(lambda weight: weight * broken)
         with pytest.raises(ThawlineError) as caught:
-            run(task, epochs=2)
+            run(task, epochs=3)
         assert str(caught.value) == (
             f"expected a finite loss, found {broken} at step 3 of epoch 2; give a smaller --lr"
         )
+        assert len(task.weights) == 2
+        assert float(task.weight.detach()) == task.before != task.weights[-1]
 
-    def test_features_that_are_not_finite_stop_the_first_step(self) -> None:
-        features, labels = separable(8)
-        broken = stored(torch.full((8, HIDDEN), float("nan")))
-        task = HeadObjective(
-            nn.Linear(HIDDEN, 2),
-            Standardisation.none(),
-            (broken, labels),
-            (features, labels),
-            batch_size=4,
-            seed=0,
+    def test_a_gradient_does_too(self) -> None:
+        task = Breaking(lambda weight: (weight - weight).sqrt())  # 0, but as steep as can be
+        with pytest.raises(ThawlineError) as caught:
+            run(task, epochs=3)
+        assert str(caught.value) == (
+            "expected a finite gradient, found nan at step 3 of epoch 2; give a smaller --lr"
         )
+        assert float(task.weight.detach()) == task.before
+
+    def test_features_stop_the_first_step(self) -> None:
+        given = labelled(8)
+        broken = PooledExamples(stored(torch.full((8, HIDDEN), math.nan)), Standardisation.none())
+        train, head = Labelled(broken, given.labels), nn.Linear(HIDDEN, 2)
+        config = TrainingConfig(batch_size=4)
+        task = Classification(head, train, given, config, ComputeConfig(), n_classes=2, seed=0)
         with pytest.raises(ThawlineError, match="found nan at step 1 of epoch 1"):
             run(task)
 
+
+class Still(Scripted):
+    """A matrix, a bias and a frozen matrix whose gradients are 0."""
+
+    def __init__(self) -> None:
+        super().__init__([(0.5, 1.0)] * 3)
+        self.module = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2), nn.Linear(2, 2))
+        self.module[2].weight.requires_grad_(False)
+        nn.init.constant_(self.module[0].bias, 1.0)
+
+    def losses(self, step: Positions) -> Iterator[Tensor]:
+        yield sum((0 * parameter.sum() for parameter in self.module.parameters()), torch.zeros(()))
+
+
+class TestSteps:
     @pytest.mark.parametrize(("size", "expected"), [(1e6, 1.0), (7.0, 1.0), (0.25, 0.25)])
     def test_gradients_are_clipped_to_the_norm_and_no_further(
         self, size: float, expected: float
@@ -275,43 +294,58 @@ class TestSteps:
 
         handle = register_optimizer_step_pre_hook(look)
         try:
-            run(task, epochs=1, config=replace(TrainingConfig(), max_grad_norm=1.0))
+            run(task, epochs=1, max_grad_norm=1.0)
         finally:
             handle.remove()
         assert norms == pytest.approx([expected] * 2, rel=1e-5)
+
+    def test_decay_holds_matrices_down_and_nothing_else(self) -> None:
+        task = Still()
+        before = {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
+        run(task, epochs=1, lr=0.1, weight_decay=0.5)
+        after = task.module.state_dict()
+        shrunk = (1 - 0.1 * 0.5) * (1 - 0.05 * 0.5)  # the rate falls from 0.1 to 0.05
+        assert torch.allclose(after["0.weight"], before["0.weight"] * shrunk, rtol=1e-6)
+        for name in before.keys() - {"0.weight"}:
+            assert torch.equal(after[name], before[name]), name
 
     def test_only_parameters_that_ask_for_gradients_train(self) -> None:
         task = objective()
         task.module[1].requires_grad_(False)
         frozen, trained = task.module[1].weight.clone(), task.module[4].weight.clone()
-        run(task, config=replace(TrainingConfig(), weight_decay=0.5))
+        run(task, weight_decay=0.5)
         assert torch.equal(task.module[1].weight, frozen)
         assert not torch.equal(task.module[4].weight, trained)
 
-    def test_the_last_smaller_batch_counts_by_its_real_texts(self) -> None:
-        task = objective(10, batch_size=4)
-        features, labels = task.train
-        steps = list(task.steps(1))
-        losses = [task.loss(step) for step in steps]
-        assert [texts for _, texts in losses] == [4, 4, 2]
-        with torch.inference_mode():
-            logits = task.module(task.scale(features.take(torch.arange(10))))
-            each = cross_entropy(logits, labels, reduction="none")
-        for (loss, texts), step in zip(losses, steps, strict=True):
-            assert float(loss.detach()) == pytest.approx(float(each[step].sum()) / texts)
+    def test_the_terms_of_a_step_are_added_up(self) -> None:
+        class InTerms(Scripted):
+            def losses(self, step: Positions) -> Iterator[Tensor]:
+                for share in (0.5, 0.3, 0.2):
+                    yield from (loss * share for loss in super(InTerms, self).losses(step))
 
-    def test_the_epoch_s_loss_is_the_mean_over_its_texts(self) -> None:
-        task = Scripted([(0.5, 1.0)] * 2, losses=(1.0, 4.0), texts=(30, 10))
-        history = run(task, epochs=1, lr=1e-12)
-        assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
+        whole, parts = Scripted([(0.5, 1.0)] * 3), InTerms([(0.5, 1.0)] * 3)
+        histories = [run(task, epochs=2, lr=0.1, max_grad_norm=9.0) for task in (whole, parts)]
+        assert parts.weights == pytest.approx(whole.weights, rel=1e-6)
+        losses = [[row["train_loss"] for row in history[1:]] for history in histories]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
-    def test_progress_counts_the_steps(self) -> None:
-        told: list[int] = []
 
-        class Telling(Reporter):
-            def task(self, description: str, total: int) -> Any:
-                told.append(-total)
-                return super().task(description, total)
+class Noting:
+    """In place of checkpoints on disk: notes when one is asked for."""
 
-        train(objective(10, batch_size=4), TrainingConfig(), epochs=2, lr=0.1, reporter=Telling())
-        assert told == [-6]
+    def __init__(self) -> None:
+        self.restored, self.saved = 0, []
+
+    def restore(self, training: Training) -> None:
+        self.restored += 1
+        assert training.history == []
+
+    def save(self, training: Training) -> None:
+        self.saved.append((training.done, training.history[-1]["step"]))
+
+
+def test_checkpoints_are_asked_for_every_so_many_steps_and_after_each_epoch() -> None:
+    checkpoints = Noting()
+    run(objective(), epochs=2, checkpoints=checkpoints, checkpoint_every=2)
+    assert checkpoints.restored == 1
+    assert checkpoints.saved == [(2, 0), (4, 0), (5, 5), (6, 5), (8, 5), (10, 10)]

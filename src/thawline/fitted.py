@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from thawline.backbones import Backbone, Stack
 from thawline.data import Labels
 from thawline.heads import HeadSpec, NativeHead
+from thawline.lora import Adapter
+from thawline.strategies import parse_strategy
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Fitted:
         head: which head it is.
         strategy: as it is written.
         backbone: the name of the backbone it started from.
+        adapter: the low-rank adapters in its backbone; None: there are none.
     """
 
     model: PreTrainedModel
@@ -53,10 +56,25 @@ class Fitted:
     head: HeadSpec
     strategy: str
     backbone: str
+    adapter: Adapter | None = None
 
     def as_backbone(self) -> Backbone:
         """Return the base model below the head, to look for its states in the store."""
         return Backbone(self.backbone, self.backbone, Stack(self.model.base_model), self.tokenizer)
+
+    def is_frozen(self) -> bool:
+        """Say whether the whole backbone lies before the thaw line, as it does under ``head``.
+
+        Then its states are those of the pretrained one; else nothing that is stored is true of it.
+        """
+        depth = Stack(self.model.base_model).depth
+        return parse_strategy(self.strategy).line(depth) > depth
+
+    def merged(self) -> Fitted:
+        """Return it with its adapters folded into the backbone's weights, in the same model."""
+        assert self.adapter is not None, "there are no adapters to fold in"
+        self.adapter.merge()
+        return replace(self, adapter=None)
 
     def head_module(self) -> nn.Module:
         """Return the head alone, from features ``(batch, width)`` to logits ``(batch, labels)``."""
@@ -65,25 +83,23 @@ class Fitted:
         head: nn.Module = self.model.head
         return head
 
-    def parameters(self, line: int) -> dict[str, int]:
-        """Count ``trainable``, ``frozen`` and ``total`` parameters for a thaw line."""
-        return count_parameters(self.model, line)
 
+def head_weights(model: PreTrainedModel, head: HeadSpec) -> dict[str, Tensor]:
+    """Return the weights of a classifier's head, under their names in the whole model.
 
-def count_parameters(model: PreTrainedModel, line: int) -> dict[str, int]:
-    """Count the parameters of a whole classifier on either side of the thaw line.
-
-    The stages from the line on train, and whatever does not belong to the base model: the head.
+    Where a native head reads BERT's pretrained pooler, that is among them.
     """
-    stack = Stack(model.base_model)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    frozen = sum(
-        parameter.numel()
-        for stage in range(min(line, stack.depth + 1))
-        for module in stack.modules_of(stage)
-        for parameter in module.parameters()
-    )
-    return {"trainable": total - frozen, "frozen": frozen, "total": total}
+    if head.kind == "native":
+        return dict(NativeHead(model).shell.state_dict())
+    return {f"head.{name}": tensor for name, tensor in model.head.state_dict().items()}
+
+
+def count_parameters(*modules: nn.Module) -> dict[str, int]:
+    """Count the ``trainable``, ``frozen`` and ``total`` parameters of modules together."""
+    parameters = [parameter for module in modules for parameter in module.parameters()]
+    total = sum(parameter.numel() for parameter in parameters)
+    trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
+    return {"trainable": trainable, "frozen": total - trainable, "total": total}
 
 
 def label_maps(labels: Labels) -> dict[str, dict[Any, Any]]:

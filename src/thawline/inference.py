@@ -13,22 +13,39 @@ from torch import nn
 from thawline.compat import pick_device, pick_dtype
 from thawline.config import ComputeConfig
 from thawline.data import Text
+from thawline.examples import Examples, PooledExamples
 from thawline.fitted import Fitted
+from thawline.heads import Standardisation
 from thawline.prefix import PassReport, ensure_states, open_entry
 from thawline.progress import Reporter
 from thawline.store import Features
 from thawline.tokens import plan_batches, tokenize
 
-ROWS_PER_BLOCK = 4_096
-"""Rows of stored features that a head sees at once."""
+
+def example_logits(module: nn.Module, examples: Examples, density: float) -> NDArray[np.float32]:
+    """Run a module in evaluation mode over examples.
+
+    Args:
+        module: from a batch of the examples to logits.
+        examples: at least one.
+        density: the least share of real tokens in a batch.
+
+    Returns:
+        Logits, ``(examples, labels)``, in their order.
+    """
+    module.eval()
+    batches = examples.batches(np.arange(len(examples)), density)
+    with torch.inference_mode():
+        found = [module(examples.take(batch)).float().cpu().numpy() for batch in batches]
+    logits = np.empty((len(examples), found[0].shape[1]), dtype=np.float32)
+    for batch, rows in zip(batches, found, strict=True):
+        logits[batch] = rows
+    return logits
 
 
 def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
-    """Run a head over stored features; returns ``(rows, labels)``."""
-    head.eval()
-    with torch.inference_mode():
-        blocks = [head(block).numpy() for block in features.blocks(ROWS_PER_BLOCK)]
-    return np.concatenate(blocks).astype(np.float32)
+    """Run a head over stored features as they are; returns ``(rows, labels)``."""
+    return example_logits(head, PooledExamples(features, Standardisation.none()), density=1.0)
 
 
 def stored_logits(
@@ -38,11 +55,16 @@ def stored_logits(
     report: PassReport,
     reporter: Reporter,
 ) -> NDArray[np.float32]:
-    """Classify texts whose prefix is frozen: their states come from the store or go into it.
+    """Classify texts at the least cost.
+
+    Where nothing of the backbone was trained, their states come from the store or go into it.
+    Where something was, the whole model runs and nothing is stored.
 
     Returns:
         Logits, ``(texts, labels)``.
     """
+    if not fitted.is_frozen():
+        return text_logits(fitted, texts, config, reporter)
     reading, backbone = fitted.reading, fitted.as_backbone()
     entry = open_entry(backbone, reading.max_length, reading.truncation_side, config)
     ensure_states(entry, backbone, texts, config, report, reporter)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from thawline import settings
 from thawline.backbones import POOLINGS, Backbone
-from thawline.compat import pick_device
+from thawline.compat import pick_device, pick_dtype
 from thawline.config import EPOCHS, LEARNING_RATES, Config
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.heads import HeadSpec, parse_head
+from thawline.lora import target_paths
 from thawline.strategies import Strategy, parse_strategy, require_built
 
 
@@ -48,21 +49,25 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
         ThawlineError: a setting does not fit the backbone, the strategy or another setting.
     """
     settings.check(config)
-    pick_device(config.compute.device)
+    pick_dtype(config.compute.dtype, pick_device(config.compute.device))
     strategy = parse_strategy(config.strategy)
     strategy.check(backbone.stack.depth)
     require_built(strategy)
+    if strategy.adapters is not None:
+        target_paths(backbone.stack, strategy.adapters)
     spec = parse_head(strategy.default_head if config.head.head is None else config.head.head)
     training = config.training
-    exact = spec.kind == "linear" and training.epochs is None
-    _check_together(config, exact)
+    line = strategy.line(backbone.stack.depth)
+    frozen = line > backbone.stack.depth
+    exact = frozen and spec.kind == "linear" and training.epochs is None
+    _check_together(config, strategy, exact)
     return Plan(
         strategy=strategy,
-        line=strategy.line(backbone.stack.depth),
+        line=line,
         head=spec,
         exact=exact,
         pooling=_resolve_pooling(backbone, spec, config.head.pooling),
-        candidates=_resolve_features(backbone, spec, config.head.features, exact),
+        candidates=_resolve_features(backbone, spec, config.head.features, frozen, exact),
         max_length=backbone.resolve_max_length(config.tokens.max_length),
         epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
         lr=None
@@ -71,18 +76,18 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     )
 
 
-def _check_together(config: Config, exact: bool) -> None:
+def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
+    if config.artifact.merge and strategy.adapters is None:
+        raise ThawlineError(
+            "--merge beside --strategy lora",
+            f"--strategy {strategy}, which makes no adapters to fold in",
+            "leave --merge out",
+        )
     if exact and config.training.lr is not None:
         raise ThawlineError(
             "--epochs beside --lr: the exact fit of a linear head has no learning rate",
             f"--lr {config.training.lr} alone",
             "add --epochs 3, or leave --lr out",
-        )
-    if config.tokens.truncation_side not in ("left", "right"):
-        raise ThawlineError(
-            "a truncation side",
-            f"'{config.tokens.truncation_side}'",
-            "give --truncation-side left or right",
         )
 
 
@@ -109,7 +114,7 @@ def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> 
 
 
 def _resolve_features(
-    backbone: Backbone, spec: HeadSpec, wanted: str | None, exact: bool
+    backbone: Backbone, spec: HeadSpec, wanted: str | None, frozen: bool, exact: bool
 ) -> tuple[tuple[int, ...], ...]:
     depth = backbone.stack.depth
     every = tuple(range(depth + 1))
@@ -127,10 +132,11 @@ def _resolve_features(
             f"'{wanted}'",
             f"give at most {depth}" if wanted.isdecimal() else near,
         )
-    if spec.kind == "native" and stages != (depth,):
+    if stages != (depth,) and (spec.kind == "native" or not frozen):
+        reader = "a native head" if spec.kind == "native" else "a head above trained blocks"
         raise ThawlineError(
-            "--features last: a native head reads the last stage",
+            f"--features last: {reader} reads the last stage",
             f"--features {wanted}",
-            "leave --features out or use --head linear",
+            "leave --features out or use --head linear" if frozen else "leave --features out",
         )
     return (stages,)

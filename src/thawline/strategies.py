@@ -27,8 +27,13 @@ class Strategy:
     """
 
     name: ClassVar[str] = ""
-    built: ClassVar[bool] = False
+    built: ClassVar[bool] = True
     default_head: ClassVar[str] = "native"
+
+    @property
+    def adapters(self) -> Lora | None:
+        """The low-rank adapters that train above the line; None: the blocks themselves do."""
+        return None
 
     def line(self, depth: int) -> int:
         """Return the thaw line on a backbone of ``depth`` blocks, 0 … depth + 1."""
@@ -85,11 +90,16 @@ class Strategy:
 
     def __str__(self) -> str:
         written = [
-            f"{field.name.rstrip('_')}={getattr(self, field.name)}"
+            f"{field.name.rstrip('_')}={_written(getattr(self, field.name))}"
             for field in fields(self)
             if getattr(self, field.name) is not None
         ]
         return ":".join([self.name, ",".join(written)] if written else [self.name])
+
+
+def _written(value: Any) -> str:
+    """Return a value as one would write it: 32 for the number 32.0."""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 @dataclass(frozen=True)
@@ -97,7 +107,6 @@ class Head(Strategy):
     """The head alone, on pooled states."""
 
     name: ClassVar[str] = "head"
-    built: ClassVar[bool] = True
     default_head: ClassVar[str] = "linear"
 
     def line(self, depth: int) -> int:
@@ -135,6 +144,11 @@ class Lora(Strategy):
     targets: str | None = LoraConfig.targets
     from_: int = LoraConfig.from_block
 
+    @property
+    def adapters(self) -> Lora:
+        """These very ones."""
+        return self
+
     def line(self, depth: int) -> int:
         """Return the first block with an adapter."""
         return self.from_
@@ -160,6 +174,7 @@ class Gradual(Strategy):
     """Gradual unfreezing, a block an epoch (Howard and Ruder, 2018, arXiv 1801.06146)."""
 
     name: ClassVar[str] = "gradual"
+    built: ClassVar[bool] = False
 
     def line(self, depth: int) -> int:
         """Return 0, the lowest line that it reaches."""
@@ -171,7 +186,13 @@ class HeadFirst(Strategy):
     """The head to its optimum first, another strategy from there (Kumar et al., 2022, LP-FT)."""
 
     name: ClassVar[str] = "lp"
+    built: ClassVar[bool] = False
     then: Strategy
+
+    @property
+    def adapters(self) -> Lora | None:
+        """Those of the strategy that follows."""
+        return self.then.adapters
 
     def line(self, depth: int) -> int:
         """Return the line of the strategy that follows."""

@@ -2,169 +2,258 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, Protocol
 
-import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
+from thawline.compat import make_accelerator, random_states, restore_random_states
 from thawline.config import TrainingConfig
 from thawline.errors import ThawlineError
-from thawline.heads import Standardisation
-from thawline.inference import ROWS_PER_BLOCK
+from thawline.objectives import Objective
 from thawline.progress import Reporter
-from thawline.store import Features
 
+Row = dict[str, Any]
+"""What was measured at one evaluation."""
 
-class Objective(Protocol):
-    """What the loop needs to know of a task.
-
-    Attributes:
-        module: what trains; its parameters with ``requires_grad`` are optimised.
-        steps_per_epoch: optimiser steps in an epoch.
-    """
-
-    module: nn.Module
-    steps_per_epoch: int
-
-    def steps(self, epoch: int) -> Iterator[Any]:
-        """Yield what each step of an epoch trains on, in an order set by seed and epoch."""
-
-    def loss(self, step: Any) -> tuple[Tensor, int]:
-        """Return the mean loss over a step's texts, and how many they are."""
-
-    def evaluate(self) -> dict[str, float]:
-        """Return ``validation_loss`` and ``validation_accuracy``."""
-
-
-class HeadObjective:
-    """Classification by a head on stored features.
-
-    Args:
-        module: from standardised features ``(batch, width)`` to logits.
-        scale: the standardisation of features.
-        train: features and ids ``(rows,)`` to train on.
-        validation: features and ids to evaluate on.
-        batch_size: texts in a step.
-        seed: of the order of texts.
-    """
-
-    def __init__(
-        self,
-        module: nn.Module,
-        scale: Standardisation,
-        train: tuple[Features, Tensor],
-        validation: tuple[Features, Tensor],
-        *,
-        batch_size: int,
-        seed: int,
-    ) -> None:
-        self.module = module
-        self.scale = scale
-        self.train, self.validation = train, validation
-        self.batch_size, self.seed = batch_size, seed
-        self.steps_per_epoch = math.ceil(len(train[1]) / batch_size)
-
-    def steps(self, epoch: int) -> Iterator[Tensor]:
-        """Yield the positions of each step's texts; all texts once an epoch."""
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.train[1]))
-        yield from torch.from_numpy(order).split(self.batch_size)
-
-    def loss(self, step: Tensor) -> tuple[Tensor, int]:
-        """Return the mean cross-entropy of a step's texts, in nats."""
-        features, labels = self.train
-        logits = self.module(self.scale(features.take(step)))
-        return cross_entropy(logits, labels[step]), len(step)
-
-    def evaluate(self) -> dict[str, float]:
-        """Measure mean cross-entropy and accuracy on validation."""
-        features, labels = self.validation
-        blocks = [self.module(self.scale(block)) for block in features.blocks(ROWS_PER_BLOCK)]
-        logits = torch.cat(blocks)
-        return {
-            "validation_loss": float(cross_entropy(logits, labels)),
-            "validation_accuracy": float((logits.argmax(1) == labels).float().mean()),
-        }
+KEPT = {"accuracy": "validation_accuracy", "f1_macro": "validation_f1_macro"}
+"""The scores of which the highest may be kept; of equals, the one with the lowest loss."""
 
 
 def train(
-    objective: Objective, config: TrainingConfig, *, epochs: int, lr: float, reporter: Reporter
-) -> list[dict[str, Any]]:
-    """Train an objective's module and leave it, in evaluation mode, at its best epoch.
+    objective: Objective,
+    config: TrainingConfig,
+    *,
+    epochs: int,
+    lr: float,
+    device: str,
+    reporter: Reporter,
+    checkpoints: Checkpoints | None = None,
+) -> list[Row]:
+    """Train an objective's module and leave it, in evaluation mode, at its best evaluation.
 
-    The best epoch has the highest validation accuracy, of equals the lowest validation loss. The
-    rate rises over ``warmup_share`` of the steps and falls linearly to 0.
+    Args:
+        objective: what trains, and on what.
+        config: the optimiser, the schedule, and when to evaluate and to stop.
+        epochs: the most epochs.
+        lr: the highest rate.
+        device: ``cuda``, ``mps`` or ``cpu``.
+        reporter: told of the steps.
+        checkpoints: where the training is kept, and taken up again; None: nowhere.
 
     Returns:
-        The history: one dict an epoch, epoch 0 the untrained module, with ``epoch``,
-        ``train_loss`` (mean over the epoch's texts; None at epoch 0), ``validation_loss``,
-        ``validation_accuracy``, ``lr`` (at the epoch's end) and ``seconds``.
+        The history: one dict an evaluation, the first of the untrained module, with ``epoch``,
+        ``step``, ``train_loss`` (mean over the texts since the last; None at first), the
+        objective's scores, ``lr``, ``seconds``, and ``kept``: whether the module is as it was then.
 
     Raises:
-        ThawlineError: the loss is not finite.
+        ThawlineError: the loss or its gradient is not finite.
     """
-    module = objective.module
-    parameters = [p for p in module.parameters() if p.requires_grad]
-    optimizer = torch.optim.AdamW(parameters, lr=lr, weight_decay=config.weight_decay)
-    total = epochs * objective.steps_per_epoch
-    schedule = LambdaLR(optimizer, lambda step: linear_decay(step, total, config.warmup_share))
-    history = [_history_row(objective, epoch=0, train_loss=None, lr=None, seconds=None)]
-    best: tuple[tuple[float, float], dict[str, Tensor]] | None = None
-
-    with reporter.task("training", total) as advance:
-        for epoch in range(1, epochs + 1):
-            start, summed, seen = time.perf_counter(), 0.0, 0
-            module.train()
-            for number, step in enumerate(objective.steps(epoch), start=1):
-                loss, texts = objective.loss(step)
-                _check_finite(loss, epoch, number)
-                loss.backward()
-                nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                summed, seen = summed + loss.item() * texts, seen + texts
-                advance(1)
-            seconds, rate = time.perf_counter() - start, float(schedule.get_last_lr()[0])
-            history.append(_history_row(objective, epoch, summed / seen, rate, seconds))
-            score = (history[-1]["validation_accuracy"], -history[-1]["validation_loss"])
-            if best is None or score > best[0]:
-                best = (score, copy.deepcopy(module.state_dict()))
-    if best is not None:
-        module.load_state_dict(best[1])
-    module.eval()
-    return history
+    training = Training(objective, config, epochs=epochs, lr=lr, device=device)
+    if checkpoints is not None:
+        checkpoints.restore(training)
+    if not training.history:
+        training.evaluate()
+    with reporter.task("training", training.total) as advance:
+        advance(training.done)
+        for step in training.steps():
+            training.update(step)
+            advance(1)
+            if training.is_at(config.evaluate_every):
+                training.evaluate()
+            if checkpoints is not None and training.is_at(config.checkpoint_every):
+                checkpoints.save(training)
+    training.restore_best()
+    return training.history
 
 
-def linear_decay(step: int, total: int, warmup_share: float) -> float:
-    """Return the rate's factor at a step: up from 0 over the warm-up, then down to 0 at the end."""
-    warmup = round(total * warmup_share)
+class Checkpoints(Protocol):
+    """Where a training is kept."""
+
+    def restore(self, training: Training) -> None:
+        """Take up the training that is kept, if there is one."""
+
+    def save(self, training: Training) -> None:
+        """Keep the training as it stands."""
+
+
+class Training:
+    """A training as it stands between two steps; `state` is all that a checkpoint holds.
+
+    Attributes:
+        done: optimiser steps so far.
+        total: optimiser steps in all epochs.
+        history: what was measured so far.
+    """
+
+    def __init__(
+        self, objective: Objective, config: TrainingConfig, *, epochs: int, lr: float, device: str
+    ) -> None:
+        self._objective, self._config, self._epochs = objective, config, epochs
+        self._accelerator = make_accelerator(device)
+        self.total = epochs * objective.steps_per_epoch
+        self._learnt = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
+        optimizer = torch.optim.AdamW(
+            _decay_matrices(self._learnt.values(), config.weight_decay), lr=lr, fused=True
+        )
+        self._schedule = LambdaLR(optimizer, lambda step: decay(step, self.total, config))
+        objective.module, self._optimizer = self._accelerator.prepare(objective.module, optimizer)
+        self.done = 0
+        self.history: list[Row] = []
+        self._best: dict[str, Tensor] = {}
+        self._best_score = (-math.inf, -math.inf)
+        self._best_step: int | None = None
+        self._waited = 0  # evaluations since the best
+        self._summed, self._seen, self._seconds = 0.0, 0, 0.0  # since the last evaluation
+
+    def steps(self) -> Iterator[Any]:
+        """Yield what each of the steps trains on that are still to come, until it has stopped."""
+        per_epoch = self._objective.steps_per_epoch
+        for epoch in range(self.done // per_epoch + 1, self._epochs + 1):
+            begun = self.done - (epoch - 1) * per_epoch
+            for step in islice(self._objective.steps(epoch), begun, None):
+                if self.has_stopped:
+                    return
+                yield step
+
+    def update(self, step: Any) -> None:
+        """Take one step of the optimiser."""
+        start, mean = time.perf_counter(), 0.0
+        self._objective.module.train()
+        for loss in self._objective.losses(step):
+            self._accelerator.backward(loss)
+            mean += loss.item()
+        self._check_finite("loss", mean)
+        longest = self._config.max_grad_norm
+        norm = self._accelerator.clip_grad_norm_(self._learnt.values(), longest)
+        self._check_finite("gradient", float(norm))
+        self._optimizer.step()
+        self._schedule.step()
+        self._optimizer.zero_grad()
+        self.done += 1
+        self._summed, self._seen = self._summed + mean * len(step), self._seen + len(step)
+        self._seconds += time.perf_counter() - start
+
+    def is_at(self, every: int | None) -> bool:
+        """Return whether a multiple of so many steps is done, or an epoch."""
+        of_epoch = self.done % self._objective.steps_per_epoch == 0
+        return of_epoch or (every is not None and self.done % every == 0)
+
+    def evaluate(self) -> None:
+        """Add a row to the history; remember the module where it is better than ever."""
+        with torch.inference_mode():
+            scores = self._objective.evaluate()
+        epoch = self.done / self._objective.steps_per_epoch
+        row = {
+            "epoch": int(epoch) if epoch.is_integer() else epoch,
+            "step": self.done,
+            "train_loss": self._summed / self._seen if self._seen else None,
+            **scores,
+            "lr": float(self._schedule.get_last_lr()[0]) if self.done else None,
+            "seconds": self._seconds if self.done else None,
+        }
+        self.history.append(row)
+        self._summed, self._seen, self._seconds = 0.0, 0, 0.0
+        if self.done:
+            self._remember(row)
+
+    def _remember(self, row: Row) -> None:
+        loss = -row["validation_loss"]
+        kept = KEPT.get(self._config.keep)
+        score = (loss if kept is None else row[kept], loss)
+        self._waited += 1
+        if score > self._best_score:
+            self._best_score, self._best_step, self._waited = score, self.done, 0
+            self._best = {name: tensor.detach().clone() for name, tensor in self._learnt.items()}
+
+    @property
+    def has_stopped(self) -> bool:
+        """Whether there were as many evaluations without a better one as patience allows."""
+        return self._config.patience is not None and self._waited >= self._config.patience
+
+    def restore_best(self) -> None:
+        """Put the best weights back into the module, in evaluation mode, and mark their row."""
+        with torch.no_grad():
+            for name, tensor in self._best.items():
+                self._learnt[name].copy_(tensor)
+        self._objective.module.eval()
+        for row in self.history:
+            row["kept"] = row["step"] == self._best_step
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Return all that `load_state` needs to go on bit for bit: tensors, and JSON values."""
+        optimizer = self._optimizer.state_dict()
+        tensors = {f"learnt.{name}": tensor.detach() for name, tensor in self._learnt.items()}
+        tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+        tensors |= {
+            f"optimizer.{index}.{name}": tensor
+            for index, parts in optimizer["state"].items()
+            for name, tensor in parts.items()
+        }
+        tensors |= random_states()
+        return tensors, {
+            "done": self.done,
+            "history": self.history,
+            "groups": optimizer["param_groups"],
+            "schedule": self._schedule.state_dict(),
+            "best_score": list(self._best_score),
+            "best_step": self._best_step,
+            "waited": self._waited,
+            "since": [self._summed, self._seen, self._seconds],
+        }
+
+    def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+        """Take up what `state` returned of a training of the same objective and config."""
+        kinds: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition(".")
+            kinds[kind][rest] = tensor
+        with torch.no_grad():
+            for name, parameter in self._learnt.items():
+                parameter.copy_(kinds["learnt"][name])
+        self._best = {name: kinds["best"][name] for name in self._learnt if kinds["best"]}
+        parts: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        for name, tensor in kinds["optimizer"].items():
+            index, _, part = name.partition(".")
+            parts[int(index)][part] = tensor
+        self._optimizer.load_state_dict({"state": parts, "param_groups": values["groups"]})
+        self._schedule.load_state_dict(values["schedule"])
+        self.done, self.history = values["done"], values["history"]
+        self._best_score = tuple(values["best_score"])
+        self._best_step = values["best_step"]
+        self._waited = values["waited"]
+        self._summed, self._seen, self._seconds = values["since"]
+        restore_random_states(kinds["random"])
+
+    def _check_finite(self, name: str, value: float) -> None:
+        if not math.isfinite(value):
+            step = self.done % self._objective.steps_per_epoch + 1
+            epoch = self.done // self._objective.steps_per_epoch + 1
+            found = f"{value} at step {step} of epoch {epoch}"
+            raise ThawlineError(f"a finite {name}", found, "give a smaller --lr")
+
+
+def decay(step: int, total: int, config: TrainingConfig) -> float:
+    """Return the rate's factor at a step: up from 0 over the warm-up, then down to 0 at the end.
+
+    It falls along a line, or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983).
+    """
+    warmup = round(total * config.warmup_share)
     if step < warmup:
         return (step + 1) / warmup
-    return max(0.0, (total - step) / max(1, total - warmup))
+    left = max(0.0, (total - step) / max(1, total - warmup))
+    return left if config.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
 
 
-def _history_row(
-    objective: Objective,
-    epoch: int,
-    train_loss: float | None,
-    lr: float | None,
-    seconds: float | None,
-) -> dict[str, Any]:
-    objective.module.eval()
-    with torch.inference_mode():
-        scores = objective.evaluate()
-    return {"epoch": epoch, "train_loss": train_loss, **scores, "lr": lr, "seconds": seconds}
-
-
-def _check_finite(loss: Tensor, epoch: int, step: int) -> None:
-    if not torch.isfinite(loss):
-        raise ThawlineError(
-            "a finite loss", f"{loss.item()} at step {step} of epoch {epoch}", "give a smaller --lr"
-        )
+def _decay_matrices(parameters: Any, weight_decay: float) -> list[dict[str, Any]]:
+    """Group parameters: matrices are held down, biases and norms are not."""
+    groups: dict[float, list[Tensor]] = {weight_decay: [], 0.0: []}
+    for parameter in parameters:
+        groups[weight_decay if parameter.dim() > 1 else 0.0].append(parameter)
+    return [{"params": p, "weight_decay": decay} for decay, p in groups.items() if p]

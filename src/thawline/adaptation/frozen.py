@@ -1,0 +1,81 @@
+"""What the frozen part says of a task's texts, once: pooled states, or tokens' at the line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from thawline.backbones import Backbone
+from thawline.config import Config
+from thawline.data import LabelledTexts
+from thawline.examples import TokenExamples
+from thawline.plan import Plan
+from thawline.prefix import PassReport, ensure_states, open_entry, tokenize_for
+from thawline.progress import Reporter
+from thawline.store import Entry
+from thawline.token_states import token_states
+from thawline.tokens import tokenize
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """The outputs of the stages before the line, for every part of a set.
+
+    Attributes:
+        entry: of the store, where the line has states: pooled ones above the last block, those of
+            tokens at a lower line; None: the line is 0 or 1.
+        examples: each part's tokens, with their states at the line; empty where they are pooled.
+    """
+
+    entry: Entry | None
+    examples: Mapping[str, TokenExamples]
+
+    def described(self, parts: Mapping[str, LabelledTexts]) -> dict[str, str] | None:
+        """Return the entry's name and a digest of what it holds of these parts, for a record.
+
+        It is None where the store holds nothing of them.
+        """
+        texts = [text for part in parts.values() for text in part.texts]
+        if self.entry is None or self.entry.missing(texts):
+            return None
+        return {"entry": self.entry.key.digest(), "sha256": self.entry.digest(texts)}
+
+
+def run_prefix(
+    backbone: Backbone,
+    plan: Plan,
+    config: Config,
+    parts: Mapping[str, LabelledTexts],
+    report: PassReport,
+    reporter: Reporter,
+) -> Frozen:
+    """Run the stages before the line over the texts that the store lacks.
+
+    Raises:
+        ThawlineError: neither the store nor memory has room for pooled states.
+    """
+    side, compute = config.tokens.truncation_side, config.compute
+    texts = [text for part in parts.values() for text in part.texts]
+    if plan.line > backbone.stack.depth:
+        pooled = open_entry(backbone, plan.max_length, side, compute)
+        ensure_states(pooled, backbone, texts, compute, report, reporter)
+        return Frozen(pooled, {})
+    entry, states = None, None
+    if plan.line > 1:
+        entry = open_entry(backbone, plan.max_length, side, compute, plan.line)
+        tokens = tokenize_for(entry, backbone, texts, report, reporter)
+        states = token_states(entry, backbone, texts, tokens, compute, report, reporter)
+    else:
+        with report.timing("tokenising"):
+            tokens = tokenize(
+                backbone.tokenizer, texts, max_length=plan.max_length, truncation_side=side
+            )
+    ends = np.cumsum([len(part) for part in parts.values()])
+    rows = np.split(np.arange(ends[-1]), ends[:-1])
+    examples = {
+        name: TokenExamples(tokens, states, own, compute.tokens_per_batch)
+        for name, own in zip(parts, rows, strict=True)
+    }
+    return Frozen(entry, examples)

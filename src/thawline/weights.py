@@ -1,0 +1,54 @@
+"""Named tensors: what they are in one hash, and read from a file as strictly as they were written.
+
+safetensors only, never a pickle.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+
+def weights_digest(weights: Mapping[str, Tensor]) -> str:
+    """Return a SHA-256 over names, dtypes, shapes and values, in hexadecimal."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(weights.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
+    """Write tensors to a file that `read_weights` and every other reader of safetensors takes."""
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
+    save_file(plain, path, metadata={"format": "pt"})
+
+
+def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Read the tensors that are wanted, all of them and no other.
+
+    Args:
+        path: of the file.
+        wanted: tensors of the names and shapes that it should hold.
+
+    Raises:
+        ValueError: the first that is missing, of another shape or one too many.
+        OSError: the file cannot be read.
+        SafetensorError: it is damaged.
+    """
+    found: dict[str, Tensor] = load_file(path)
+    wrong = [f"{name} missing" for name in sorted(wanted.keys() - found.keys())]
+    wrong += [
+        f"{name} of shape {tuple(found[name].shape)} in place of {tuple(wanted[name].shape)}"
+        for name in sorted(wanted.keys() & found.keys())
+        if found[name].shape != wanted[name].shape
+    ]
+    wrong += [f"{name}, which has no place" for name in sorted(found.keys() - wanted.keys())]
+    if wrong:
+        raise ValueError(f"{path.name}: {wrong[0]}")
+    return found

@@ -1,0 +1,113 @@
+"""Objectives for tests of the loop: one that is scripted, and a head on separable features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from thawline.config import ComputeConfig, TrainingConfig
+from thawline.examples import PooledExamples, Positions
+from thawline.heads import HeadSpec, Standardisation, build_head
+from thawline.objectives import Classification, Labelled
+from thawline.progress import Reporter
+from thawline.store import Features
+from thawline.training import Checkpoints, train
+
+HIDDEN = 6
+
+
+def stored(values: Tensor) -> Features:
+    """Return pooled states (rows, hidden) as the features of a store's only stage."""
+    rows = torch.arange(len(values))
+    states = values[:, None, None].expand(-1, 1, 3, -1)
+    return Features([states], chunks=torch.zeros_like(rows), rows=rows, stages=(0,), pooling=2)
+
+
+def separable(rows: int, seed: int = 0) -> tuple[Features, Tensor]:
+    torch.manual_seed(seed)
+    labels = torch.arange(rows) % 2
+    return stored(torch.randn(rows, HIDDEN) + 4.0 * (labels[:, None] - 0.5)), labels
+
+
+def labelled(rows: int, seed: int = 0) -> Labelled:
+    features, labels = separable(rows, seed)
+    return Labelled(PooledExamples(features, Standardisation.none()), labels)
+
+
+def objective(
+    rows: int = 40, *, seed: int = 0, dropout: float = 0.0, **settings: Any
+) -> Classification:
+    """An MLP head on separable features, in steps of 8 texts unless told."""
+    torch.manual_seed(seed)
+    head = build_head(HeadSpec("mlp", 4), HIDDEN, 2, dropout)
+    config = TrainingConfig(**{"batch_size": 8} | settings)
+    given = (labelled(rows), labelled(20, 1), config, ComputeConfig())
+    torch.manual_seed(seed)
+    return Classification(head, *given, n_classes=2, seed=seed)
+
+
+def run(
+    task: Any,
+    *,
+    epochs: int = 3,
+    lr: float = 1e-2,
+    reporter: Reporter | None = None,
+    checkpoints: Checkpoints | None = None,
+    **settings: Any,
+) -> list[dict[str, Any]]:
+    return train(
+        task,
+        TrainingConfig(**settings),
+        epochs=epochs,
+        lr=lr,
+        device="cpu",
+        reporter=Reporter() if reporter is None else reporter,
+        checkpoints=checkpoints,
+    )
+
+
+class Scripted:
+    """An objective with one weight, whose losses and scores are given beforehand.
+
+    Args:
+        scores: validation accuracy and loss, or accuracy, loss and macro F1, of each evaluation,
+            the one before training first.
+        losses: the factor of the weight in the loss of each step of an epoch.
+        texts: the texts of each step.
+    """
+
+    def __init__(
+        self,
+        scores: list[tuple[float, ...]],
+        losses: tuple[float, ...] = (1.0, 1.0),
+        texts: tuple[int, ...] | None = None,
+    ) -> None:
+        self.module: nn.Module = nn.Linear(1, 1, bias=False)
+        self.weight = self.module.weight
+        nn.init.constant_(self.weight, 1.0)
+        self.steps_per_epoch = len(losses)
+        self.scores, self.factors = iter(scores), losses
+        self.texts = (1,) * len(losses) if texts is None else texts
+        self.weights: list[float] = []  # at each evaluation
+        self.taken: list[tuple[int, int]] = []  # epoch and place of each step
+
+    def steps(self, epoch: int) -> Iterator[Positions]:
+        for place, texts in enumerate(self.texts):
+            self.taken.append((epoch, place))
+            yield np.full(texts, place)
+
+    def losses(self, step: Positions) -> Iterator[Tensor]:
+        yield self.weight.sum() * self.factors[int(step[0])]
+
+    def evaluate(self) -> dict[str, float]:
+        self.weights.append(float(self.weight.detach()))
+        accuracy, loss, *f1 = next(self.scores)
+        return {
+            "validation_loss": loss,
+            "validation_accuracy": accuracy,
+            "validation_f1_macro": f1[0] if f1 else accuracy,
+        }

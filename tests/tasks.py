@@ -1,0 +1,52 @@
+"""Tasks on toys: labelled texts, a plan and the frozen states, as `fit` puts them together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from thawline.adaptation import Task, run_prefix
+from thawline.backbones import load_backbone
+from thawline.config import ComputeConfig, Config, HeadConfig, TrainingConfig
+from thawline.data import LabelledTexts, Labels
+from thawline.plan import make_plan
+from thawline.prefix import PassReport
+from thawline.progress import Reporter
+
+LABELS = Labels(("neg", "pos"), (0, 1))
+FP32 = ComputeConfig(dtype="float32", device="cpu")
+Reviews = tuple[list[str], list[int]]
+
+
+def part(texts: list[str], labels: list[int]) -> LabelledTexts:
+    return LabelledTexts(texts, np.array(labels), np.arange(len(texts)), "toy")
+
+
+def make_task(
+    folder: Path,
+    parts: Mapping[str, Reviews],
+    strategy: str = "head",
+    *,
+    seed: int = 0,
+    head: HeadConfig | None = None,
+    compute: ComputeConfig = FP32,
+    labels: Labels = LABELS,
+    **training: Any,
+) -> Task:
+    """Return a task on a saved backbone; training by steps of 8 texts unless told."""
+    config = Config(
+        str(folder),
+        strategy,
+        seed,
+        compute=compute,
+        head=HeadConfig() if head is None else head,
+        training=TrainingConfig(**{"batch_size": 8} | training),
+    )
+    backbone = load_backbone(str(folder))
+    plan = make_plan(backbone, config)
+    given = {name: part(*reviews) for name, reviews in parts.items()}
+    frozen = run_prefix(backbone, plan, config, given, PassReport(), Reporter())
+    return Task(backbone, plan, config, labels, given, frozen)
