@@ -1,0 +1,98 @@
+"""A classifier with live adapters: those in ``adapter/``, the head beside it, the base by name.
+
+Nothing at the top is a file that transformers knows: from an ``adapter_config.json`` there it
+would load the base with a random head.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedModel
+
+from thawline.artifact.settings import SETTINGS, AdapterSettings, Settings
+from thawline.backbones import Backbone, Stack, load_backbone, load_native
+from thawline.configuration import ThawlineConfig
+from thawline.errors import ThawlineError
+from thawline.fitted import Fitted, head_weights, label_maps
+from thawline.heads import build_head
+from thawline.lora import Adapter, base_digest, load_adapters
+from thawline.modeling import ThawlineForSequenceClassification
+from thawline.weights import read_weights, write_weights
+
+ADAPTER = "adapter"
+HEAD = "head.safetensors"
+
+
+def save_adapted(fitted: Fitted, folder: Path) -> None:
+    """Write the adapters and the head."""
+    assert fitted.adapter is not None, "there are no adapters to save"
+    fitted.adapter.save(folder / ADAPTER)
+    write_weights(head_weights(fitted.model, fitted.head), folder / HEAD)
+
+
+def load_adapted(
+    folder: Path, settings: Settings, known: AdapterSettings
+) -> tuple[PreTrainedModel, Adapter]:
+    """Rebuild a classifier on its base, in fp32.
+
+    Args:
+        folder: the artifact's.
+        settings: of the artifact.
+        known: what they say of the adapters.
+
+    Raises:
+        ThawlineError: the base is not to be found, or is another by now.
+        OSError, ValueError, SafetensorError: a file is missing or damaged.
+    """
+    base = _find_base(folder, known)
+    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
+        model = _classifier(base, settings, known)
+        adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, known.base)
+    head = head_weights(model, settings.head)
+    model.load_state_dict(read_weights(folder / HEAD, head), strict=False)
+    return model, adapter
+
+
+def _find_base(folder: Path, known: AdapterSettings) -> Backbone:
+    try:
+        base = load_backbone(known.base)
+    except ThawlineError as error:
+        raise ThawlineError(
+            f"the backbone '{known.base}', which the adapters in '{folder}' belong to",
+            error.found,
+            f"put it there, or write where it is as the adapter's base in {SETTINGS}",
+        ) from error
+    found = base_digest(base.stack.model)
+    if found != known.base_sha256:
+        raise ThawlineError(
+            f"the backbone '{known.base}' with the weights that the adapters in '{folder}' were "
+            f"trained on (SHA-256 {known.base_sha256[:12]}…)",
+            f"other weights (SHA-256 {found[:12]}…)",
+            "put those weights back, or run fit again",
+        )
+    # What its checkpoint lacks comes from the head's file.
+    return replace(base, drawn=())
+
+
+def _classifier(base: Backbone, settings: Settings, known: AdapterSettings) -> PreTrainedModel:
+    """Return the whole model, its head freshly drawn."""
+    labels, reading = label_maps(settings.labels), settings.reading
+    if settings.head.kind == "native":
+        model = load_native(base, len(settings.labels), seed=0)
+        model.config.update(labels)
+        return model
+    config = ThawlineConfig(
+        backbone=base.stack.model.config.to_dict(),
+        head=str(settings.head),
+        head_dropout=known.head_dropout,
+        pooling=reading.pooling,
+        stages=reading.stages,
+        pad_token_id=base.tokenizer.pad_token_id,
+        **labels,
+    )
+    width = base.stack.hidden_size * len(reading.stages)
+    head = build_head(settings.head, width, len(settings.labels), config.head_dropout)
+    return ThawlineForSequenceClassification.assemble(config, base.stack.model, head)

@@ -1,0 +1,50 @@
+"""A classifier as one transformers model: ``config.json`` with labels and ``model.safetensors``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoModelForSequenceClassification, PreTrainedModel
+
+from thawline.errors import ThawlineError
+from thawline.fitted import Fitted
+
+
+def save_whole(fitted: Fitted, folder: Path) -> None:
+    """Write the model's files."""
+    fitted.model.save_pretrained(folder, safe_serialization=True)
+
+
+def load_whole(folder: Path) -> PreTrainedModel:
+    """Read a model, in fp32.
+
+    Raises:
+        ThawlineError: the weights are not those that config.json asks for.
+        OSError, ValueError, SafetensorError: a file is missing or damaged.
+    """
+    model, info = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        dtype=torch.float32,
+        output_loading_info=True,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,  # `_check_weights` says which, in one line
+        trust_remote_code=False,
+    )
+    _check_weights(folder, info)
+    return model
+
+
+def _check_weights(folder: Path, info: dict[str, Any]) -> None:
+    """Raise ThawlineError unless the weights are those that config.json asks for, all of them."""
+    wrong = [f"{name} missing" for name in sorted(info["missing_keys"])]
+    wrong += [
+        f"{name} of shape {tuple(found)} in place of {tuple(wanted)}"
+        for name, found, wanted in sorted(info["mismatched_keys"])
+    ]
+    wrong += [f"{name}, which has no place" for name in sorted(info["unexpected_keys"])]
+    if wrong:
+        raise ThawlineError(
+            f"the weights that config.json asks for in '{folder}'", wrong[0], "run fit again"
+        )
