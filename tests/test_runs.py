@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -11,8 +12,15 @@ import pytest
 from thawline import __version__
 from thawline.config import Config, DataConfig
 from thawline.errors import ThawlineError
-from thawline.runs import Run, check_folder, default_folder, read_record, write_json
-from thawline.settings import resolve
+from thawline.runs import (
+    Run,
+    check_folder,
+    default_folder,
+    read_record,
+    resumed_config,
+    write_json,
+)
+from thawline.settings import Given, resolve
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -100,6 +108,72 @@ def test_a_run_is_never_made_over_another():
     Run(Path("run"), Config())
     with pytest.raises(ThawlineError, match="which exists; choose another --out or remove it"):
         Run(Path("run"), Config())
+
+
+def test_a_run_that_goes_on_keeps_its_start_and_says_when():
+    first = Run(Path("run"), Config(seed=3))
+    first.record["started"] = "2026-03-01T12:00:05+00:00"
+    first.finish("stopped")
+    for times in (1, 2):
+        record = Run(Path("run"), Config(seed=3), resume=True).record
+        assert (record["status"], record["started"]) == ("running", first.record["started"])
+        assert len(record["resumed"]) == times
+    assert read(Path("run/record.json")) == json.loads(json.dumps(record))
+
+
+def test_a_run_without_its_record_goes_on_too():
+    Run(Path("run"), Config())
+    Path("run/record.json").unlink()
+    assert len(Run(Path("run"), Config(), resume=True).record["resumed"]) == 1
+
+
+def test_a_full_disk_takes_nothing_from_a_run_that_goes_on(monkeypatch):
+    Run(Path("run"), Config(seed=3))
+    before = {path.name: path.read_bytes() for path in Path("run").iterdir()}
+
+    def full(*anything, **named):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        Run(Path("run"), Config(seed=3), resume=True)
+    assert {path.name: path.read_bytes() for path in Path("run").iterdir()} == before
+
+
+class TestResumedConfig:
+    def given(self, **values):
+        return [Given(key.replace("__", "."), value, f"--{key}") for key, value in values.items()]
+
+    def test_without_a_run_it_is_what_is_given(self):
+        assert resumed_config(Path("run"), self.given(seed=4)) == Config(seed=4)
+        Path("run").mkdir()
+        assert resumed_config(Path("run"), overrides=["seed=5"]) == Config(seed=5)
+
+    def test_it_is_the_run_s_and_may_be_said_again(self):
+        begun = Config(seed=3, data=DataConfig(data="set"))
+        Run(Path("run"), begun)
+        assert resumed_config(Path("run")) == begun
+        assert resumed_config(Path("run"), self.given(seed=3), overrides=["data.data=set"]) == begun
+        assert resumed_config(Path("run"), file=Path("run/config.toml")) == begun
+
+    @pytest.mark.parametrize(
+        ("key", "value", "was"), [("seed", 4, "3"), ("training.epochs", 5, "none")]
+    )
+    def test_other_settings_are_refused(self, key, value, was):
+        Run(Path("run"), Config(seed=3))
+        with pytest.raises(ThawlineError) as caught:
+            resumed_config(Path("run"), [Given(key, value, "--it")])
+        assert str(caught.value) == (
+            f"expected {key} as the run in 'run' has it ({was}), found {value}; "
+            "leave that out, or choose another --out"
+        )
+
+    def test_a_folder_that_holds_something_else_is_refused(self):
+        Path("mine").mkdir()
+        Path("mine/notes.txt").write_text("mine")
+        words = "a run to go on with at 'mine', found a folder without config.toml"
+        with pytest.raises(ThawlineError, match=words):
+            resumed_config(Path("mine"))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -14,6 +15,7 @@ from typing import Any
 from thawline import compat, settings
 from thawline.config import Config
 from thawline.errors import ThawlineError
+from thawline.settings import Given
 
 RECORD = "record.json"
 CONFIG = "config.toml"
@@ -53,22 +55,41 @@ def check_folder(folder: Path) -> None:
 
 
 class Run:
-    """A run's folder while it is being made; its record is on disk from the first moment."""
+    """A run's folder while it is being made; its record is on disk from the first moment.
 
-    def __init__(self, folder: Path, config: Config) -> None:
-        check_folder(folder)
-        made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
-        folder.mkdir(parents=True, exist_ok=True)
+    Args:
+        folder: where it is to be.
+        config: the settings.
+        resume: whether to go on with the run that may be there, unfinished.
+
+    Raises:
+        ThawlineError: the folder cannot hold a run.
+    """
+
+    def __init__(self, folder: Path, config: Config, *, resume: bool = False) -> None:
+        begun = resume and is_run(folder)
+        before = read_whole_record(folder) if begun else {}
         self.folder = folder.absolute()
         self.record: dict[str, Any] = {
             "status": "running",
-            "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            "started": before.get("started", _now()),
             "config": config.to_dict(),
             "versions": compat.versions(),
             "hardware": compat.hardware(),
         }
+        if begun:
+            self.record["resumed"] = [*before.get("resumed", []), _now()]
+            self.write()
+        else:
+            check_folder(folder)
+            self._make(settings.to_toml(config))
+
+    def _make(self, config: str) -> None:
+        """Make the folder with the config and the record, or leave nothing behind."""
+        made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            _write_whole(self.folder / CONFIG, settings.to_toml(config))
+            _write_whole(self.folder / CONFIG, config)
             self.write()
         except OSError:
             (self.folder / CONFIG).unlink(missing_ok=True)
@@ -97,6 +118,61 @@ class Run:
                     text = json.dumps({"status": status, **more, **begun}, ensure_ascii=False)
                     (self.folder / RECORD).write_text(text, encoding="utf-8")
             raise
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def is_run(folder: Path) -> bool:
+    """Return whether a run was begun in this folder."""
+    return (folder / CONFIG).is_file()
+
+
+def read_whole_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a run that was begun; empty where it was killed before its first."""
+    try:
+        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record
+
+
+def resumed_config(
+    folder: Path,
+    options: Sequence[Given] = (),
+    *,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+) -> Config:
+    """Return the config that a run was begun with, or what is given now where there is no run.
+
+    Args:
+        folder: the run's.
+        options: as `settings.resolve` takes them; what is left out is as the run has it.
+        file: likewise.
+        overrides: likewise.
+
+    Raises:
+        ThawlineError: they differ from the run's, this version cannot read the run's, or the
+            folder holds something else.
+    """
+    if not is_run(folder):
+        if folder.is_dir() and any(folder.iterdir()):
+            found = f"a folder without {CONFIG}"
+            raise ThawlineError(f"a run to go on with at '{folder}'", found, "choose another --out")
+        return settings.resolve(options, file=file, overrides=overrides)
+    begun = settings.resolve(file=folder / CONFIG)
+    given = settings.resolve(options, file=file, overrides=overrides, begun=folder / CONFIG)
+    if given != begun:
+        now, then = (dict(settings.leaves(config.to_dict())) for config in (given, begun))
+        key = next(key for key in then if then[key] != now[key])
+        raise ThawlineError(
+            f"{key} as the run in '{folder}' has it ({'none' if then[key] is None else then[key]})",
+            str(now[key]),
+            "leave that out, or choose another --out",
+        )
+    return begun
 
 
 def read_record(path: Path) -> dict[str, Any]:
