@@ -4,7 +4,12 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from thawline.report.tables import before_after_table, history_table, per_class_table
+from thawline.report.tables import (
+    before_after_table,
+    history_table,
+    kept_line,
+    per_class_table,
+)
 
 
 def printed(table: Table) -> list[str]:
@@ -82,13 +87,47 @@ def test_history_prints_each_epoch():
         {"epoch": 1, "validation_accuracy": 0.8512, "validation_loss": 0.37},
         {"epoch": 12, "validation_accuracy": None, "validation_loss": None, "train_loss": 0.2},
     ]
-    head, _, *rows = printed(history_table(history))
-    assert cells(head) == ["epoch", "train loss", "validation loss", "validation accuracy"]
+    above, head, _, *rows = printed(history_table(history))
+    assert cells(above) == ["train", "validation", "validation"]
+    assert cells(head) == ["epoch", "loss", "loss", "accuracy"]
     assert [cells(row) for row in rows] == [
         ["0 (untrained)", "-", "0.693", "50.0 %"],
         ["1", "-", "0.370", "85.1 %"],
         ["12", "0.200", "-", "-"],
     ]
+
+
+def test_history_within_epochs_has_steps_macro_f1_and_the_kept_row():
+    history = [
+        {
+            "epoch": epoch,
+            "step": 1_234 * number,
+            "train_loss": 0.61,
+            "validation_loss": 0.6,
+            "validation_accuracy": 0.7,
+            "validation_f1_macro": f1,
+            "kept": number == 2,
+        }
+        for number, (epoch, f1) in enumerate([(0, 0.5), (1 / 3, 0.6), (10.5, 0.7), (11, None)])
+    ]
+    above, head, _, *rows = printed(history_table(history))
+    assert cells(above) == ["train", "validation", "validation", "validation"]
+    assert cells(head) == ["epoch", "step", "loss", "loss", "accuracy", "macro F1"]
+    assert [cells(row) for row in rows] == [
+        ["0 (untrained)", "0", "0.610", "0.600", "70.0 %", "50.0 %"],
+        ["0.33", "1,234", "0.610", "0.600", "70.0 %", "60.0 %"],
+        ["10.5", "2,468", "0.610", "0.600", "70.0 %", "70.0 %", "kept"],
+        ["11", "3,702", "0.610", "0.600", "70.0 %", "-"],
+    ]
+
+
+def test_the_kept_row_is_said_and_whether_the_training_stopped_early():
+    kept = {"epoch": 1.5, "step": 30, "by": "f1_macro", "last": 3, "epochs": 3}
+    assert kept_line(kept) == "epoch 1.5 kept: highest validation macro F1"
+    assert kept_line(kept | {"epoch": 10, "by": "loss", "last": 12.25, "epochs": 20}) == (
+        "epoch 10 kept: lowest validation loss; stopped early after 12.25 of 20 epochs"
+    )
+    assert kept_line(kept | {"by": "accuracy"}).endswith("highest validation accuracy")
 
 
 PER_CLASS = {
@@ -115,6 +154,17 @@ def test_per_class_folds_long_names_and_keeps_their_letters():
     lines = printed(per_class_table(PER_CLASS, [name, "pos", "mixed"]))
     assert sum(line.count("y") for line in lines) == 200
     assert "85.1 %" in lines[2]
+
+
+def test_per_class_of_many_classes_lists_those_with_the_lowest_f1_in_their_order():
+    f1s = [0.9, 0.2, None, 0.5, 0.1]
+    scores = {"per_class": [{"precision": f1, "recall": f1, "f1": f1, "support": 5} for f1 in f1s]}
+    names = ["a", "b", "c", "d", "e"]
+    _, _, *rows = printed(per_class_table(scores, names, 3))
+    assert [cells(row)[0] for row in rows] == ["b", "d", "e"]
+    _, _, *rows = printed(per_class_table(scores, names, 4))
+    assert [cells(row)[0] for row in rows] == ["a", "b", "d", "e"]
+    assert len(printed(per_class_table(scores, names, 5))) == 2 + 5
 
 
 def test_per_class_needs_a_name_for_each_class():

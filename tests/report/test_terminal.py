@@ -24,13 +24,28 @@ SCORES = {
         {"precision": 0.79, "recall": 0.81, "f1": 0.8, "support": 800},
     ],
 }
+MISTAKE = {
+    "row": 3,
+    "label": "pos",
+    "predicted": "[neg]",
+    "probability": 0.99,
+    "tokens": 600,
+    "truncated": True,
+    "text": "so good",
+}
+RATE = {"rows": 1_500, "mistakes": 300, "error_rate": score(0.2)}
 RECORD = {
     "strategy": "head",
     "line": 7,
     "head": "linear",
     "pooling": "mean",
     "features": [4],
-    "parameters": {"trainable": 770, "frozen": 22_713_216, "total": 22_713_986},
+    "parameters": {
+        "trainable": 770,
+        "frozen": 22_713_216,
+        "total": 22_713_986,
+        "trained": {"head": 770},
+    },
     "seconds": {
         "tokenising": 1.0,
         "prefix": 20.25,
@@ -42,15 +57,32 @@ RECORD = {
     "data": {"name": "[reviews]"},
     "baseline": SCORES | {"accuracy": score(0.5)},
     "test": SCORES,
+    "labels": {"names": ["[neg]", "pos"]},
+    "config": {"report": {"classes": 2, "shown_mistakes": 1}},
     "history": [],
+    "kept": None,
+    "samples": [
+        {
+            "text": "a [warm] film",
+            "label": "pos",
+            "untrained": {"predicted": "[neg]", "probability": 0.51},
+            "adapted": {"predicted": "pos", "probability": 0.97},
+        }
+    ],
+    "mistakes": {
+        "texts": 1_500,
+        "rows": list(range(300)),
+        "most_confident": [MISTAKE, MISTAKE | {"text": "another"}],
+        "error_rates": {"whole": RATE, "truncated": RATE, "by_length": [RATE]},
+    },
     "proof": {"texts": 16, "difference": 0.0},
     "peak_memory_bytes": 912_345_678,
     "plots": ["/runs/a run/before_after.png", "/runs/a run/before_after.svg"],
     "artifact": "/runs/a run/model",
 }
 STAGES = [
-    {"stage": 0, "name": "embeddings", "parameters": 1_234, "frozen": True},
-    {"stage": 1, "name": "block 1", "parameters": 56, "frozen": False},
+    {"stage": 0, "name": "embeddings", "parameters": 1_234, "trainable": 0},
+    {"stage": 1, "name": "block 1", "parameters": 56, "trainable": 56},
 ]
 INFO = {
     "backbone": "toy[1]",
@@ -68,6 +100,7 @@ INFO = {
 ENTRY = {
     "entry": "0123456789abcdef",
     "name": "minilm",
+    "line": None,
     "max_length": 512,
     "truncation_side": "right",
     "dtype": "bfloat16",
@@ -103,6 +136,48 @@ def test_a_fit_shows_scores_costs_and_places(capsys):
     assert "epoch" not in out
 
 
+def test_a_fit_shows_classes_samples_and_mistakes_after_the_scores(capsys):
+    terminal.print_fit(RECORD)
+    out = capsys.readouterr().out
+    rows = [" ".join(line.split()) for line in out.splitlines()]
+    places = [
+        rows.index(row)
+        for row in (
+            "class precision recall F1 rows",
+            "[neg] 81.0 % 79.0 % 80.0 % 700",
+            "a [warm] film pos [neg] 51.0 % pos 97.0 %",
+            "mistakes 300 of 1,500 texts; the 2 most confident are in mistakes.csv:",
+            "pos [neg] 99.0 % 600 (cut) so good",
+            "wrong 20.0 % (15.0 to 25.0) of whole texts, 20.0 % (15.0 to 25.0) of cut ones",
+            "strategy head, line 7; head linear on the mean of stage 4",
+        )
+    ]
+    assert places == sorted(places)
+    assert "another" not in out
+    assert "of a higher F1" not in out
+
+
+def test_of_many_classes_the_weakest_are_shown_and_the_others_counted(capsys):
+    record = copy.deepcopy(RECORD)
+    record["config"]["report"]["classes"] = 1
+    record["test"]["per_class"][1]["f1"] = 0.7
+    terminal.print_fit(record)
+    out = capsys.readouterr().out
+    assert "pos       79.0 %  81.0 %  70.0 %   800" in out
+    assert "81.0 %  79.0 %" not in out
+    assert "and 1 of a higher F1, which thawline evaluate lists" in out
+
+
+@pytest.mark.parametrize("name", ["adapters", "backbone"])
+def test_a_fit_says_which_parameters_were_trained(capsys, name):
+    record = copy.deepcopy(RECORD)
+    record["parameters"]["trainable"] = 2_146
+    record["parameters"]["trained"] = {name: 1_024, "head": 1_122}
+    terminal.print_fit(record)
+    line = f"trained   2,146 ({name} 1,024, head 1,122) of 22,713,986 parameters"
+    assert line in capsys.readouterr().out.splitlines()
+
+
 def test_a_fit_from_the_store_and_by_epochs_says_so(capsys):
     record = copy.deepcopy(RECORD)
     record["prefix"]["texts"] = 0
@@ -112,12 +187,14 @@ def test_a_fit_from_the_store_and_by_epochs_says_so(capsys):
         {"epoch": 0, "train_loss": None, "validation_loss": 0.7, "validation_accuracy": 0.5},
         {"epoch": 1, "train_loss": 0.6, "validation_loss": 0.5, "validation_accuracy": 0.75},
     ]
+    record["kept"] = {"epoch": 1, "step": 9, "by": "accuracy", "last": 1, "epochs": 4}
     terminal.print_fit(record)
     out = capsys.readouterr().out
     assert "(all states from the store)" in out
     assert "on the mean of stages 0, 1, 2" in out
     assert "largest difference 3.2e-07" in out
     assert "0 (untrained)" in out
+    assert "epoch 1 kept: highest validation accuracy; stopped early after 1 of 4 epochs" in out
     assert "75.0 %" in out
 
 
@@ -160,7 +237,7 @@ def test_info_shows_what_is_frozen_and_what_trains(capsys):
         "toy[1]: bert, 32 wide, up to 40 tokens",
         "stage  part        parameters",
         "0      embeddings       1,234  frozen",
-        "1      block 1             56  trained",
+        "1      block 1             56  56 trained",
         "strategy   last:1, thaw line 1",
         "head       native, pooling first, features of stage 1",
         "trainable  122",
@@ -175,16 +252,20 @@ def test_info_says_where_features_are_chosen_later(capsys):
 
 
 def test_the_store_is_a_line_an_entry(capsys):
-    terminal.print_store([ENTRY], Path("home"))
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == f"store in {Path('home/store')}"
-    assert " ".join(lines[2].split()) == "minilm 512 right bfloat16 6,000 96.9 01234567"
+    terminal.print_store([ENTRY, ENTRY | {"line": 6, "bytes": 1_280_000_000}], Path("home"))
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines == [
+        f"store in {Path('home/store')}",
+        "backbone line tokens cut dtype texts MB entry",
+        "minilm - 512 right bfloat16 6,000 96.9 01234567",
+        "minilm 6 512 right bfloat16 6,000 1,280.0 01234567",
+    ]
 
 
 def test_a_damaged_entry_has_no_length(capsys):
     damaged = {"max_length": None, "truncation_side": None, "dtype": None, "texts": 0}
     terminal.print_store([ENTRY | damaged | {"name": "(damaged)"}], Path("home"))
-    assert capsys.readouterr().out.splitlines()[2].split()[:2] == ["(damaged)", "-"]
+    assert capsys.readouterr().out.splitlines()[2].split()[:3] == ["(damaged)", "-", "-"]
 
 
 def test_a_long_backbone_s_path_is_folded_not_cut(capsys):

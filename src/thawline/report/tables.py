@@ -27,6 +27,11 @@ SCORE_ROWS = (
     "loss",
     "calibration_error",
 )
+KEPT_BY = {
+    "accuracy": "highest validation accuracy",
+    "f1_macro": "highest validation macro F1",
+    "loss": "lowest validation loss",
+}
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
 
 
@@ -72,28 +77,60 @@ def scores_table(scores: Mapping[str, Any]) -> Table:
 
 
 def history_table(history: Sequence[Mapping[str, Any]]) -> Table:
-    """List what was measured at each epoch; epoch 0 is the untrained head.
+    """List what was measured at each evaluation; epoch 0 is the untrained model.
 
     Args:
-        history: one dict for each epoch, ``{"epoch", "train_loss", "validation_loss",
-            "validation_accuracy"}``, losses in nats; None or left out is a dash.
+        history: one dict for each evaluation, ``{"epoch", "step", "train_loss",
+            "validation_loss", "validation_accuracy", "validation_f1_macro", "kept"}``, losses in
+            nats; None or left out is a dash. Steps are listed where an evaluation stands within
+            an epoch, macro F1 where it was measured; the row whose weights were kept says so.
     """
+
+    def numbers(name: str, *, share: bool) -> list[str]:
+        return [_number(entry.get(name), share) for entry in history]
+
+    within_epochs = any(entry["epoch"] % 1 for entry in history)
+    f1 = numbers("validation_f1_macro", share=True)
+    columns = {
+        "epoch": [_epoch_name(entry["epoch"]) for entry in history],
+        "step": [f"{entry['step']:,}" for entry in history] if within_epochs else [],
+        "train\nloss": numbers("train_loss", share=False),
+        "validation\nloss": numbers("validation_loss", share=False),
+        "validation\naccuracy": numbers("validation_accuracy", share=True),
+        "validation\nmacro F1": f1 if set(f1) != {MISSING} else [],
+        "": ["kept" if entry.get("kept") else "" for entry in history],
+    }
     table = _table()
-    table.add_column("epoch")
-    for heading in ("train loss", "validation loss", "validation accuracy"):
-        table.add_column(heading, justify="right")
-    for entry in history:
-        epoch = int(entry["epoch"])
-        table.add_row(
-            "0 (untrained)" if epoch == 0 else str(epoch),
-            _number(entry.get("train_loss"), share=False),
-            _number(entry.get("validation_loss"), share=False),
-            _number(entry.get("validation_accuracy"), share=True),
-        )
+    filled = {heading: cells for heading, cells in columns.items() if cells}
+    for heading in filled:
+        table.add_column(heading, justify="left" if heading in ("epoch", "") else "right")
+    for row in zip(*filled.values(), strict=True):
+        table.add_row(*row)
     return table
 
 
-def per_class_table(scores: Mapping[str, Any], names: Sequence[str]) -> Table:
+def kept_line(kept: Mapping[str, Any]) -> str:
+    """Say which evaluation's weights were kept, and whether the training stopped early.
+
+    Args:
+        kept: ``{"epoch", "step", "by", "last", "epochs"}`` of a record.
+    """
+    line = f"epoch {_epoch_name(kept['epoch'])} kept: {KEPT_BY[kept['by']]}"
+    if kept["last"] == kept["epochs"]:
+        return line
+    return f"{line}; stopped early after {_epoch_name(kept['last'])} of {kept['epochs']} epochs"
+
+
+def _epoch_name(epoch: float) -> str:
+    """Write an epoch as "3", a place within one as "2.25", and epoch 0 as "0 (untrained)"."""
+    if epoch == 0:
+        return "0 (untrained)"
+    return f"{epoch:.2f}".rstrip("0").rstrip(".")
+
+
+def per_class_table(
+    scores: Mapping[str, Any], names: Sequence[str], most: int | None = None
+) -> Table:
     """List precision, recall and F1 in per cent, and the rows of each class.
 
     Args:
@@ -101,6 +138,8 @@ def per_class_table(scores: Mapping[str, Any], names: Sequence[str]) -> Table:
             in the predictions has dashes.
         names: of the classes, in the order of their numbers. They are printed as they are: square
             brackets in a name are no markup.
+        most: how many classes are listed; of more, those with the lowest F1 are, in their own
+            order. None: all.
 
     Raises:
         ValueError: there are more or fewer names than classes.
@@ -112,13 +151,27 @@ def per_class_table(scores: Mapping[str, Any], names: Sequence[str]) -> Table:
     table.add_column("class", overflow="fold", max_width=36)
     for heading in ("precision", "recall", "F1", "rows"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for name, row in zip(names, classes, strict=True):
+    for name, row in _weakest(list(zip(names, classes, strict=True)), most):
         table.add_row(
             Text(name),
             *(_number(row[score], share=True) for score in ("precision", "recall", "f1")),
             f"{row['support']:,}",
         )
     return table
+
+
+def _weakest(
+    classes: Sequence[tuple[str, Mapping[str, Any]]], most: int | None
+) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    """Return the classes with the lowest F1, in their own order; untested ones come last."""
+    if most is None or len(classes) <= most:
+        return classes
+
+    def f1(index: int) -> float:
+        score = classes[index][1]["f1"]
+        return 2.0 if score is None else float(score)
+
+    return [classes[index] for index in sorted(sorted(range(len(classes)), key=f1)[:most])]
 
 
 def _table() -> Table:

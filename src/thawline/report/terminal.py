@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, JustifyMethod
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 
+from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
     before_after_table,
     history_table,
+    kept_line,
     per_class_table,
     scores_table,
 )
@@ -43,14 +45,12 @@ def print_fit(record: Mapping[str, Any]) -> None:
     test = record["test"]
     level = _level(test)
     console.print(f"\n{record['data']['name']}, {test['rows']:,} test texts, {level} intervals")
-    console.print(before_after_table(record["baseline"], test))
-    if record["history"]:
+    for section in _fit_sections(record):
+        console.print(section)
         console.print()
-        console.print(history_table(record["history"]))
     run = Path(record["artifact"]).parent
     plots = ", ".join(Path(plot).name for plot in record["plots"])
     proof = record["proof"]
-    console.print()
     console.print(_cost(record))
     console.print()
     console.print(f"artifact  {record['artifact']}")
@@ -60,6 +60,21 @@ def print_fit(record: Mapping[str, Any]) -> None:
     )
     console.print(f"plots     {plots} in {run}")
     console.print(f'next      thawline predict {shlex.quote(str(run))} "a text of your own"')
+
+
+def _fit_sections(record: Mapping[str, Any]) -> Iterator[RenderableType]:
+    """Yield what is known of a fit's classifier, table by table."""
+    test, shown = record["test"], record["config"]["report"]
+    names = record["labels"]["names"]
+    yield before_after_table(record["baseline"], test)
+    table = per_class_table(test, names, shown["classes"])
+    left_out = len(names) - table.row_count
+    hint = f"and {left_out:,} of a higher F1, which thawline evaluate lists"
+    yield Group(table, hint) if left_out else table
+    if record["history"]:
+        yield Group(history_table(record["history"]), kept_line(record["kept"]))
+    yield samples_table(record["samples"])
+    yield Group(*mistakes_sections(record["mistakes"], shown["shown_mistakes"]))
 
 
 def _level(scores: Mapping[str, Any]) -> str:
@@ -76,7 +91,7 @@ def _cost(record: Mapping[str, Any]) -> str:
         [
             f"strategy  {record['strategy']}, line {record['line']}; head {record['head']} on the "
             f"{record['pooling']} of stage{'s' if len(record['features']) > 1 else ''} {stages}",
-            f"trained   {parameters['trainable']:,} of {parameters['total']:,} parameters",
+            f"trained   {_trained(parameters)} of {parameters['total']:,} parameters",
             f"seconds   {seconds['total']:.1f} in all: tokenising {seconds['tokenising']:.1f}, "
             f"prefix {seconds['prefix']:.1f} ({prefix}), training {seconds['training']:.1f},",
             f"          evaluation {seconds['evaluation']:.1f}, "
@@ -84,6 +99,13 @@ def _cost(record: Mapping[str, Any]) -> str:
             f"memory    {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak",
         ]
     )
+
+
+def _trained(parameters: Mapping[str, Any]) -> str:
+    """Count what was trained, and say what it is unless all of it is the head."""
+    counts = [f"{name} {count:,}" for name, count in parameters["trained"].items()]
+    parts = f" ({', '.join(counts)})" if len(counts) > 1 else ""
+    return f"{parameters['trainable']:,}{parts}"
 
 
 def print_evaluation(scores: Mapping[str, Any]) -> None:
@@ -118,8 +140,8 @@ def print_info(described: Mapping[str, Any]) -> None:
     )
     table = _plain_table("stage", "part", "parameters", "", left=("part", ""))
     for stage in described["stages"]:
-        state = "frozen" if stage["frozen"] else "trained"
-        table.add_row(str(stage["stage"]), stage["name"], f"{stage['parameters']:,}", state)
+        trainable = f"{stage['trainable']:,} trained" if stage["trainable"] else "frozen"
+        table.add_row(str(stage["stage"]), stage["name"], f"{stage['parameters']:,}", trainable)
     console.print(table)
     parameters, features = described["parameters"], described["features"]
     read = features if isinstance(features, str) else f"of stage {', '.join(map(str, features))}"
@@ -144,12 +166,13 @@ def print_store(entries: Sequence[Mapping[str, Any]], home: Path) -> None:
     """Print what the store holds, and below it what is wrong with an entry."""
     console = _console()
     console.print(f"store in {home / 'store'}")
-    left = ("cut", "dtype", "entry")
-    table = _plain_table("backbone", "tokens", "cut", "dtype", "texts", "MB", "entry", left=left)
+    columns = ("backbone", "line", "tokens", "cut", "dtype", "texts", "MB", "entry")
+    table = _plain_table(*columns, left=("cut", "dtype", "entry"))
     for entry in entries:
         table.add_row(
             entry["name"],
-            "-" if entry["max_length"] is None else str(entry["max_length"]),
+            _or_dash(entry["line"]),
+            _or_dash(entry["max_length"]),
             entry["truncation_side"],
             entry["dtype"],
             f"{entry['texts']:,}",
@@ -160,3 +183,7 @@ def print_store(entries: Sequence[Mapping[str, Any]], home: Path) -> None:
     for entry in entries:
         if entry["problem"] is not None:
             console.print(f"{entry['entry'][:8]}: {entry['problem']}")
+
+
+def _or_dash(number: int | None) -> str:
+    return "-" if number is None else str(number)

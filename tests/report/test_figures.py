@@ -2,16 +2,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from itertools import combinations
 from xml.etree import ElementTree
 
 import matplotlib
 import pytest
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 from PIL import Image
 
-from thawline.report.plots import draw_before_after, draw_history
+from tests.pictures import assert_legible, words
+from thawline.report.before_after import draw_before_after
+from thawline.report.history import draw_history
 
 
 def scores(accuracy: float, f1: float, width: float = 0.02, rows: int = 2_000) -> dict:
@@ -39,42 +38,16 @@ def history(accuracies, validation_losses, train_losses) -> list[dict]:
     ]
 
 
+def at_epochs(epochs, entries: list[dict]) -> list[dict]:
+    return [{**entry, "epoch": e} for e, entry in zip(epochs, entries, strict=True)]
+
+
+def kept_at(index: int, entries: list[dict]) -> list[dict]:
+    return [{**entry, "kept": n == index} for n, entry in enumerate(entries)]
+
+
 THREE_EPOCHS = history([0.5, 0.72, 0.741, 0.7465], [0.7, 0.6, 0.55, 0.53], [None, 0.62, 0.56, 0.5])
 LONG = "A title that names the backbone all-MiniLM-L6-v2, the set and the strategy lora:r=4 " * 2
-
-
-@pytest.fixture
-def figures(monkeypatch) -> list[Figure]:
-    """The figures that are saved, so that a test can look at what they hold."""
-    caught: list[Figure] = []
-    save = Figure.savefig
-
-    def catch(figure, *args, **kwargs):
-        caught.append(figure)
-        return save(figure, *args, **kwargs)
-
-    monkeypatch.setattr(Figure, "savefig", catch)
-    return caught
-
-
-def texts(figure: Figure) -> list[Text]:
-    return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
-
-
-def words(figure: Figure) -> list[str]:
-    return [text.get_text() for text in texts(figure)]
-
-
-def assert_legible(figure: Figure) -> None:
-    """No text lies over another, and none leaves the picture."""
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
-    for name, box in boxes:
-        assert box.x0 >= 0, name
-        assert box.y0 >= 0, name
-        assert box.x1 <= figure.bbox.x1, name
-        assert box.y1 <= figure.bbox.y1, name
-    for (one, box), (other, beside) in combinations(boxes, 2):
-        assert not box.overlaps(beside), f"{one!r} lies over {other!r}"
 
 
 BEFORE_AFTER = {
@@ -117,6 +90,17 @@ HISTORIES = {
         [0] * 30,
     ),
     "one epoch": history([0.5], [None], [None]),
+    "kept before the last": kept_at(8, history(*[[0.5 + e / 50 for e in range(10)]] * 3)),
+    "within epochs": kept_at(
+        2,
+        at_epochs(
+            [0, 2 / 3, 1, 4 / 3, 2],
+            history([0.5, 0.6, 0.62, 0.61, 0.65], [0.7, 0.65, 0.6, 0.62, 0.55], [None, *[0.6] * 4]),
+        ),
+    ),
+    "stopped in the first": kept_at(
+        1, at_epochs([0, 0.2, 0.4], history([0.5, 0.6, 0.55], [0.7] * 3, [None, 0.6, 0.5]))
+    ),
 }
 
 
@@ -163,7 +147,8 @@ def test_no_global_state_is_left_behind(tmp_path):
     before = dict(matplotlib.rcParams)
     draw_history(THREE_EPOCHS, tmp_path, title="IMDb")
     assert dict(matplotlib.rcParams) == before
-    program = "import sys, thawline.report.plots; print('matplotlib.pyplot' in sys.modules)"
+    modules = ", ".join(f"thawline.report.{name}" for name in ("before_after", "history", "rungs"))
+    program = f"import sys, {modules}; print('matplotlib.pyplot' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert answer.stdout.strip() == "False", answer.stderr
 
@@ -228,7 +213,35 @@ def test_epochs_are_integers_on_the_axis(epochs, tmp_path, figures):
         assert ticks[0] == 0
         assert all(tick == int(tick) and tick < epochs for tick in ticks)
         assert [label.get_text() for label in axes.get_xticklabels()] == [f"{t:.0f}" for t in ticks]
-        assert axes.get_xlabel() == "epoch (0: the untrained head)"
+        assert axes.get_xlabel() == "epoch (0: untrained)"
+
+
+def test_a_point_within_an_epoch_stands_there(tmp_path, figures):
+    draw_history(HISTORIES["within epochs"], tmp_path, title="IMDb")
+    left, _ = figures[0].axes
+    assert left.lines[0].get_xdata().tolist() == [0, 2 / 3, 1, 4 / 3, 2]
+    assert left.get_xticks().tolist() == [0, 1, 2]
+
+
+def test_ticks_within_an_epoch_where_there_is_no_other(tmp_path, figures):
+    draw_history(HISTORIES["stopped in the first"], tmp_path, title="IMDb")
+    labels = [label.get_text() for label in figures[0].axes[0].get_xticklabels()]
+    assert len(labels) >= 3
+    assert {"0", "0.2", "0.4"} <= set(labels)
+
+
+@pytest.mark.parametrize("index", [1, 8, 9])
+def test_a_ring_marks_the_row_that_was_kept_whatever_was_best(index, tmp_path, figures):
+    entries = kept_at(index, history(*[[0.9, *[0.5 + e / 50 for e in range(9)]]] * 3))
+    draw_history(entries, tmp_path, title="IMDb")
+    left, right = figures[0].axes
+    _, ring = left.lines
+    value = entries[index]["validation_accuracy"]
+    assert ring.get_xydata().tolist() == [[index, value]]
+    assert ring.get_markerfacecolor() == "none"
+    (bold,) = [text.get_text() for text in left.texts if text.get_weight() == "bold"]
+    assert bold == f"{100 * value:.1f} %"
+    assert len(right.lines) == 2
 
 
 def test_accuracy_is_in_per_cent_and_never_above_100(tmp_path, figures):

@@ -1,0 +1,220 @@
+"""The picture of a training: accuracy and losses at each evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from thawline.report.figures import (
+    FAINT,
+    TICK_STEPS,
+    TRAIN,
+    VALIDATION,
+    new_figure,
+    own_style,
+    save_figure,
+    upright_shares,
+    write_beside,
+)
+
+
+class _Series(NamedTuple):
+    """The measured points of one quantity."""
+
+    epochs: list[float]
+    values: list[float]
+
+
+def draw_history(
+    history: Sequence[Mapping[str, Any]],
+    folder: Path,
+    *,
+    title: str,
+    subtitle: str | None = None,
+) -> list[Path]:
+    """Draw validation accuracy by epoch, and beside it the losses of validation and train.
+
+    Args:
+        history: one dict for each evaluation, ``{"epoch", "validation_accuracy",
+            "validation_loss", "train_loss", "kept"}``; epoch 0 is the untrained model, 1.5 the
+            middle of the second epoch; a value that is None or left out has no point. A ring
+            is drawn around the accuracy of the one whose weights were kept.
+        folder: where the files go; made if need be.
+        title: wrapped where it is long.
+        subtitle: under the title.
+
+    Returns:
+        The paths of ``history.png`` and ``history.svg``.
+
+    Raises:
+        ValueError: the history is empty.
+    """
+    if not history:
+        raise ValueError("a history needs at least one epoch")
+    with own_style():
+        figure, bottom, top = new_figure(9.6, 3.5, title, subtitle, gap=0.3)
+        left = figure.add_axes((0.07, bottom, 0.41, top - bottom))
+        right = figure.add_axes((0.55, bottom, 0.35, top - bottom))
+        epochs = [float(entry["epoch"]) for entry in history]
+        for axes, caption in ((left, "Validation accuracy"), (right, "Loss (nats)")):
+            axes.set_title(caption, loc="left", fontsize=10, color=FAINT, pad=10)
+            _epoch_axis(axes, epochs)
+        _draw_accuracy(left, _series(history, "validation_accuracy"), _kept_epoch(history))
+        _draw_losses(
+            right,
+            {
+                "validation": (VALIDATION, _series(history, "validation_loss")),
+                "train": (TRAIN, _series(history, "train_loss")),
+            },
+        )
+        return save_figure(figure, folder, "history")
+
+
+def _series(history: Sequence[Mapping[str, Any]], name: str) -> _Series:
+    """Return the points of one quantity that were measured."""
+    measured = [(float(entry["epoch"]), entry.get(name)) for entry in history]
+    points = [(epoch, float(value)) for epoch, value in measured if value is not None]
+    return _Series([epoch for epoch, _ in points], [value for _, value in points])
+
+
+def _kept_epoch(history: Sequence[Mapping[str, Any]]) -> float | None:
+    return next((float(entry["epoch"]) for entry in history if entry.get("kept")), None)
+
+
+def _epoch_axis(axes: Axes, epochs: Sequence[float]) -> None:
+    axes.set_xlabel("epoch (0: untrained)" if 0 in epochs else "epoch")
+    first, last = min(epochs), max(epochs)
+    whole = all(epoch.is_integer() for epoch in epochs) or last - first >= 2
+    ticks = MaxNLocator(nbins=8 if whole else 4, integer=whole).tick_values(first, last)
+    inside = [tick for tick in ticks if first <= tick <= last]
+    axes.set_xticks(inside, [f"{tick:.3g}" for tick in inside])
+    margin = 0.12 * (last - first) if last > first else 0.4
+    axes.set_xlim(first - margin, last + margin)
+
+
+def _not_measured(axes: Axes) -> None:
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=FAINT)
+
+
+def _draw_accuracy(axes: Axes, series: _Series, kept: float | None) -> None:
+    """Draw accuracy with a marker on each point; write the first, the kept and the last value.
+
+    Where no row says that it was kept, the best stands in for it.
+    """
+    values = series.values
+    if not values:
+        _not_measured(axes)
+        return
+    low, high = _padded(values, share=0.2, least=0.02)
+    upright_shares(axes, low, high)
+    _draw_line(axes, series, VALIDATION)
+    marked = max(range(len(values)), key=values.__getitem__)
+    if kept in series.epochs:
+        marked = series.epochs.index(kept)
+        _draw_ring(axes, kept, values[marked])
+    for index in _labelled(series, marked):
+        neighbours = values[max(index - 1, 0) : index + 2]
+        write_beside(
+            axes,
+            f"{100 * values[index]:.1f} %",
+            series.epochs[index],
+            values[index],
+            above=values[index] >= sum(neighbours) / len(neighbours),
+            weight="bold" if index == marked else "normal",
+            away=8 if index == marked else 5,
+        )
+
+
+def _labelled(series: _Series, marked: int) -> list[int]:
+    """Return the points whose values are written: of many, the marked, the first and the last.
+
+    A point that is nearer to one of them than a sixth of the axis goes without: the two would
+    be written over each other.
+    """
+    points = range(len(series.epochs))
+    room = (series.epochs[-1] - series.epochs[0]) / 5.5
+    labelled: list[int] = []
+    for index in (marked, 0, points[-1], *(points if len(points) <= 6 else ())):
+        distances = [abs(series.epochs[index] - series.epochs[other]) for other in labelled]
+        if index not in labelled and all(distance >= room for distance in distances):
+            labelled.append(index)
+    return sorted(labelled)
+
+
+def _draw_ring(axes: Axes, epoch: float, value: float) -> None:
+    axes.plot(
+        [epoch],
+        [value],
+        marker="o",
+        markersize=11,
+        markerfacecolor="none",
+        markeredgecolor=VALIDATION,
+        markeredgewidth=1.2,
+        clip_on=False,
+    )
+
+
+def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
+    """Draw the losses, each named at the right of its last point."""
+    drawn = {word: pair for word, pair in losses.items() if pair[1].values}
+    if not drawn:
+        _not_measured(axes)
+        return
+    low, high = _padded([value for _, s in drawn.values() for value in s.values], 0.08, 0.01)
+    low = max(low, 0.0)
+    ticks = MaxNLocator(nbins=6, steps=TICK_STEPS).tick_values(low, high)
+    axes.set_yticks([tick for tick in ticks if low <= tick <= high])
+    axes.set_ylim(low, high)
+    axes.grid(axis="y")
+    axes.spines["left"].set_visible(False)
+    for colour, series in drawn.values():
+        _draw_line(axes, series, colour)
+    ends = _spread({word: s.values[-1] for word, (_, s) in drawn.items()}, 0.075 * (high - low))
+    last = max(series.epochs[-1] for _, series in drawn.values())
+    for word, (colour, _) in drawn.items():
+        axes.annotate(
+            word,
+            (last, ends[word]),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colour,
+            weight="bold",
+            annotation_clip=False,
+        )
+
+
+def _draw_line(axes: Axes, series: _Series, colour: str) -> None:
+    axes.plot(
+        series.epochs,
+        series.values,
+        color=colour,
+        linewidth=1.8,
+        marker="o",
+        markersize=5,
+        clip_on=False,
+    )
+
+
+def _padded(values: Sequence[float], share: float, least: float) -> tuple[float, float]:
+    """Return limits around the values: ``share`` of their range, and ``least``, on either side."""
+    pad = max(share * (max(values) - min(values)), least)
+    return min(values) - pad, max(values) + pad
+
+
+def _spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Move two heights apart, evenly, until they are at least ``gap`` from each other."""
+    ordered = sorted(heights, key=heights.__getitem__)
+    moved = dict(heights)
+    for lower, upper in pairwise(ordered):
+        short = max(0.0, gap - (moved[upper] - moved[lower])) / 2
+        moved[lower] -= short
+        moved[upper] += short
+    return moved
