@@ -24,7 +24,7 @@ from thawline.backbones import Stack, attention, load_backbone
 from thawline.compat import bound_kernel_cache, matmul_rates
 from thawline.config import ComputeConfig, Config, DataConfig
 from thawline.data import load
-from thawline.prefix import matmul_flops, run_batches
+from thawline.frozen import matmul_flops, pooled_states, run_batches
 from thawline.tokens import TokenizedTexts, plan_batches, tokenize
 
 Batches = list[NDArray[np.int64]]
@@ -49,7 +49,7 @@ def one_batch_at_a_time(stack: Stack, tokens: TokenizedTexts, batches: Batches) 
 
 def one_thread_a_batch(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
     """Compute several batches at once, each on one thread, as `fit` does."""
-    for _ in run_batches(stack, tokens, batches, "cpu"):
+    for _ in run_batches(stack, tokens, batches, "cpu", pooled_states):
         pass
 
 

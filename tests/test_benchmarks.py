@@ -1,4 +1,4 @@
-"""The comparison with the usual Trainer script."""
+"""The benchmarks: what they run, what they read of it and what they print."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import frozen_head_sets, trainer_peer
+from benchmarks import frozen_head_sets, rungs, trainer_peer
 from tests.command_line import write_set
 
 WORDS = ["--data", "examples/reviews", "--labels", "neg,pos"]
@@ -156,3 +156,87 @@ def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.startswith("| films | 80 / 40 |")
     assert row.count("|") == 9
+
+
+def rung_result(rung: str, accuracy: float, wrong: list[int]) -> dict[str, Any]:
+    score = {"value": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02}
+    record = {
+        "test": {"accuracy": score, "f1_macro": SCORE},
+        "mistakes": {"rows": wrong},
+        "parameters": {"trainable": 1_922_690},
+        "seconds": {"total": 1_234.5},
+        "peak_memory_bytes": 1_784_000_000,
+    }
+    return {"rung": rung, "command": f"thawline fit --strategy {rung}", "record": record}
+
+
+def test_a_rung_is_a_strategy_with_words_of_its_own_and_those_of_all() -> None:
+    words = ["head", "last:1 --lr 2e-5 --set training.patience=2", "--data", "my reviews"]
+    options = rungs.parse([*words, "--small", "--seed", "3", "--set", "training.epochs=3"])
+    assert rungs.command(options.rungs[1], options) == [
+        *("fit", "--data", "my reviews", "--small", "--backbone", "minilm", "--seed", "3"),
+        *("--set", "training.epochs=3", "--strategy", "last:1"),
+        *("--lr", "2e-5", "--set", "training.patience=2"),
+    ]
+    limited = rungs.parse(["full", "--data", "imdb", "--limit", "40,20", "--labels", "neg,pos"])
+    assert rungs.command("full", limited)[:7] == [
+        *("fit", "--data", "imdb", "--labels", "neg,pos", "--limit", "40,20")
+    ]
+
+
+def test_rungs_are_compared_with_the_best_row_by_row() -> None:
+    results = [
+        rung_result("head", 0.85, [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        rung_result("last:1", 0.9, [1, 10]),
+        rung_result("full", 0.9, [1, 10]),
+    ]
+    rungs.compare(results)
+    assert results[1]["against_best"] is None
+    # Of 9 rows that only one of the two got right, 8 speak for the best: 2 (1 + 9) / 2^9.
+    assert results[0]["against_best"] == {
+        "rung": "last:1",
+        "only_this_right": 1,
+        "only_best_right": 8,
+        "p": pytest.approx(20 / 2**9),
+    }
+    assert results[2]["against_best"]["p"] == 1.0
+    _, _, *rows = rungs.table(results).splitlines()
+    assert rows[0] == (
+        "| `head` | 85.0 % (83.0 to 87.0) | 85.5 % (84.0 to 87.0) | 1 : 8, p = 0.039 "
+        "| 1,922,690 | 1,234 | 1,784 MB | `thawline fit --strategy head` |"
+    )
+    assert "| the best |" in rows[1]
+
+
+def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
+    toy_backbone: Callable[[str], Path],
+    toy_reviews: Callable[..., tuple[list[str], list[int]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = write_set(tmp_path / "films", {"train": toy_reviews(80), "test": toy_reviews(40, 1)})
+    found = tmp_path / "found.json"
+    words = ["--data", str(folder), "--labels", "neg,pos", "--backbone", str(toy_backbone("bert"))]
+    more = ["--set", "metrics.resamples=20", "--json", str(found), "--plot", str(tmp_path / "plot")]
+    rungs.main(["head", "last:1 --epochs 1", *words, *more])
+    whole = json.loads(found.read_text())
+    assert {"created", "hardware", "versions"} < set(whole)
+    head, last = whole["results"]
+    assert [head["record"]["strategy"], last["record"]["strategy"]] == ["head", "last:1"]
+    for result in (head, last):
+        assert result["record"]["prefix"]["texts"] == 120  # nothing came from another's store
+        assert result["process_seconds"] > result["record"]["seconds"]["total"] > 0
+        assert len(result["record"]["mistakes"]["rows"]) == round(
+            40 * (1 - result["record"]["test"]["accuracy"]["value"])
+        )
+    assert last["command"].endswith("--strategy last:1 --epochs 1")
+    assert last["record"]["history"][-1]["epoch"] == 1
+    assert {path.name for path in (tmp_path / "plot").iterdir()} == {"rungs.png", "rungs.svg"}
+    header, rule, *rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2
+    assert {line.count("|") for line in (header, rule, *rows)} == {9}
+
+
+def test_a_rung_that_fails_ends_the_comparison(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="'lst:1' failed with exit code 2"):
+        rungs.main(["lst:1", "--data", str(tmp_path)])

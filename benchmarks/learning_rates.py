@@ -1,0 +1,167 @@
+"""Each strategy's learning rate, chosen on validation over several sets.
+
+Run it from the repository's root, in the environment of ``make install``; a set is a path, a name
+or a hub id, with its label names after a ``=`` where its integers have none::
+
+    python benchmarks/learning_rates.py sst2 imdb=neg,pos
+
+As many rows train as validate: those of the set's own validation split, or else of train. The
+winner of a strategy has the highest validation accuracy, the mean over sets of the best epoch's.
+Results are added to ``benchmarks/learning_rates.json``, from which a test holds the defaults in
+``config.py``; a row that is there already is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+from statistics import mean
+from typing import Any
+
+from thawline import compat
+from thawline.adaptation import Task, adapt, run_prefix
+from thawline.backbones import load_backbone
+from thawline.config import Config, DataConfig, TokensConfig, TrainingConfig
+from thawline.data import load
+from thawline.plan import make_plan
+from thawline.prefix import PassReport
+from thawline.progress import Reporter
+
+Row = dict[str, Any]
+
+FILE = Path(__file__).with_suffix(".json")
+
+GRID: dict[str, tuple[float, ...]] = {
+    "head": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
+    "last:1": (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3),
+    "lora": (1e-3, 2e-3, 5e-3, 1e-2),
+    "full": (5e-5, 1e-4, 2e-4, 5e-4),
+}
+"""The rates that each strategy is tried at; under ``head`` a linear head, by epochs."""
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the arguments; ``words`` are those of the command line unless given."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to choose on")
+    parser.add_argument("--strategies", nargs="+", default=list(GRID), choices=list(GRID))
+    parser.add_argument("--backbone", default=Config.backbone, help="what `thawline fit` takes")
+    parser.add_argument("--rows", type=int, default=1_000, help="to train on, and to validate on")
+    parser.add_argument("--max-length", type=int, default=128, help="tokens kept of a text")
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--json", type=Path, default=FILE, help="where results are added")
+    return parser.parse_args(words)
+
+
+def configured(written: str, strategy: str, rate: float, arguments: argparse.Namespace) -> Config:
+    """Return the config of one fit."""
+    name, _, names = written.partition("=")
+    labels = tuple(names.split(",")) if names else None
+    data = DataConfig(name, labels=labels, validation_share=0.5)
+    return Config(
+        backbone=arguments.backbone,
+        strategy=strategy,
+        data=data,
+        tokens=TokensConfig(max_length=arguments.max_length),
+        training=TrainingConfig(epochs=arguments.epochs, lr=rate),
+    )
+
+
+def measure(config: Config, rows: int) -> Row:
+    """Fit, and return the epoch that is best on validation."""
+    dataset = load(replace(config.data, limit=(rows, rows)))
+    if dataset.protocol["splits"]["validation"]["source"] == dataset.train.source:
+        dataset = load(replace(config.data, limit=(2 * rows, rows)))  # half of these validate
+    backbone = load_backbone(config.backbone, config.tokens)
+    plan = make_plan(backbone, config)
+    parts = {"train": dataset.train, "validation": dataset.validation}
+    frozen = run_prefix(backbone, plan, config, parts, PassReport(), Reporter())
+    task = Task(backbone, plan, config, dataset.labels, parts, frozen)
+    history = adapt(task, Reporter()).history
+    best = next(row for row in history if row["kept"])
+    return {
+        "set": dataset.name,
+        "strategy": config.strategy,
+        "lr": config.training.lr,
+        "rows": len(dataset.train),
+        "max_length": plan.max_length,
+        "epochs": config.training.epochs,
+        "validation_rows": len(dataset.validation),
+        "untrained_accuracy": history[0]["validation_accuracy"],
+        **{name: best[name] for name in ("epoch", "validation_accuracy", "validation_loss")},
+        "hardware": compat.hardware()["cpu"],
+        "versions": {name: compat.versions()[name] for name in ("torch", "transformers")},
+    }
+
+
+def same_fit(row: Row, config: Config, arguments: argparse.Namespace, name: str) -> bool:
+    """Return whether a row is of this very fit."""
+    wanted = (name, config.strategy, config.training.lr, arguments.max_length, arguments.epochs)
+    found = tuple(row[key] for key in ("set", "strategy", "lr", "max_length", "epochs"))
+    return found == wanted and row["rows"] == arguments.rows
+
+
+def winners(rows: list[Row]) -> dict[str, float]:
+    """Return the rate of each strategy with the highest mean accuracy over all sets.
+
+    A rate counts where it was tried on every set on which the strategy was; of equals the one
+    with the lower mean loss wins.
+    """
+    found: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        found[row["strategy"]][row["lr"]].append(row)
+    chosen = {}
+    for strategy, rates in found.items():
+        most = max(len({row["set"] for row in tried}) for tried in rates.values())
+        whole = {lr: tried for lr, tried in rates.items() if len(tried) >= most}
+        chosen[strategy] = max(
+            whole,
+            key=lambda lr: (
+                mean(row["validation_accuracy"] for row in whole[lr]),
+                -mean(row["validation_loss"] for row in whole[lr]),
+            ),
+        )
+    return chosen
+
+
+def print_table(rows: list[Row]) -> None:
+    """Print validation accuracies as Markdown, a line for each strategy and set."""
+    for strategy, best in winners(rows).items():
+        rates = sorted({row["lr"] for row in rows if row["strategy"] == strategy})
+        print(f"\n| {strategy} | {' | '.join(f'{lr:g}' for lr in rates)} |")
+        print(f"|---|{'---|' * len(rates)}")
+        for name in dict.fromkeys(row["set"] for row in rows if row["strategy"] == strategy):
+            cells = {
+                row["lr"]: f"{100 * row['validation_accuracy']:.1f}"
+                for row in rows
+                if (row["strategy"], row["set"]) == (strategy, name)
+            }
+            print(f"| {name} | {' | '.join(cells.get(lr, '-') for lr in rates)} |")
+        print(f"\nbest: {best:g}")
+
+
+def main(words: list[str] | None = None) -> None:
+    """Measure what is missing, add it to the file and print all of it."""
+    arguments = parse(words)
+    rows: list[Row] = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
+    for strategy in arguments.strategies:
+        for written in arguments.sets:
+            for rate in GRID[strategy]:
+                config = configured(written, strategy, rate, arguments)
+                name = Path(written.partition("=")[0]).stem
+                if any(same_fit(row, config, arguments, name) for row in rows):
+                    continue
+                rows.append(measure(config, arguments.rows))
+                arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
+                shown = ("strategy", "set", "lr", "epoch", "validation_accuracy")
+                print(*(rows[-1][key] for key in shown), flush=True)
+    print_table(rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""Several strategies on the same rows, each in a fresh process with an empty store of its own.
+
+Run it from the repository's root, in the environment of ``make install``. A rung is a strategy,
+with further words of ``thawline fit`` after it where it needs them; ``--set`` holds for all::
+
+    python benchmarks/rungs.py head last:1 "last:2 --lr 2e-5 --set training.patience=2" full \
+        --data examples/reviews --labels neg,pos --small --json rungs.json --plot docs/images
+
+The seconds are those of the whole run as if it were alone: whatever another rung stored is not
+there. What a rung's classifier got wrong is compared row by row with the best rung's: the exact
+test of McNemar (Psychometrika 12 (2), 1947) on the rows that only one of the two got right. Its
+p-values are not corrected for the number of rungs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import binomtest
+
+from thawline import compat
+from thawline.config import Config
+
+Result = dict[str, Any]
+
+KEPT = (
+    *("strategy", "line", "head", "pooling", "features", "max_length", "epochs", "lr"),
+    *("parameters", "seconds", "density", "prefix", "history", "kept", "choice"),
+    *("baseline", "validation", "test", "mistakes", "proof", "peak_memory_bytes"),
+)
+"""What the results keep of a run's record."""
+
+COLUMNS = (
+    *("rung", "accuracy", "macro F1", "against the best", "parameters trained"),
+    *("seconds", "peak memory", "command"),
+)
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Read the arguments; ``words`` are those of the command line unless given."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    add = parser.add_argument
+    add("rungs", nargs="+", metavar="RUNG", help="a strategy, and words of `thawline fit`")
+    add("--data", required=True, help="a folder, a file, a set's name or a hub id")
+    add("--labels", help="names of the labels, separated by commas")
+    add("--backbone", default=Config.backbone, help="a folder, a packaged name or a hub id")
+    rows = parser.add_mutually_exclusive_group()
+    rows.add_argument("--limit", metavar="N,M", help="draw N train and M test rows")
+    rows.add_argument("--small", action="store_true", help="draw the rows of the small run")
+    add("--seed", type=int, default=Config.seed, help="of every rung; rows never depend on it")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every rung")
+    add("--json", type=Path, metavar="FILE", help="write all results there")
+    add("--plot", type=Path, metavar="FOLDER", help="draw rungs.png and rungs.svg there")
+    return parser.parse_args(words)
+
+
+def command(rung: str, options: argparse.Namespace) -> list[str]:
+    """Return the `thawline fit` of a rung, as it can be repeated."""
+    strategy, *further = shlex.split(rung)
+    words = ["fit", "--data", options.data]
+    words += ["--labels", options.labels] if options.labels else []
+    words += ["--limit", options.limit] if options.limit else []
+    words += ["--small"] if options.small else []
+    words += ["--backbone", options.backbone, "--seed", str(options.seed)]
+    words += [word for setting in options.set for word in ("--set", setting)]
+    return [*words, "--strategy", strategy, *further]
+
+
+def run(rung: str, options: argparse.Namespace) -> Result:
+    """Fit in a fresh process with an empty store, which is gone afterwards."""
+    print(f"{rung} …", file=sys.stderr, flush=True)
+    words = command(rung, options)
+    with tempfile.TemporaryDirectory(prefix="rungs_") as folder:
+        scratch = Path(folder)
+        start = time.perf_counter()
+        finished = subprocess.run(
+            [sys.executable, "-m", "thawline", *words, "--out", str(scratch / "run"), "--json"],
+            env=os.environ | {"THAWLINE_HOME": str(scratch / "home")},
+            stdout=subprocess.PIPE,
+            check=False,
+        )
+        seconds = time.perf_counter() - start
+    if finished.returncode:
+        sys.exit(f"'{rung}' failed with exit code {finished.returncode}; it says why above")
+    record = json.loads(finished.stdout)
+    return {
+        "rung": rung,
+        "command": shlex.join(["thawline", *words]),
+        "process_seconds": seconds,
+        "record": {name: record[name] for name in KEPT},
+    }
+
+
+def compare(results: list[Result]) -> None:
+    """Add to each result how its mistakes differ from those of the best rung, None for that one.
+
+    The best has the highest accuracy on test, the first of equals. ``only_this_right`` and
+    ``only_best_right`` are numbers of test rows, ``p`` is that of McNemar's exact test.
+    """
+    best = max(results, key=lambda result: float(result["record"]["test"]["accuracy"]["value"]))
+    wrong_of_best = set(best["record"]["mistakes"]["rows"])
+    for result in results:
+        wrong = set(result["record"]["mistakes"]["rows"])
+        this, other = len(wrong_of_best - wrong), len(wrong - wrong_of_best)
+        p = float(binomtest(this, this + other).pvalue) if this + other else 1.0
+        found = {"rung": best["rung"], "only_this_right": this, "only_best_right": other, "p": p}
+        result["against_best"] = None if result is best else found
+
+
+def table(results: list[Result]) -> str:
+    """Return the results as a table in Markdown.
+
+    Against the best stand the rows that only this rung got right, those that only the best did,
+    and McNemar's p.
+    """
+    rows: list[tuple[str, ...]] = [COLUMNS, ("---",) * len(COLUMNS)]
+    for result in results:
+        record, against = result["record"], result["against_best"]
+        differs = "the best"
+        if against is not None:
+            right, wrong, p = (against[k] for k in ("only_this_right", "only_best_right", "p"))
+            differs = f"{right} : {wrong}, p = {p:.2g}"
+        rows.append(
+            (
+                f"`{result['rung']}`",
+                _with_interval(record["test"]["accuracy"]),
+                _with_interval(record["test"]["f1_macro"]),
+                differs,
+                f"{record['parameters']['trainable']:,}",
+                f"{record['seconds']['total']:,.0f}",
+                f"{record['peak_memory_bytes'] / 1e6:,.0f} MB",
+                f"`{result['command']}`",
+            )
+        )
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _with_interval(score: dict[str, float]) -> str:
+    value, low, high = (100 * score[end] for end in ("value", "low", "high"))
+    return f"{value:.1f} % ({low:.1f} to {high:.1f})"
+
+
+def described(results: list[Result]) -> Result:
+    """Return results with the machine and the versions that they were measured on."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hardware": compat.hardware(),
+        "versions": compat.versions(),
+        "results": results,
+    }
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run every rung, print the table, write results and picture."""
+    options = parse(words)
+    results: list[Result] = []
+    for rung in options.rungs:
+        results.append(run(rung, options))
+        compare(results)
+        if options.json is not None:  # after each, so that hours are not lost with the last
+            options.json.write_text(json.dumps(described(results), indent=1), encoding="utf-8")
+    print(table(results))
+    if options.plot is not None:
+        from thawline.report.rungs import draw_rungs
+
+        draw_rungs(
+            [result["record"] for result in results],
+            options.plot,
+            title=f"{Path(options.data).stem}: strategies on {Path(options.backbone).name}",
+            names=[result["rung"] for result in results],
+        )
+
+
+if __name__ == "__main__":
+    main()
