@@ -14,7 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from tests.toys import DEPTH, LIMIT
-from thawline import Head, Last, Lora, TextClassifier, ThawlineError, artifact, store
+from thawline import Head, HeadFirst, Last, Lora, TextClassifier, ThawlineError, artifact, store
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Make = Callable[..., TextClassifier]
@@ -545,15 +545,19 @@ class TestRefusals:
         ("settings", "message"),
         [
             ({"strategy": "heda"}, "did you mean 'head'"),
-            ({"strategy": "last:1"}, "not built yet"),
+            ({"strategy": "gradual"}, "not built yet"),
             ({"head": "lienar"}, "did you mean 'linear'"),
             ({"pooling": "maen"}, "did you mean 'mean'"),
             ({"dtype": "float16"}, "expected a dtype, found 'float16'"),
             ({"max_length": LIMIT + 1}, f"found {LIMIT + 1}"),
-            ({"truncation_side": "top"}, "expected a truncation side, found 'top'"),
+            (
+                {"truncation_side": "top"},
+                'expected truncation_side to be right or left, found "top"',
+            ),
             ({"lr": 0.1}, "the exact fit of a linear head has no learning rate"),
-            ({"strategy": Last(2)}, "found 'last:2', which is not built yet"),
-            ({"strategy": Last(DEPTH + 1)}, f"expected k to be from 1 to {DEPTH}, .*, found 'last:5'"),
+            ({"strategy": HeadFirst(Last(2))}, r"found 'lp\+last:2', which is not built yet"),
+            ({"strategy": Last(2), "features": 1}, "a native head reads the last stage"),
+            ({"strategy": Last(DEPTH + 1)}, f"expected k to be from 1 to {DEPTH}, .*'last:5'"),
             ({"strategy": Lora(r=0)}, "expected r to be a whole number above 0, found '0'"),
             ({"strategy": Head}, "expected a strategy, as an object such as Last"),
             ({"epochs": 0}, "expected epochs to be a whole number from 1 to .*, found 0"),

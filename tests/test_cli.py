@@ -98,7 +98,8 @@ def test_the_record_has_the_names_that_scripts_rely_on(real):
     assert record["status"] == "finished"
     assert (record["strategy"], record["line"], record["head"]) == ("head", 5, "linear")
     parameters = record["parameters"]
-    assert set(parameters) == {"trainable", "frozen", "total"}
+    assert set(parameters) == {"trainable", "frozen", "total", "trained"}
+    assert parameters["trained"] == {"head": parameters["trainable"]}
     assert parameters["total"] == parameters["trainable"] + parameters["frozen"]
     seconds = record["seconds"]
     assert set(seconds) == {"tokenising", "prefix", "training", "evaluation", "total"}
@@ -138,7 +139,8 @@ def test_the_record_says_what_was_run_on_what(real, toy_backbone):
 def test_fit_makes_these_files(real):
     names = {path.name for path in real.run.iterdir()}
     assert names == {
-        *("record.json", "config.toml", "model", "before_after.png", "before_after.svg"),
+        *("record.json", "config.toml", "model", "mistakes.csv"),
+        *("before_after.png", "before_after.svg"),
     }
     assert {"config.json", "model.safetensors", "tokenizer.json", "thawline.json"} <= {
         path.name for path in (real.run / "model").iterdir()
@@ -268,7 +270,7 @@ def test_what_stands_on_the_command_line_wins_over_the_file_and_the_file_over_th
     data, toy_backbone, monkeypatch
 ):
     seen = []
-    monkeypatch.setattr("thawline.job.fit_run", lambda config, *rest: seen.append(config) or {})
+    monkeypatch.setattr("thawline.job.fit_run", lambda config, *_, **__: seen.append(config) or {})
     Path("own.toml").write_text(
         f"seed = 7\nbackbone = '{toy_backbone()}'\n[data]\ndata = '{data}'\nlimit = [9, 9]\n"
         "[training]\nepochs = 5\nbatch_size = 32\n[head]\nstandardise = false\n"
@@ -496,10 +498,13 @@ WRONG_FITS = [
         "--strategy last:9",
         "found 'last:9'; give k of at most 4",
     ),
-    ("--strategy last:1", "found 'last:1', which is not built yet; use --strategy head"),
-    ("--strategy lora:r=4,alpha=32", "which is not built yet"),
-    ("--strategy full", "'full', which is not built yet"),
-    ("--strategy gradual", "'gradual', which is not built yet"),
+    (
+        "--strategy last:1 --head mlp:4 --features 2",
+        "a head above trained blocks reads the last stage",
+    ),
+    ("--strategy lora:targets=quer", "found 'quer'; did you mean 'query'?"),
+    ("--strategy full --merge", "found --strategy full, which makes no adapters to fold in"),
+    ("--strategy gradual", "'gradual', which is not built yet; use --strategy head"),
     ("--strategy lp+full", "'lp+full', which is not built yet"),
     ("--strategy lora:rank=4", "found 'rank=4' in 'lora:rank=4'"),
     ("--strategy lora:r=0", "expected r to be a whole number above 0"),
@@ -536,7 +541,8 @@ WRONG_FITS = [
     ("--config none.toml", "expected --config as a TOML file, found no file 'none.toml'; give a"),
     ("--config a-file", "expected TOML in 'a-file', found "),
     ("--dtype bfloat", "expected a dtype, found 'bfloat'; did you mean 'bfloat16'?"),
-    ("--truncation-side up", "give --truncation-side left or right"),
+    ("--truncation-side up", "expected --truncation-side to be right or left, found "),
+    ("--resume --out full", "a run to go on with at 'full', found a folder without config.toml"),
     ("--labels neg,pos,odd", "expected 2 label names, for the labels 0, 1, found 3"),
     ("--labels neg,neg", "expected label names that differ and are not empty"),
     ("--labels neg,", "expected label names that differ and are not empty"),
@@ -641,18 +647,21 @@ def test_debug_shows_the_traceback_before_or_after_the_verb(arguments):
     assert done.err.splitlines()[-1].startswith("error: expected a run or a saved classifier")
 
 
-def test_an_interrupted_fit_exits_with_130_and_is_recorded_as_failed(fit, monkeypatch):
+def test_an_interrupted_fit_exits_with_130_and_says_how_to_resume_it(fit, monkeypatch):
     def interrupt(*anything):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("thawline.job.adapt", interrupt)
     done = fit()
     assert done.code == 130
-    assert done.err.splitlines()[-1] == "interrupted"
+    assert done.err.splitlines()[-2:] == [
+        "stopped; thawline fit --resume --out run goes on from here",
+        "interrupted",
+    ]
     assert "Traceback" not in done.err
     record = json.loads(Path("run/record.json").read_text())
-    assert record["status"] == "failed"
-    assert record["error"].startswith("KeyboardInterrupt")
+    assert record["status"] == "stopped"
+    assert "found a run that did not finish" in thawline("predict", "run", "a text").err
 
 
 def test_a_loss_that_is_not_finite_is_one_line_and_recorded_as_failed(fit):

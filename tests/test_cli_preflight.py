@@ -122,7 +122,7 @@ WRONG = {
     "no such option": (("--dta", "imdb"), "found --dta; did you mean '--data'?"),
     "a side": (
         ("--truncation-side", "middle"),
-        "a truncation side, found 'middle'; give --truncation-side left or right",
+        '--truncation-side to be right or left, found "middle"; choose from right, left',
     ),
     "too many tokens": (("--max-length", "41"), "give --max-length 40 or leave it out"),
     "no such file": (("--against", "missing.csv"), "missing.csv"),

@@ -11,6 +11,7 @@ import typer.main
 
 from thawline import TextClassifier, cli, config, options
 from thawline.config import (
+    ArtifactConfig,
     ComputeConfig,
     Config,
     DataConfig,
@@ -56,8 +57,9 @@ FIT = SHARED | {
     "label": (DataConfig, "label"),
     "limit": (DataConfig, "limit"),
     "store_limit": (ComputeConfig, "store_limit"),
+    "merge": (ArtifactConfig, "merge"),
 }
-NO_SETTING = {"small", "config_file", "overrides", "out", "as_json"}
+NO_SETTING = {"small", "config_file", "overrides", "out", "resume", "as_json"}
 """Options of `fit` that say what to do, not how."""
 
 

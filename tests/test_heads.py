@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs, enlarge_head
-from thawline.backbones import POOLINGS, load_backbone, load_native
+from thawline.backbones import POOLINGS, Stack, load_backbone, load_native
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
 from thawline.heads import (
@@ -240,7 +240,8 @@ class TestNative:
         head = NativeHead(model)
         assert not any(p.requires_grad for p in model.bert.pooler.parameters())
         assert parameters(head, trainable=True) == 2 * WIDTH + 2
-        assert count_parameters(model, DEPTH + 1)["trainable"] == 2 * WIDTH + 2
+        Stack(model.base_model).freeze(DEPTH + 1)
+        assert count_parameters(model)["trainable"] == 2 * WIDTH + 2
         head(torch.randn(3, WIDTH)).sum().backward()
         assert model.bert.pooler.dense.weight.grad is None
         assert model.classifier.weight.grad is not None
@@ -251,13 +252,15 @@ class TestNative:
         )
         with torch.device("meta"):
             model = AutoModelForSequenceClassification.from_config(layout)
-        assert count_parameters(model, line=7)["trainable"] == 2 * 384 + 2 == 770
+        Stack(model.base_model).freeze(7)
+        assert count_parameters(model)["trainable"] == 2 * 384 + 2 == 770
         assert parameters(NativeHead(model), trainable=True) == 770
 
     def test_distilbert_s_layout_trains_592130_of_its_parameters(self) -> None:
         with torch.device("meta"):
             model = AutoModelForSequenceClassification.from_config(DistilBertConfig())
-        assert count_parameters(model, line=7) == {
+        Stack(model.base_model).freeze(7)
+        assert count_parameters(model) == {
             "trainable": 592_130,
             "frozen": 66_362_880,
             "total": 66_362_880 + 592_130,
@@ -268,12 +271,14 @@ class TestNative:
         self, toy_backbone: Callable[[str], Path]
     ) -> None:
         model = load_native(load_backbone(str(toy_backbone("bert"))), n_labels=2, seed=1)
-        whole = parameters(model)
-        assert count_parameters(model, 0) == {"trainable": whole, "frozen": 0, "total": whole}
-        embeddings = parameters(model.bert.embeddings)
-        assert count_parameters(model, 1)["frozen"] == embeddings
+        whole, stack = parameters(model), Stack(model.base_model)
+        stack.freeze(0)
+        assert count_parameters(model) == {"trainable": whole, "frozen": 0, "total": whole}
+        stack.freeze(1)
+        assert count_parameters(model)["frozen"] == parameters(model.bert.embeddings)
+        stack.freeze(DEPTH)
         last = parameters(model.bert.encoder.layer[-1]) + parameters(model.bert.pooler)
-        assert count_parameters(model, DEPTH)["trainable"] == last + 2 * WIDTH + 2
+        assert count_parameters(model)["trainable"] == last + 2 * WIDTH + 2
 
     def test_the_first_weights_follow_the_seed(self, toy_backbone: Callable[[str], Path]) -> None:
         backbone = load_backbone(str(toy_backbone("bert")))

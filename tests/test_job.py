@@ -246,7 +246,7 @@ def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
 def test_all_is_checked_before_anything_is_made_or_told(data, toy_backbone):
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
     wrong = {
-        "strategy": replace(config, strategy="full"),
+        "strategy": replace(config, strategy="gradual"),
         "head": replace(config, head=HeadConfig("liner")),
         "dtype": replace(config, compute=ComputeConfig(dtype="half")),
         "epochs": replace(config, training=TrainingConfig(epochs=0)),

@@ -63,6 +63,7 @@ def test_a_native_head_trains_770_parameters(runs):
     assert runs.native.code == 0, runs.native.err
     record = runs.native.json
     assert record["parameters"]["trainable"] == 770
+    assert record["parameters"].pop("trained") == {"head": 770}
     assert record["parameters"]["total"] == 22_713_986
     assert [row["epoch"] for row in record["history"]] == [0, 1, 2, 3]
     losses = [row["train_loss"] for row in record["history"][1:]]

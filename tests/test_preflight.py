@@ -310,7 +310,7 @@ def test_what_cannot_be_read_is_said_before_the_backbone_is_loaded(config, monke
 @pytest.mark.parametrize(
     ("tokens", "words"),
     [
-        ({"truncation_side": "middle"}, "a truncation side, found 'middle'"),
+        ({"truncation_side": "middle"}, 'truncation_side to be right or left, found "middle"'),
         ({"max_length": 41}, "tokens, the limits of"),
     ],
 )

@@ -14,12 +14,14 @@ import pytest
 
 from thawline import __version__
 from thawline.config import (
+    ArtifactConfig,
     ComputeConfig,
     Config,
     DataConfig,
     ExactConfig,
     HeadConfig,
     MetricsConfig,
+    ReportConfig,
     TokensConfig,
     TrainingConfig,
 )
@@ -51,8 +53,26 @@ EVERYTHING = Config(
     compute=ComputeConfig("cpu", "float32", 512, 0.9, 64),
     head=HeadConfig("mlp:8", "last", "layers", False, 0.0),
     exact=ExactConfig((1.0, 0.0), 3, 50, 1e-4, 512, 0),
-    training=TrainingConfig(4, 8, 1e-5, 0.0, 2.5, 0.1),
+    training=TrainingConfig(
+        epochs=4,
+        batch_size=8,
+        pass_overhead=8,
+        lr=1e-5,
+        schedule="cosine",
+        warmup_share=0.1,
+        weight_decay=0.0,
+        max_grad_norm=2.5,
+        attention_dropout=0.2,
+        class_weights="balanced",
+        label_smoothing=0.3,
+        evaluate_every=7,
+        keep="loss",
+        patience=3,
+        checkpoint_every=11,
+    ),
+    artifact=ArtifactConfig(merge=True),
     metrics=MetricsConfig(0.9, 10, 5, 1),
+    report=ReportConfig(30, 4, 5, 80, 6),
 )
 
 
@@ -116,10 +136,15 @@ WRONG_FILES = [
         "did you mean 'head.dropout'?",
     ),
     (
+        "[tokens]\nmax_seq_length = 3",
+        "expected a setting that there is, found tokens.max_seq_length in 'own.toml'; "
+        "did you mean 'tokens.max_length'?",
+    ),
+    (
         "[wheels]\nsize = 3",
         "expected a setting that there is, found wheels.size in 'own.toml'; "
         "choose from backbone, strategy, seed, data, tokens, compute, head, exact, "
-        "training, metrics",
+        "training, artifact, metrics, report",
     ),
     (
         "[training]\nepochs = 3.5",
@@ -140,6 +165,21 @@ WRONG_FILES = [
         "backbone = 7",
         "expected backbone in 'own.toml' to be a text, found 7; "
         'mend it, or leave it out for "minilm"',
+    ),
+    (
+        "[training]\nkeep = 'f1'",
+        "expected training.keep in 'own.toml' to be accuracy, f1_macro or loss, found \"f1\"; "
+        "choose from accuracy, f1_macro, loss",
+    ),
+    (
+        "[training]\nschedule = 'cosin'",
+        "expected training.schedule in 'own.toml' to be linear or cosine, found \"cosin\"; "
+        "did you mean 'cosine'?",
+    ),
+    (
+        "[tokens]\ntruncation_side = 1",
+        "expected tokens.truncation_side in 'own.toml' to be right or left, found 1; "
+        'mend it, or leave it out for "right"',
     ),
     (
         "[head]\nstandardise = 1",
@@ -190,6 +230,9 @@ OUT_OF_RANGE = [
     *("training.lr=0.0", "training.lr=-1.0", "training.lr=nan", "training.lr=inf"),
     *("training.lr=1e39", "training.weight_decay=-0.1", "training.max_grad_norm=0.0"),
     *("training.warmup_share=1.0", "training.warmup_share=-0.1", "metrics.confidence=1.0"),
+    *("training.pass_overhead=-1", "training.pass_overhead=0.5", "training.attention_dropout=1.0"),
+    *("training.label_smoothing=1.0", "training.label_smoothing=-0.1"),
+    *("training.evaluate_every=0", "training.patience=0", "training.checkpoint_every=0"),
     *("metrics.confidence=95", "metrics.resamples=0", "metrics.bins=0", "metrics.seed=-1"),
 ]
 
@@ -275,6 +318,7 @@ def test_options_and_overrides_win_over_the_file_and_the_file_over_the_default()
         ("head.head=mlp:8", "head.head", "mlp:8"),
         ("head.head='mlp:8'", "head.head", "mlp:8"),
         ("head.features=4", "head.features", "4"),
+        ("training.keep=loss", "training.keep", "loss"),
         ("strategy=lora:r=4,alpha=32", "strategy", "lora:r=4,alpha=32"),
         ("data.data=true", "data.data", "true"),
         ("training={lr=0.5}", "training.lr", 0.5),
@@ -363,6 +407,18 @@ def test_half_a_character_is_one_line() -> None:
     assert refusal(None, options=(Given("data.data", "\udcff", "--data"),)).startswith(
         "expected settings in UTF-8, found Invalid JSON: lone leading surrogate"
     )
+
+
+def test_a_run_to_go_on_with_takes_the_place_of_the_defaults() -> None:
+    begun = Path("begun.toml")
+    begun.write_text(to_toml(EVERYTHING), encoding="utf-8")
+    assert resolve(begun=begun) == EVERYTHING
+    FILE.write_text("seed = 9\n[training]\nepochs = 5", encoding="utf-8")
+    config = resolve(file=FILE, overrides=["training.epochs=6"], begun=begun)
+    assert config == replace(EVERYTHING, seed=9, training=replace(EVERYTHING.training, epochs=6))
+    begun.write_text("[training]\nlrr = 1", encoding="utf-8")
+    with pytest.raises(ThawlineError, match=r"found training\.lrr in 'begun\.toml'"):
+        resolve(begun=begun)
 
 
 # -- from Python and from a record --------------------------------------------------------------

@@ -315,10 +315,17 @@ class TestTools:
 
     def test_a_grid_over_parameters_of_the_strategy(self, make: Make, named: Any) -> None:
         search = GridSearchCV(
-            make(strategy="last:1"), {"strategy__k": [1, 2]}, cv=2, error_score="raise"
+            make(strategy=Last(1), epochs=1), {"strategy__k": [1, 2]}, cv=2, error_score="raise"
         )
-        with pytest.raises(ValueError, match="found 'last:1', which is not built yet"):
-            search.fit(*named)
+        search.fit(*named)
+        assert [params["strategy__k"] for params in search.cv_results_["params"]] == [1, 2]
+        best = search.best_estimator_
+        assert best.strategy == Last(search.best_params_["strategy__k"])
+        trained = [
+            p.requires_grad for p in best.fitted_.model.base_model.encoder.layer.parameters()
+        ]
+        assert any(trained)
+        assert not all(trained)
 
     def test_cross_val_predict(self, make: Make, named: Any) -> None:
         texts, labels = named

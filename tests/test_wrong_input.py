@@ -44,8 +44,8 @@ def here(kit, tmp_path) -> Path:
     """The working folder, with a copy of the kit."""
     folder = tmp_path / "cwd"
     shutil.copytree(kit, folder, dirs_exist_ok=True)
-    record = folder / "run" / "record.json"
-    record.write_text(record.read_text().replace(str(kit), str(folder)))
+    for file in (folder / "run" / "record.json", folder / "run" / "config.toml"):
+        file.write_text(file.read_text().replace(str(kit), str(folder)))
     return folder
 
 

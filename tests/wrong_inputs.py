@@ -95,9 +95,9 @@ PREFLIGHT = [
     Wrong(
         "a side that there is not",
         "preflight --truncation-side up",
-        "a truncation side",
-        "'up'",
-        "give --truncation-side left or right",
+        "--truncation-side to be right or left",
+        '"up"',
+        "choose from right, left",
     ),
     Wrong(
         "no such file to compare with",
@@ -214,13 +214,14 @@ mend it. Nothing else is printed on standard output, and no run is left half mad
 |---|---|
 | 0 | done |
 | 2 | wrong input, or something that the system refused: one line says what |
-| 130 | stopped with Ctrl-C; a run that had begun is recorded as failed |
+| 130 | stopped with Ctrl-C; `--resume` goes on with a run that had begun |
 
 Add `--debug` to any command to see the traceback above the line. A traceback without `--debug`
 is a fault of Thawline: please report it.
 
 A run that fails once it has begun (the disk is full, the loss is not finite) keeps its folder,
-with `"status": "failed"` and the error in its `record.json`.
+with `"status": "failed"` and the error in its `record.json`. Once that is mended, `--resume` goes
+on with it.
 
 The tables below are the ones that the tests hold every line to, word for word. They were made in a
 folder with a set in `reviews/`, a backbone of four blocks and 40 positions in `bert/`, and a

@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from thawline import artifact, metrics, settings
-from thawline.adaptation import Task, adapt
+from thawline.adaptation import Task, adapt, run_prefix
 from thawline.backbones import load_backbone
 from thawline.config import (
     ROW_SEED,
@@ -31,7 +31,7 @@ from thawline.fitted import Fitted
 from thawline.inference import stored_logits, text_logits
 from thawline.inputs import read_labels, read_rows, read_seed, read_texts
 from thawline.plan import make_plan
-from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.prefix import PassReport
 from thawline.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
 
@@ -204,10 +204,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         _check_rows(*data)
         backbone = load_backbone(config.backbone, config.tokens)
         plan = make_plan(backbone, config)
-        entry = open_entry(backbone, plan.max_length, config.tokens.truncation_side, config.compute)
-        wanted = [text for part in data for text in part.texts]
-        ensure_states(entry, backbone, wanted, config.compute, PassReport(), Reporter())
-        adapted = adapt(Task(backbone, entry, plan, config, known, *data), Reporter())
+        parts = dict(zip(("train", "validation"), data, strict=True))
+        frozen = run_prefix(backbone, plan, config, parts, PassReport(), Reporter())
+        adapted = adapt(Task(backbone, plan, config, known, parts, frozen), Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)

@@ -11,6 +11,7 @@ import typer
 from thawline import __version__, console
 from thawline import options as opt
 from thawline.config import (
+    ArtifactConfig,
     ComputeConfig,
     Config,
     DataConfig,
@@ -77,19 +78,25 @@ def fit(
     device: opt.Device = ComputeConfig.device,
     dtype: opt.Dtype = ComputeConfig.dtype,
     store_limit: opt.StoreLimit = None,
+    merge: opt.Merge = ArtifactConfig.merge,
     config_file: opt.ConfigFile = None,
     overrides: opt.Overrides = None,
     out: opt.Out = None,
+    resume: opt.Resume = False,
     as_json: opt.Json = False,
 ) -> None:
     """Adapt a backbone to labelled texts. Evaluate, save and prove the classifier."""
-    config = _config(context, config_file, overrides)
+    if resume:
+        config = _resumed(context, config_file, overrides, out)
+    else:
+        config = _config(context, config_file, overrides)
     _require_data(config)
     from thawline.job import fit_run
     from thawline.progress import TerminalReporter
     from thawline.runs import default_folder
 
-    record = fit_run(config, default_folder(config) if out is None else out, TerminalReporter())
+    folder = default_folder(config) if out is None else out
+    record = fit_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
         print_json(record)
     else:
@@ -261,6 +268,20 @@ def _config(
 
     given = opt.given(context)
     return resolve(given, file=file, overrides=[] if overrides is None else overrides)
+
+
+def _resumed(
+    context: typer.Context, file: Path | None, overrides: list[str] | None, out: Path | None
+) -> Config:
+    """Return the config of the run that is to go on, or the one given where there is no run."""
+    from thawline.runs import resumed_config
+
+    if out is None:
+        raise ThawlineError(
+            "--out beside --resume", "--resume alone", "name the run with --out RUN"
+        )
+    spoken = [] if overrides is None else overrides
+    return resumed_config(out, opt.given(context), file=file, overrides=spoken)
 
 
 def _require_data(config: Config) -> None:

@@ -7,7 +7,8 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from importlib import metadata
@@ -190,6 +191,8 @@ def quieten_transformers() -> None:
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+    # peft asks each model for it; the user can do nothing about that.
+    warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     quieten_hub()
 
 
@@ -261,3 +264,39 @@ def quieten_hub() -> None:
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()
+
+
+def make_accelerator(device: str) -> Any:
+    """Return an `accelerate.Accelerator` on a device, whatever this process trained on before.
+
+    Mixed precision is left to autocast, so that two trainings of one process may differ in it.
+    """
+    from accelerate import Accelerator
+    from accelerate.state import AcceleratorState, PartialState
+
+    if PartialState().device.type != device:  # it keeps one device for a whole process
+        AcceleratorState._reset_state(reset_partial_state=True)
+    return Accelerator(cpu=device == "cpu", mixed_precision="no")
+
+
+def random_states() -> dict[str, Any]:
+    """Return the states of torch's generators as tensors of bytes, ``random.cpu`` among them."""
+    import torch
+
+    states = {"random.cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["random.cuda"] = torch.cuda.get_rng_state()
+    if torch.backends.mps.is_available():
+        states["random.mps"] = torch.mps.get_rng_state()
+    return states
+
+
+def restore_random_states(states: Mapping[str, Any]) -> None:
+    """Set torch's generators to states under the names ``cpu``, ``cuda`` and ``mps``."""
+    import torch
+
+    torch.set_rng_state(states["cpu"])
+    if "cuda" in states:
+        torch.cuda.set_rng_state(states["cuda"])
+    if "mps" in states:
+        torch.mps.set_rng_state(states["mps"])

@@ -9,7 +9,7 @@ beside it says how. This module imports nothing heavy, so that ``--help`` is qui
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -57,14 +57,14 @@ class TokensConfig:
     """How a text becomes token ids."""
 
     max_length: int | None = None  # tokens; None: 512, or the model's limit where that is lower
-    truncation_side: str = "right"  # the side that is cut off
+    truncation_side: Literal["right", "left"] = "right"  # the side that is cut off
     add_prefix_space: bool | None = None  # before the first word; None: as the tokenizer has it
     do_lower_case: bool | None = None  # None: as the tokenizer has it
     strip_accents: bool | None = None  # None: as the tokenizer has it
 
 
-LEARNING_RATES = {"head": 1e-3}
-"""Each strategy's own learning rate; one shared rate would make some look broken."""
+LEARNING_RATES = {"head": 3e-3, "last": 2e-3, "lora": 2e-3, "full": 2e-4}
+"""Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
 
 EPOCHS = 3
 """Epochs where a head has no exact fit and none were named."""
@@ -134,10 +134,26 @@ class TrainingConfig:
 
     epochs: Count | None = None  # None: the exact fit where the head has one, else the strategy's
     batch_size: Count = 16  # texts in a step
+    pass_overhead: Annotated[int, Ge(0), Le(1_000_000)] = 256  # of a forward pass, in tokens
     lr: Rate | None = None  # None: the strategy's own
-    weight_decay: Penalty = 0.01
-    max_grad_norm: Rate = 1.0
+    schedule: Literal["linear", "cosine"] = "linear"  # how the rate falls to 0
     warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.0  # of all steps
+    weight_decay: Penalty = 0.01  # of matrices; biases and norms have none
+    max_grad_norm: Rate = 1.0
+    attention_dropout: Annotated[float, Ge(0), Lt(1)] | None = 0.0  # None: the model's own
+    class_weights: Literal["none", "balanced"] = "none"  # balanced: rarer classes count for more
+    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
+    evaluate_every: Count | None = None  # steps; None: an epoch
+    keep: Literal["accuracy", "f1_macro", "loss"] = "accuracy"  # by what, on validation
+    patience: Count | None = None  # evaluations in a row without a better one; None: all epochs
+    checkpoint_every: Count = 100  # steps
+
+
+@dataclass(frozen=True)
+class ArtifactConfig:
+    """The saved classifier."""
+
+    merge: bool = False  # adapters into the backbone's weights, which gives a plain model
 
 
 @dataclass(frozen=True)
@@ -168,6 +184,17 @@ class PreflightConfig:
 
 
 @dataclass(frozen=True)
+class ReportConfig:
+    """What is shown of a fit beside its scores."""
+
+    mistakes: Count = 20  # the most confident ones; the terminal shows …
+    shown_mistakes: Count = 5  # … the first of them, in one line each
+    samples: Count = 3  # test texts that the classifier reads before training and after
+    characters: Count = 160  # of a text, on the terminal and in the record
+    classes: Count = 12  # that the terminal lists; of more, those with the lowest F1
+
+
+@dataclass(frozen=True)
 class Config:
     """A whole `fit`, resolved; it is saved with the run."""
 
@@ -180,7 +207,9 @@ class Config:
     head: HeadConfig = field(default_factory=HeadConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    artifact: ArtifactConfig = field(default_factory=ArtifactConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
+    report: ReportConfig = field(default_factory=ReportConfig)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dicts of JSON values (tuples become lists there)."""

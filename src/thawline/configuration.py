@@ -29,7 +29,9 @@ class ThawlineConfig(PreTrainedConfig):
         stages: tuple[int, ...] = (),
         **common: Any,
     ) -> None:
-        self.backbone = {} if backbone is None else backbone
+        self.backbone = {} if backbone is None else dict(backbone)
+        # Where it was read from, a path of this machine, is nobody else's concern.
+        self.backbone.pop("_name_or_path", None)
         self.head = head
         self.head_dropout = head_dropout
         self.pooling = pooling

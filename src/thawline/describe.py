@@ -13,6 +13,7 @@ from thawline.configuration import ThawlineConfig
 from thawline.data.labels import check_names
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
+from thawline.lora import thaw
 from thawline.modeling import ThawlineForSequenceClassification
 from thawline.plan import Plan, make_plan
 
@@ -39,20 +40,18 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     blueprint = _blueprint(backbone, plan, n_labels)
+    thaw(blueprint, plan.strategy, backbone)
     # Not the backbone's own: some families' native classifiers leave a pretrained pooler out.
     stack = Stack(blueprint.base_model)
     stages = [
         {
             "stage": stage,
             "name": "embeddings" if stage == 0 else f"block {stage}",
-            "parameters": sum(
-                parameter.numel()
-                for module in stack.modules_of(stage)
-                for parameter in module.parameters()
-            ),
-            "frozen": stage < plan.line,
+            "parameters": counted["total"],
+            "trainable": counted["trainable"],
         }
         for stage in range(stack.depth + 1)
+        for counted in [count_parameters(*stack.modules_of(stage))]
     ]
     return {
         "backbone": backbone.name,
@@ -67,7 +66,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         if len(plan.candidates) > 1
         else list(plan.candidates[0]),
         "stages": stages,
-        "parameters": count_parameters(blueprint, plan.line),
+        "parameters": count_parameters(blueprint),
     }
 
 

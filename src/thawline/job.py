@@ -2,63 +2,104 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from thawline import artifact, compat, metrics, settings
-from thawline.adaptation import Adapted, Task, adapt
+from thawline import artifact, compat, settings
+from thawline.adaptation import Adapted, Task, adapt, run_prefix
 from thawline.backbones import Backbone, load_backbone
+from thawline.checkpoints import CheckpointFolder
 from thawline.config import ComputeConfig, Config, DataConfig, MetricsConfig, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
-from thawline.inference import head_logits, stored_logits
+from thawline.evaluation import Evaluation, evaluate, score
+from thawline.inference import stored_logits
 from thawline.lengths import Tokenization
 from thawline.plan import Plan, make_plan
-from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.prefix import PassReport
 from thawline.preflight import survey
 from thawline.progress import Reporter
-from thawline.report.plots import draw_before_after, draw_history
-from thawline.runs import RECORD, Run, check_folder, read_record
-from thawline.store import Entry
+from thawline.report.before_after import draw_before_after
+from thawline.report.history import draw_history
+from thawline.report.mistakes import write_mistakes
+from thawline.report.tables import kept_line
+from thawline.runs import (
+    RECORD,
+    Run,
+    check_folder,
+    is_run,
+    read_record,
+    read_whole_record,
+)
+
+CHECKPOINTS = "checkpoints"
+"""Their folder within a run's, while it is not finished."""
 
 PROOF_TEXTS = 16
 """Texts that the fresh process classifies to prove the artifact."""
 
 
-def fit_run(config: Config, folder: Path, reporter: Reporter) -> dict[str, Any]:
+def fit_run(
+    config: Config, folder: Path, reporter: Reporter, *, resume: bool = False
+) -> dict[str, Any]:
     """Read, adapt, evaluate, save, prove; return the record, which is on disk as well.
 
     Everything that can be checked is checked before the folder is made.
+
+    Args:
+        config: the settings.
+        folder: of the run.
+        reporter: told of progress.
+        resume: whether to go on with the run that may be there. It ends at the very same weights
+            as a run that was not stopped, on the same machine and with the same versions.
 
     Raises:
         ThawlineError: the input cannot work, or the artifact could not be proven; in the second
             case the record says that the run failed.
     """
     start = time.perf_counter()
-    check_folder(folder)
+    begun = read_whole_record(folder) if resume and is_run(folder) else None
+    if begun is None:
+        check_folder(folder)
+    elif begun.get("status") == "finished":
+        reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
+        return begun
     dataset = load(config.data)
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
-    entry = open_entry(backbone, plan.max_length, config.tokens.truncation_side, config.compute)
     looked_at = _look_at(dataset, backbone, plan, config)
-    task = Task(backbone, entry, plan, config, dataset.labels, dataset.train, dataset.validation)
     for note in (*dataset.notes, *looked_at["findings"]):
         reporter.note(note)
-    run = Run(folder, config)
+    _check_same_rows(begun, dataset, folder)
+    run = Run(folder, config, resume=resume)
     run.record |= _describe(dataset, plan) | {"preflight": looked_at}
     try:
-        run.record |= _fit(task, dataset, run.folder, reporter)
+        run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
         run.finish("finished")
+    except KeyboardInterrupt:
+        run.finish("stopped")
+        out = shlex.quote(str(folder))
+        reporter.note(f"stopped; thawline fit --resume --out {out} goes on from here")
+        raise
     except BaseException as error:
         run.finish("failed", error=f"{type(error).__name__}: {error}")
         raise
     return run.record
+
+
+def _check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:
+    """Raise ThawlineError where a run is to go on with other rows than it was begun with."""
+    known = None if begun is None else begun.get("data", {}).get("sha256")
+    if known not in (None, dataset.digest):
+        raise ThawlineError(
+            f"the rows that the run in '{folder}' was begun with",
+            f"other rows in {dataset.name}",
+            "choose another --out, which starts a new run",
+        )
 
 
 def _look_at(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> dict[str, Any]:
@@ -69,59 +110,66 @@ def _look_at(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -
 
 
 def _describe(dataset: Dataset, plan: Plan) -> dict[str, Any]:
-    parts = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
     return {
         "strategy": str(plan.strategy),
         "line": plan.line,
         "head": str(plan.head),
         "pooling": plan.pooling,
         "max_length": plan.max_length,
+        "epochs": plan.epochs,
+        "lr": plan.lr,
         "labels": dataset.labels.to_dict(),
         "data": {
             "name": dataset.name,
             "sha256": dataset.digest,
             "protocol": dataset.protocol,
-            "rows": {name: part.rows.tolist() for name, part in parts.items()},
+            "rows": {name: part.rows.tolist() for name, part in dataset.parts.items()},
         },
     }
 
 
-def _fit(task: Task, dataset: Dataset, folder: Path, reporter: Reporter) -> dict[str, Any]:
-    backbone, entry, plan, compute = task.backbone, task.entry, task.plan, task.config.compute
-    report = PassReport()
-    parts = (dataset.train, dataset.validation, dataset.test)
-    every_text = [text for part in parts for text in part.texts]
-    ensure_states(entry, backbone, every_text, compute, report, reporter)
+def _fit(
+    config: Config,
+    dataset: Dataset,
+    backbone: Backbone,
+    plan: Plan,
+    folder: Path,
+    reporter: Reporter,
+) -> dict[str, Any]:
+    report, parts = PassReport(), dataset.parts
+    frozen = run_prefix(backbone, plan, config, parts, report, reporter)
+    task = Task(backbone, plan, config, dataset.labels, parts, frozen)
+    checkpoints = CheckpointFolder(folder / CHECKPOINTS)
 
-    with artifact.Prover(compute.device) as prover:
-        adapted = adapt(task, reporter)
+    with artifact.Prover(config.compute.device) as prover:
+        adapted = adapt(task, reporter, checkpoints)
         evaluated = time.perf_counter()
-        scores = _evaluate(task, adapted, dataset.test)
+        found = evaluate(task, adapted)
         evaluation = time.perf_counter() - evaluated
 
+        shutil.rmtree(folder / artifact.FOLDER, ignore_errors=True)  # of a run that was stopped
         saved, texts = folder / artifact.FOLDER, dataset.test.texts[:PROOF_TEXTS]
-        artifact.save(adapted.fitted, saved)
+        fitted = adapted.fitted.merged() if config.artifact.merge else adapted.fitted
+        artifact.save(fitted, saved)
         reporter.note("proving the saved classifier in a fresh process")
-        proof = {"texts": len(texts), "difference": prover.prove(adapted.fitted, saved, texts)}
+        proof = {"texts": len(texts), "difference": prover.prove(fitted, saved, texts)}
 
+    checkpoints.clear()
     title = f"{dataset.name}: {plan.strategy} on {backbone.name}"
     with compat.system_errors(folder):
-        plots = draw_before_after(scores["baseline"], scores["test"], folder, title=title)
-        if adapted.history:
-            plots += draw_history(adapted.history, folder, title=title)
+        plots = _draw(found, adapted, folder, title)
+        write_mistakes(found.mistakes, folder, pairs=adapted.fitted.reading.pairs)
     return {
         "features": list(adapted.fitted.reading.stages),
-        "parameters": adapted.parameters,
         "seconds": {
             **report.seconds,
             "training": adapted.seconds,
             "evaluation": evaluation,
         },
-        # Pooled states have no padding: every position that a head trains on is real.
-        "density": {"prefix": report.density, "training": 1.0},
-        "prefix": _describe_pass(report, entry, compat.pick_device(compute.device)),
-        "store": {"entry": entry.key.digest(), "sha256": entry.digest(every_text)},
-        **scores,
+        "density": {"prefix": report.density, "training": adapted.density},
+        "prefix": _describe_pass(report, config.compute),
+        "store": frozen.described(parts),
+        **found.record,
         "history": adapted.history,
         "choice": adapted.choice,
         "proof": proof,
@@ -131,38 +179,28 @@ def _fit(task: Task, dataset: Dataset, folder: Path, reporter: Reporter) -> dict
     }
 
 
-def _evaluate(task: Task, adapted: Adapted, test: LabelledTexts) -> dict[str, Any]:
-    """Score the untrained head on test, and the classifier on validation and test."""
-    head, stages = adapted.fitted.head_module(), adapted.fitted.reading.stages
-
-    def score(logits: NDArray[np.float32], part: LabelledTexts) -> dict[str, Any]:
-        return _score(logits, part, len(task.labels), task.config.metrics)
-
-    return {
-        "baseline": score(adapted.untrained.logits(task, test), test),
-        "validation": score(
-            head_logits(head, task.features(task.validation, stages)), task.validation
-        ),
-        "test": score(head_logits(head, task.features(test, stages)), test),
-    }
+def _draw(found: Evaluation, adapted: Adapted, folder: Path, title: str) -> list[Path]:
+    """Draw the scores before and after and, where there were epochs, their history."""
+    record = found.record
+    plots = draw_before_after(record["baseline"], record["test"], folder, title=title)
+    if adapted.history:
+        kept = kept_line(record["kept"])
+        plots += draw_history(adapted.history, folder, title=title, subtitle=kept)
+    return plots
 
 
-def _score(
-    logits: NDArray[np.float32], part: LabelledTexts, n_classes: int, config: MetricsConfig
-) -> dict[str, Any]:
-    return metrics.evaluate(logits, part.labels, n_classes=n_classes, **asdict(config))
-
-
-def _describe_pass(report: PassReport, entry: Entry, device: str) -> dict[str, Any]:
+def _describe_pass(report: PassReport, compute: ComputeConfig) -> dict[str, Any]:
     """Say what the pass computed, and the share of this machine's matrix rate that it reached."""
+    device = compat.pick_device(compute.device)
+    dtype = compat.pick_dtype(compute.dtype, device)
     seconds = report.seconds["prefix"]
     rate = report.flops / seconds if report.texts else None
-    known = compat.matmul_rates().get(entry.key.dtype) if device == "cpu" else None
+    known = compat.matmul_rates().get(dtype) if device == "cpu" else None
     return {
         "texts": report.texts,
         "tokens": report.tokens,
         "device": device,
-        "dtype": entry.key.dtype,
+        "dtype": dtype,
         "texts_per_second": report.texts / seconds if report.texts else None,
         "flops_per_second": rate,
         "matrix_rate": known,
@@ -197,7 +235,7 @@ def evaluate_run(
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
     report = PassReport()
     logits = stored_logits(fitted, part.texts, compute, report, reporter)
-    scores = _score(logits, part, len(fitted.labels), scoring)
+    scores = score(logits, part, len(fitted.labels), scoring)
     return {
         "split": split,
         "source": part.source,

@@ -11,7 +11,7 @@ from dataclasses import is_dataclass
 from functools import cache
 from itertools import takewhile
 from types import NoneType, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
@@ -35,7 +35,10 @@ def hints() -> dict[str, Any]:
 
 def is_text(key: str) -> bool:
     """Return whether there is a setting of this key that takes a text."""
-    return key in hints() and _required(hints()[key]) is str
+    if key not in hints():
+        return False
+    hint = _required(hints()[key])
+    return hint is str or _is_choice(hint)
 
 
 def as_plain(value: Any) -> Any:
@@ -64,12 +67,17 @@ def explain(problem: Mapping[str, Any], values: Any, written: Mapping[str, str])
     return ThawlineError(expected, _shown(problem["input"]), f"write {first} = … for one in it")
 
 
+_ELSEWHERE = {"learning_rate": "lr", "num_train_epochs": "epochs", "max_seq_length": "max_length"}
+"""What other libraries call a setting."""
+
+
 def _unknown(key: str, written: Mapping[str, str]) -> ThawlineError:
     # An unknown table is named by the first setting in it, whose name is the better hint.
     key = next((full for full in written if full.startswith(f"{key}.")), key)
     known = list(hints())
     table, _, name = key.rpartition(".")
-    same_name = [setting for setting in known if setting.rpartition(".")[2] == name]
+    own_name = _ELSEWHERE.get(name, name)
+    same_name = [setting for setting in known if setting.rpartition(".")[2] == own_name]
     near = f"did you mean '{same_name[0]}'?" if same_name else did_you_mean(key, known)
     if not near.startswith("did you mean"):
         beside = [setting for setting in known if setting.rpartition(".")[0] == table]
@@ -86,6 +94,8 @@ def _misfit(key: str, name: str, value: Any) -> ThawlineError:
         mend = "write it as a list, in square brackets with commas between"
     elif isinstance(value, str) and _reads_as_number(value) and _parts(hint)[0] in (int, float):
         mend = "take the quotation marks away"
+    elif isinstance(value, str) and _is_choice(hint):
+        mend = did_you_mean(value, get_args(hint))
     return ThawlineError(f"{name} to be {_described(hint)}", _shown(value), mend)
 
 
@@ -137,8 +147,15 @@ def _is_list(hint: Any) -> bool:
     return get_origin(_parts(hint)[0]) is tuple
 
 
+def _is_choice(hint: Any) -> bool:
+    return get_origin(hint) is Literal
+
+
 def _described(hint: Any) -> str:
     """Say what an annotation allows: ``a number above 0 and at most 1,000,000``."""
+    if _is_choice(hint):
+        *others, last = get_args(hint)
+        return f"{', '.join(others)} or {last}"
     kind, limits = _parts(hint)
     if not _is_list(hint):
         return f"{_NAMES[kind][0]} {_range(limits)}".rstrip()

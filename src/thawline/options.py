@@ -36,6 +36,7 @@ SETTINGS = {
     "device": "compute.device",
     "dtype": "compute.dtype",
     "store_limit": "compute.store_limit",
+    "merge": "artifact.merge",
 }
 """The setting of `Config` that each option gives a value to, as the verbs name the option."""
 
@@ -168,7 +169,7 @@ StrategyText = Annotated[
     typer.Option(
         "--strategy",
         metavar="STRATEGY",
-        help="head; known but not built yet: last:k, lora:r=4,alpha=32, full, gradual, lp+full.",
+        help="head, last:k, lora:r=4,alpha=32 or full; not built yet: gradual, lp+full.",
     ),
 ]
 HeadText = Annotated[
@@ -258,12 +259,22 @@ StoreLimit = Annotated[
         help="The most that the store may hold, 20GB for one; without, a quarter of its disk.",
     ),
 ]
+Merge = Annotated[
+    bool,
+    typer.Option(
+        "--merge", help="Fold LoRA's adapters into the weights: a plain model, without peft."
+    ),
+]
 PredictDtype = Annotated[
     str, typer.Option("--dtype", metavar="DTYPE", help="float32, bfloat16 or auto.")
 ]
 Out = Annotated[
     Path | None,
     typer.Option(metavar="RUN", help="The run's folder; without, a new one below runs/."),
+]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on with the run in --out; start it where there is none."),
 ]
 Json = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")

@@ -40,7 +40,11 @@ class Given:
 
 
 def resolve(
-    options: Sequence[Given] = (), *, file: Path | None = None, overrides: Sequence[str] = ()
+    options: Sequence[Given] = (),
+    *,
+    file: Path | None = None,
+    overrides: Sequence[str] = (),
+    begun: Path | None = None,
 ) -> Config:
     """Return the config that options, overrides and a file make together.
 
@@ -51,17 +55,20 @@ def resolve(
         options: those that really stand on the command line.
         file: TOML; its keys are those of `Config`, and what it leaves out has its default.
         overrides: ``key=value`` each, the value in TOML, or a text as it stands.
+        begun: the TOML of a run to go on with, which takes the place of the defaults.
 
     Raises:
-        ThawlineError: the file cannot be read, a key is unknown or given twice, or a value does
+        ThawlineError: a file cannot be read, a key is unknown or given twice, or a value does
             not fit its setting.
     """
     given = [*options, *(one for override in overrides for one in _read_override(override))]
     _check_given_once(given)
-    values, written = {}, {}
-    if file is not None:
-        values = dict(_leaves(_read_file(file)))
-        written = {key: f"{key} in '{file}'" for key in values}
+    values: dict[str, Any] = {}
+    written: dict[str, str] = {}
+    for path in filter(None, (begun, file)):
+        read = dict(leaves(_read_file(path)))
+        values |= read
+        written |= {key: f"{key} in '{path}'" for key in read}
     values |= {one.key: one.value for one in given}
     written |= {one.key: one.written for one in given}
     config = build(_nested(values), written)
@@ -118,7 +125,7 @@ def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
     if isinstance(recorded, Mapping):
         recorded = {table: recorded[table] for table in tables if table in recorded}
     written = {"": f"the config in '{place}'"}
-    written |= {key: f"{key} in '{place}'" for key, _ in _leaves(recorded)}
+    written |= {key: f"{key} in '{place}'" for key, _ in leaves(recorded)}
     versions = record.get("versions")
     maker = versions.get("thawline", "another") if isinstance(versions, Mapping) else "another"
     mend = f"this is Thawline {__version__}: use version {maker}, which made the run"
@@ -127,9 +134,9 @@ def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
 
 def to_toml(config: Config) -> str:
     """Return a whole config as the TOML that `resolve` reads; what is None is left out."""
-    leaves = {key: value for key, value in _leaves(config.to_dict()) if value is not None}
+    given = {key: value for key, value in leaves(config.to_dict()) if value is not None}
     head = f"# A whole fit of Thawline {__version__}; thawline fit --config FILE makes it again."
-    return f"{head}\n\n{tomli_w.dumps(_nested(leaves))}"
+    return f"{head}\n\n{tomli_w.dumps(_nested(given))}"
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -160,7 +167,7 @@ def _read_override(text: str) -> Iterator[Given]:
         value = raw
     if is_text(key) and not isinstance(value, str):
         value = raw  # the stage 4 of --set head.features=4 is a text
-    for full_key, leaf in _leaves({key: value}):
+    for full_key, leaf in leaves({key: value}):
         yield Given(full_key, leaf, f"--set {full_key}")
 
 
@@ -175,11 +182,11 @@ def _check_given_once(given: Sequence[Given]) -> None:
             raise ThawlineError(expected, "both", "leave one of them out")
 
 
-def _leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the dotted key and the value of each setting in nested tables."""
     for key, value in values.items() if isinstance(values, Mapping) else ():
         if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

@@ -72,11 +72,16 @@ class Dataset:
     protocol: dict[str, Any]
     notes: tuple[str, ...]
 
+    @property
+    def parts(self) -> dict[str, LabelledTexts]:
+        """The three splits by name."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}
+
     @cached_property
     def digest(self) -> str:
         """SHA-256 over the texts and the label ids of all three splits, in hexadecimal."""
         digest = hashlib.sha256()
-        for split in (self.train, self.validation, self.test):
+        for split in self.parts.values():
             digest.update(f"{len(split)}\n".encode())
             for text, label in zip(split.texts, split.labels, strict=True):
                 parts = [part.encode() for part in ((text,) if isinstance(text, str) else text)]
