@@ -105,3 +105,24 @@ def toy_reviews() -> Callable[..., tuple[list[str], list[int]]]:
         return texts, labels
 
     return make
+
+
+@pytest.fixture(scope="session")
+def distilbert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Save DistilBERT's layout at full size; the weights, zeros in bf16, are no published ones."""
+    import shutil
+
+    import torch
+    from transformers import DistilBertConfig, DistilBertModel
+
+    folder = tmp_path_factory.mktemp("distilbert") / "distilbert"
+    with torch.device("meta"):
+        model = DistilBertModel(DistilBertConfig()).to(torch.bfloat16)
+    model = model.to_empty(device="cpu")
+    with torch.no_grad():
+        for tensor in (*model.parameters(), *model.buffers()):
+            tensor.zero_()
+    model.save_pretrained(folder)
+    toy_tokenizer().save_pretrained(folder)
+    yield folder
+    shutil.rmtree(folder)

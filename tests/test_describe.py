@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, toy_tokenizer
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH
 from thawline.backbones import load_backbone
 from thawline.config import Config, HeadConfig
 from thawline.describe import describe
@@ -81,25 +79,8 @@ def test_wrong_settings_are_refused(toy_backbone):
         describe(Config(backbone=str(toy_backbone()), strategy="gradual"), n_labels=2)
 
 
-def test_distilbert_has_the_published_size_and_its_native_head_trains(tmp_path):
-    """Its layout at full size; the weights, zeros in bf16, are those of no published model."""
-    import torch
-    from transformers import DistilBertConfig, DistilBertModel
-
-    folder = tmp_path / "distilbert"
-    with torch.device("meta"):
-        model = DistilBertModel(DistilBertConfig()).to(torch.bfloat16)
-    model = model.to_empty(device="cpu")
-    with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
-            tensor.zero_()
-    model.save_pretrained(folder)
-    toy_tokenizer().save_pretrained(folder)
-    del model
-    try:
-        described = describe(config(folder, "native"), n_labels=2)
-    finally:
-        shutil.rmtree(folder)
+def test_distilbert_has_the_published_size_and_its_native_head_trains(distilbert):
+    described = describe(config(distilbert, "native"), n_labels=2)
     assert sum(stage["parameters"] for stage in described["stages"]) == DISTILBERT
     assert described["parameters"] == {
         "trainable": DISTILBERT_NATIVE_HEAD,

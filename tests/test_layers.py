@@ -48,7 +48,7 @@ ROOMS = [
     *("plan", "preflight"),
     *("fitted", "inference"),
     *("objectives", "training", "checkpoints", "suffix"),
-    *("adaptation.frozen", "adaptation.task", "adaptation.pooled", "adaptation.thawed"),
+    *("adaptation.states", "adaptation.task", "adaptation.pooled", "adaptation.thawed"),
     "adaptation",
     "evaluation",
     "runs",

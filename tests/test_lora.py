@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
 from tests.command_line import thawline
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, WORDS, as_inputs, toy_tokenizer
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, WORDS, as_inputs
 from thawline import TextClassifier
 from thawline.adaptation import Frozen, Task
 from thawline.adaptation.thawed import make_classifier
@@ -315,24 +314,6 @@ COUNTS = {
     "last:2": HEAD + 2 * BLOCK,
     "full": HEAD + BACKBONE,
 }
-
-
-@pytest.fixture(scope="module")
-def distilbert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Save DistilBERT's layout at full size; the weights, zeros in bf16, are no published ones."""
-    from transformers import DistilBertConfig, DistilBertModel
-
-    folder = tmp_path_factory.mktemp("distilbert") / "distilbert"
-    with torch.device("meta"):
-        model = DistilBertModel(DistilBertConfig()).to(torch.bfloat16)
-    model = model.to_empty(device="cpu")
-    with torch.no_grad():
-        for tensor in (*model.parameters(), *model.buffers()):
-            tensor.zero_()
-    model.save_pretrained(folder)
-    toy_tokenizer().save_pretrained(folder)
-    yield folder
-    shutil.rmtree(folder)
 
 
 class TestDistilBert:

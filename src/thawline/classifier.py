@@ -18,6 +18,7 @@ from thawline.adaptation import Task, adapt, run_prefix
 from thawline.backbones import load_backbone
 from thawline.config import (
     ROW_SEED,
+    SHARED_NAMES,
     ComputeConfig,
     Config,
     DataConfig,
@@ -41,24 +42,7 @@ _NOT_FITTED = (
 )
 
 
-_SETTINGS = {
-    "backbone": "backbone",
-    "strategy": "strategy",
-    "head": "head.head",
-    "pooling": "head.pooling",
-    "features": "head.features",
-    "standardise": "head.standardise",
-    "max_length": "tokens.max_length",
-    "truncation_side": "tokens.truncation_side",
-    "epochs": "training.epochs",
-    "batch_size": "training.batch_size",
-    "lr": "training.lr",
-    "dtype": "compute.dtype",
-    "device": "compute.device",
-    "validation_share": "data.validation_share",
-    "labels": "data.labels",
-    "random_state": "seed",
-}
+_SETTINGS = SHARED_NAMES | {"validation_share": "data.validation_share", "random_state": "seed"}
 """Where the value of each parameter goes in a `Config`."""
 
 

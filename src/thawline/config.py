@@ -214,3 +214,22 @@ class Config:
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dicts of JSON values (tuples become lists there)."""
         return asdict(self)
+
+
+SHARED_NAMES = {
+    "labels": "data.labels",
+    "backbone": "backbone",
+    "strategy": "strategy",
+    "head": "head.head",
+    "pooling": "head.pooling",
+    "features": "head.features",
+    "standardise": "head.standardise",
+    "max_length": "tokens.max_length",
+    "truncation_side": "tokens.truncation_side",
+    "epochs": "training.epochs",
+    "batch_size": "training.batch_size",
+    "lr": "training.lr",
+    "device": "compute.device",
+    "dtype": "compute.dtype",
+}
+"""The setting behind each name that `fit` and `TextClassifier` have in common."""

@@ -15,6 +15,7 @@ from torch import Tensor, from_numpy
 
 from thawline.heads import Standardisation
 from thawline.store import Features
+from thawline.token_states import States
 from thawline.tokens import (
     Inputs,
     TokenizedTexts,
@@ -88,13 +89,6 @@ class PooledExamples:
     def take(self, positions: Positions) -> Tensor:
         """Return standardised features, ``(texts, width)``."""
         return self.scale(self.features.take(from_numpy(positions)))
-
-
-class States(Protocol):
-    """Token states at the thaw line, stored or computed again each time."""
-
-    def take(self, positions: Positions) -> Tensor:
-        """Return ``(texts, tokens, hidden)``, zero where padded."""
 
 
 class TokenBatch(NamedTuple):

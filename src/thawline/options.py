@@ -8,33 +8,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thawline.config import DEFAULT_MAX_LENGTH, EPOCHS, SMALL_RUN
+from thawline.config import DEFAULT_MAX_LENGTH, EPOCHS, SHARED_NAMES, SMALL_RUN
 from thawline.errors import ThawlineError
 
 if TYPE_CHECKING:
     from thawline.settings import Given
 
-SETTINGS = {
+SETTINGS = SHARED_NAMES | {
     "data": "data.data",
     "text": "data.text",
     "label": "data.label",
-    "labels": "data.labels",
     "small": "data.limit",
     "limit": "data.limit",
-    "backbone": "backbone",
-    "strategy": "strategy",
-    "head": "head.head",
-    "pooling": "head.pooling",
-    "features": "head.features",
-    "standardise": "head.standardise",
-    "max_length": "tokens.max_length",
-    "truncation_side": "tokens.truncation_side",
-    "epochs": "training.epochs",
-    "batch_size": "training.batch_size",
-    "lr": "training.lr",
     "seed": "seed",
-    "device": "compute.device",
-    "dtype": "compute.dtype",
     "store_limit": "compute.store_limit",
     "merge": "artifact.merge",
 }

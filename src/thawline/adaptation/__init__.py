@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from thawline.adaptation.frozen import Frozen, run_prefix
 from thawline.adaptation.pooled import adapt_head
+from thawline.adaptation.states import Frozen, run_prefix
 from thawline.adaptation.task import Adapted, Logits, Task
 from thawline.adaptation.thawed import adapt_suffix
 from thawline.progress import Reporter

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from thawline.adaptation.frozen import Frozen
+from thawline.adaptation.states import Frozen
 from thawline.backbones import Backbone
 from thawline.config import Config
 from thawline.configuration import ThawlineConfig
