@@ -24,7 +24,7 @@ from thawline.backbones import Stack, attention, load_backbone
 from thawline.compat import bound_kernel_cache, matmul_rates
 from thawline.config import ComputeConfig, Config, DataConfig
 from thawline.data import load
-from thawline.frozen import matmul_flops, pooled_states, run_batches
+from thawline.prefix.frozen import matmul_flops, pooled_states, run_batches
 from thawline.tokens import TokenizedTexts, plan_batches, tokenize
 
 Batches = list[NDArray[np.int64]]

@@ -27,7 +27,7 @@ from thawline.backbones import load_backbone
 from thawline.config import Config, DataConfig, TokensConfig, TrainingConfig
 from thawline.data import load
 from thawline.plan import make_plan
-from thawline.prefix import PassReport
+from thawline.prefix.passes import PassReport
 from thawline.progress import Reporter
 
 Row = dict[str, Any]

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from thawline.config import ComputeConfig, TrainingConfig
-from thawline.examples import PooledExamples, Positions
-from thawline.heads import HeadSpec, Standardisation, build_head
-from thawline.objectives import Classification, Labelled
+from thawline.models.heads import HeadSpec, Standardisation, build_head
+from thawline.prefix.examples import PooledExamples, Positions
 from thawline.progress import Reporter
 from thawline.store import Features
-from thawline.training import Checkpoints, train
+from thawline.training.loop import Checkpoints, train
+from thawline.training.objectives import Classification, Labelled
 
 HIDDEN = 6
 

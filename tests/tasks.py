@@ -13,7 +13,7 @@ from thawline.backbones import load_backbone
 from thawline.config import ComputeConfig, Config, HeadConfig, TrainingConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.plan import make_plan
-from thawline.prefix import PassReport
+from thawline.prefix.passes import PassReport
 from thawline.progress import Reporter
 
 LABELS = Labels(("neg", "pos"), (0, 1))

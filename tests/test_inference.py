@@ -20,7 +20,7 @@ from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
 from thawline.inference import head_logits, prediction_records, stored_logits, text_logits
 from thawline.metrics import probabilities
-from thawline.prefix import PassReport, open_entry
+from thawline.prefix.passes import PassReport, open_entry
 from thawline.progress import Reporter
 from thawline.store import Features
 

@@ -76,7 +76,7 @@ def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
     from thawline import artifact
     from thawline.config import ComputeConfig
     from thawline.inference import stored_logits, text_logits
-    from thawline.prefix import PassReport
+    from thawline.prefix.passes import PassReport
     from thawline.progress import Reporter
 
     fitted = artifact.load(runs.root / "exact")

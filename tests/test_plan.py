@@ -24,7 +24,7 @@ from thawline.config import (
     TrainingConfig,
 )
 from thawline.errors import ThawlineError
-from thawline.heads import HeadSpec
+from thawline.models.heads import HeadSpec
 from thawline.plan import Plan, make_plan
 from thawline.strategies import Head
 

@@ -46,8 +46,8 @@ def nth(name, action, then=None):
     return wrapper
 
 if place != "nowhere":
-    import thawline.checkpoints as checkpoints
-    from thawline.training import Training
+    import thawline.training.checkpoints as checkpoints
+    from thawline.training.loop import Training
     if place in ("step", "ctrl-c"):
         Training.update = nth("update", Training.update, die)
     elif place == "rename":

@@ -49,15 +49,15 @@ def __getattr__(name: str) -> Any:
 
 @wrapt.when_imported("transformers.models.auto.configuration_auto")
 def _register_config(module: Any) -> None:
-    from thawline.configuration import ThawlineConfig
+    from thawline.models.configuration import ThawlineConfig
 
     module.AutoConfig.register(ThawlineConfig.model_type, ThawlineConfig, exist_ok=True)
 
 
 @wrapt.when_imported("transformers.models.auto.modeling_auto")
 def _register_model(module: Any) -> None:
-    from thawline.configuration import ThawlineConfig
-    from thawline.modeling import ThawlineForSequenceClassification
+    from thawline.models.configuration import ThawlineConfig
+    from thawline.models.modeling import ThawlineForSequenceClassification
 
     module.AutoModelForSequenceClassification.register(
         ThawlineConfig, ThawlineForSequenceClassification, exist_ok=True

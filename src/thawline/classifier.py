@@ -32,7 +32,7 @@ from thawline.fitted import Fitted
 from thawline.inference import stored_logits, text_logits
 from thawline.inputs import read_labels, read_rows, read_seed, read_texts
 from thawline.plan import make_plan
-from thawline.prefix import PassReport
+from thawline.prefix.passes import PassReport
 from thawline.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
 

@@ -9,12 +9,12 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from thawline.backbones import Backbone, Stack, load_backbone
 from thawline.config import Config
-from thawline.configuration import ThawlineConfig
 from thawline.data.labels import check_names
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
-from thawline.lora import thaw
-from thawline.modeling import ThawlineForSequenceClassification
+from thawline.models.configuration import ThawlineConfig
+from thawline.models.lora import thaw
+from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.plan import Plan, make_plan
 
 

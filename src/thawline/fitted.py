@@ -10,8 +10,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from thawline.backbones import Backbone, Stack
 from thawline.data import Labels
-from thawline.heads import HeadSpec, NativeHead
-from thawline.lora import Adapter
+from thawline.models.heads import HeadSpec, NativeHead
+from thawline.models.lora import Adapter
 from thawline.strategies import parse_strategy
 
 

@@ -13,10 +13,10 @@ from torch import nn
 from thawline.compat import pick_device, pick_dtype
 from thawline.config import ComputeConfig
 from thawline.data import Text
-from thawline.examples import Examples, PooledExamples
 from thawline.fitted import Fitted
-from thawline.heads import Standardisation
-from thawline.prefix import PassReport, ensure_states, open_entry
+from thawline.models.heads import Standardisation
+from thawline.prefix.examples import Examples, PooledExamples
+from thawline.prefix.passes import PassReport, ensure_states, open_entry
 from thawline.progress import Reporter
 from thawline.store import Features
 from thawline.tokens import plan_batches, tokenize

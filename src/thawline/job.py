@@ -11,7 +11,6 @@ from typing import Any
 from thawline import artifact, compat, settings
 from thawline.adaptation import Adapted, Task, adapt, run_prefix
 from thawline.backbones import Backbone, load_backbone
-from thawline.checkpoints import CheckpointFolder
 from thawline.config import ComputeConfig, Config, DataConfig, MetricsConfig, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
@@ -19,7 +18,7 @@ from thawline.evaluation import Evaluation, evaluate, score
 from thawline.inference import stored_logits
 from thawline.lengths import Tokenization
 from thawline.plan import Plan, make_plan
-from thawline.prefix import PassReport
+from thawline.prefix.passes import PassReport
 from thawline.preflight import survey
 from thawline.progress import Reporter
 from thawline.report.before_after import draw_before_after
@@ -34,6 +33,7 @@ from thawline.runs import (
     read_record,
     read_whole_record,
 )
+from thawline.training.checkpoints import CheckpointFolder
 
 CHECKPOINTS = "checkpoints"
 """Their folder within a run's, while it is not finished."""

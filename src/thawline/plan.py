@@ -10,8 +10,8 @@ from thawline.backbones import POOLINGS, Backbone
 from thawline.compat import pick_device, pick_dtype
 from thawline.config import EPOCHS, LEARNING_RATES, Config
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.heads import HeadSpec, parse_head
-from thawline.lora import target_paths
+from thawline.models.heads import HeadSpec, parse_head
+from thawline.models.lora import target_paths
 from thawline.strategies import Strategy, parse_strategy, require_built
 
 

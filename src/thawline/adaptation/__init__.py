@@ -7,7 +7,7 @@ from thawline.adaptation.states import Frozen, run_prefix
 from thawline.adaptation.task import Adapted, Logits, Task
 from thawline.adaptation.thawed import adapt_suffix
 from thawline.progress import Reporter
-from thawline.training import Checkpoints
+from thawline.training.loop import Checkpoints
 
 __all__ = ["Adapted", "Frozen", "Logits", "Task", "adapt", "run_prefix"]
 

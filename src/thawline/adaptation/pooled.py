@@ -12,14 +12,14 @@ from torch import nn
 
 from thawline.adaptation.task import Adapted, Logits, Task
 from thawline.backbones import load_native
-from thawline.exact import fit_exactly
-from thawline.examples import PooledExamples
 from thawline.fitted import Fitted, count_parameters, label_maps
-from thawline.heads import NativeHead, Standardisation, build_head
 from thawline.inference import head_logits
+from thawline.models.heads import NativeHead, Standardisation, build_head
+from thawline.prefix.examples import PooledExamples
 from thawline.progress import Reporter
 from thawline.store import Features
-from thawline.training import Checkpoints, Row
+from thawline.training.exact import fit_exactly
+from thawline.training.loop import Checkpoints, Row
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ import numpy as np
 from thawline.backbones import Backbone
 from thawline.config import Config
 from thawline.data import LabelledTexts
-from thawline.examples import TokenExamples
 from thawline.plan import Plan
-from thawline.prefix import PassReport, ensure_states, open_entry, tokenize_for
+from thawline.prefix.examples import TokenExamples
+from thawline.prefix.passes import PassReport, ensure_states, open_entry, tokenize_for
+from thawline.prefix.token_states import token_states
 from thawline.progress import Reporter
 from thawline.store import Entry
-from thawline.token_states import token_states
 from thawline.tokens import tokenize
 
 

@@ -15,16 +15,16 @@ from transformers import PreTrainedModel
 from thawline.adaptation.states import Frozen
 from thawline.backbones import Backbone
 from thawline.config import Config
-from thawline.configuration import ThawlineConfig
 from thawline.data import LabelledTexts, Labels
-from thawline.examples import Examples
 from thawline.fitted import Fitted, Reading, label_maps
-from thawline.lora import Adapter
-from thawline.modeling import ThawlineForSequenceClassification
-from thawline.objectives import Classification, Labelled
+from thawline.models.configuration import ThawlineConfig
+from thawline.models.lora import Adapter
+from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.plan import Plan
+from thawline.prefix.examples import Examples
 from thawline.progress import Reporter
-from thawline.training import Checkpoints, Row, train
+from thawline.training.loop import Checkpoints, Row, train
+from thawline.training.objectives import Classification, Labelled
 
 Logits = Callable[[str], NDArray[np.float32]]
 """From the name of a part to its logits, ``(texts, labels)``."""

@@ -16,12 +16,12 @@ from thawline.adaptation.task import Adapted, Task
 from thawline.backbones import copy_base, load_native
 from thawline.compat import pick_device, pick_dtype
 from thawline.fitted import count_parameters, label_maps
-from thawline.heads import build_head
 from thawline.inference import example_logits
-from thawline.lora import Adapter, thaw
+from thawline.models.heads import build_head
+from thawline.models.lora import Adapter, thaw
 from thawline.progress import Reporter
-from thawline.suffix import Suffix
-from thawline.training import Checkpoints
+from thawline.training.loop import Checkpoints
+from thawline.training.suffix import Suffix
 
 
 def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:

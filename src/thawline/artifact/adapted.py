@@ -14,13 +14,13 @@ from transformers import PreTrainedModel
 
 from thawline.artifact.settings import SETTINGS, AdapterSettings, Settings
 from thawline.backbones import Backbone, Stack, load_backbone, load_native
-from thawline.configuration import ThawlineConfig
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted, head_weights, label_maps
-from thawline.heads import build_head
-from thawline.lora import Adapter, base_digest, load_adapters
-from thawline.modeling import ThawlineForSequenceClassification
-from thawline.weights import read_weights, write_weights
+from thawline.models.configuration import ThawlineConfig
+from thawline.models.heads import build_head
+from thawline.models.lora import Adapter, base_digest, load_adapters
+from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.models.weights import read_weights, write_weights
 
 ADAPTER = "adapter"
 HEAD = "head.safetensors"

@@ -10,7 +10,7 @@ from typing import Any, Self
 from thawline.data import Labels
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted, Reading
-from thawline.heads import HeadSpec, parse_head
+from thawline.models.heads import HeadSpec, parse_head
 
 FORMAT = 1
 SETTINGS = "thawline.json"

@@ -1,0 +1,179 @@
+"""Low-rank adapters above the thaw line, by peft, on the backbone alone: the head is ours.
+
+Hu et al., 2021, arXiv 2106.09685. The whole backbone is adapted by its own module names, so an
+adapter that is trained above the line loads into the whole model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from peft import (
+    LoraConfig,
+    PeftModel,
+    get_peft_model,
+    get_peft_model_state_dict,
+    set_peft_model_state_dict,
+)
+from torch import nn
+from transformers import PreTrainedModel
+
+from thawline.backbones import Backbone, Stack
+from thawline.errors import ThawlineError, did_you_mean
+from thawline.models.weights import read_weights, weights_digest
+from thawline.strategies import Lora, Strategy
+
+WEIGHTS = "adapter_model.safetensors"
+"""peft's name for the file."""
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """Adapters within a backbone, and which backbone they belong to.
+
+    Attributes:
+        peft: peft's view of the adapted backbone.
+        base: the backbone's name.
+    """
+
+    peft: PeftModel
+    base: str
+
+    def base_digest(self) -> str:
+        """Return the `base_digest` of the backbone below them."""
+        return base_digest(self.peft.get_base_model())
+
+    def save(self, folder: Path) -> None:
+        """Write the adapters as peft does; plain peft loads them onto the base model."""
+        # The vocabulary never changes here, and "auto" would ask the hub whether it did.
+        self.peft.save_pretrained(str(folder), save_embedding_layers=False)
+        # An empty form, but for the path on this machine that the base was read from.
+        (folder / "README.md").unlink()
+
+    def merge(self) -> None:
+        """Fold the adapters into the backbone's weights, in place."""
+        self.peft.merge_and_unload()
+
+
+def thaw(model: PreTrainedModel, strategy: Strategy, backbone: Backbone) -> Adapter | None:
+    """Freeze a whole classifier but for its head and what its strategy trains.
+
+    Args:
+        model: made from the backbone.
+        strategy: says where the line is and whether adapters train above it.
+        backbone: what the model was made from.
+
+    Returns:
+        The adapters that the backbone got; None where its own weights train.
+
+    Raises:
+        ThawlineError: as `add_adapters`.
+    """
+    stack = Stack(model.base_model)
+    if strategy.adapters is None:
+        stack.freeze(strategy.line(stack.depth))
+        return None
+    stack.freeze(stack.depth + 1)
+    return add_adapters(stack, strategy.adapters, backbone.name)
+
+
+def base_digest(base: nn.Module) -> str:
+    """Return a SHA-256 over a backbone's weights, the same with adapters in it and without.
+
+    BERT's pooler reads the states, so it is left out: where a native head needs it, it is saved
+    with the head.
+    """
+    return weights_digest(
+        {
+            name.replace(".base_layer.", "."): tensor
+            for name, tensor in base.state_dict().items()
+            if ".lora_" not in name and not name.startswith("pooler.")
+        }
+    )
+
+
+def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
+    """Put adapters into the blocks ``from`` … L of a backbone, and freeze all else in it.
+
+    At first they add nothing: one factor of each is drawn from torch's random state, the other
+    is 0.
+
+    Args:
+        stack: its model gets the adapters within it.
+        lora: rank, alpha, dropout, targets and the first block.
+        base: the backbone's name, for whoever reads the adapters' config.
+
+    Raises:
+        ThawlineError: a target that is no linear layer of these blocks.
+    """
+    config = LoraConfig(
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=target_paths(stack, lora),
+    )
+    return _adapt(stack, config, base)
+
+
+def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
+    """Put the adapters that `Adapter.save` wrote into a backbone like theirs.
+
+    Args:
+        stack: its model gets the adapters within it.
+        folder: theirs.
+        base: the backbone's name.
+
+    Raises:
+        ValueError: peft's config is missing or does not fit the backbone, or the weights do not
+            fit the config.
+        OSError: the weights are missing.
+        SafetensorError: they are damaged.
+    """
+    adapter = _adapt(stack, LoraConfig.from_pretrained(str(folder)), base)
+    wanted = get_peft_model_state_dict(adapter.peft, save_embedding_layers=False)
+    set_peft_model_state_dict(adapter.peft, read_weights(folder / WEIGHTS, wanted))
+    return adapter
+
+
+def _adapt(stack: Stack, config: LoraConfig, base: str) -> Adapter:
+    # peft writes down where the base was read from, which may be a path of this machine, and
+    # warns where another name stands there already. The name belongs there, afterwards.
+    config.base_model_name_or_path = None
+    adapted = get_peft_model(stack.model, config, autocast_adapter_dtype=False)
+    assert isinstance(adapted, PeftModel)
+    config.base_model_name_or_path = base
+    return Adapter(adapted, base)
+
+
+def target_paths(stack: Stack, lora: Lora) -> list[str]:
+    """Return the full names of the linear layers that get an adapter.
+
+    Raises:
+        ThawlineError: as `add_adapters`.
+    """
+    wanted = [stack.family.query] if lora.targets is None else lora.targets.split("+")
+    paths: list[str] = []
+    for target in wanted:
+        found = [
+            f"{stack.family.blocks}.{index}.{path}"
+            for index in range(lora.from_ - 1, stack.depth)
+            for path in _linear_paths(stack.blocks[index])
+            if f".{path}".endswith(f".{target}")
+        ]
+        if not found:
+            every = _linear_paths(stack.blocks[-1])
+            known = dict.fromkeys(path.rpartition(".")[2] for path in every)
+            raise ThawlineError(
+                f"a linear layer in the blocks ({', '.join(known)})",
+                f"'{target}'",
+                did_you_mean(target, known),
+            )
+        paths += found
+    return list(dict.fromkeys(paths))
+
+
+def _linear_paths(block: nn.Module) -> list[str]:
+    """Return the names within a block of its linear layers, adapted or not."""
+    paths = [path for path, module in block.named_modules() if isinstance(module, nn.Linear)]
+    return [path.removesuffix(".base_layer") for path in paths if ".lora_" not in path]

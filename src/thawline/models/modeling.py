@@ -1,0 +1,87 @@
+"""A backbone, a pooling and a head of ours as one transformers model.
+
+It is saved under its own ``model_type``, so that transformers without Thawline refuses it instead
+of loading it with a random head. `import thawline` registers it with the Auto classes.
+
+A hook loads this module in the middle of whichever import first brings the Auto classes in, be it
+one of Thawline's own rooms: so those are imported here only when they are used.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from thawline.models.configuration import ThawlineConfig
+
+
+class ThawlineForSequenceClassification(PreTrainedModel):
+    """A backbone with a linear or MLP head on the pooled states of some stages."""
+
+    config_class = ThawlineConfig
+    base_model_prefix = "backbone"
+
+    def __init__(self, config: ThawlineConfig) -> None:
+        from thawline.models.heads import build_head, parse_head
+
+        super().__init__(config)
+        backbone_config = AutoConfig.for_model(**config.backbone)
+        self.backbone = AutoModel.from_config(backbone_config)
+        width = backbone_config.hidden_size * len(config.stages)
+        self.head = build_head(
+            parse_head(config.head), width, config.num_labels, config.head_dropout
+        )
+        self.post_init()
+
+    @classmethod
+    def assemble(
+        cls, config: ThawlineConfig, backbone: PreTrainedModel, head: nn.Sequential
+    ) -> Any:
+        """Return a model of these very parts, in evaluation mode."""
+        with torch.device("meta"):
+            model = cls(config)
+        model.backbone, model.head = backbone, head
+        return model.eval()
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        token_type_ids: Tensor | None = None,
+        labels: Tensor | None = None,
+        **ignored: Any,
+    ) -> SequenceClassifierOutput:
+        """Classify token ids.
+
+        Args:
+            input_ids: ``(batch, tokens)``, padded on the right.
+            attention_mask: ``(batch, tokens)``; None: no padding.
+            token_type_ids: ``(batch, tokens)``, 1 in the second text of a pair; None: no pairs.
+            labels: ``(batch,)`` ids; given, the mean cross-entropy is returned as ``loss``.
+            ignored: what a pipeline may add.
+
+        Returns:
+            An output with ``logits``, ``(batch, labels)``.
+        """
+        from thawline.backbones import Stack, pool
+
+        pooled: dict[int, Tensor] = {}
+
+        def keep(stage: int, states: Tensor) -> None:
+            if stage in self.config.stages:
+                pooled[stage] = pool(states, attention_mask, self.config.pooling)
+
+        stack = Stack(self.backbone)
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if stack.family.token_types:
+            inputs["token_type_ids"] = token_type_ids
+        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+        stack.stage_states(given, keep)
+        logits = self.head(torch.cat([pooled[stage] for stage in self.config.stages], dim=1))
+        loss = None if labels is None else cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)

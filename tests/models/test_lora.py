@@ -1,0 +1,353 @@
+"""Low-rank adapters: nothing at first, in the right blocks, and told exactly; plain peft agrees."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from peft import PeftModel
+from torch import Tensor
+from transformers import AutoModel, PreTrainedModel
+
+from tests.command_line import thawline
+from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, WORDS, as_inputs
+from thawline import TextClassifier
+from thawline.adaptation import Frozen, Task
+from thawline.adaptation.thawed import make_classifier
+from thawline.backbones import Backbone, copy_base, load_backbone, load_native
+from thawline.config import Config, HeadConfig
+from thawline.data import Labels
+from thawline.describe import describe
+from thawline.errors import ThawlineError
+from thawline.fitted import count_parameters
+from thawline.models.heads import build_head
+from thawline.models.lora import Adapter, add_adapters, base_digest, load_adapters, thaw
+from thawline.plan import make_plan
+from thawline.strategies import Lora, parse_strategy
+
+Backbones = Callable[[str], Path]
+Reviews = Callable[..., tuple[list[str], list[int]]]
+LABELS = Labels(("neg", "pos"), (0, 1))
+
+
+def task_of(folder: Path, strategy: str, head: str, seed: int = 3) -> Task:
+    config = Config(str(folder), strategy, seed, head=HeadConfig(head=head))
+    backbone = load_backbone(str(folder))
+    return Task(backbone, make_plan(backbone, config), config, LABELS, {}, Frozen(None, {}))
+
+
+def some_texts() -> dict[str, Tensor]:
+    ids = torch.randint(4, len(WORDS), (3, LIMIT), generator=torch.Generator().manual_seed(1))
+    mask = torch.ones_like(ids)
+    mask[1, 9:] = 0
+    return as_inputs(ids * mask, mask)
+
+
+@torch.inference_mode()
+def logits(model: PreTrainedModel) -> Tensor:
+    return model.eval()(**some_texts()).logits
+
+
+def adapted(backbone: Backbone, written: str) -> Adapter:
+    lora = parse_strategy(written)
+    assert isinstance(lora, Lora)
+    return add_adapters(backbone.stack, lora, "its name")
+
+
+def names_of(adapter: Adapter) -> set[str]:
+    """The adapted layers, under their names in the base model."""
+    names = (name for name, _ in adapter.peft.get_base_model().named_parameters())
+    return {name.partition(".lora_A")[0] for name in names if ".lora_A" in name}
+
+
+class TestStepZero:
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_with_a_native_head_it_is_the_untrained_classifier(
+        self, toy_backbone: Backbones, family: str
+    ) -> None:
+        task = task_of(toy_backbone(family), "lora:r=4", "native")
+        model, adapter = make_classifier(task)
+        assert adapter is not None
+        assert names_of(adapter)
+        plain = load_native(task.backbone, 2, task.config.seed)
+        assert torch.equal(logits(model), logits(plain))
+        assert logits(model).std(0).min() > 0
+
+    @pytest.mark.parametrize("head", ["linear", "mlp:8"])
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_with_a_head_of_ours_too(self, toy_backbone: Backbones, family: str, head: str) -> None:
+        task = task_of(toy_backbone(family), "lora:from=2,targets=" + all_targets(family), head)
+        model, adapter = make_classifier(task)
+        assert adapter is not None
+        torch.manual_seed(task.config.seed)
+        fresh = build_head(task.plan.head, WIDTH, 2, task.config.head.dropout)
+        plain = task.with_own_head(copy_base(task.backbone), fresh, (DEPTH,))
+        assert torch.equal(logits(model), logits(plain))
+
+    def test_an_adapter_that_has_learnt_makes_a_difference(self, toy_backbone: Backbones) -> None:
+        model, adapter = make_classifier(
+            task_of(toy_backbone("bert"), "lora:targets=value", "linear")
+        )
+        before = logits(model)
+        fill(adapter)
+        assert (logits(model) - before).abs().max() > 1e-3
+
+
+def all_targets(family: str) -> str:
+    named = {
+        "bert": "query+key+value+dense",
+        "roberta": "query+value",
+        "distilbert": "q_lin+k_lin+v_lin+out_lin+lin1+lin2",
+        "modernbert": "Wqkv+Wo+Wi",
+        "qwen3": "q_proj+k_proj+v_proj+o_proj+gate_proj+up_proj+down_proj",
+        "llama": "q_proj+v_proj",
+    }
+    return named[family]
+
+
+def fill(adapter: Adapter | None) -> None:
+    """Give the factors that are 0 at first other values, as training does."""
+    assert adapter is not None
+    random = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for name, parameter in adapter.peft.named_parameters():
+            if ".lora_B" in name:
+                parameter.copy_(torch.randn(parameter.shape, generator=random) * 0.1)
+
+
+class TestTargets:
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_by_default_the_query_projection_of_every_block(
+        self, toy_backbone: Backbones, family: str
+    ) -> None:
+        backbone = load_backbone(str(toy_backbone(family)))
+        names = names_of(adapted(backbone, "lora"))
+        query, blocks = backbone.stack.family.query, backbone.stack.family.blocks
+        assert {name.rpartition(".")[2] for name in names} == {query}
+        assert {name.removeprefix(f"{blocks}.")[0] for name in names} == set("0123")
+        assert len(names) == DEPTH
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_blocks_count_from_1_and_are_named_as_in_the_whole_model(
+        self, toy_backbone: Backbones, family: str
+    ) -> None:
+        backbone = load_backbone(str(toy_backbone(family)))
+        names = names_of(adapted(backbone, "lora:from=3"))
+        blocks = backbone.stack.family.blocks
+        assert sorted(name.removeprefix(f"{blocks}.")[0] for name in names) == ["2", "3"]
+
+    def test_several_are_joined_by_a_plus(self, toy_backbone: Backbones) -> None:
+        backbone = load_backbone(str(toy_backbone("bert")))
+        names = names_of(adapted(backbone, "lora:targets=query+value,from=4"))
+        attention = "encoder.layer.3.attention.self"
+        assert names == {f"{attention}.query", f"{attention}.value"}
+
+    def test_a_longer_name_tells_two_of_a_name_apart(self, toy_backbone: Backbones) -> None:
+        backbone = load_backbone(str(toy_backbone("bert")))
+        names = names_of(adapted(backbone, "lora:targets=intermediate.dense,from=4"))
+        assert names == {"encoder.layer.3.intermediate.dense"}
+
+    @pytest.mark.parametrize(
+        ("family", "target", "said"),
+        [
+            (
+                "bert",
+                "qurey",
+                "expected a linear layer in the blocks (query, key, value, dense), "
+                "found 'qurey'; did you mean 'query'?",
+            ),
+            (
+                "distilbert",
+                "qlin",
+                "expected a linear layer in the blocks (q_lin, k_lin, v_lin, out_lin, lin1, lin2), "
+                "found 'qlin'; did you mean 'q_lin'?",
+            ),
+            (
+                "modernbert",
+                "everything",
+                "expected a linear layer in the blocks (Wqkv, Wo, Wi), "
+                "found 'everything'; choose from Wqkv, Wo, Wi",
+            ),
+        ],
+    )
+    def test_a_wrong_name_is_told_with_those_there_are(
+        self, toy_backbone: Backbones, family: str, target: str, said: str
+    ) -> None:
+        backbone = load_backbone(str(toy_backbone(family)))
+        with pytest.raises(ThawlineError) as caught:
+            adapted(backbone, f"lora:targets={target}")
+        assert str(caught.value) == said
+
+    def test_one_wrong_name_of_two_is_told(self, toy_backbone: Backbones) -> None:
+        done = thawline(
+            "info", "--backbone", toy_backbone("bert"), "--strategy", "lora:targets=query+vale"
+        )
+        assert done.code == 2
+        assert "found 'vale'; did you mean 'value'?" in done.err
+
+    def test_rank_alpha_and_dropout_reach_peft(self, toy_backbone: Backbones) -> None:
+        backbone = load_backbone(str(toy_backbone("bert")))
+        config = adapted(backbone, "lora:r=3,alpha=12,dropout=0.2").peft.peft_config["default"]
+        assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 12, 0.2)
+        assert config.base_model_name_or_path == "its name"
+
+
+class TestThaw:
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_adapters_and_head_train_and_nothing_else(
+        self, toy_backbone: Backbones, family: str
+    ) -> None:
+        model, _ = make_classifier(task_of(toy_backbone(family), "lora:from=3", "native"))
+        base = f"{model.base_model_prefix}."
+        trains = {name for name, p in model.named_parameters() if p.requires_grad}
+        of_the_base = {name for name in trains if name.startswith(base)}
+        heads = {name for name, _ in model.named_parameters() if not name.startswith(base)}
+        assert of_the_base
+        assert all(".lora_A." in name or ".lora_B." in name for name in of_the_base)
+        assert trains - of_the_base == heads
+
+    def test_without_adapters_blocks_train_and_there_are_none_to_save(
+        self, toy_backbone: Backbones
+    ) -> None:
+        backbone = load_backbone(str(toy_backbone("bert")))
+        assert thaw(load_native(backbone, 2, 0), parse_strategy("last:1"), backbone) is None
+
+
+class TestDigest:
+    def test_adapters_do_not_change_it_and_any_weight_does(self, toy_backbone: Backbones) -> None:
+        backbone = load_backbone(str(toy_backbone("bert")))
+        plain = base_digest(backbone.stack.model)
+        adapter = adapted(backbone, "lora")
+        fill(adapter)
+        assert adapter.base_digest() == plain
+        with torch.no_grad():
+            next(backbone.stack.blocks[0].parameters()).view(-1)[0] += 1e-3
+        assert adapter.base_digest() != plain
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_it_is_the_same_below_a_native_head(self, toy_backbone: Backbones, family: str) -> None:
+        backbone = load_backbone(str(toy_backbone(family)))
+        native = load_native(backbone, 2, 0).base_model
+        assert base_digest(native) == base_digest(backbone.stack.model)
+
+
+class TestFiles:
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_what_was_trained_above_the_line_is_what_plain_peft_loads(
+        self, toy_backbone: Backbones, toy_reviews: Reviews, tmp_path: Path, family: str
+    ) -> None:
+        strategy = "lora:from=3,r=2,targets=" + all_targets(family)
+        classifier = TextClassifier(
+            toy_backbone(family), strategy, lr=1e-2, epochs=2, dtype="float32"
+        )
+        fitted = classifier.fit(*toy_reviews(24)).fitted_
+        assert fitted.adapter is not None
+        fitted.adapter.save(tmp_path / "adapter")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+            plain = AutoModel.from_pretrained(toy_backbone(family)).eval()
+            before = states(plain)
+            loaded = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()
+        ours = states(fitted.model.base_model)
+        torch.testing.assert_close(states(loaded), ours, rtol=0, atol=1e-6)
+        assert (ours - before).abs().max() > 1e-3
+
+    def test_they_are_peft_s_own_and_name_the_base_as_the_user_did(
+        self, toy_backbone: Backbones, tmp_path: Path
+    ) -> None:
+        backbone = load_backbone(str(toy_backbone("bert")))
+        adapter = adapted(backbone, "lora:from=3")
+        adapter.save(tmp_path / "adapter")
+        files = {path.name for path in (tmp_path / "adapter").iterdir()}
+        assert files == {"adapter_config.json", "adapter_model.safetensors"}
+        written = (tmp_path / "adapter" / "adapter_config.json").read_text(encoding="utf-8")
+        assert '"base_model_name_or_path": "its name"' in written
+        assert str(toy_backbone("bert")) not in written
+
+    def test_they_load_back_into_a_backbone(self, toy_backbone: Backbones, tmp_path: Path) -> None:
+        folder = str(toy_backbone("qwen3"))
+        adapter = adapted(load_backbone(folder), "lora:r=3,alpha=12,targets=q_proj+v_proj,from=2")
+        fill(adapter)
+        adapter.save(tmp_path / "adapter")
+        fresh = load_backbone(folder)
+        loaded = load_adapters(fresh.stack, tmp_path / "adapter", "its name")
+        assert torch.equal(states(loaded.peft), states(adapter.peft))
+        assert loaded.base_digest() == adapter.base_digest()
+        assert not any(p.requires_grad for p in loaded.peft.parameters())
+
+    @pytest.mark.parametrize("family", FAMILIES)
+    def test_merged_weights_give_the_same_logits(
+        self, toy_backbone: Backbones, family: str
+    ) -> None:
+        task = task_of(toy_backbone(family), "lora:targets=" + all_targets(family), "native")
+        model, adapter = make_classifier(task)
+        before = logits(model)
+        fill(adapter)
+        live, names = logits(model), set(load_native(task.backbone, 2, 0).state_dict())
+        assert not torch.allclose(live, before, rtol=0, atol=1e-4)
+        assert adapter is not None
+        adapter.merge()
+        torch.testing.assert_close(logits(model), live, rtol=0, atol=1e-5)
+        assert set(model.state_dict()) == names
+
+
+@torch.inference_mode()
+def states(model: Any) -> Tensor:
+    found = model.eval()(**some_texts())[0]
+    return found * some_texts()["attention_mask"][:, :, None]
+
+
+BACKBONE, HEAD, BLOCK = 66_362_880, 592_130, 7_087_872
+"""DistilBERT's parameters, those of its native head for two labels, and those of one block."""
+
+COUNTS = {
+    "head": HEAD,
+    "lora:r=4": 628_994,
+    "lora:r=4,targets=q_lin": 628_994,
+    "lora:r=4,from=6": HEAD + 2 * 4 * 768,
+    "last:1": HEAD + BLOCK,
+    "last:2": HEAD + 2 * BLOCK,
+    "full": HEAD + BACKBONE,
+}
+
+
+class TestDistilBert:
+    @pytest.mark.parametrize("strategy", COUNTS)
+    def test_each_strategy_tells_its_parameters(self, distilbert: Path, strategy: str) -> None:
+        config = Config(str(distilbert), strategy, head=HeadConfig(head="native"))
+        parameters = describe(config, n_labels=2)["parameters"]
+        within = COUNTS[strategy] - HEAD if strategy.startswith("lora") else 0
+        total = BACKBONE + HEAD + within
+        trainable = COUNTS[strategy]
+        assert parameters == {
+            "trainable": trainable,
+            "frozen": total - trainable,
+            "total": total,
+        }
+
+    def test_the_command_line_tells_them_too(self, distilbert: Path) -> None:
+        told = ["info", "--backbone", distilbert, "--head", "native", "--json"]
+        described = thawline(*told, "--strategy", "lora:r=4,from=4").json
+        assert described["parameters"] == {
+            "trainable": HEAD + 3 * 2 * 4 * 768,
+            "frozen": BACKBONE,
+            "total": BACKBONE + HEAD + 3 * 2 * 4 * 768,
+        }
+        assert described["line"] == 4
+        trainable = [stage["trainable"] for stage in described["stages"]]
+        assert trainable == [0, 0, 0, 0, *[2 * 4 * 768] * 3]
+
+
+def test_what_is_told_is_what_a_fit_counts(toy_backbone: Backbones, toy_reviews: Reviews) -> None:
+    written = "lora:r=3,from=2"
+    config = Config(str(toy_backbone("bert")), written, head=HeadConfig(head="native"))
+    told = describe(config, n_labels=2)["parameters"]
+    classifier = TextClassifier(toy_backbone("bert"), written, head="native", epochs=1)
+    assert classifier.fit(*toy_reviews(24)).parameters_ == told
+    assert count_parameters(classifier.fitted_.model) == told
+    assert told["trainable"] == 2 * WIDTH + 2 + 3 * (2 * 3 * WIDTH)

@@ -1,0 +1,226 @@
+"""Checkpoints: from each of them a training goes on bit for bit, whatever happened to the disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from tests.loops import Scripted, objective, run
+from thawline.config import TrainingConfig
+from thawline.training.checkpoints import CheckpointFolder
+from thawline.training.loop import Training
+
+FOLDER = Path("checkpoints")
+SETTINGS: dict[str, Any] = {"evaluate_every": 3, "warmup_share": 0.2, "schedule": "cosine"}
+
+
+class Stopped(Exception):
+    """In place of whatever ends a process."""
+
+
+def make(seed: int = 0, lr: float = 0.05, **settings: Any) -> Training:
+    """A training of a head with dropout: 5 steps an epoch, 3 epochs."""
+    task = objective(dropout=0.3, seed=seed, **settings)
+    given = TrainingConfig(**{"batch_size": 8} | SETTINGS | settings)
+    return Training(task, given, epochs=3, lr=lr, device="cpu")
+
+
+def advance(training: Training, steps: int) -> None:
+    """Take some steps, with evaluations where `train` has them."""
+    if not training.history:
+        training.evaluate()
+    for _, step in zip(range(steps), training.steps(), strict=False):
+        training.update(step)
+        if training.is_at(3):
+            training.evaluate()
+
+
+def names() -> list[str]:
+    return sorted(path.name for path in FOLDER.iterdir())
+
+
+def same(one: Training, other: Training) -> bool:
+    (tensors, values), (others, other_values) = one.state(), other.state()
+    return (
+        tensors.keys() == others.keys()
+        and all(torch.equal(tensor, others[name]) for name, tensor in tensors.items())
+        and untimed(values) == untimed(other_values)
+    )
+
+
+def untimed(values: dict[str, Any]) -> dict[str, Any]:
+    history = [{**row, "seconds": None} for row in values["history"]]
+    return json.loads(json.dumps({**values, "history": history, "since": values["since"][:2]}))
+
+
+class TestState:
+    @pytest.mark.parametrize("steps", [0, 1, 4, 5, 7, 15])
+    def test_what_is_read_is_what_was_written(self, steps: int) -> None:
+        training, other = make(), make(seed=9, lr=0.5)
+        advance(training, steps)
+        CheckpointFolder(FOLDER).save(training)
+        state = torch.get_rng_state()
+        torch.manual_seed(77)
+        CheckpointFolder(FOLDER).restore(other)
+        assert torch.equal(torch.get_rng_state(), state)
+        assert same(training, other)
+        assert other.state()[1]["history"] == training.history  # the seconds too
+
+    def test_it_goes_on_bit_for_bit(self) -> None:
+        training, other = make(), make()
+        advance(training, 7)
+        CheckpointFolder(FOLDER).save(training)
+        advance(training, 8)
+        state = torch.get_rng_state()
+        torch.manual_seed(77)
+        CheckpointFolder(FOLDER).restore(other)
+        assert other.done == 7
+        advance(other, 8)
+        assert other.done == training.done == 15
+        assert torch.equal(torch.get_rng_state(), state)
+        assert same(training, other)
+
+    def test_it_is_safetensors_and_json(self) -> None:
+        training = make()
+        advance(training, 5)
+        CheckpointFolder(FOLDER).save(training)
+        (name,) = names()
+        assert name.startswith("000000005-")
+        assert name.endswith(".safetensors")
+        with safe_open(FOLDER / name, "pt") as file:
+            values = json.loads(file.metadata()["thawline"])
+            kinds = {key.partition(".")[0] for key in file.keys()}  # noqa: SIM118
+        assert kinds == {"learnt", "best", "optimizer", "random"}
+        assert values["done"] == 5
+        assert [row["step"] for row in values["history"]] == [0, 3, 5]
+
+
+class TestFiles:
+    def test_the_last_two_are_kept(self) -> None:
+        folder, training = CheckpointFolder(FOLDER), make()
+        for _ in range(4):
+            advance(training, 2)
+            folder.save(training)
+        assert [name.partition("-")[0] for name in names()] == ["000000006", "000000008"]
+
+    def test_half_a_file_of_a_process_that_died_is_no_checkpoint_and_goes(self) -> None:
+        folder, training, other = CheckpointFolder(FOLDER), make(), make()
+        advance(training, 2)
+        folder.save(training)
+        (FOLDER / "000000004-0123456789abcdef.tmp").write_bytes(b"half")
+        folder.restore(other)
+        assert other.done == 2
+        folder.save(other)
+        assert len(names()) == 1
+
+    @pytest.mark.parametrize("harm", ["cut", "one bit", "emptied", "renamed"])
+    def test_a_damaged_newest_falls_back_to_the_one_before(self, harm: str) -> None:
+        whole = make()
+        advance(whole, 7)
+        folder, training, other = CheckpointFolder(FOLDER), make(), make()
+        for _ in range(2):
+            advance(training, 2)
+            folder.save(training)
+        newest = FOLDER / names()[-1]
+        content = bytearray(newest.read_bytes())
+        if harm == "renamed":
+            newest.rename(FOLDER / "000000099-0123456789abcdef.safetensors")
+        else:
+            content[len(content) // 2] ^= harm == "one bit"
+            kept = {"cut": len(content) // 2, "one bit": len(content), "emptied": 0}[harm]
+            newest.write_bytes(content[:kept])
+        folder.restore(other)
+        assert other.done == 2
+        advance(other, 5)  # the two steps that were lost, and three more
+        assert other.done == 7
+        assert same(whole, other)
+
+    def test_where_all_are_damaged_it_starts_anew(self) -> None:
+        folder, training, other = CheckpointFolder(FOLDER), make(), make()
+        for _ in range(2):
+            advance(training, 2)
+            folder.save(training)
+        for name in names():
+            (FOLDER / name).write_bytes(b"")
+        folder.restore(other)
+        assert (other.done, other.history) == (0, [])
+
+    def test_without_any_it_starts_anew(self) -> None:
+        training = make()
+        CheckpointFolder(FOLDER).restore(training)
+        assert (training.done, training.history) == (0, [])
+        assert not FOLDER.exists()
+
+    def test_they_can_be_cleared(self) -> None:
+        folder = CheckpointFolder(FOLDER)
+        folder.save(make())
+        folder.clear()
+        assert not FOLDER.exists()
+        folder.clear()
+
+
+def learnt(task: Any) -> dict[str, Tensor]:
+    return {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
+
+
+def stop_at(task: Any, number: int) -> None:
+    """Make the losses of a step end the training before it changes anything."""
+    losses, calls = task.losses, iter(range(1, 1_000))
+
+    def ending(step: Any) -> Iterator[Tensor]:
+        if next(calls) == number:
+            raise Stopped
+        yield from losses(step)
+
+    task.losses = ending
+
+
+class TestTraining:
+    @pytest.mark.parametrize("every", [1, 2, 7])
+    @pytest.mark.parametrize("number", [1, 2, 5, 6, 8, 15])
+    def test_stopped_at_any_step_it_ends_at_the_same_weights(self, number: int, every: int) -> None:
+        settings = {"checkpoint_every": every, "batch_size": 8} | SETTINGS
+        whole = objective(dropout=0.3)
+        history = run(whole, **settings)
+        stopped, resumed = objective(dropout=0.3), objective(dropout=0.3)
+        stop_at(stopped, number)
+        with pytest.raises(Stopped):
+            run(stopped, checkpoints=CheckpointFolder(FOLDER), **settings)
+        if FOLDER.exists():
+            torch.manual_seed(77)
+        else:
+            objective(dropout=0.3)  # which seeds torch, as each start of a run does
+        again = run(resumed, checkpoints=CheckpointFolder(FOLDER), **settings)
+        expected, found = learnt(whole), learnt(resumed)
+        assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+        assert [{**row, "seconds": 0} for row in again] == [
+            {**row, "seconds": 0} for row in history
+        ]
+
+    def test_patience_survives(self) -> None:
+        scores = [(0.5, 1.0), (0.9, 1.0), *[(0.6, 1.0)] * 9]
+        stopped, resumed = Scripted(scores), Scripted(scores[3:])
+        stop_at(stopped, 5)  # the first step of the third epoch: one evaluation was waited for
+        settings = {"epochs": 9, "lr": 0.1, "patience": 3}
+        with pytest.raises(Stopped):
+            run(stopped, checkpoints=CheckpointFolder(FOLDER), **settings)
+        history = run(resumed, checkpoints=CheckpointFolder(FOLDER), **settings)
+        assert [row["step"] for row in history] == [0, 2, 4, 6, 8]
+        assert [row["step"] for row in history if row["kept"]] == [2]
+        assert float(resumed.weight.detach()) == stopped.weights[1]
+
+    def test_what_patience_ended_is_not_taken_up_again(self) -> None:
+        scores = [(0.5, 1.0), (0.9, 1.0), *[(0.6, 1.0)] * 9]
+        settings: dict[str, Any] = {"epochs": 9, "lr": 0.1, "patience": 1}
+        first, second = Scripted(scores), Scripted([])
+        history = run(first, checkpoints=CheckpointFolder(FOLDER), **settings)
+        again = run(second, checkpoints=CheckpointFolder(FOLDER), **settings)
+        assert again == history
+        assert torch.equal(first.weight, second.weight)

@@ -1,0 +1,245 @@
+"""The exact fit: scikit-learn's optimum, whatever the blocks, and a choice made on validation."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from thawline.config import ExactConfig
+from thawline.store import Features
+from thawline.training.exact import ExactFit, LabelledFeatures, fit_exactly
+
+STAGES, HIDDEN = 3, 5
+CANDIDATES = ((0,), (1,), (2,), (0, 1, 2))
+SPREAD = torch.tensor([0.5, 1.0, 3.0, 2.0, 0.7])
+"""Features of different sizes, so that standardising them matters."""
+
+
+def states(rows: int, n_labels: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Return pooled states (rows, stages, hidden), of which stage 1 tells the class best."""
+    torch.manual_seed(seed)
+    labels = torch.arange(rows) % n_labels
+    centres = torch.randn(n_labels, HIDDEN, generator=torch.Generator().manual_seed(7))
+    telling = torch.tensor([0.0, 1.0, 0.0])[:, None]
+    values = torch.randn(rows, STAGES, HIDDEN) + telling * centres[labels][:, None]
+    return values * SPREAD + 3, labels
+
+
+def stored(values: Tensor, labels: Tensor) -> LabelledFeatures:
+    """Return states as a store gives them, in two chunks of shuffled rows."""
+    rows = len(values)
+    chunks = torch.arange(rows) % 2
+    tensors = [values[chunk::2, :, None].expand(-1, -1, 3, -1) for chunk in (0, 1)]
+    return (
+        lambda stages: Features(
+            tensors, chunks=chunks, rows=torch.arange(rows) // 2, stages=stages, pooling=0
+        ),
+        labels,
+    )
+
+
+def fit(
+    n_labels: int = 2,
+    candidates: tuple[tuple[int, ...], ...] = ((1,),),
+    *,
+    standardise: bool = True,
+    **settings: object,
+) -> ExactFit:
+    config = replace(ExactConfig(), **settings)
+    train, validation = states(90, n_labels, seed=0), states(60, n_labels, seed=1)
+    return fit_exactly(
+        candidates, stored(*train), stored(*validation), n_labels, config, standardise=standardise
+    )
+
+
+def probabilities(fitted: ExactFit, values: Tensor) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        return fitted.head(values[:, list(fitted.stages)].flatten(1)).softmax(1).numpy()
+
+
+def peer(
+    n_labels: int, penalty: float, values: Tensor, *, standardise: bool
+) -> NDArray[np.float64]:
+    """Return scikit-learn's probabilities of texts by the same loss on stage 1.
+
+    Its C weighs the summed loss against half the squared weights, hence 1 / (penalty x rows). For
+    two classes it keeps one vector, the difference of our two opposite ones: half the penalty.
+    """
+    train, labels = (part.numpy() for part in states(90, n_labels, seed=0))
+    features, asked = train[:, 1].astype(np.float64), values[:, 1].double().numpy()
+    if standardise:
+        mean, deviation = features.mean(0), features.std(0)
+        features, asked = (features - mean) / deviation, (asked - mean) / deviation
+    strength = (2 if n_labels == 2 else 1) / (penalty * len(labels))
+    model = LogisticRegression(C=strength, tol=1e-8, max_iter=10_000)
+    return model.fit(features, labels).predict_proba(asked)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "standardise"),
+    [(1.0, True), (0.01, True), (1e-4, True), (1.0, False), (0.1, False)],
+)
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_the_optimum_is_scikit_learn_s(n_labels: int, penalty: float, standardise: bool) -> None:
+    fitted = fit(n_labels, penalties=(penalty,), standardise=standardise, tolerance=1e-9)
+    values, _ = states(40, n_labels, seed=2)
+    expected = peer(n_labels, penalty, values, standardise=standardise)
+    np.testing.assert_allclose(probabilities(fitted, values), expected, rtol=0, atol=1e-3)
+
+
+@pytest.mark.parametrize("n_labels", [2, 3])
+def test_the_usual_tolerance_is_near_enough_to_the_optimum(n_labels: int) -> None:
+    fitted = fit(n_labels, penalties=(0.01,))
+    values, _ = states(40, n_labels, seed=2)
+    expected = peer(n_labels, 0.01, values, standardise=True)
+    np.testing.assert_allclose(probabilities(fitted, values), expected, rtol=0, atol=1e-2)
+    assert (probabilities(fitted, values).argmax(1) == expected.argmax(1)).all()
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        {"rows_per_block": 1},
+        {"rows_per_block": 17},
+        {"rows_per_block": 90},
+        {"rows_per_block": 17, "cache_bytes": 0},
+        {"cache_bytes": 0},
+    ],
+)
+def test_blocks_and_the_cache_change_nothing(sizes: dict[str, int]) -> None:
+    tight = {"penalties": (0.3, 0.1), "tolerance": 1e-8}
+    both = (0,), (1,)
+    expected, fitted = fit(3, both, **tight), fit(3, both, **tight, **sizes)
+    assert (fitted.stages, fitted.penalty) == (expected.stages, expected.penalty)
+    assert fitted.validation_loss == pytest.approx(expected.validation_loss, abs=1e-5)
+    values, _ = states(40, 3, seed=2)
+    np.testing.assert_allclose(
+        probabilities(fitted, values), probabilities(expected, values), rtol=0, atol=1e-3
+    )
+
+
+def test_what_is_kept_has_the_least_validation_loss() -> None:
+    fitted = fit(3, CANDIDATES, penalties=(1.0, 0.1, 0.01))
+    least = min(fitted.path, key=lambda step: step["loss"])
+    assert (least["stages"], least["penalty"]) == (list(fitted.stages), fitted.penalty)
+    assert fitted.validation_loss == least["loss"]
+    assert fitted.stages == (1,)  # the stage that was made to tell the class best
+    assert {tuple(step["stages"]) for step in fitted.path} == set(CANDIDATES)
+
+
+def test_the_head_that_is_returned_has_the_loss_and_accuracy_of_its_step() -> None:
+    fitted = fit(3, CANDIDATES, penalties=(1.0, 0.1, 0.01))
+    values, labels = states(60, 3, seed=1)
+    shares = torch.from_numpy(probabilities(fitted, values)).double()
+    loss = float(cross_entropy(shares.log(), labels))
+    assert loss == pytest.approx(fitted.validation_loss, abs=1e-5)
+    step = next(
+        step
+        for step in fitted.path
+        if (step["stages"], step["penalty"]) == (list(fitted.stages), fitted.penalty)
+    )
+    assert step["accuracy"] == pytest.approx(float((shares.argmax(1) == labels).double().mean()))
+
+
+def steps_of(fitted: ExactFit) -> list[float]:
+    return [step["penalty"] for step in fitted.path]
+
+
+def noise(rows: int, seed: int) -> LabelledFeatures:
+    """Return features that say nothing of the labels: every weaker penalty overfits more."""
+    torch.manual_seed(seed)
+    return stored(torch.randn(rows, 1, HIDDEN), torch.randint(0, 2, (rows,)))
+
+
+@pytest.mark.parametrize("patience", [1, 2, 3])
+def test_patience_stops_the_path_of_penalties(patience: int) -> None:
+    config = ExactConfig(patience=patience)
+    fitted = fit_exactly([(0,)], noise(20, 0), noise(400, 1), 2, config)
+    losses = [step["loss"] for step in fitted.path]
+    assert len(losses) < len(config.penalties)
+    best = int(np.argmin(losses))
+    assert len(losses) == best + 1 + patience
+    assert tuple(steps_of(fitted)) == config.penalties[: len(losses)]
+
+
+def test_every_penalty_is_tried_while_the_loss_falls() -> None:
+    train = states(90, 3, seed=0)
+    config = ExactConfig(penalties=(1.0, 0.3, 0.1, 0.03), patience=1)
+    fitted = fit_exactly([(1,)], stored(*train), stored(*train), 3, config)
+    assert tuple(steps_of(fitted)) == config.penalties
+    assert fitted.penalty == config.penalties[-1]
+
+
+def test_the_penalty_acts_on_standardised_features_unless_told() -> None:
+    values, _ = states(40, 2, seed=2)
+    scaled, raw = (fit(penalties=(1.0,), standardise=choice) for choice in (True, False))
+    assert np.abs(probabilities(scaled, values) - probabilities(raw, values)).max() > 0.01
+
+
+def test_the_path_is_json_values() -> None:
+    (step,) = fit(penalties=(1.0,)).path
+    assert set(step) == {"stages", "penalty", "loss", "accuracy"}
+    assert [type(step[key]) for key in ("stages", "penalty", "loss", "accuracy")] == [
+        list,
+        float,
+        float,
+        float,
+    ]
+
+
+def test_each_candidate_that_is_done_is_told() -> None:
+    told: list[int] = []
+    data = stored(*states(30, 2, seed=0))
+    fit_exactly(CANDIDATES, data, data, 2, ExactConfig(penalties=(1.0,)), advance=told.append)
+    assert told == [1] * len(CANDIDATES)
+
+
+class Watched(Features):
+    """Features that count, at the last block, the blocks of their shape that are alive."""
+
+    def __init__(self, rows: int, alive: list[int]) -> None:
+        values = torch.randn(rows, 1, HIDDEN)[:, :, None].expand(-1, -1, 3, -1)
+        where = torch.arange(rows)
+        super().__init__(
+            [values], chunks=torch.zeros_like(where), rows=where, stages=(0,), pooling=0
+        )
+        self.alive = alive
+
+    def blocks(self, rows: int) -> Iterator[Tensor]:
+        for number, block in enumerate(super().blocks(rows), start=1):
+            if number == len(self) // rows:
+                objects = gc.get_objects()
+                self.alive.append(
+                    sum(type(o) is Tensor and o.shape == block.shape for o in objects)
+                )
+            yield block
+
+
+def most_blocks_alive(cache_bytes: int) -> int:
+    alive: list[int] = []
+    rows, block = 120, 10
+    config = ExactConfig(
+        penalties=(1.0,), max_iterations=2, rows_per_block=block, cache_bytes=cache_bytes
+    )
+    data: LabelledFeatures = (lambda stages: Watched(rows, alive), torch.arange(rows) % 2)
+    fit_exactly([(0,)], data, data, 2, config)
+    return max(alive)
+
+
+def test_features_too_large_for_the_cache_are_never_all_in_memory() -> None:
+    raw_standardised_and_the_one_before = 4
+    assert most_blocks_alive(cache_bytes=0) <= raw_standardised_and_the_one_before
+
+
+def test_features_that_fit_the_cache_are_kept() -> None:
+    # The last block is still on its way when the count is made.
+    assert most_blocks_alive(cache_bytes=2**20) >= 11

@@ -1,0 +1,351 @@
+"""The one loop: its history, its rate, what it keeps, and what stops it."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+from tests.loops import HIDDEN, Scripted, labelled, objective, run, stored
+from thawline.config import ComputeConfig, TrainingConfig
+from thawline.errors import ThawlineError
+from thawline.models.heads import Standardisation
+from thawline.prefix.examples import PooledExamples, Positions
+from thawline.progress import Reporter
+from thawline.training.loop import Training, decay
+from thawline.training.objectives import Classification, Labelled
+
+NAMES = ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
+NAMES += ["validation_f1_macro", "lr", "seconds", "kept"]
+
+
+class TestHistory:
+    def test_a_row_an_epoch_by_these_names(self) -> None:
+        history = run(objective(), epochs=2)
+        assert [list(row) for row in history] == [NAMES] * 3
+        assert [(row["epoch"], row["step"]) for row in history] == [(0, 0), (1, 5), (2, 10)]
+        assert all(type(row["epoch"]) is int for row in history)
+        assert all(row["seconds"] > 0 for row in history[1:])
+
+    def test_epoch_0_is_measured_before_anything_trains(self) -> None:
+        task = objective()
+        before = task.evaluate()
+        first = run(task)[0]
+        assert {name: first[name] for name in before} == before
+        assert (first["train_loss"], first["lr"], first["seconds"]) == (None, None, None)
+        assert not first["kept"]
+
+    def test_every_so_many_steps_and_at_the_end_of_each_epoch(self) -> None:
+        history = run(objective(), epochs=2, evaluate_every=2)
+        assert [row["step"] for row in history] == [0, 2, 4, 5, 6, 8, 10]
+        assert [row["epoch"] for row in history] == [0, 0.4, 0.8, 1, 1.2, 1.6, 2]
+
+    def test_the_loss_is_the_mean_over_the_texts_since_the_last_evaluation(self) -> None:
+        task = Scripted([(0.5, 1.0)] * 4, losses=(1.0, 4.0, 2.0), texts=(30, 10, 20))
+        history = run(task, epochs=1, lr=1e-12, evaluate_every=2)
+        assert [row["step"] for row in history] == [0, 2, 3]
+        assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
+        assert history[2]["train_loss"] == pytest.approx(2.0)
+
+    def test_the_rate_of_a_row_is_that_of_the_step_to_come(self) -> None:
+        history = run(objective(batch_size=10), epochs=4, lr=0.1, warmup_share=0.5)
+        assert [row["lr"] for row in history[1:]] == pytest.approx([0.0625, 0.1, 0.05, 0.0])
+
+    def test_training_lowers_the_loss_on_separable_features(self) -> None:
+        history = run(objective(80), epochs=5, lr=1e-2)
+        assert history[-1]["train_loss"] < history[1]["train_loss"]
+        assert history[-1]["validation_loss"] < history[0]["validation_loss"] / 2
+        assert history[-1]["validation_accuracy"] > 0.9
+
+    def test_it_trains_in_train_mode_and_evaluates_in_evaluation_mode(self) -> None:
+        modes: list[tuple[bool, bool]] = []
+        task = objective()
+        task.module.register_forward_hook(
+            lambda module, args, output: modes.append((module.training, output.requires_grad))
+        )
+        run(task, epochs=2)
+        evaluation, epoch = (False, False), [(True, True)] * 5
+        assert modes == [evaluation, *epoch, evaluation, *epoch, evaluation]
+        assert not task.module.training
+
+    def test_it_warns_of_nothing(self) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            run(objective(), epochs=1)
+
+    def test_the_same_seed_trains_the_same_weights(self) -> None:
+        weights = []
+        for seed in (5, 5, 6):
+            task = objective(dropout=0.2, seed=seed)
+            run(task)
+            weights.append(task.module[-1].weight)
+        first, same, other = weights
+        assert torch.equal(first, same)
+        assert not torch.equal(first, other)
+
+    def test_progress_counts_the_steps(self) -> None:
+        told: list[int] = []
+
+        class Telling(Reporter):
+            def task(self, description: str, total: int) -> Any:
+                told.append(total)
+                return super().task(description, total)
+
+        run(objective(10, batch_size=4), epochs=2, reporter=Telling())
+        assert told == [6]
+
+
+BEST = [
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.2), (0.5, 0.1)], 1),
+    ("accuracy", [(0.5, 1.0), (0.6, 0.3), (0.9, 0.9), (0.5, 0.1)], 2),
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 2),  # of equals the least loss
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.3), (0.9, 0.3)], 1),  # of equals the first
+    ("accuracy", [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)], 2),  # never the untrained
+    ("f1_macro", [(0.5, 1.0, 0.5), (0.9, 0.3, 0.2), (0.6, 0.2, 0.4), (0.5, 0.1, 0.7)], 3),
+    ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 2),
+    ("loss", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.1), (0.5, 0.2)], 2),
+    ("loss", [(0.5, 0.0), (0.9, 0.3), (0.6, 0.3), (0.5, 0.3)], 1),
+]
+
+
+class TestBest:
+    @pytest.mark.parametrize(("keep", "scores", "best"), BEST)
+    def test_the_best_evaluation_is_restored_and_marked(
+        self, keep: str, scores: list[tuple[float, ...]], best: int
+    ) -> None:
+        task = Scripted(scores)
+        history = run(task, epochs=3, lr=0.1, keep=keep)
+        assert len(set(task.weights)) == 4  # every epoch moved the weight
+        assert float(task.weight.detach()) == task.weights[best]
+        assert [row["kept"] for row in history] == [n == best for n in range(4)]
+
+    def test_a_rate_that_breaks_a_head_late_leaves_its_best_epoch(self) -> None:
+        task = objective(80, batch_size=4)
+        history = run(task, epochs=4, lr=300.0)
+        scores = task.evaluate()
+        rows = history[1:]
+        best = max(rows, key=lambda row: (row["validation_accuracy"], -row["validation_loss"]))
+        assert scores["validation_accuracy"] == best["validation_accuracy"]
+        assert scores["validation_loss"] == pytest.approx(best["validation_loss"])
+        assert min(row["validation_accuracy"] for row in rows) < best["validation_accuracy"]
+
+
+RISING = [(0.5, 1.0), (0.6, 1.0), (0.8, 1.0)]
+WORSE = [(0.7, 1.0)]
+
+
+class TestPatience:
+    @pytest.mark.parametrize(
+        ("patience", "scores", "steps", "best"),
+        [
+            (1, [*RISING, *WORSE * 3], 6, 2),
+            (2, [*RISING, *WORSE * 3], 8, 2),
+            (2, [*RISING, *WORSE, (0.9, 1.0), *WORSE * 3], 12, 4),  # a better one starts anew
+            (2, [*RISING, (0.8, 1.0), (0.8, 1.0), (0.8, 1.0)], 8, 2),  # an equal one does not
+            (5, [*RISING, *WORSE * 3], 10, 2),  # all epochs
+            (None, [*RISING, *WORSE * 3], 10, 2),
+        ],
+    )
+    def test_it_stops_after_so_many_evaluations_without_a_better_one(
+        self, patience: int | None, scores: list[tuple[float, ...]], steps: int, best: int
+    ) -> None:
+        task = Scripted(scores)
+        history = run(task, epochs=steps // 2 if patience in (5, None) else 9, patience=patience)
+        assert history[-1]["step"] == steps
+        assert [row["epoch"] for row in history if row["kept"]] == [best]
+        assert float(task.weight.detach()) == task.weights[best]
+
+    def test_it_counts_evaluations_and_not_epochs(self) -> None:
+        task = Scripted([*RISING, *WORSE * 9], losses=(1.0,) * 6)
+        history = run(task, epochs=3, patience=2, evaluate_every=2)
+        assert [row["step"] for row in history] == [0, 2, 4, 6, 8]
+        assert [row["step"] for row in history if row["kept"]] == [4]
+
+    def test_an_untrained_module_is_no_best_to_wait_from(self) -> None:
+        task = Scripted([(0.99, 0.1), (0.5, 1.0), *WORSE, *WORSE * 3])
+        history = run(task, epochs=9, patience=1)
+        assert [row["epoch"] for row in history] == [0, 1, 2, 3]
+        assert [row["epoch"] for row in history if row["kept"]] == [2]
+
+
+def rates(total: int, warmup_share: float = 0.0, schedule: Any = "linear") -> list[float]:
+    config = TrainingConfig(warmup_share=warmup_share, schedule=schedule)
+    return [decay(step, total, config) for step in range(total + 1)]
+
+
+class TestRate:
+    def test_without_warm_up_it_falls_from_1_to_0(self) -> None:
+        assert rates(4) == [1.0, 0.75, 0.5, 0.25, 0.0]
+
+    def test_with_warm_up_it_rises_first(self) -> None:
+        assert rates(10, 0.4)[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+        assert rates(10, 0.4)[4:] == pytest.approx([1.0, 5 / 6, 4 / 6, 3 / 6, 2 / 6, 1 / 6, 0.0])
+
+    def test_a_cosine_falls_slowly_at_both_ends(self) -> None:
+        half = math.sqrt(2) / 2
+        cosine = [1.0, (1 + half) / 2, 0.5, (1 - half) / 2, 0.0]
+        assert rates(4, schedule="cosine") == pytest.approx(cosine)
+        assert rates(8, 0.5, "cosine") == pytest.approx([0.25, 0.5, 0.75, 1.0, *cosine])
+
+    @given(
+        st.integers(1, 500),
+        st.floats(0, 1, exclude_max=True),
+        st.sampled_from(["linear", "cosine"]),
+    )
+    def test_it_stays_within_0_and_1_and_no_step_is_lost(
+        self, total: int, share: float, schedule: str
+    ) -> None:
+        *factors, last = rates(total, share, schedule)
+        assert all(0 < factor <= 1 for factor in factors)
+        assert last == 0
+
+    @pytest.mark.parametrize("schedule", ["linear", "cosine"])
+    def test_the_steps_take_these_rates(self, schedule: str) -> None:
+        task, taken = Scripted([(0.5, 1.0)] * 4, losses=(1.0,) * 4), []
+
+        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            taken.append(optimizer.param_groups[0]["lr"])
+
+        handle = register_optimizer_step_pre_hook(look)
+        try:
+            run(task, epochs=2, lr=0.01, warmup_share=0.25, schedule=schedule)
+        finally:
+            handle.remove()
+        assert taken == pytest.approx([0.01 * rate for rate in rates(8, 0.25, schedule)[:-1]])
+
+
+class Breaking(Scripted):
+    """Its loss or the loss's gradient is not finite at the third step of the second epoch."""
+
+    def __init__(self, broken: Any) -> None:
+        super().__init__([(0.5, 1.0)] * 4, losses=(1.0, 1.0, 1.0))
+        self.broken, self.before = broken, 0.0
+
+    def losses(self, step: Positions) -> Iterator[Tensor]:
+        if self.taken[-1] == (2, 2):
+            self.before = float(self.weight.detach())
+            yield self.broken(self.weight.sum())
+        else:
+            yield from super().losses(step)
+
+
+class TestWhatIsNotFinite:
+    @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+    def test_a_loss_names_its_step_and_epoch_and_changes_no_weight(self, broken: float) -> None:
+        task = Breaking(lambda weight: weight * broken)
+        with pytest.raises(ThawlineError) as caught:
+            run(task, epochs=3)
+        assert str(caught.value) == (
+            f"expected a finite loss, found {broken} at step 3 of epoch 2; give a smaller --lr"
+        )
+        assert len(task.weights) == 2
+        assert float(task.weight.detach()) == task.before != task.weights[-1]
+
+    def test_a_gradient_does_too(self) -> None:
+        task = Breaking(lambda weight: (weight - weight).sqrt())  # 0, but as steep as can be
+        with pytest.raises(ThawlineError) as caught:
+            run(task, epochs=3)
+        assert str(caught.value) == (
+            "expected a finite gradient, found nan at step 3 of epoch 2; give a smaller --lr"
+        )
+        assert float(task.weight.detach()) == task.before
+
+    def test_features_stop_the_first_step(self) -> None:
+        given = labelled(8)
+        broken = PooledExamples(stored(torch.full((8, HIDDEN), math.nan)), Standardisation.none())
+        train, head = Labelled(broken, given.labels), nn.Linear(HIDDEN, 2)
+        config = TrainingConfig(batch_size=4)
+        task = Classification(head, train, given, config, ComputeConfig(), n_classes=2, seed=0)
+        with pytest.raises(ThawlineError, match="found nan at step 1 of epoch 1"):
+            run(task)
+
+
+class Still(Scripted):
+    """A matrix, a bias and a frozen matrix whose gradients are 0."""
+
+    def __init__(self) -> None:
+        super().__init__([(0.5, 1.0)] * 3)
+        self.module = nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2), nn.Linear(2, 2))
+        self.module[2].weight.requires_grad_(False)
+        nn.init.constant_(self.module[0].bias, 1.0)
+
+    def losses(self, step: Positions) -> Iterator[Tensor]:
+        yield sum((0 * parameter.sum() for parameter in self.module.parameters()), torch.zeros(()))
+
+
+class TestSteps:
+    @pytest.mark.parametrize(("size", "expected"), [(1e6, 1.0), (7.0, 1.0), (0.25, 0.25)])
+    def test_gradients_are_clipped_to_the_norm_and_no_further(
+        self, size: float, expected: float
+    ) -> None:
+        task = Scripted([(0.5, 1.0)] * 2, losses=(size, size))
+        norms: list[float] = []
+
+        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+            norms.append(float(optimizer.param_groups[0]["params"][0].grad.norm()))
+
+        handle = register_optimizer_step_pre_hook(look)
+        try:
+            run(task, epochs=1, max_grad_norm=1.0)
+        finally:
+            handle.remove()
+        assert norms == pytest.approx([expected] * 2, rel=1e-5)
+
+    def test_decay_holds_matrices_down_and_nothing_else(self) -> None:
+        task = Still()
+        before = {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
+        run(task, epochs=1, lr=0.1, weight_decay=0.5)
+        after = task.module.state_dict()
+        shrunk = (1 - 0.1 * 0.5) * (1 - 0.05 * 0.5)  # the rate falls from 0.1 to 0.05
+        assert torch.allclose(after["0.weight"], before["0.weight"] * shrunk, rtol=1e-6)
+        for name in before.keys() - {"0.weight"}:
+            assert torch.equal(after[name], before[name]), name
+
+    def test_only_parameters_that_ask_for_gradients_train(self) -> None:
+        task = objective()
+        task.module[1].requires_grad_(False)
+        frozen, trained = task.module[1].weight.clone(), task.module[4].weight.clone()
+        run(task, weight_decay=0.5)
+        assert torch.equal(task.module[1].weight, frozen)
+        assert not torch.equal(task.module[4].weight, trained)
+
+    def test_the_terms_of_a_step_are_added_up(self) -> None:
+        class InTerms(Scripted):
+            def losses(self, step: Positions) -> Iterator[Tensor]:
+                for share in (0.5, 0.3, 0.2):
+                    yield from (loss * share for loss in super(InTerms, self).losses(step))
+
+        whole, parts = Scripted([(0.5, 1.0)] * 3), InTerms([(0.5, 1.0)] * 3)
+        histories = [run(task, epochs=2, lr=0.1, max_grad_norm=9.0) for task in (whole, parts)]
+        assert parts.weights == pytest.approx(whole.weights, rel=1e-6)
+        losses = [[row["train_loss"] for row in history[1:]] for history in histories]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+
+
+class Noting:
+    """In place of checkpoints on disk: notes when one is asked for."""
+
+    def __init__(self) -> None:
+        self.restored, self.saved = 0, []
+
+    def restore(self, training: Training) -> None:
+        self.restored += 1
+        assert training.history == []
+
+    def save(self, training: Training) -> None:
+        self.saved.append((training.done, training.history[-1]["step"]))
+
+
+def test_checkpoints_are_asked_for_every_so_many_steps_and_after_each_epoch() -> None:
+    checkpoints = Noting()
+    run(objective(), epochs=2, checkpoints=checkpoints, checkpoint_every=2)
+    assert checkpoints.restored == 1
+    assert checkpoints.saved == [(2, 0), (4, 0), (5, 5), (6, 5), (8, 5), (10, 10)]
