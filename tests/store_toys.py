@@ -53,12 +53,10 @@ def token_states_of(text: str) -> Tensor:
 
 def content_of(key: StoreKey, texts: list[str]) -> Content:
     """What an entry of this key holds of texts."""
-    dtype = getattr(torch, key.dtype)
-    if key.line is None:
-        return {"states": states_of(texts).to(dtype)}
     rows = [token_states_of(text) for text in texts]
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int32)
-    return {"states": torch.cat(rows).to(dtype), "lengths": lengths}
+    states = states_of(texts) if key.line is None else torch.cat(rows)
+    return {"states": states.to(getattr(torch, key.dtype)), "lengths": lengths}
 
 
 def size_of(key: StoreKey, texts: list[str]) -> int:
@@ -176,11 +174,11 @@ def fill_until_byte(
 def add_much(connection: Connection, root: Path, hidden: int) -> None:
     """Add one chunk that takes a while to write, when told to."""
     entry = Entry(KEY, root=root)
-    states = torch.zeros(1, STAGES, 3, hidden)
+    content = {"states": torch.zeros(1, STAGES, 3, hidden), "lengths": torch.ones(1)}
     with entry.filling():
         connection.send("ready")
         connection.recv()
-        entry.add(["film"], {"states": states})
+        entry.add(["film"], content)
 
 
 def fill_where_it_may_not_be_possible(

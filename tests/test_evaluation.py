@@ -19,6 +19,7 @@ from thawline.config import ComputeConfig, Config, DataConfig, ReportConfig, Tra
 from thawline.data import LabelledTexts, load
 from thawline.inference import text_logits
 from thawline.job import fit_run
+from thawline.lengths import count_tokens
 from thawline.metrics import probabilities
 from thawline.progress import Reporter
 from thawline.report.terminal import print_fit
@@ -59,6 +60,24 @@ def fit(data: DataConfig, toy_backbone: Callable[..., Path]) -> Fit:
         return fit_run(config, Path("run"), Reporter())
 
     return run
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_only_full_texts_are_tokenised_for_their_whole_lengths(
+    fit: Fit, data: DataConfig, strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[str] = []
+
+    def counting(texts: list[str], *args: Any) -> np.ndarray:
+        counted.extend(texts)
+        return count_tokens(texts, *args)
+
+    monkeypatch.setattr("thawline.evaluation.count_tokens", counting)
+    fit(strategy)
+    tokenizer = toy_tokenizer()
+    full = [text for text in load(data).test.texts if len(tokenizer(text)["input_ids"]) >= LIMIT]
+    assert counted == full
+    assert 0 < len(full) < 40
 
 
 def read_mistakes() -> list[dict[str, str]]:

@@ -76,16 +76,13 @@ def score(
 def whole_lengths(task: Task, part: str) -> NDArray[np.int64]:
     """Return the tokens of each of a part's texts before anything was cut off, ``(texts,)``.
 
-    Where their tokens are at hand, only the texts that were cut are tokenised again.
+    Only texts of as many tokens as are kept at most are tokenised again.
     """
-    texts, side = task.parts[part].texts, task.config.tokens.truncation_side
-    tokenization = Tokenization(task.backbone.tokenizer, task.plan.max_length, side)
-    examples = task.frozen.examples.get(part)
-    if examples is None:
-        return count_tokens(texts, tokenization)
-    lengths = examples.tokens.lengths[examples.rows]
-    cut = np.flatnonzero(examples.tokens.truncated[examples.rows])
-    lengths[cut] = count_tokens([texts[position] for position in cut], tokenization)
+    texts, kept = task.parts[part].texts, task.plan.max_length
+    lengths = task.frozen.lengths(part, texts)
+    full = np.flatnonzero(lengths == kept)
+    tokenization = Tokenization(task.backbone.tokenizer, kept, task.config.tokens.truncation_side)
+    lengths[full] = count_tokens([texts[position] for position in full], tokenization)
     return lengths
 
 

@@ -28,6 +28,7 @@ from tests.store_toys import (
     fill,
     is_right,
     size_of,
+    token_states_of,
 )
 from thawline.backbones import POOLINGS, load_backbone
 from thawline.config import ComputeConfig
@@ -71,25 +72,26 @@ def test_every_field_of_the_key_makes_an_entry_of_its_own(name):
     assert Entry(other).missing(TEXTS) == list(range(10))
 
 
-def test_entries_of_earlier_versions_keep_their_names():
-    assert KEY.digest() == "817155fdd66e4b12ca26df12b0ea6269"
-    assert replace(KEY, line=3).digest() == "d1fe76cd118c0b50867227c494cecf61"
+def test_entries_of_this_format_keep_their_names():
+    assert KEY.digest() == "7dc08ce83928a9c977a6ca4d3edfc619"
+    assert replace(KEY, line=3).digest() == "0dd628edfc7632403c07b73c6e2f7e23"
     assert KEY.to_dict() == {
         "backbone": "b" * 64,
         "max_length": 40,
         "truncation_side": "right",
         "dtype": "float32",
-        "format": 2,
+        "format": 3,
     }
     assert replace(KEY, line=3).to_dict() == KEY.to_dict() | {"line": 3}
 
 
-def test_pooled_chunks_are_as_earlier_versions_wrote_them():
+def test_pooled_chunks_of_this_format_keep_their_bytes():
     entry = Entry(KEY)
     with entry.filling():
-        entry.add(["film"], {"states": torch.arange(90.0).view(1, STAGES, 3, HIDDEN)})
+        states = torch.arange(90.0).view(1, STAGES, 3, HIDDEN)
+        entry.add(["film"], {"states": states, "lengths": torch.tensor([3], dtype=torch.int32)})
     assert [path.stem for path in chunk_files(entry)] == [
-        "512224aa75375cf46627d1cc05e0344d95f9d6f44faf14d0995a5d10eb8a3964"
+        "c8334578b42041fc9bfb0b6cdd0cba1ba252e385028b9add1310a1bc8e50ce67"
     ]
 
 
@@ -228,6 +230,16 @@ def test_features_of_no_texts_have_a_width_and_no_rows():
     fill(entry, TEXTS)
     features = entry.features([], (1, 2), "mean")
     assert features.take(torch.arange(0)).shape == (0, 2 * HIDDEN)
+
+
+@KEYS
+def test_lengths_are_what_was_put_in(key):
+    entry = Entry(key)
+    fill(entry, TEXTS, rows=3)
+    texts = [TEXTS[place] for place in (7, 0, 7, 3)]
+    assert entry.lengths(texts).tolist() == [len(token_states_of(text)) for text in texts]
+    with pytest.raises(KeyError):
+        entry.lengths([*TEXTS, "another film"])
 
 
 def test_features_of_a_text_that_is_not_here_are_refused():
@@ -469,7 +481,7 @@ def test_the_size_that_is_told_is_the_size_that_is_written(toy_backbone, toy_rev
     texts = toy_reviews(200)[0]
     entry, report, (told,) = run(toy_backbone(), texts, limit=10**7)
     written = sum(path.stat().st_size for path in chunk_files(entry))
-    size = 200 * (5 * 3 * 32 * 4 + 16)  # stages, poolings, width; and a key
+    size = 200 * (5 * 3 * 32 * 4 + 16 + 4)  # stages, poolings, width; a key and a length
     assert told == (
         f"states of 200 texts: {decimal(size)} are added to the store, which then holds "
         f"{decimal(size)} of at most 10.0 MB"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thawline.backbones import Backbone
 from thawline.config import Config
-from thawline.data import LabelledTexts
+from thawline.data import LabelledTexts, Text
 from thawline.plan import Plan
 from thawline.prefix.examples import TokenExamples
 from thawline.prefix.passes import PassReport, ensure_states, open_entry, tokenize_for
@@ -31,6 +32,14 @@ class Frozen:
 
     entry: Entry | None
     examples: Mapping[str, TokenExamples]
+
+    def lengths(self, name: str, texts: Sequence[Text]) -> NDArray[np.int64]:
+        """Return how many tokens are read of a part's texts, ``(texts,)``."""
+        if name in self.examples:
+            examples = self.examples[name]
+            return examples.tokens.lengths[examples.rows]
+        assert self.entry is not None, "either tokens are at hand or pooled states"
+        return self.entry.lengths(texts)
 
     def described(self, parts: Mapping[str, LabelledTexts]) -> dict[str, str] | None:
         """Return the entry's name and a digest of what it holds of these parts, for a record.

@@ -34,8 +34,15 @@ def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
 
 
 def pooled_states(stack: Stack, batch: Batch, inputs: Inputs) -> Content:
-    """Compute every pooling of every stage, ``(batch, stages, 3, hidden)``."""
-    return {"states": stack.pooled(inputs)}
+    """Compute every pooling of every stage, ``(batch, stages, 3, hidden)``, and ``lengths``."""
+    return {"states": stack.pooled(inputs), "lengths": _lengths(inputs)}
+
+
+def _lengths(inputs: Inputs) -> Tensor:
+    """Return the number of each text's real tokens, ``(batch,)``, as an entry keeps it."""
+    mask, ids = inputs.get("attention_mask"), inputs["input_ids"]
+    real = torch.ones_like(ids) if mask is None else mask
+    return real.sum(1, dtype=torch.int32)
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,9 @@ class StatesAtLine:
 
     def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
         """Return ``states``, ``(all tokens, hidden)``, and ``lengths``, ``(batch,)``."""
-        states = self._padded(stack, batch, inputs)
-        mask = inputs.get("attention_mask")
-        if mask is None:
-            texts, tokens, _ = states.shape
-            lengths = torch.full((texts,), tokens, dtype=torch.int32)
-            return {"states": states.flatten(0, 1), "lengths": lengths}
-        return {"states": states[mask.bool()], "lengths": mask.sum(1, dtype=torch.int32)}
+        states, mask = self._padded(stack, batch, inputs), inputs.get("attention_mask")
+        real = states.flatten(0, 1) if mask is None else states[mask.bool()]
+        return {"states": real, "lengths": _lengths(inputs)}
 
     def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
         if self.below is None:

@@ -29,7 +29,7 @@ from thawline.store import KEY_BYTES, Content, Entry, StoreKey
 from thawline.tokens import TokenizedTexts, plan_batches, tokenize
 
 LENGTH_BYTES = 4
-"""Of the number of a text's tokens, beside its token states."""
+"""Of the number of a text's tokens, beside its states."""
 
 
 @dataclass
@@ -262,9 +262,9 @@ class _Fill:
 
 
 def _pooled_bytes(stack: Stack, dtype: str) -> int:
-    """Return the size of one text's pooled states, and of its key, in the store."""
+    """Return the size of one text's pooled states, length and key, in the store."""
     values = (stack.depth + 1) * len(POOLINGS) * stack.hidden_size
-    return values * int(getattr(torch, dtype).itemsize) + KEY_BYTES
+    return values * int(getattr(torch, dtype).itemsize) + KEY_BYTES + LENGTH_BYTES
 
 
 def token_bytes(stack: Stack, dtype: str, lengths: NDArray[np.int64]) -> int:

@@ -26,7 +26,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-FORMAT = 2
+FORMAT = 3
 """The version of all that is described here; part of every key."""
 
 KEY_BYTES = 16

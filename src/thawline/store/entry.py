@@ -215,6 +215,20 @@ class Entry:
             pooling=POOLINGS.index(pooling),
         )
 
+    def lengths(self, texts: Sequence[Text]) -> NDArray[np.int64]:
+        """Return the number of tokens that some texts' states were computed from, ``(texts,)``.
+
+        Raises:
+            KeyError: a text's states are not here; `missing` tells which.
+            OSError: a file of the entry is gone since its content was proven.
+        """
+        contents, chunk, rows = self._located(texts)
+        lengths = np.empty(len(texts), dtype=np.int64)
+        for number, content in enumerate(contents):
+            here = chunk == number
+            lengths[here] = content["lengths"].numpy()[rows[here]]
+        return lengths
+
     def token_states(self, texts: Sequence[Text]) -> TokenStates:
         """Return a view of some texts' states at the entry's line; they are read when asked for.
 
