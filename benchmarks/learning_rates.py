@@ -24,9 +24,9 @@ from typing import Any
 from thawline import compat
 from thawline.adaptation import Task, adapt, run_prefix
 from thawline.backbones import load_backbone
-from thawline.config import Config, DataConfig, TokensConfig, TrainingConfig
-from thawline.data import load
-from thawline.plan import make_plan
+from thawline.config import Config, DataConfig, HeadConfig, TokensConfig, TrainingConfig
+from thawline.data import Dataset, load
+from thawline.plan import Plan, make_plan
 from thawline.prefix.passes import PassReport
 from thawline.progress import Reporter
 
@@ -51,6 +51,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to choose on")
     parser.add_argument("--strategies", nargs="+", default=list(GRID), choices=list(GRID))
     parser.add_argument("--backbone", default=Config.backbone, help="what `thawline fit` takes")
+    parser.add_argument("--head", default=HeadConfig.head, help="above every line")
     parser.add_argument("--rows", type=int, default=1_000, help="to train on, and to validate on")
     parser.add_argument("--max-length", type=int, default=128, help="tokens kept of a text")
     parser.add_argument("--epochs", type=int, default=3)
@@ -58,52 +59,80 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
+def parse_set(written: str) -> DataConfig:
+    """Return the set of ``path=neg,pos``; the names are left out where it has its own."""
+    name, _, names = written.partition("=")
+    return DataConfig(name, labels=tuple(names.split(",")) if names else None)
+
+
 def configured(written: str, strategy: str, rate: float, arguments: argparse.Namespace) -> Config:
     """Return the config of one fit."""
-    name, _, names = written.partition("=")
-    labels = tuple(names.split(",")) if names else None
-    data = DataConfig(name, labels=labels, validation_share=0.5)
     return Config(
         backbone=arguments.backbone,
         strategy=strategy,
-        data=data,
+        data=parse_set(written),
+        head=HeadConfig(arguments.head),
         tokens=TokensConfig(max_length=arguments.max_length),
         training=TrainingConfig(epochs=arguments.epochs, lr=rate),
     )
 
 
-def measure(config: Config, rows: int) -> Row:
-    """Fit, and return the epoch that is best on validation."""
-    dataset = load(replace(config.data, limit=(rows, rows)))
+def load_rows(data: DataConfig, rows: int) -> Dataset:
+    """Return a set of which as many rows train as validate."""
+    dataset = load(replace(data, limit=(rows, rows)))
     if dataset.protocol["splits"]["validation"]["source"] == dataset.train.source:
-        dataset = load(replace(config.data, limit=(2 * rows, rows)))  # half of these validate
+        return load(replace(data, limit=(2 * rows, rows), validation_share=0.5))
+    return dataset
+
+
+def fit(config: Config, dataset: Dataset) -> tuple[Plan, list[Row]]:
+    """Train by epochs, without a look at test; return the plan and the history."""
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     parts = {"train": dataset.train, "validation": dataset.validation}
     frozen = run_prefix(backbone, plan, config, parts, PassReport(), Reporter())
     task = Task(backbone, plan, config, dataset.labels, parts, frozen)
-    history = adapt(task, Reporter()).history
+    return plan, adapt(task, Reporter()).history
+
+
+def best_of(history: list[Row]) -> Row:
+    """Return what is kept of the evaluation that is best on validation."""
     best = next(row for row in history if row["kept"])
+    return {name: best[name] for name in ("epoch", "validation_accuracy", "validation_loss")}
+
+
+def machine() -> Row:
+    """Return what figures depend on beside their settings."""
     return {
-        "set": dataset.name,
-        "strategy": config.strategy,
-        "lr": config.training.lr,
-        "rows": len(dataset.train),
-        "max_length": plan.max_length,
-        "epochs": config.training.epochs,
-        "validation_rows": len(dataset.validation),
-        "untrained_accuracy": history[0]["validation_accuracy"],
-        **{name: best[name] for name in ("epoch", "validation_accuracy", "validation_loss")},
         "hardware": compat.hardware()["cpu"],
         "versions": {name: compat.versions()[name] for name in ("torch", "transformers")},
     }
 
 
+def measure(config: Config, rows: int) -> Row:
+    """Fit, and return the epoch that is best on validation."""
+    dataset = load_rows(config.data, rows)
+    plan, history = fit(config, dataset)
+    return {
+        "set": dataset.name,
+        "strategy": config.strategy,
+        "lr": config.training.lr,
+        "head": str(plan.head),
+        "rows": len(dataset.train),
+        "max_length": plan.max_length,
+        "epochs": config.training.epochs,
+        "validation_rows": len(dataset.validation),
+        "untrained_accuracy": history[0]["validation_accuracy"],
+        **best_of(history),
+        **machine(),
+    }
+
+
 def same_fit(row: Row, config: Config, arguments: argparse.Namespace, name: str) -> bool:
     """Return whether a row is of this very fit."""
-    wanted = (name, config.strategy, config.training.lr, arguments.max_length, arguments.epochs)
-    found = tuple(row[key] for key in ("set", "strategy", "lr", "max_length", "epochs"))
-    return found == wanted and row["rows"] == arguments.rows
+    options = {key: getattr(arguments, key) for key in ("head", "max_length", "epochs", "rows")}
+    wanted = {"set": name, "strategy": config.strategy, "lr": config.training.lr, **options}
+    return {key: row[key] for key in wanted} == wanted
 
 
 def winners(rows: list[Row]) -> dict[str, float]:

@@ -239,7 +239,8 @@ def run_thawline(options: argparse.Namespace, side: str, scratch: Path) -> Resul
         command += ["--" + name.replace("_", "-"), str(getattr(options, name))]
     command += ["--limit", f"{options.train},{options.test}"]
     if options.strategy != "head":
-        command += ["--epochs", str(options.epochs), "--batch-size", str(options.batch_size)]
+        command += ["--head", "native", "--epochs", str(options.epochs)]
+        command += ["--batch-size", str(options.batch_size)]
         command += ["--lr", str(rate(options))]
     printed, seconds = timed(command, side, {"THAWLINE_HOME": str(scratch / "home")})
     return {**from_record(json.loads(printed)), "process_seconds": seconds}

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import frozen_head_sets, rungs, trainer_peer
+from benchmarks import frozen_head_sets, one_setting, rungs, trainer_peer
 from tests.command_line import write_set
 
 WORDS = ["--data", "examples/reviews", "--labels", "neg,pos"]
@@ -240,3 +240,39 @@ def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
 def test_a_rung_that_fails_ends_the_comparison(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match="'lst:1' failed with exit code 2"):
         rungs.main(["lst:1", "--data", str(tmp_path)])
+
+
+def fitted(strategy: str, value: str, accuracy: float, seconds: float) -> dict[str, Any]:
+    scores = {"validation_accuracy": accuracy, "training_seconds": seconds}
+    return {"strategy": strategy, "set": "sets/films=neg,pos", "value": value, **scores}
+
+
+def test_values_of_a_setting_are_compared_over_seeds_and_with_the_first() -> None:
+    rows = [
+        fitted("last:1", "own", 0.80, 20), fitted("last:1", "0.1", 0.90, 50),
+        fitted("last:1", "own", 0.82, 20), fitted("last:1", "0.1", 0.90, 30),
+        fitted("full", "own", 0.5, 1),
+    ]  # fmt: skip
+    assert one_setting.table(rows).splitlines()[2:] == [
+        "| `last:1` | films | own | 81.0 % ± 1.4 | 1.00 |",
+        "| `last:1` | films | 0.1 | 90.0 % ± 0.0 | 0.50 |",
+        "| `full` | films | own | 50.0 % | 1.00 |",
+    ]
+
+
+def test_each_value_of_a_setting_is_fitted_with_each_seed(
+    toy_backbone: Callable[..., Path], toy_reviews: Callable[..., Any], tmp_path: Path
+) -> None:
+    data = write_set(tmp_path / "films", {"train": toy_reviews(48), "test": toy_reviews(16, 1)})
+    out = tmp_path / "rows.json"
+    words = ["training.attention_dropout", "own", "0.5", "--sets", f"{data}=neg,pos"]
+    words += ["--strategies", "last:1", "--seeds", "2", "--rows", "16", "--json", str(out)]
+    settings = {"backbone": toy_backbone(), "training.epochs": 1, "compute.dtype": "float32"}
+    words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    one_setting.main(words)
+    rows = json.loads(out.read_text(encoding="utf-8"))
+    cells = [(row["seed"], row["value"]) for row in rows]
+    assert cells == [(0, "own"), (0, "0.5"), (1, "own"), (1, "0.5")]
+    assert {(row["rows"], row["validation_rows"], row["epoch"]) for row in rows} == {(16, 16, 1)}
+    losses = [row["validation_loss"] for row in rows]
+    assert len(set(losses)) == 4  # each is another fit

@@ -372,7 +372,7 @@ class TestManners:
         assert (parameters["pooling"], parameters["epochs"], parameters["head"]) == (
             "first",
             4,
-            None,
+            "linear",
         )
         assert classifier.set_params(pooling="last", lr=0.5) is classifier
         assert (classifier.pooling, classifier.lr) == ("last", 0.5)
@@ -556,7 +556,7 @@ class TestRefusals:
             ),
             ({"lr": 0.1}, "the exact fit of a linear head has no learning rate"),
             ({"strategy": HeadFirst(Last(2))}, r"found 'lp\+last:2', which is not built yet"),
-            ({"strategy": Last(2), "features": 1}, "a native head reads the last stage"),
+            ({"strategy": Last(2), "features": 1}, "a head above trained blocks reads the last"),
             ({"strategy": Last(DEPTH + 1)}, f"expected k to be from 1 to {DEPTH}, .*'last:5'"),
             ({"strategy": Lora(r=0)}, "expected r to be a whole number above 0, found '0'"),
             ({"strategy": Head}, "expected a strategy, as an object such as Last"),

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import typer.main
 
-from thawline import TextClassifier, cli, config, options
+from thawline import TextClassifier, config
+from thawline.cli import options, verbs
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,
@@ -74,7 +75,7 @@ def at(settings: Config, key: str) -> Any:
 
 
 def options_of(verb: str) -> dict[str, Any]:
-    command = typer.main.get_command(cli.app).commands[verb]
+    command = typer.main.get_command(verbs.app).commands[verb]
     return {option.name: option.default for option in command.params}
 
 

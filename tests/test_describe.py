@@ -12,7 +12,7 @@ DISTILBERT = 66_362_880
 DISTILBERT_NATIVE_HEAD = 592_130
 
 
-def config(backbone, head: str | None = None, **settings) -> Config:
+def config(backbone, head: str = HeadConfig.head, **settings) -> Config:
     return Config(backbone=str(backbone), head=HeadConfig(head=head, **settings))
 
 
@@ -30,7 +30,7 @@ def test_the_stages_hold_every_parameter_of_the_backbone(toy_backbone, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("head", [None, "mlp:8", "native"])
+@pytest.mark.parametrize("head", ["linear", "mlp:8", "native"])
 def test_under_head_the_whole_backbone_is_frozen(toy_backbone, family, head):
     described = describe(config(toy_backbone(family), head), n_labels=3)
     parameters = described["parameters"]
@@ -44,7 +44,7 @@ def test_under_head_the_whole_backbone_is_frozen(toy_backbone, family, head):
 @pytest.mark.parametrize(
     ("head", "features", "trainable"),
     [
-        (None, None, WIDTH * 3 + 3),
+        ("linear", None, WIDTH * 3 + 3),
         ("linear", "0", WIDTH * 3 + 3),
         ("linear", "layers", WIDTH * (DEPTH + 1) * 3 + 3),
         ("mlp:8", "last", WIDTH * 8 + 8 + 8 * 3 + 3),

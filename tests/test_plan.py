@@ -145,13 +145,13 @@ def test_a_linear_head_with_epochs_trains_by_them_on_the_last_stage(
     ("strategy", "line"),
     [("last:1", DEPTH), ("last:3", DEPTH - 2), ("lora:r=2", 1), ("lora:from=3", 3), ("full", 0)],
 )
-@pytest.mark.parametrize("head", [None, "linear", "mlp:8"])
+@pytest.mark.parametrize("head", ["linear", "mlp:8", "native"])
 def test_above_the_line_everything_trains_by_epochs_at_the_strategy_s_own_rate(
-    plan: Callable[..., Plan], strategy: str, line: int, head: str | None
+    plan: Callable[..., Plan], strategy: str, line: int, head: str
 ) -> None:
     made = plan(strategy=strategy, head=head)
     assert made.line == line
-    assert made.head.kind == ("native" if head is None else head.partition(":")[0])
+    assert made.head.kind == head.partition(":")[0]
     assert (made.exact, made.epochs) == (False, EPOCHS)
     assert made.lr == LEARNING_RATES[made.strategy.name]
     assert made.candidates == ((DEPTH,),)
@@ -268,12 +268,12 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
         "found --strategy last:2, which makes no adapters to fold in; leave --merge out",
     ),
     (
-        {"strategy": "full", "features": "layers"},
+        {"strategy": "full", "head": "native", "features": "layers"},
         "expected --features last: a native head reads the last stage, "
         "found --features layers; leave --features out",
     ),
     (
-        {"strategy": "full", "head": "linear", "features": "layers"},
+        {"strategy": "full", "features": "layers"},
         "expected --features last: a head above trained blocks reads the last stage, "
         "found --features layers; leave --features out",
     ),

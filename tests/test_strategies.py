@@ -230,14 +230,9 @@ def test_more_blocks_than_there_are_are_refused(strategy: Strategy, message: str
         strategy.check(depth=6)
 
 
-@pytest.mark.parametrize(
-    ("text", "head"),
-    [("head", "linear"), ("last:1", "native"), ("lora:r=4", "native"), ("full", "native")],
-)
-def test_what_is_built_can_be_run(text: str, head: str) -> None:
-    strategy = parse_strategy(text)
-    require_built(strategy)
-    assert strategy.default_head == head
+@pytest.mark.parametrize("text", ["head", "last:1", "lora:r=4", "full"])
+def test_what_is_built_can_be_run(text: str) -> None:
+    require_built(parse_strategy(text))
 
 
 @pytest.mark.parametrize(
@@ -261,7 +256,6 @@ def test_what_is_not_built_yet_says_so(text: str) -> None:
         "expected a strategy that this version can run (head, last, lora, full), "
         f"found '{strategy}', which is not built yet; use --strategy head"
     )
-    assert strategy.default_head == "native"
 
 
 class TestParameters:

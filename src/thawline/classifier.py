@@ -56,7 +56,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         backbone: a folder, a packaged name or a hub id.
         strategy: as on the command line, ``head`` …, or as an object: ``Head()`` … Its fields are
             parameters too: ``set_params(strategy__k=2)``.
-        head: ``linear``, ``mlp:H`` or ``native``; None: the strategy's own.
+        head: ``linear``, ``mlp:H`` or ``native``.
         pooling: ``first``, ``last`` or ``mean``; None: ``mean``, or what a native head does.
         features: ``last``, a stage's number or ``layers``; None: the exact fit chooses.
         standardise: whether features are scaled over train before the head.
@@ -85,7 +85,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         backbone: str | Path = Config.backbone,
         strategy: str | Strategy = Config.strategy,
         *,
-        head: str | None = HeadConfig.head,
+        head: str = HeadConfig.head,
         pooling: str | None = HeadConfig.pooling,
         features: str | int | None = HeadConfig.features,
         standardise: bool = HeadConfig.standardise,

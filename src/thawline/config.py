@@ -63,7 +63,7 @@ class TokensConfig:
     strip_accents: bool | None = None  # None: as the tokenizer has it
 
 
-LEARNING_RATES = {"head": 3e-3, "last": 2e-3, "lora": 2e-3, "full": 2e-4}
+LEARNING_RATES = {"head": 3e-3, "last": 2e-3, "lora": 5e-3, "full": 2e-4}
 """Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
 
 EPOCHS = 3
@@ -96,7 +96,7 @@ class ComputeConfig:
 class HeadConfig:
     """The part that turns pooled states into logits."""
 
-    head: str | None = None  # linear, mlp:H, native; None: the strategy's own
+    head: str = "linear"  # linear, mlp:H, native
     pooling: str | None = None  # first, last, mean; None: mean, or the native head's own
     features: str | None = None  # last, a stage's number, layers; None: chosen on validation
     standardise: bool = True  # by each feature's mean and deviation over train

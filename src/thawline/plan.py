@@ -55,7 +55,7 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     require_built(strategy)
     if strategy.adapters is not None:
         target_paths(backbone.stack, strategy.adapters)
-    spec = parse_head(strategy.default_head if config.head.head is None else config.head.head)
+    spec = parse_head(config.head.head)
     training = config.training
     line = strategy.line(backbone.stack.depth)
     frozen = line > backbone.stack.depth

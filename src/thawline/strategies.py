@@ -23,12 +23,10 @@ class Strategy:
     Attributes:
         name: as it is written.
         built: whether this version can run it.
-        default_head: the head it takes unless told.
     """
 
     name: ClassVar[str] = ""
     built: ClassVar[bool] = True
-    default_head: ClassVar[str] = "native"
 
     @property
     def adapters(self) -> Lora | None:
@@ -107,7 +105,6 @@ class Head(Strategy):
     """The head alone, on pooled states."""
 
     name: ClassVar[str] = "head"
-    default_head: ClassVar[str] = "linear"
 
     def line(self, depth: int) -> int:
         """Return L + 1: nothing of the backbone trains."""

@@ -34,7 +34,7 @@ def make_task(
 
     def make(
         family: str = "bert",
-        head: str | None = None,
+        head: str = HeadConfig.head,
         features: str | None = "last",
         epochs: int | None = None,
         lr: float | None = None,

@@ -402,7 +402,7 @@ class TestCommandLine:
     def test_merge_gives_a_plain_model(
         self, toy_backbone: Backbones, toy_reviews: Reviews, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        strategy = ("--strategy", "lora:r=2", "--merge")
+        strategy = ("--strategy", "lora:r=2", "--merge", "--head", "native")
         done = self.fit(toy_backbone("bert"), toy_reviews, monkeypatch, *strategy)
         assert done.code == 0, done.err
         assert done.json["config"]["artifact"] == {"merge": True}

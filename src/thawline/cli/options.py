@@ -158,12 +158,7 @@ StrategyText = Annotated[
         help="head, last:k, lora:r=4,alpha=32 or full; not built yet: gradual, lp+full.",
     ),
 ]
-HeadText = Annotated[
-    str | None,
-    typer.Option(
-        "--head", metavar="HEAD", help="linear, mlp:H or native; without, the strategy's own."
-    ),
-]
+HeadText = Annotated[str, typer.Option("--head", metavar="HEAD", help="linear, mlp:H or native.")]
 Pooling = Annotated[
     str | None,
     typer.Option(
