@@ -1,7 +1,7 @@
 """One setting at several values: validation accuracy over seeds, and seconds of training.
 
-Run it from the repository's root, in the environment of ``make install``; a value that is not
-written in the command, ``own``, leaves the setting out::
+Run it from the repository's root, in the environment of ``make install``; the value
+``own`` leaves the setting as it is by default::
 
     python -m benchmarks.one_setting head.head native linear --sets sst2 imdb=neg,pos \
         --strategies last:1 lora --seeds 3 --json head.json

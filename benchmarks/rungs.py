@@ -61,7 +61,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     rows.add_argument("--small", action="store_true", help="draw the rows of the small run")
     add("--seed", type=int, default=Config.seed, help="of every rung; rows never depend on it")
     add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every rung")
-    add("--json", type=Path, metavar="FILE", help="write all results there")
+    add("--json", type=Path, metavar="FILE", help="of all results; a rung in it is not run again")
     add("--plot", type=Path, metavar="FOLDER", help="draw rungs.png and rungs.svg there")
     return parser.parse_args(words)
 
@@ -101,6 +101,13 @@ def run(rung: str, options: argparse.Namespace) -> Result:
         "process_seconds": seconds,
         "record": {name: record[name] for name in KEPT},
     }
+
+
+def measured(file: Path | None) -> dict[str, Result]:
+    """Return the results that a file holds already, by their command."""
+    if file is None or not file.exists():
+        return {}
+    return {found["command"]: found for found in json.loads(file.read_text())["results"]}
 
 
 def compare(results: list[Result]) -> None:
@@ -165,9 +172,11 @@ def described(results: list[Result]) -> Result:
 def main(words: list[str] | None = None) -> None:
     """Run every rung, print the table, write results and picture."""
     options = parse(words)
+    known = measured(options.json)
     results: list[Result] = []
     for rung in options.rungs:
-        results.append(run(rung, options))
+        found = known.get(shlex.join(["thawline", *command(rung, options)]))
+        results.append(run(rung, options) if found is None else found)
         compare(results)
         if options.json is not None:  # after each, so that hours are not lost with the last
             options.json.write_text(json.dumps(described(results), indent=1), encoding="utf-8")

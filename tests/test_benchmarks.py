@@ -213,6 +213,7 @@ def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     folder = write_set(tmp_path / "films", {"train": toy_reviews(80), "test": toy_reviews(40, 1)})
     found = tmp_path / "found.json"
@@ -235,6 +236,11 @@ def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     header, rule, *rows = capsys.readouterr().out.splitlines()
     assert len(rows) == 2
     assert {line.count("|") for line in (header, rule, *rows)} == {9}
+
+    asked: list[str] = []
+    monkeypatch.setattr(rungs, "run", lambda rung, options: asked.append(rung) or head)
+    rungs.main(["last:1 --epochs 1", "full", *words, *more])
+    assert asked == ["full"]  # the other one stands in the file
 
 
 def test_a_rung_that_fails_ends_the_comparison(tmp_path: Path) -> None:
