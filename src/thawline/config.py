@@ -134,6 +134,7 @@ class TrainingConfig:
 
     epochs: Count | None = None  # None: the exact fit where the head has one, else the strategy's
     batch_size: Count = 16  # texts in a step
+    length_pool: Count = 50  # steps whose texts are sorted by length together; 1: none
     pass_overhead: Annotated[int, Ge(0), Le(1_000_000)] = 256  # of a forward pass, in tokens
     lr: Rate | None = None  # None: the strategy's own
     schedule: Literal["linear", "cosine"] = "linear"  # how the rate falls to 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,11 @@ class TestPooled:
         assert [len(batch) for batch in batches] == [4_096, 4_096, 1_808]
         assert np.array_equal(np.concatenate(batches), positions)
         assert examples.density(batches) == 1.0
+
+    def test_any_order_will_do(self) -> None:
+        examples = PooledExamples(stored(torch.zeros(50, HIDDEN)), Standardisation.none())
+        order = examples.order(np.random.default_rng(3), 8, 2)
+        assert np.array_equal(order, np.random.default_rng(3).permutation(50))
 
 
 @pytest.fixture
@@ -93,6 +99,33 @@ class TestTokens:
         padded = [len(batch) * lengths[batch].max() for batch in small.batches(positions, 0.01)]
         assert len(padded) > 5
         assert max(padded) <= 60
+
+    @pytest.mark.parametrize("pool", [1, 2, 3, 100])
+    @pytest.mark.parametrize("step", [1, 4, 6, 20, 50])
+    def test_an_order_holds_every_text_once(self, parts, step: int, pool: int) -> None:
+        train = parts("full")["train"]
+        orders = [train.order(np.random.default_rng(seed), step, pool) for seed in (0, 0, 1)]
+        assert np.array_equal(orders[0], orders[1])
+        assert all(sorted(order) == list(range(20)) for order in orders)
+        assert not np.array_equal(orders[0], orders[2])
+
+    def test_the_texts_of_a_step_are_of_like_length(self, parts) -> None:
+        train = parts("full")["train"]
+        lengths = train.tokens.lengths[train.rows]
+
+        def steps(pool: int) -> list[np.ndarray]:
+            return np.split(lengths[train.order(np.random.default_rng(0), 4, pool)], 5)
+
+        whole = sorted(steps(5), key=min)  # one pool holds all texts
+        assert all(max(one) <= min(other) for one, other in pairwise(whole))
+        assert [min(step) for step in steps(5)] != [min(step) for step in whole]  # in any order
+        spread = {pool: sum(int(np.ptp(step)) for step in steps(pool)) for pool in (1, 2, 5)}
+        assert spread[5] < spread[2] < spread[1]
+
+    def test_what_fills_no_step_stands_at_the_end(self, parts) -> None:
+        train = parts("full")["train"]
+        order = train.order(np.random.default_rng(0), 6, 3)
+        assert set(order[18:]) == set(np.random.default_rng(0).permutation(20)[18:])
 
     def test_density_counts_padding(self, parts) -> None:
         validation = parts("full")["validation"]

@@ -44,6 +44,15 @@ class Examples(Protocol):
             density: the least share of real tokens in a batch.
         """
 
+    def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
+        """Return all positions in a random order, ``(texts,)``, to be cut into steps.
+
+        Args:
+            random: draws it.
+            step: texts in one.
+            pool: steps whose texts are sorted by length together.
+        """
+
     def split(self, step: Positions, overhead: int) -> list[Positions]:
         """Split a training step into the forward passes that take the least time together.
 
@@ -77,6 +86,10 @@ class PooledExamples:
     def batches(self, positions: Positions, density: float) -> list[Positions]:
         """Split positions into blocks of equal size: pooled states have no padding."""
         return np.array_split(positions, range(ROWS_PER_BLOCK, len(positions), ROWS_PER_BLOCK))
+
+    def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
+        """Return any order: pooled states have no length."""
+        return random.permutation(len(self))
 
     def split(self, step: Positions, overhead: int) -> list[Positions]:
         """Leave a step whole."""
@@ -127,6 +140,19 @@ class TokenExamples:
         lengths = self.tokens.lengths[self.rows[positions]]
         planned = plan_batches(lengths, tokens_per_batch=self.tokens_per_batch, density=density)
         return [positions[batch] for batch in planned]
+
+    def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
+        """Return an order in which the texts of a step are of like length.
+
+        Texts are drawn into pools, each is sorted and cut into steps, and the steps are shuffled.
+        What does not fill a step stands at the end, of any length.
+        """
+        drawn, whole = random.permutation(len(self)), len(self) // step
+        lengths = self.tokens.lengths[self.rows]
+        pools = np.split(drawn[: whole * step], range(pool * step, whole * step, pool * step))
+        alike = [one[np.argsort(lengths[one], kind="stable")] for one in pools]
+        steps = np.concatenate(alike).reshape(whole, step)
+        return np.concatenate([steps[random.permutation(whole)].ravel(), drawn[whole * step :]])
 
     def split(self, step: Positions, overhead: int) -> list[Positions]:
         """Split a step by length where that saves more padding than another pass costs."""

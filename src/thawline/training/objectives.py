@@ -80,8 +80,8 @@ class Classification:
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         """Yield the positions of each step's texts; all texts once an epoch."""
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._train.labels))
-        size = self._config.batch_size
+        random, size = np.random.default_rng((self._seed, epoch)), self._config.batch_size
+        order = self._train.examples.order(random, size, self._config.length_pool)
         yield from (order[start : start + size] for start in range(0, len(order), size))
 
     def losses(self, step: Positions) -> Iterator[Tensor]:
