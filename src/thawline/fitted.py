@@ -8,10 +8,12 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from thawline.backbones import Backbone, Stack
+from thawline.backbones import Backbone, Stack, load_native
 from thawline.data import Labels
+from thawline.models.configuration import ThawlineConfig
 from thawline.models.heads import HeadSpec, NativeHead
 from thawline.models.lora import Adapter
+from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.strategies import parse_strategy
 
 
@@ -108,3 +110,45 @@ def label_maps(labels: Labels) -> dict[str, dict[Any, Any]]:
         "id2label": dict(enumerate(labels.names)),
         "label2id": {name: index for index, name in enumerate(labels.names)},
     }
+
+
+def native_classifier(
+    backbone: Backbone, labels: Labels, seed: int, attention_dropout: float | None = None
+) -> PreTrainedModel:
+    """Return a backbone with the family's own head, freshly drawn; arguments as `load_native`."""
+    model = load_native(backbone, len(labels), seed, attention_dropout)
+    model.config.update(label_maps(labels))
+    return model
+
+
+def own_classifier(
+    base: PreTrainedModel,
+    head: nn.Sequential,
+    spec: HeadSpec,
+    dropout: float,
+    labels: Labels,
+    *,
+    pooling: str,
+    stages: tuple[int, ...],
+) -> PreTrainedModel:
+    """Return a base model with a head of ours, which reads its raw features.
+
+    Args:
+        base: its config knows the pad id.
+        head: made by `build_head`.
+        spec: which head it is.
+        dropout: in it, where it has some.
+        labels: the classes.
+        pooling: before the head.
+        stages: what it reads, side by side.
+    """
+    config = ThawlineConfig(
+        backbone=base.config.to_dict(),
+        head=str(spec),
+        head_dropout=dropout,
+        pooling=pooling,
+        stages=stages,
+        pad_token_id=base.config.pad_token_id,
+        **label_maps(labels),
+    )
+    return ThawlineForSequenceClassification.assemble(config, base, head)

@@ -11,8 +11,7 @@ import torch
 from torch import nn
 
 from thawline.adaptation.task import Adapted, Logits, Task
-from thawline.backbones import load_native
-from thawline.fitted import Fitted, count_parameters, label_maps
+from thawline.fitted import Fitted, count_parameters
 from thawline.inference import head_logits
 from thawline.models.heads import NativeHead, Standardisation, build_head
 from thawline.prefix.examples import PooledExamples
@@ -87,8 +86,7 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
     (stages,) = task.plan.candidates
     config, backbone, plain = task.config, task.backbone, Standardisation.none()
     if task.plan.head.kind == "native":
-        model = load_native(backbone, len(task.labels), config.seed)
-        model.config.update(label_maps(task.labels))
+        model = task.native()
         native = NativeHead(model)  # shares the model's modules: what it learns, the model knows
         untrained = copy.deepcopy(native).eval()
         history = _run_loop(task, native, plain, stages, reporter, checkpoints)

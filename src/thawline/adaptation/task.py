@@ -16,10 +16,8 @@ from thawline.adaptation.states import Frozen
 from thawline.backbones import Backbone
 from thawline.config import Config
 from thawline.data import LabelledTexts, Labels
-from thawline.fitted import Fitted, Reading, label_maps
-from thawline.models.configuration import ThawlineConfig
+from thawline.fitted import Fitted, Reading, native_classifier, own_classifier
 from thawline.models.lora import Adapter
-from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.plan import Plan
 from thawline.prefix.examples import Examples
 from thawline.progress import Reporter
@@ -58,16 +56,14 @@ class Task:
         self, base: PreTrainedModel, head: nn.Sequential, stages: tuple[int, ...]
     ) -> PreTrainedModel:
         """Return the whole model: a base and a head that reads its raw features."""
-        config = ThawlineConfig(
-            backbone=base.config.to_dict(),
-            head=str(self.plan.head),
-            head_dropout=self.config.head.dropout,
-            pooling=self.plan.pooling,
-            stages=stages,
-            pad_token_id=self.backbone.tokenizer.pad_token_id,
-            **label_maps(self.labels),
+        plan, dropout = self.plan, self.config.head.dropout
+        return own_classifier(
+            base, head, plan.head, dropout, self.labels, pooling=plan.pooling, stages=stages
         )
-        return ThawlineForSequenceClassification.assemble(config, base, head)
+
+    def native(self, attention_dropout: float | None = None) -> PreTrainedModel:
+        """Return the whole model with the family's own head, freshly drawn."""
+        return native_classifier(self.backbone, self.labels, self.config.seed, attention_dropout)
 
     def finish(
         self, model: PreTrainedModel, stages: tuple[int, ...], adapter: Adapter | None = None

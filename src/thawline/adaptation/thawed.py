@@ -13,9 +13,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from thawline.adaptation.task import Adapted, Task
-from thawline.backbones import copy_base, load_native
+from thawline.backbones import copy_base
 from thawline.compat import pick_device, pick_dtype
-from thawline.fitted import count_parameters, label_maps
+from thawline.fitted import count_parameters
 from thawline.inference import example_logits
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, thaw
@@ -63,8 +63,7 @@ def make_classifier(task: Task) -> tuple[PreTrainedModel, Adapter | None]:
     dropout = config.training.attention_dropout
     (stages,) = plan.candidates
     if plan.head.kind == "native":
-        model = load_native(backbone, len(task.labels), config.seed, dropout)
-        model.config.update(label_maps(task.labels))
+        model = task.native(dropout)
     else:
         base = copy_base(backbone, dropout)
         torch.manual_seed(config.seed)

@@ -13,14 +13,12 @@ import torch
 from transformers import PreTrainedModel
 
 from thawline.artifact.settings import SETTINGS, AdapterSettings, Settings
-from thawline.backbones import Backbone, Stack, load_backbone, load_native
+from thawline.backbones import Backbone, Stack, load_backbone
+from thawline.backbones.weights import read_weights, write_weights
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted, head_weights, label_maps
-from thawline.models.configuration import ThawlineConfig
+from thawline.fitted import Fitted, head_weights, native_classifier, own_classifier
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, base_digest, load_adapters
-from thawline.models.modeling import ThawlineForSequenceClassification
-from thawline.models.weights import read_weights, write_weights
 
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
@@ -79,20 +77,17 @@ def _find_base(folder: Path, known: AdapterSettings) -> Backbone:
 
 def _classifier(base: Backbone, settings: Settings, known: AdapterSettings) -> PreTrainedModel:
     """Return the whole model, its head freshly drawn."""
-    labels, reading = label_maps(settings.labels), settings.reading
     if settings.head.kind == "native":
-        model = load_native(base, len(settings.labels), seed=0)
-        model.config.update(labels)
-        return model
-    config = ThawlineConfig(
-        backbone=base.stack.model.config.to_dict(),
-        head=str(settings.head),
-        head_dropout=known.head_dropout,
+        return native_classifier(base, settings.labels, seed=0)
+    reading, dropout = settings.reading, known.head_dropout
+    width = base.stack.hidden_size * len(reading.stages)
+    head = build_head(settings.head, width, len(settings.labels), dropout)
+    return own_classifier(
+        base.stack.model,
+        head,
+        settings.head,
+        dropout,
+        settings.labels,
         pooling=reading.pooling,
         stages=reading.stages,
-        pad_token_id=base.tokenizer.pad_token_id,
-        **labels,
     )
-    width = base.stack.hidden_size * len(reading.stages)
-    head = build_head(settings.head, width, len(settings.labels), config.head_dropout)
-    return ThawlineForSequenceClassification.assemble(config, base.stack.model, head)

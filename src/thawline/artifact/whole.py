@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
+from thawline.backbones.weights import faults
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
 
@@ -38,12 +39,7 @@ def load_whole(folder: Path) -> PreTrainedModel:
 
 def _check_weights(folder: Path, info: dict[str, Any]) -> None:
     """Raise ThawlineError unless the weights are those that config.json asks for, all of them."""
-    wrong = [f"{name} missing" for name in sorted(info["missing_keys"])]
-    wrong += [
-        f"{name} of shape {tuple(found)} in place of {tuple(wanted)}"
-        for name, found, wanted in sorted(info["mismatched_keys"])
-    ]
-    wrong += [f"{name}, which has no place" for name in sorted(info["unexpected_keys"])]
+    wrong = faults(info["missing_keys"], info["mismatched_keys"], info["unexpected_keys"])
     if wrong:
         raise ThawlineError(
             f"the weights that config.json asks for in '{folder}'", wrong[0], "run fit again"

@@ -30,6 +30,7 @@ from thawline.backbones.tokenizer import (
     settle_tokenizer,
     tokenizer_state,
 )
+from thawline.backbones.weights import hash_weights
 from thawline.compat import quieten_transformers
 from thawline.config import DEFAULT_MAX_LENGTH, TokensConfig
 from thawline.errors import ThawlineError
@@ -86,11 +87,8 @@ class Backbone:
             config.pop(incidental, None)
         parts = [json.dumps(config, sort_keys=True, default=str), tokenizer_state(self.tokenizer)]
         digest = hashlib.sha256("\n".join(parts).encode())
-        for name, tensor in sorted(self.stack.model.state_dict().items()):
-            if name.startswith("pooler."):
-                continue
-            digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.contiguous().view(torch.uint8).numpy().data)
+        weights = self.stack.model.state_dict().items()
+        hash_weights(digest, {n: tensor for n, tensor in weights if not n.startswith("pooler.")})
         return digest.hexdigest()
 
 

@@ -1,1 +1,1 @@
-"""Heads, the classifier as a model of transformers, its files of weights, adapters."""
+"""Heads, the classifier as a model of transformers, adapters."""

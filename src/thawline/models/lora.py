@@ -20,8 +20,8 @@ from torch import nn
 from transformers import PreTrainedModel
 
 from thawline.backbones import Backbone, Stack
+from thawline.backbones.weights import read_weights, weights_digest
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.models.weights import read_weights, weights_digest
 from thawline.strategies import Lora, Strategy
 
 WEIGHTS = "adapter_model.safetensors"

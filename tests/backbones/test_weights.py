@@ -10,7 +10,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from thawline.models.weights import read_weights, weights_digest, write_weights
+from thawline.backbones.weights import read_weights, weights_digest, write_weights
 
 Weights = dict[str, Tensor]
 
