@@ -80,6 +80,8 @@ class Scripted:
         texts: the texts of each step.
     """
 
+    unit = "texts"
+
     def __init__(
         self,
         scores: list[tuple[float, ...]],
@@ -99,6 +101,9 @@ class Scripted:
         for place, texts in enumerate(self.texts):
             self.taken.append((epoch, place))
             yield np.full(texts, place)
+
+    def size(self, step: Positions) -> int:
+        return len(step)
 
     def losses(self, step: Positions) -> Iterator[Tensor]:
         yield self.weight.sum() * self.factors[int(step[0])]

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
-Advance = Callable[[int], None]
+
+class Advance(Protocol):
+    """What a task tells of its progress."""
+
+    def __call__(self, steps: int, now: str = "") -> None:
+        """Tell how many more steps are done, and in a few words how it stands."""
 
 
 class Reporter:
@@ -17,7 +23,7 @@ class Reporter:
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
         """Follow a task of ``total`` steps; the yielded function is told how many more are done."""
-        yield lambda steps: None
+        yield lambda steps, now="": None
 
 
 class TerminalReporter(Reporter):
@@ -51,7 +57,8 @@ class TerminalReporter(Reporter):
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
+            TextColumn("{task.fields[now]}"),
         )
         with Progress(*columns, console=self.console) as progress:
-            task = progress.add_task(description, total=total)
-            yield lambda steps: progress.advance(task, steps)
+            task = progress.add_task(description, total=total, now="")
+            yield lambda steps, now="": progress.update(task, advance=steps, now=now)

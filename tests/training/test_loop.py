@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from thawline.config import ComputeConfig, TrainingConfig
 from thawline.errors import ThawlineError
 from thawline.models.heads import Standardisation
 from thawline.prefix.examples import PooledExamples, Positions
-from thawline.progress import Reporter
+from thawline.progress import Advance, Reporter
 from thawline.training.loop import Training, decay
 from thawline.training.objectives import Classification, Labelled
 
@@ -101,6 +103,37 @@ class TestHistory:
 
         run(objective(10, batch_size=4), epochs=2, reporter=Telling())
         assert told == [6]
+
+    def test_progress_says_loss_rate_and_speed_and_each_evaluation(self) -> None:
+        states: list[str] = []
+        notes: list[str] = []
+
+        class Telling(Reporter):
+            def note(self, text: str) -> None:
+                notes.append(text)
+
+            @contextmanager
+            def task(self, description: str, total: int) -> Iterator[Advance]:
+                yield lambda steps, now="": states.append(now)
+
+        scores = [(0.5, 1.0), (0.75, 0.5), (0.875, 0.25)]
+        task = Scripted(scores, losses=(1.0, 4.0), texts=(30, 10))
+        history = run(task, epochs=2, lr=0.01, reporter=Telling())
+        assert states[0] == ""  # nothing is trained yet
+        found = [re.fullmatch(r"loss (\S+), rate (\S+), ([\d,]+) texts/s", s) for s in states[1:]]
+        assert all(found)
+        losses = [float(match[1]) for match in found if match]
+        rates = [float(match[2]) for match in found if match]
+        # The mean over the texts since the last evaluation, and a rate that falls along a line.
+        assert [losses[1], losses[3]] == pytest.approx(
+            [row["train_loss"] for row in history[1:]], abs=5e-4
+        )
+        assert rates == pytest.approx([0.0075, 0.005, 0.0025, 0.0], abs=1e-9)
+        assert notes == [
+            f"epoch {row['epoch']}: train loss {row['train_loss']:.3f}, "
+            f"validation loss {loss:.3f}, accuracy {accuracy:.3f}"
+            for row, (accuracy, loss) in zip(history[1:], scores[1:], strict=True)
+        ]
 
 
 BEST = [

@@ -44,7 +44,7 @@ def train(
         epochs: the most epochs.
         lr: the highest rate.
         device: ``cuda``, ``mps`` or ``cpu``.
-        reporter: told of the steps.
+        reporter: told of the steps and of each evaluation.
         checkpoints: where the training is kept, and taken up again; None: nowhere.
 
     Returns:
@@ -64,9 +64,10 @@ def train(
         advance(training.done)
         for step in training.steps():
             training.update(step)
-            advance(1)
+            advance(1, training.now())
             if training.is_at(config.evaluate_every):
                 training.evaluate()
+                reporter.note(said(training.history[-1]))
             if checkpoints is not None and training.is_at(config.checkpoint_every):
                 checkpoints.save(training)
     training.restore_best()
@@ -137,8 +138,15 @@ class Training:
         self._schedule.step()
         self._optimizer.zero_grad()
         self.done += 1
-        self._summed, self._seen = self._summed + mean * len(step), self._seen + len(step)
+        size = self._objective.size(step)
+        self._summed, self._seen = self._summed + mean * size, self._seen + size
         self._seconds += time.perf_counter() - start
+
+    def now(self) -> str:
+        """Say how it stands: the loss since the last evaluation, the learning rate, the speed."""
+        loss, speed = self._summed / self._seen, self._seen / self._seconds
+        lr = self._schedule.get_last_lr()[0]
+        return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {self._objective.unit}/s"
 
     def is_at(self, every: int | None) -> bool:
         """Return whether a multiple of so many steps is done, or an epoch."""
@@ -237,6 +245,18 @@ class Training:
             epoch = self.done // self._objective.steps_per_epoch + 1
             found = f"{value} at step {step} of epoch {epoch}"
             raise ThawlineError(f"a finite {name}", found, "give a smaller --lr")
+
+
+def said(row: Row) -> str:
+    """Return an evaluation as one line."""
+    scores = {
+        "train loss": row["train_loss"],
+        "validation loss": row["validation_loss"],
+        "accuracy": row["validation_accuracy"],
+    }
+    return f"epoch {row['epoch']:.3g}: " + ", ".join(
+        f"{name} {value:.3f}" for name, value in scores.items()
+    )
 
 
 def decay(step: int, total: int, config: TrainingConfig) -> float:

@@ -24,13 +24,18 @@ class Objective(Protocol):
     Attributes:
         module: what trains; its parameters with ``requires_grad`` are optimised.
         steps_per_epoch: optimiser steps in an epoch.
+        unit: what `size` counts, in the plural.
     """
 
     module: nn.Module
     steps_per_epoch: int
+    unit: str
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         """Yield the positions of each step's texts, in an order set by seed and epoch."""
+
+    def size(self, step: Positions) -> int:
+        """Return how many texts, or tokens, a step trains on."""
 
     def losses(self, step: Positions) -> Iterator[Tensor]:
         """Yield terms whose sum is the mean loss over the step's texts, one a forward pass."""
@@ -60,6 +65,8 @@ class Classification:
         seed: of the order of texts.
     """
 
+    unit = "texts"
+
     def __init__(
         self,
         module: nn.Module,
@@ -83,6 +90,10 @@ class Classification:
         random, size = np.random.default_rng((self._seed, epoch)), self._config.batch_size
         order = self._train.examples.order(random, size, self._config.length_pool)
         yield from (order[start : start + size] for start in range(0, len(order), size))
+
+    def size(self, step: Positions) -> int:
+        """Return the number of texts."""
+        return len(step)
 
     def losses(self, step: Positions) -> Iterator[Tensor]:
         """Yield the cross-entropy of each of the step's batches, in nats, as a share of the mean.
