@@ -138,7 +138,7 @@ class TrainingConfig:
     pass_overhead: Annotated[int, Ge(0), Le(1_000_000)] = 256  # of a forward pass, in tokens
     lr: Rate | None = None  # None: the strategy's own
     schedule: Literal["linear", "cosine"] = "linear"  # how the rate falls to 0
-    warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.0  # of all steps
+    warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.1  # of all steps
     weight_decay: Penalty = 0.01  # of matrices; biases and norms have none
     max_grad_norm: Rate = 1.0
     attention_dropout: Annotated[float, Ge(0), Lt(1)] | None = 0.0  # None: the model's own
