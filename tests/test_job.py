@@ -274,6 +274,27 @@ def test_the_user_is_told_what_was_carved_and_what_is_being_proven(data, toy_bac
     assert notebook.notes[-1] == "proving the saved classifier in a fresh process"
 
 
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (EXACT, False),
+        (by_epochs("linear"), True),
+        (by_epochs("linear", epochs=1), False),
+        (by_epochs("linear", keep="last"), False),
+    ],
+    ids=["exact", "epochs", "one epoch", "last"],
+)
+def test_few_validation_rows_that_choose_an_epoch_are_told_of(data, toy_backbone, config, told):
+    reporter = Notebook()
+    backbone = str(toy_backbone("bert"))
+    fit_run(replace(config, backbone=backbone, data=data), Path("run"), reporter)
+    line = (
+        "8 validation rows choose an epoch by chance: the last is better in the mean "
+        "(--set training.keep=last)"
+    )
+    assert (line in reporter.notes) == told
+
+
 def test_a_run_is_evaluated_with_the_intervals_that_it_was_made_with(fit):
     wide = replace(EXACT, metrics=MetricsConfig(confidence=0.5, resamples=20))
     record = fit("run", wide)

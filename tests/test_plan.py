@@ -56,6 +56,7 @@ PARTS: dict[str, type] = {
     "batch_size": TrainingConfig,
     "max_length": TokensConfig,
     "truncation_side": TokensConfig,
+    "patience": TrainingConfig,
     "schedule": TrainingConfig,
     "class_weights": TrainingConfig,
     "keep": TrainingConfig,
@@ -259,8 +260,13 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     ),
     (
         {"keep": "f1"},
-        'expected training.keep to be accuracy, f1_macro or loss, found "f1"; '
-        "choose from accuracy, f1_macro, loss",
+        'expected training.keep to be accuracy, f1_macro, loss or last, found "f1"; '
+        "choose from accuracy, f1_macro, loss, last",
+    ),
+    (
+        {"strategy": "last:2", "keep": "last", "patience": 2},
+        "expected training.patience beside what tells a better evaluation, "
+        "found training.keep = last; leave one of the two out",
     ),
     (
         {"strategy": "last:2", "merge": True},

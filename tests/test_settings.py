@@ -168,8 +168,9 @@ WRONG_FILES = [
     ),
     (
         "[training]\nkeep = 'f1'",
-        "expected training.keep in 'own.toml' to be accuracy, f1_macro or loss, found \"f1\"; "
-        "choose from accuracy, f1_macro, loss",
+        "expected training.keep in 'own.toml' to be accuracy, f1_macro, loss or last, "
+        'found "f1"; '
+        "choose from accuracy, f1_macro, loss, last",
     ),
     (
         "[training]\nschedule = 'cosin'",

@@ -135,7 +135,7 @@ SETTINGS = [
     Wrong(
         "a measure to keep the best by that there is not",
         "fit --set training.keep=acuracy",
-        "--set training.keep to be accuracy, f1_macro or loss",
+        "--set training.keep to be accuracy, f1_macro, loss or last",
         '"acuracy"',
         "did you mean 'accuracy'?",
     ),

@@ -66,6 +66,9 @@ class TokensConfig:
 LEARNING_RATES = {"head": 3e-3, "last": 2e-3, "lora": 5e-3, "full": 2e-4}
 """Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
 
+FEW_TO_CHOOSE = 100
+"""Validation rows below which the last epoch is, in the mean, better than the one they choose."""
+
 EPOCHS = 3
 """Epochs where a head has no exact fit and none were named."""
 
@@ -145,7 +148,7 @@ class TrainingConfig:
     class_weights: Literal["none", "balanced"] = "none"  # balanced: rarer classes count for more
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
     evaluate_every: Count | None = None  # steps; None: an epoch
-    keep: Literal["accuracy", "f1_macro", "loss"] = "accuracy"  # by what, on validation
+    keep: Literal["accuracy", "f1_macro", "loss", "last"] = "accuracy"  # the best, or the last
     patience: Count | None = None  # evaluations in a row without a better one; None: all epochs
     checkpoint_every: Count = 100  # steps
 

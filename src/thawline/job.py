@@ -5,13 +5,21 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from thawline import artifact, compat, settings
 from thawline.adaptation import Adapted, Task, adapt, run_prefix
 from thawline.backbones import Backbone, load_backbone
-from thawline.config import ComputeConfig, Config, DataConfig, MetricsConfig, PreflightConfig
+from thawline.config import (
+    FEW_TO_CHOOSE,
+    ComputeConfig,
+    Config,
+    DataConfig,
+    MetricsConfig,
+    PreflightConfig,
+)
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
 from thawline.evaluation import Evaluation, evaluate, score
@@ -71,7 +79,7 @@ def fit_run(
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
-    for note in (*dataset.notes, *looked_at["findings"]):
+    for note in (*dataset.notes, *looked_at["findings"], *_chosen_by_few(dataset, config, plan)):
         reporter.note(note)
     _check_same_rows(begun, dataset, folder)
     run = Run(folder, config, resume=resume)
@@ -89,6 +97,16 @@ def fit_run(
         run.finish("failed", error=f"{type(error).__name__}: {error}")
         raise
     return run.record
+
+
+def _chosen_by_few(dataset: Dataset, config: Config, plan: Plan) -> Iterator[str]:
+    """Say where the rows of validation are too few to tell one epoch from another."""
+    rows, by_epochs = len(dataset.validation), plan.epochs is not None and plan.epochs > 1
+    if by_epochs and config.training.keep != "last" and rows < FEW_TO_CHOOSE:
+        yield (
+            f"{rows} validation rows choose an epoch by chance: the last is better in the mean "
+            "(--set training.keep=last)"
+        )
 
 
 def _check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:

@@ -89,6 +89,12 @@ def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
             f"--lr {config.training.lr} alone",
             "add --epochs 3, or leave --lr out",
         )
+    if config.training.keep == "last" and config.training.patience is not None:
+        raise ThawlineError(
+            "training.patience beside what tells a better evaluation",
+            "training.keep = last",
+            "leave one of the two out",
+        )
 
 
 def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> str:

@@ -31,6 +31,7 @@ KEPT_BY = {
     "accuracy": "highest validation accuracy",
     "f1_macro": "highest validation macro F1",
     "loss": "lowest validation loss",
+    "last": "the last",
 }
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
 

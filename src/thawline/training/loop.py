@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Protocol
 
@@ -22,8 +22,13 @@ from thawline.training.objectives import Objective
 Row = dict[str, Any]
 """What was measured at one evaluation."""
 
-KEPT = {"accuracy": "validation_accuracy", "f1_macro": "validation_f1_macro"}
-"""The scores of which the highest may be kept; of equals, the one with the lowest loss."""
+MERITS: dict[str, Callable[[Row], float]] = {
+    "accuracy": lambda row: float(row["validation_accuracy"]),
+    "f1_macro": lambda row: float(row["validation_f1_macro"]),
+    "loss": lambda row: -float(row["validation_loss"]),
+    "last": lambda row: float(row["step"]),
+}
+"""How good an evaluation is, by what keeps one; of equals, the last is kept."""
 
 
 def train(
@@ -108,7 +113,7 @@ class Training:
         self.done = 0
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
-        self._best_score = (-math.inf, -math.inf)
+        self._best_merit = -math.inf
         self._best_step: int | None = None
         self._waited = 0  # evaluations since the best
         self._summed, self._seen, self._seconds = 0.0, 0, 0.0  # since the last evaluation
@@ -172,12 +177,10 @@ class Training:
             self._remember(row)
 
     def _remember(self, row: Row) -> None:
-        loss = -row["validation_loss"]
-        kept = KEPT.get(self._config.keep)
-        score = (loss if kept is None else row[kept], loss)
-        self._waited += 1
-        if score > self._best_score:
-            self._best_score, self._best_step, self._waited = score, self.done, 0
+        merit = MERITS[self._config.keep](row)
+        self._waited = 0 if merit > self._best_merit else self._waited + 1
+        if merit >= self._best_merit:
+            self._best_merit, self._best_step = merit, self.done
             self._best = {name: tensor.detach().clone() for name, tensor in self._learnt.items()}
 
     @property
@@ -210,7 +213,7 @@ class Training:
             "history": self.history,
             "groups": optimizer["param_groups"],
             "schedule": self._schedule.state_dict(),
-            "best_score": list(self._best_score),
+            "best_merit": self._best_merit,
             "best_step": self._best_step,
             "waited": self._waited,
             "since": [self._summed, self._seen, self._seconds],
@@ -233,7 +236,7 @@ class Training:
         self._optimizer.load_state_dict({"state": parts, "param_groups": values["groups"]})
         self._schedule.load_state_dict(values["schedule"])
         self.done, self.history = values["done"], values["history"]
-        self._best_score = tuple(values["best_score"])
+        self._best_merit = values["best_merit"]
         self._best_step = values["best_step"]
         self._waited = values["waited"]
         self._summed, self._seen, self._seconds = values["since"]
