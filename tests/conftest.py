@@ -8,11 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.toys import BAD, GOOD, WORDS, enlarge_head, toy_config, toy_tokenizer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# How long an example takes says something about what else runs on the machine.
+hypothesis.settings.register_profile("thawline", deadline=None)
+hypothesis.settings.load_profile("thawline")
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import sklearn.metrics
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import expit
 from scipy.stats import binomtest
@@ -113,7 +113,6 @@ def test_confidence_is_a_share(confidence):
 # The values of evaluate
 
 
-@settings(deadline=None)
 @given(problems())
 def test_values_equal_scikit_learn(case):
     logits, labels = case
@@ -190,7 +189,6 @@ def test_the_first_of_equal_logits_is_predicted():
     assert evaluate([[1.0, 1.0]], [0], resamples=1)["confusion"] == [[1, 0], [0, 0]]
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(-50, 50), st.booleans()), min_size=1, max_size=20))
 def test_one_logit_equals_two(case):
     logits = np.array([logit for logit, _ in case])
@@ -200,7 +198,6 @@ def test_one_logit_equals_two(case):
     assert evaluate(logits[:, None], labels, resamples=20, n_classes=2) == two
 
 
-@settings(deadline=None)
 @given(problems(), st.randoms(use_true_random=False))
 def test_the_order_of_rows_changes_no_value(case, random):
     logits, labels = case
@@ -216,7 +213,6 @@ def test_the_order_of_rows_changes_no_value(case, random):
 # The intervals of evaluate
 
 
-@settings(deadline=None)
 @given(problems())
 def test_intervals_hold_the_value_and_shares_stay_within_0_and_1(case):
     scores = evaluate(*case, resamples=30)

@@ -7,7 +7,7 @@ from itertools import pairwise, product
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.toys import WORDS, toy_tokenizer
@@ -46,7 +46,6 @@ texts = st.lists(st.sampled_from([*WORDS, "zebra", "FILM"]), max_size=15).map(" 
 # Tokenising
 
 
-@settings(deadline=None)
 @given(st.lists(texts, max_size=8), st.booleans())
 def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
     tokens = tokenized(given_texts, causal=causal)
@@ -61,7 +60,6 @@ def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
     assert (tokens.ids.dtype, tokens.offsets.dtype) == (np.int32, np.int64)
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=4), st.integers(3, 18), st.sampled_from("rl"))
 def test_what_is_cut_off_is_on_the_side_asked_for(given_texts, max_length, side):
     side = {"r": "right", "l": "left"}[side]
@@ -119,7 +117,6 @@ def test_progress_counts_every_text_once(monkeypatch):
     assert np.array_equal(pieces.offsets, whole.offsets)
 
 
-@settings(deadline=None)
 @given(st.lists(st.one_of(texts, st.tuples(texts, texts)), min_size=1, max_size=8), st.randoms())
 def test_selected_texts_are_those_that_are_tokenised_alone(given_texts, random):
     positions = [random.randrange(len(given_texts)) for _ in range(random.randint(0, 9))]
@@ -145,7 +142,6 @@ def plans(draw):
     return np.array(lengths, dtype=np.int64), draw(st.integers(1, 2_000)), density
 
 
-@settings(deadline=None)
 @given(plans())
 def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
     lengths, budget, density = plan
@@ -159,7 +155,6 @@ def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
         assert lengths[batch].sum() >= density * padded
 
 
-@settings(deadline=None)
 @given(plans())
 def test_a_batch_is_closed_only_where_the_next_text_would_break_a_bound(plan):
     lengths, budget, density = plan
@@ -181,7 +176,6 @@ def test_a_text_longer_than_the_budget_is_a_batch_of_its_own():
     assert [batch.tolist() for batch in batches] == [[1], [2, 0]]
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=9), st.booleans(), st.randoms())
 def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
     given_texts, causal, random
@@ -202,7 +196,6 @@ def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
         assert ids[row].tolist() == ids_of(tokens, position) + padding
 
 
-@settings(deadline=None)
 @given(st.lists(texts, min_size=1, max_size=12), st.integers(5, 60), st.floats(0, 1))
 def test_padding_density_is_the_share_of_real_tokens_in_the_batches(given_texts, budget, density):
     tokens = tokenized(given_texts)

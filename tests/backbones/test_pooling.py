@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
@@ -30,7 +30,6 @@ def batches(draw):
 
 
 @pytest.mark.parametrize("pooling", POOLINGS)
-@settings(deadline=None)
 @given(case=batches(), seed=st.integers(0, 99))
 def test_a_pooling_is_what_a_loop_over_the_real_tokens_gives(pooling, case, seed):
     lengths, tokens, hidden = case
@@ -47,7 +46,6 @@ def test_a_pooling_is_what_a_loop_over_the_real_tokens_gives(pooling, case, seed
         torch.testing.assert_close(pool(states, None, pooling), expected, rtol=0, atol=1e-6)
 
 
-@settings(deadline=None)
 @given(case=batches())
 def test_all_poolings_stand_side_by_side_in_their_order(case):
     lengths, tokens, hidden = case

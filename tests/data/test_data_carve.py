@@ -25,7 +25,6 @@ def test_any_number_of_rows_can_be_carved_out(labels, data, seed):
     np.testing.assert_array_equal(again[1], carved)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(2, 40), min_size=1, max_size=6).map(np.array), st.data(), _SEEDS)
 def test_classes_keep_their_share_within_one_row(counts, data, seed):
     classes = len(counts)
@@ -37,7 +36,6 @@ def test_classes_keep_their_share_within_one_row(counts, data, seed):
     assert (np.abs(found - counts * rows / len(labels)) <= 1).all()
 
 
-@settings(deadline=None)
 @given(_LABELS, st.data(), _SEEDS)
 def test_a_lone_row_stays_in_the_rest_where_there_is_room(labels, data, seed):
     counts = np.bincount(labels.astype(int), minlength=6)

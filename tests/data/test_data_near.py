@@ -9,7 +9,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from thawline.config import PreflightConfig
@@ -90,7 +90,6 @@ def test_another_threshold_finds_other_pairs(texts):
 short_texts = st.lists(st.sampled_from(["film", "FILM", "good", "bad", "!", "so"]), max_size=6)
 
 
-@settings(deadline=None)
 @given(st.lists(short_texts.map(" ".join), unique=True, max_size=12))
 def test_nothing_that_is_not_near_is_ever_reported(few_texts):
     pairs = found(few_texts)

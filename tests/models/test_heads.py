@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 from transformers import (
@@ -108,7 +108,6 @@ class TestStandardisation:
         offset=st.sampled_from([0.0, 3.0, -1e4]),
         seed=st.integers(0, 99),
     )
-    @settings(deadline=None)
     def test_blocks_of_any_size_give_numpy_s_mean_and_deviation(
         self, rows: int, block: int, offset: float, seed: int
     ) -> None:
@@ -140,7 +139,6 @@ class TestStandardisation:
         width=st.integers(1, 6),
         seed=st.integers(0, 99),
     )
-    @settings(deadline=None)
     def test_folded_into_a_head_it_gives_the_same_logits(
         self, head: str, labels: int, width: int, seed: int
     ) -> None:

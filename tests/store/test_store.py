@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from rich.filesize import decimal
 
@@ -119,7 +119,6 @@ def test_chunks_of_another_entry_are_not_believed(key):
     )
 
 
-@settings(deadline=None)
 @given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None)))
 def test_texts_share_a_key_only_when_they_are_the_same(one, other):
     assert len(text_key(one)) == 16
@@ -567,7 +566,6 @@ def test_the_peak_of_memory_is_flat_from_1000_to_25000_texts(toy_backbone, line)
 # Places of texts
 
 
-@settings(deadline=None)
 @given(st.lists(st.lists(st.binary(min_size=16, max_size=16)), max_size=4), st.randoms())
 def test_the_index_finds_what_a_dict_finds(chunks, random):
     index, places = Index(), {}

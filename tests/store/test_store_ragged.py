@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn.utils.rnn import pad_sequence
 
@@ -48,7 +48,6 @@ def test_token_states_are_what_was_put_in(states):
         assert taken.shape == (len(positions), longest, HIDDEN)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(1, 5), min_size=1, max_size=4), min_size=1, max_size=4),
     st.data(),

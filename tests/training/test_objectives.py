@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, log_loss
 from sklearn.utils.class_weight import compute_class_weight
@@ -32,7 +32,6 @@ Reviews = Callable[..., tuple[list[str], list[int]]]
 
 
 class TestOrder:
-    @settings(deadline=None)
     @given(st.integers(1, 40), st.integers(1, 45), st.integers(0, 9), st.integers(1, 9))
     def test_each_text_comes_once_an_epoch(
         self, rows: int, batch_size: int, seed: int, epoch: int
