@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from thawline.data import carve
@@ -10,7 +10,6 @@ _LABELS = st.lists(st.integers(0, 5), min_size=0, max_size=120).map(np.array)
 _SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(deadline=None)  # the first call imports scikit-learn
 @given(_LABELS, st.data(), _SEEDS)
 def test_any_number_of_rows_can_be_carved_out(labels, data, seed):
     rows = data.draw(st.integers(0, len(labels)))
