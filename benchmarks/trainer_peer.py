@@ -9,11 +9,11 @@ warms the other. Thawline goes first, with an empty store and then with the stor
 behind: it takes the smaller part of the time, so a fault in the arguments shows early.
 
 Above the head alone, both sides train the native head for the same epochs in batches of the same
-size at the same rate, Thawline's default of the strategy, and keep the last epoch. Under ``head`` Thawline fits the head
-exactly, and the Trainer's rate is chosen in its favour. With the pooled MiniLM features of 1,200
-reviews (256 tokens, 675 steps of 16 texts, five seeds), 600 other reviews of the training split
-were classified with a mean accuracy of 53 % at the Trainer's own 5e-5, 60 % at 2e-4, 63 % at 1e-3,
-65 % at 5e-3 and 65 % at 2e-2.
+size at the same rate, Thawline's default of the strategy, and keep the last epoch. Under ``head``
+Thawline fits the head exactly, and the Trainer's rate is chosen in its favour. With the pooled
+MiniLM features of 1,200 reviews (256 tokens, 675 steps of 16 texts, five seeds), 600 other reviews
+of the training split were classified with a mean accuracy of 53 % at the Trainer's own 5e-5, 60 %
+at 2e-4, 63 % at 1e-3, 65 % at 5e-3 and 65 % at 2e-2.
 """
 
 from __future__ import annotations
