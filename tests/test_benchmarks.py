@@ -9,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from benchmarks import frozen_head_sets, one_setting, rungs, trainer_peer
+from benchmarks import frozen_head_sets, kept_epoch, one_setting, rungs, trainer_peer
 from tests.command_line import write_set
 
 WORDS = ["--data", "examples/reviews", "--labels", "neg,pos"]
@@ -110,6 +111,18 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
     }
     assert environment == {"THAWLINE_HOME": str(tmp_path / "home")}
     assert measured["training_seconds"] == 23
+
+    run.clear()
+    options = trainer_peer.parse([*WORDS, "--strategy", "last:1", "--epochs", "2"])
+    trainer_peer.run_thawline(options, "thawline", tmp_path)
+    command, _ = run
+    assert {**dict(zip(command[2::2], command[3::2], strict=True)), **given}.items() >= {
+        "--head": "native",
+        "--epochs": "2",
+        "--batch-size": "16",
+        "--lr": "0.002",
+        "--set": "training.keep=last",
+    }.items()
     assert measured["process_seconds"] == 30
     assert measured["accuracy"] == SCORE
 
@@ -282,3 +295,39 @@ def test_each_value_of_a_setting_is_fitted_with_each_seed(
     assert {(row["rows"], row["validation_rows"], row["epoch"]) for row in rows} == {(16, 16, 1)}
     losses = [row["validation_loss"] for row in rows]
     assert len(set(losses)) == 4  # each is another fit
+
+
+def test_each_rule_keeps_its_epoch() -> None:
+    right = np.array([[1, 1, 0, 1], [1, 0, 1, 1], [1, 0, 1, 0]], dtype=np.float64)
+    losses = np.array([[0.2] * 4, [0.3] * 4, [0.1] * 4])
+    kept = {rule: kept_epoch.chosen(right, losses, rule) for rule in kept_epoch.RULES}
+    assert kept == {"accuracy": 0, "later": 1, "loss": 2, "last": 2}
+
+
+def test_rows_that_choose_an_epoch_do_not_judge_it() -> None:
+    # Three rows tell the epochs apart in one way, and the fourth in the other.
+    right = np.array([[1, 1, 1, 0], [0, 0, 0, 1]], dtype=np.float64)
+    found = kept_epoch.accuracies(right, 1 - right, 3, seed=0)
+    # Without the fourth row epoch 0 is kept, which is wrong on it; with it two of three keep epoch
+    # 0 as well, and the row that is left is one of the first three.
+    assert found["accuracy"] == pytest.approx(0.75, abs=0.05)
+    assert found["last"] == pytest.approx(0.25, abs=0.05)
+    assert found["best"] == 1
+
+
+def test_a_fit_answers_for_every_size_of_validation(
+    toy_backbone: Callable[..., Path], toy_reviews: Callable[..., Any], tmp_path: Path
+) -> None:
+    data = write_set(tmp_path / "films", {"train": toy_reviews(120), "test": toy_reviews(16, 1)})
+    out = tmp_path / "kept.json"
+    words = ["--sets", f"{data}=neg,pos", "--strategies", "last:1", "--seeds", "2", "--rows", "16"]
+    settings = {"backbone": toy_backbone(), "training.epochs": 2, "compute.dtype": "float32"}
+    words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    kept_epoch.main([*words, "--pool", "60", "--json", str(out)])
+    rows = json.loads(out.read_text(encoding="utf-8"))
+    assert [(row["seed"], row["size"]) for row in rows] == [(0, 24), (0, 50), (1, 24), (1, 50)]
+    for row in rows:
+        assert 0 < row["accuracy"] <= row["best"] <= 1
+        assert row["last"] <= row["best"]
+    (_, _, whole, *_) = kept_epoch.table(rows).splitlines()
+    assert whole.startswith("| `all` | 16 | 24 | ")

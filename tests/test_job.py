@@ -281,8 +281,9 @@ def test_the_user_is_told_what_was_carved_and_what_is_being_proven(data, toy_bac
         (by_epochs("linear"), True),
         (by_epochs("linear", epochs=1), False),
         (by_epochs("linear", keep="last"), False),
+        (by_epochs("linear", patience=1), False),
     ],
-    ids=["exact", "epochs", "one epoch", "last"],
+    ids=["exact", "epochs", "one epoch", "last", "patience"],
 )
 def test_few_validation_rows_that_choose_an_epoch_are_told_of(data, toy_backbone, config, told):
     reporter = Notebook()

@@ -101,8 +101,10 @@ def fit_run(
 
 def _chosen_by_few(dataset: Dataset, config: Config, plan: Plan) -> Iterator[str]:
     """Say where the rows of validation are too few to tell one epoch from another."""
-    rows, by_epochs = len(dataset.validation), plan.epochs is not None and plan.epochs > 1
-    if by_epochs and config.training.keep != "last" and rows < FEW_TO_CHOOSE:
+    rows, training = len(dataset.validation), config.training
+    by_epochs = plan.epochs is not None and plan.epochs > 1
+    chosen = training.keep != "last" and training.patience is None  # patience needs a choice
+    if by_epochs and chosen and rows < FEW_TO_CHOOSE:
         yield (
             f"{rows} validation rows choose an epoch by chance: the last is better in the mean "
             "(--set training.keep=last)"
