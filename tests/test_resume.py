@@ -29,6 +29,8 @@ STEPS_PER_EPOCH, EPOCHS, EVERY = 5, 3, 2
 KILL_ITSELF = """
 import os, pathlib, signal, sys, types
 place, number = sys.argv[1], int(sys.argv[2])
+# A shell's job in the background ignores Ctrl-C, and with it what the tests start there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 calls = {"n": 0}
 
 def die(*anything):
