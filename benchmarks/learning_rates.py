@@ -3,10 +3,12 @@
 Run it from the repository's root, in the environment of ``make install``; a set is a path, a name
 or a hub id, with its label names after a ``=`` where its integers have none::
 
-    python benchmarks/learning_rates.py sst2 imdb=neg,pos
+    python benchmarks/learning_rates.py sst2 emotion imdb=neg,pos
+    python benchmarks/learning_rates.py sst2 --rows 4000 --strategies lora --rates 1e-3 2e-3
 
-As many rows train as validate: those of the set's own validation split, or else of train. The
-winner of a strategy has the highest validation accuracy, the mean over sets of the best epoch's.
+As many rows train as validate: those of the set's own validation split, or else of train. A set at
+one length, one number of rows and of epochs is a job. The winner of a strategy has the highest
+validation accuracy, the mean over jobs of the best epoch's; ``last:1`` and ``last:2`` share theirs.
 Results are added to ``benchmarks/learning_rates.json``, from which a test holds the defaults in
 ``config.py``; a row that is there already is not computed again.
 """
@@ -36,15 +38,15 @@ FILE = Path(__file__).with_suffix(".json")
 
 GRID: dict[str, tuple[float, ...]] = {
     "head": (3e-4, 1e-3, 3e-3, 1e-2, 3e-2),
-    "last:1": (2e-5, 5e-5, 1e-4, 2e-4, 5e-4, 1e-3, 2e-3, 5e-3),
-    "lora": (1e-3, 2e-3, 5e-3, 1e-2),
+    "last:1": (2e-5, 1e-4, 5e-4, 1e-3, 2e-3, 5e-3),
+    "last:2": (1e-4, 5e-4, 1e-3, 2e-3, 5e-3),
+    "lora": (5e-4, 1e-3, 2e-3, 5e-3, 1e-2),
     "full": (5e-5, 1e-4, 2e-4, 5e-4),
 }
 """The rates that each strategy is tried at; under ``head`` a linear head, by epochs."""
 
-SHARED: dict[str, Any] = {"warmup_share": 0.0, "length_pool": 1}
-"""What every row of the file was measured with. The defaults have changed since: whoever drops
-this must measure the whole grid again, so that no row stands beside one of another schedule."""
+JOB = ("set", "strategy", "rows", "max_length", "epochs")
+"""What rows that compete for one rate have in common."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
@@ -54,6 +56,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to choose on")
     parser.add_argument("--strategies", nargs="+", default=list(GRID), choices=list(GRID))
+    parser.add_argument("--rates", type=float, nargs="+", help="without: those of the grid")
     parser.add_argument("--backbone", default=Config.backbone, help="what `thawline fit` takes")
     parser.add_argument("--head", default=HeadConfig.head, help="above every line")
     parser.add_argument("--rows", type=int, default=1_000, help="to train on, and to validate on")
@@ -77,7 +80,7 @@ def configured(written: str, strategy: str, rate: float, arguments: argparse.Nam
         data=parse_set(written),
         head=HeadConfig(arguments.head),
         tokens=TokensConfig(max_length=arguments.max_length),
-        training=TrainingConfig(epochs=arguments.epochs, lr=rate, **SHARED),
+        training=TrainingConfig(epochs=arguments.epochs, lr=rate),
     )
 
 
@@ -140,42 +143,52 @@ def same_fit(row: Row, config: Config, arguments: argparse.Namespace, name: str)
 
 
 def winners(rows: list[Row]) -> dict[str, float]:
-    """Return the rate of each strategy with the highest mean accuracy over all sets.
+    """Return the rate of each kind of strategy with the highest mean accuracy over all jobs.
 
-    A rate counts where it was tried on every set on which the strategy was; of equals the one
-    with the lower mean loss wins.
+    A rate counts where it was tried on every job on which its kind was; of equals the one with the
+    lower mean loss wins.
     """
     found: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        found[row["strategy"]][row["lr"]].append(row)
-    chosen = {}
-    for strategy, rates in found.items():
-        most = max(len({row["set"] for row in tried}) for tried in rates.values())
-        whole = {lr: tried for lr, tried in rates.items() if len(tried) >= most}
-        chosen[strategy] = max(
-            whole,
-            key=lambda lr: (
-                mean(row["validation_accuracy"] for row in whole[lr]),
-                -mean(row["validation_loss"] for row in whole[lr]),
-            ),
-        )
-    return chosen
+        found[row["strategy"].partition(":")[0]][row["lr"]].append(row)
+    return {kind: winner(rates) for kind, rates in found.items()}
+
+
+def winner(rates: dict[float, list[Row]]) -> float:
+    """Return the best of the rates that were tried on every job."""
+    jobs = {lr: {job_of(row) for row in tried} for lr, tried in rates.items()}
+    every = set().union(*jobs.values())
+
+    def merit(lr: float) -> tuple[float, float]:
+        tried = rates[lr]
+        accuracy = mean(row["validation_accuracy"] for row in tried)
+        return accuracy, -mean(row["validation_loss"] for row in tried)
+
+    return max((lr for lr in rates if jobs[lr] == every), key=merit)
+
+
+def job_of(row: Row) -> tuple[Any, ...]:
+    """Return what a row's rates compete on."""
+    return tuple(row[name] for name in JOB)
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print validation accuracies as Markdown, a line for each strategy and set."""
-    for strategy, best in winners(rows).items():
-        rates = sorted({row["lr"] for row in rows if row["strategy"] == strategy})
-        print(f"\n| {strategy} | {' | '.join(f'{lr:g}' for lr in rates)} |")
-        print(f"|---|{'---|' * len(rates)}")
-        for name in dict.fromkeys(row["set"] for row in rows if row["strategy"] == strategy):
+    """Print validation accuracies as Markdown: a table for each kind, a line for each job."""
+    for kind, best in winners(rows).items():
+        own = [row for row in rows if row["strategy"].partition(":")[0] == kind]
+        rates = sorted({row["lr"] for row in own})
+        heads = (f"**{lr:g}**" if lr == best else f"{lr:g}" for lr in rates)
+        print(f"\n| {kind} | rows x epochs | {' | '.join(heads)} |")
+        print(f"|---|---|{'---|' * len(rates)}")
+        for job in sorted({job_of(row) for row in own}):
             cells = {
                 row["lr"]: f"{100 * row['validation_accuracy']:.1f}"
-                for row in rows
-                if (row["strategy"], row["set"]) == (strategy, name)
+                for row in own
+                if job_of(row) == job
             }
-            print(f"| {name} | {' | '.join(cells.get(lr, '-') for lr in rates)} |")
-        print(f"\nbest: {best:g}")
+            name, strategy, size, _, epochs = job
+            shown = " | ".join(cells.get(lr, "-") for lr in rates)
+            print(f"| {strategy}, {name} | {size} x {epochs} | {shown} |")
 
 
 def main(words: list[str] | None = None) -> None:
@@ -184,7 +197,7 @@ def main(words: list[str] | None = None) -> None:
     rows: list[Row] = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
     for strategy in arguments.strategies:
         for written in arguments.sets:
-            for rate in GRID[strategy]:
+            for rate in arguments.rates or GRID[strategy]:
                 config = configured(written, strategy, rate, arguments)
                 name = Path(written.partition("=")[0]).stem
                 if any(same_fit(row, config, arguments, name) for row in rows):

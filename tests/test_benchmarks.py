@@ -120,7 +120,7 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
         "--head": "native",
         "--epochs": "2",
         "--batch-size": "16",
-        "--lr": "0.002",
+        "--lr": "0.001",
         "--set": "training.keep=last",
     }.items()
     assert measured["process_seconds"] == 30

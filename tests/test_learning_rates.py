@@ -12,12 +12,12 @@ ROWS = json.loads(learning_rates.FILE.read_text(encoding="utf-8"))
 
 def row(strategy: str, name: str, lr: float, accuracy: float, loss: float = 0.5) -> dict:
     scores = {"validation_accuracy": accuracy, "validation_loss": loss}
-    return {"strategy": strategy, "set": name, "lr": lr, **scores}
+    sizes = {"rows": 1_000, "max_length": 128, "epochs": 3}
+    return {"strategy": strategy, "set": name, "lr": lr, **sizes, **scores}
 
 
 def test_each_default_is_the_winner_of_its_strategy_over_at_least_two_sets():
-    chosen = learning_rates.winners(ROWS)
-    assert {name.partition(":")[0]: lr for name, lr in chosen.items()} == LEARNING_RATES
+    assert learning_rates.winners(ROWS) == LEARNING_RATES
     for strategy, rates in learning_rates.GRID.items():
         own = [row for row in ROWS if row["strategy"] == strategy]
         assert len({row["set"] for row in own}) >= 2
@@ -32,6 +32,15 @@ def test_the_winner_has_the_highest_mean_and_of_equals_the_lowest_loss():
         row("head", "a", 1e-2, 0.7, loss=0.6), row("head", "a", 1e-3, 0.7, loss=0.5),
     ]  # fmt: skip
     assert learning_rates.winners(rows) == {"full": 1e-3, "head": 1e-3}
+
+
+def test_the_last_blocks_share_a_rate_that_each_of_them_was_tried_at():
+    rows = [
+        row("last:1", "a", 1e-3, 0.8), row("last:2", "a", 1e-3, 0.8),
+        row("last:1", "a", 5e-3, 0.9), row("last:2", "a", 5e-3, 0.5),
+        row("last:1", "a", 2e-5, 0.99),
+    ]  # fmt: skip
+    assert learning_rates.winners(rows) == {"last": 1e-3}
 
 
 def test_a_rate_that_was_not_tried_on_every_set_does_not_win():

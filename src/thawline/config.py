@@ -63,7 +63,7 @@ class TokensConfig:
     strip_accents: bool | None = None  # None: as the tokenizer has it
 
 
-LEARNING_RATES = {"head": 3e-3, "last": 2e-3, "lora": 5e-3, "full": 2e-4}
+LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
 """Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
 
 FEW_TO_CHOOSE = 100
