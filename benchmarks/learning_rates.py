@@ -6,7 +6,8 @@ or a hub id, with its label names after a ``=`` where its integers have none::
     python benchmarks/learning_rates.py sst2 emotion imdb=neg,pos
     python benchmarks/learning_rates.py sst2 --rows 4000 --strategies lora --rates 1e-3 2e-3
 
-As many rows train as validate: those of the set's own validation split, or else of train. A set at
+As many rows validate as train, or as many as there are: those of the set's own validation split,
+or else of train. A set at
 one length, one number of rows and of epochs is a job. The winner of a strategy has the highest
 validation accuracy, the mean over jobs of the best epoch's; ``last:1`` and ``last:2`` share theirs.
 Results are added to ``benchmarks/learning_rates.json``, from which a test holds the defaults in
@@ -150,12 +151,13 @@ def winners(rows: list[Row]) -> dict[str, float]:
     """
     found: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
-        found[row["strategy"].partition(":")[0]][row["lr"]].append(row)
-    return {kind: winner(rates) for kind, rates in found.items()}
+        found[kind_of(row)][row["lr"]].append(row)
+    best = {kind: winner(rates) for kind, rates in found.items()}
+    return {kind: lr for kind, lr in best.items() if lr is not None}
 
 
-def winner(rates: dict[float, list[Row]]) -> float:
-    """Return the best of the rates that were tried on every job."""
+def winner(rates: dict[float, list[Row]]) -> float | None:
+    """Return the best of the rates that were tried on every job; None: there is no such rate."""
     jobs = {lr: {job_of(row) for row in tried} for lr, tried in rates.items()}
     every = set().union(*jobs.values())
 
@@ -164,7 +166,12 @@ def winner(rates: dict[float, list[Row]]) -> float:
         accuracy = mean(row["validation_accuracy"] for row in tried)
         return accuracy, -mean(row["validation_loss"] for row in tried)
 
-    return max((lr for lr in rates if jobs[lr] == every), key=merit)
+    return max((lr for lr in rates if jobs[lr] == every), key=merit, default=None)
+
+
+def kind_of(row: Row) -> str:
+    """Return what shares a rate: the strategy without what follows its colon."""
+    return str(row["strategy"]).partition(":")[0]
 
 
 def job_of(row: Row) -> tuple[Any, ...]:
@@ -174,10 +181,11 @@ def job_of(row: Row) -> tuple[Any, ...]:
 
 def print_table(rows: list[Row]) -> None:
     """Print validation accuracies as Markdown: a table for each kind, a line for each job."""
-    for kind, best in winners(rows).items():
-        own = [row for row in rows if row["strategy"].partition(":")[0] == kind]
+    best = winners(rows)
+    for kind in dict.fromkeys(map(kind_of, rows)):
+        own = [row for row in rows if kind_of(row) == kind]
         rates = sorted({row["lr"] for row in own})
-        heads = (f"**{lr:g}**" if lr == best else f"{lr:g}" for lr in rates)
+        heads = (f"**{lr:g}**" if lr == best.get(kind) else f"{lr:g}" for lr in rates)
         print(f"\n| {kind} | rows x epochs | {' | '.join(heads)} |")
         print(f"|---|---|{'---|' * len(rates)}")
         for job in sorted({job_of(row) for row in own}):

@@ -46,3 +46,12 @@ def test_the_last_blocks_share_a_rate_that_each_of_them_was_tried_at():
 def test_a_rate_that_was_not_tried_on_every_set_does_not_win():
     rows = [row("full", "a", 1e-4, 0.6), row("full", "b", 1e-4, 0.6), row("full", "a", 1e-3, 0.9)]
     assert learning_rates.winners(rows) == {"full": 1e-4}
+
+
+def test_where_no_rate_was_tried_on_every_job_there_is_a_table_without_a_winner(capsys):
+    rows = [row("full", "a", 1e-4, 0.6), row("full", "b", 1e-3, 0.7)]
+    assert learning_rates.winners(rows) == {}
+    learning_rates.print_table(rows)
+    printed = capsys.readouterr().out
+    assert "| full, a | 1000 x 3 | 60.0 | - |" in printed
+    assert "**" not in printed
