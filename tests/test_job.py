@@ -223,6 +223,31 @@ def test_evaluation_refuses_changed_rows_even_where_their_number_stays(fit, data
     assert caught.value.mend == "name the set to evaluate on with --data"
 
 
+def test_a_run_that_was_killed_does_not_go_on_with_other_rows(
+    toy_backbone, toy_reviews, monkeypatch
+):
+    folder = write_set(Path("own"), {"train": toy_reviews(40, 1), "test": toy_reviews(16, 2)})
+    data = DataConfig(str(folder), labels=("neg", "pos"))
+    config = replace(by_epochs("linear"), backbone=str(toy_backbone("bert")), data=data)
+    left = []
+
+    def killed(training, step):
+        left.append(Path("run/record.json").read_text(encoding="utf-8"))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("thawline.training.loop.Training.update", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit_run(config, Path("run"), Reporter())
+    Path("run/record.json").write_text(left[0], encoding="utf-8")  # who is killed writes no more
+    assert json.loads(left[0])["status"] == "running"
+    (folder / "train.csv").unlink()
+    write_set(Path("changed"), {"train": toy_reviews(40, 3)})
+    Path("changed/train.csv").rename(folder / "train.csv")
+    with pytest.raises(ThawlineError, match="the rows that the run in 'run' was begun with"):
+        fit_run(config, Path("run"), Reporter(), resume=True)
+
+
 def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
     class OtherAnswers(Prover):
         def __init__(self, device: str) -> None:

@@ -85,6 +85,7 @@ def fit_run(
     run = Run(folder, config, resume=resume)
     run.record |= _describe(dataset, plan) | {"preflight": looked_at}
     try:
+        run.write()  # its rows, should it be killed
         run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
         run.finish("finished")
