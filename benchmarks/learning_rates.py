@@ -10,7 +10,7 @@ As many rows validate as train, or as many as there are: those of the set's own 
 or else of train. A set at one length, one number of rows and of epochs is a job. The winner of a
 strategy has the highest validation accuracy, the mean over jobs of the best epoch's; ``last:1``
 and ``last:2`` share theirs. Results are added to ``benchmarks/learning_rates.json``, from which a
-test holds the defaults in ``config.py``; a row that is there already is not computed again.
+test holds the defaults in ``config/``; a row that is there already is not computed again.
 """
 
 from __future__ import annotations

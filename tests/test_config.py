@@ -1,4 +1,4 @@
-"""Every default lives in config.py: the settings are frozen, JSON, and taken by both front ends."""
+"""Every default lives in config/: the settings are frozen, JSON, and taken by both front ends."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from thawline import TextClassifier, config
-from thawline.cli import options, verbs
+from thawline.cli import app, options
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,
@@ -26,7 +26,7 @@ from thawline.strategies import Lora
 CLASSES = [
     kind
     for kind in vars(config).values()
-    if is_dataclass(kind) and kind.__module__ == config.__name__
+    if is_dataclass(kind) and kind.__module__.startswith(config.__name__)
 ]
 
 SHARED: dict[str, tuple[Any, str]] = {
@@ -75,7 +75,7 @@ def at(settings: Config, key: str) -> Any:
 
 
 def options_of(verb: str) -> dict[str, Any]:
-    command = typer.main.get_command(verbs.app).commands[verb]
+    command = typer.main.get_command(app).commands[verb]
     return {option.name: option.default for option in command.params}
 
 

@@ -19,7 +19,7 @@ from tests.command_line import ProverHere
 from tests.pages import DOCS, ROOT, Block, blocks, commands, matches, run_python
 from thawline import artifact, settings
 from thawline.backbones import stack
-from thawline.cli import verbs
+from thawline.cli import app
 from thawline.config import Config
 from thawline.data import tables
 from thawline.data.hub import NAMED_SETS
@@ -128,9 +128,9 @@ def test_the_table_of_settings_is_the_configuration():
     text = PAGES["configuration.md"].read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \| .+ \|$", text, re.MULTILINE)
     assert {key: (default, takes) for key, default, takes in rows} == {
-        key: (shown_default(key), taken(key)) for key in hints()
+        key: (shown_default(key), taken(key)) for key in hints(Config)
     }
-    assert len(rows) == len(hints()) > 40
+    assert len(rows) == len(hints(Config)) > 40
 
 
 def shown_default(key: str) -> str:
@@ -152,7 +152,7 @@ def taken(key: str) -> str:
 
 def test_every_verb_has_a_page_with_each_of_its_options():
     pages = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("verbs/*.md")}
-    app: Any = typer.main.get_command(verbs.app)
+    app: Any = typer.main.get_command(app)
     assert sorted(pages) == sorted(app.commands)
     for verb, command in app.commands.items():
         known = options(command)
@@ -173,7 +173,7 @@ def options(command: Any) -> set[str]:
 
 
 def test_an_options_table_names_no_option_that_the_verb_lacks():
-    app: Any = typer.main.get_command(verbs.app)
+    app: Any = typer.main.get_command(app)
     for verb, command in app.commands.items():
         text = (DOCS / "verbs" / f"{verb}.md").read_text(encoding="utf-8")
         table = text.partition("## Options")[2].partition("\n## ")[0]

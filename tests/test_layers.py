@@ -19,7 +19,7 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    "config",
+    *("config.ranges", "config.fit", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
@@ -60,7 +60,7 @@ ROOMS = [
     *("inputs", "classifier"),
     "job",
     "describe",
-    *("cli.options", "cli.usage", "cli.console", "cli.verbs", "cli"),
+    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs", "cli"),
     "__main__",
 ]
 """The modules from top to bottom: each imports only from those before it, lazily or not.

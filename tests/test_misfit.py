@@ -22,17 +22,17 @@ def leaves(values: dict[str, Any], prefix: str = "") -> set[str]:
 
 
 def test_the_settings_are_those_of_the_config() -> None:
-    assert set(misfit.hints()) == leaves(Config().to_dict())
+    assert set(misfit.hints(Config)) == leaves(Config().to_dict())
 
 
-@pytest.mark.parametrize("key", misfit.hints())
+@pytest.mark.parametrize("key", misfit.hints(Config))
 def test_every_setting_can_be_described_and_its_misfit_explained(key: str) -> None:
     *tables, name = key.split(".")
     nested: dict[str, Any] = {name: {}}
     for table in reversed(tables):
         nested = {table: nested}
     problem = {"type": "some_type", "loc": (*tables, name), "input": {}}
-    error = misfit.explain(problem, nested, {})
+    error = misfit.explain(Config, problem, nested, {})
     assert error.expected.startswith(f"{key} to be ")
     assert error.found == "{}"
     assert error.mend
@@ -66,15 +66,15 @@ def test_a_limit_without_words_is_a_programming_error() -> None:
 
 
 def test_only_a_setting_of_text_takes_a_text() -> None:
-    assert misfit.is_text("backbone")
-    assert misfit.is_text("head.features")
-    assert not misfit.is_text("seed")
-    assert not misfit.is_text("data.labels")
-    assert not misfit.is_text("nothing")
+    assert misfit.is_text(Config, "backbone")
+    assert misfit.is_text(Config, "head.features")
+    assert not misfit.is_text(Config, "seed")
+    assert not misfit.is_text(Config, "data.labels")
+    assert not misfit.is_text(Config, "nothing")
 
 
 def test_a_long_value_is_shown_in_part() -> None:
     problem = {"type": "x", "loc": ("backbone",), "input": None}
-    found = misfit.explain(problem, {"backbone": ["a" * 200]}, {}).found
+    found = misfit.explain(Config, problem, {"backbone": ["a" * 200]}, {}).found
     assert len(found) == 80
     assert found.endswith("a…")

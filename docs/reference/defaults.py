@@ -1,4 +1,4 @@
-"""An extension of griffe: a default that is named in `config.py` is shown as the value there."""
+"""An extension of griffe: a default that is named in `config/` is shown as the value there."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class Defaults(griffe.Extension):
         """Go through the signatures once the whole package is read."""
         named = {
             f"{kind.name}.{name}": attribute.value
-            for kind in pkg["config"].classes.values()
+            for module in pkg["config"].modules.values()
+            for kind in module.classes.values()
             for name, attribute in kind.attributes.items()
         }
         for parameter in _parameters(pkg):

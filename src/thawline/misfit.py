@@ -1,13 +1,13 @@
 """A value that does not fit its setting, explained in one line.
 
-What a setting takes is read from its annotation in `config.py`: a type, and limits beside it.
+What a setting takes is read from its annotation in `config/`: a type, and limits beside it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import is_dataclass
+from dataclasses import asdict, is_dataclass
 from functools import cache
 from itertools import takewhile
 from types import NoneType, UnionType
@@ -15,13 +15,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from thawline.config import Config
 from thawline.errors import ThawlineError, did_you_mean
 
 
 @cache
-def hints() -> dict[str, Any]:
-    """Return the annotation of each setting of `Config` by its dotted key."""
+def hints(job: type) -> dict[str, Any]:
+    """Return the annotation of each setting of a job's config, such as `Config`, by its key."""
 
     def of(kind: type, prefix: str) -> Iterator[tuple[str, Any]]:
         for name, hint in get_type_hints(kind, include_extras=True).items():
@@ -30,14 +29,14 @@ def hints() -> dict[str, Any]:
             else:
                 yield f"{prefix}{name}", hint
 
-    return dict(of(Config, ""))
+    return dict(of(job, ""))
 
 
-def is_text(key: str) -> bool:
-    """Return whether there is a setting of this key that takes a text."""
-    if key not in hints():
+def is_text(job: type, key: str) -> bool:
+    """Return whether a job has a setting of this key that takes a text."""
+    if key not in hints(job):
         return False
-    hint = _required(hints()[key])
+    hint = _required(hints(job)[key])
     return hint is str or _is_choice(hint)
 
 
@@ -46,10 +45,13 @@ def as_plain(value: Any) -> Any:
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
-def explain(problem: Mapping[str, Any], values: Any, written: Mapping[str, str]) -> ThawlineError:
+def explain(
+    job: type, problem: Mapping[str, Any], values: Any, written: Mapping[str, str]
+) -> ThawlineError:
     """Say in one line what pydantic found wrong.
 
     Args:
+        job: the dataclass of its settings.
         problem: one of `pydantic.ValidationError.errors`.
         values: the plain values that were read, tables within tables.
         written: how they were written, each by its dotted key.
@@ -58,12 +60,12 @@ def explain(problem: Mapping[str, Any], values: Any, written: Mapping[str, str])
         return ThawlineError("settings in UTF-8", problem["msg"], "convert them to UTF-8")
     key = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))
     if problem["type"] == "unexpected_keyword_argument":
-        return _unknown(key, written)
+        return _unknown(job, key, written)
     name = written.get(key, key)
-    if key in hints():
-        return _misfit(key, name, _value_at(values, key))
+    if key in hints(job):
+        return _misfit(job, key, name, _value_at(values, key))
     expected = f"{name} to be a table of settings" if name else "a table of settings"
-    first = next(setting for setting in hints() if setting.startswith(f"{key}." if key else ""))
+    first = next(setting for setting in hints(job) if setting.startswith(f"{key}." if key else ""))
     return ThawlineError(expected, _shown(problem["input"]), f"write {first} = … for one in it")
 
 
@@ -71,10 +73,10 @@ _ELSEWHERE = {"learning_rate": "lr", "num_train_epochs": "epochs", "max_seq_leng
 """What other libraries call a setting."""
 
 
-def _unknown(key: str, written: Mapping[str, str]) -> ThawlineError:
+def _unknown(job: type, key: str, written: Mapping[str, str]) -> ThawlineError:
     # An unknown table is named by the first setting in it, whose name is the better hint.
     key = next((full for full in written if full.startswith(f"{key}.")), key)
-    known = list(hints())
+    known = list(hints(job))
     table, _, name = key.rpartition(".")
     own_name = _ELSEWHERE.get(name, name)
     same_name = [setting for setting in known if setting.rpartition(".")[2] == own_name]
@@ -86,9 +88,9 @@ def _unknown(key: str, written: Mapping[str, str]) -> ThawlineError:
     return ThawlineError("a setting that there is", written.get(key, key), near)
 
 
-def _misfit(key: str, name: str, value: Any) -> ThawlineError:
-    hint = _required(hints()[key])
-    default = _value_at(Config().to_dict(), key)
+def _misfit(job: type, key: str, name: str, value: Any) -> ThawlineError:
+    hint = _required(hints(job)[key])
+    default = _value_at(asdict(job()), key)
     mend = "mend it, or leave it out" + (f" for {_shown(default)}" if default is not None else "")
     if _is_list(hint) and not isinstance(value, list | tuple):
         mend = "write it as a list, in square brackets with commas between"

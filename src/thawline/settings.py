@@ -1,7 +1,7 @@
-"""A `Config` out of plain values: those of a TOML file, of the command line, of a record.
+"""A job's config out of plain values: those of a TOML file, of the command line, of a record.
 
 A setting is named by its dotted key, ``training.lr``. pydantic holds the values against the types
-and ranges in `config.py`, and `misfit.py` says what does not fit. Verbs import this module when
+and ranges in `config/`, and `misfit.py` says what does not fit. Verbs import this module when
 they run, so that ``--help`` loads no pydantic.
 """
 
@@ -10,18 +10,33 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
+from typing_extensions import TypeVar
 
 from thawline import __version__
 from thawline.config import Config
 from thawline.errors import ThawlineError
 from thawline.misfit import as_plain, explain, is_text
+
+
+class Settings(Protocol):
+    """What the config of every job has: a `Config`, or that of another job than `fit`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as nested dicts of JSON values."""
+
+
+PLACES = frozenset({"backbone", "data.data"})
+"""Settings that may be a path, or several; a run is made again from any folder."""
+
+Job = TypeVar("Job", bound=Settings, default=Config)
+"""A frozen dataclass of `thawline.config` with all the settings of a kind of job."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +57,11 @@ class Given:
 def resolve(
     options: Sequence[Given] = (),
     *,
+    job: type[Job] = Config,  # type: ignore[assignment]
     file: Path | None = None,
     overrides: Sequence[str] = (),
     begun: Path | None = None,
-) -> Config:
+) -> Job:
     """Return the config that options, overrides and a file make together.
 
     What stands on the command line wins over the file, and the file over the defaults. A backbone
@@ -53,7 +69,8 @@ def resolve(
 
     Args:
         options: those that really stand on the command line.
-        file: TOML; its keys are those of `Config`, and what it leaves out has its default.
+        job: what the settings are for.
+        file: TOML; its keys are those of the job's config, and what it leaves out has its default.
         overrides: ``key=value`` each, the value in TOML, or a text as it stands.
         begun: the TOML of a run to go on with, which takes the place of the defaults.
 
@@ -61,7 +78,7 @@ def resolve(
         ThawlineError: a file cannot be read, a key is unknown or given twice, or a value does
             not fit its setting.
     """
-    given = [*options, *(one for override in overrides for one in _read_override(override))]
+    given = [*options, *(one for override in overrides for one in _read_override(job, override))]
     _check_given_once(given)
     values: dict[str, Any] = {}
     written: dict[str, str] = {}
@@ -71,23 +88,27 @@ def resolve(
         written |= {key: f"{key} in '{path}'" for key in read}
     values |= {one.key: one.value for one in given}
     written |= {one.key: one.written for one in given}
-    config = build(_nested(values), written)
-    return _with_absolute_paths(config)
+    return _with_absolute_paths(build(_nested(values), written, job=job))
 
 
 @cache
-def _adapter() -> TypeAdapter[Config]:
-    return TypeAdapter(Config)
+def _adapter(job: type[Job]) -> TypeAdapter[Job]:
+    return TypeAdapter(job)
 
 
 def build(
-    values: Any, written: Mapping[str, str] | None = None, *, mend: str | None = None
-) -> Config:
+    values: Any,
+    written: Mapping[str, str] | None = None,
+    *,
+    job: type[Job] = Config,  # type: ignore[assignment]
+    mend: str | None = None,
+) -> Job:
     """Return the config that plain values stand for.
 
     Args:
         values: tables within tables, as TOML and JSON give them.
         written: what errors call a setting, by its dotted key; by default the key itself.
+        job: what the settings are for.
         mend: how to mend what does not fit; by default it depends on what that is.
 
     Raises:
@@ -96,18 +117,19 @@ def build(
     # In JSON strictness means what it should mean here: no "3" for 3, but a list for a tuple.
     text = json.dumps(values, default=as_plain)
     try:
-        return _adapter().validate_json(text, strict=True, extra="forbid")
+        found: Job = _adapter(job).validate_json(text, strict=True, extra="forbid")
+        return found
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        explained = explain(problem, values, {} if written is None else written)
+        explained = explain(job, problem, values, {} if written is None else written)
         if mend is not None:
             explained = ThawlineError(explained.expected, explained.found, mend)
         raise explained from error
 
 
-def check(config: Config) -> None:
+def check(config: Settings) -> None:
     """Raise ThawlineError where a config that was made in Python holds a value out of place."""
-    build(asdict(config))
+    build(config.to_dict(), job=type(config))
 
 
 def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
@@ -132,10 +154,11 @@ def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
     return build(recorded, written, mend=mend)
 
 
-def to_toml(config: Config) -> str:
+def to_toml(config: Settings, verb: str = "fit") -> str:
     """Return a whole config as the TOML that `resolve` reads; what is None is left out."""
     given = {key: value for key, value in leaves(config.to_dict()) if value is not None}
-    head = f"# A whole fit of Thawline {__version__}; thawline fit --config FILE makes it again."
+    again = f"thawline {verb} --config FILE makes it again"
+    head = f"# A whole {verb} of Thawline {__version__}; {again}."
     return f"{head}\n\n{tomli_w.dumps(_nested(given))}"
 
 
@@ -154,7 +177,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ThawlineError(f"TOML in '{file}'", str(error), mend) from error
 
 
-def _read_override(text: str) -> Iterator[Given]:
+def _read_override(job: type, text: str) -> Iterator[Given]:
     """Yield what ``--set key=value`` gives; a table in the value gives several."""
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
@@ -165,7 +188,7 @@ def _read_override(text: str) -> Iterator[Given]:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
         value = raw
-    if is_text(key) and not isinstance(value, str):
+    if is_text(job, key) and not isinstance(value, str):
         value = raw  # the stage 4 of --set head.features=4 is a text
     for full_key, leaf in leaves({key: value}):
         yield Given(full_key, leaf, f"--set {full_key}")
@@ -204,11 +227,17 @@ def _nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _with_absolute_paths(config: Config) -> Config:
+def _with_absolute_paths(config: Job) -> Job:
+    """Make paths absolute in what names a set or a backbone."""
+
     def absolute(name: str) -> str:
         return str(Path(name).absolute()) if name and Path(name).exists() else name
 
-    data = config.data
-    if data.data is not None:
-        data = replace(data, data=absolute(data.data))
-    return replace(config, backbone=absolute(config.backbone), data=data)
+    values = dict(leaves(config.to_dict()))
+    for key in PLACES & values.keys():
+        value = values[key]
+        if isinstance(value, str):
+            values[key] = absolute(value)
+        elif value is not None:
+            values[key] = [absolute(name) for name in value]
+    return build(_nested(values), job=type(config))

@@ -1,7 +1,13 @@
-"""The command line."""
+"""The command line: `main` runs it, with the verbs of the modules that are imported here."""
 
 from __future__ import annotations
 
-from thawline.cli.verbs import main
+from thawline.cli import console, verbs
+from thawline.cli.groups import app
 
-__all__ = ["main"]
+__all__ = ["app", "main", "verbs"]
+
+
+def main() -> None:
+    """Run the command line."""
+    console.run(app)

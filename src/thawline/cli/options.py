@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,8 +27,12 @@ SETTINGS = SHARED_NAMES | {
 """The setting of `Config` that each option gives a value to, as the verbs name the option."""
 
 
-def given(context: typer.Context) -> list[Given]:
+def given(context: typer.Context, settings: Mapping[str, str] = SETTINGS) -> list[Given]:
     """Return the settings whose options really stand on the command line.
+
+    Args:
+        context: of the verb.
+        settings: the key of each option's setting, by the option's name.
 
     Raises:
         ThawlineError: the value of ``--limit`` or ``--store-limit`` cannot be read.
@@ -39,9 +43,9 @@ def given(context: typer.Context) -> list[Given]:
     for option in context.command.params:
         name = str(option.name)
         source = context.get_parameter_source(name)
-        if name in SETTINGS and source is not None and source.name == "COMMANDLINE":
+        if name in settings and source is not None and source.name == "COMMANDLINE":
             value = _READERS.get(name, _as_it_is)(context.params[name])
-            found.append(Given(SETTINGS[name], value, option.opts[0]))
+            found.append(Given(settings[name], value, option.opts[0]))
     return found
 
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
 
 import typer
 
-from thawline import __version__
-from thawline.cli import console
 from thawline.cli import options as opt
 from thawline.cli.console import one_line, print_json
+from thawline.cli.groups import app, configured, store_app
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,
@@ -22,37 +20,6 @@ from thawline.config import (
     TrainingConfig,
 )
 from thawline.errors import ThawlineError
-
-_SETTINGS: dict[str, Any] = {
-    "invoke_without_command": True,
-    "rich_markup_mode": None,
-    "context_settings": {"help_option_names": ["-h", "--help"]},
-}
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, **_SETTINGS)
-store_app = typer.Typer(**_SETTINGS)
-app.add_typer(store_app, name="store")
-
-
-@app.callback()
-def root(
-    context: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Show the traceback of an error; any verb takes it.")
-    ] = False,
-) -> None:
-    """Turn a pretrained transformer into a text classifier, and see what it is worth."""
-    if version:
-        typer.echo(f"thawline {__version__}")
-    elif context.invoked_subcommand is None:
-        typer.echo(context.get_help())
-
-
-@store_app.callback()
-def store_root(context: typer.Context) -> None:
-    """Look at, or empty, the store of frozen states."""
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
 
 
 @app.command()
@@ -90,7 +57,7 @@ def fit(
     if resume:
         config = _resumed(context, config_file, overrides, out)
     else:
-        config = _config(context, config_file, overrides)
+        config = configured(context, config_file, overrides)
     _require_data(config)
     from thawline.job import fit_run
     from thawline.progress import TerminalReporter
@@ -152,7 +119,7 @@ def evaluate(
     as_json: opt.Json = False,
 ) -> None:
     """Score a saved classifier. Without --data: on the run's own rows of --split."""
-    config = _config(context)
+    config = configured(context)
     if data is None and config.data != DataConfig():
         raise ThawlineError(
             "--data beside --small, --limit, --text or --label",
@@ -186,7 +153,7 @@ def info(
     as_json: opt.Json = False,
 ) -> None:
     """Print stages, thaw line and what would train. No data is needed."""
-    config = _config(context, config_file, overrides)
+    config = configured(context, config_file, overrides)
     from thawline.describe import describe
 
     names = config.data.labels
@@ -217,7 +184,7 @@ def preflight(
     as_json: opt.Json = False,
 ) -> None:
     """Look at a set before a fit. Classes, lengths in tokens, duplicates, leakage."""
-    config = _config(context, config_file, overrides)
+    config = configured(context, config_file, overrides)
     _require_data(config)
     from thawline.preflight import preflight as look_at
     from thawline.progress import TerminalReporter
@@ -261,16 +228,6 @@ def store_clear(as_json: opt.Json = False) -> None:
             typer.echo(f"left {left} that another process is filling or reading")
 
 
-def _config(
-    context: typer.Context, file: Path | None = None, overrides: list[str] | None = None
-) -> Config:
-    """Return what the options, ``--set`` and ``--config`` of a verb make together."""
-    from thawline.settings import resolve
-
-    given = opt.given(context)
-    return resolve(given, file=file, overrides=[] if overrides is None else overrides)
-
-
 def _resumed(
     context: typer.Context, file: Path | None, overrides: list[str] | None, out: Path | None
 ) -> Config:
@@ -311,8 +268,3 @@ def _pair(text: str) -> tuple[str, str]:
             "write the two with a tab between them",
         )
     return first, second
-
-
-def main() -> None:
-    """Run the command line."""
-    console.run(app)

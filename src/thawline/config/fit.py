@@ -1,10 +1,4 @@
-"""Every default of Thawline, in frozen dataclasses: one for each room that has settings.
-
-A default is written here and nowhere else, and so is its range: the command line and
-`TextClassifier` take their defaults from the class attributes below, and `settings.py` checks
-values against the annotations. ``None`` means "decided from what is known later", and the comment
-beside it says how. This module imports nothing heavy, so that ``--help`` is quick.
-"""
+"""The settings of a fit: one frozen dataclass for each room that has some."""
 
 from __future__ import annotations
 
@@ -13,24 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-Count = Annotated[int, Ge(1), Le(2**31 - 1)]
-"""How many of something; what is above this no library here can count to."""
-
-Bytes = Annotated[int, Ge(0), Le(2**63 - 1)]
-"""A size. The command line reads one as people write it, 20GB or 512MiB."""
-
-Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
-"""The seeds that scikit-learn takes; torch and NumPy's generators take larger ones too."""
-
-Share = Annotated[float, Gt(0), Lt(1)]
-"""A part of a whole: never nothing and never all of it."""
-
-Rate = Annotated[float, Gt(0), Le(1e6)]
-"""A factor of a training step. AdamW's first step multiplies a learning rate by ten, and that must
-still be a finite fp32 number; nothing is learnt long before it is not."""
-
-Penalty = Annotated[float, Ge(0), Le(1e6)]
-"""How strongly large weights are held down, 0 not at all."""
+from thawline.config.ranges import Bytes, Count, Penalty, Rate, Seed, Share
 
 SMALL_RUN = (4_000, 2_000)
 """Rows of train and test in the small run of the original tutorials (``--small``)."""

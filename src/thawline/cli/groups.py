@@ -1,0 +1,69 @@
+"""The command line as such: its groups of verbs, and how a verb comes to its settings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from thawline import __version__
+from thawline.cli import options as opt
+from thawline.config import Config
+
+if TYPE_CHECKING:
+    from thawline.settings import Job
+
+_SETTINGS: dict[str, Any] = {
+    "invoke_without_command": True,
+    "rich_markup_mode": None,
+    "context_settings": {"help_option_names": ["-h", "--help"]},
+}
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, **_SETTINGS)
+store_app = typer.Typer(**_SETTINGS)
+app.add_typer(store_app, name="store")
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show the traceback of an error; any verb takes it.")
+    ] = False,
+) -> None:
+    """Turn a pretrained transformer into a text classifier, and see what it is worth."""
+    if version:
+        typer.echo(f"thawline {__version__}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@store_app.callback()
+def store_root(context: typer.Context) -> None:
+    """Look at, or empty, the store of frozen states."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def configured(
+    context: typer.Context,
+    file: Path | None = None,
+    overrides: list[str] | None = None,
+    job: type[Job] = Config,  # type: ignore[assignment]
+    settings: Mapping[str, str] = opt.SETTINGS,
+) -> Job:
+    """Return what the options, ``--set`` and ``--config`` of a verb make together.
+
+    Args:
+        context: of the verb.
+        file: what ``--config`` names.
+        overrides: what ``--set`` gives.
+        job: the settings of this kind of verb.
+        settings: the key of each option's setting, by the option's name.
+    """
+    from thawline.settings import resolve
+
+    given = opt.given(context, settings)
+    return resolve(given, job=job, file=file, overrides=[] if overrides is None else overrides)

@@ -1,0 +1,56 @@
+"""Every default of Thawline, in frozen dataclasses: one for each room that has settings.
+
+A default is written here and nowhere else, and so is its range: the command line and
+`TextClassifier` take their defaults from the class attributes, and `settings.py` checks
+values against the annotations. ``None`` means "decided from what is known later", and the comment
+beside it says how. A module for each kind of job; nothing heavy is imported, so that ``--help`` is
+quick.
+"""
+
+from thawline.config.fit import (
+    DEFAULT_MAX_LENGTH,
+    EPOCHS,
+    FEW_TO_CHOOSE,
+    LEARNING_RATES,
+    MEMORY_SHARE,
+    ROW_SEED,
+    SHARED_NAMES,
+    SMALL_RUN,
+    STORE_SHARE,
+    ArtifactConfig,
+    ComputeConfig,
+    Config,
+    DataConfig,
+    ExactConfig,
+    HeadConfig,
+    LoraConfig,
+    MetricsConfig,
+    PreflightConfig,
+    ReportConfig,
+    TokensConfig,
+    TrainingConfig,
+)
+
+__all__ = [
+    "DEFAULT_MAX_LENGTH",
+    "EPOCHS",
+    "FEW_TO_CHOOSE",
+    "LEARNING_RATES",
+    "MEMORY_SHARE",
+    "ROW_SEED",
+    "SHARED_NAMES",
+    "SMALL_RUN",
+    "STORE_SHARE",
+    "ArtifactConfig",
+    "ComputeConfig",
+    "Config",
+    "DataConfig",
+    "ExactConfig",
+    "HeadConfig",
+    "LoraConfig",
+    "MetricsConfig",
+    "PreflightConfig",
+    "ReportConfig",
+    "TokensConfig",
+    "TrainingConfig",
+]
