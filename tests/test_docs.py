@@ -152,9 +152,9 @@ def taken(key: str) -> str:
 
 def test_every_verb_has_a_page_with_each_of_its_options():
     pages = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("verbs/*.md")}
-    app: Any = typer.main.get_command(app)
-    assert sorted(pages) == sorted(app.commands)
-    for verb, command in app.commands.items():
+    root: Any = typer.main.get_command(app)
+    assert sorted(pages) == sorted(root.commands)
+    for verb, command in root.commands.items():
         known = options(command)
         named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", pages[verb]))
         assert known, f"no options of {verb}"
@@ -173,8 +173,8 @@ def options(command: Any) -> set[str]:
 
 
 def test_an_options_table_names_no_option_that_the_verb_lacks():
-    app: Any = typer.main.get_command(app)
-    for verb, command in app.commands.items():
+    root: Any = typer.main.get_command(app)
+    for verb, command in root.commands.items():
         text = (DOCS / "verbs" / f"{verb}.md").read_text(encoding="utf-8")
         table = text.partition("## Options")[2].partition("\n## ")[0]
         first_cells = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
