@@ -11,7 +11,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.toys import BAD, GOOD, WORDS, enlarge_head, toy_config, toy_tokenizer
+from tests.toys import BAD, GOOD, WORDS, enlarge_head, save_writer, toy_config, toy_tokenizer
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -60,6 +60,20 @@ def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
             AutoModel.from_config(toy_config(family)).save_pretrained(folder)
             toy_tokenizer(causal=family in ("qwen3", "llama")).save_pretrained(folder)
             folders[family] = folder
+        return folders[family]
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def toy_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Return what gives the folder of a saved toy language model of a causal family."""
+    folders: dict[str, Path] = {}
+
+    def make(family: str = "qwen3") -> Path:
+        if family not in folders:
+            folders[family] = tmp_path_factory.mktemp(f"writer-{family}")
+            save_writer(folders[family], family)
         return folders[family]
 
     return make

@@ -19,7 +19,7 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    *("config.ranges", "config.fit", "config"),
+    *("config.ranges", "config.fit", "config.generation", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
@@ -35,6 +35,7 @@ ROOMS = [
         "backbones.tokenizer",
         *("backbones.finding", "backbones.parts", "backbones.weights"),
         "backbones.loading",
+        "backbones.language",
         "backbones.attention",
     ),
     "backbones",
@@ -45,7 +46,7 @@ ROOMS = [
     "models",
     *("prefix.frozen", "prefix.passes", "prefix.token_states", "prefix.examples", "prefix"),
     *("plan", "preflight"),
-    *("fitted", "inference"),
+    *("fitted", "inference", "generation"),
     *("training.exact", "training.objectives", "training.loop", "training.checkpoints"),
     *("training.suffix", "training"),
     *("adaptation.states", "adaptation.task", "adaptation.pooled", "adaptation.thawed"),
@@ -60,7 +61,8 @@ ROOMS = [
     *("inputs", "classifier"),
     "job",
     "describe",
-    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs", "cli"),
+    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs"),
+    *("cli.verb_generate", "cli"),
     "__main__",
 ]
 """The modules from top to bottom: each imports only from those before it, lazily or not.

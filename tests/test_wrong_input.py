@@ -24,11 +24,12 @@ BY_NAME = {f"{wrong.verb}: {wrong.given}": wrong for wrong in WRONG}
 
 
 @pytest.fixture(scope="module")
-def kit(tmp_path_factory, toy_backbone, toy_reviews) -> Path:
-    """A folder with a set, a backbone and a finished run; do not change it."""
+def kit(tmp_path_factory, toy_backbone, toy_reviews, toy_writer) -> Path:
+    """A folder with a set, a backbone, a language model and a finished run; do not change it."""
     root = tmp_path_factory.mktemp("kit")
     write_set(root / "reviews", {"train": toy_reviews(24, 1), "test": toy_reviews(12, 2)})
     shutil.copytree(toy_backbone(), root / "bert")
+    shutil.copytree(toy_writer(), root / "qwen3")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         patch.setenv("THAWLINE_HOME", str(tmp_path_factory.mktemp("home")))
@@ -68,6 +69,8 @@ def arguments_of(command: str) -> list[str]:
         toys += ["--data", "reviews"]
     if verb in ("fit", "info", "preflight") and "--backbone" not in given:
         toys += ["--backbone", "bert"]
+    if verb == "generate" and "--model" not in given:
+        toys += ["--model", "qwen3"]
     return [verb, *toys, *given]
 
 
@@ -108,7 +111,16 @@ def fits(line: str, wrong: Wrong) -> bool:
 
 def test_the_table_is_long_enough_and_names_each_wrong_input_once():
     assert len(BY_NAME) == len(WRONG) >= 60
-    assert set(TABLE) == {"thawline", "fit", "predict", "evaluate", "info", "preflight", "store"}
+    assert set(TABLE) == {
+        "thawline",
+        "fit",
+        "predict",
+        "evaluate",
+        "info",
+        "preflight",
+        "store",
+        "generate",
+    }
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -119,6 +119,43 @@ def toy_config(family: str):
     return AutoConfig.for_model(family, **common)
 
 
+def byte_tokenizer():
+    """A byte-level BPE tokenizer without merges; it puts its bos token before each text."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    special = {"<pad>": 0, "<bos>": 1, "<eos>": 2}
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    vocabulary = special | {letter: i for i, letter in enumerate(alphabet, len(special))}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<bos> $A", special_tokens=[("<bos>", 1)]
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="<pad>",
+        bos_token="<bos>",
+        eos_token="<eos>",
+        model_max_length=LIMIT,
+    )
+
+
+def save_writer(folder, family: str = "qwen3", **changes) -> None:
+    """Save a toy language model over bytes, of weights large enough for it to have preferences."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    config = toy_config(family)
+    values = {"vocab_size": 259, "bos_token_id": 1, "eos_token_id": 2, "initializer_range": 0.3}
+    for name, value in (values | {"tie_word_embeddings": True} | changes).items():
+        setattr(config, name, value)
+    torch.manual_seed(0)
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    byte_tokenizer().save_pretrained(folder)
+
+
 def enlarge_head(head) -> None:
     """Enlarge a native head's weights: the toys' first tokens are so alike that logits are too."""
     import torch

@@ -10,6 +10,7 @@ from pathlib import Path
 from tests.breakage import Wrong, both, cut_short, forbidden, table, written
 from tests.wrong_data import DATA
 from tests.wrong_folders import FOLDERS
+from tests.wrong_generation import GENERATE
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
 
@@ -203,6 +204,7 @@ TABLE = {
     "info": INFO,
     "preflight": PREFLIGHT,
     "store": STORE,
+    "generate": GENERATE,
 }
 
 INTRODUCTION = """# Errors
@@ -224,9 +226,10 @@ with `"status": "failed"` and the error in its `record.json`. Once that is mende
 on with it.
 
 The tables below are the ones that the tests hold every line to, word for word. They were made in a
-folder with a set in `reviews/`, a backbone of four blocks and 40 positions in `bert/`, and a
-finished run in `run/`; `fit` and `preflight` read `reviews` and, like `info`, take `bert` where the
-command does not say. An `…` stands for what the hub's client says.
+folder with a set in `reviews/`, a backbone of four blocks and 40 positions in `bert/`, a language
+model of that size in `qwen3/`, and a finished run in `run/`; `fit` and `preflight` read `reviews`
+and, like `info`, take `bert` where the command does not say, and `generate` takes `qwen3`. An `…`
+stands for what the hub's client says.
 """
 
 

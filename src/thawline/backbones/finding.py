@@ -37,7 +37,8 @@ def find_backbone(name: str) -> str:
     """Return the local folder of a backbone; one from the hub is fetched first.
 
     A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
-    nothing else: whatever is found is read from the folder.
+    nothing else: whatever is found is read from the folder. A run's folder stands for the model
+    in it.
 
     Raises:
         ThawlineError: the name is a file, its package is missing or altered, the hub has no such
@@ -47,7 +48,7 @@ def find_backbone(name: str) -> str:
         mend = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", mend)
     if Path(name).is_dir():
-        return str(Path(name))
+        return str(_model_in(Path(name)))
     if Path(name).is_file():
         raise ThawlineError(
             "a backbone's folder or name",
@@ -56,6 +57,12 @@ def find_backbone(name: str) -> str:
         )
     packaged = PACKAGED.get(name)
     return str(_fetched(name) if packaged is None else _packaged_folder(name, packaged))
+
+
+def _model_in(folder: Path) -> Path:
+    """Return the model of a run, ``model/`` in it, or the folder itself."""
+    is_run = not (folder / "config.json").exists() and (folder / "model" / "config.json").is_file()
+    return folder / "model" if is_run else folder
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:

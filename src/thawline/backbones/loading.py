@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,33 +111,80 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
         ThawlineError: nothing is there, parts are missing, the family is not known or the
             tokenizer lacks an option.
     """
-    path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
+    tokens = TokensConfig() if tokens is None else tokens
+    read = read_checkpoint(name, tokens)
+    check_loaded(name, read)
+    set_options(name, read.tokenizer, tokens)
+    settle_tokenizer(read.model, read.tokenizer)
+    drawn = tuple(sorted(read.missing))
+    return Backbone(name, read.path, Stack(read.model.eval()), read.tokenizer, drawn)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A saved model as it was read, before `check_loaded` has looked at it.
+
+    Attributes:
+        path: a local folder.
+        model: in fp32.
+        tokenizer: as it was saved, with the options that its class takes.
+        missing: names of weights that the checkpoint lacks, drawn from a fixed seed.
+        mismatched: weights of another shape: name, shape found, shape wanted.
+    """
+
+    path: str
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    missing: frozenset[str]
+    mismatched: Collection[tuple[str, Any, Any]]
+
+
+def read_checkpoint(
+    name: str,
+    tokens: TokensConfig,
+    auto: Any = AutoModel,
+    check: Callable[[Any], object] = family_of,
+) -> Checkpoint:
+    """Read a saved model and its tokenizer: safetensors only, and no code that it brings.
+
+    Args:
+        name: a folder, a packaged name or a hub id.
+        tokens: with the options of the tokenizer.
+        auto: the class of transformers that makes the model.
+        check: raises where the config is of a model that cannot be used; no weight is read before.
+
+    Raises:
+        ThawlineError: nothing is there, or a part of it cannot be read.
+    """
+    path = find_backbone(name)
     quieten_transformers()
     with _readable(path, CONFIG):
         config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-    family_of(config)
+    check(config)
     with _readable(path, TOKENIZER):
         tokenizer = load_tokenizer(path, tokens)
     with _readable(path, WEIGHTS):
-        model, info = _load_weights(path)
-    missing = set(info["missing_keys"])
-    _check_complete(name, missing, info["mismatched_keys"])
-    _check_finite(name, model)
-    check_tokenizer(name, model, tokenizer)
-    set_options(name, tokenizer, tokens)
-    settle_tokenizer(model, tokenizer)
-    return Backbone(name, path, Stack(model.eval()), tokenizer, tuple(sorted(missing)))
+        model, info = _load_weights(path, auto)
+    missing = frozenset(info["missing_keys"])
+    return Checkpoint(path, model, tokenizer, missing, info["mismatched_keys"])
 
 
-def _load_weights(path: str) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Return the base model, and which weights of its checkpoint are missing or do not fit.
+def check_loaded(name: str, read: Checkpoint) -> None:
+    """Raise ThawlineError where a model has not all its weights, or does not fit its tokenizer."""
+    _check_complete(name, read.missing, read.mismatched)
+    _check_finite(name, read.model)
+    check_tokenizer(name, read.model, read.tokenizer)
+
+
+def _load_weights(path: str, auto: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
+    """Return the model, and which weights of its checkpoint are missing or do not fit.
 
     Only safetensors is read, never a pickle. What is lacking (some BERTs come without their
     pooler) is drawn from a fixed seed, so that every load gives the same model.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model, info = AutoModel.from_pretrained(
+        model, info = auto.from_pretrained(
             path,
             dtype=torch.float32,
             use_safetensors=True,
@@ -236,12 +283,12 @@ def _readable(path: str, part: tuple[str, ...]) -> Iterator[None]:
 
 
 def _check_complete(
-    name: str, missing: set[str], mismatched: Collection[tuple[str, Any, Any]]
+    name: str, missing: Collection[str], mismatched: Collection[tuple[str, Any, Any]]
 ) -> None:
     mend = "use the checkpoint that belongs to this config.json"
-    missing = {key for key in missing if not key.startswith("pooler.")}
-    if missing:
-        found = f"{len(missing)} missing, {sorted(missing)[0]} the first"
+    lacking = sorted(key for key in missing if not key.startswith("pooler."))
+    if lacking:
+        found = f"{len(lacking)} missing, {lacking[0]} the first"
         raise ThawlineError(f"all weights of '{name}'", found, mend)
     for key, found_shape, wanted in sorted(mismatched):
         raise ThawlineError(

@@ -30,6 +30,7 @@ from thawline.config.fit import (
     TokensConfig,
     TrainingConfig,
 )
+from thawline.config.generation import WritingConfig
 
 __all__ = [
     "DEFAULT_MAX_LENGTH",
@@ -53,4 +54,5 @@ __all__ = [
     "ReportConfig",
     "TokensConfig",
     "TrainingConfig",
+    "WritingConfig",
 ]
