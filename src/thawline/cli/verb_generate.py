@@ -22,7 +22,7 @@ SETTINGS = {
 BETWEEN = "---"
 """The line between two texts."""
 
-NUMBER: dict[str, Any] = {"parser": opt._number}
+NUMBER: dict[str, Any] = {"parser": opt.as_number}
 
 Prompt = Annotated[
     str, typer.Argument(metavar="TEXT", help="What the text starts with; without, nothing.")
