@@ -19,7 +19,7 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    *("config.ranges", "config.fit", "config"),
+    *("config.ranges", "config.loop", "config.fit", "config.pretraining", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
@@ -46,7 +46,13 @@ ROOMS = [
     *("prefix.frozen", "prefix.passes", "prefix.token_states", "prefix.examples", "prefix"),
     *("plan", "preflight"),
     *("fitted", "inference"),
-    *("training.exact", "training.objectives", "training.loop", "training.checkpoints"),
+    *(
+        "training.exact",
+        "training.objectives",
+        "training.optimizers",
+        "training.loop",
+        "training.checkpoints",
+    ),
     *("training.suffix", "training"),
     *("adaptation.states", "adaptation.task", "adaptation.pooled", "adaptation.thawed"),
     "adaptation",
@@ -56,11 +62,22 @@ ROOMS = [
     *("artifact.proof", "artifact"),
     "selftest",
     *("report.tables", "report.figures", "report.before_after", "report.history"),
-    *("report.rungs", "report.mistakes", "report.preflight", "report.terminal", "report"),
+    *(
+        "report.rungs",
+        "report.mistakes",
+        "report.preflight",
+        "report.terminal",
+        "report.pretraining",
+    ),
+    "report",
+    *("pretraining.corpus", "pretraining.vocabulary", "pretraining.packing"),
+    *("pretraining.model", "pretraining.objective", "pretraining.saving", "pretraining.job"),
+    "pretraining",
     *("inputs", "classifier"),
     "job",
     "describe",
-    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs", "cli"),
+    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs"),
+    *("cli.verb_pretrain", "cli"),
     "__main__",
 ]
 """The modules from top to bottom: each imports only from those before it, lazily or not.
