@@ -30,24 +30,22 @@ def read(path: Path) -> dict:
 
 
 @pytest.mark.parametrize(
-    ("data", "strategy", "name"),
+    ("named", "name"),
     [
-        ("/some/where/reviews", "head", "20260301-120005-reviews-head"),
-        ("reviews.csv", "lora:r=4,alpha=32", "20260301-120005-reviews-lora-r-4-alpha-32"),
-        ("stanfordnlp/imdb", "lp+full", "20260301-120005-imdb-lp-full"),
-        ("größe & co/", "head", "20260301-120005-gr-e-co-head"),
+        ("reviews-head", "20260301-120005-reviews-head"),
+        ("reviews-lora:r=4,alpha=32", "20260301-120005-reviews-lora-r-4-alpha-32"),
+        ("imdb-lp+full", "20260301-120005-imdb-lp-full"),
+        ("größe & co-head", "20260301-120005-gr-e-co-head"),
     ],
 )
-def test_a_default_folder_names_time_set_and_strategy(data, strategy, name):
-    config = Config(strategy=strategy, data=DataConfig(data=data))
-    assert default_folder(config, NOON) == Path("runs") / name
+def test_a_default_folder_names_time_and_what_is_run(named, name):
+    assert default_folder(named, NOON) == Path("runs") / name
 
 
 def test_a_default_folder_is_one_that_is_not_there():
-    config = Config(data=DataConfig(data="set"))
     folders = []
     for _ in range(3):
-        folders.append(default_folder(config, NOON))
+        folders.append(default_folder("set-head", NOON))
         folders[-1].mkdir(parents=True)
     stem = "20260301-120005-set-head"
     assert [folder.name for folder in folders] == [stem, f"{stem}-2", f"{stem}-3"]

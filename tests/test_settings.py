@@ -205,7 +205,7 @@ WRONG_FILES = [
     (
         "training = 3",
         "expected training in 'own.toml' to be a table of settings, found 3; "
-        "write training.epochs = … for one in it",
+        "write training.optimizer = … for one in it",
     ),
     (
         "seed = 2026-01-01",

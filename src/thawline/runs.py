@@ -15,16 +15,18 @@ from typing import Any
 from thawline import compat, settings
 from thawline.config import Config
 from thawline.errors import ThawlineError
-from thawline.settings import Given
+from thawline.settings import Given, Job, Settings
 
 RECORD = "record.json"
 CONFIG = "config.toml"
 
+FIT, PRETRAIN = "fit", "pretrain"
+"""The verbs that make runs."""
 
-def default_folder(config: Config, now: datetime | None = None) -> Path:
-    """Return ``runs/<time>-<set>-<strategy>``, which names what was run and is not there yet."""
+
+def default_folder(named: str, now: datetime | None = None) -> Path:
+    """Return ``runs/<time>-<name>``, which is not there yet."""
     stamp = (datetime.now(UTC) if now is None else now).strftime("%Y%m%d-%H%M%S")
-    named = f"{Path(str(config.data.data)).stem}-{config.strategy}"
     name = f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', named).strip('-')}"
     folders = (Path("runs") / f"{name}{'' if n == 1 else f'-{n}'}" for n in count(1))
     return next(folder for folder in folders if not folder.exists())
@@ -60,18 +62,22 @@ class Run:
     Args:
         folder: where it is to be.
         config: the settings.
+        verb: of the command line that makes such a run.
         resume: whether to go on with the run that may be there, unfinished.
 
     Raises:
         ThawlineError: the folder cannot hold a run.
     """
 
-    def __init__(self, folder: Path, config: Config, *, resume: bool = False) -> None:
+    def __init__(
+        self, folder: Path, config: Settings, *, verb: str = FIT, resume: bool = False
+    ) -> None:
         begun = resume and is_run(folder)
         before = read_whole_record(folder) if begun else {}
         self.folder = folder.absolute()
         self.record: dict[str, Any] = {
             "status": "running",
+            "verb": verb,
             "started": before.get("started", _now()),
             "config": config.to_dict(),
             "versions": compat.versions(),
@@ -82,7 +88,7 @@ class Run:
             self.write()
         else:
             check_folder(folder)
-            self._make(settings.to_toml(config))
+            self._make(settings.to_toml(config, verb))
 
     def _make(self, config: str) -> None:
         """Make the folder with the config and the record, or leave nothing behind."""
@@ -107,7 +113,9 @@ class Run:
         On a full disk the record of a run that failed takes the place of the one that was there
         from the start, without what has been added since.
         """
-        begun = {key: self.record[key] for key in ("started", "config", "versions", "hardware")}
+        begun = {
+            key: self.record[key] for key in ("verb", "started", "config", "versions", "hardware")
+        }
         self.record |= {"status": status, **more}
         try:
             self.write()
@@ -142,14 +150,18 @@ def resumed_config(
     folder: Path,
     options: Sequence[Given] = (),
     *,
+    job: type[Job] = Config,  # type: ignore[assignment]
+    verb: str = FIT,
     file: Path | None = None,
     overrides: Sequence[str] = (),
-) -> Config:
+) -> Job:
     """Return the config that a run was begun with, or what is given now where there is no run.
 
     Args:
         folder: the run's.
         options: as `settings.resolve` takes them; what is left out is as the run has it.
+        job: what the settings are for.
+        verb: that makes such a run.
         file: likewise.
         overrides: likewise.
 
@@ -161,9 +173,17 @@ def resumed_config(
         if folder.is_dir() and any(folder.iterdir()):
             found = f"a folder without {CONFIG}"
             raise ThawlineError(f"a run to go on with at '{folder}'", found, "choose another --out")
-        return settings.resolve(options, file=file, overrides=overrides)
-    begun = settings.resolve(file=folder / CONFIG)
-    given = settings.resolve(options, file=file, overrides=overrides, begun=folder / CONFIG)
+        return settings.resolve(options, job=job, file=file, overrides=overrides)
+    made_by = read_whole_record(folder).get("verb", verb)
+    if made_by != verb:
+        found = f"one of thawline {made_by}"
+        raise ThawlineError(
+            f"a run of thawline {verb} at '{folder}'", found, "choose another --out"
+        )
+    begun = settings.resolve(job=job, file=folder / CONFIG)
+    given = settings.resolve(
+        options, job=job, file=file, overrides=overrides, begun=folder / CONFIG
+    )
     if given != begun:
         now, then = (dict(settings.leaves(config.to_dict())) for config in (given, begun))
         key = next(key for key in then if then[key] != now[key])

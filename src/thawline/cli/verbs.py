@@ -63,7 +63,8 @@ def fit(
     from thawline.progress import TerminalReporter
     from thawline.runs import default_folder
 
-    folder = default_folder(config) if out is None else out
+    named = f"{Path(str(config.data.data)).stem}-{config.strategy}"
+    folder = default_folder(named) if out is None else out
     record = fit_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
         print_json(record)

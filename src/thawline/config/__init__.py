@@ -31,6 +31,14 @@ from thawline.config.fit import (
     TrainingConfig,
 )
 from thawline.config.generation import WritingConfig
+from thawline.config.loop import LoopConfig
+from thawline.config.pretraining import (
+    ArchitectureConfig,
+    CorpusConfig,
+    PretrainConfig,
+    PretrainingConfig,
+    VocabularyConfig,
+)
 
 __all__ = [
     "DEFAULT_MAX_LENGTH",
@@ -42,17 +50,23 @@ __all__ = [
     "SHARED_NAMES",
     "SMALL_RUN",
     "STORE_SHARE",
+    "ArchitectureConfig",
     "ArtifactConfig",
     "ComputeConfig",
     "Config",
+    "CorpusConfig",
     "DataConfig",
     "ExactConfig",
     "HeadConfig",
+    "LoopConfig",
     "LoraConfig",
     "MetricsConfig",
     "PreflightConfig",
+    "PretrainConfig",
+    "PretrainingConfig",
     "ReportConfig",
     "TokensConfig",
     "TrainingConfig",
+    "VocabularyConfig",
     "WritingConfig",
 ]

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from thawline.config.loop import LoopConfig
 from thawline.config.ranges import Bytes, Count, Penalty, Rate, Seed, Share
 
 SMALL_RUN = (4_000, 2_000)
@@ -109,25 +110,18 @@ class ExactConfig:
 
 
 @dataclass(frozen=True)
-class TrainingConfig:
-    """The training loop."""
+class TrainingConfig(LoopConfig):
+    """The training loop over labelled texts."""
 
     epochs: Count | None = None  # None: the exact fit where the head has one, else the strategy's
     batch_size: Count = 16  # texts in a step
     length_pool: Count = 50  # steps whose texts are sorted by length together; 1: none
     pass_overhead: Annotated[int, Ge(0), Le(1_000_000)] = 256  # of a forward pass, in tokens
     lr: Rate | None = None  # None: the strategy's own
-    schedule: Literal["linear", "cosine"] = "linear"  # how the rate falls to 0
-    warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.1  # of all steps
-    weight_decay: Penalty = 0.01  # of matrices; biases and norms have none
-    max_grad_norm: Rate = 1.0
     attention_dropout: Annotated[float, Ge(0), Lt(1)] | None = 0.0  # None: the model's own
     class_weights: Literal["none", "balanced"] = "none"  # balanced: rarer classes count for more
     label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
-    evaluate_every: Count | None = None  # steps; None: an epoch
     keep: Literal["accuracy", "f1_macro", "loss", "last"] = "accuracy"  # the best, or the last
-    patience: Count | None = None  # evaluations in a row without a better one; None: all epochs
-    checkpoint_every: Count = 100  # steps
 
 
 @dataclass(frozen=True)

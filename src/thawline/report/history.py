@@ -22,6 +22,9 @@ from thawline.report.figures import (
     write_beside,
 )
 
+MARKED = 24
+"""Points that have a marker each; more would hide the line."""
+
 
 class _Series(NamedTuple):
     """The measured points of one quantity."""
@@ -36,6 +39,7 @@ def draw_history(
     *,
     title: str,
     subtitle: str | None = None,
+    accuracy: str = "Validation accuracy",
 ) -> list[Path]:
     """Draw validation accuracy by epoch, and beside it the losses of validation and train.
 
@@ -47,6 +51,7 @@ def draw_history(
         folder: where the files go; made if need be.
         title: wrapped where it is long.
         subtitle: under the title.
+        accuracy: what the accuracy is called.
 
     Returns:
         The paths of ``history.png`` and ``history.svg``.
@@ -61,7 +66,7 @@ def draw_history(
         left = figure.add_axes((0.07, bottom, 0.41, top - bottom))
         right = figure.add_axes((0.55, bottom, 0.35, top - bottom))
         epochs = [float(entry["epoch"]) for entry in history]
-        for axes, caption in ((left, "Validation accuracy"), (right, "Loss (nats)")):
+        for axes, caption in ((left, accuracy), (right, "Loss (nats)")):
             axes.set_title(caption, loc="left", fontsize=10, color=FAINT, pad=10)
             _epoch_axis(axes, epochs)
         _draw_accuracy(left, _series(history, "validation_accuracy"), _kept_epoch(history))
@@ -197,7 +202,7 @@ def _draw_line(axes: Axes, series: _Series, colour: str) -> None:
         series.values,
         color=colour,
         linewidth=1.8,
-        marker="o",
+        marker="o" if len(series.epochs) <= MARKED else None,
         markersize=5,
         clip_on=False,
     )

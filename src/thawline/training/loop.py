@@ -6,6 +6,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any, Protocol
 
@@ -14,10 +15,11 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
 from thawline.compat import make_accelerator, random_states, restore_random_states
-from thawline.config import TrainingConfig
+from thawline.config import LoopConfig
 from thawline.errors import ThawlineError
 from thawline.progress import Reporter
 from thawline.training.objectives import Objective
+from thawline.training.optimizers import make_optimizers
 
 Row = dict[str, Any]
 """What was measured at one evaluation."""
@@ -33,7 +35,7 @@ MERITS: dict[str, Callable[[Row], float]] = {
 
 def train(
     objective: Objective,
-    config: TrainingConfig,
+    config: LoopConfig,
     *,
     epochs: int,
     lr: float,
@@ -99,17 +101,17 @@ class Training:
     """
 
     def __init__(
-        self, objective: Objective, config: TrainingConfig, *, epochs: int, lr: float, device: str
+        self, objective: Objective, config: LoopConfig, *, epochs: int, lr: float, device: str
     ) -> None:
         self._objective, self._config, self._epochs = objective, config, epochs
         self._accelerator = make_accelerator(device)
         self.total = epochs * objective.steps_per_epoch
         self._learnt = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
-        optimizer = torch.optim.AdamW(
-            _decay_matrices(self._learnt.values(), config.weight_decay), lr=lr, fused=True
-        )
-        self._schedule = LambdaLR(optimizer, lambda step: decay(step, self.total, config))
-        objective.module, self._optimizer = self._accelerator.prepare(objective.module, optimizer)
+        optimizers = make_optimizers(objective.module, config, lr)
+        factor = partial(decay, total=self.total, config=config)
+        self._schedules = [LambdaLR(optimizer, factor) for optimizer in optimizers]
+        prepared = self._accelerator.prepare(objective.module, *optimizers)
+        objective.module, *self._optimizers = prepared
         self.done = 0
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
@@ -139,9 +141,10 @@ class Training:
         longest = self._config.max_grad_norm
         norm = self._accelerator.clip_grad_norm_(self._learnt.values(), longest)
         self._check_finite("gradient", float(norm))
-        self._optimizer.step()
-        self._schedule.step()
-        self._optimizer.zero_grad()
+        for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
+            optimizer.step()
+            schedule.step()
+            optimizer.zero_grad()
         self.done += 1
         size = self._objective.size(step)
         self._summed, self._seen = self._summed + mean * size, self._seen + size
@@ -150,8 +153,12 @@ class Training:
     def now(self) -> str:
         """Say how it stands: the loss since the last evaluation, the learning rate, the speed."""
         loss, speed = self._summed / self._seen, self._seen / self._seconds
-        lr = self._schedule.get_last_lr()[0]
+        lr = self._rate()
         return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {self._objective.unit}/s"
+
+    def _rate(self) -> float:
+        """Return AdamW's rate, which every training has."""
+        return float(self._schedules[0].get_last_lr()[0])
 
     def is_at(self, every: int | None) -> bool:
         """Return whether a multiple of so many steps is done, or an epoch."""
@@ -168,7 +175,7 @@ class Training:
             "step": self.done,
             "train_loss": self._summed / self._seen if self._seen else None,
             **scores,
-            "lr": float(self._schedule.get_last_lr()[0]) if self.done else None,
+            "lr": self._rate() if self.done else None,
             "seconds": self._seconds if self.done else None,
         }
         self.history.append(row)
@@ -199,11 +206,12 @@ class Training:
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return all that `load_state` needs to go on bit for bit: tensors, and JSON values."""
-        optimizer = self._optimizer.state_dict()
+        optimizers = [optimizer.state_dict() for optimizer in self._optimizers]
         tensors = {f"learnt.{name}": tensor.detach() for name, tensor in self._learnt.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
         tensors |= {
-            f"optimizer.{index}.{name}": tensor
+            f"optimizer.{number}.{index}.{name}": tensor
+            for number, optimizer in enumerate(optimizers)
             for index, parts in optimizer["state"].items()
             for name, tensor in parts.items()
         }
@@ -211,8 +219,8 @@ class Training:
         return tensors, {
             "done": self.done,
             "history": self.history,
-            "groups": optimizer["param_groups"],
-            "schedule": self._schedule.state_dict(),
+            "groups": [optimizer["param_groups"] for optimizer in optimizers],
+            "schedules": [schedule.state_dict() for schedule in self._schedules],
             "best_merit": self._best_merit,
             "best_step": self._best_step,
             "waited": self._waited,
@@ -229,12 +237,14 @@ class Training:
             for name, parameter in self._learnt.items():
                 parameter.copy_(kinds["learnt"][name])
         self._best = {name: kinds["best"][name] for name in self._learnt if kinds["best"]}
-        parts: dict[int, dict[str, Tensor]] = defaultdict(dict)
+        parts: dict[int, dict[int, dict[str, Tensor]]] = defaultdict(lambda: defaultdict(dict))
         for name, tensor in kinds["optimizer"].items():
-            index, _, part = name.partition(".")
-            parts[int(index)][part] = tensor
-        self._optimizer.load_state_dict({"state": parts, "param_groups": values["groups"]})
-        self._schedule.load_state_dict(values["schedule"])
+            which, index, part = name.split(".", 2)
+            parts[int(which)][int(index)][part] = tensor
+        for number, optimizer in enumerate(self._optimizers):
+            groups = values["groups"][number]
+            optimizer.load_state_dict({"state": parts[number], "param_groups": groups})
+            self._schedules[number].load_state_dict(values["schedules"][number])
         self.done, self.history = values["done"], values["history"]
         self._best_merit = values["best_merit"]
         self._best_step = values["best_step"]
@@ -250,19 +260,24 @@ class Training:
             raise ThawlineError(f"a finite {name}", found, "give a smaller --lr")
 
 
+SAID = {
+    "train loss": "train_loss",
+    "validation loss": "validation_loss",
+    "accuracy": "validation_accuracy",
+    "bits per byte": "validation_bits_per_byte",
+}
+"""What a line tells of an evaluation, where it was measured."""
+
+
 def said(row: Row) -> str:
     """Return an evaluation as one line."""
-    scores = {
-        "train loss": row["train_loss"],
-        "validation loss": row["validation_loss"],
-        "accuracy": row["validation_accuracy"],
-    }
+    scores = {name: row[key] for name, key in SAID.items() if row.get(key) is not None}
     return f"epoch {row['epoch']:.3g}: " + ", ".join(
         f"{name} {value:.3f}" for name, value in scores.items()
     )
 
 
-def decay(step: int, total: int, config: TrainingConfig) -> float:
+def decay(step: int, total: int, config: LoopConfig) -> float:
     """Return the rate's factor at a step: up from 0 over the warm-up, then down to 0 at the end.
 
     It falls along a line, or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983).
@@ -272,11 +287,3 @@ def decay(step: int, total: int, config: TrainingConfig) -> float:
         return (step + 1) / warmup
     left = max(0.0, (total - step) / max(1, total - warmup))
     return left if config.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2
-
-
-def _decay_matrices(parameters: Any, weight_decay: float) -> list[dict[str, Any]]:
-    """Group parameters: matrices are held down, biases and norms are not."""
-    groups: dict[float, list[Tensor]] = {weight_decay: [], 0.0: []}
-    for parameter in parameters:
-        groups[weight_decay if parameter.dim() > 1 else 0.0].append(parameter)
-    return [{"params": p, "weight_decay": decay} for decay, p in groups.items() if p]

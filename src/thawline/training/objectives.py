@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -31,14 +31,14 @@ class Objective(Protocol):
     steps_per_epoch: int
     unit: str
 
-    def steps(self, epoch: int) -> Iterator[Positions]:
-        """Yield the positions of each step's texts, in an order set by seed and epoch."""
+    def steps(self, epoch: int) -> Iterator[Any]:
+        """Yield what each step trains on, in an order set by seed and epoch."""
 
-    def size(self, step: Positions) -> int:
+    def size(self, step: Any) -> int:
         """Return how many texts, or tokens, a step trains on."""
 
-    def losses(self, step: Positions) -> Iterator[Tensor]:
-        """Yield terms whose sum is the mean loss over the step's texts, one a forward pass."""
+    def losses(self, step: Any) -> Iterator[Tensor]:
+        """Yield terms whose sum is the mean loss over the step, one a forward pass."""
 
     def evaluate(self) -> dict[str, float]:
         """Return scores on validation, ``validation_loss`` among them."""

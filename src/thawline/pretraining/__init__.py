@@ -1,0 +1,1 @@
+"""A language model from texts: corpus, tokenizer, windows, objective, and the whole job."""

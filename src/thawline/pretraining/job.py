@@ -1,0 +1,263 @@
+"""The whole of a pretraining: texts in; a language model, its tokenizer and a record out."""
+
+from __future__ import annotations
+
+import math
+import shlex
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+from thawline import compat, settings
+from thawline.config import PretrainConfig, PretrainingConfig
+from thawline.errors import ThawlineError
+from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
+from thawline.pretraining.model import NextToken, new_model
+from thawline.pretraining.objective import LanguageModelling
+from thawline.pretraining.packing import Windows, all_windows, open_tokens, pack
+from thawline.pretraining.saving import card_of, save_model, save_tokenizer
+from thawline.pretraining.vocabulary import as_read, train_tokenizer
+from thawline.progress import Reporter
+from thawline.report.history import draw_history
+from thawline.runs import PRETRAIN, Run, check_folder, is_run, read_whole_record
+from thawline.training.checkpoints import CheckpointFolder
+from thawline.training.loop import Row, train
+
+MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
+"""Folders within a run's; the newest checkpoint is the last state, the model the best."""
+
+TRAIN, HELD_OUT = "train.npy", "held_out.npy"
+"""The tokens, within a run's folder."""
+
+CPU_WINDOWS = 4
+"""Windows in a pass on a CPU: as many as the caches hold."""
+
+WORTH_COMPILING = 10_000_000
+"""Tokens from which on a CPU the minute of the compiler is won back."""
+
+
+def pretrain_run(
+    config: PretrainConfig, folder: Path, reporter: Reporter, *, resume: bool = False
+) -> dict[str, Any]:
+    """Read, learn a vocabulary, train, save; return the record, which is on disk as well.
+
+    Args:
+        config: the settings.
+        folder: of the run.
+        reporter: told of progress.
+        resume: whether to go on with the run that may be there. It ends at the very same weights
+            as a run that was not stopped, on the same machine and with the same versions.
+
+    Raises:
+        ThawlineError: the input cannot work.
+    """
+    start = time.perf_counter()
+    begun = read_whole_record(folder) if resume and is_run(folder) else None
+    if begun is None:
+        check_folder(folder)
+    elif begun.get("status") == "finished":
+        reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
+        return begun
+    settings.check(config)
+    device = compat.pick_device(config.device)
+    compat.pick_dtype(config.dtype, device)
+    corpus = read_corpus(config.corpus)
+    digest = corpus.digest()
+    known = {} if begun is None else begun.get("corpus", {})
+    if known.get("sha256", digest) != digest:
+        raise ThawlineError(
+            f"the texts that the run in '{folder}' was begun with",
+            "other texts",
+            "choose another --out, which starts a new run",
+        )
+    for line in (*corpus.sources, said(corpus)):
+        reporter.note(line)
+    run = Run(folder, config, verb=PRETRAIN, resume=resume)
+    run.record["corpus"] = {
+        "sha256": digest,
+        "sources": list(corpus.sources),
+        "counts": corpus.counts,
+        "train": {"texts": len(corpus.train)},
+        "held_out": {"texts": len(corpus.held_out)},
+    }
+    try:
+        run.write()  # its texts, should it be killed
+        run.record |= _pretrain(config, corpus, device, run, reporter)
+        run.record["seconds"]["total"] = time.perf_counter() - start
+        run.finish("finished")
+    except KeyboardInterrupt:
+        run.finish("stopped")
+        out = shlex.quote(str(folder))
+        reporter.note(f"stopped; thawline pretrain --resume --out {out} goes on from here")
+        raise
+    except BaseException as error:
+        run.finish("failed", error=f"{type(error).__name__}: {error}")
+        raise
+    return run.record
+
+
+def said(corpus: Corpus) -> str:
+    """Return in one line what became of the texts that were read."""
+    counts = corpus.counts
+    return (
+        f"{counts['train']:,} texts to learn from, {counts['held_out']:,} held out; "
+        f"{counts['copies']:,} copies read once, {counts['left_out']:,} left out"
+    )
+
+
+def _pretrain(
+    config: PretrainConfig, corpus: Corpus, device: str, run: Run, reporter: Reporter
+) -> dict[str, Any]:
+    folder, seconds = run.folder, dict[str, float]()
+    tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
+    held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
+    train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
+    run.record["corpus"]["train"]["bytes"] = train_bytes
+    run.record["corpus"]["held_out"]["bytes"] = held_out_bytes
+    _pack(corpus, tokenizer, folder, seconds, reporter)
+    tokens, held_out = open_tokens(folder / TRAIN), open_tokens(folder / HELD_OUT)
+    run.record["tokenizer"] = {
+        "size": len(tokenizer),
+        "train_tokens": len(tokens),
+        "held_out_tokens": len(held_out),
+        "tokens_per_text": len(tokens) / len(corpus.train) - 1,  # eos is not read
+        "bytes_per_token": train_bytes / len(tokens),
+    }
+    training = config.training
+    windows = Windows(tokens, training.window)
+    _check_steps(windows, training)
+    model = new_model(config.architecture, tokenizer, training.window, config.seed).to(device)
+    module = NextToken(
+        model,
+        low=compat.pick_dtype(config.dtype, device) == "bfloat16",
+        compiled=_compiles(training, device, len(tokens)),
+    )
+    objective = LanguageModelling(
+        module,
+        windows,
+        all_windows(held_out, training.window, module.pad_id),
+        held_out_bytes,
+        training,
+        per_pass=_per_pass(training, device),
+        seed=config.seed,
+    )
+    start = time.perf_counter()
+    history = train(
+        objective,
+        training,
+        epochs=training.epochs,
+        lr=training.lr,
+        device=device,
+        reporter=reporter,
+        checkpoints=CheckpointFolder(folder / CHECKPOINTS),
+    )
+    seconds["training"] = sum(row["seconds"] or 0.0 for row in history)
+    seconds["last_leg"] = time.perf_counter() - start
+    record = run.record | _measured(history, objective, model, config, seconds, device)
+    save_model(model, tokenizer, folder / MODEL, card_of(record))
+    saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
+    model.load_state_dict(saved.state_dict())
+    with torch.inference_mode():
+        record["saved"] = objective.evaluate()
+    title = f"{folder.name}: {model.num_parameters():,} parameters"
+    with compat.system_errors(folder):
+        plots = draw_history(history, folder, title=title, accuracy="Next token foretold")
+    record["plots"] = [str(path) for path in plots]
+    return record
+
+
+def _tokenizer(
+    config: PretrainConfig,
+    corpus: Corpus,
+    folder: Path,
+    seconds: dict[str, float],
+    reporter: Reporter,
+) -> PreTrainedTokenizerFast:
+    """Return the run's tokenizer, learnt now or before."""
+    start = time.perf_counter()
+    if not (folder / TOKENIZER).is_dir():
+        reporter.note(f"learning a vocabulary of {config.vocabulary.size:,} tokens")
+        learnt = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
+        save_tokenizer(learnt, folder / TOKENIZER)
+    found: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    seconds["vocabulary"] = time.perf_counter() - start
+    return found
+
+
+def _pack(
+    corpus: Corpus,
+    tokenizer: PreTrainedTokenizerFast,
+    folder: Path,
+    seconds: dict[str, float],
+    reporter: Reporter,
+) -> None:
+    """Write the tokens that are not on disk yet."""
+    start = time.perf_counter()
+    for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
+        if not (folder / name).is_file():
+            pack(texts, tokenizer, folder / name, reporter)
+    seconds["tokenising"] = time.perf_counter() - start
+
+
+def _check_steps(windows: Windows, training: PretrainingConfig) -> None:
+    if len(windows) < training.batch_size:
+        raise ThawlineError(
+            f"texts for a step of {training.batch_size} windows of {training.window} tokens",
+            f"{len(windows)} windows",
+            "give a smaller --batch-size or training.window, or add texts",
+        )
+
+
+def _per_pass(training: PretrainingConfig, device: str) -> int:
+    """Return the most windows, up to those wanted, that divide a step evenly."""
+    wanted = training.windows_per_pass
+    if wanted is None:
+        wanted = CPU_WINDOWS if device == "cpu" else training.batch_size
+    most = min(wanted, training.batch_size)
+    return max(n for n in range(1, most + 1) if training.batch_size % n == 0)
+
+
+def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
+    if training.compile != "auto":
+        return training.compile == "on"
+    if device == "cpu":
+        has_compiler = any(map(shutil.which, ("c++", "g++", "clang++")))
+        return has_compiler and tokens * training.epochs >= WORTH_COMPILING
+    return device == "cuda"
+
+
+def _measured(
+    history: list[Row],
+    objective: LanguageModelling,
+    model: Qwen3ForCausalLM,
+    config: PretrainConfig,
+    seconds: dict[str, float],
+    device: str,
+) -> dict[str, Any]:
+    """Return what a finished training says in its record."""
+    training = config.training
+    steps = history[-1]["step"]
+    tokens = steps * training.batch_size * training.window
+    blocks = sum(
+        parameter.numel()
+        for name, parameter in model.named_parameters()
+        if "embed_tokens" not in name
+    )
+    return {
+        "device": device,
+        "dtype": compat.pick_dtype(config.dtype, device),
+        "parameters": model.num_parameters(),
+        "block_parameters": blocks,
+        "steps": steps,
+        "steps_per_epoch": objective.steps_per_epoch,
+        "tokens": tokens,
+        "tokens_per_second": tokens / seconds["training"] if seconds["training"] else math.nan,
+        "history": history,
+        "kept": next(row for row in history if row["kept"]),
+        "seconds": seconds,
+        "peak_memory_bytes": compat.peak_memory_bytes(),
+    }

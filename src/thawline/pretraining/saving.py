@@ -1,0 +1,110 @@
+"""The language model on disk: its weights in half precision, its tokenizer, its card."""
+
+from __future__ import annotations
+
+import copy
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
+
+from thawline.compat import quieten_transformers, system_errors
+
+CARD = "README.md"
+
+
+def save_model(
+    model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path, card: str
+) -> None:
+    """Write a folder that transformers reads; it appears whole, in the place of one before.
+
+    Weights are float16: half the bytes, with ten bits of each number kept where bfloat16 has seven.
+    """
+    quieten_transformers()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with system_errors(folder):
+            copy.deepcopy(model).cpu().half().save_pretrained(temporary)
+            tokenizer.save_pretrained(temporary)
+            (temporary / CARD).write_text(card, encoding="utf-8")
+            temporary.chmod(0o755)
+            for path in temporary.iterdir():
+                path.chmod(0o644)  # safetensors and mkdtemp make them private
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    """Write a tokenizer; its folder appears whole or not at all."""
+    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        with system_errors(folder):
+            tokenizer.save_pretrained(temporary)
+            os.replace(temporary, folder)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+
+
+def card_of(record: Mapping[str, Any]) -> str:
+    """Return the model's card, in Markdown, from the record of its run."""
+    return "\n".join(_card(record)) + "\n"
+
+
+def _card(record: Mapping[str, Any]) -> Iterator[str]:
+    config, corpus, kept = record["config"], record["corpus"], record["kept"]
+    shape, training = config["architecture"], config["training"]
+    counts, words = corpus["counts"], record["tokenizer"]
+    hardware, versions = record["hardware"], record["versions"]
+    yield "# A small Qwen3, pretrained by Thawline"
+    yield ""
+    yield (
+        f"{shape['num_hidden_layers']} blocks, {shape['hidden_size']} wide, "
+        f"{shape['num_attention_heads']} heads of {shape['head_dim']} over "
+        f"{shape['num_key_value_heads']} of keys and values, feed-forward "
+        f"{shape['intermediate_size']}: {record['parameters']:,} parameters, saved as float16. "
+        f"A byte-level BPE of {words['size']:,} tokens; at most {training['window']} are read."
+    )
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield f"| texts learnt from | {counts['train']:,} |"
+    yield f"| texts held out to measure on | {counts['held_out']:,} |"
+    yield f"| copies of a text, read once | {counts['copies']:,} |"
+    yield f"| left out, as they stand in `corpus.without` too | {counts['left_out']:,} |"
+    yield f"| tokens in an epoch | {words['train_tokens']:,} |"
+    yield f"| epochs, steps | {training['epochs']}, {record['steps']:,} |"
+    yield f"| tokens learnt from | {record['tokens']:,} |"
+    yield f"| loss, nats a token | {kept['validation_loss']:.4f} |"
+    yield f"| perplexity | {kept['validation_perplexity']:.1f} |"
+    yield f"| bits per byte | {kept['validation_bits_per_byte']:.4f} |"
+    yield f"| next token foretold | {100 * kept['validation_accuracy']:.1f} % |"
+    yield f"| seconds of training | {record['seconds']['training']:,.0f} |"
+    yield f"| on | {hardware['gpu'] if record['device'] == 'cuda' else hardware['cpu']} |"
+    yield f"| torch, transformers | {versions['torch']}, {versions['transformers']} |"
+    yield ""
+    yield "Scores are those of the held-out texts."
+    yield ""
+    yield "| tokens | train loss | held-out loss | bits per byte |"
+    yield "|---|---|---|---|"
+    for row in _thinned(record["history"]):
+        lost = "" if row["train_loss"] is None else f"{row['train_loss']:.3f}"
+        tokens = row["step"] * training["batch_size"] * training["window"]
+        yield (
+            f"| {tokens:,} | {lost} | {row['validation_loss']:.3f} "
+            f"| {row['validation_bits_per_byte']:.3f} |"
+        )
+
+
+def _thinned(history: list[dict[str, Any]], rows: int = 12) -> list[dict[str, Any]]:
+    """Return about so many rows, evenly, with the last."""
+    every = -(-len(history) // rows)
+    return history[::-every][::-1]

@@ -1,0 +1,36 @@
+"""What a pretraining prints for a reader."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+
+def print_pretraining(record: Mapping[str, Any], folder: Path) -> None:
+    """Print what was learnt, from how much, in what time, and where everything is."""
+    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    kept, words, counts = record["kept"], record["tokenizer"], record["corpus"]["counts"]
+    saved, seconds = record["saved"], record["seconds"]
+    console.print(
+        f"\n{counts['held_out']:,} held-out texts, {words['held_out_tokens']:,} tokens"
+        f"\n\nbits per byte  {kept['validation_bits_per_byte']:.4f}"
+        f"\nloss           {kept['validation_loss']:.4f} nats a token, "
+        f"perplexity {kept['validation_perplexity']:.1f}"
+        f"\nforetold       {100 * kept['validation_accuracy']:.1f} % of next tokens"
+        f"\nas saved       {saved['validation_bits_per_byte']:.4f} bits per byte in float16"
+        f"\n\nlearnt from    {counts['train']:,} texts of {words['tokens_per_text']:.0f} tokens, "
+        f"{record['tokens']:,} tokens in {record['steps']:,} steps"
+        f"\nparameters     {record['parameters']:,}, of them {record['block_parameters']:,} in "
+        f"the blocks; vocabulary {words['size']:,}"
+        f"\nseconds        {seconds['total']:,.1f} in all: "
+        f"vocabulary {seconds['vocabulary']:,.1f}, tokenising {seconds['tokenising']:,.1f}, training {seconds['training']:,.1f} "
+        f"({record['tokens_per_second']:,.0f} tokens/s)"
+        f"\nmemory         {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak"
+        f"\n\nmodel          {folder / 'model'}"
+        f"\nplots          {', '.join(Path(plot).name for plot in record['plots'])} in {folder}"
+        f"\nnext           thawline fit --backbone {shlex.quote(str(folder / 'model'))} --data …"
+    )
