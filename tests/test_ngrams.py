@@ -88,7 +88,7 @@ def test_the_trigram_model_is_the_one_by_hand(train):
 
 
 def test_the_unigram_model_is_the_one_by_hand():
-    train, held_out, predictable = corpus(8, 2, words=60), corpus(30, 3, words=80), 81
+    train, held_out, predictable = corpus(20, 0, words=60), corpus(30, 3, words=80), 81
     counts = Counter(w for _, _, w in trigrams(train))
     n = Counter(counts.values())
     assert n[1] > 5 < n[2]
@@ -114,12 +114,10 @@ def test_the_probabilities_after_any_two_tokens_add_up_to_1(train):
         assert (shares > 0).all()
 
 
-def test_trigrams_beat_unigrams_where_tokens_follow_each_other_and_only_there():
+def test_trigrams_beat_unigrams_where_tokens_follow_each_other():
     chain = [np.array([BOS, *([3, 4, 5, 6] * 10), EOS], dtype=np.uint16)] * 20
     followed = ngrams.bits_per_byte(chain, chain[:2], 82, PREDICTABLE)
     assert followed["trigram"] < 0.2 < 1.9 < followed["unigram"]
-    drawn = ngrams.bits_per_byte(TRAIN, HELD_OUT, 1_000, PREDICTABLE)
-    assert drawn["trigram"] > drawn["unigram"]
 
 
 def test_no_document_is_foretold_from_another():
