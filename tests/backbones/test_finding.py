@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from pathlib import Path
 
 import huggingface_hub
 import pytest
@@ -126,3 +127,16 @@ def test_without_a_network_the_answer_comes_soon(monkeypatch):
     with pytest.raises(ThawlineError, match="not to be had"):
         find_backbone("some-owner/some-model")
     assert time.perf_counter() - start < 10
+
+
+def test_the_folder_of_a_pretraining_stands_for_the_model_in_it_and_that_of_a_fit_does_not():
+    model = Path("run/model")
+    model.mkdir(parents=True)
+    assert find_backbone("run") == "run"
+    (model / "config.json").write_text("{}")
+    assert find_backbone("run") == str(model)
+    (model / "thawline.json").write_text("{}")  # a saved classifier
+    assert find_backbone("run") == "run"
+    (model / "thawline.json").unlink()
+    Path("run/config.json").write_text("{}")
+    assert find_backbone("run") == "run"

@@ -37,8 +37,8 @@ def find_backbone(name: str) -> str:
     """Return the local folder of a backbone; one from the hub is fetched first.
 
     A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
-    nothing else: whatever is found is read from the folder. A run's folder stands for the model
-    in it.
+    nothing else: whatever is found is read from the folder. The folder of a pretraining's run
+    stands for the model in it.
 
     Raises:
         ThawlineError: the name is a file, its package is missing or altered, the hub has no such
@@ -60,9 +60,14 @@ def find_backbone(name: str) -> str:
 
 
 def _model_in(folder: Path) -> Path:
-    """Return the model of a run, ``model/`` in it, or the folder itself."""
-    is_run = not (folder / "config.json").exists() and (folder / "model" / "config.json").is_file()
-    return folder / "model" if is_run else folder
+    """Return the model of a pretraining's run, ``model/`` in it, or else the folder itself.
+
+    That of a fit's run is a classifier, which is no backbone.
+    """
+    model = folder / "model"
+    made_by_fit = (model / "thawline.json").exists()
+    is_run = not (folder / "config.json").exists() and (model / "config.json").is_file()
+    return model if is_run and not made_by_fit else folder
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:

@@ -39,7 +39,7 @@ class LanguageModel:
         """The ids that end a text: the tokenizer's, and those that the model's configs name."""
         named = [
             self.tokenizer.eos_token_id,
-            self.model.config.eos_token_id,
+            getattr(self.model.config, "eos_token_id", None),
             self.model.generation_config.eos_token_id,
         ]
         ids = [one for name in named for one in (name if isinstance(name, list) else [name])]
@@ -49,7 +49,7 @@ class LanguageModel:
     def start(self) -> int | None:
         """The id that every text starts with; None: there is none."""
         own: int | None = self.tokenizer.bos_token_id
-        return self.model.config.bos_token_id if own is None else own
+        return getattr(self.model.config, "bos_token_id", None) if own is None else own
 
 
 def load_language_model(name: str) -> LanguageModel:
