@@ -13,6 +13,7 @@ from rich.table import Table
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
+    HEAD_FITTED,
     before_after_table,
     history_table,
     kept_line,
@@ -72,7 +73,8 @@ def _fit_sections(record: Mapping[str, Any]) -> Iterator[RenderableType]:
     hint = f"and {left_out:,} of a higher F1, which thawline evaluate lists"
     yield Group(table, hint) if left_out else table
     if record["history"]:
-        yield Group(history_table(record["history"]), kept_line(record["kept"]))
+        start = "untrained" if record.get("head_first") is None else HEAD_FITTED
+        yield Group(history_table(record["history"], start), kept_line(record["kept"]))
     yield samples_table(record["samples"])
     yield Group(*mistakes_sections(record["mistakes"], shown["shown_mistakes"]))
 
@@ -84,7 +86,9 @@ def _level(scores: Mapping[str, Any]) -> str:
 def _cost(record: Mapping[str, Any]) -> str:
     parameters, seconds = record["parameters"], record["seconds"]
     computed = record["prefix"]["texts"]
-    prefix = f"{computed:,} texts read once" if computed else "all states from the store"
+    read = "texts read in two passes" if _is_read_twice(record) else "texts read once"
+    prefix = f"{computed:,} {read}" if computed else "all states from the store"
+    first = f"head first {seconds['head_first']:.1f}, " if "head_first" in seconds else ""
     rest = seconds["total"] - sum(part for name, part in seconds.items() if name != "total")
     stages = ", ".join(map(str, record["features"]))
     return "\n".join(
@@ -93,12 +97,18 @@ def _cost(record: Mapping[str, Any]) -> str:
             f"{record['pooling']} of stage{'s' if len(record['features']) > 1 else ''} {stages}",
             f"trained   {_trained(parameters)} of {parameters['total']:,} parameters",
             f"seconds   {seconds['total']:.1f} in all: tokenising {seconds['tokenising']:.1f}, "
-            f"prefix {seconds['prefix']:.1f} ({prefix}), training {seconds['training']:.1f},",
+            f"prefix {seconds['prefix']:.1f} ({prefix}), {first}training "
+            f"{seconds['training']:.1f},",
             f"          evaluation {seconds['evaluation']:.1f}, "
             f"loading, saving, proof and plots {rest:.1f}",
             f"memory    {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak",
         ]
     )
+
+
+def _is_read_twice(record: Mapping[str, Any]) -> bool:
+    """Say whether there were two frozen passes, each over what the store lacked."""
+    return record.get("head_first") is not None and record["line"] > 1
 
 
 def _trained(parameters: Mapping[str, Any]) -> str:
