@@ -301,9 +301,9 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
         "give k of at most 4",
     ),
     (
-        {"strategy": "lp+last:1"},
-        "expected a strategy that this version can run (head, last, lora, full), "
-        "found 'lp+last:1', which is not built yet; use --strategy head",
+        {"strategy": "gradual"},
+        "expected a strategy that this version can run (head, last, lora, full, lp+full), "
+        "found 'gradual', which is not built yet; use --strategy head",
     ),
 ]
 

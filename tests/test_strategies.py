@@ -247,14 +247,13 @@ def test_adapters_are_those_of_lora(text: str, adapters: Lora | None) -> None:
     assert parse_strategy(text).adapters == adapters
 
 
-@pytest.mark.parametrize("text", ["gradual", "lp+last:1", "lp+lora:r=4", "lp+full"])
-def test_what_is_not_built_yet_says_so(text: str) -> None:
-    strategy = parse_strategy(text)
+def test_what_is_not_built_yet_says_so() -> None:
+    strategy = parse_strategy("gradual")
     with pytest.raises(ThawlineError) as caught:
         require_built(strategy)
     assert str(caught.value) == (
-        "expected a strategy that this version can run (head, last, lora, full), "
-        f"found '{strategy}', which is not built yet; use --strategy head"
+        "expected a strategy that this version can run (head, last, lora, full, lp+full), "
+        "found 'gradual', which is not built yet; use --strategy head"
     )
 
 

@@ -84,30 +84,42 @@ def _level(scores: Mapping[str, Any]) -> str:
 
 
 def _cost(record: Mapping[str, Any]) -> str:
-    parameters, seconds = record["parameters"], record["seconds"]
-    computed = record["prefix"]["texts"]
-    read = "texts read in two passes" if _is_read_twice(record) else "texts read once"
-    prefix = f"{computed:,} {read}" if computed else "all states from the store"
-    first = f"head first {seconds['head_first']:.1f}, " if "head_first" in seconds else ""
-    rest = seconds["total"] - sum(part for name, part in seconds.items() if name != "total")
-    stages = ", ".join(map(str, record["features"]))
+    parameters, stages = record["parameters"], ", ".join(map(str, record["features"]))
     return "\n".join(
         [
             f"strategy  {record['strategy']}, line {record['line']}; head {record['head']} on the "
             f"{record['pooling']} of stage{'s' if len(record['features']) > 1 else ''} {stages}",
             f"trained   {_trained(parameters)} of {parameters['total']:,} parameters",
-            f"seconds   {seconds['total']:.1f} in all: tokenising {seconds['tokenising']:.1f}, "
-            f"prefix {seconds['prefix']:.1f} ({prefix}), {first}training "
-            f"{seconds['training']:.1f},",
-            f"          evaluation {seconds['evaluation']:.1f}, "
-            f"loading, saving, proof and plots {rest:.1f}",
+            *_seconds(record),
             f"memory    {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak",
         ]
     )
 
 
-def _is_read_twice(record: Mapping[str, Any]) -> bool:
-    """Say whether there were two frozen passes, each over what the store lacked."""
+def _seconds(record: Mapping[str, Any]) -> list[str]:
+    """Return what took how long, on two lines."""
+    seconds, computed = record["seconds"], record["prefix"]["texts"]
+    rest = seconds["total"] - sum(part for name, part in seconds.items() if name != "total")
+    passes = "over two passes" if _has_two_passes(record) else "once"
+    prefix = f"{computed:,} texts read {passes}" if computed else "all states from the store"
+    first = [f"head first {seconds['head_first']:.1f}"] if "head_first" in seconds else []
+    parts = [
+        f"tokenising {seconds['tokenising']:.1f}",
+        f"prefix {seconds['prefix']:.1f} ({prefix})",
+        *first,
+        f"training {seconds['training']:.1f}",
+        f"evaluation {seconds['evaluation']:.1f}",
+        f"loading, saving, proof and plots {rest:.1f}",
+    ]
+    end = 2 if first else 3  # of the first line
+    return [
+        f"seconds   {seconds['total']:.1f} in all: {', '.join(parts[:end])},",
+        f"          {', '.join(parts[end:])}",
+    ]
+
+
+def _has_two_passes(record: Mapping[str, Any]) -> bool:
+    """Say whether there were two frozen passes: to pooled states, and to the line."""
     return record.get("head_first") is not None and record["line"] > 1
 
 
