@@ -20,7 +20,7 @@ from thawline.adaptation.pooled import adapt_head
 from thawline.adaptation.task import Adapted, Task, TrainedFirst
 from thawline.backbones import copy_base
 from thawline.compat import pick_device, pick_dtype
-from thawline.fitted import Fitted, count_parameters, head_weights
+from thawline.fitted import count_parameters, head_weights
 from thawline.inference import example_logits
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, thaw
@@ -42,9 +42,7 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     suffix = Suffix(model.to(device), plan.line, low=low)
     learnt = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
     drawn = {name: tensor.detach().clone() for name, tensor in learnt.items()}
-    if head is not None:
-        # Not strict: the weights are the head's alone.
-        model.load_state_dict(head_weights(head.model, plan.head), strict=False)
+    model.load_state_dict(head, strict=False)  # which are the head's alone, or none
 
     def logits(part: str) -> NDArray[np.float32]:
         return example_logits(suffix, task.frozen.examples[part], config.compute.density)
@@ -70,18 +68,21 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     )
 
 
-def _train_head(task: Task, reporter: Reporter) -> tuple[Fitted | None, TrainedFirst | None]:
-    """Train the head alone on pooled states, where the plan says so.
+def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], TrainedFirst | None]:
+    """Train the head alone on pooled states, where the plan says so, and return its weights.
+
+    They have their names in the whole model; without that training there are none.
 
     No checkpoint is kept of it: from the store it is trained again in seconds, to the same bits,
     and what follows draws from a random state of its own.
     """
     if task.plan.first is None:
-        return None, None
+        return {}, None
     alone = replace(task, plan=task.plan.first, frozen=task.frozen.of_head())
     adapted = adapt_head(alone, reporter, None)
     reporter.note(_said(adapted))
-    return adapted.fitted, TrainedFirst(adapted.choice, adapted.history, adapted.seconds)
+    weights = head_weights(adapted.fitted.model, task.plan.head)
+    return weights, TrainedFirst(adapted.choice, adapted.history, adapted.seconds)
 
 
 def _said(adapted: Adapted) -> str:
