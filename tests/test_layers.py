@@ -46,7 +46,7 @@ ROOMS = [
     *("models.heads", "models.configuration", "models.modeling", "models.lora"),
     "models",
     *("prefix.frozen", "prefix.passes", "prefix.token_states", "prefix.examples", "prefix"),
-    *("plan", "preflight"),
+    *("plan", "notes", "preflight"),
     *("fitted", "inference", "generation"),
     *(
         "training.exact",

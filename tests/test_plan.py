@@ -26,7 +26,7 @@ from thawline.config import (
 from thawline.errors import ThawlineError
 from thawline.models.heads import HeadSpec
 from thawline.plan import Plan, make_plan
-from thawline.strategies import Head
+from thawline.strategies import Head, HeadFirst
 
 EVERY = tuple(range(DEPTH + 1))
 SINGLES = tuple((stage,) for stage in EVERY)
@@ -52,6 +52,7 @@ PARTS: dict[str, type] = {
     "device": ComputeConfig,
     "dtype": ComputeConfig,
     "epochs": TrainingConfig,
+    "head_first_epochs": TrainingConfig,
     "lr": TrainingConfig,
     "batch_size": TrainingConfig,
     "max_length": TokensConfig,
@@ -161,6 +162,38 @@ def test_above_the_line_everything_trains_by_epochs_at_the_strategy_s_own_rate(
 
 def test_adapters_may_be_folded_in(plan: Callable[..., Plan]) -> None:
     assert plan(strategy="lora", merge=True).strategy.adapters is not None
+    assert plan(strategy="lp+lora", merge=True).strategy.adapters is not None
+
+
+@pytest.mark.parametrize(
+    ("strategy", "rate"), [("last:2", "last"), ("lora:from=3", "lora"), ("full", "full")]
+)
+@pytest.mark.parametrize("pooling", ["mean", "last"])
+def test_a_head_that_is_fitted_first_is_planned_as_the_head_alone(
+    plan: Callable[..., Plan], strategy: str, rate: str, pooling: str
+) -> None:
+    made = plan(strategy=f"lp+{strategy}", pooling=pooling)
+    alone = plan(strategy="head", features="last", pooling=pooling)
+    assert made.first == alone
+    assert alone.exact
+    then = plan(strategy=strategy, pooling=pooling)
+    assert made == replace(then, strategy=HeadFirst(then.strategy), first=alone)
+    assert (then.first, alone.first) == (None, None)
+    assert made.lr == LEARNING_RATES[rate]
+
+
+@pytest.mark.parametrize("head", ["mlp:8", "native"])
+def test_one_without_an_exact_fit_has_epochs_and_a_rate_of_its_own(
+    plan: Callable[..., Plan], head: str
+) -> None:
+    epochs = TrainingConfig.head_first_epochs
+    made = plan(strategy="lp+full", head=head, epochs=2, lr=1e-5)
+    assert (made.epochs, made.lr) == (2, 1e-5)
+    assert made.first == plan(head=head, epochs=epochs)
+    assert made.first.lr == LEARNING_RATES["head"]
+    more = plan(strategy="lp+full", head=head, head_first_epochs=epochs + 1)
+    assert more.first is not None
+    assert (more.first.epochs, more.epochs) == (epochs + 1, EPOCHS)
 
 
 @pytest.mark.parametrize(
@@ -279,6 +312,26 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
         "found --features layers; leave --features out",
     ),
     (
+        {"strategy": "lp+last:5"},
+        "expected k to be from 1 to 4, as many as this backbone has blocks, found 'last:5'; "
+        "give k of at most 4",
+    ),
+    (
+        {"strategy": "lp+full", "merge": True},
+        "expected --merge beside --strategy lora, "
+        "found --strategy lp+full, which makes no adapters to fold in; leave --merge out",
+    ),
+    (
+        {"strategy": "lp+full", "features": "layers"},
+        "expected --features last: a head above trained blocks reads the last stage, "
+        "found --features layers; leave --features out",
+    ),
+    (
+        {"strategy": "lp+full", "head": "mlp:8", "head_first_epochs": 0},
+        "expected training.head_first_epochs to be a whole number from 1 to 2,147,483,647, "
+        "found 0; mend it, or leave it out for 10",
+    ),
+    (
         {"strategy": "full", "features": "layers"},
         "expected --features last: a head above trained blocks reads the last stage, "
         "found --features layers; leave --features out",
@@ -301,9 +354,9 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
         "give k of at most 4",
     ),
     (
-        {"strategy": "lp+last:1"},
-        "expected a strategy that this version can run (head, last, lora, full), "
-        "found 'lp+last:1', which is not built yet; use --strategy head",
+        {"strategy": "gradual"},
+        "expected a strategy that this version can run (head, last, lora, full, lp+full), "
+        "found 'gradual', which is not built yet; use --strategy head",
     ),
 ]
 

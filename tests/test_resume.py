@@ -168,12 +168,12 @@ def check_the_same(killed: Path, whole: Path) -> None:
     assert [row["step"] for row in history(whole)] == [0, 5, 10, 15]
     assert len({row["train_loss"] for row in history(whole)}) == 4
     one, other = read_record(whole), read_record(killed)
-    for key in ("test", "validation", "baseline", "data", "store"):
+    for key in ("test", "validation", "baseline", "data", "store", "head_first"):
         assert one[key] == other[key], key
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["last:1", "lora:dropout=0.2,from=3"])
+@pytest.mark.parametrize("strategy", ["last:1", "lora:dropout=0.2,from=3", "lp+last:1"])
 def test_a_run_that_is_killed_again_and_again_ends_at_the_same_weights(command, tmp_path, strategy):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     code, _, err = end(begin(command(strategy, whole)))
@@ -187,7 +187,7 @@ def test_a_run_that_is_killed_again_and_again_ends_at_the_same_weights(command, 
     check_the_same(killed, whole)
 
 
-@pytest.mark.parametrize("strategy", ["lora:dropout=0.2,from=3"])
+@pytest.mark.parametrize("strategy", ["lora:dropout=0.2,from=3", "lp+lora:dropout=0.2,from=3"])
 def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monkeypatch, strategy):
     monkeypatch.setenv("COLUMNS", "200")
     whole, killed = tmp_path / "whole", tmp_path / "killed"

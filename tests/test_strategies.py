@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import clone
 
+from thawline.config import LEARNING_RATES
 from thawline.errors import ThawlineError
 from thawline.strategies import (
     Full,
@@ -230,7 +231,7 @@ def test_more_blocks_than_there_are_are_refused(strategy: Strategy, message: str
         strategy.check(depth=6)
 
 
-@pytest.mark.parametrize("text", ["head", "last:1", "lora:r=4", "full"])
+@pytest.mark.parametrize("text", ["head", "last:1", "lora:r=4", "full", "lp+last:1", "lp+full"])
 def test_what_is_built_can_be_run(text: str) -> None:
     require_built(parse_strategy(text))
 
@@ -247,14 +248,24 @@ def test_adapters_are_those_of_lora(text: str, adapters: Lora | None) -> None:
     assert parse_strategy(text).adapters == adapters
 
 
-@pytest.mark.parametrize("text", ["gradual", "lp+last:1", "lp+lora:r=4", "lp+full"])
-def test_what_is_not_built_yet_says_so(text: str) -> None:
-    strategy = parse_strategy(text)
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [
+        *(("head", "head"), ("last:2", "last"), ("lora:r=2", "lora"), ("full", "full")),
+        *(("lp+last:2", "last"), ("lp+lora", "lora"), ("lp+full", "full")),
+    ],
+)
+def test_each_has_a_rate_and_the_head_first_that_of_what_follows(text: str, rate: str) -> None:
+    assert parse_strategy(text).default_lr == LEARNING_RATES[rate]
+
+
+def test_what_is_not_built_yet_says_so() -> None:
+    strategy = parse_strategy("gradual")
     with pytest.raises(ThawlineError) as caught:
         require_built(strategy)
     assert str(caught.value) == (
-        "expected a strategy that this version can run (head, last, lora, full), "
-        f"found '{strategy}', which is not built yet; use --strategy head"
+        "expected a strategy that this version can run (head, last, lora, full, lp+full), "
+        "found 'gradual', which is not built yet; use --strategy head"
     )
 
 

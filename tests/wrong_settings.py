@@ -71,16 +71,16 @@ SETTINGS = [
     Wrong(
         "a strategy that is not built yet",
         "fit --strategy gradual",
-        "a strategy that this version can run (head, last, lora, full)",
+        "a strategy that this version can run (head, last, lora, full, lp+full)",
         "'gradual', which is not built yet",
         "use --strategy head",
     ),
     Wrong(
-        "two strategies that are not built yet",
-        "fit --strategy lp+full",
-        "a strategy that this version can run (head, last, lora, full)",
-        "'lp+full', which is not built yet",
-        "use --strategy head",
+        "a head fitted first, and then nothing else",
+        "fit --strategy lp+head",
+        "lp+ before last, lora or full",
+        "'lp+head'",
+        "write lp+full",
     ),
     Wrong(
         "a target with a typing error",

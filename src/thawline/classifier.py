@@ -76,7 +76,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     Attributes:
         classes_: the distinct labels given to `fit`, sorted.
         fitted_: the model, its tokenizer and how it reads texts.
-        history_: one dict an epoch, epoch 0 the untrained head; empty after an exact fit.
+        history_: one dict an epoch, epoch 0 the untrained head, or the one that ``lp+`` fitted
+            first; empty after an exact fit.
         parameters_: ``trainable``, ``frozen`` and ``total``.
     """
 

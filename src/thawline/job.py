@@ -5,15 +5,13 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from thawline import artifact, compat, settings
-from thawline.adaptation import Adapted, Task, adapt, run_prefix
+from thawline.adaptation import Adapted, Frozen, Task, adapt, run_prefix
 from thawline.backbones import Backbone, load_backbone
 from thawline.config import (
-    FEW_TO_CHOOSE,
     ComputeConfig,
     Config,
     DataConfig,
@@ -25,6 +23,7 @@ from thawline.errors import ThawlineError
 from thawline.evaluation import Evaluation, evaluate, score
 from thawline.inference import stored_logits
 from thawline.lengths import Tokenization
+from thawline.notes import notes_on
 from thawline.plan import Plan, make_plan
 from thawline.prefix.passes import PassReport
 from thawline.preflight import survey
@@ -32,7 +31,7 @@ from thawline.progress import Reporter
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 from thawline.report.mistakes import write_mistakes
-from thawline.report.tables import kept_line
+from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs import (
     RECORD,
     Run,
@@ -79,7 +78,10 @@ def fit_run(
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
-    for note in (*dataset.notes, *looked_at["findings"], *_chosen_by_few(dataset, config, plan)):
+    for note in (
+        *(*dataset.notes, *looked_at["findings"]),
+        *notes_on(dataset, backbone, plan, config),
+    ):
         reporter.note(note)
     _check_same_rows(begun, dataset, folder)
     run = Run(folder, config, resume=resume)
@@ -98,18 +100,6 @@ def fit_run(
         run.finish("failed", error=f"{type(error).__name__}: {error}")
         raise
     return run.record
-
-
-def _chosen_by_few(dataset: Dataset, config: Config, plan: Plan) -> Iterator[str]:
-    """Say where the rows of validation are too few to tell one epoch from another."""
-    rows, training = len(dataset.validation), config.training
-    by_epochs = plan.epochs is not None and plan.epochs > 1
-    chosen = training.keep != "last" and training.patience is None  # patience needs a choice
-    if by_epochs and chosen and rows < FEW_TO_CHOOSE:
-        yield (
-            f"{rows} validation rows choose an epoch by chance: the last is better in the mean "
-            "(--set training.keep=last)"
-        )
 
 
 def _check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:
@@ -184,6 +174,7 @@ def _fit(
         "features": list(adapted.fitted.reading.stages),
         "seconds": {
             **report.seconds,
+            **({} if adapted.first is None else {"head_first": adapted.first.seconds}),
             "training": adapted.seconds,
             "evaluation": evaluation,
         },
@@ -193,10 +184,22 @@ def _fit(
         **found.record,
         "history": adapted.history,
         "choice": adapted.choice,
+        "head_first": _describe_first(adapted, frozen, dataset),
         "proof": proof,
         "peak_memory_bytes": compat.peak_memory_bytes(),
         "plots": [str(path) for path in plots],
         "artifact": str(saved),
+    }
+
+
+def _describe_first(adapted: Adapted, frozen: Frozen, dataset: Dataset) -> dict[str, Any] | None:
+    """Say how the head was trained before what follows, and from which states; None: it was not."""
+    if adapted.first is None:
+        return None
+    return {
+        "choice": adapted.first.choice,
+        "history": adapted.first.history,
+        "store": frozen.of_head().described(dataset.parts),
     }
 
 
@@ -206,7 +209,8 @@ def _draw(found: Evaluation, adapted: Adapted, folder: Path, title: str) -> list
     plots = draw_before_after(record["baseline"], record["test"], folder, title=title)
     if adapted.history:
         kept = kept_line(record["kept"])
-        plots += draw_history(adapted.history, folder, title=title, subtitle=kept)
+        start = "untrained" if adapted.first is None else HEAD_FITTED
+        plots += draw_history(adapted.history, folder, title=title, subtitle=kept, start=start)
     return plots
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from thawline import settings
 from thawline.backbones import POOLINGS, Backbone
 from thawline.compat import pick_device, pick_dtype
-from thawline.config import EPOCHS, LEARNING_RATES, Config
+from thawline.config import EPOCHS, Config, TrainingConfig
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
-from thawline.strategies import Strategy, parse_strategy, require_built
+from thawline.strategies import Head, HeadFirst, Strategy, parse_strategy, require_built
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Plan:
         max_length: tokens kept of a text.
         epochs: None for an exact fit.
         lr: None for an exact fit.
+        first: how the head alone is trained before, on pooled states; None: it is not.
     """
 
     strategy: Strategy
@@ -40,6 +41,7 @@ class Plan:
     max_length: int
     epochs: int | None
     lr: float | None
+    first: Plan | None = None
 
 
 def make_plan(backbone: Backbone, config: Config) -> Plan:
@@ -61,7 +63,7 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     frozen = line > backbone.stack.depth
     exact = frozen and spec.kind == "linear" and training.epochs is None
     _check_together(config, strategy, exact)
-    return Plan(
+    plan = Plan(
         strategy=strategy,
         line=line,
         head=spec,
@@ -70,9 +72,26 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
         candidates=_resolve_features(backbone, spec, config.head.features, frozen, exact),
         max_length=backbone.resolve_max_length(config.tokens.max_length),
         epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
-        lr=None
-        if exact
-        else (LEARNING_RATES[strategy.name] if training.lr is None else training.lr),
+        lr=None if exact else (strategy.default_lr if training.lr is None else training.lr),
+    )
+    return replace(plan, first=_plan_head(plan, backbone.stack.depth, training))
+
+
+def _plan_head(plan: Plan, depth: int, training: TrainingConfig) -> Plan | None:
+    """Plan the head's own training before the strategy that follows it, if that is asked for.
+
+    The rate and the epochs of the settings are those of what follows.
+    """
+    if not isinstance(plan.strategy, HeadFirst):
+        return None
+    exact, head = plan.head.kind == "linear", Head()
+    return replace(
+        plan,
+        strategy=head,
+        line=head.line(depth),
+        exact=exact,
+        epochs=None if exact else training.head_first_epochs,
+        lr=None if exact else head.default_lr,
     )
 
 

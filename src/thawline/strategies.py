@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
-from thawline.config import LoraConfig
+from thawline.config import LEARNING_RATES, LoraConfig
 from thawline.errors import ThawlineError, did_you_mean
 
 
@@ -32,6 +32,11 @@ class Strategy:
     def adapters(self) -> Lora | None:
         """The low-rank adapters that train above the line; None: the blocks themselves do."""
         return None
+
+    @property
+    def default_lr(self) -> float:
+        """The rate that it trains at where none is given."""
+        return LEARNING_RATES[self.name]
 
     def line(self, depth: int) -> int:
         """Return the thaw line on a backbone of ``depth`` blocks, 0 … depth + 1."""
@@ -183,8 +188,12 @@ class HeadFirst(Strategy):
     """The head to its optimum first, another strategy from there (Kumar et al., 2022, LP-FT)."""
 
     name: ClassVar[str] = "lp"
-    built: ClassVar[bool] = False
     then: Strategy
+
+    @property
+    def default_lr(self) -> float:
+        """That of the strategy that follows: a smaller one of its own is not measured yet."""
+        return self.then.default_lr
 
     @property
     def adapters(self) -> Lora | None:
@@ -319,7 +328,7 @@ _READERS: dict[str, tuple[Callable[[str], Any], str]] = {
 def require_built(strategy: Strategy) -> None:
     """Raise ThawlineError for a strategy that this version knows but cannot run."""
     if not strategy.built:
-        built = [kind.name for kind in _STRATEGIES.values() if kind.built]
+        built = [kind.name for kind in _STRATEGIES.values() if kind.built] + ["lp+full"]
         raise ThawlineError(
             f"a strategy that this version can run ({', '.join(built)})",
             f"'{strategy}', which is not built yet",

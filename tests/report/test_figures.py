@@ -216,6 +216,11 @@ def test_epochs_are_integers_on_the_axis(epochs, tmp_path, figures):
         assert axes.get_xlabel() == "epoch (0: untrained)"
 
 
+def test_the_axis_says_what_epoch_0_is(tmp_path, figures):
+    draw_history(history(*[[0.5] * 2] * 3), tmp_path, title="IMDb", start="head fitted")
+    assert {axes.get_xlabel() for axes in figures[0].axes} == {"epoch (0: head fitted)"}
+
+
 def test_a_point_within_an_epoch_stands_there(tmp_path, figures):
     draw_history(HISTORIES["within epochs"], tmp_path, title="IMDb")
     left, _ = figures[0].axes

@@ -115,6 +115,34 @@ def _eighty_columns(monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
 
 
+@pytest.mark.parametrize(
+    ("line", "texts", "read"),
+    [
+        (6, 12_000, "12,000 texts read over two passes"),
+        (1, 6_000, "6,000 texts read once"),
+        (0, 6_000, "6,000 texts read once"),
+        (6, 0, "all states from the store"),
+    ],
+)
+def test_a_head_that_was_fitted_first_has_its_seconds_and_its_row(capsys, line, texts, read):
+    scores = {"validation_loss": 0.5, "validation_accuracy": 0.8}
+    history = [
+        {"epoch": epoch, "step": 5 * epoch, "train_loss": None, "kept": epoch == 1} | scores
+        for epoch in (0, 1)
+    ]
+    kept = {"epoch": 1, "step": 5, "by": "accuracy", "last": 1, "epochs": 1}
+    changed = {"line": line, "prefix": {"texts": texts}, "history": history, "kept": kept}
+    seconds = RECORD["seconds"] | {"head_first": 1.25}
+    first = {"choice": [], "history": [], "store": None}
+    terminal.print_fit(RECORD | changed | {"seconds": seconds, "head_first": first})
+    out = capsys.readouterr().out
+    assert f"seconds   30.0 in all: tokenising 1.0, prefix 20.2 ({read}),\n" in out
+    then = "head first 1.2, training 2.0, evaluation 0.5, loading, saving, proof and plots 5.0"
+    assert f"          {then}\n" in out
+    assert "0 (head fitted) " in out
+    assert "0 (untrained)" not in out
+
+
 def test_a_fit_shows_scores_costs_and_places(capsys):
     terminal.print_fit(RECORD)
     out = capsys.readouterr().out

@@ -1,4 +1,4 @@
-"""What the frozen part says of a task's texts, once: pooled states, or tokens' at the line."""
+"""What the frozen part says of a task's texts, once: pooled states, tokens' at the line or both."""
 
 from __future__ import annotations
 
@@ -28,10 +28,17 @@ class Frozen:
         entry: of the store, where the line has states: pooled ones above the last block, those of
             tokens at a lower line; None: the line is 0 or 1.
         examples: each part's tokens, with their states at the line; empty where they are pooled.
+        pooled: of the store, with what the head is trained on first, beside the states at the line;
+            None: it is not trained first.
     """
 
     entry: Entry | None
     examples: Mapping[str, TokenExamples]
+    pooled: Entry | None = None
+
+    def of_head(self) -> Frozen:
+        """Return the pooled states alone, as the head's own training reads them."""
+        return Frozen(self.pooled, {})
 
     def lengths(self, name: str, texts: Sequence[Text]) -> NDArray[np.int64]:
         """Return how many tokens are read of a part's texts, ``(texts,)``."""
@@ -62,14 +69,19 @@ def run_prefix(
 ) -> Frozen:
     """Run the stages before the line over the texts that the store lacks.
 
+    Where the head is trained first, all stages run before, for pooled states: these are two
+    passes, for a backbone cut at the line gives no state above it. ``report`` adds them up.
+
     Raises:
         ThawlineError: neither the store nor memory has room for pooled states.
     """
     side, compute = config.tokens.truncation_side, config.compute
     texts = [text for part in parts.values() for text in part.texts]
-    if plan.line > backbone.stack.depth:
+    pooled = None
+    if plan.line > backbone.stack.depth or plan.first is not None:
         pooled = open_entry(backbone, plan.max_length, side, compute)
         ensure_states(pooled, backbone, texts, compute, report, reporter)
+    if plan.line > backbone.stack.depth:
         return Frozen(pooled, {})
     entry, states = None, None
     if plan.line > 1:
@@ -87,4 +99,4 @@ def run_prefix(
         name: TokenExamples(tokens, states, own, compute.tokens_per_batch)
         for name, own in zip(parts, rows, strict=True)
     }
-    return Frozen(entry, examples)
+    return Frozen(entry, examples, pooled)

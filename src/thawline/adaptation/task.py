@@ -117,6 +117,21 @@ class Task:
 
 
 @dataclass(frozen=True)
+class TrainedFirst:
+    """What came of the head's own training, before the strategy that follows it.
+
+    Attributes:
+        choice: the exact fit's path over penalties; empty otherwise.
+        history: of a training by epochs, as `Adapted` has it; empty for an exact fit.
+        seconds: of it, its evaluations on validation counted.
+    """
+
+    choice: list[dict[str, Any]]
+    history: list[Row]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Adapted:
     """What came of a task.
 
@@ -126,10 +141,12 @@ class Adapted:
             head on the last stage.
         logits: gives those after it.
         parameters: ``trainable``, ``frozen`` and ``total``.
-        history: one dict an evaluation, the first of the untrained model; empty for an exact fit.
+        history: one dict an evaluation, the first of the untrained model, or of the one whose head
+            alone was trained first; empty for an exact fit.
         choice: the exact fit's path over features and penalties; empty otherwise.
         seconds: of training, its evaluations on validation counted.
         density: the share of real tokens among those that were trained on, padding counted.
+        first: what came of the head's own training; None: there was none.
     """
 
     fitted: Fitted
@@ -140,3 +157,4 @@ class Adapted:
     choice: list[dict[str, Any]]
     seconds: float
     density: float
+    first: TrainedFirst | None = None

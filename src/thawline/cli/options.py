@@ -159,7 +159,7 @@ StrategyText = Annotated[
     typer.Option(
         "--strategy",
         metavar="STRATEGY",
-        help="head, last:k, lora:r=4,alpha=32 or full; not built yet: gradual, lp+full.",
+        help="head, last:k, lora:r=4,alpha=32, full or lp+full; not built yet: gradual.",
     ),
 ]
 HeadText = Annotated[str, typer.Option("--head", metavar="HEAD", help="linear, mlp:H or native.")]

@@ -114,6 +114,7 @@ class TrainingConfig(LoopConfig):
     """The training loop over labelled texts."""
 
     epochs: Count | None = None  # None: the exact fit where the head has one, else the strategy's
+    head_first_epochs: Count = 10  # of lp+S, on pooled states, for a head without an exact fit
     batch_size: Count = 16  # texts in a step
     length_pool: Count = 50  # steps whose texts are sorted by length together; 1: none
     pass_overhead: Annotated[int, Ge(0), Le(1_000_000)] = 256  # of a forward pass, in tokens

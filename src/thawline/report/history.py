@@ -40,18 +40,20 @@ def draw_history(
     title: str,
     subtitle: str | None = None,
     accuracy: str = "Validation accuracy",
+    start: str = "untrained",
 ) -> list[Path]:
     """Draw validation accuracy by epoch, and beside it the losses of validation and train.
 
     Args:
         history: one dict for each evaluation, ``{"epoch", "validation_accuracy",
-            "validation_loss", "train_loss", "kept"}``; epoch 0 is the untrained model, 1.5 the
+            "validation_loss", "train_loss", "kept"}``; epoch 0 is before any training, 1.5 the
             middle of the second epoch; a value that is None or left out has no point. A ring
             is drawn around the accuracy of the one whose weights were kept.
         folder: where the files go; made if need be.
         title: wrapped where it is long.
         subtitle: under the title.
         accuracy: what the accuracy is called.
+        start: what the model of epoch 0 is.
 
     Returns:
         The paths of ``history.png`` and ``history.svg``.
@@ -68,7 +70,7 @@ def draw_history(
         epochs = [float(entry["epoch"]) for entry in history]
         for axes, caption in ((left, accuracy), (right, "Loss (nats)")):
             axes.set_title(caption, loc="left", fontsize=10, color=FAINT, pad=10)
-            _epoch_axis(axes, epochs)
+            _epoch_axis(axes, epochs, start)
         _draw_accuracy(left, _series(history, "validation_accuracy"), _kept_epoch(history))
         _draw_losses(
             right,
@@ -91,8 +93,8 @@ def _kept_epoch(history: Sequence[Mapping[str, Any]]) -> float | None:
     return next((float(entry["epoch"]) for entry in history if entry.get("kept")), None)
 
 
-def _epoch_axis(axes: Axes, epochs: Sequence[float]) -> None:
-    axes.set_xlabel("epoch (0: untrained)" if 0 in epochs else "epoch")
+def _epoch_axis(axes: Axes, epochs: Sequence[float], start: str) -> None:
+    axes.set_xlabel(f"epoch (0: {start})" if 0 in epochs else "epoch")
     first, last = min(epochs), max(epochs)
     whole = all(epoch.is_integer() for epoch in epochs) or last - first >= 2
     ticks = MaxNLocator(nbins=8 if whole else 4, integer=whole).tick_values(first, last)

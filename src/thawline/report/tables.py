@@ -10,6 +10,9 @@ from rich.table import Table
 from rich.text import Text
 
 MISSING = "-"
+HEAD_FITTED = "head fitted"
+"""What the model of epoch 0 is where its head was trained first."""
+
 SHARES = {
     "accuracy": "accuracy",
     "f1_macro": "macro F1",
@@ -77,14 +80,15 @@ def scores_table(scores: Mapping[str, Any]) -> Table:
     return table
 
 
-def history_table(history: Sequence[Mapping[str, Any]]) -> Table:
-    """List what was measured at each evaluation; epoch 0 is the untrained model.
+def history_table(history: Sequence[Mapping[str, Any]], start: str = "untrained") -> Table:
+    """List what was measured at each evaluation, epoch 0 before any training.
 
     Args:
         history: one dict for each evaluation, ``{"epoch", "step", "train_loss",
             "validation_loss", "validation_accuracy", "validation_f1_macro", "kept"}``, losses in
             nats; None or left out is a dash. Steps are listed where an evaluation stands within
             an epoch, macro F1 where it was measured; the row whose weights were kept says so.
+        start: what the model of epoch 0 is.
     """
 
     def numbers(name: str, *, share: bool) -> list[str]:
@@ -93,7 +97,7 @@ def history_table(history: Sequence[Mapping[str, Any]]) -> Table:
     within_epochs = any(entry["epoch"] % 1 for entry in history)
     f1 = numbers("validation_f1_macro", share=True)
     columns = {
-        "epoch": [_epoch_name(entry["epoch"]) for entry in history],
+        "epoch": [_epoch_name(entry["epoch"], start) for entry in history],
         "step": [f"{entry['step']:,}" for entry in history] if within_epochs else [],
         "train\nloss": numbers("train_loss", share=False),
         "validation\nloss": numbers("validation_loss", share=False),
@@ -122,10 +126,10 @@ def kept_line(kept: Mapping[str, Any]) -> str:
     return f"{line}; stopped early after {_epoch_name(kept['last'])} of {kept['epochs']} epochs"
 
 
-def _epoch_name(epoch: float) -> str:
+def _epoch_name(epoch: float, start: str = "untrained") -> str:
     """Write an epoch as "3", a place within one as "2.25", and epoch 0 as "0 (untrained)"."""
     if epoch == 0:
-        return "0 (untrained)"
+        return f"0 ({start})"
     return f"{epoch:.2f}".rstrip("0").rstrip(".")
 
 

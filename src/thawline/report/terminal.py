@@ -13,6 +13,7 @@ from rich.table import Table
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
+    HEAD_FITTED,
     before_after_table,
     history_table,
     kept_line,
@@ -72,7 +73,8 @@ def _fit_sections(record: Mapping[str, Any]) -> Iterator[RenderableType]:
     hint = f"and {left_out:,} of a higher F1, which thawline evaluate lists"
     yield Group(table, hint) if left_out else table
     if record["history"]:
-        yield Group(history_table(record["history"]), kept_line(record["kept"]))
+        start = "untrained" if record.get("head_first") is None else HEAD_FITTED
+        yield Group(history_table(record["history"], start), kept_line(record["kept"]))
     yield samples_table(record["samples"])
     yield Group(*mistakes_sections(record["mistakes"], shown["shown_mistakes"]))
 
@@ -82,23 +84,43 @@ def _level(scores: Mapping[str, Any]) -> str:
 
 
 def _cost(record: Mapping[str, Any]) -> str:
-    parameters, seconds = record["parameters"], record["seconds"]
-    computed = record["prefix"]["texts"]
-    prefix = f"{computed:,} texts read once" if computed else "all states from the store"
-    rest = seconds["total"] - sum(part for name, part in seconds.items() if name != "total")
-    stages = ", ".join(map(str, record["features"]))
+    parameters, stages = record["parameters"], ", ".join(map(str, record["features"]))
     return "\n".join(
         [
             f"strategy  {record['strategy']}, line {record['line']}; head {record['head']} on the "
             f"{record['pooling']} of stage{'s' if len(record['features']) > 1 else ''} {stages}",
             f"trained   {_trained(parameters)} of {parameters['total']:,} parameters",
-            f"seconds   {seconds['total']:.1f} in all: tokenising {seconds['tokenising']:.1f}, "
-            f"prefix {seconds['prefix']:.1f} ({prefix}), training {seconds['training']:.1f},",
-            f"          evaluation {seconds['evaluation']:.1f}, "
-            f"loading, saving, proof and plots {rest:.1f}",
+            *_seconds(record),
             f"memory    {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak",
         ]
     )
+
+
+def _seconds(record: Mapping[str, Any]) -> list[str]:
+    """Return what took how long, on two lines."""
+    seconds, computed = record["seconds"], record["prefix"]["texts"]
+    rest = seconds["total"] - sum(part for name, part in seconds.items() if name != "total")
+    passes = "over two passes" if _has_two_passes(record) else "once"
+    prefix = f"{computed:,} texts read {passes}" if computed else "all states from the store"
+    first = [f"head first {seconds['head_first']:.1f}"] if "head_first" in seconds else []
+    parts = [
+        f"tokenising {seconds['tokenising']:.1f}",
+        f"prefix {seconds['prefix']:.1f} ({prefix})",
+        *first,
+        f"training {seconds['training']:.1f}",
+        f"evaluation {seconds['evaluation']:.1f}",
+        f"loading, saving, proof and plots {rest:.1f}",
+    ]
+    end = 2 if first else 3  # of the first line
+    return [
+        f"seconds   {seconds['total']:.1f} in all: {', '.join(parts[:end])},",
+        f"          {', '.join(parts[end:])}",
+    ]
+
+
+def _has_two_passes(record: Mapping[str, Any]) -> bool:
+    """Say whether there were two frozen passes: to pooled states, and to the line."""
+    return record.get("head_first") is not None and record["line"] > 1
 
 
 def _trained(parameters: Mapping[str, Any]) -> str:
