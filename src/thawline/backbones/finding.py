@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from thawline.backbones.parts import CONFIG
 from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.errors import ThawlineError, did_you_mean
+from thawline.saved import FOLDER, RECORD, SETTINGS
 
 
 @dataclass(frozen=True)
@@ -36,18 +40,21 @@ PACKAGED = {
 def find_backbone(name: str) -> str:
     """Return the local folder of a backbone; one from the hub is fetched first.
 
+    A run's folder stands for that of the model which it saved.
+
     A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
     nothing else: whatever is found is read from the folder.
 
     Raises:
-        ThawlineError: the name is a file, its package is missing or altered, the hub has no such
-            model, or does not answer while the model is not in its cache.
+        ThawlineError: the name is a file or a run that did not finish, its package is missing or
+            altered, the hub has no such model, or does not answer while the model is not in its
+            cache.
     """
     if not name.strip():
         mend = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", mend)
     if Path(name).is_dir():
-        return str(Path(name))
+        return str(_folder(Path(name)))
     if Path(name).is_file():
         raise ThawlineError(
             "a backbone's folder or name",
@@ -56,6 +63,28 @@ def find_backbone(name: str) -> str:
         )
     packaged = PACKAGED.get(name)
     return str(_fetched(name) if packaged is None else _packaged_folder(name, packaged))
+
+
+def _folder(path: Path) -> Path:
+    """Return the folder itself, or in a run's that of its model."""
+    if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
+        return path
+    model = path / FOLDER
+    if _is_finished(path) and any((model / name).is_file() for name in (SETTINGS, *CONFIG)):
+        return model
+    raise ThawlineError(
+        "a backbone's folder or name",
+        f"'{path}', a run that did not finish",
+        f"thawline fit --resume --out {shlex.quote(str(path))} goes on with it",
+    )
+
+
+def _is_finished(run: Path) -> bool:
+    try:
+        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except ValueError:
+        return False
+    return isinstance(record, dict) and record.get("status") == "finished"
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:
