@@ -212,7 +212,11 @@ def _load_model(name: str, path: str, *, saved: bool) -> tuple[PreTrainedModel, 
     # is nobody's concern here.
     below = f"{model.base_model_prefix}." if own else ""
     missing = {key.removeprefix(below) for key in info["missing_keys"] if key.startswith(below)}
-    mismatched = [fault for fault in info["mismatched_keys"] if fault[0].startswith(below)]
+    mismatched = [
+        (key.removeprefix(below), *shapes)
+        for key, *shapes in info["mismatched_keys"]
+        if key.startswith(below)
+    ]
     _check_complete(name, missing, mismatched)
     return model.base_model if own else model, tuple(sorted(missing))
 
