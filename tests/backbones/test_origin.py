@@ -297,3 +297,6 @@ def test_adapters_whose_base_is_another_by_now_are_refused(copied, toy_backbone,
     assert problem(folder).mend == (
         "put it there, or write where it is as the adapter's base in thawline.json"
     )
+    settings["adapter"]["base"] = str(folder)
+    (folder / "thawline.json").write_text(json.dumps(settings), encoding="utf-8")
+    assert problem(folder).found == "these adapters themselves"
