@@ -10,7 +10,7 @@ Four systems, and the fourth in both its ways: a new encoder on random vectors (
 GloVe's (``glove``), the source with all of its weights trained (``full``), and the source with the
 final layer alone, by epochs (``head``) and to its optimum (``exact``). Whatever the number of train
 rows, all are scored on the same test rows. A seed draws the first weights and the order of texts;
-the source is one run, whatever the seed.
+the source is one run, whatever the seed, and the optimum depends on none.
 
 Each fit is a process of its own with an empty store, or with ``--home`` one that all share. Its
 result is written as soon as it is there, and a result that the file holds is not computed again.
@@ -103,8 +103,11 @@ def cells(options: argparse.Namespace) -> list[Cell]:
     """Return every fit; those on the most rows first, so that the cores end together."""
     numbers = options.epochs * len(options.rows) if len(options.epochs) == 1 else options.epochs
     sizes = sorted(zip(options.rows, numbers, strict=True), key=lambda size: -number(size[0]))
-    every = product(sizes, options.seeds, options.systems)
-    return [Cell(rows, epochs, system, seed) for (rows, epochs), seed, system in every]
+    return [
+        Cell(rows, epochs, system, seed)
+        for (rows, epochs), seed, system in product(sizes, options.seeds, options.systems)
+        if system != "exact" or seed == options.seeds[0]  # its optimum depends on no seed
+    ]
 
 
 def common(options: argparse.Namespace) -> list[str]:
@@ -206,10 +209,14 @@ class Results:
         self.found: list[Result] = []
         if self._file is not None and self._file.exists():
             self.found = json.loads(self._file.read_text(encoding="utf-8"))["results"]
-        self._config = {
-            key: str(value) if isinstance(value, Path) else value
-            for key, value in vars(options).items()
-            if key not in ("json", "plot")
+        self._made_on = {
+            "config": {
+                key: str(value) if isinstance(value, Path) else value
+                for key, value in vars(options).items()
+                if key not in ("json", "plot")
+            },
+            "hardware": compat.hardware(),
+            "versions": compat.versions(),
         }
 
     def of(self, words: list[str]) -> Result | None:
@@ -224,9 +231,7 @@ class Results:
             return
         whole = {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "config": self._config,
-            "hardware": compat.hardware(),
-            "versions": compat.versions(),
+            **self._made_on,
             "results": self.found,
         }
         temporary = self._file.with_name(f".{self._file.name}.tmp")

@@ -48,7 +48,7 @@ def interval(seeds: Sequence[Result]) -> tuple[float, float]:
     values = [accuracy_of(result) for result in seeds]
     quantile = float(student.ppf(0.975, len(values) - 1))
     half = quantile * stdev(values) / float(len(values)) ** 0.5
-    return mean(values) - half, mean(values) + half
+    return max(mean(values) - half, 0.0), min(mean(values) + half, 1.0)
 
 
 def table(groups: Sequence[Group]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,14 @@ from thawline.report.figures import new_figure, own_style, save_figure, upright_
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#222222")
 """From Okabe and Ito's palette, in the order of the lines; their yellow is too pale for one."""
 
-PLOT_HEIGHT = 4.2
-"""Inches from the header down."""
+WIDTH, PLOT_HEIGHT = 9.6, 4.2
+"""Inches; the height is that from the header down."""
+
+CHARACTER = 0.08
+"""Inches for each character of a bold name."""
+
+LONGEST = 48
+"""Characters of a name; of a longer one the end is an ellipsis."""
 
 NAME_GAP = 0.055
 """Least distance between two names, a share of the axis."""
@@ -72,8 +79,9 @@ def draw_lines(
     if len(lines) > len(COLOURS):
         raise ValueError(f"at most {len(COLOURS)} lines can be told apart")
     with own_style():
-        figure, bottom, top = new_figure(9.6, PLOT_HEIGHT, title, subtitle, gap=0.1)
-        axes = figure.add_axes((0.07, bottom, 0.62, top - bottom))
+        figure, bottom, top = new_figure(WIDTH, PLOT_HEIGHT, title, subtitle, gap=0.1)
+        beside = CHARACTER * max(len(_caption(line)) for line in lines) + 0.25
+        axes = figure.add_axes((0.07, bottom, 0.93 - beside / WIDTH, top - bottom))
         every = [value for line in lines for value in (*line.values, *_band(line))]
         pad = max(0.06 * (max(every) - min(every)), 0.005)
         low, high = max(min(every) - pad, 0.0), min(max(every) + pad, 1.0)
@@ -122,7 +130,7 @@ def _name(axes: Axes, lines: Sequence[Line], low: float, high: float) -> None:
     heights = _apart([(line.values[-1] - low) / (high - low) for line in lines])
     for line, colour, height in zip(lines, COLOURS, heights, strict=False):
         axes.annotate(
-            f"{line.name}  {100 * line.values[-1]:.1f} %",
+            _caption(line),
             (1.0, height),
             xycoords="axes fraction",
             xytext=(8, 0),
@@ -133,6 +141,11 @@ def _name(axes: Axes, lines: Sequence[Line], low: float, high: float) -> None:
             annotation_clip=False,
             parse_math=False,
         )
+
+
+def _caption(line: Line) -> str:
+    name = textwrap.shorten(line.name, LONGEST, placeholder=" …")
+    return f"{name}  {100 * line.values[-1]:.1f} %"
 
 
 def _apart(heights: Sequence[float]) -> list[float]:
