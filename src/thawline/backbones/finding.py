@@ -9,6 +9,7 @@ import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from thawline.backbones.parts import CONFIG
 from thawline.compat import first_line, hub_silence, quieten_hub
@@ -69,22 +70,25 @@ def _folder(path: Path) -> Path:
     """Return the folder itself, or in a run's that of its model."""
     if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
         return path
-    model = path / FOLDER
-    if _is_finished(path) and any((model / name).is_file() for name in (SETTINGS, *CONFIG)):
+    record, model = _read_record(path), path / FOLDER
+    there = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
+    if there and record.get("status") == "finished":
         return model
+    verb = record.get("verb", "fit")  # the verbs that make runs
     raise ThawlineError(
         "a backbone's folder or name",
         f"'{path}', a run that did not finish",
-        f"thawline fit --resume --out {shlex.quote(str(path))} goes on with it",
+        f"thawline {verb} --resume --out {shlex.quote(str(path))} goes on with it",
     )
 
 
-def _is_finished(run: Path) -> bool:
+def _read_record(run: Path) -> dict[str, Any]:
+    """Return a run's record; empty where it is damaged."""
     try:
         record = json.loads((run / RECORD).read_text(encoding="utf-8"))
     except ValueError:
-        return False
-    return isinstance(record, dict) and record.get("status") == "finished"
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:
