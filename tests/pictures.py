@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import combinations
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
@@ -18,7 +19,9 @@ def words(figure: Figure) -> list[str]:
 
 def assert_legible(figure: Figure) -> None:
     """No text lies over another, and none leaves the picture."""
-    boxes = [(text.get_text(), text.get_window_extent()) for text in texts(figure)]
+    # What was saved last may be an SVG, whose renderer measures widths in points, not in dots.
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
     for name, box in boxes:
         assert box.x0 >= 0, name
         assert box.y0 >= 0, name

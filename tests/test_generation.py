@@ -300,6 +300,8 @@ def test_on_a_terminal_it_prints_as_it_writes_and_the_same_in_the_end(toy_writer
 
 def test_a_pretraining_runs_folder_stands_for_its_model(toy_writer):
     shutil.copytree(toy_writer(), Path("run") / "model")
+    finished = '{"status": "finished", "verb": "pretrain"}'
+    (Path("run") / "record.json").write_text(finished, encoding="utf-8")
     given = thawline("generate", "The film", "--model", "run", *QUICK)
     assert given.out == thawline("generate", "The film", "--model", toy_writer(), *QUICK).out != ""
 

@@ -13,6 +13,7 @@ from tests.wrong_folders import FOLDERS
 from tests.wrong_generation import GENERATE
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
+from tests.wrong_starts import STARTS
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 
@@ -198,7 +199,7 @@ STORE = [
 
 TABLE = {
     "thawline": THAWLINE,
-    "fit": [*SETTINGS, *DATA, *FOLDERS],
+    "fit": [*SETTINGS, *DATA, *FOLDERS, *STARTS],
     "predict": PREDICT,
     "evaluate": EVALUATE,
     "info": INFO,

@@ -53,7 +53,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     ``docs/scikit-learn.md`` tells what it takes and how far the conventions are kept.
 
     Args:
-        backbone: a folder, a packaged name or a hub id.
+        backbone: a folder, that of a run among them, a packaged name or a hub id.
         strategy: as on the command line, ``head`` …, or as an object: ``Head()`` … Its fields are
             parameters too: ``set_params(strategy__k=2)``.
         head: ``linear``, ``mlp:H`` or ``native``.

@@ -26,8 +26,9 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         n_labels: the number of classes.
 
     Returns:
-        JSON values: ``stages`` (name and parameters of each), ``line``, ``parameters`` and the
-        settings that would be resolved.
+        JSON values: ``stages`` (name and parameters of each), ``line``, ``parameters``, the
+        ``origin`` of a backbone that is another task's classifier (else None) and the settings
+        that would be resolved.
 
     Raises:
         ThawlineError: fewer than two classes or two of one name, the backbone cannot be loaded or
@@ -55,6 +56,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
     ]
     return {
         "backbone": backbone.name,
+        "origin": None if backbone.origin is None else backbone.origin.described(),
         "family": backbone.stack.model.config.model_type,
         "hidden_size": stack.hidden_size,
         "max_length": plan.max_length,

@@ -23,7 +23,7 @@ from thawline.errors import ThawlineError
 from thawline.evaluation import Evaluation, evaluate, score
 from thawline.inference import stored_logits
 from thawline.lengths import Tokenization
-from thawline.notes import notes_on
+from thawline.notes import note_on_origin, notes_on
 from thawline.plan import Plan, make_plan
 from thawline.prefix.passes import PassReport
 from thawline.preflight import survey
@@ -32,14 +32,8 @@ from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 from thawline.report.mistakes import write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
-from thawline.runs import (
-    RECORD,
-    Run,
-    check_folder,
-    is_run,
-    read_record,
-    read_whole_record,
-)
+from thawline.runs import Run, check_folder, is_run, read_record, read_whole_record
+from thawline.saved import RECORD
 from thawline.training.checkpoints import CheckpointFolder
 
 CHECKPOINTS = "checkpoints"
@@ -79,13 +73,16 @@ def fit_run(
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
     for note in (
+        *note_on_origin(backbone, dataset),
         *(*dataset.notes, *looked_at["findings"]),
         *notes_on(dataset, backbone, plan, config),
     ):
         reporter.note(note)
+    described = _describe(dataset, plan, backbone)
     _check_same_rows(begun, dataset, folder)
+    _check_same_backbone(begun, described["backbone"], folder)
     run = Run(folder, config, resume=resume)
-    run.record |= _describe(dataset, plan) | {"preflight": looked_at}
+    run.record |= described | {"preflight": looked_at}
     try:
         run.write()  # its rows, should it be killed
         run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter)
@@ -113,6 +110,19 @@ def _check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Pat
         )
 
 
+def _check_same_backbone(
+    begun: dict[str, Any] | None, backbone: dict[str, Any], folder: Path
+) -> None:
+    """Raise ThawlineError where a run is to go on with another backbone than it was begun with."""
+    known = None if begun is None else begun.get("backbone", {}).get("sha256")
+    if known not in (None, backbone["sha256"]):
+        raise ThawlineError(
+            f"the backbone that the run in '{folder}' was begun with (SHA-256 {known[:12]}…)",
+            f"another one in '{backbone['name']}' (SHA-256 {backbone['sha256'][:12]}…)",
+            "put that one back, or choose another --out, which starts a new run",
+        )
+
+
 def _look_at(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> dict[str, Any]:
     """Take the quick look that every fit begins with; `thawline preflight` takes the whole one."""
     side = config.tokens.truncation_side
@@ -120,8 +130,14 @@ def _look_at(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -
     return survey(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
 
 
-def _describe(dataset: Dataset, plan: Plan) -> dict[str, Any]:
+def _describe(dataset: Dataset, plan: Plan, backbone: Backbone) -> dict[str, Any]:
+    origin = backbone.origin
     return {
+        "backbone": {
+            "name": backbone.name,
+            "sha256": backbone.digest(),
+            "origin": None if origin is None else origin.described(),
+        },
         "strategy": str(plan.strategy),
         "line": plan.line,
         "head": str(plan.head),

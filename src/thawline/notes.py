@@ -55,3 +55,9 @@ def _same_first_token(
             f"'{token}', so the head sees the same features for every text and learns nothing "
             "from them (--pooling mean)"
         )
+
+
+def note_on_origin(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
+    """Say what becomes of the head of another task's classifier."""
+    if backbone.origin is not None:
+        yield backbone.origin.replaced(backbone.name, dataset.labels.names)

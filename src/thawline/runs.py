@@ -15,9 +15,9 @@ from typing import Any
 from thawline import compat, settings
 from thawline.config import Config
 from thawline.errors import ThawlineError
+from thawline.saved import RECORD
 from thawline.settings import Given, Job, Settings
 
-RECORD = "record.json"
 CONFIG = "config.toml"
 
 FIT, PRETRAIN = "fit", "pretrain"

@@ -86,6 +86,7 @@ STAGES = [
 ]
 INFO = {
     "backbone": "toy[1]",
+    "origin": None,
     "family": "bert",
     "hidden_size": 32,
     "max_length": 40,

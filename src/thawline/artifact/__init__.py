@@ -8,7 +8,8 @@ peft's, which leaves the top without a model that transformers would load with a
 
 from __future__ import annotations
 
-from thawline.artifact.folder import FOLDER, find, load, save
+from thawline.artifact.folder import load, save
 from thawline.artifact.proof import TOLERANCE, Prover
+from thawline.saved import FOLDER, find
 
 __all__ = ["FOLDER", "TOLERANCE", "Prover", "find", "load", "save"]

@@ -12,16 +12,14 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedModel
 
-from thawline.artifact.settings import SETTINGS, AdapterSettings, Settings
-from thawline.backbones import Backbone, Stack, load_backbone
+from thawline.artifact.settings import Settings
+from thawline.backbones import Backbone, Stack
+from thawline.backbones.loading import load_base
 from thawline.backbones.weights import read_weights, write_weights
-from thawline.errors import ThawlineError
 from thawline.fitted import Fitted, head_weights, native_classifier, own_classifier
 from thawline.models.heads import build_head
-from thawline.models.lora import Adapter, base_digest, load_adapters
-
-ADAPTER = "adapter"
-HEAD = "head.safetensors"
+from thawline.models.lora import Adapter, load_adapters
+from thawline.saved import ADAPTER, HEAD, AdapterSettings
 
 
 def save_adapted(fitted: Fitted, folder: Path) -> None:
@@ -45,34 +43,14 @@ def load_adapted(
         ThawlineError: the base is not to be found, or is another by now.
         OSError, ValueError, SafetensorError: a file is missing or damaged.
     """
-    base = _find_base(folder, known)
+    # What its checkpoint lacks comes from the head's file.
+    base = replace(load_base(folder, known), drawn=())
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
         model = _classifier(base, settings, known)
         adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, known.base)
     head = head_weights(model, settings.head)
     model.load_state_dict(read_weights(folder / HEAD, head), strict=False)
     return model, adapter
-
-
-def _find_base(folder: Path, known: AdapterSettings) -> Backbone:
-    try:
-        base = load_backbone(known.base)
-    except ThawlineError as error:
-        raise ThawlineError(
-            f"the backbone '{known.base}', which the adapters in '{folder}' belong to",
-            error.found,
-            f"put it there, or write where it is as the adapter's base in {SETTINGS}",
-        ) from error
-    found = base_digest(base.stack.model)
-    if found != known.base_sha256:
-        raise ThawlineError(
-            f"the backbone '{known.base}' with the weights that the adapters in '{folder}' were "
-            f"trained on (SHA-256 {known.base_sha256[:12]}…)",
-            f"other weights (SHA-256 {found[:12]}…)",
-            "put those weights back, or run fit again",
-        )
-    # What its checkpoint lacks comes from the head's file.
-    return replace(base, drawn=())
 
 
 def _classifier(base: Backbone, settings: Settings, known: AdapterSettings) -> PreTrainedModel:

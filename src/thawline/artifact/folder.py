@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from thawline.artifact.adapted import load_adapted, save_adapted
-from thawline.artifact.settings import SETTINGS, Settings
+from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones import Stack, settle_tokenizer
 from thawline.backbones.parts import CONFIG, WEIGHTS, fault
@@ -19,11 +19,9 @@ from thawline.backbones.tokenizer import check_tokenizer
 from thawline.compat import quieten_transformers, system_errors
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
-from thawline.runs import RECORD
+from thawline.saved import SETTINGS, find
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
-FOLDER = "model"
-"""The artifact's folder within a run's."""
 
 
 def save(fitted: Fitted, folder: Path) -> None:
@@ -59,25 +57,6 @@ def _save_tokenizer(fitted: Fitted, folder: Path) -> None:
         reading.max_length, direction=reading.truncation_side
     )
     tokenizer.save_pretrained(folder)
-
-
-def find(path: Path) -> Path:
-    """Return the artifact's folder: the path itself, or ``model`` within a run's folder.
-
-    Raises:
-        ThawlineError: there is none.
-    """
-    for folder in (path, path / FOLDER):
-        if (folder / SETTINGS).is_file():
-            return folder
-    found = f"no {SETTINGS} in it or in its {FOLDER}/"
-    if (path / RECORD).is_file():
-        found = "a run that did not finish"
-    elif not path.is_dir():
-        found = "a file" if path.exists() else "no such folder"
-    raise ThawlineError(
-        f"a run or a saved classifier at '{path}'", found, "give the folder that fit printed"
-    )
 
 
 def load(path: Path) -> Fitted:

@@ -5,30 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from thawline.data import Labels
-from thawline.errors import ThawlineError
 from thawline.fitted import Fitted, Reading
 from thawline.models.heads import HeadSpec, parse_head
-
-FORMAT = 1
-SETTINGS = "thawline.json"
-
-
-@dataclass(frozen=True)
-class AdapterSettings:
-    """What live adapters belong to.
-
-    Attributes:
-        base: the name of the backbone.
-        base_sha256: `Adapter.base_digest`.
-        head_dropout: of a head of ours; a native head has what its base's config says.
-    """
-
-    base: str
-    base_sha256: str
-    head_dropout: float
+from thawline.saved import FORMAT, SETTINGS, AdapterSettings, read_adapter, read_settings
 
 
 @dataclass(frozen=True)
@@ -66,27 +48,15 @@ class Settings:
             ThawlineError: they are of another format.
             OSError, ValueError, KeyError, TypeError: a part is missing or damaged.
         """
-        try:
-            values: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"a damaged {SETTINGS} ({error})") from error
-        for key in ("format", "labels", "reading", "head", "strategy", "backbone"):
-            if not isinstance(values, dict) or key not in values:
-                raise ValueError(f"no '{key}' in {SETTINGS}")
-        if values["format"] != FORMAT:
-            raise ThawlineError(
-                f"a saved classifier of format {FORMAT}",
-                f"format {values['format']} in '{folder}'",
-                "load it with the version of Thawline that saved it",
-            )
-        reading, adapter = values["reading"], values.get("adapter")
+        values = read_settings(folder)
+        reading = values["reading"]
         return cls(
             labels=Labels.from_dict(values["labels"]),
             reading=Reading(**(reading | {"stages": tuple(reading["stages"])})),
             head=parse_head(values["head"]),
             strategy=values["strategy"],
             backbone=values["backbone"],
-            adapter=None if adapter is None else AdapterSettings(**adapter),
+            adapter=read_adapter(values),
         )
 
     def write(self, folder: Path) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
+import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from thawline.backbones.parts import CONFIG
 from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.errors import ThawlineError, did_you_mean
+from thawline.saved import FOLDER, RECORD, SETTINGS
 
 
 @dataclass(frozen=True)
@@ -36,19 +41,22 @@ PACKAGED = {
 def find_backbone(name: str) -> str:
     """Return the local folder of a backbone; one from the hub is fetched first.
 
+    A run's folder stands for that of the model which it saved.
+
     A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
     nothing else: whatever is found is read from the folder. The folder of a pretraining's run
     stands for the model in it.
 
     Raises:
-        ThawlineError: the name is a file, its package is missing or altered, the hub has no such
-            model, or does not answer while the model is not in its cache.
+        ThawlineError: the name is a file or a run that did not finish, its package is missing or
+            altered, the hub has no such model, or does not answer while the model is not in its
+            cache.
     """
     if not name.strip():
         mend = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", mend)
     if Path(name).is_dir():
-        return str(_model_in(Path(name)))
+        return str(_folder(Path(name)))
     if Path(name).is_file():
         raise ThawlineError(
             "a backbone's folder or name",
@@ -59,15 +67,29 @@ def find_backbone(name: str) -> str:
     return str(_fetched(name) if packaged is None else _packaged_folder(name, packaged))
 
 
-def _model_in(folder: Path) -> Path:
-    """Return the model of a pretraining's run, ``model/`` in it, or else the folder itself.
+def _folder(path: Path) -> Path:
+    """Return the folder itself, or in a run's that of its model."""
+    if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
+        return path
+    record, model = _read_record(path), path / FOLDER
+    there = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
+    if there and record.get("status") == "finished":
+        return model
+    verb = record.get("verb", "fit")  # the verbs that make runs
+    raise ThawlineError(
+        "a backbone's folder or name",
+        f"'{path}', a run that did not finish",
+        f"thawline {verb} --resume --out {shlex.quote(str(path))} goes on with it",
+    )
 
-    That of a fit's run is a classifier, which is no backbone.
-    """
-    model = folder / "model"
-    made_by_fit = (model / "thawline.json").exists()
-    is_run = not (folder / "config.json").exists() and (model / "config.json").is_file()
-    return model if is_run and not made_by_fit else folder
+
+def _read_record(run: Path) -> dict[str, Any]:
+    """Return a run's record; empty where it is damaged."""
+    try:
+        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:

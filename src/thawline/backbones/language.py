@@ -7,8 +7,19 @@ from typing import Any
 
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
-from thawline.backbones.loading import Checkpoint, check_loaded, read_checkpoint, token_limit
+from thawline.backbones.finding import find_backbone
+from thawline.backbones.loading import token_limit
+from thawline.backbones.parts import TOKENIZER
+from thawline.backbones.reading import (
+    check_complete,
+    check_finite,
+    read_config,
+    read_model,
+    readable,
+)
 from thawline.backbones.stack import FAMILIES, family_of
+from thawline.backbones.tokenizer import check_tokenizer, load_tokenizer
+from thawline.compat import quieten_transformers
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
 
@@ -62,12 +73,18 @@ def load_language_model(name: str) -> LanguageModel:
         ThawlineError: nothing is there, parts are missing, the family is not known or not causal,
             or the checkpoint is that of a base model, which has no head that writes.
     """
-    read = read_checkpoint(
-        name, TokensConfig(), AutoModelForCausalLM, lambda config: _check_causal(name, config)
-    )
-    _check_head(name, read)
-    check_loaded(name, read)
-    return LanguageModel(name, read.path, read.model.eval(), read.tokenizer)
+    path = find_backbone(name)
+    quieten_transformers()
+    _check_causal(name, read_config(path))
+    with readable(path, TOKENIZER):
+        tokenizer = load_tokenizer(path, TokensConfig())
+    model, info = read_model(path, AutoModelForCausalLM)
+    missing = frozenset(info["missing_keys"])
+    _check_head(name, model, missing)
+    check_complete(name, missing, info["mismatched_keys"])
+    check_finite(name, model)
+    check_tokenizer(name, model, tokenizer)
+    return LanguageModel(name, path, model.eval(), tokenizer)
 
 
 def _check_causal(name: str, config: Any) -> None:
@@ -80,12 +97,12 @@ def _check_causal(name: str, config: Any) -> None:
         )
 
 
-def _check_head(name: str, read: Checkpoint) -> None:
+def _check_head(name: str, model: PreTrainedModel, missing: frozenset[str]) -> None:
     """Refuse a head drawn at random; one that shares the embeddings' weights is never missing."""
-    head = read.model.get_output_embeddings()
+    head = model.get_output_embeddings()
     own = {id(parameter) for parameter in head.parameters()}
-    of_head = {key for key, value in read.model.named_parameters() if id(value) in own}
-    lacking = sorted(of_head & read.missing)
+    of_head = {key for key, value in model.named_parameters() if id(value) in own}
+    lacking = sorted(of_head & missing)
     if lacking:
         raise ThawlineError(
             f"a language model with its head in '{name}'",

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from thawline.backbones.adapters import base_digest, merge_adapters
 from thawline.backbones.finding import find_backbone
-from thawline.backbones.parts import CONFIG, TOKENIZER, WEIGHTS, fault
+from thawline.backbones.origin import Origin
+from thawline.backbones.parts import CONFIG, TOKENIZER
+from thawline.backbones.reading import (
+    check_complete,
+    check_finite,
+    read_config,
+    read_model,
+    readable,
+)
 from thawline.backbones.stack import Stack, family_of
 from thawline.backbones.tokenizer import (
     check_tokenizer,
+    lift_truncation,
     load_tokenizer,
     set_options,
     settle_tokenizer,
@@ -34,25 +41,31 @@ from thawline.backbones.weights import hash_weights
 from thawline.compat import quieten_transformers
 from thawline.config import DEFAULT_MAX_LENGTH, TokensConfig
 from thawline.errors import ThawlineError
+from thawline.saved import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
+
+Drawn = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """A pretrained base model with its tokenizer.
+    """A base model with its tokenizer: pretrained, or taken from another task's classifier.
 
     Attributes:
         name: as the user gave it.
-        path: a local folder, or a hub id.
+        path: the local folder.
         stack: the base model as a row of stages, fp32, in evaluation mode.
         tokenizer: with a pad token, padding on the right.
         drawn: names of weights that the checkpoint lacks, drawn from a fixed seed.
+        origin: the classifier of another task that it was taken from; None: it is as it was
+            pretrained.
     """
 
     name: str
     path: str
     stack: Stack
     tokenizer: PreTrainedTokenizerBase
-    drawn: tuple[str, ...] = ()
+    drawn: Drawn = ()
+    origin: Origin | None = None
 
     @property
     def limit(self) -> int:
@@ -101,206 +114,99 @@ def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
-    """Load a pretrained base model and its tokenizer, in fp32 and evaluation mode.
+    """Load a base model and its tokenizer, in fp32 and evaluation mode.
+
+    Of a saved classifier that is what lies below its head, its adapters folded in; where it cut
+    texts does not matter here.
 
     Args:
-        name: a folder, a packaged name or a hub id.
+        name: a folder, a run's or a saved classifier's among them, a packaged name or a hub id.
         tokens: with the options of the tokenizer; None: all as they were saved.
 
     Raises:
-        ThawlineError: nothing is there, parts are missing, the family is not known or the
-            tokenizer lacks an option.
+        ThawlineError: nothing is there, parts are missing, the run did not finish, the family is
+            not known or the tokenizer lacks an option.
     """
-    tokens = TokensConfig() if tokens is None else tokens
-    read = read_checkpoint(name, tokens)
-    check_loaded(name, read)
-    set_options(name, read.tokenizer, tokens)
-    settle_tokenizer(read.model, read.tokenizer)
-    drawn = tuple(sorted(read.missing))
-    return Backbone(name, read.path, Stack(read.model.eval()), read.tokenizer, drawn)
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A saved model as it was read, before `check_loaded` has looked at it.
-
-    Attributes:
-        path: a local folder.
-        model: in fp32.
-        tokenizer: as it was saved, with the options that its class takes.
-        missing: names of weights that the checkpoint lacks, drawn from a fixed seed.
-        mismatched: weights of another shape: name, shape found, shape wanted.
-    """
-
-    path: str
-    model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    missing: frozenset[str]
-    mismatched: Collection[tuple[str, Any, Any]]
-
-
-def read_checkpoint(
-    name: str,
-    tokens: TokensConfig,
-    auto: Any = AutoModel,
-    check: Callable[[Any], object] = family_of,
-) -> Checkpoint:
-    """Read a saved model and its tokenizer: safetensors only, and no code that it brings.
-
-    Args:
-        name: a folder, a packaged name or a hub id.
-        tokens: with the options of the tokenizer.
-        auto: the class of transformers that makes the model.
-        check: raises where the config is of a model that cannot be used; no weight is read before.
-
-    Raises:
-        ThawlineError: nothing is there, or a part of it cannot be read.
-    """
-    path = find_backbone(name)
+    path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
     quieten_transformers()
-    with _readable(path, CONFIG):
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
-    check(config)
-    with _readable(path, TOKENIZER):
+    saved = (Path(path) / SETTINGS).is_file()
+    origin = _read_origin(path) if saved else None
+    if origin is not None and origin.adapter is not None:
+        model, drawn, limit = _load_adapted(path, origin.adapter)
+    else:
+        model, drawn = _load_model(name, path, saved=saved)
+        limit = None
+    check_finite(name, model)
+    with readable(path, TOKENIZER, saved=saved):
         tokenizer = load_tokenizer(path, tokens)
-    with _readable(path, WEIGHTS):
-        model, info = _load_weights(path, auto)
-    missing = frozenset(info["missing_keys"])
-    return Checkpoint(path, model, tokenizer, missing, info["mismatched_keys"])
+    if saved:
+        lift_truncation(tokenizer, limit)
+        model.config.num_labels = PreTrainedConfig().num_labels  # those of the head that is gone
+    check_tokenizer(name, model, tokenizer)
+    set_options(name, tokenizer, tokens)
+    settle_tokenizer(model, tokenizer)
+    return Backbone(name, path, Stack(model.eval()), tokenizer, drawn, origin)
 
 
-def check_loaded(name: str, read: Checkpoint) -> None:
-    """Raise ThawlineError where a model has not all its weights, or does not fit its tokenizer."""
-    _check_complete(name, read.missing, read.mismatched)
-    _check_finite(name, read.model)
-    check_tokenizer(name, read.model, read.tokenizer)
-
-
-def _load_weights(path: str, auto: Any) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Return the model, and which weights of its checkpoint are missing or do not fit.
-
-    Only safetensors is read, never a pickle. What is lacking (some BERTs come without their
-    pooler) is drawn from a fixed seed, so that every load gives the same model.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model, info = auto.from_pretrained(
-            path,
-            dtype=torch.float32,
-            use_safetensors=True,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # `_check_complete` says which, in one line
-            trust_remote_code=False,
-        )
-    return model, info
-
-
-def copy_base(backbone: Backbone, attention_dropout: float | None = None) -> PreTrainedModel:
-    """Return a base model of its own with the backbone's weights, in evaluation mode.
+def load_base(folder: Path, known: AdapterSettings) -> Backbone:
+    """Load the backbone that the adapters in an artifact's folder belong to.
 
     Args:
-        backbone: whose weights.
-        attention_dropout: in training mode; None: as the model's config has it.
-    """
-    with _attention_dropout(_copy_config(backbone), backbone, attention_dropout) as config:
-        base: PreTrainedModel = AutoModel.from_config(config)
-    base.load_state_dict(backbone.stack.model.state_dict())
-    return base.eval()
-
-
-def load_native(
-    backbone: Backbone, n_labels: int, seed: int, attention_dropout: float | None = None
-) -> PreTrainedModel:
-    """Put the family's own sequence-classification head, freshly drawn, on a backbone.
-
-    The backbone's weights are copied in; a head that its checkpoint may hold is not used.
-
-    Args:
-        backbone: whose weights.
-        n_labels: the number of classes.
-        seed: of the head.
-        attention_dropout: in training mode; None: as the model's config has it.
+        folder: the artifact's.
+        known: what its settings say of the adapters.
 
     Raises:
-        ThawlineError: the family has no such head.
+        ThawlineError: the base is not to be found, or is another by now.
     """
-    config = _copy_config(backbone)
-    config.num_labels = n_labels
-    torch.manual_seed(seed)
+    expected = f"the backbone '{known.base}', which the adapters in '{folder}' belong to"
+    mend = f"put it there, or write where it is as the adapter's base in {SETTINGS}"
+    if Path(known.base).resolve() in (folder.resolve(), folder.resolve().parent):
+        raise ThawlineError(expected, "these adapters themselves", mend)
     try:
-        with _attention_dropout(config, backbone, attention_dropout):
-            model = AutoModelForSequenceClassification.from_config(config)
-    except ValueError as error:
+        base = load_backbone(known.base)
+    except ThawlineError as error:
+        raise ThawlineError(expected, error.found, mend) from error
+    found = base_digest(base.stack.model)
+    if found != known.base_sha256:
         raise ThawlineError(
-            "a backbone with a sequence-classification head in transformers",
-            f"'{config.model_type}', which has none",
-            "use --head linear or --head mlp:64",
-        ) from error
-    base = model.base_model
-    missing, _ = base.load_state_dict(backbone.stack.model.state_dict(), strict=False)
-    if missing:
-        raise RuntimeError(f"the native model expects weights that the backbone lacks: {missing}")
-    if set(backbone.drawn) & set(base.state_dict()):
-        warnings.warn(
-            f"the checkpoint of '{backbone.name}' has no pooler, which the native head reads: it "
-            "was drawn at random; --head linear reads the states themselves",
-            stacklevel=2,
+            f"the backbone '{known.base}' with the weights that the adapters in '{folder}' were "
+            f"trained on (SHA-256 {known.base_sha256[:12]}…)",
+            f"other weights (SHA-256 {found[:12]}…)",
+            "put those weights back, or run fit again",
         )
-    return model.eval()
+    return base
 
 
-def _copy_config(backbone: Backbone) -> Any:
-    config = backbone.stack.model.config
-    return type(config).from_dict(config.to_dict())
+def _read_origin(path: str) -> Origin:
+    with readable(path, saved=True):
+        return Origin.of(Path(path))
 
 
-@contextmanager
-def _attention_dropout(config: Any, backbone: Backbone, share: float | None) -> Iterator[Any]:
-    """Set a config's attention dropout while a model is made; what is saved of it stays as it was.
-
-    The modules keep what they are made with.
-    """
-    name = backbone.stack.family.attention_dropout
-    own = getattr(config, name)
-    setattr(config, name, own if share is None else share)
-    try:
-        yield config
-    finally:
-        setattr(config, name, own)
+def _load_adapted(path: str, adapter: AdapterSettings) -> tuple[PreTrainedModel, Drawn, int]:
+    """Return a base model with a classifier's adapters folded in, and its tokenizer's limit."""
+    base = load_base(Path(path), adapter)
+    with readable(path, saved=True):
+        model = merge_adapters(base.stack.model, Path(path) / ADAPTER)
+    return model, base.drawn, base.tokenizer.model_max_length
 
 
-@contextmanager
-def _readable(path: str, part: tuple[str, ...]) -> Iterator[None]:
-    """Turn whatever transformers raises while it reads a part of a folder into one clear line."""
-    try:
-        yield
-    except Exception as error:  # of many kinds, and none of them a promise
-        raise ThawlineError(
-            f"a whole model (config.json, model.safetensors, tokenizer.json) in '{path}'",
-            fault(Path(path), error, part),
-            "save the model and its tokenizer there with save_pretrained",
-        ) from error
-
-
-def _check_complete(
-    name: str, missing: Collection[str], mismatched: Collection[tuple[str, Any, Any]]
-) -> None:
-    mend = "use the checkpoint that belongs to this config.json"
-    lacking = sorted(key for key in missing if not key.startswith("pooler."))
-    if lacking:
-        found = f"{len(lacking)} missing, {lacking[0]} the first"
-        raise ThawlineError(f"all weights of '{name}'", found, mend)
-    for key, found_shape, wanted in sorted(mismatched):
-        raise ThawlineError(
-            f"the weights of '{name}' in the shapes that its config.json asks for",
-            f"{key} of shape {tuple(found_shape)} in place of {tuple(wanted)}",
-            mend,
-        )
-
-
-def _check_finite(name: str, model: PreTrainedModel) -> None:
-    for key, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise ThawlineError(
-                f"finite weights in '{name}'", f"nan or infinity in {key}", "fetch the model again"
-            )
+def _load_model(name: str, path: str, *, saved: bool) -> tuple[PreTrainedModel, Drawn]:
+    """Return the base model of a folder, and what its checkpoint lacks of it."""
+    config = read_config(path, saved=saved)
+    own = config.model_type == MODEL_TYPE
+    with readable(path, CONFIG, saved=saved):
+        base_config = AutoConfig.for_model(**config.backbone) if own else config
+    family_of(base_config)
+    auto = AutoModelForSequenceClassification if own else AutoModel
+    model, info = read_model(path, auto, saved=saved)
+    # Of a whole model of ours what is below the head; where a part of the head is at fault, that
+    # is nobody's concern here.
+    below = f"{model.base_model_prefix}." if own else ""
+    missing = {key.removeprefix(below) for key in info["missing_keys"] if key.startswith(below)}
+    mismatched = [
+        (key.removeprefix(below), *shapes)
+        for key, *shapes in info["mismatched_keys"]
+        if key.startswith(below)
+    ]
+    check_complete(name, missing, mismatched)
+    return model.base_model if own else model, tuple(sorted(missing))

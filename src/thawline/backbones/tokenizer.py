@@ -20,6 +20,9 @@ OPTIONS = {
 }
 """The options of `TokensConfig` as transformers names them, and as parts of a tokenizer do."""
 
+NO_LIMIT = int(1e30)
+"""What transformers writes as a tokenizer's length where it knows none."""
+
 
 def load_tokenizer(path: str, config: TokensConfig) -> PreTrainedTokenizerBase:
     """Load a tokenizer; a class that builds itself out of options is given those that are set."""
@@ -69,6 +72,19 @@ def _set_part(part: Any, option: str, value: bool) -> bool:
         return False
     setattr(part, OPTIONS[option], value)
     return True
+
+
+def lift_truncation(tokenizer: PreTrainedTokenizerBase, limit: int | None = None) -> None:
+    """Undo where a saved classifier's tokenizer cuts texts: another fit reads them as it is told.
+
+    Args:
+        tokenizer: of a saved classifier.
+        limit: its backbone's own, in tokens; None: only the model's positions limit it, for what
+            its tokenizer said before is not saved.
+    """
+    tokenizer.model_max_length = NO_LIMIT if limit is None else limit
+    tokenizer.truncation_side = "right"
+    tokenizer.backend_tokenizer.no_truncation()
 
 
 def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:

@@ -152,7 +152,9 @@ Small = Annotated[
 Limit = Annotated[str | None, typer.Option(metavar="N,M", help="Draw N train and M test rows.")]
 BackboneName = Annotated[
     str,
-    typer.Option("--backbone", metavar="MODEL", help="A folder, a packaged name or a hub id."),
+    typer.Option(
+        "--backbone", metavar="MODEL", help="A folder, a run, a packaged name or a hub id."
+    ),
 ]
 StrategyText = Annotated[
     str,

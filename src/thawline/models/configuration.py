@@ -6,6 +6,8 @@ from typing import Any
 
 from transformers.configuration_utils import PreTrainedConfig
 
+from thawline.saved import MODEL_TYPE
+
 
 class ThawlineConfig(PreTrainedConfig):
     """What `ThawlineForSequenceClassification` is made of.
@@ -18,7 +20,7 @@ class ThawlineConfig(PreTrainedConfig):
         stages: the stages whose pooled states stand side by side before the head.
     """
 
-    model_type = "thawline"
+    model_type = MODEL_TYPE
 
     def __init__(
         self,

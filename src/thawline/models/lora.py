@@ -9,23 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from peft import (
-    LoraConfig,
-    PeftModel,
-    get_peft_model,
-    get_peft_model_state_dict,
-    set_peft_model_state_dict,
-)
+from peft import LoraConfig, PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
 from thawline.backbones import Backbone, Stack
-from thawline.backbones.weights import read_weights, weights_digest
+from thawline.backbones.adapters import base_digest, put_adapters, read_adapters
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.strategies import Lora, Strategy
-
-WEIGHTS = "adapter_model.safetensors"
-"""peft's name for the file."""
 
 
 @dataclass(frozen=True)
@@ -78,21 +69,6 @@ def thaw(model: PreTrainedModel, strategy: Strategy, backbone: Backbone) -> Adap
     return add_adapters(stack, strategy.adapters, backbone.name)
 
 
-def base_digest(base: nn.Module) -> str:
-    """Return a SHA-256 over a backbone's weights, the same with adapters in it and without.
-
-    BERT's pooler reads the states, so it is left out: where a native head needs it, it is saved
-    with the head.
-    """
-    return weights_digest(
-        {
-            name.replace(".base_layer.", "."): tensor
-            for name, tensor in base.state_dict().items()
-            if ".lora_" not in name and not name.startswith("pooler.")
-        }
-    )
-
-
 def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
     """Put adapters into the blocks ``from`` … L of a backbone, and freeze all else in it.
 
@@ -113,7 +89,7 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
         lora_dropout=lora.dropout,
         target_modules=target_paths(stack, lora),
     )
-    return _adapt(stack, config, base)
+    return Adapter(put_adapters(stack.model, config, base), base)
 
 
 def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
@@ -125,25 +101,9 @@ def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
         base: the backbone's name.
 
     Raises:
-        ValueError: peft's config is missing or does not fit the backbone, or the weights do not
-            fit the config.
-        OSError: the weights are missing.
-        SafetensorError: they are damaged.
+        ValueError, OSError, SafetensorError: as `read_adapters`.
     """
-    adapter = _adapt(stack, LoraConfig.from_pretrained(str(folder)), base)
-    wanted = get_peft_model_state_dict(adapter.peft, save_embedding_layers=False)
-    set_peft_model_state_dict(adapter.peft, read_weights(folder / WEIGHTS, wanted))
-    return adapter
-
-
-def _adapt(stack: Stack, config: LoraConfig, base: str) -> Adapter:
-    # peft writes down where the base was read from, which may be a path of this machine, and
-    # warns where another name stands there already. The name belongs there, afterwards.
-    config.base_model_name_or_path = None
-    adapted = get_peft_model(stack.model, config, autocast_adapter_dtype=False)
-    assert isinstance(adapted, PeftModel)
-    config.base_model_name_or_path = base
-    return Adapter(adapted, base)
+    return Adapter(read_adapters(stack.model, folder, base), base)
 
 
 def target_paths(stack: Stack, lora: Lora) -> list[str]:

@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 
+from thawline.data.labels import shown
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
@@ -160,6 +161,8 @@ def print_info(described: Mapping[str, Any]) -> None:
         f"{described['backbone']}: {described['family']}, {described['hidden_size']} wide, "
         f"up to {described['max_length']} tokens"
     )
+    if described["origin"] is not None:
+        console.print(_origin_line(described["origin"]))
     table = _plain_table("stage", "part", "parameters", "", left=("part", ""))
     for stage in described["stages"]:
         trainable = f"{stage['trainable']:,} trained" if stage["trainable"] else "frozen"
@@ -173,6 +176,13 @@ def print_info(described: Mapping[str, Any]) -> None:
     )
     for name in ("trainable", "frozen", "total"):
         console.print(f"{name:<10} {parameters[name]:,}")
+
+
+def _origin_line(origin: Mapping[str, Any]) -> str:
+    """Say from what classifier a backbone is taken, and that its head is not."""
+    classes = f"{len(origin['labels'])} classes ({shown(origin['labels'])})"
+    start = f"{origin['strategy']} on {origin['backbone']}"
+    return f"without the head of {classes}, which was trained by {start}"
 
 
 def print_preflight(report: Mapping[str, Any]) -> None:

@@ -1,0 +1,134 @@
+"""What `benchmarks.transfer` measured: a table, curves by epoch, accuracy by labelled rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any, NamedTuple
+
+from scipy.stats import t as student
+
+from thawline.report.lines import Line, draw_lines
+
+Result = dict[str, Any]
+
+ALL = "all"
+"""Of a set's train rows."""
+
+COLUMNS = ("train rows", "system", "accuracy", "95 % interval", "seconds", "parameters trained")
+
+
+class Group(NamedTuple):
+    """The results of a system on a number of train rows, one of each seed."""
+
+    rows: str
+    system: str
+    seeds: list[Result]
+
+
+def number(rows: str) -> float:
+    """Return a number of rows as one that can be compared."""
+    return float("inf") if rows == ALL else int(rows)
+
+
+def accuracy_of(result: Result) -> float:
+    """Return a fit's accuracy on test."""
+    return float(result["record"]["test"]["accuracy"]["value"])
+
+
+def interval(seeds: Sequence[Result]) -> tuple[float, float]:
+    """Return a 95 % interval of accuracy.
+
+    Over several seeds that of their mean, by Student's t; of one seed that of its test rows.
+    """
+    if len(seeds) == 1:
+        score = seeds[0]["record"]["test"]["accuracy"]
+        return score["low"], score["high"]
+    values = [accuracy_of(result) for result in seeds]
+    quantile = float(student.ppf(0.975, len(values) - 1))
+    half = quantile * stdev(values) / float(len(values)) ** 0.5
+    return max(mean(values) - half, 0.0), min(mean(values) + half, 1.0)
+
+
+def table(groups: Sequence[Group]) -> str:
+    """Return means over seeds as a table in Markdown; seconds are those of the whole run."""
+    lines: list[tuple[str, ...]] = [COLUMNS, ("---",) * len(COLUMNS)]
+    for group in groups:
+        values = [100 * accuracy_of(result) for result in group.seeds]
+        records = [result["record"] for result in group.seeds]
+        low, high = (100 * end for end in interval(group.seeds))
+        lines.append(
+            (
+                _written(group.rows),
+                group.system,
+                f"{mean(values):.1f} %" + (f" ± {stdev(values):.1f}" if len(values) > 1 else ""),
+                f"{low:.1f} to {high:.1f}",
+                f"{mean(record['seconds']['total'] for record in records):,.0f}",
+                f"{records[0]['parameters']['trainable']:,}",
+            )
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _written(rows: str) -> str:
+    return rows if rows == ALL else f"{int(rows):,}"
+
+
+def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
+    """Draw validation by epoch on the most rows, and test by labelled rows where they differ.
+
+    Args:
+        groups: one at least.
+        folder: where the files go.
+        name: of the set.
+    """
+    most = max((group.rows for group in groups), key=number)
+    seeds = max(len(group.seeds) for group in groups)
+    over = f", mean of {seeds} seeds, band: lowest and highest" if seeds > 1 else ""
+    largest = [group for group in groups if group.rows == most]
+    curves = [_curve(group) for group in largest if group.seeds[0]["record"]["history"]]
+    paths: list[Path] = []
+    if curves:
+        paths += draw_lines(
+            curves,
+            folder,
+            "transfer_curves",
+            title=f"{name}: validation accuracy by epoch",
+            subtitle=f"{_written(most)} train rows{over}",
+            x_label="epoch (0: before training)",
+        )
+    if len({group.rows for group in groups}) > 1:
+        paths += draw_lines(
+            [_by_rows(system, groups) for system in dict.fromkeys(g.system for g in groups)],
+            folder,
+            "transfer_rows",
+            title=f"{name}: test accuracy by labelled rows",
+            subtitle=f"rows of train and validation together{over}",
+            x_label="labelled rows",
+            logarithmic=True,
+        )
+    return paths
+
+
+def _curve(group: Group) -> Line:
+    """Return a system's validation accuracy at the epochs that all of its seeds have."""
+    histories = [
+        {row["epoch"]: row["validation_accuracy"] for row in result["record"]["history"]}
+        for result in group.seeds
+    ]
+    epochs = sorted(set.intersection(*(set(history) for history in histories)))
+    return _line(group.system, epochs, [[one[epoch] for one in histories] for epoch in epochs])
+
+
+def _by_rows(system: str, groups: Sequence[Group]) -> Line:
+    """Return a system's test accuracy over labelled rows."""
+    own = [group.seeds for group in groups if group.system == system]
+    labelled = [seeds[0]["rows"]["train"] + seeds[0]["rows"]["validation"] for seeds in own]
+    return _line(system, labelled, [[accuracy_of(result) for result in seeds] for seeds in own])
+
+
+def _line(name: str, x: Sequence[float], values: Sequence[Sequence[float]]) -> Line:
+    """Return a line through the means, with a band from the lowest to the highest."""
+    means = [mean(some) for some in values]
+    return Line(name, x, means, [min(some) for some in values], [max(some) for some in values])
