@@ -4,7 +4,7 @@ Run it from the repository's root, in the environment of ``make install``. A run
 with further words of ``thawline fit`` after it where it needs them; ``--set`` holds for all::
 
     python benchmarks/rungs.py head last:1 "last:2 --lr 2e-5 --set training.patience=2" full \
-        --data examples/reviews --labels neg,pos --small --json rungs.json --plot docs/images
+        --data thawline/reviews --small --json rungs.json --plot docs/images
 
 The seconds are those of the whole run as if it were alone: whatever another rung stored is not
 there. What a rung's classifier got wrong is compared row by row with the best rung's: the exact

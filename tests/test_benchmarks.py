@@ -15,7 +15,7 @@ import pytest
 from benchmarks import frozen_head_sets, kept_epoch, one_setting, rungs, trainer_peer
 from tests.command_line import write_set
 
-WORDS = ["--data", "examples/reviews", "--labels", "neg,pos"]
+WORDS = ["--data", "thawline/reviews"]
 SCORE = {"value": 0.855, "low": 0.84, "high": 0.87}
 
 
@@ -101,7 +101,7 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
     assert command[:2] == ["fit", "--json"]
     assert given == {
         "--out": str(tmp_path / "thawline"),
-        "--data": "examples/reviews",
+        "--data": "thawline/reviews",
         "--labels": "neg,pos",
         "--backbone": "minilm",
         "--strategy": "head",

@@ -26,7 +26,8 @@ ROOMS = [
     "metrics",
     *("data.tables", "data.files", "data.delimited", "data.formats"),
     *("data.texts", "data.labels", "data.columns", "data.parts"),
-    *("data.folders", "data.class_folders", "data.memory", "data.hub", "data.sources"),
+    *("data.folders", "data.class_folders", "data.memory", "data.packaged", "data.hub"),
+    "data.sources",
     *("data.splits", "data.dataset", "data.near", "data.duplicates", "data"),
     *("tokens", "lengths", "analysis"),
     *(
