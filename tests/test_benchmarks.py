@@ -211,6 +211,7 @@ def test_rungs_are_compared_with_the_best_row_by_row() -> None:
         "only_this_right": 1,
         "only_best_right": 8,
         "p": pytest.approx(20 / 2**9),
+        "p_corrected": pytest.approx(40 / 2**9),
     }
     assert results[2]["against_best"]["p"] == 1.0
     _, _, *rows = rungs.table(results).splitlines()

@@ -19,11 +19,11 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    *("config.ranges", "config.fit", "config"),
+    *("config.ranges", "config.fit", "config.ladder", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
-    "metrics",
+    *("metrics", "comparison"),
     *("data.tables", "data.files", "data.delimited", "data.formats"),
     *("data.texts", "data.labels", "data.columns", "data.parts"),
     *("data.folders", "data.class_folders", "data.memory", "data.packaged", "data.hub"),
@@ -57,11 +57,13 @@ ROOMS = [
     *("artifact.proof", "artifact"),
     "selftest",
     *("report.tables", "report.figures", "report.before_after", "report.history"),
-    *("report.rungs", "report.mistakes", "report.preflight", "report.terminal", "report"),
+    *("report.rungs", "report.curves", "report.ladder", "report.mistakes", "report.preflight"),
+    *("report.terminal", "report"),
     *("inputs", "classifier"),
-    "job",
+    *("job", "ladder", "demo"),
     "describe",
-    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs", "cli"),
+    *("cli.options", "cli.usage", "cli.console", "cli.groups"),
+    *("cli.verbs", "cli.verb_demo", "cli"),
     "__main__",
 ]
 """The modules from top to bottom: each imports only from those before it, lazily or not.

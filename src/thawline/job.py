@@ -6,6 +6,8 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +52,26 @@ PROOF_TEXTS = 16
 """Texts that the fresh process classifies to prove the artifact."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What several runs in one process have in common, so that it is made once.
+
+    Attributes:
+        dataset: what the ``data`` of all their configs names.
+        prover: the fresh process that proves one artifact after another; None: each starts its own.
+    """
+
+    dataset: Dataset
+    prover: artifact.Prover | None
+
+
 def fit_run(
-    config: Config, folder: Path, reporter: Reporter, *, resume: bool = False
+    config: Config,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+    shared: Shared | None = None,
 ) -> dict[str, Any]:
     """Read, adapt, evaluate, save, prove; return the record, which is on disk as well.
 
@@ -63,6 +83,7 @@ def fit_run(
         reporter: told of progress.
         resume: whether to go on with the run that may be there. It ends at the very same weights
             as a run that was not stopped, on the same machine and with the same versions.
+        shared: what this run has in common with others; None: nothing.
 
     Raises:
         ThawlineError: the input cannot work, or the artifact could not be proven; in the second
@@ -75,18 +96,19 @@ def fit_run(
     elif begun.get("status") == "finished":
         reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
-    dataset = load(config.data)
+    dataset = load(config.data) if shared is None else shared.dataset
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
     for note in (*dataset.notes, *looked_at["findings"], *_chosen_by_few(dataset, config, plan)):
         reporter.note(note)
-    _check_same_rows(begun, dataset, folder)
+    check_same_rows(begun, dataset, folder)
     run = Run(folder, config, resume=resume)
     run.record |= _describe(dataset, plan) | {"preflight": looked_at}
     try:
         run.write()  # its rows, should it be killed
-        run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter)
+        prover = None if shared is None else shared.prover
+        run.record |= _fit(config, dataset, backbone, plan, run.folder, prover, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
         run.finish("finished")
     except KeyboardInterrupt:
@@ -112,7 +134,7 @@ def _chosen_by_few(dataset: Dataset, config: Config, plan: Plan) -> Iterator[str
         )
 
 
-def _check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:
+def check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:
     """Raise ThawlineError where a run is to go on with other rows than it was begun with."""
     known = None if begun is None else begun.get("data", {}).get("sha256")
     if known not in (None, dataset.digest):
@@ -155,6 +177,7 @@ def _fit(
     backbone: Backbone,
     plan: Plan,
     folder: Path,
+    prover: artifact.Prover | None,
     reporter: Reporter,
 ) -> dict[str, Any]:
     report, parts = PassReport(), dataset.parts
@@ -162,7 +185,8 @@ def _fit(
     task = Task(backbone, plan, config, dataset.labels, parts, frozen)
     checkpoints = CheckpointFolder(folder / CHECKPOINTS)
 
-    with artifact.Prover(config.compute.device) as prover:
+    own = artifact.Prover(config.compute.device) if prover is None else nullcontext(prover)
+    with own as proving:
         adapted = adapt(task, reporter, checkpoints)
         evaluated = time.perf_counter()
         found = evaluate(task, adapted)
@@ -173,7 +197,7 @@ def _fit(
         fitted = adapted.fitted.merged() if config.artifact.merge else adapted.fitted
         artifact.save(fitted, saved)
         reporter.note("proving the saved classifier in a fresh process")
-        proof = {"texts": len(texts), "difference": prover.prove(fitted, saved, texts)}
+        proof = {"texts": len(texts), "difference": proving.prove(fitted, saved, texts)}
 
     checkpoints.clear()
     title = f"{dataset.name}: {plan.strategy} on {backbone.name}"

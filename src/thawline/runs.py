@@ -162,8 +162,17 @@ def resumed_config(
             found = f"a folder without {CONFIG}"
             raise ThawlineError(f"a run to go on with at '{folder}'", found, "choose another --out")
         return settings.resolve(options, file=file, overrides=overrides)
-    begun = settings.resolve(file=folder / CONFIG)
     given = settings.resolve(options, file=file, overrides=overrides, begun=folder / CONFIG)
+    return check_begun(folder, given)
+
+
+def check_begun(folder: Path, given: Config) -> Config:
+    """Return the config that a run was begun with.
+
+    Raises:
+        ThawlineError: the config that is given differs from it, or this version cannot read it.
+    """
+    begun = settings.resolve(file=folder / CONFIG)
     if given != begun:
         now, then = (dict(settings.leaves(config.to_dict())) for config in (given, begun))
         key = next(key for key in then if then[key] != now[key])

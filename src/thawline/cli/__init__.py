@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from thawline.cli import console, verbs
+from thawline.cli import console, verb_demo, verbs
 from thawline.cli.groups import app
 
-__all__ = ["app", "main", "verbs"]
+__all__ = ["app", "main", "verb_demo", "verbs"]
 
 
 def main() -> None:

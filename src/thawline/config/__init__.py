@@ -30,6 +30,7 @@ from thawline.config.fit import (
     TokensConfig,
     TrainingConfig,
 )
+from thawline.config.ladder import DemoConfig, LadderConfig
 
 __all__ = [
     "DEFAULT_MAX_LENGTH",
@@ -45,8 +46,10 @@ __all__ = [
     "ComputeConfig",
     "Config",
     "DataConfig",
+    "DemoConfig",
     "ExactConfig",
     "HeadConfig",
+    "LadderConfig",
     "LoraConfig",
     "MetricsConfig",
     "PreflightConfig",
