@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import shlex
 import time
@@ -41,7 +42,7 @@ class Climb:
     """One run of a ladder: a rung with one of the seeds.
 
     Attributes:
-        rung: as it is written.
+        rung: its name: as it is written, or its strategy alone where no other rung has that.
         config: of the run.
         folder: the run's.
     """
@@ -139,14 +140,16 @@ def plan_climbs(config: LadderConfig, folder: Path) -> list[Climb]:
     if len(set(config.rungs)) < len(config.rungs):
         mend = "leave one of two alike out"
         raise ThawlineError("each rung once", ", ".join(map(repr, config.rungs)), mend)
+    configs = [_rung_config(rung, config.fit) for rung in config.rungs]
+    strategies = [own.strategy for own in configs]
     climbs: list[Climb] = []
-    for rung in config.rungs:
-        own = _rung_config(rung, config.fit)
-        for seed in dict.fromkeys(config.seeds):
-            name = re.sub(r"[^A-Za-z0-9.]+", "-", rung).strip("-")
-            climbs.append(
-                Climb(rung, replace(own, seed=seed), folder.absolute() / f"{name}-seed-{seed}")
-            )
+    for rung, own in zip(config.rungs, configs, strict=True):
+        name = own.strategy if strategies.count(own.strategy) == 1 else rung
+        place = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+        climbs += [
+            Climb(name, replace(own, seed=seed), folder.absolute() / f"{place}-seed-{seed}")
+            for seed in dict.fromkeys(config.seeds)
+        ]
     if len({climb.folder for climb in climbs}) < len(climbs):
         named = ", ".join(map(repr, config.rungs))
         raise ThawlineError("rungs that differ in letters or digits", named, "write one otherwise")
@@ -215,14 +218,22 @@ def _fit(climbs: Sequence[Climb], dataset: Dataset, reporter: Reporter) -> list[
         if not all(climb.finished for climb in climbs):
             device = climbs[0].config.compute.device
             prover = stack.enter_context(artifact.Prover(device))
+            prover.wait()  # or its start would count among the first rung's seconds
         shared = Shared(dataset, prover)
         for number, climb in enumerate(climbs, 1):
             seed = climb.config.seed
             reporter.note(f"-- {climb.rung}, seed {seed} ({number} of {len(climbs)})")
-            compat.forget_peak_memory()
+            _forget_the_last()
             run = fit_run(climb.config, climb.folder, reporter, resume=True, shared=shared)
             records.append(run)
     return records
+
+
+def _forget_the_last() -> None:
+    """Let the next run's peak of memory be its own, as far as the system can."""
+    gc.collect()
+    compat.release_memory()
+    compat.forget_peak_memory()
 
 
 # -- comparing ------------------------------------------------------------------------------------

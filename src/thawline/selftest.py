@@ -1,4 +1,8 @@
-"""The fresh process that proves artifacts: a folder and texts in, probabilities out, as JSON."""
+"""The fresh process that proves artifacts.
+
+It says that it is ready; then, line by line in JSON, it reads a folder and texts, and answers with
+their probabilities.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from thawline.metrics import probabilities
 from thawline.progress import Reporter
 
 if __name__ == "__main__":
+    print("ready", flush=True)
     for line in sys.stdin:
         question = json.loads(line)
         fitted = artifact.load(Path(question["folder"]))

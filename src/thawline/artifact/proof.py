@@ -37,6 +37,7 @@ class Prover:
 
     def __init__(self, device: str) -> None:
         self._device = device
+        self._ready = False
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "thawline.selftest"],
@@ -54,6 +55,13 @@ class Prover:
         self._process.kill()
         self._process.communicate()
         self._complaints.close()
+
+    def wait(self) -> None:
+        """Wait until it has imported what it needs, so that it takes no time from what follows."""
+        assert self._process.stdout is not None, "it was started with a pipe"
+        if not self._ready:
+            self._process.stdout.readline()
+            self._ready = True
 
     def prove(self, fitted: Fitted, folder: Path, texts: Sequence[Text]) -> float:
         """Compare the probabilities of texts, computed here and by the fresh process, in fp32.
@@ -81,6 +89,7 @@ class Prover:
         asked, answers = self._process.stdin, self._process.stdout
         assert asked is not None, "it was started with a pipe"
         assert answers is not None, "it was started with a pipe"
+        self.wait()
         with suppress(BrokenPipeError):  # it is gone: why, it has said
             asked.write(f"{json.dumps(question)}\n")
             asked.flush()

@@ -35,9 +35,14 @@ class DemoConfig:
 
     backbone: str = "thawline/qwen3-mini"  # a folder, a packaged name or a hub id
     data: str = "thawline/reviews"  # a set of film reviews
-    rungs: Annotated[tuple[str, ...], MinLen(1)] = ("head", "last:1", "lora", "full")
-    limit: tuple[Count, Count] = (1_200, 600)  # rows of train, validation counted, and of test
-    max_length: int = 256  # tokens kept of each text
+    rungs: Annotated[tuple[str, ...], MinLen(1)] = (
+        "head",
+        "last:1 training.epochs=2",
+        "lora training.epochs=2",
+        "full training.epochs=2",
+    )
+    limit: tuple[Count, Count] = (1_000, 500)  # rows of train, validation counted, and of test
+    max_length: int = 192  # tokens kept of each text
     seed: Seed = 0
     device: str = ComputeConfig.device
     texts: Annotated[tuple[str, ...], MinLen(1)] = (

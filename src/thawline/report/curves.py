@@ -20,19 +20,20 @@ from thawline.report.figures import (
 )
 from thawline.report.history import epoch_axis, padded
 
-LINE_HEIGHT = 0.2
-"""Inches that a line's name takes."""
+LINE_HEIGHT, CHARACTER = 0.2, 0.092
+"""Inches that a line's name takes, upright and level."""
+
+WIDTH = 8.0
+"""Inches of the picture."""
 
 MARKERS = "osD^vP"
 """By rung, so that a line is known without its colour too."""
 
-LONGEST_NAME = 30
+LONGEST_NAME = 22
 """Characters of a rung's name; a longer one ends in an ellipsis."""
 
 
-def draw_curves(
-    rungs: Sequence[Mapping[str, Any]], folder: Path, *, title: str, subtitle: str | None = None
-) -> list[Path]:
+def draw_curves(rungs: Sequence[Mapping[str, Any]], folder: Path, *, title: str) -> list[Path]:
     """Draw each rung's validation accuracy by epoch, its name at the line's end.
 
     A rung without epochs, a head that was fitted to its optimum, is a dashed line at its accuracy.
@@ -42,7 +43,6 @@ def draw_curves(
         rungs: of a ladder's record: ``rung``, ``validation`` and ``runs`` with their ``history``.
         folder: where the files go; made if need be.
         title: wrapped where it is long.
-        subtitle: under the title.
 
     Returns:
         The paths of ``curves.png`` and ``curves.svg``.
@@ -55,10 +55,14 @@ def draw_curves(
     if not epochs:
         raise ValueError("curves need at least one rung with epochs")
     height = max(3.6, 1.2 + LINE_HEIGHT * len(curves))
-    said = "Validation accuracy" if subtitle is None else subtitle
+    rows = rungs[0]["validation"]["rows"]
+    said = f"Validation accuracy, {rows:,} texts; dashed: fitted to its optimum, without epochs"
+    if all(curves.values()):
+        said = said.partition(";")[0]
     with own_style():
-        figure, bottom, top = new_figure(8.0, height, title, said, gap=0.1)
-        axes = figure.add_axes((0.09, bottom, 0.6, top - bottom))
+        figure, bottom, top = new_figure(WIDTH, height, title, said, gap=0.1)
+        room = CHARACTER * (max(map(len, curves)) + len("  100.0 %")) + 0.15
+        axes = figure.add_axes((0.09, bottom, 0.91 - room / WIDTH, top - bottom))
         epoch_axis(axes, epochs)
         flat = {_short(rung["rung"]): rung["validation"]["accuracy"]["value"] for rung in rungs}
         drawn = {name: curve or dict.fromkeys(epochs, flat[name]) for name, curve in curves.items()}

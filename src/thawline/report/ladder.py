@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -57,5 +58,10 @@ def ladder_lines(record: Mapping[str, Any]) -> Iterator[str]:
     over = f"means over {seeds} seeds, ± their deviation; " if seeds > 1 else ""
     yield f"{over}p: as good as the best? McNemar's test on the same rows, corrected (Holm)"
     yield ""
-    yield f"verdict   {record['verdict']['words']}"
-    yield f"chosen    {chosen['run']}, by {chosen['by']}"
+    yield _paragraph("verdict", record["verdict"]["words"])
+    yield _paragraph("chosen", f"{chosen['run']}, by {chosen['by']}")
+
+
+def _paragraph(heading: str, words: str) -> str:
+    """Return words beside a heading, folded at 80 columns."""
+    return textwrap.fill(f"{heading:<10}{words}", 79, subsequent_indent=" " * 10)
