@@ -31,6 +31,8 @@ TOURS = (
     ("verbs/store.md",),
     ("verbs/preflight.md",),
     ("verbs/info.md",),
+    ("verbs/demo.md",),
+    ("ladder.md",),
     ("index.md", "install.md"),
     ("data.md",),
     ("configuration.md",),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.breakage import Wrong, both, cut_short, forbidden, table, written
 from tests.wrong_data import DATA
+from tests.wrong_demo import DEMO
 from tests.wrong_folders import FOLDERS
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
@@ -203,6 +204,7 @@ TABLE = {
     "info": INFO,
     "preflight": PREFLIGHT,
     "store": STORE,
+    "demo": DEMO,
 }
 
 INTRODUCTION = """# Errors

@@ -55,8 +55,9 @@ def _p(value: float | None) -> str:
 def ladder_lines(record: Mapping[str, Any]) -> Iterator[str]:
     """Yield what stands below the table: how it is to be read, the verdict and the choice."""
     seeds, chosen = len(record["rungs"][0]["runs"]), record["chosen"]
-    over = f"means over {seeds} seeds, ± their deviation; " if seeds > 1 else ""
-    yield f"{over}p: as good as the best? McNemar's test on the same rows, corrected (Holm)"
+    if seeds > 1:
+        yield f"means over {seeds} seeds, with their deviation; the intervals are those of the rows"
+    yield "p: as good as the best? McNemar's test on the same rows, corrected (Holm)"
     yield ""
     yield _paragraph("verdict", record["verdict"]["words"])
     yield _paragraph("chosen", f"{chosen['run']}, by {chosen['by']}")
