@@ -17,7 +17,8 @@ DEMO = [
         "demo --set epochs=3",
         "a setting that there is",
         "--set epochs",
-        "choose from backbone, data, rungs, limit, max_length, seed, device, texts",
+        "choose from backbone, data, rungs, limit, validation_share, max_length, seed, device, "
+        "texts",
     ),
     Wrong(
         "a seed below 0",

@@ -25,7 +25,9 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
     """Return the ladder that the demonstration climbs."""
     fit = Config(
         backbone=config.backbone,
-        data=DataConfig(data=config.data, limit=config.limit),
+        data=DataConfig(
+            data=config.data, limit=config.limit, validation_share=config.validation_share
+        ),
         tokens=TokensConfig(max_length=config.max_length),
         compute=ComputeConfig(device=config.device),
     )

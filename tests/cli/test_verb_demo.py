@@ -21,7 +21,7 @@ def test_it_prints_the_table_the_verdict_three_predictions_and_the_files(toy_bac
     assert done.code == 0, done.err
     shown = done.out
     for words in (
-        *("reviews: 54 train, 6 validation, 20 test texts", "trained", "accuracy", "last:1"),
+        *("reviews: 45 train, 15 validation, 20 test texts", "trained", "accuracy", "last:1"),
         *("verdict ", "chosen ", "plots ", "runs/demo/ladder.json", "three texts, read by"),
         *("This is a demonstration", "next      thawline predict runs/demo/"),
     ):

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from annotated_types import Gt, Lt, MinLen
 
 from thawline.config.fit import ComputeConfig, Config
-from thawline.config.ranges import Count, Seed
+from thawline.config.ranges import Count, Seed, Share
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,9 @@ class DemoConfig:
         "lora training.epochs=2",
         "full training.epochs=2",
     )
-    limit: tuple[Count, Count] = (1_000, 500)  # rows of train, validation counted, and of test
-    max_length: int = 192  # tokens kept of each text
+    limit: tuple[Count, Count] = (1_200, 500)  # rows of train, validation counted, and of test
+    validation_share: Share = 0.25  # of train: of so few rows a tenth would choose by chance
+    max_length: int = 128  # tokens kept of each text
     seed: Seed = 0
     device: str = ComputeConfig.device
     texts: Annotated[tuple[str, ...], MinLen(1)] = (
