@@ -15,7 +15,7 @@ import pytest
 from benchmarks import frozen_head_sets, kept_epoch, one_setting, rungs, trainer_peer
 from tests.command_line import write_set
 
-WORDS = ["--data", "thawline/reviews"]
+WORDS = ["--data", "thawline/reviews", "--labels", "neg,pos"]
 SCORE = {"value": 0.855, "low": 0.84, "high": 0.87}
 
 

@@ -31,7 +31,7 @@ def test_the_ladder_is_that_of_the_settings():
     assert ladder.fit.data.data == "thawline/reviews"
 
 
-def test_the_classifier_that_validation_chose_reads_the_texts(toy_backbone, monkeypatch):
+def test_the_classifier_of_the_verdict_reads_the_texts(toy_backbone, monkeypatch):
     monkeypatch.setattr(artifact, "Prover", ProverHere)
     config = replace(
         DemoConfig(),
@@ -43,8 +43,9 @@ def test_the_classifier_that_validation_chose_reads_the_texts(toy_backbone, monk
     record = run_demo(config, Path("demo"), Reporter())
     written = json.loads(Path("demo/ladder.json").read_text(encoding="utf-8"))
     assert written == json.loads(json.dumps(record))
-    assert [one["text"] for one in record["predictions"]] == list(config.texts)
-    for one in record["predictions"]:
+    assert [one["text"] for one in record["predictions"]["texts"]] == list(config.texts)
+    assert record["predictions"]["run"].startswith(record["verdict"]["rung"].replace(":", "-"))
+    for one in record["predictions"]["texts"]:
         assert one["neg_prob"] + one["pos_prob"] == pytest.approx(1)
     sizes = {name: part["rows"] for name, part in record["data"]["protocol"]["splits"].items()}
     assert sizes == {"train": 45, "validation": 15, "test": 20}

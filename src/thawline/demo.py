@@ -35,7 +35,7 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
 
 
 def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> dict[str, Any]:
-    """Climb the ladder, then let the classifier that was chosen on validation read some texts.
+    """Climb the ladder, then let the classifier that the verdict names read some texts.
 
     Args:
         config: what the ladder is made of, and the texts.
@@ -43,15 +43,22 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> dict[str, 
         reporter: told of progress.
 
     Returns:
-        The record of the ladder, as `run_ladder` returns it, with ``predictions``: one dict a text.
+        The record of the ladder, as `run_ladder` returns it, with ``predictions``: the ``run`` that
+        made them and, in ``texts``, one dict each.
 
     Raises:
         ThawlineError: whatever `run_ladder` raises.
     """
     record = run_ladder(demo_ladder(config), folder, reporter)
-    fitted = artifact.load(folder / record["chosen"]["run"])
+    (run,) = [
+        rung["runs"][0]["run"]
+        for rung in record["rungs"]
+        if rung["rung"] == record["verdict"]["rung"]
+    ]
+    fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
     shares = probabilities(text_logits(fitted, config.texts, compute, Reporter()))
-    record["predictions"] = prediction_records(fitted, config.texts, shares)
+    texts = prediction_records(fitted, config.texts, shares)
+    record["predictions"] = {"run": run, "texts": texts}
     write_json(folder / LADDER, record)
     return record

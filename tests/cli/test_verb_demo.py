@@ -32,7 +32,7 @@ def test_it_prints_the_table_the_verdict_three_predictions_and_the_files(toy_bac
     again = thawline("demo", "--backbone", toy_backbone(), *SMALL, "--json")
     assert again.json["status"] == "finished"
     assert [rung["rung"] for rung in again.json["rungs"]] == ["head", "last:1"]
-    assert len(again.json["predictions"]) == 3
+    assert len(again.json["predictions"]["texts"]) == 3
     assert {path.name for path in Path("runs/demo").iterdir()} >= {"rungs.png", "curves.svg"}
     other = thawline("demo", "--backbone", toy_backbone(), *SMALL, "--seed", 1)
     assert other.code == 0, other.err

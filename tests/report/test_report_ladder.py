@@ -65,11 +65,12 @@ def lines(runs: int) -> list[str]:
 
 
 def test_below_it_stand_the_verdict_and_the_choice_folded():
-    how, _, verdict, more, chosen = lines(1)
+    how, _, verdict, more, chosen, blind = lines(1)
     assert how.startswith("p: ")
     assert verdict.startswith("verdict   last:1 cannot be told from the best, full, on 2,000 test")
     assert more.startswith(" " * 10)
-    assert chosen == "chosen    full-seed-1, by the highest accuracy on validation"
+    assert chosen.startswith("chosen    full-seed-1, by the highest accuracy on validation")
+    assert f"{chosen} {blind.strip()}".endswith("where nothing was chosen on test")
     assert all(len(line) <= 80 for line in lines(1))
     assert lines(3)[0].startswith("means over 3 seeds, with their deviation")
     assert all(len(line) <= 80 for line in lines(3))

@@ -60,7 +60,9 @@ def ladder_lines(record: Mapping[str, Any]) -> Iterator[str]:
     yield "p: as good as the best? McNemar's test on the same rows, corrected (Holm)"
     yield ""
     yield _paragraph("verdict", record["verdict"]["words"])
-    yield _paragraph("chosen", f"{chosen['run']}, by {chosen['by']}")
+    yield _paragraph(
+        "chosen", f"{chosen['run']}, by {chosen['by']}, where nothing was chosen on test"
+    )
 
 
 def _paragraph(heading: str, words: str) -> str:

@@ -133,12 +133,12 @@ def print_ladder(record: Mapping[str, Any], folder: Path) -> None:
 
 
 def print_demo(record: Mapping[str, Any], folder: Path) -> None:
-    """Print the demonstration's ladder, and what the chosen classifier says of three texts."""
+    """Print the demonstration's ladder, and what its verdict's classifier says of three texts."""
     print_ladder(record, folder)
-    console, chosen = _console(), record["chosen"]
-    console.print(f"\nthree texts, read by {chosen['rung']}")
-    print_predictions(record["predictions"])
-    run = folder / chosen["run"]
+    console, predictions = _console(), record["predictions"]
+    console.print(f"\nthree texts, read by the verdict's {record['verdict']['rung']}")
+    print_predictions(predictions["texts"])
+    run = folder / predictions["run"]
     console.print(f'\nnext      thawline predict {shlex.quote(str(run))} "a text of your own"')
     console.print(
         "This is a demonstration: on so few rows the intervals are wide. thawline fit --data "
