@@ -26,10 +26,8 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -e ".[dev]" -c constraints.txt
 	touch $@
 
-demo: install ## fit a head on real reviews, then read two sentences
-	rm -rf runs/demo
-	.venv/bin/thawline fit --data examples/reviews --labels neg,pos --backbone minilm --strategy head --out runs/demo
-	.venv/bin/thawline predict runs/demo "A warm, funny film with a wonderful cast." "Two hours of my life that nobody will give back."
+demo: install ## what each strategy is worth, on the embedded model and reviews
+	$(BIN)/thawline demo --out runs/demo
 
 lint: install ## ruff and mypy
 	$(BIN)/ruff check

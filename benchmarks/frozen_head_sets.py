@@ -3,7 +3,7 @@
 Run it from the repository's root, in the environment of ``make install``; a set is a path, a name
 or a hub id, with its label names after a ``=`` where its integers have none::
 
-    python benchmarks/frozen_head_sets.py examples/reviews=neg,pos ag_news --json sets.json
+    python benchmarks/frozen_head_sets.py thawline/reviews=neg,pos ag_news --json sets.json
 
 Each `thawline fit` is a fresh process. Both sides choose on validation and see test once. TF-IDF
 has words and pairs of words, the logarithm of counts, and a penalty chosen from seven.

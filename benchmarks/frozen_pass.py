@@ -2,7 +2,7 @@
 
 Run it from the repository's root::
 
-    python benchmarks/frozen_pass.py --data examples/reviews --rows 200
+    python benchmarks/frozen_pass.py --data thawline/reviews --rows 200
 
 All forms compute the same texts in turn, round after round, so that a busy machine slows them
 alike; the table gives each form's best round and its ratio to torch's own way.

@@ -4,12 +4,12 @@ Run it from the repository's root, in the environment of ``make install``. A run
 with further words of ``thawline fit`` after it where it needs them; ``--set`` holds for all::
 
     python benchmarks/rungs.py head last:1 "last:2 --lr 2e-5 --set training.patience=2" full \
-        --data examples/reviews --labels neg,pos --small --json rungs.json --plot docs/images
+        --data thawline/reviews --small --json rungs.json --plot docs/images
 
 The seconds are those of the whole run as if it were alone: whatever another rung stored is not
 there. What a rung's classifier got wrong is compared row by row with the best rung's: the exact
-test of McNemar (Psychometrika 12 (2), 1947) on the rows that only one of the two got right. Its
-p-values are not corrected for the number of rungs.
+test of McNemar on the rows that only one of the two got right. The table's p-values are not
+corrected for the number of rungs; the JSON has both.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scipy.stats import binomtest
-
 from thawline import compat
+from thawline.comparison import against_best
 from thawline.config import Config
 
 Result = dict[str, Any]
@@ -113,17 +112,13 @@ def measured(file: Path | None) -> dict[str, Result]:
 def compare(results: list[Result]) -> None:
     """Add to each result how its mistakes differ from those of the best rung, None for that one.
 
-    The best has the highest accuracy on test, the first of equals. ``only_this_right`` and
-    ``only_best_right`` are numbers of test rows, ``p`` is that of McNemar's exact test.
+    The best has the highest accuracy on test, the first of equals; what is added is what
+    `against_best` says, with the name of the ``rung``.
     """
     best = max(results, key=lambda result: float(result["record"]["test"]["accuracy"]["value"]))
-    wrong_of_best = set(best["record"]["mistakes"]["rows"])
-    for result in results:
-        wrong = set(result["record"]["mistakes"]["rows"])
-        this, other = len(wrong_of_best - wrong), len(wrong - wrong_of_best)
-        p = float(binomtest(this, this + other).pvalue) if this + other else 1.0
-        found = {"rung": best["rung"], "only_this_right": this, "only_best_right": other, "p": p}
-        result["against_best"] = None if result is best else found
+    wrong = [[result["record"]["mistakes"]["rows"]] for result in results]
+    for result, found in zip(results, against_best(wrong, results.index(best)), strict=True):
+        result["against_best"] = None if found is None else {"rung": best["rung"], **found}
 
 
 def table(results: list[Result]) -> str:
@@ -138,7 +133,7 @@ def table(results: list[Result]) -> str:
         differs = "the best"
         if against is not None:
             right, wrong, p = (against[k] for k in ("only_this_right", "only_best_right", "p"))
-            differs = f"{right} : {wrong}, p = {p:.2g}"
+            differs = f"{right:g} : {wrong:g}, p = {p:.2g}"
         rows.append(
             (
                 f"`{result['rung']}`",

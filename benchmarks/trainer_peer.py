@@ -2,7 +2,7 @@
 
 Run it from the repository's root, in the environment of ``make install``::
 
-    python benchmarks/trainer_peer.py --data examples/reviews --labels neg,pos --strategy last:1
+    python benchmarks/trainer_peer.py --data thawline/reviews --labels neg,pos --strategy last:1
 
 Each side is timed as a whole in a fresh process, imports and tokenising included, so that neither
 warms the other. Thawline goes first, with an empty store and then with the store that this left

@@ -63,6 +63,9 @@ class ProverHere:
     def __exit__(self, *error: object) -> None:
         pass
 
+    def wait(self) -> None:
+        pass
+
     def prove(self, fitted, folder: Path, texts: Sequence[str]) -> float:
         from thawline import artifact
         from thawline.config import ComputeConfig

@@ -117,6 +117,16 @@ def test_the_peak_of_memory_only_rises():
     assert compat.peak_memory_bytes() >= after
 
 
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone forgets it")
+def test_a_peak_can_be_forgotten():
+    ballast = bytearray(b"1") * (256 * 2**20)
+    high = compat.peak_memory_bytes()
+    del ballast
+    if not compat.forget_peak_memory():
+        pytest.skip("this process may not")
+    assert compat.peak_memory_bytes() <= high - 128 * 2**20
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource module")
 def test_the_peak_is_in_bytes_on_linux_and_on_macos(monkeypatch):
     import resource

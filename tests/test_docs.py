@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ from thawline.backbones import stack
 from thawline.cli import app
 from thawline.config import Config
 from thawline.data import tables
-from thawline.data.hub import NAMED_SETS
+from thawline.data.hub import known_sets
 from thawline.errors import ThawlineError
 from thawline.misfit import hints
 
@@ -33,6 +32,8 @@ TOURS = (
     ("verbs/preflight.md",),
     ("verbs/info.md",),
     ("verbs/generate.md",),
+    ("verbs/demo.md",),
+    ("ladder.md",),
     ("index.md", "install.md"),
     ("data.md",),
     ("configuration.md",),
@@ -60,8 +61,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with the examples, 80 columns, and what a page does to this process undone."""
-    shutil.copytree(ROOT / "examples" / "reviews", tmp_path / "examples" / "reviews")
+    """An empty folder, 80 columns, and what a page does to this process undone."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(artifact, "Prover", ProverHere)
@@ -193,7 +193,7 @@ def test_the_table_of_families_is_the_one_in_stack():
 def test_the_common_names_of_columns_are_all_told():
     text = PAGES["data.md"].read_text(encoding="utf-8")
     pairs = [name for pair in tables.PAIR_COLUMNS for name in pair]
-    for name in (*tables.TEXT_COLUMNS, *tables.LABEL_COLUMNS, *pairs, *NAMED_SETS):
+    for name in (*tables.TEXT_COLUMNS, *tables.LABEL_COLUMNS, *pairs, *known_sets()):
         assert f"`{name}`" in text, f"data.md lacks {name}"
 
 

@@ -1,4 +1,4 @@
-"""The slice of reviews that `make demo` reads, and the script that draws it."""
+"""The slice of reviews that comes with the package, and the script that draws it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+import thawline
 from examples.reviews import make_slice as slicing
 
-FOLDER = Path(slicing.__file__).parent
+FOLDER = Path(thawline.__file__).parent / "embedded" / "reviews"
 ROWS = {"train": 4_000, "test": 2_000}
 
 

@@ -30,7 +30,7 @@ DATA = [
         "no path named 'no-such.csv'",
         (
             "check the path, or name a set (choose from imdb, ag_news, yelp_polarity, "
-            "amazon_polarity, sst2, emotion)"
+            "amazon_polarity, sst2, emotion, thawline/reviews)"
         ),
     ),
     Wrong(
@@ -86,7 +86,7 @@ DATA = [
         "no path named 'l.csv'",
         (
             "check the path, or name a set (choose from imdb, ag_news, yelp_polarity, "
-            "amazon_polarity, sst2, emotion)"
+            "amazon_polarity, sst2, emotion, thawline/reviews)"
         ),
         linked("l.csv", "gone.csv"),
     ),

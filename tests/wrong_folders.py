@@ -24,7 +24,7 @@ FOLDERS = [
     Wrong(
         "no such backbone",
         "fit --backbone minlm",
-        "a backbone's folder, a packaged name (minilm) or a model on the hub",
+        "a backbone's folder, a packaged name (minilm, thawline/qwen3-mini) or a model on the hub",
         "'minlm', which is no folder here, not in the hub's cache, and not to be had (…)",
         "check the path, or the name and the network (did you mean 'minilm'?)",
     ),
@@ -33,7 +33,7 @@ FOLDERS = [
         "fit --backbone ''",
         "a backbone's folder or name",
         "''",
-        "give --backbone one of these (choose from minilm)",
+        "give --backbone one of these (choose from minilm, thawline/qwen3-mini)",
     ),
     Wrong(
         "a file in place of a backbone's folder",

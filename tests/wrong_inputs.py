@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tests.breakage import Wrong, both, cut_short, forbidden, table, written
 from tests.wrong_data import DATA
+from tests.wrong_demo import DEMO
 from tests.wrong_folders import FOLDERS
 from tests.wrong_generation import GENERATE
 from tests.wrong_runs import EVALUATE, PREDICT
@@ -66,9 +67,9 @@ INFO = [
     Wrong(
         "no such backbone",
         "info --backbone ./no/such",
-        "a backbone's folder, a packaged name (minilm) or a model on the hub",
+        "a backbone's folder, a packaged name (minilm, thawline/qwen3-mini) or a model on the hub",
         "'./no/such', which is no folder here and cannot be a hub id",
-        "check the path, or the name and the network (choose from minilm)",
+        "check the path, or the name and the network (choose from minilm, thawline/qwen3-mini)",
     ),
     Wrong(
         "a word too many",
@@ -206,6 +207,7 @@ TABLE = {
     "preflight": PREFLIGHT,
     "store": STORE,
     "generate": GENERATE,
+    "demo": DEMO,
 }
 
 INTRODUCTION = """# Errors

@@ -197,7 +197,7 @@ EVALUATE = [
         "no path named 'no-such.csv'",
         (
             "check the path, or name a set (choose from imdb, ag_news, yelp_polarity, "
-            "amazon_polarity, sst2, emotion)"
+            "amazon_polarity, sst2, emotion, thawline/reviews)"
         ),
     ),
     Wrong(
@@ -226,7 +226,7 @@ EVALUATE = [
         "no path named 'reviews'",
         (
             "check the path, or name a set (choose from imdb, ag_news, yelp_polarity, "
-            "amazon_polarity, sst2, emotion)"
+            "amazon_polarity, sst2, emotion, thawline/reviews)"
         ),
         removed("reviews"),
     ),

@@ -1,7 +1,11 @@
-"""Draw the slice of IMDb that is kept in this repository from the whole set.
+"""Draw the slice of IMDb that comes with the package, as ``thawline/reviews``, from the whole set.
 
-Run it as ``python examples/reviews/make_slice.py FOLDER_OF_THE_WHOLE_SET examples/reviews``. The
-whole set is a folder with ``train.parquet`` and ``test.parquet``, columns ``text`` and ``label``.
+Run it from the repository's root::
+
+    python examples/reviews/make_slice.py FOLDER_OF_THE_WHOLE_SET src/thawline/embedded/reviews
+
+The whole set is a folder with ``train.parquet`` and ``test.parquet``, columns ``text`` and
+``label``.
 """
 
 from __future__ import annotations

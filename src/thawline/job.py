@@ -5,6 +5,8 @@ from __future__ import annotations
 import shlex
 import shutil
 import time
+from contextlib import nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,8 +45,26 @@ PROOF_TEXTS = 16
 """Texts that the fresh process classifies to prove the artifact."""
 
 
+@dataclass(frozen=True)
+class Shared:
+    """What several runs in one process have in common, so that it is made once.
+
+    Attributes:
+        dataset: what the ``data`` of all their configs names.
+        prover: the fresh process that proves one artifact after another; None: each starts its own.
+    """
+
+    dataset: Dataset
+    prover: artifact.Prover | None
+
+
 def fit_run(
-    config: Config, folder: Path, reporter: Reporter, *, resume: bool = False
+    config: Config,
+    folder: Path,
+    reporter: Reporter,
+    *,
+    resume: bool = False,
+    shared: Shared | None = None,
 ) -> dict[str, Any]:
     """Read, adapt, evaluate, save, prove; return the record, which is on disk as well.
 
@@ -56,6 +76,7 @@ def fit_run(
         reporter: told of progress.
         resume: whether to go on with the run that may be there. It ends at the very same weights
             as a run that was not stopped, on the same machine and with the same versions.
+        shared: what this run has in common with others; None: nothing.
 
     Raises:
         ThawlineError: the input cannot work, or the artifact could not be proven; in the second
@@ -68,7 +89,7 @@ def fit_run(
     elif begun.get("status") == "finished":
         reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
-    dataset = load(config.data)
+    dataset = load(config.data) if shared is None else shared.dataset
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
@@ -79,13 +100,14 @@ def fit_run(
     ):
         reporter.note(note)
     described = _describe(dataset, plan, backbone)
-    _check_same_rows(begun, dataset, folder)
+    check_same_rows(begun, dataset, folder)
     _check_same_backbone(begun, described["backbone"], folder)
     run = Run(folder, config, resume=resume)
     run.record |= described | {"preflight": looked_at}
     try:
         run.write()  # its rows, should it be killed
-        run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter)
+        prover = None if shared is None else shared.prover
+        run.record |= _fit(config, dataset, backbone, plan, run.folder, prover, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
         run.finish("finished")
     except KeyboardInterrupt:
@@ -99,7 +121,7 @@ def fit_run(
     return run.record
 
 
-def _check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:
+def check_same_rows(begun: dict[str, Any] | None, dataset: Dataset, folder: Path) -> None:
     """Raise ThawlineError where a run is to go on with other rows than it was begun with."""
     known = None if begun is None else begun.get("data", {}).get("sha256")
     if known not in (None, dataset.digest):
@@ -161,6 +183,7 @@ def _fit(
     backbone: Backbone,
     plan: Plan,
     folder: Path,
+    prover: artifact.Prover | None,
     reporter: Reporter,
 ) -> dict[str, Any]:
     report, parts = PassReport(), dataset.parts
@@ -168,7 +191,8 @@ def _fit(
     task = Task(backbone, plan, config, dataset.labels, parts, frozen)
     checkpoints = CheckpointFolder(folder / CHECKPOINTS)
 
-    with artifact.Prover(config.compute.device) as prover:
+    own = artifact.Prover(config.compute.device) if prover is None else nullcontext(prover)
+    with own as proving:
         adapted = adapt(task, reporter, checkpoints)
         evaluated = time.perf_counter()
         found = evaluate(task, adapted)
@@ -179,7 +203,7 @@ def _fit(
         fitted = adapted.fitted.merged() if config.artifact.merge else adapted.fitted
         artifact.save(fitted, saved)
         reporter.note("proving the saved classifier in a fresh process")
-        proof = {"texts": len(texts), "difference": prover.prove(fitted, saved, texts)}
+        proof = {"texts": len(texts), "difference": proving.prove(fitted, saved, texts)}
 
     checkpoints.clear()
     title = f"{dataset.name}: {plan.strategy} on {backbone.name}"

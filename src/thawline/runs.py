@@ -180,10 +180,19 @@ def resumed_config(
         raise ThawlineError(
             f"a run of thawline {verb} at '{folder}'", found, "choose another --out"
         )
-    begun = settings.resolve(job=job, file=folder / CONFIG)
     given = settings.resolve(
         options, job=job, file=file, overrides=overrides, begun=folder / CONFIG
     )
+    return check_begun(folder, given)
+
+
+def check_begun(folder: Path, given: Job) -> Job:
+    """Return the config that a run was begun with.
+
+    Raises:
+        ThawlineError: the config that is given differs from it, or this version cannot read it.
+    """
+    begun = settings.resolve(job=type(given), file=folder / CONFIG)
     if given != begun:
         now, then = (dict(settings.leaves(config.to_dict())) for config in (given, begun))
         key = next(key for key in then if then[key] != now[key])

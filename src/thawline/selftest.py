@@ -1,4 +1,8 @@
-"""The fresh process that proves an artifact: a folder and texts in, probabilities out, as JSON."""
+"""The fresh process that proves artifacts.
+
+It says that it is ready; then, line by line in JSON, it reads a folder and texts, and answers with
+their probabilities.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +17,12 @@ from thawline.metrics import probabilities
 from thawline.progress import Reporter
 
 if __name__ == "__main__":
-    question = json.load(sys.stdin)
-    fitted = artifact.load(Path(question["folder"]))
-    # JSON knows no tuples: a pair of texts comes as a list.
-    texts = [text if isinstance(text, str) else tuple(text) for text in question["texts"]]
-    compute = ComputeConfig(device=question["device"], dtype="float32")
-    logits = text_logits(fitted, texts, compute, Reporter())
-    json.dump(probabilities(logits).tolist(), sys.stdout)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        question = json.loads(line)
+        fitted = artifact.load(Path(question["folder"]))
+        # JSON knows no tuples: a pair of texts comes as a list.
+        texts = [text if isinstance(text, str) else tuple(text) for text in question["texts"]]
+        compute = ComputeConfig(device=question["device"], dtype="float32")
+        logits = text_logits(fitted, texts, compute, Reporter())
+        print(json.dumps(probabilities(logits).tolist()), flush=True)

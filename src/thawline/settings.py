@@ -32,7 +32,13 @@ class Settings(Protocol):
         """Return the settings as nested dicts of JSON values."""
 
 
-PLACES = frozenset({"backbone", "data.data", "corpus.data", "corpus.without"})
+PLACES = frozenset(
+    {
+        *("backbone", "data", "data.data"),
+        *("corpus.data", "corpus.without"),
+        *("fit.backbone", "fit.data.data"),
+    }
+)
 """Settings that may be a path, or several; a run is made again from any folder."""
 
 Job = TypeVar("Job", bound=Settings, default=Config)
@@ -132,6 +138,24 @@ def check(config: Settings) -> None:
     build(config.to_dict(), job=type(config))
 
 
+def changed(config: Job, overrides: Sequence[str]) -> Job:
+    """Return a config in which some settings have other values.
+
+    Args:
+        config: which has values already.
+        overrides: ``key=value`` each, the value in TOML, or a text as it stands.
+
+    Raises:
+        ThawlineError: a key is unknown or given twice, or a value does not fit its setting.
+    """
+    job = type(config)
+    given = [one for override in overrides for one in _read_override(job, override, "")]
+    _check_given_once(given)
+    values = dict(leaves(config.to_dict())) | {one.key: one.value for one in given}
+    written = {one.key: one.written for one in given}
+    return _with_absolute_paths(build(_nested(values), written, job=job))
+
+
 def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
     """Return a config with some tables taken from a run's record and all else at its default.
 
@@ -177,8 +201,11 @@ def _read_file(file: Path) -> dict[str, Any]:
         raise ThawlineError(f"TOML in '{file}'", str(error), mend) from error
 
 
-def _read_override(job: type, text: str) -> Iterator[Given]:
-    """Yield what ``--set key=value`` gives; a table in the value gives several."""
+def _read_override(job: type, text: str, before: str = "--set ") -> Iterator[Given]:
+    """Yield what ``--set key=value`` gives; a table in the value gives several.
+
+    What was written ``before`` the key goes into what errors call the setting.
+    """
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not (key and equals):
@@ -191,7 +218,7 @@ def _read_override(job: type, text: str) -> Iterator[Given]:
     if is_text(job, key) and not isinstance(value, str):
         value = raw  # the stage 4 of --set head.features=4 is a text
     for full_key, leaf in leaves({key: value}):
-        yield Given(full_key, leaf, f"--set {full_key}")
+        yield Given(full_key, leaf, f"{before}{full_key}")
 
 
 def _check_given_once(given: Sequence[Given]) -> None:

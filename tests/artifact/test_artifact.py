@@ -326,6 +326,18 @@ class TestProof:
             difference = prover.prove(fitted, tmp_path / "saved", TEXTS)
         assert 0 <= difference <= artifact.TOLERANCE == 1e-5
 
+    def test_one_process_proves_several_until_one_does_not_load(
+        self, trained_toy: Trained, tmp_path: Path
+    ) -> None:
+        heads = {head: trained_toy("bert", head).fitted_ for head in ("linear", "native")}
+        with artifact.Prover("cpu") as prover:
+            for head, fitted in heads.items():
+                artifact.save(fitted, tmp_path / head)
+                assert prover.prove(fitted, tmp_path / head, TEXTS) <= artifact.TOLERANCE
+            for _ in range(2):  # once it has failed it is gone, and says so again
+                with pytest.raises(ThawlineError, match="no such folder"):
+                    prover.prove(heads["linear"], tmp_path / "nothing", TEXTS)
+
     def test_a_changed_weight_is_found_out(self, trained_toy: Trained, tmp_path: Path) -> None:
         fitted = trained_toy("bert", "native").fitted_
         tamper = weights_edited(lambda weights: weights["classifier.bias"].add_(Tensor([1e-3, 0])))

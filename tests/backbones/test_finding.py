@@ -11,7 +11,7 @@ import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
 from thawline.backbones import load_backbone
-from thawline.backbones.finding import find_backbone
+from thawline.backbones.finding import PACKAGED, Packaged, find_backbone
 from thawline.errors import ThawlineError
 
 
@@ -114,10 +114,22 @@ def test_a_name_that_is_nowhere_is_told_in_one_line(hub, name, why):
     with pytest.raises(ThawlineError) as caught:
         find_backbone(name)
     assert str(caught.value).startswith(
-        "expected a backbone's folder, a packaged name (minilm) or a model on the hub, "
-        f"found '{name}', which is no folder here"
+        "expected a backbone's folder, a packaged name (minilm, thawline/qwen3-mini) or a model "
+        f"on the hub, found '{name}', which is no folder here"
     )
     assert why in str(caught.value)
+
+
+def test_a_packaged_backbone_that_this_installation_lacks_is_told_in_one_line(monkeypatch):
+    lacking = Packaged("thawline", "embedded/no-such-model", None, "")
+    monkeypatch.setitem(PACKAGED, "thawline/other", lacking)
+    with pytest.raises(ThawlineError) as caught:
+        find_backbone("thawline/other")
+    assert str(caught.value) == (
+        "expected a backbone's folder, a packaged name (minilm, thawline/qwen3-mini, "
+        "thawline/other) or a model on the hub, found 'thawline/other', whose folder this "
+        "installation lacks; reinstall the package with pip install --force-reinstall thawline"
+    )
 
 
 def test_without_a_network_the_answer_comes_soon(monkeypatch):

@@ -1,11 +1,13 @@
-"""The proof of an artifact: a fresh process that reads it must give the same probabilities."""
+"""The proof of artifacts: a fresh process that reads one must give the same probabilities."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -25,9 +27,9 @@ TOLERANCE = 1e-5
 
 
 class Prover:
-    """A fresh process that will load an artifact and classify texts, to be compared with this one.
+    """A fresh process that will load artifacts and classify texts, to be compared with this one.
 
-    It starts at once, so that what it has to import is ready when the artifact is.
+    It starts at once, so that what it has to import is ready when the first artifact is.
 
     Args:
         device: that both classify on.
@@ -35,11 +37,13 @@ class Prover:
 
     def __init__(self, device: str) -> None:
         self._device = device
+        self._ready = False
+        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "thawline.selftest"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=self._complaints,  # a pipe that nobody reads would fill and hold it up
             text=True,
             encoding="utf-8",
         )
@@ -50,6 +54,14 @@ class Prover:
     def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.communicate()
+        self._complaints.close()
+
+    def wait(self) -> None:
+        """Wait until it has imported what it needs, so that it takes no time from what follows."""
+        assert self._process.stdout is not None, "it was started with a pipe"
+        if not self._ready:
+            self._process.stdout.readline()
+            self._ready = True
 
     def prove(self, fitted: Fitted, folder: Path, texts: Sequence[Text]) -> float:
         """Compare the probabilities of texts, computed here and by the fresh process, in fp32.
@@ -73,12 +85,24 @@ class Prover:
         return difference
 
     def _ask(self, folder: Path, texts: Sequence[Text]) -> NDArray[np.float64]:
-        question = json.dumps({"folder": str(folder), "texts": list(texts), "device": self._device})
-        answer, complaint = self._process.communicate(question)
-        if self._process.returncode != 0:
+        question = {"folder": str(folder), "texts": list(texts), "device": self._device}
+        asked, answers = self._process.stdin, self._process.stdout
+        assert asked is not None, "it was started with a pipe"
+        assert answers is not None, "it was started with a pipe"
+        self.wait()
+        with suppress(BrokenPipeError):  # it is gone: why, it has said
+            asked.write(f"{json.dumps(question)}\n")
+            asked.flush()
+        answer = answers.readline()
+        if not answer:
             raise ThawlineError(
                 "a fresh process to load the saved classifier",
-                (complaint.strip().splitlines() or ["no message"])[-1],
+                self._last_words(),
                 f'try thawline predict {folder} "a text" --debug',
             )
         return np.array(json.loads(answer), dtype=np.float64)
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._complaints.seek(0)
+        return (self._complaints.read().strip().splitlines() or ["no message"])[-1]

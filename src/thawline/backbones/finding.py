@@ -23,9 +23,12 @@ class Packaged:
 
     module: str
     folder: str
-    extra: str
+    extra: str | None  # of Thawline, which brings the package; None: the package is Thawline
     sha256: str  # of model.safetensors
 
+
+QWEN3_MINI_SHA256 = "d9a708c30c44b35fb924c65c255bcbd22516983ae5f0ed3f4263aa976a017835"
+"""Of ``embedded/qwen3-mini/model.safetensors``."""
 
 PACKAGED = {
     "minilm": Packaged(
@@ -33,7 +36,8 @@ PACKAGED = {
         "model",
         "minilm",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
-    )
+    ),
+    "thawline/qwen3-mini": Packaged("thawline", "embedded/qwen3-mini", None, QWEN3_MINI_SHA256),
 }
 """Names that need no hub: ``minilm`` is sentence-transformers/all-MiniLM-L6-v2."""
 
@@ -101,6 +105,12 @@ def _packaged_folder(name: str, packaged: Packaged) -> Path:
             f'run pip install "thawline[{packaged.extra}]"',
         )
     folder = Path(spec.origin).parent / packaged.folder
+    if not folder.is_dir():
+        raise ThawlineError(
+            _expected(),
+            f"'{name}', whose folder this installation lacks",
+            f"reinstall the package with pip install --force-reinstall {packaged.module}",
+        )
     found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
     if found != packaged.sha256:
         raise ThawlineError(
@@ -136,9 +146,13 @@ def _fetched(name: str) -> Path:
     return Path(folder)
 
 
+def _expected() -> str:
+    return f"a backbone's folder, a packaged name ({', '.join(PACKAGED)}) or a model on the hub"
+
+
 def _not_found(name: str, found: str) -> ThawlineError:
     return ThawlineError(
-        f"a backbone's folder, a packaged name ({', '.join(PACKAGED)}) or a model on the hub",
+        _expected(),
         f"'{name}', {found}",
         f"check the path, or the name and the network ({did_you_mean(name, PACKAGED)})",
     )

@@ -259,6 +259,9 @@ Out = Annotated[
     Path | None,
     typer.Option(metavar="RUN", help="The run's folder; without, a new one below runs/."),
 ]
+LadderOut = Annotated[
+    Path, typer.Option("--out", metavar="FOLDER", help="The ladder's; one that stopped goes on.")
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Go on with the run in --out; start it where there is none."),

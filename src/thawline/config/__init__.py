@@ -31,6 +31,7 @@ from thawline.config.fit import (
     TrainingConfig,
 )
 from thawline.config.generation import WritingConfig
+from thawline.config.ladder import DemoConfig, LadderConfig
 from thawline.config.loop import LoopConfig
 from thawline.config.pretraining import (
     ArchitectureConfig,
@@ -56,8 +57,10 @@ __all__ = [
     "Config",
     "CorpusConfig",
     "DataConfig",
+    "DemoConfig",
     "ExactConfig",
     "HeadConfig",
+    "LadderConfig",
     "LoopConfig",
     "LoraConfig",
     "MetricsConfig",

@@ -13,6 +13,7 @@ from typing import Any
 from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.data.labels import shown
 from thawline.data.memory import dataset_table
+from thawline.data.packaged import PACKAGED_SETS
 from thawline.data.parts import Part, Source, by_split, left_alone
 from thawline.errors import ThawlineError, did_you_mean
 
@@ -55,6 +56,11 @@ NAMED_SETS: dict[str, HubSet] = {
     ),
 }
 """The sets that Thawline knows by a short name."""
+
+
+def known_sets() -> tuple[str, ...]:
+    """Return the names of all sets that Thawline knows, those that come with it too."""
+    return (*NAMED_SETS, *PACKAGED_SETS)
 
 
 def hub_source(name: str, hub_set: HubSet, text: str | None, label: str | None) -> Source:
@@ -101,7 +107,7 @@ def _load(name: str, hub_set: HubSet) -> Any:
             found = (
                 f"no path named {name!r}, no copy in the cache, no answer of the hub ({silence})"
             )
-        hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, NAMED_SETS)})"
+        hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, known_sets())})"
         mend = f"check the network, or the path or hub id{hint}"
         raise ThawlineError("a path, or a set that the hub can give", found, mend) from error
     except Exception as error:  # what its builders raise is no part of the library's promise
@@ -126,10 +132,11 @@ def _import_datasets(name: str) -> ModuleType:
     try:
         import datasets
     except ImportError as error:
+        near = did_you_mean(name, known_sets())
         raise ThawlineError(
             "a path, or the library `datasets` to look on the hub",
             f"no path named {name!r}, and `datasets` is not installed",
-            f'check the path or run pip install "thawline[hub]" ({did_you_mean(name, NAMED_SETS)})',
+            f'check the path or run pip install "thawline[hub]" ({near})',
         ) from error
     module: ModuleType = datasets
     return module

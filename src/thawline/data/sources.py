@@ -12,9 +12,10 @@ from thawline.data.class_folders import archive_source, folder_source, is_archiv
 from thawline.data.files import DataFile
 from thawline.data.folders import DATA_SUFFIXES, data_files, files_source
 from thawline.data.formats import READERS, open_table
-from thawline.data.hub import NAMED_SETS, HubSet, hub_source
+from thawline.data.hub import NAMED_SETS, HubSet, hub_source, known_sets
 from thawline.data.labels import shown
 from thawline.data.memory import memory_source
+from thawline.data.packaged import PACKAGED_SETS, packaged_source
 from thawline.data.parts import WHOLE, Part, Source
 from thawline.errors import ThawlineError, did_you_mean
 
@@ -50,9 +51,11 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
     if exists:
         return _file(path, text, label)
     name = str(given)
+    if isinstance(given, str) and name in PACKAGED_SETS:
+        return packaged_source(name, text, label)
     if isinstance(given, str) and (name in NAMED_SETS or _may_be_hub_id(name)):
         return hub_source(name, NAMED_SETS.get(name, HubSet(name)), text, label)
-    mend = f"check the path, or name a set ({did_you_mean(name, NAMED_SETS)})"
+    mend = f"check the path, or name a set ({did_you_mean(name, known_sets())})"
     raise ThawlineError("a file or a folder", f"no path named {name!r}", mend)
 
 

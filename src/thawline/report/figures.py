@@ -9,7 +9,7 @@ no date is written. Text in an SVG stays text.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,8 @@ UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
 """Bars: light enough for a dark whisker to be read upon them."""
 VALIDATION, TRAIN = "#0072b2", "#d55e00"
 """Lines. All but the grey are from Okabe and Ito's palette, safe for colour-blind readers."""
+SEVERAL = (VALIDATION, TRAIN, "#009e73", "#b25286", "#7a6400", INK)
+"""More lines; that palette's yellow and purple are darkened until a name in them is legible."""
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
@@ -139,6 +141,57 @@ def write_beside(
         # A path effect would turn the text of an SVG into outlines.
         bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
     )
+
+
+def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
+    """Move heights apart, each as little as need be, until they are at least ``gap`` apart.
+
+    Those that would touch make a group, which stays where its mean was.
+    """
+    groups: list[list[str]] = []
+    for name in sorted(heights, key=heights.__getitem__):
+        groups.append([name])
+        while len(groups) > 1 and _foot(groups[-1], heights, gap) < (
+            _foot(groups[-2], heights, gap) + gap * len(groups[-2])
+        ):
+            last = groups.pop()
+            groups[-1] += last
+    return {
+        name: _foot(group, heights, gap) + gap * place
+        for group in groups
+        for place, name in enumerate(group)
+    }
+
+
+def _foot(group: Sequence[str], heights: Mapping[str, float], gap: float) -> float:
+    """Return the lowest height of a group whose members stand ``gap`` apart around their mean."""
+    mean = sum(heights[name] for name in group) / len(group)
+    return mean - gap * (len(group) - 1) / 2
+
+
+def name_lines(
+    axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str], at: float, gap: float
+) -> None:
+    """Name lines directly at their right ends, each in its colour, none over another.
+
+    Args:
+        axes: where they are drawn.
+        ends: each line's last value, by its name.
+        colours: by name.
+        at: where the lines end.
+        gap: between two names, in the unit of the values.
+    """
+    for name, height in spread(ends, gap).items():
+        axes.annotate(
+            name,
+            (at, height),
+            xytext=(8, 0),
+            textcoords="offset points",
+            va="center",
+            color=colours[name],
+            weight="bold",
+            annotation_clip=False,
+        )
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:

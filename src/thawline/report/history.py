@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +14,7 @@ from thawline.report.figures import (
     TICK_STEPS,
     TRAIN,
     VALIDATION,
+    name_lines,
     new_figure,
     own_style,
     save_figure,
@@ -70,7 +70,7 @@ def draw_history(
         epochs = [float(entry["epoch"]) for entry in history]
         for axes, caption in ((left, accuracy), (right, "Loss (nats)")):
             axes.set_title(caption, loc="left", fontsize=10, color=FAINT, pad=10)
-            _epoch_axis(axes, epochs, start)
+            epoch_axis(axes, epochs, start)
         _draw_accuracy(left, _series(history, "validation_accuracy"), _kept_epoch(history))
         _draw_losses(
             right,
@@ -93,7 +93,8 @@ def _kept_epoch(history: Sequence[Mapping[str, Any]]) -> float | None:
     return next((float(entry["epoch"]) for entry in history if entry.get("kept")), None)
 
 
-def _epoch_axis(axes: Axes, epochs: Sequence[float], start: str) -> None:
+def epoch_axis(axes: Axes, epochs: Sequence[float], start: str = "untrained") -> None:
+    """Give epochs the level axis, with whole numbers where the picture is long enough."""
     axes.set_xlabel(f"epoch (0: {start})" if 0 in epochs else "epoch")
     first, last = min(epochs), max(epochs)
     whole = all(epoch.is_integer() for epoch in epochs) or last - first >= 2
@@ -119,7 +120,7 @@ def _draw_accuracy(axes: Axes, series: _Series, kept: float | None) -> None:
     if not values:
         _not_measured(axes)
         return
-    low, high = _padded(values, share=0.2, least=0.02)
+    low, high = padded(values, share=0.2, least=0.02)
     upright_shares(axes, low, high)
     _draw_line(axes, series, VALIDATION)
     marked = max(range(len(values)), key=values.__getitem__)
@@ -174,7 +175,7 @@ def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
     if not drawn:
         _not_measured(axes)
         return
-    low, high = _padded([value for _, s in drawn.values() for value in s.values], 0.08, 0.01)
+    low, high = padded([value for _, s in drawn.values() for value in s.values], 0.08, 0.01)
     low = max(low, 0.0)
     ticks = MaxNLocator(nbins=6, steps=TICK_STEPS).tick_values(low, high)
     axes.set_yticks([tick for tick in ticks if low <= tick <= high])
@@ -183,19 +184,13 @@ def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
     axes.spines["left"].set_visible(False)
     for colour, series in drawn.values():
         _draw_line(axes, series, colour)
-    ends = _spread({word: s.values[-1] for word, (_, s) in drawn.items()}, 0.075 * (high - low))
-    last = max(series.epochs[-1] for _, series in drawn.values())
-    for word, (colour, _) in drawn.items():
-        axes.annotate(
-            word,
-            (last, ends[word]),
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            weight="bold",
-            annotation_clip=False,
-        )
+    name_lines(
+        axes,
+        {word: series.values[-1] for word, (_, series) in drawn.items()},
+        {word: colour for word, (colour, _) in drawn.items()},
+        max(series.epochs[-1] for _, series in drawn.values()),
+        0.075 * (high - low),
+    )
 
 
 def _draw_line(axes: Axes, series: _Series, colour: str) -> None:
@@ -210,18 +205,7 @@ def _draw_line(axes: Axes, series: _Series, colour: str) -> None:
     )
 
 
-def _padded(values: Sequence[float], share: float, least: float) -> tuple[float, float]:
+def padded(values: Sequence[float], share: float, least: float) -> tuple[float, float]:
     """Return limits around the values: ``share`` of their range, and ``least``, on either side."""
     pad = max(share * (max(values) - min(values)), least)
     return min(values) - pad, max(values) + pad
-
-
-def _spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
-    """Move two heights apart, evenly, until they are at least ``gap`` from each other."""
-    ordered = sorted(heights, key=heights.__getitem__)
-    moved = dict(heights)
-    for lower, upper in pairwise(ordered):
-        short = max(0.0, gap - (moved[upper] - moved[lower])) / 2
-        moved[lower] -= short
-        moved[upper] += short
-    return moved

@@ -49,7 +49,7 @@ def before_after_table(baseline: Mapping[str, Any], adapted: Mapping[str, Any]) 
         baseline: scores of the untrained model, as `metrics.evaluate` returns them.
         adapted: scores of the adapted model.
     """
-    table = _table()
+    table = ruled_table()
     table.add_column("score")
     for heading in ("untrained", "adapted", "change"):
         table.add_column(heading, justify="right")
@@ -58,8 +58,8 @@ def before_after_table(baseline: Mapping[str, Any], adapted: Mapping[str, Any]) 
         share = name in SHARES
         table.add_row(
             SHARES.get(name, name),
-            _with_interval(before, share),
-            _with_interval(after, share),
+            with_interval(before, share),
+            with_interval(after, share),
             _change(_value(before), _value(after), share),
         )
     return table
@@ -71,12 +71,12 @@ def scores_table(scores: Mapping[str, Any]) -> Table:
     Args:
         scores: as `metrics.evaluate` returns them.
     """
-    table = _table()
+    table = ruled_table()
     table.add_column("score")
     table.add_column("value", justify="right")
     for name in SCORE_ROWS:
         share = name in SHARES
-        table.add_row(SHARES.get(name, name), _with_interval(scores.get(name), share))
+        table.add_row(SHARES.get(name, name), with_interval(scores.get(name), share))
     return table
 
 
@@ -105,7 +105,7 @@ def history_table(history: Sequence[Mapping[str, Any]], start: str = "untrained"
         "validation\nmacro F1": f1 if set(f1) != {MISSING} else [],
         "": ["kept" if entry.get("kept") else "" for entry in history],
     }
-    table = _table()
+    table = ruled_table()
     filled = {heading: cells for heading, cells in columns.items() if cells}
     for heading in filled:
         table.add_column(heading, justify="left" if heading in ("epoch", "") else "right")
@@ -152,7 +152,7 @@ def per_class_table(
     classes = scores["per_class"]
     if len(names) != len(classes):
         raise ValueError(f"{len(classes)} classes need as many names, not {len(names)}")
-    table = _table()
+    table = ruled_table()
     table.add_column("class", overflow="fold", max_width=36)
     for heading in ("precision", "recall", "F1", "rows"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -179,7 +179,8 @@ def _weakest(
     return [classes[index] for index in sorted(sorted(range(len(classes)), key=f1)[:most])]
 
 
-def _table() -> Table:
+def ruled_table() -> Table:
+    """Return a table with a rule under its head alone."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
 
 
@@ -194,7 +195,7 @@ def _number(value: float | None, share: bool) -> str:
     return f"{100 * value:.1f} %" if share else f"{value:.3f}"
 
 
-def _with_interval(score: Mapping[str, Any] | None, share: bool) -> str:
+def with_interval(score: Mapping[str, Any] | None, share: bool) -> str:
     """Write a score as "85.4 % (83.8 to 86.9)", or without the ends that it lacks."""
     number = _number(_value(score), share)
     if score is None or any(score.get(part) is None for part in ("value", "low", "high")):

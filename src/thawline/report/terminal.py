@@ -11,6 +11,7 @@ from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.table import Table
 
 from thawline.data.labels import shown
+from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
@@ -140,6 +141,32 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
     console.print(scores_table(scores))
     console.print()
     console.print(per_class_table(scores, scores["labels"]))
+
+
+def print_ladder(record: Mapping[str, Any], folder: Path) -> None:
+    """Print a ladder's rungs side by side, what they come to, and where everything is."""
+    console = _console()
+    parts, test = record["data"]["protocol"]["splits"], record["rungs"][0]["test"]
+    rows = ", ".join(f"{part['rows']:,} {name}" for name, part in parts.items())
+    console.print(f"\n{record['data']['name']}: {rows} texts, {_level(test)} intervals")
+    console.print(ladder_table(record))
+    console.print("\n".join(ladder_lines(record)))
+    console.print(f"plots     {', '.join(record['plots'])} in {folder}")
+    console.print(f"record    {folder / 'ladder.json'}; each run in a folder of its own beside it")
+
+
+def print_demo(record: Mapping[str, Any], folder: Path) -> None:
+    """Print the demonstration's ladder, and what its verdict's classifier says of three texts."""
+    print_ladder(record, folder)
+    console, predictions = _console(), record["predictions"]
+    console.print(f"\nthree texts, read by the verdict's {record['verdict']['rung']}")
+    print_predictions(predictions["texts"])
+    run = folder / predictions["run"]
+    console.print(f'\nnext      thawline predict {shlex.quote(str(run))} "a text of your own"')
+    console.print(
+        "This is a demonstration: on so few rows the intervals are wide. thawline fit --data "
+        f"{shlex.quote(str(record['config']['fit']['data']['data']))} reads all of them."
+    )
 
 
 def print_predictions(records: Sequence[Mapping[str, Any]]) -> None:
