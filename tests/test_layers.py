@@ -19,7 +19,7 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    *("config.ranges", "config.fit", "config"),
+    *("config.ranges", "config.encoder", "config.fit", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
@@ -40,7 +40,11 @@ ROOMS = [
     "backbones",
     *("store.chunks", "store.capacity", "store.filling", "store.index", "store.features"),
     *("store.ragged", "store.keys", "store.entry", "store.listing", "store"),
+    *("vectors.table", "vectors.reading", "vectors.cache", "vectors.finding"),
+    *("vectors.writing", "vectors.training", "vectors"),
     "strategies",
+    *("encoder.configuration", "encoder.modeling", "encoder.words", "encoder.vocabulary"),
+    *("encoder.making", "encoder"),
     *("models.heads", "models.configuration", "models.modeling", "models.lora"),
     "models",
     *("prefix.frozen", "prefix.passes", "prefix.token_states", "prefix.examples", "prefix"),

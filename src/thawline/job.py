@@ -11,7 +11,7 @@ from typing import Any
 
 from thawline import artifact, compat, settings
 from thawline.adaptation import Adapted, Task, adapt, run_prefix
-from thawline.backbones import Backbone, load_backbone
+from thawline.backbones import Backbone
 from thawline.config import (
     FEW_TO_CHOOSE,
     ComputeConfig,
@@ -21,6 +21,7 @@ from thawline.config import (
     PreflightConfig,
 )
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
+from thawline.encoder.making import open_backbone
 from thawline.errors import ThawlineError
 from thawline.evaluation import Evaluation, evaluate, score
 from thawline.inference import stored_logits
@@ -76,14 +77,17 @@ def fit_run(
         reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
     dataset = load(config.data)
-    backbone = load_backbone(config.backbone, config.tokens)
+    backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
-    for note in (*dataset.notes, *looked_at["findings"], *_chosen_by_few(dataset, config, plan)):
+    warned = (*_never_trained(backbone, plan), *_chosen_by_few(dataset, config, plan))
+    for note in (*dataset.notes, *looked_at["findings"], *warned):
         reporter.note(note)
     _check_same_rows(begun, dataset, folder)
+    _check_same_encoder(begun, backbone, folder)
     run = Run(folder, config, resume=resume)
     run.record |= _describe(dataset, plan) | {"preflight": looked_at}
+    run.record["encoder"] = None if backbone.made is None else dict(backbone.made)
     try:
         run.write()  # its rows, should it be killed
         run.record |= _fit(config, dataset, backbone, plan, run.folder, reporter)
@@ -109,6 +113,27 @@ def _chosen_by_few(dataset: Dataset, config: Config, plan: Plan) -> Iterator[str
         yield (
             f"{rows} validation rows choose an epoch by chance: the last is better in the mean "
             "(--set training.keep=last)"
+        )
+
+
+def _never_trained(backbone: Backbone, plan: Plan) -> Iterator[str]:
+    """Say where blocks that were drawn stay as they are."""
+    if backbone.made is not None and plan.line > 1:
+        frozen = min(plan.line - 1, backbone.stack.depth)
+        yield (
+            f"--strategy {plan.strategy} leaves {frozen} of {backbone.stack.depth} blocks as they "
+            "were drawn, for this backbone was never trained (--strategy full trains them all)"
+        )
+
+
+def _check_same_encoder(begun: dict[str, Any] | None, backbone: Backbone, folder: Path) -> None:
+    """Raise ThawlineError where a run would go on with another encoder than it was begun with."""
+    known = None if begun is None else begun.get("encoder")
+    if known is not None and backbone.made is not None and known != dict(backbone.made):
+        raise ThawlineError(
+            f"the encoder that the run in '{folder}' was begun with",
+            f"another, made of {backbone.made['vectors']}",
+            "put its file of vectors back, or choose another --out",
         )
 
 

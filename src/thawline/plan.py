@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from thawline import settings
 from thawline.backbones import POOLINGS, Backbone
 from thawline.compat import pick_device, pick_dtype
-from thawline.config import EPOCHS, LEARNING_RATES, Config
+from thawline.config import EPOCHS, FAMILY_RATES, LEARNING_RATES, Config
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
@@ -61,6 +61,7 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     frozen = line > backbone.stack.depth
     exact = frozen and spec.kind == "linear" and training.epochs is None
     _check_together(config, strategy, exact)
+    _check_made(backbone, config, strategy)
     return Plan(
         strategy=strategy,
         line=line,
@@ -70,10 +71,15 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
         candidates=_resolve_features(backbone, spec, config.head.features, frozen, exact),
         max_length=backbone.resolve_max_length(config.tokens.max_length),
         epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
-        lr=None
-        if exact
-        else (LEARNING_RATES[strategy.name] if training.lr is None else training.lr),
+        lr=None if exact else _resolve_rate(backbone, strategy, training.lr),
     )
+
+
+def _resolve_rate(backbone: Backbone, strategy: Strategy, wanted: float | None) -> float:
+    if wanted is not None:
+        return wanted
+    own = FAMILY_RATES.get(backbone.stack.model.config.model_type, {})
+    return own.get(strategy.name, LEARNING_RATES[strategy.name])
 
 
 def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
@@ -94,6 +100,16 @@ def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
             "training.patience beside what tells a better evaluation",
             "training.keep = last",
             "leave one of the two out",
+        )
+
+
+def _check_made(backbone: Backbone, config: Config, strategy: Strategy) -> None:
+    """Raise ThawlineError for adapters whose backbone would be nowhere to be read again."""
+    if backbone.made is not None and strategy.adapters is not None and not config.artifact.merge:
+        raise ThawlineError(
+            "a backbone in a folder below adapters that are saved without it",
+            f"'{backbone.name}', which is made for this fit",
+            "add --merge, or use --strategy full",
         )
 
 

@@ -32,7 +32,7 @@ class Settings(Protocol):
         """Return the settings as nested dicts of JSON values."""
 
 
-PLACES = frozenset({"backbone", "data.data"})
+PLACES = frozenset({"backbone", "data.data", "encoder.vectors"})
 """Settings that may be a path, or several; a run is made again from any folder."""
 
 Job = TypeVar("Job", bound=Settings, default=Config)

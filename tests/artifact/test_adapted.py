@@ -34,6 +34,7 @@ FAMILIES = {
     "bert": "lora:r=2,from=3,targets=query+value",
     "distilbert": "lora:r=2,from=3,targets=q_lin+v_lin",
     "qwen3": "lora:r=2,from=3,targets=q_proj+v_proj",
+    "thawline-glove": "lora:r=2,from=3,targets=linear1+linear2",
 }
 HEADS = ("linear", "mlp:8", "native")
 TEXTS = ["a good film", "bad , bad , bad", "", "very " * 90 + "dull", "this was so funny"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +46,7 @@ class Backbone:
         stack: the base model as a row of stages, fp32, in evaluation mode.
         tokenizer: with a pad token, padding on the right.
         drawn: names of weights that the checkpoint lacks, drawn from a fixed seed.
+        made: for a record, what it was made of; None: it was read, and is there to be read again.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Backbone:
     stack: Stack
     tokenizer: PreTrainedTokenizerBase
     drawn: tuple[str, ...] = ()
+    made: Mapping[str, Any] | None = None
 
     @property
     def limit(self) -> int:

@@ -152,7 +152,17 @@ Small = Annotated[
 Limit = Annotated[str | None, typer.Option(metavar="N,M", help="Draw N train and M test rows.")]
 BackboneName = Annotated[
     str,
-    typer.Option("--backbone", metavar="MODEL", help="A folder, a packaged name or a hub id."),
+    typer.Option(
+        "--backbone", metavar="MODEL", help="A folder, a packaged name, a hub id, or glove."
+    ),
+]
+VectorsName = Annotated[
+    str,
+    typer.Option(
+        "--vectors",
+        metavar="VECTORS",
+        help="Of the backbone glove: glove.6B.50d, a file in GloVe's format, or random.",
+    ),
 ]
 StrategyText = Annotated[
     str,

@@ -7,9 +7,11 @@ beside it says how. A module for each kind of job; nothing heavy is imported, so
 quick.
 """
 
+from thawline.config.encoder import MADE_BACKBONE, RANDOM_VECTORS, EncoderConfig
 from thawline.config.fit import (
     DEFAULT_MAX_LENGTH,
     EPOCHS,
+    FAMILY_RATES,
     FEW_TO_CHOOSE,
     LEARNING_RATES,
     MEMORY_SHARE,
@@ -34,9 +36,12 @@ from thawline.config.fit import (
 __all__ = [
     "DEFAULT_MAX_LENGTH",
     "EPOCHS",
+    "FAMILY_RATES",
     "FEW_TO_CHOOSE",
     "LEARNING_RATES",
+    "MADE_BACKBONE",
     "MEMORY_SHARE",
+    "RANDOM_VECTORS",
     "ROW_SEED",
     "SHARED_NAMES",
     "SMALL_RUN",
@@ -45,6 +50,7 @@ __all__ = [
     "ComputeConfig",
     "Config",
     "DataConfig",
+    "EncoderConfig",
     "ExactConfig",
     "HeadConfig",
     "LoraConfig",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from thawline.config.encoder import EncoderConfig
 from thawline.config.ranges import Bytes, Count, Penalty, Rate, Seed, Share
 
 SMALL_RUN = (4_000, 2_000)
@@ -42,6 +43,9 @@ class TokensConfig:
 
 LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
 """Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
+
+FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
+"""By model type, where a family has others: this one is small, and trained from first weights."""
 
 FEW_TO_CHOOSE = 100
 """Validation rows below which the last epoch is, in the mean, better than the one they choose."""
@@ -179,10 +183,11 @@ class ReportConfig:
 class Config:
     """A whole `fit`, resolved; it is saved with the run."""
 
-    backbone: str = "minilm"  # a folder, a packaged name or a hub id
+    backbone: str = "minilm"  # a folder, a packaged name, a hub id, or glove, which is made
     strategy: str = "head"
     seed: Seed = 0
     data: DataConfig = field(default_factory=DataConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -201,6 +206,7 @@ SHARED_NAMES = {
     "labels": "data.labels",
     "backbone": "backbone",
     "strategy": "strategy",
+    "vectors": "encoder.vectors",
     "head": "head.head",
     "pooling": "head.pooling",
     "features": "head.features",
