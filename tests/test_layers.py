@@ -19,7 +19,7 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    *("config.ranges", "config.encoder", "config.fit", "config"),
+    *("config.ranges", "config.encoder", "config.fit", "config.vectors", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
@@ -41,7 +41,7 @@ ROOMS = [
     *("store.chunks", "store.capacity", "store.filling", "store.index", "store.features"),
     *("store.ragged", "store.keys", "store.entry", "store.listing", "store"),
     *("vectors.table", "vectors.reading", "vectors.cache", "vectors.finding"),
-    *("vectors.writing", "vectors.training", "vectors"),
+    *("vectors.writing", "vectors.words", "vectors.training", "vectors.corpus", "vectors"),
     "strategies",
     *("encoder.configuration", "encoder.modeling", "encoder.words", "encoder.vocabulary"),
     *("encoder.making", "encoder"),
@@ -64,7 +64,15 @@ ROOMS = [
     *("inputs", "classifier"),
     "job",
     "describe",
-    *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs", "cli"),
+    *(
+        "cli.options",
+        "cli.usage",
+        "cli.console",
+        "cli.groups",
+        "cli.verbs",
+        "cli.verb_vectors",
+        "cli",
+    ),
     "__main__",
 ]
 """The modules from top to bottom: each imports only from those before it, lazily or not.

@@ -32,7 +32,7 @@ from thawline.backbones.tokenizer import (
 )
 from thawline.backbones.weights import hash_weights
 from thawline.compat import quieten_transformers
-from thawline.config import DEFAULT_MAX_LENGTH, TokensConfig
+from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 
 
@@ -67,15 +67,17 @@ class Backbone:
         Raises:
             ThawlineError: more was wanted than the model's limit, or too few to hold a word.
         """
+        model_type = self.stack.model.config.model_type
+        usual = min(FAMILY_MAX_LENGTHS.get(model_type, DEFAULT_MAX_LENGTH), self.limit)
         if wanted is None:
-            return min(DEFAULT_MAX_LENGTH, self.limit)
+            return usual
         special = self.tokenizer.num_special_tokens_to_add(pair=True)
         if special < wanted <= self.limit:
             return wanted
         raise ThawlineError(
             f"a --max-length from {special + 1} to {self.limit} tokens, the limits of {self.name}",
             str(wanted),
-            f"give --max-length {min(DEFAULT_MAX_LENGTH, self.limit)} or leave it out",
+            f"give --max-length {usual} or leave it out",
         )
 
     def digest(self) -> str:

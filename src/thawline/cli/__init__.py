@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from thawline.cli import console, verbs
+from thawline.cli import console, verb_vectors, verbs
 from thawline.cli.groups import app
 
-__all__ = ["app", "main", "verbs"]
+__all__ = ["app", "main", "verb_vectors", "verbs"]
 
 
 def main() -> None:

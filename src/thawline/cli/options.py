@@ -70,7 +70,7 @@ def _small_run(small: bool) -> list[int] | None:
     return list(SMALL_RUN) if small else None
 
 
-def _number(text: Any) -> Any:
+def number(text: Any) -> Any:
     """Return a text as the number that it is, or as it stands: the settings say what is wrong."""
     for kind in (int, float):
         try:
@@ -191,7 +191,7 @@ FeaturesText = Annotated[
 MaxLength = Annotated[
     int | None,
     typer.Option(
-        parser=_number,
+        parser=number,
         metavar="TOKENS",
         help=f"Kept of each text; without, {DEFAULT_MAX_LENGTH} or the model's lower limit.",
     ),
@@ -208,22 +208,22 @@ Against = Annotated[
 Epochs = Annotated[
     int | None,
     typer.Option(
-        parser=_number,
+        parser=number,
         metavar="N",
         help=f"Train by epochs; without, a linear head is fitted exactly, others take {EPOCHS}.",
     ),
 ]
-BatchSize = Annotated[int, typer.Option(parser=_number, metavar="N", help="Texts in a step.")]
+BatchSize = Annotated[int, typer.Option(parser=number, metavar="N", help="Texts in a step.")]
 LearningRate = Annotated[
     float | None,
     typer.Option(
-        "--lr", parser=_number, metavar="RATE", help="Learning rate; each strategy has its own."
+        "--lr", parser=number, metavar="RATE", help="Learning rate; each strategy has its own."
     ),
 ]
 Seed = Annotated[
     int,
     typer.Option(
-        parser=_number,
+        parser=number,
         metavar="N",
         help="Of the head's first weights and the order of texts; never of the rows.",
     ),

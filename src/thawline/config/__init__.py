@@ -11,6 +11,7 @@ from thawline.config.encoder import MADE_BACKBONE, RANDOM_VECTORS, EncoderConfig
 from thawline.config.fit import (
     DEFAULT_MAX_LENGTH,
     EPOCHS,
+    FAMILY_MAX_LENGTHS,
     FAMILY_RATES,
     FEW_TO_CHOOSE,
     LEARNING_RATES,
@@ -32,10 +33,12 @@ from thawline.config.fit import (
     TokensConfig,
     TrainingConfig,
 )
+from thawline.config.vectors import CorpusConfig, VectorsConfig
 
 __all__ = [
     "DEFAULT_MAX_LENGTH",
     "EPOCHS",
+    "FAMILY_MAX_LENGTHS",
     "FAMILY_RATES",
     "FEW_TO_CHOOSE",
     "LEARNING_RATES",
@@ -49,6 +52,7 @@ __all__ = [
     "ArtifactConfig",
     "ComputeConfig",
     "Config",
+    "CorpusConfig",
     "DataConfig",
     "EncoderConfig",
     "ExactConfig",
@@ -59,4 +63,5 @@ __all__ = [
     "ReportConfig",
     "TokensConfig",
     "TrainingConfig",
+    "VectorsConfig",
 ]

@@ -34,7 +34,7 @@ class DataConfig:
 class TokensConfig:
     """How a text becomes token ids."""
 
-    max_length: int | None = None  # tokens; None: 512, or the model's limit where that is lower
+    max_length: int | None = None  # tokens; None: 512 (glove 256), or the model's limit if lower
     truncation_side: Literal["right", "left"] = "right"  # the side that is cut off
     add_prefix_space: bool | None = None  # before the first word; None: as the tokenizer has it
     do_lower_case: bool | None = None  # None: as the tokenizer has it
@@ -55,6 +55,9 @@ EPOCHS = 3
 
 DEFAULT_MAX_LENGTH = 512
 """Tokens kept of each text unless told otherwise."""
+
+FAMILY_MAX_LENGTHS = {"thawline-glove": 256}
+"""Likewise by model type: what an epoch over long texts costs on a CPU."""
 
 MEMORY_SHARE = 0.25
 """The part of the available memory that the exact fit may keep features in."""

@@ -17,10 +17,11 @@ from thawline.data import Text
 from thawline.encoder.configuration import GloveConfig
 from thawline.encoder.modeling import GloveModel
 from thawline.encoder.vocabulary import Vocabulary, build_vocabulary
-from thawline.encoder.words import PAD, SPECIAL, UNKNOWN, word_tokenizer
+from thawline.encoder.words import PAD, SPECIAL, word_tokenizer
 from thawline.errors import ThawlineError
 from thawline.progress import Reporter
 from thawline.vectors import Vectors, find_vectors
+from thawline.vectors.words import UNKNOWN
 
 
 def open_backbone(

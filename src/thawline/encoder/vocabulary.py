@@ -12,8 +12,9 @@ from tokenizers import trainers
 
 from thawline.config import EncoderConfig
 from thawline.data import Text
-from thawline.encoder.words import SPECIAL, word_splitter
+from thawline.encoder.words import SPECIAL
 from thawline.vectors import Vectors
+from thawline.vectors.words import word_splitter
 
 TEXTS_PER_CALL = 1_000
 """Texts that are cut into words at once."""
