@@ -32,6 +32,7 @@ TOURS = (
     ("verbs/store.md",),
     ("verbs/preflight.md",),
     ("verbs/info.md",),
+    ("verbs/vectors.md",),
     ("index.md", "install.md"),
     ("data.md",),
     ("configuration.md",),

@@ -108,7 +108,8 @@ def fits(line: str, wrong: Wrong) -> bool:
 
 def test_the_table_is_long_enough_and_names_each_wrong_input_once():
     assert len(BY_NAME) == len(WRONG) >= 60
-    assert set(TABLE) == {"thawline", "fit", "predict", "evaluate", "info", "preflight", "store"}
+    verbs = {"fit", "predict", "evaluate", "info", "preflight", "store", "vectors"}
+    assert set(TABLE) == {"thawline", *verbs}
 
 
 @pytest.mark.parametrize("name", BY_NAME)

@@ -122,7 +122,7 @@ def toy_config(family: str):
     if family in ("qwen3", "llama"):
         common |= {"num_key_value_heads": 2, "head_dim": 8, "bos_token_id": 2, "eos_token_id": 3}
     if family == "thawline-glove":
-        common |= {"vector_size": 24}
+        common |= {"vector_size": 64}
     return AutoConfig.for_model(family, **common)
 
 

@@ -12,6 +12,7 @@ from tests.wrong_data import DATA
 from tests.wrong_folders import FOLDERS
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
+from tests.wrong_vectors import FIT_VECTORS, VECTORS
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 
@@ -197,12 +198,13 @@ STORE = [
 
 TABLE = {
     "thawline": THAWLINE,
-    "fit": [*SETTINGS, *DATA, *FOLDERS],
+    "fit": [*SETTINGS, *DATA, *FOLDERS, *FIT_VECTORS],
     "predict": PREDICT,
     "evaluate": EVALUATE,
     "info": INFO,
     "preflight": PREFLIGHT,
     "store": STORE,
+    "vectors": VECTORS,
 }
 
 INTRODUCTION = """# Errors

@@ -176,8 +176,8 @@ def _misread(where: str, number: int, fields: list[str], width: int) -> Thawline
     odd = fields[-numbers - 1] if numbers < min(width, len(fields) - 1) else None
     if odd is not None and len(fields) == width + 1:
         return _broken(where, number, f"{width} numbers after '{fields[0]}'", f"'{odd}' among them")
-    shown = fields[0] if fields[0] else "its word"
-    return _broken(where, number, f"{width} numbers after '{shown}'", f"{numbers}")
+    shown = f"'{fields[0]}'" if fields[0] else "its word"
+    return _broken(where, number, f"{width} numbers after {shown}", f"{numbers}")
 
 
 def _is_number(text: str) -> bool:
