@@ -164,7 +164,7 @@ def target_paths(stack: Stack, lora: Lora) -> list[str]:
         if not found:
             every = _linear_paths(stack, stack.depth - 1)
             known = dict.fromkeys(path.rpartition(".")[2] for path in every)
-            within = target in stack.family.fused
+            within = target.rpartition(".")[2] in stack.family.fused
             raise ThawlineError(
                 f"a linear layer in the blocks ({', '.join(known)})",
                 f"'{target}', whose weights attention reads itself" if within else f"'{target}'",
