@@ -16,6 +16,7 @@ from thawline.config import (
     ComputeConfig,
     Config,
     DataConfig,
+    EncoderConfig,
     HeadConfig,
     LoraConfig,
     TokensConfig,
@@ -32,6 +33,7 @@ CLASSES = [
 SHARED: dict[str, tuple[Any, str]] = {
     "backbone": (Config, "backbone"),
     "strategy": (Config, "strategy"),
+    "vectors": (EncoderConfig, "vectors"),
     "head": (HeadConfig, "head"),
     "pooling": (HeadConfig, "pooling"),
     "features": (HeadConfig, "features"),

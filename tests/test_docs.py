@@ -34,6 +34,7 @@ TOURS = (
     ("verbs/generate.md",),
     ("verbs/demo.md",),
     ("ladder.md",),
+    ("verbs/vectors.md",),
     ("index.md", "install.md"),
     ("data.md",),
     ("configuration.md",),

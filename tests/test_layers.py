@@ -19,8 +19,8 @@ ARCHITECTURE = Path(__file__).parent.parent / "docs" / "architecture.md"
 
 ROOMS = [
     "errors",
-    *("config.ranges", "config.loop", "config.fit", "config.generation"),
-    *("config.pretraining", "config.ladder", "config"),
+    *("config.ranges", "config.loop", "config.encoder", "config.fit", "config.generation"),
+    *("config.pretraining", "config.vectors", "config.ladder", "config"),
     *("misfit", "settings"),
     "compat",
     "progress",
@@ -44,7 +44,11 @@ ROOMS = [
     "backbones",
     *("store.chunks", "store.capacity", "store.filling", "store.index", "store.features"),
     *("store.ragged", "store.keys", "store.entry", "store.listing", "store"),
+    *("vectors.table", "vectors.reading", "vectors.cache", "vectors.finding"),
+    *("vectors.writing", "vectors.words", "vectors.training", "vectors.corpus", "vectors"),
     "strategies",
+    *("encoder.configuration", "encoder.modeling", "encoder.words", "encoder.vocabulary"),
+    *("encoder.making", "encoder"),
     *("models.heads", "models.configuration", "models.modeling", "models.lora"),
     "models",
     *("prefix.frozen", "prefix.passes", "prefix.token_states", "prefix.examples", "prefix"),
@@ -83,7 +87,8 @@ ROOMS = [
     *("job", "ladder", "demo"),
     "describe",
     *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs"),
-    *("cli.verb_pretrain", "cli.verb_generate", "cli.verb_demo", "cli"),
+    *("cli.verb_pretrain", "cli.verb_generate", "cli.verb_demo", "cli.verb_vectors"),
+    "cli",
     "__main__",
 ]
 """The modules from top to bottom: each imports only from those before it, lazily or not.

@@ -133,7 +133,7 @@ WRONG_FILES = [
     (
         "[training]\ndropout = 0.1",
         "expected a setting that there is, found training.dropout in 'own.toml'; "
-        "did you mean 'head.dropout'?",
+        "did you mean 'encoder.dropout'?",
     ),
     (
         "[tokens]\nmax_seq_length = 3",
@@ -143,7 +143,7 @@ WRONG_FILES = [
     (
         "[wheels]\nsize = 3",
         "expected a setting that there is, found wheels.size in 'own.toml'; "
-        "choose from backbone, strategy, seed, data, tokens, compute, head, exact, "
+        "choose from backbone, strategy, seed, data, encoder, tokens, compute, head, exact, "
         "training, artifact, metrics, report",
     ),
     (

@@ -256,7 +256,7 @@ def test_adapters_are_those_of_lora(text: str, adapters: Lora | None) -> None:
     ],
 )
 def test_each_has_a_rate_and_the_head_first_that_of_what_follows(text: str, rate: str) -> None:
-    assert parse_strategy(text).default_lr == LEARNING_RATES[rate]
+    assert parse_strategy(text).rate("bert") == LEARNING_RATES[rate]
 
 
 def test_what_is_not_built_yet_says_so() -> None:

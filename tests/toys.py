@@ -56,8 +56,13 @@ WORDS = [
     "sleep",
 ]
 GOOD, BAD = WORDS[19:27], WORDS[27:36]
-FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "qwen3", "llama")
+FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "qwen3", "llama", "thawline-glove")
+OWN = ("thawline-glove",)
+"""Those that transformers does not know without Thawline."""
 DEPTH, WIDTH, LIMIT = 4, 32, 40
+ROUNDING = {"thawline-glove": 1e-4}
+"""How far apart a family's values may lie that are equal to the bit elsewhere, relative to 1 where
+they are smaller: torch's own attention multiplies in another order where a weight may train."""
 
 
 def toy_tokenizer(*, causal: bool = False):
@@ -116,6 +121,8 @@ def toy_config(family: str):
         common |= special | {"local_attention": 8, "global_attn_every_n_layers": 2}
     if family in ("qwen3", "llama"):
         common |= {"num_key_value_heads": 2, "head_dim": 8, "bos_token_id": 2, "eos_token_id": 3}
+    if family == "thawline-glove":
+        common |= {"vector_size": 64}
     return AutoConfig.for_model(family, **common)
 
 

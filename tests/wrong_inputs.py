@@ -15,6 +15,7 @@ from tests.wrong_generation import GENERATE
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
 from tests.wrong_starts import STARTS
+from tests.wrong_vectors import FIT_VECTORS, VECTORS
 
 PAGE = Path(__file__).parent.parent / "docs" / "errors.md"
 
@@ -200,7 +201,7 @@ STORE = [
 
 TABLE = {
     "thawline": THAWLINE,
-    "fit": [*SETTINGS, *DATA, *FOLDERS, *STARTS],
+    "fit": [*SETTINGS, *DATA, *FOLDERS, *STARTS, *FIT_VECTORS],
     "predict": PREDICT,
     "evaluate": EVALUATE,
     "info": INFO,
@@ -208,6 +209,7 @@ TABLE = {
     "store": STORE,
     "generate": GENERATE,
     "demo": DEMO,
+    "vectors": VECTORS,
 }
 
 INTRODUCTION = """# Errors

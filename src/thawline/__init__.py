@@ -1,7 +1,7 @@
 """Thawline: a pretrained transformer becomes a text classifier, by every strategy there is.
 
 Importing this package is quick: nothing heavy is loaded before it is used. It also makes the
-Auto classes of transformers know Thawline's own saved models, whenever those are imported.
+Auto classes of transformers know Thawline's own models, whenever those are imported.
 """
 
 from __future__ import annotations
@@ -49,16 +49,21 @@ def __getattr__(name: str) -> Any:
 
 @wrapt.when_imported("transformers.models.auto.configuration_auto")
 def _register_config(module: Any) -> None:
+    from thawline.encoder.configuration import GloveConfig
     from thawline.models.configuration import ThawlineConfig
 
-    module.AutoConfig.register(ThawlineConfig.model_type, ThawlineConfig, exist_ok=True)
+    for config in (ThawlineConfig, GloveConfig):
+        module.AutoConfig.register(config.model_type, config, exist_ok=True)
 
 
 @wrapt.when_imported("transformers.models.auto.modeling_auto")
 def _register_model(module: Any) -> None:
+    from thawline.encoder.configuration import GloveConfig
+    from thawline.encoder.modeling import GloveForSequenceClassification, GloveModel
     from thawline.models.configuration import ThawlineConfig
     from thawline.models.modeling import ThawlineForSequenceClassification
 
-    module.AutoModelForSequenceClassification.register(
-        ThawlineConfig, ThawlineForSequenceClassification, exist_ok=True
-    )
+    module.AutoModel.register(GloveConfig, GloveModel, exist_ok=True)
+    classifiers = module.AutoModelForSequenceClassification
+    classifiers.register(ThawlineConfig, ThawlineForSequenceClassification, exist_ok=True)
+    classifiers.register(GloveConfig, GloveForSequenceClassification, exist_ok=True)

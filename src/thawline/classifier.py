@@ -15,18 +15,19 @@ from sklearn.utils.validation import check_is_fitted
 
 from thawline import artifact, metrics, settings
 from thawline.adaptation import Task, adapt, run_prefix
-from thawline.backbones import load_backbone
 from thawline.config import (
     ROW_SEED,
     SHARED_NAMES,
     ComputeConfig,
     Config,
     DataConfig,
+    EncoderConfig,
     HeadConfig,
     TokensConfig,
     TrainingConfig,
 )
 from thawline.data import LabelledTexts, Labels, Text, carve
+from thawline.encoder.making import open_backbone
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.fitted import Fitted
 from thawline.inference import stored_logits, text_logits
@@ -53,9 +54,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     ``docs/scikit-learn.md`` tells what it takes and how far the conventions are kept.
 
     Args:
-        backbone: a folder, that of a run among them, a packaged name or a hub id.
+        backbone: a folder, that of a run among them, a packaged name, a hub id, or ``glove``, which
+            is made by `fit`.
         strategy: as on the command line, ``head`` …, or as an object: ``Head()`` … Its fields are
             parameters too: ``set_params(strategy__k=2)``.
+        vectors: of the backbone ``glove``: a packaged name, a file, or ``random``.
         head: ``linear``, ``mlp:H`` or ``native``.
         pooling: ``first``, ``last`` or ``mean``; None: ``mean``, or what a native head does.
         features: ``last``, a stage's number or ``layers``; None: the exact fit chooses.
@@ -86,6 +89,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         backbone: str | Path = Config.backbone,
         strategy: str | Strategy = Config.strategy,
         *,
+        vectors: str = EncoderConfig.vectors,
         head: str = HeadConfig.head,
         pooling: str | None = HeadConfig.pooling,
         features: str | int | None = HeadConfig.features,
@@ -103,6 +107,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.backbone = backbone
         self.strategy = strategy
+        self.vectors = vectors
         self.head = head
         self.pooling = pooling
         self.features = features
@@ -187,7 +192,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         else:
             data = given, read_rows(*validation, known)
         _check_rows(*data)
-        backbone = load_backbone(config.backbone, config.tokens)
+        backbone = open_backbone(config, lambda: data[0].texts, Reporter())
         plan = make_plan(backbone, config)
         parts = dict(zip(("train", "validation"), data, strict=True))
         frozen = run_prefix(backbone, plan, config, parts, PassReport(), Reporter())

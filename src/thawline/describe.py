@@ -7,15 +7,17 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from thawline.backbones import Backbone, Stack, load_backbone
+from thawline.backbones import Backbone, Stack
 from thawline.config import Config
 from thawline.data.labels import check_names
+from thawline.encoder.making import open_backbone
 from thawline.errors import ThawlineError
 from thawline.fitted import count_parameters
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.lora import thaw
 from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.plan import Plan, make_plan
+from thawline.progress import Reporter
 
 
 def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
@@ -38,7 +40,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
         raise ThawlineError("at least two classes", str(n_labels), "write --labels neg,pos")
     if config.data.labels is not None:
         check_names(config.data.labels)
-    backbone = load_backbone(config.backbone, config.tokens)
+    backbone = open_backbone(config, lambda: (), Reporter())
     plan = make_plan(backbone, config)
     blueprint = _blueprint(backbone, plan, n_labels)
     thaw(blueprint, plan.strategy, backbone)

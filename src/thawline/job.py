@@ -12,7 +12,7 @@ from typing import Any
 
 from thawline import artifact, compat, settings
 from thawline.adaptation import Adapted, Frozen, Task, adapt, run_prefix
-from thawline.backbones import Backbone, load_backbone
+from thawline.backbones import Backbone
 from thawline.config import (
     ComputeConfig,
     Config,
@@ -21,6 +21,7 @@ from thawline.config import (
     PreflightConfig,
 )
 from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
+from thawline.encoder.making import open_backbone
 from thawline.errors import ThawlineError
 from thawline.evaluation import Evaluation, evaluate, score
 from thawline.inference import stored_logits
@@ -90,7 +91,7 @@ def fit_run(
         reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
     dataset = load(config.data) if shared is None else shared.dataset
-    backbone = load_backbone(config.backbone, config.tokens)
+    backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
     for note in (
@@ -104,6 +105,7 @@ def fit_run(
     _check_same_backbone(begun, described["backbone"], folder)
     run = Run(folder, config, resume=resume)
     run.record |= described | {"preflight": looked_at}
+    run.record["encoder"] = None if backbone.made is None else dict(backbone.made)
     try:
         run.write()  # its rows, should it be killed
         prover = None if shared is None else shared.prover

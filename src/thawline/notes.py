@@ -15,6 +15,7 @@ from thawline.tokens import tokenize
 
 def notes_on(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> Iterator[str]:
     """Yield what the user should know of these settings on this set, a line each."""
+    yield from _never_trained(backbone, plan)
     yield from _chosen_by_few(dataset, plan, config)
     yield from _same_first_token(dataset, backbone, plan, config)
 
@@ -28,6 +29,16 @@ def _chosen_by_few(dataset: Dataset, plan: Plan, config: Config) -> Iterator[str
         yield (
             f"{rows} validation rows choose an epoch by chance: the last is better in the mean "
             "(--set training.keep=last)"
+        )
+
+
+def _never_trained(backbone: Backbone, plan: Plan) -> Iterator[str]:
+    """Say where blocks that were drawn stay as they are."""
+    if backbone.made is not None and plan.line > 1:
+        frozen = min(plan.line - 1, backbone.stack.depth)
+        yield (
+            f"--strategy {plan.strategy} leaves {frozen} of {backbone.stack.depth} blocks as they "
+            "were drawn, for this backbone was never trained (--strategy full trains them all)"
         )
 
 

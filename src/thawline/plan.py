@@ -63,6 +63,8 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     frozen = line > backbone.stack.depth
     exact = frozen and spec.kind == "linear" and training.epochs is None
     _check_together(config, strategy, exact)
+    _check_made(backbone, config, strategy)
+    family = backbone.stack.model.config.model_type
     plan = Plan(
         strategy=strategy,
         line=line,
@@ -72,12 +74,12 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
         candidates=_resolve_features(backbone, spec, config.head.features, frozen, exact),
         max_length=backbone.resolve_max_length(config.tokens.max_length),
         epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
-        lr=None if exact else (strategy.default_lr if training.lr is None else training.lr),
+        lr=None if exact else (strategy.rate(family) if training.lr is None else training.lr),
     )
-    return replace(plan, first=_plan_head(plan, backbone.stack.depth, training))
+    return replace(plan, first=_plan_head(plan, backbone, training))
 
 
-def _plan_head(plan: Plan, depth: int, training: TrainingConfig) -> Plan | None:
+def _plan_head(plan: Plan, backbone: Backbone, training: TrainingConfig) -> Plan | None:
     """Plan the head's own training before the strategy that follows it, if that is asked for.
 
     The rate and the epochs of the settings are those of what follows.
@@ -88,10 +90,10 @@ def _plan_head(plan: Plan, depth: int, training: TrainingConfig) -> Plan | None:
     return replace(
         plan,
         strategy=head,
-        line=head.line(depth),
+        line=head.line(backbone.stack.depth),
         exact=exact,
         epochs=None if exact else training.head_first_epochs,
-        lr=None if exact else head.default_lr,
+        lr=None if exact else head.rate(backbone.stack.model.config.model_type),
     )
 
 
@@ -113,6 +115,16 @@ def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
             "training.patience beside what tells a better evaluation",
             "training.keep = last",
             "leave one of the two out",
+        )
+
+
+def _check_made(backbone: Backbone, config: Config, strategy: Strategy) -> None:
+    """Raise ThawlineError for adapters whose backbone would be nowhere to be read again."""
+    if backbone.made is not None and strategy.adapters is not None and not config.artifact.merge:
+        raise ThawlineError(
+            "a backbone in a folder below adapters that are saved without it",
+            f"'{backbone.name}', which is made for this fit",
+            "add --merge, or use --strategy full",
         )
 
 

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thawline.backbones import load_backbone
 from thawline.config import ROW_SEED, Config, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, Text, load
 from thawline.data.columns import read_texts
@@ -20,6 +19,7 @@ from thawline.data.labels import shown
 from thawline.data.near import find_near
 from thawline.data.parts import SPLITS
 from thawline.data.texts import is_blank
+from thawline.encoder.making import open_backbone
 from thawline.errors import ThawlineError
 from thawline.lengths import Tokenization, count_tokens, describe_lengths
 from thawline.plan import make_plan
@@ -49,7 +49,7 @@ def preflight(
     """
     others = None if against is None else _read_others(against, config.data.text)
     dataset = load(config.data)
-    backbone = load_backbone(config.backbone, config.tokens)
+    backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
     for note in dataset.notes:
         reporter.note(note)

@@ -37,6 +37,7 @@ PLACES = frozenset(
         *("backbone", "data", "data.data"),
         *("corpus.data", "corpus.without"),
         *("fit.backbone", "fit.data.data"),
+        "encoder.vectors",
     }
 )
 """Settings that may be a path, or several; a run is made again from any folder."""

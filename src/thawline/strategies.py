@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
-from thawline.config import LEARNING_RATES, LoraConfig
+from thawline.config import FAMILY_RATES, LEARNING_RATES, LoraConfig
 from thawline.errors import ThawlineError, did_you_mean
 
 
@@ -33,10 +33,13 @@ class Strategy:
         """The low-rank adapters that train above the line; None: the blocks themselves do."""
         return None
 
-    @property
-    def default_lr(self) -> float:
-        """The rate that it trains at where none is given."""
-        return LEARNING_RATES[self.name]
+    def rate(self, family: str) -> float:
+        """Return the rate that it trains at where none is given, on a family of backbones.
+
+        Args:
+            family: the ``model_type`` of the backbone's config.
+        """
+        return FAMILY_RATES.get(family, {}).get(self.name, LEARNING_RATES[self.name])
 
     def line(self, depth: int) -> int:
         """Return the thaw line on a backbone of ``depth`` blocks, 0 … depth + 1."""
@@ -190,10 +193,9 @@ class HeadFirst(Strategy):
     name: ClassVar[str] = "lp"
     then: Strategy
 
-    @property
-    def default_lr(self) -> float:
-        """That of the strategy that follows: a smaller one of its own is not measured yet."""
-        return self.then.default_lr
+    def rate(self, family: str) -> float:
+        """Return that of the strategy that follows: a smaller one is not measured yet."""
+        return self.then.rate(family)
 
     @property
     def adapters(self) -> Lora | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tests import tasks
 from tests.tasks import LABELS
-from tests.toys import DEPTH, FAMILIES, WIDTH
+from tests.toys import DEPTH, FAMILIES, OWN, WIDTH
 from thawline.adaptation import Adapted, Task, adapt
 from thawline.config import HeadConfig
 from thawline.data import LabelledTexts, Labels
@@ -213,7 +213,8 @@ def test_a_native_head_is_trained_whole(make_task: MakeTask, family: str) -> Non
     adapted = run(make_task(family, **KINDS["native"]))
     model = adapted.fitted.model
     assert type(model).__name__.endswith("ForSequenceClassification")
-    assert type(model).__module__.startswith("transformers.models.")
+    home = "thawline.encoder" if family in OWN else "transformers.models"
+    assert type(model).__module__.startswith(f"{home}.")
     trains = [name for name, p in NativeHead(model).named_parameters() if p.requires_grad]
     beyond_the_base = {
         name for name, _ in model.named_parameters() if not name.startswith(model.base_model_prefix)

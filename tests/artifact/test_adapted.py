@@ -19,7 +19,7 @@ from torch import Tensor
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.command_line import Outcome, ProverHere, thawline, write_set
-from tests.toys import DEPTH, enlarge_head
+from tests.toys import DEPTH, OWN, enlarge_head
 from thawline import TextClassifier, artifact
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
@@ -34,6 +34,7 @@ FAMILIES = {
     "bert": "lora:r=2,from=3,targets=query+value",
     "distilbert": "lora:r=2,from=3,targets=q_lin+v_lin",
     "qwen3": "lora:r=2,from=3,targets=q_proj+v_proj",
+    "thawline-glove": "lora:r=2,from=3,targets=linear1+linear2",
 }
 HEADS = ("linear", "mlp:8", "native")
 TEXTS = ["a good film", "bad , bad , bad", "", "very " * 90 + "dull", "this was so funny"]
@@ -174,7 +175,8 @@ class TestSave:
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
         batch = tokenizer(TEXTS[:1], return_tensors="pt")
         given = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        plain = AutoPeftModel.from_pretrained(str(tmp_path / "saved" / "adapter")).eval()
+        allowed = {"import_allowlist": ["thawline.encoder.modeling"]} if family in OWN else {}
+        plain = AutoPeftModel.from_pretrained(str(tmp_path / "saved" / "adapter"), **allowed).eval()
         with torch.inference_mode():
             theirs, ours = (model(**given)[0] for model in (plain, fitted.model.base_model))
         torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ from thawline.backbones.tokenizer import (
 )
 from thawline.backbones.weights import hash_weights
 from thawline.compat import quieten_transformers
-from thawline.config import DEFAULT_MAX_LENGTH, TokensConfig
+from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 from thawline.saved import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
 
@@ -58,6 +59,7 @@ class Backbone:
         drawn: names of weights that the checkpoint lacks, drawn from a fixed seed.
         origin: the classifier of another task that it was taken from; None: it is as it was
             pretrained.
+        made: for a record, what it was made of; None: it was read, and is there to be read again.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Backbone:
     tokenizer: PreTrainedTokenizerBase
     drawn: Drawn = ()
     origin: Origin | None = None
+    made: Mapping[str, Any] | None = None
 
     @property
     def limit(self) -> int:
@@ -78,15 +81,17 @@ class Backbone:
         Raises:
             ThawlineError: more was wanted than the model's limit, or too few to hold a word.
         """
+        model_type = self.stack.model.config.model_type
+        usual = min(FAMILY_MAX_LENGTHS.get(model_type, DEFAULT_MAX_LENGTH), self.limit)
         if wanted is None:
-            return min(DEFAULT_MAX_LENGTH, self.limit)
+            return usual
         special = self.tokenizer.num_special_tokens_to_add(pair=True)
         if special < wanted <= self.limit:
             return wanted
         raise ThawlineError(
             f"a --max-length from {special + 1} to {self.limit} tokens, the limits of {self.name}",
             str(wanted),
-            f"give --max-length {min(DEFAULT_MAX_LENGTH, self.limit)} or leave it out",
+            f"give --max-length {usual} or leave it out",
         )
 
     def digest(self) -> str:

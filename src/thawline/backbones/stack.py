@@ -35,13 +35,17 @@ class Family:
         embeddings: the modules of stage 0.
         blocks: the `nn.ModuleList` of blocks.
         final: modules after the last block; they belong to stage L. Absent ones are passed over.
-        query: the name of the query projection in each block, what LoRA adapts unless told.
+        query: the name of the query projection in each block, what LoRA adapts unless told; other
+            linear layers, joined by +, where a block has no such projection of its own.
         attention_dropout: the name of the config's setting.
         causal: whether a token sees only itself and those before it.
         token_types: whether the model tells the two texts of a pair apart by ``token_type_ids``.
         sees_all: whether every token of every block sees all real tokens, which is what
             `attention.attend` computes.
         native_pooling: what the family's own classification head reads from the last stage.
+        fused: the names of linear layers in each block that are never called, since attention
+            reads their weights itself: an adapter in their place would do nothing.
+        still: from a config to the modules that never train, wherever the line is.
     """
 
     embeddings: tuple[str, ...]
@@ -53,6 +57,8 @@ class Family:
     token_types: bool = False
     sees_all: bool = False
     native_pooling: Callable[[Any], str] = lambda config: "first"
+    fused: tuple[str, ...] = ()
+    still: Callable[[Any], tuple[str, ...]] = lambda config: ()
 
 
 _BERT = Family(
@@ -85,6 +91,15 @@ FAMILIES: dict[str, Family] = {
     ),
     "qwen3": _DECODER,
     "llama": _DECODER,
+    "thawline-glove": Family(
+        ("embeddings",),
+        "encoder.layers",
+        final=("encoder.norm",),
+        query="linear1+linear2",
+        native_pooling=lambda config: "mean",
+        fused=("out_proj",),
+        still=lambda config: ("embeddings.words",) if config.freeze_vectors else (),
+    ),
 }
 
 
@@ -173,12 +188,17 @@ class Stack:
             raise ValueError(f"line {line} is not within 0 and {self.depth + 1}")
 
     def freeze(self, line: int) -> None:
-        """Freeze the stages before the line, in evaluation mode; thaw the others."""
+        """Freeze the stages before the line, in evaluation mode; thaw the others.
+
+        What the family keeps `still` stays frozen above the line too.
+        """
         self.check_line(line)
         for stage in range(self.depth + 1):
             for module in self.modules_of(stage):
                 module.requires_grad_(stage >= line)
                 module.train(stage >= line)
+        for path in self.family.still(self.model.config):
+            self.model.get_submodule(path).requires_grad_(False)
 
     def forward(self, inputs: Inputs) -> Tensor:
         """Run the whole backbone: ``(batch, tokens)`` ids to ``(batch, tokens, hidden)`` states."""

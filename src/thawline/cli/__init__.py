@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from thawline.cli import console, verb_demo, verb_generate, verb_pretrain, verbs
+from thawline.cli import console, verb_demo, verb_generate, verb_pretrain, verb_vectors, verbs
 from thawline.cli.groups import app
 
-__all__ = ["app", "main", "verb_demo", "verb_generate", "verb_pretrain", "verbs"]
+__all__ = ["app", "main", "verb_demo", "verb_generate", "verb_pretrain", "verb_vectors", "verbs"]
 
 
 def main() -> None:

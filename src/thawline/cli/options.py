@@ -153,7 +153,15 @@ Limit = Annotated[str | None, typer.Option(metavar="N,M", help="Draw N train and
 BackboneName = Annotated[
     str,
     typer.Option(
-        "--backbone", metavar="MODEL", help="A folder, a run, a packaged name or a hub id."
+        "--backbone", metavar="MODEL", help="A folder, a run, a packaged name, a hub id, or glove."
+    ),
+]
+VectorsName = Annotated[
+    str,
+    typer.Option(
+        "--vectors",
+        metavar="VECTORS",
+        help="Of the backbone glove: glove.6B.50d, a file in GloVe's format, or random.",
     ),
 ]
 StrategyText = Annotated[

@@ -7,9 +7,12 @@ beside it says how. A module for each kind of job; nothing heavy is imported, so
 quick.
 """
 
+from thawline.config.encoder import MADE_BACKBONE, RANDOM_VECTORS, EncoderConfig
 from thawline.config.fit import (
     DEFAULT_MAX_LENGTH,
     EPOCHS,
+    FAMILY_MAX_LENGTHS,
+    FAMILY_RATES,
     FEW_TO_CHOOSE,
     LEARNING_RATES,
     MEMORY_SHARE,
@@ -40,13 +43,18 @@ from thawline.config.pretraining import (
     PretrainingConfig,
     VocabularyConfig,
 )
+from thawline.config.vectors import TextsConfig, VectorsConfig
 
 __all__ = [
     "DEFAULT_MAX_LENGTH",
     "EPOCHS",
+    "FAMILY_MAX_LENGTHS",
+    "FAMILY_RATES",
     "FEW_TO_CHOOSE",
     "LEARNING_RATES",
+    "MADE_BACKBONE",
     "MEMORY_SHARE",
+    "RANDOM_VECTORS",
     "ROW_SEED",
     "SHARED_NAMES",
     "SMALL_RUN",
@@ -58,6 +66,7 @@ __all__ = [
     "CorpusConfig",
     "DataConfig",
     "DemoConfig",
+    "EncoderConfig",
     "ExactConfig",
     "HeadConfig",
     "LadderConfig",
@@ -68,8 +77,10 @@ __all__ = [
     "PretrainConfig",
     "PretrainingConfig",
     "ReportConfig",
+    "TextsConfig",
     "TokensConfig",
     "TrainingConfig",
+    "VectorsConfig",
     "VocabularyConfig",
     "WritingConfig",
 ]

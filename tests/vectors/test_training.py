@@ -1,0 +1,56 @@
+"""Vectors trained on texts, by gensim."""
+
+from __future__ import annotations
+
+import importlib.util
+
+import numpy as np
+import pytest
+
+from thawline.config import VectorsConfig
+from thawline.errors import ThawlineError
+from thawline.progress import Reporter
+from thawline.vectors import training
+from thawline.vectors.training import train_vectors
+
+TEXTS = ["the film was good , don't you think ?", "the film was bad", "the plot was dull"] * 20
+
+
+def test_without_gensim_the_extra_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ThawlineError) as caught:
+        train_vectors(TEXTS, VectorsConfig(), Reporter())
+    assert str(caught.value) == (
+        "expected gensim, which trains word vectors, found no such package; "
+        'run pip install "thawline[vectors]"'
+    )
+
+
+class TestWithGensim:
+    @pytest.fixture(autouse=True)
+    def _needs_it(self):
+        pytest.importorskip("gensim", reason='needs pip install "thawline[vectors]"')
+
+    @pytest.mark.parametrize("method", ["word2vec", "fasttext"])
+    def test_a_seed_gives_the_same_vectors_again(self, method):
+        config = VectorsConfig(method=method, width=6, epochs=2)
+        one, same = (train_vectors(TEXTS, config, Reporter()) for _ in range(2))
+        other = train_vectors(TEXTS, VectorsConfig(method=method, width=6, seed=1), Reporter())
+        assert set(one.words[:2]) == {"the", "was"}  # the most frequent first
+        assert {"do", "n't"} <= set(one.words)
+        assert one.matrix.shape == (len(one.words), 6)
+        np.testing.assert_array_equal(one.matrix, same.matrix)
+        assert not np.array_equal(one.matrix, other.matrix)
+
+    def test_a_long_text_is_read_to_its_end(self, monkeypatch):
+        monkeypatch.setattr(training, "WORDS_PER_LINE", 3)
+        texts = ["a b c d e f g"] * 5
+        assert set(train_vectors(texts, VectorsConfig(width=4), Reporter()).words) == set("abcdefg")
+
+    def test_texts_without_a_frequent_word_are_refused(self):
+        with pytest.raises(ThawlineError) as caught:
+            train_vectors(["one two"], VectorsConfig(), Reporter())
+        assert str(caught.value) == (
+            "expected a word that stands in the texts at least 5 times, found none in 1 texts; "
+            "add texts, or write --set min_count=1"
+        )
