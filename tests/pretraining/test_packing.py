@@ -142,8 +142,8 @@ class TestCheckWindows:
         fits = (total - window) // window
         check_windows(texts, toy_vocabulary(), PretrainingConfig(window=window, batch_size=fits))
         assert len(Windows(row_of(texts), window)) == fits
+        more = PretrainingConfig(window=window, batch_size=fits + 1)
         with pytest.raises(ThawlineError) as caught:
-            more = PretrainingConfig(window=window, batch_size=fits + 1)
             check_windows(texts, toy_vocabulary(), more)
         assert str(caught.value) == (
             f"expected texts for a step of {fits + 1} windows of 8 tokens, "

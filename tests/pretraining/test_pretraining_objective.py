@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -92,7 +93,7 @@ def test_bits_per_byte_by_hand():
         for window in all_windows(HELD_OUT, WINDOW, 0):
             # Each document of a window alone, so that nothing of the mask is used.
             firsts = [0, *(np.flatnonzero(window[1:] == 1) + 1).tolist(), len(window)]
-            for begin, end in zip(firsts, firsts[1:], strict=False):
+            for begin, end in pairwise(firsts):
                 piece = torch.from_numpy(window[begin:end])
                 piece = piece[: int((piece > 0).sum())]
                 if len(piece) < 2:
