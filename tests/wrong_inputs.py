@@ -11,6 +11,7 @@ from tests.breakage import Wrong, both, cut_short, forbidden, table, written
 from tests.wrong_data import DATA
 from tests.wrong_folders import FOLDERS
 from tests.wrong_generation import GENERATE
+from tests.wrong_pretraining import PRETRAIN
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
 
@@ -205,6 +206,7 @@ TABLE = {
     "preflight": PREFLIGHT,
     "store": STORE,
     "generate": GENERATE,
+    "pretrain": PRETRAIN,
 }
 
 INTRODUCTION = """# Errors
