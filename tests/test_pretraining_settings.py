@@ -101,7 +101,7 @@ def test_sources_that_are_paths_here_become_absolute():
         (
             "corpus.data=reviews",
             'expected --set corpus.data to be a list of texts, found "reviews"; '
-            "mend it, or leave it out",
+            "write it as a list, in square brackets with commas between",
         ),
         (
             "corpus.held_out=1",
