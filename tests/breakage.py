@@ -36,6 +36,7 @@ class Wrong:
         unprivileged: whether the command runs without root's right to read and write everything.
         largest_file: the most bytes that the command may write to a file, as on a full disk.
         leaves: files that it may leave, in a run that is recorded as failed.
+        noted: lines that tell before it what has been read.
     """
 
     given: str
@@ -48,6 +49,7 @@ class Wrong:
     unprivileged: bool = False
     largest_file: int | None = None
     leaves: tuple[str, ...] = ()
+    noted: int = 0
 
     @property
     def verb(self) -> str:

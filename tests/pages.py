@@ -27,7 +27,7 @@ _VARYING = (
     (r"(NUMBER|\b[\d,]+) [kMG]B\b", "SIZE"),
     (r"\bstages? \d[\d, ]*", "STAGES"),  # which the exact fit chose
     (r"[\d,]+ of [\d,]+ (?=parameters)", "NUMBER "),  # which follows from it
-    (r"[\d,]+ (?=texts/s)", "NUMBER "),
+    (r"[\d,]+ (?=(?:texts|tokens)/s)", "NUMBER "),
     (r"\bbfloat16\b|\bfloat32\b", "DTYPE"),
     (r"\b[0-9a-f]{8}\b", "ENTRY"),
     (r" +", " "),

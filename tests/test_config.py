@@ -10,17 +10,21 @@ import pytest
 import typer.main
 
 from thawline import TextClassifier, config
-from thawline.cli import app, options
+from thawline.cli import app, options, verb_pretrain
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,
     Config,
+    CorpusConfig,
     DataConfig,
     EncoderConfig,
     HeadConfig,
     LoraConfig,
+    PretrainConfig,
+    PretrainingConfig,
     TokensConfig,
     TrainingConfig,
+    VocabularyConfig,
 )
 from thawline.strategies import Lora
 
@@ -62,6 +66,21 @@ FIT = SHARED | {
     "store_limit": (ComputeConfig, "store_limit"),
     "merge": (ArtifactConfig, "merge"),
 }
+PRETRAIN: dict[str, tuple[Any, str]] = {
+    "data": (CorpusConfig, "data"),
+    "without": (CorpusConfig, "without"),
+    "text": (CorpusConfig, "text"),
+    "vocabulary": (VocabularyConfig, "size"),
+    "epochs": (PretrainingConfig, "epochs"),
+    "batch_size": (PretrainingConfig, "batch_size"),
+    "lr": (PretrainingConfig, "lr"),
+    "seed": (PretrainConfig, "seed"),
+    "device": (PretrainConfig, "device"),
+    "dtype": (PretrainConfig, "dtype"),
+}
+SEVERAL = {"data", "without"}
+"""Options of `pretrain` that can stand several times; typer has None for none of them."""
+
 NO_SETTING = {"small", "config_file", "overrides", "out", "resume", "as_json"}
 """Options of `fit` that say what to do, not how."""
 
@@ -70,7 +89,7 @@ def default(place: tuple[Any, str]) -> Any:
     return getattr(*place)
 
 
-def at(settings: Config, key: str) -> Any:
+def at(settings: Any, key: str) -> Any:
     for part in key.split("."):
         settings = getattr(settings, part)
     return settings
@@ -146,3 +165,19 @@ def test_a_changed_default_reaches_a_new_classifier_s_config() -> None:
     assert (changed.training.epochs, changed.training.batch_size) == (9, 3)
     assert (changed.training.lr, changed.seed, changed.head.features) == (0.5, 4, "2")
     assert TextClassifier()._config() == Config()
+
+
+def test_pretrain_takes_every_default_from_the_config() -> None:
+    taken = {name: value for name, value in options_of("pretrain").items() if name in PRETRAIN}
+    assert taken.keys() == PRETRAIN.keys()
+    assert {name for name, value in taken.items() if name in SEVERAL and value is None} == SEVERAL
+    assert {name: () if name in SEVERAL else value for name, value in taken.items()} == {
+        name: default(place) for name, place in PRETRAIN.items()
+    }
+
+
+def test_each_option_of_pretrain_names_the_setting_that_it_has_its_default_from() -> None:
+    for name, place in PRETRAIN.items():
+        assert at(PretrainConfig(), verb_pretrain.SETTINGS[name]) == default(place), name
+    assert set(verb_pretrain.SETTINGS) == set(PRETRAIN)
+    assert set(options_of("pretrain")) - set(PRETRAIN) == NO_SETTING - {"small"}

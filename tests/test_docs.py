@@ -19,7 +19,7 @@ from tests.pages import DOCS, ROOT, Block, blocks, commands, matches, run_python
 from thawline import artifact, settings
 from thawline.backbones import stack
 from thawline.cli import app
-from thawline.config import Config
+from thawline.config import Config, PretrainConfig
 from thawline.data import tables
 from thawline.data.hub import known_sets
 from thawline.errors import ThawlineError
@@ -31,6 +31,7 @@ TOURS = (
     ("verbs/store.md",),
     ("verbs/preflight.md",),
     ("verbs/info.md",),
+    ("verbs/pretrain.md",),
     ("verbs/generate.md",),
     ("verbs/demo.md",),
     ("ladder.md",),
@@ -126,29 +127,34 @@ def test_the_pages_show_a_good_many_things():
 # -- what is listed is complete --------------------------------------------------------------------
 
 
-def test_the_table_of_settings_is_the_configuration():
+@pytest.mark.parametrize(
+    ("job", "heading"),
+    [(Config, "Every setting"), (PretrainConfig, "Every setting of a pretraining")],
+)
+def test_the_table_of_settings_is_the_configuration(job, heading):
     text = PAGES["configuration.md"].read_text(encoding="utf-8")
-    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \| .+ \|$", text, re.MULTILINE)
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \| .+ \|$", section, re.MULTILINE)
     assert {key: (default, takes) for key, default, takes in rows} == {
-        key: (shown_default(key), taken(key)) for key in hints(Config)
+        key: (shown_default(job, key), taken(job, key)) for key in hints(job)
     }
-    assert len(rows) == len(hints(Config)) > 40
+    assert len(rows) == len(hints(job)) > 25
 
 
-def shown_default(key: str) -> str:
-    value: Any = Config().to_dict()
+def shown_default(job: Any, key: str) -> str:
+    value: Any = job().to_dict()
     for part in key.split("."):
         value = value[part]
     return "–" if value is None else f"`{json.dumps(value)}`"
 
 
-def taken(key: str) -> str:
+def taken(job: Any, key: str) -> str:
     """Return what a setting takes, in the words of the error that a misfit raises."""
     values: Any = [[]]
     for part in reversed(key.split(".")):
         values = {part: values}
     with pytest.raises(ThawlineError) as caught:
-        settings.build(values)
+        settings.build(values, job=job)
     return caught.value.expected.removeprefix(f"{key} to be ")
 
 

@@ -378,14 +378,14 @@ WRONG_OVERRIDES: list[tuple[str | None, tuple[str, ...], tuple[Given, ...], str]
         ("training=1",),
         (),
         "expected --set training to be a table of settings, found 1; "
-        "write training.epochs = … for one in it",
+        "write training.optimizer = … for one in it",
     ),
     (
         "training = 1",
         ("training.epochs=3",),
         (),
         "expected training in 'own.toml' to be a table of settings, found 1; "
-        "write training.epochs = … for one in it",
+        "write training.optimizer = … for one in it",
     ),
     (
         None,

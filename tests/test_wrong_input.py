@@ -114,8 +114,7 @@ def fits(line: str, wrong: Wrong) -> bool:
 def test_the_table_is_long_enough_and_names_each_wrong_input_once():
     assert len(BY_NAME) == len(WRONG) >= 60
     root = typer.main.get_command(app)
-    assert set(TABLE) <= {"thawline", *root.commands}
-    assert {"fit", "predict", "evaluate", "info", "preflight", "store", "demo"} <= set(TABLE)
+    assert set(TABLE) == {"thawline", *root.commands}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
@@ -133,7 +132,7 @@ def test_a_wrong_input_gets_its_line_and_leaves_nothing(name, here, request):
     else:
         assert tree(here.parent) == before
     if wrong.largest_file is None:
-        assert others == []
+        assert len(others) == wrong.noted
 
 
 def check_failed_run(wrong: Wrong, before: dict, after: dict) -> None:

@@ -12,6 +12,7 @@ from tests.wrong_data import DATA
 from tests.wrong_demo import DEMO
 from tests.wrong_folders import FOLDERS
 from tests.wrong_generation import GENERATE
+from tests.wrong_pretraining import PRETRAIN
 from tests.wrong_runs import EVALUATE, PREDICT
 from tests.wrong_settings import SETTINGS
 from tests.wrong_starts import STARTS
@@ -210,6 +211,7 @@ TABLE = {
     "generate": GENERATE,
     "demo": DEMO,
     "vectors": VECTORS,
+    "pretrain": PRETRAIN,
 }
 
 INTRODUCTION = """# Errors

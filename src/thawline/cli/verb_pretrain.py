@@ -33,7 +33,7 @@ Sources = Annotated[
         "--data",
         metavar="SET",
         help="Texts: a file, a folder, a set's name or a hub id; it can stand several times. "
-        "Test splits stay out.",
+        "The test split of a folder or a hub set stays out.",
     ),
 ]
 Without = Annotated[

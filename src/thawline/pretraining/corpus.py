@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from thawline.config import ROW_SEED, CorpusConfig
-from thawline.data import Text
-from thawline.data.parts import Source
+from thawline.data.parts import WHOLE, Source, split_of
 from thawline.data.sources import open_source
 from thawline.errors import ThawlineError
 
@@ -29,12 +28,14 @@ class Corpus:
         counts: of texts, as JSON values: ``read``, ``copies`` (of another text), ``left_out``
             (distinct ones that are left out), ``train`` and ``held_out``.
         sources: what was read, a line each.
+        notes: what whoever gave the sources may not have meant, a line each.
     """
 
     train: list[str]
     held_out: list[str]
     counts: dict[str, int]
     sources: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def digest(self) -> str:
         """Return a SHA-256 over all texts in their order."""
@@ -50,7 +51,9 @@ class Corpus:
 def read_corpus(config: CorpusConfig) -> Corpus:
     """Read the texts of every source, each text once, and hold some out.
 
-    Which texts are held out depends on nothing but the texts: `ROW_SEED` orders them.
+    A folder's test split, or a hub set's, is not read. A file that is named by its own path is,
+    whatever it is called; a note says so of one that is called test. Which texts are held out
+    depends on nothing but the texts: `ROW_SEED` orders them.
 
     Raises:
         ThawlineError: no source, one that cannot be read, or fewer texts than two.
@@ -58,12 +61,20 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     if not config.data:
         raise ThawlineError("--data", "none", "add --data with a file, a folder or a set's name")
     sources: list[str] = []
+    notes: list[str] = []
     read, distinct = 0, dict[str, None]()
     for name in config.data:
-        for where, texts in _learnable(name, config.text):
-            sources.append(f"{where}: {len(texts):,} texts")
-            read += len(texts)
-            distinct |= dict.fromkeys(map(_as_one, texts))
+        source = open_source(name, config.text)
+        notes += source.notes
+        for split, part in source.parts.items():
+            if split == "test":
+                continue
+            where = part.table.where
+            if split == WHOLE and _is_called_test(source):
+                notes.append(f"{where} looks like a test split; its texts are learnt from")
+            sources.append(f"{where}: {len(part.texts):,} texts")
+            read += len(part.texts)
+            distinct |= dict.fromkeys(map(_as_one, part.texts))
     copies = read - len(distinct)
     left_out = {
         text
@@ -89,15 +100,13 @@ def read_corpus(config: CorpusConfig) -> Corpus:
         [texts[row] for row in order[:n_held_out]],
         counts,
         tuple(sources),
+        tuple(notes),
     )
 
 
-def _learnable(name: str, text: str | None) -> Iterator[tuple[str, list[Text]]]:
-    """Yield the parts of a source that a model may learn from: all but a test split."""
-    source: Source = open_source(name, text)
-    for split, part in source.parts.items():
-        if split != "test":
-            yield part.table.where, part.texts
+def _is_called_test(source: Source) -> bool:
+    """Whether a file is named as a test split is: test.csv, test-00000-of-00001.parquet."""
+    return split_of(source.name.partition("-")[0]) == "test"
 
 
 def _as_one(text: Any) -> str:

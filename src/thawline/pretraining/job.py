@@ -16,9 +16,15 @@ from thawline import compat, settings
 from thawline.config import PretrainConfig, PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
-from thawline.pretraining.model import NextToken, new_model
+from thawline.pretraining.model import NextToken, check_architecture, new_model
 from thawline.pretraining.objective import LanguageModelling
-from thawline.pretraining.packing import Windows, all_windows, open_tokens, pack
+from thawline.pretraining.packing import (
+    Windows,
+    all_windows,
+    check_windows,
+    open_tokens,
+    pack,
+)
 from thawline.pretraining.saving import card_of, save_model, save_tokenizer
 from thawline.pretraining.vocabulary import as_read, train_tokenizer
 from thawline.progress import Reporter
@@ -63,6 +69,7 @@ def pretrain_run(
         reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
     settings.check(config)
+    check_architecture(config.architecture)
     device = compat.pick_device(config.device)
     compat.pick_dtype(config.dtype, device)
     corpus = read_corpus(config.corpus)
@@ -74,8 +81,12 @@ def pretrain_run(
             "other texts",
             "choose another --out, which starts a new run",
         )
-    for line in (*corpus.sources, said(corpus)):
+    for line in (*corpus.sources, *corpus.notes, said(corpus)):
         reporter.note(line)
+    # All that the texts may be too few for comes before the folder, which a mistake leaves unmade.
+    seconds = dict[str, float]()
+    tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
+    check_windows(corpus.train, tokenizer, config.training)
     run = Run(folder, config, verb=PRETRAIN, resume=resume)
     run.record["corpus"] = {
         "sha256": digest,
@@ -86,7 +97,9 @@ def pretrain_run(
     }
     try:
         run.write()  # its texts, should it be killed
-        run.record |= _pretrain(config, corpus, device, run, reporter)
+        if not (folder / TOKENIZER).is_dir():
+            save_tokenizer(tokenizer, folder / TOKENIZER)
+        run.record |= _pretrain(config, corpus, device, run, seconds, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
         run.finish("finished")
     except KeyboardInterrupt:
@@ -110,10 +123,16 @@ def said(corpus: Corpus) -> str:
 
 
 def _pretrain(
-    config: PretrainConfig, corpus: Corpus, device: str, run: Run, reporter: Reporter
+    config: PretrainConfig,
+    corpus: Corpus,
+    device: str,
+    run: Run,
+    seconds: dict[str, float],
+    reporter: Reporter,
 ) -> dict[str, Any]:
-    folder, seconds = run.folder, dict[str, float]()
-    tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
+    folder = run.folder
+    # As it is on disk, whether it was learnt now or before.
+    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     run.record["corpus"]["train"]["bytes"] = train_bytes
@@ -129,7 +148,6 @@ def _pretrain(
     }
     training = config.training
     windows = Windows(tokens, training.window)
-    _check_steps(windows, training)
     model = new_model(config.architecture, tokenizer, training.window, config.seed).to(device)
     module = NextToken(
         model,
@@ -177,13 +195,14 @@ def _tokenizer(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> PreTrainedTokenizerFast:
-    """Return the run's tokenizer, learnt now or before."""
+    """Return the run's tokenizer, which is read where it is on disk, and learnt where it is not."""
     start = time.perf_counter()
-    if not (folder / TOKENIZER).is_dir():
+    found: PreTrainedTokenizerFast
+    if (folder / TOKENIZER).is_dir():
+        found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    else:
         reporter.note(f"learning a vocabulary of {config.vocabulary.size:,} tokens")
-        learnt = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
-        save_tokenizer(learnt, folder / TOKENIZER)
-    found: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+        found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     seconds["vocabulary"] = time.perf_counter() - start
     return found
 
@@ -201,15 +220,6 @@ def _pack(
         if not (folder / name).is_file():
             pack(texts, tokenizer, folder / name, reporter)
     seconds["tokenising"] = time.perf_counter() - start
-
-
-def _check_steps(windows: Windows, training: PretrainingConfig) -> None:
-    if len(windows) < training.batch_size:
-        raise ThawlineError(
-            f"texts for a step of {training.batch_size} windows of {training.window} tokens",
-            f"{len(windows)} windows",
-            "give a smaller --batch-size or training.window, or add texts",
-        )
 
 
 def _per_pass(training: PretrainingConfig, device: str) -> int:

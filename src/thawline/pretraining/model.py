@@ -17,14 +17,8 @@ IGNORED = -100
 """In the place of a token that is not to be predicted."""
 
 
-def new_model(
-    config: ArchitectureConfig, tokenizer: PreTrainedTokenizerFast, window: int, seed: int
-) -> Qwen3ForCausalLM:
-    """Return a language model with freshly drawn weights; input and output embeddings are one.
-
-    Raises:
-        ThawlineError: the heads cannot share the key-value heads evenly.
-    """
+def check_architecture(config: ArchitectureConfig) -> None:
+    """Raise ThawlineError where no attention can be made of these numbers of heads."""
     heads, shared = config.num_attention_heads, config.num_key_value_heads
     if heads % shared:
         raise ThawlineError(
@@ -38,14 +32,25 @@ def new_model(
             str(config.head_dim),
             "give an even one",
         )
+
+
+def new_model(
+    config: ArchitectureConfig, tokenizer: PreTrainedTokenizerFast, window: int, seed: int
+) -> Qwen3ForCausalLM:
+    """Return a language model with freshly drawn weights; input and output embeddings are one.
+
+    Raises:
+        ThawlineError: `check_architecture` finds fault.
+    """
+    check_architecture(config)
     torch.manual_seed(seed)
     return Qwen3ForCausalLM(
         Qwen3Config(
             vocab_size=len(tokenizer),
             hidden_size=config.hidden_size,
             num_hidden_layers=config.num_hidden_layers,
-            num_attention_heads=heads,
-            num_key_value_heads=shared,
+            num_attention_heads=config.num_attention_heads,
+            num_key_value_heads=config.num_key_value_heads,
             head_dim=config.head_dim,
             intermediate_size=config.intermediate_size,
             max_position_embeddings=window,

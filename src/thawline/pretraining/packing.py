@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
 from thawline.compat import system_errors
+from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.progress import Reporter
 
@@ -35,19 +36,14 @@ def pack(
         reporter: told of progress.
     """
     kind = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    encoder, bos, eos = tokenizer.backend_tokenizer, tokenizer.bos_token_id, tokenizer.eos_token_id
-    encoder.no_truncation()
     body, whole = path.with_suffix(".tokens.tmp"), path.with_suffix(".npy.tmp")
     total = 0
     with system_errors(path), reporter.task(f"tokens of {path.stem}", len(texts)) as advance:
         with body.open("wb") as file:
-            for first in range(0, len(texts), TEXTS_PER_CALL):
-                some = list(texts[first : first + TEXTS_PER_CALL])
-                encoded = encoder.encode_batch_fast(some, add_special_tokens=False)
-                ids = [id for one in encoded for id in (bos, *one.ids, eos)]
+            for read, ids in _documents(texts, tokenizer):
                 file.write(np.array(ids, dtype=kind).tobytes())
                 total += len(ids)
-                advance(len(some))
+                advance(read)
         with whole.open("wb") as file, body.open("rb") as tokens:
             header = {"descr": kind.str, "fortran_order": False, "shape": (total,)}
             np.lib.format.write_array_header_1_0(file, header)
@@ -56,10 +52,51 @@ def pack(
         body.unlink()
 
 
+def check_windows(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, training: PretrainingConfig
+) -> None:
+    """Raise ThawlineError where texts make fewer windows than a step has.
+
+    No more of them is tokenised than answers that.
+    """
+    windows, total = training.batch_size, 0
+    for _, ids in _documents(texts, tokenizer):
+        total += len(ids)
+        if n_windows(total, training.window) >= windows:
+            return
+    raise ThawlineError(
+        f"texts for a step of {windows:,} windows of {training.window:,} tokens",
+        f"{total:,} tokens, enough for {max(0, n_windows(total, training.window)):,}",
+        "give a smaller --batch-size or training.window, or add texts",
+    )
+
+
+def _documents(
+    texts: Sequence[str], tokenizer: PreTrainedTokenizerFast
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield for some texts at a time how many they are, and the tokens of all of them.
+
+    A special token that is spelt out in a text is text, so that no document begins or ends in
+    another.
+    """
+    encoder, bos, eos = tokenizer.backend_tokenizer, tokenizer.bos_token_id, tokenizer.eos_token_id
+    encoder.no_truncation()
+    encoder.encode_special_tokens = True
+    for first in range(0, len(texts), TEXTS_PER_CALL):
+        some = list(texts[first : first + TEXTS_PER_CALL])
+        encoded = encoder.encode_batch_fast(some, add_special_tokens=False)
+        yield len(some), [id for one in encoded for id in (bos, *one.ids, eos)]
+
+
 def open_tokens(path: Path) -> Tokens:
     """Map the tokens of a file into memory, ``(tokens,)``."""
     tokens: Tokens = np.load(path, mmap_mode="r")
     return tokens
+
+
+def n_windows(tokens: int, length: int) -> int:
+    """Return how many whole windows there are wherever below ``length`` the first begins."""
+    return (tokens - length) // length
 
 
 class Windows:
@@ -79,7 +116,7 @@ class Windows:
 
     def __init__(self, tokens: Tokens, length: int) -> None:
         self._tokens, self.length = tokens, length
-        self._count = (len(tokens) - length) // length
+        self._count = n_windows(len(tokens), length)
         if self._count < 1:
             raise ThawlineError(
                 f"texts of at least {2 * length:,} tokens together, two windows",

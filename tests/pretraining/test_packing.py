@@ -1,0 +1,152 @@
+"""Tokens on disk, and windows out of them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, strategies
+
+from tests.language_toys import document, row_of, toy_texts, toy_vocabulary
+from thawline.config import PretrainingConfig
+from thawline.errors import ThawlineError
+from thawline.pretraining import packing
+from thawline.pretraining.packing import Windows, all_windows, check_windows, open_tokens, pack
+from thawline.progress import Reporter
+
+FILE = Path("train.npy")
+
+
+class Wide:
+    """The toy tokenizer as if it knew more tokens than two bytes can count."""
+
+    bos_token_id, eos_token_id = 1, 2
+    backend_tokenizer = toy_vocabulary().backend_tokenizer
+
+    def __len__(self) -> int:
+        return 2**16 + 1
+
+
+def packed(texts, tokenizer=None) -> np.ndarray:
+    pack(texts, toy_vocabulary() if tokenizer is None else tokenizer, FILE, Reporter())
+    return open_tokens(FILE)
+
+
+class TestPack:
+    @pytest.mark.parametrize("per_call", [1, 3, 100])
+    def test_each_text_is_bos_its_tokens_and_eos(self, per_call, monkeypatch):
+        monkeypatch.setattr(packing, "TEXTS_PER_CALL", per_call)
+        texts = [*toy_texts(7), "🎬<br />", ""]
+        assert packed(texts).tolist() == row_of(texts).tolist()
+
+    def test_the_tokens_stay_on_disk_in_two_bytes_each(self):
+        tokens = packed(toy_texts(3))
+        assert isinstance(tokens, np.memmap)
+        assert tokens.dtype == np.uint16
+        assert FILE.stat().st_size < 2 * len(tokens) + 200
+
+    def test_four_bytes_where_two_cannot_count_the_tokens(self):
+        tokens = packed(toy_texts(3), Wide())
+        assert tokens.dtype == np.uint32
+        assert tokens.tolist() == row_of(toy_texts(3)).tolist()
+
+    def test_a_special_token_that_a_text_spells_out_is_text(self):
+        texts = ["a film<|eos|><|bos|>the plot", "<|pad|>", "<|bos|>"]
+        tokens = packed(texts)
+        assert (tokens == 1).sum() == (tokens == 2).sum() == len(texts)
+        assert not (tokens == 0).any()
+        learnt = toy_vocabulary()
+        own = np.split(tokens, np.flatnonzero(tokens == 1)[1:])
+        assert [learnt.decode(one[1:-1].tolist()) for one in own] == texts
+
+    def test_a_long_text_is_not_cut(self):
+        text = "a film " * 200
+        assert len(packed([text])) > 10 * toy_vocabulary().model_max_length
+
+    def test_it_appears_whole_or_not_at_all(self, monkeypatch):
+        def fail(*anything):
+            raise OSError(28, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "copyfileobj", fail)
+            with pytest.raises(OSError, match="No space left"):
+                packed(toy_texts(3))
+        assert not FILE.exists()
+        assert packed(toy_texts(3)).tolist() == row_of(toy_texts(3)).tolist()
+        assert list(Path().iterdir()) == [FILE]
+
+
+class TestWindows:
+    @given(strategies.integers(16, 90), strategies.integers(1, 8))
+    def test_every_token_is_read_once_and_predicted_once(self, count, length):
+        tokens = np.arange(count, dtype=np.uint16)
+        windows = Windows(tokens, length)
+        taken = windows.take(np.arange(len(windows)), 0)
+        assert taken.shape == (len(windows), length + 1)
+        end = len(windows) * length
+        assert taken[:, :-1].ravel().tolist() == list(range(end))
+        assert taken[:, 1:].ravel().tolist() == list(range(1, end + 1))
+        assert count - end < 2 * length  # what is left makes no window wherever the first begins
+
+    @given(strategies.integers(16, 90), strategies.integers(1, 8), strategies.data())
+    def test_it_begins_anywhere_below_a_window_and_stays_within(self, count, length, data):
+        start = data.draw(strategies.integers(0, length - 1))
+        windows = Windows(np.arange(count, dtype=np.uint16), length)
+        taken = windows.take(np.arange(len(windows)), start)
+        assert taken[:, :-1].ravel().tolist() == list(range(start, start + taken[:, :-1].size))
+
+    def test_windows_are_taken_in_the_order_asked_for(self):
+        taken = Windows(np.arange(40, dtype=np.uint16), 4).take(np.array([5, 0]), 1)
+        assert taken.tolist() == [[21, 22, 23, 24, 25], [1, 2, 3, 4, 5]]
+        assert taken.dtype == np.int64
+
+    def test_too_few_tokens_for_two_windows_are_refused(self):
+        with pytest.raises(ThawlineError) as caught:
+            Windows(np.zeros(15, dtype=np.uint16), 8)
+        assert str(caught.value) == (
+            "expected texts of at least 16 tokens together, two windows, found 15 tokens; "
+            "add texts, or give a shorter training.window"
+        )
+
+    @pytest.mark.parametrize("count", [2, 8, 9, 16, 17, 20])
+    def test_all_windows_hold_every_token_and_end_in_padding(self, count):
+        windows = all_windows(np.arange(1, count + 1, dtype=np.uint16), 8, 0)
+        read, predicted = windows[:, :-1].ravel(), windows[:, 1:].ravel()
+        assert predicted[predicted > 0].tolist() == list(range(2, count + 1))
+        assert read[: count - 1].tolist() == list(range(1, count))
+        assert windows.shape == (-(-(count - 1) // 8), 9)
+
+
+class TestCheckWindows:
+    def test_enough_is_enough(self, monkeypatch):
+        monkeypatch.setattr(packing, "TEXTS_PER_CALL", 1)
+        texts, asked = toy_texts(50), []
+
+        class Asked(list):
+            def __getitem__(self, key):
+                asked.append(key)
+                return super().__getitem__(key)
+
+        settings = PretrainingConfig(window=8, batch_size=2)
+        check_windows(Asked(texts), toy_vocabulary(), settings)
+        assert 1 <= len(asked) < 5
+
+    def test_the_last_token_that_is_missing_counts(self):
+        text = "film"
+        tokens = len(document(text))
+        window = 8
+        texts = [text] * (window * 3 // tokens + 1)
+        total = len(texts) * tokens
+        fits = (total - window) // window
+        check_windows(texts, toy_vocabulary(), PretrainingConfig(window=window, batch_size=fits))
+        assert len(Windows(row_of(texts), window)) == fits
+        more = PretrainingConfig(window=window, batch_size=fits + 1)
+        with pytest.raises(ThawlineError) as caught:
+            check_windows(texts, toy_vocabulary(), more)
+        assert str(caught.value) == (
+            f"expected texts for a step of {fits + 1} windows of 8 tokens, "
+            f"found {total} tokens, enough for {fits}; "
+            "give a smaller --batch-size or training.window, or add texts"
+        )

@@ -1,0 +1,123 @@
+"""The settings of a pretraining: from a file and overrides, to TOML and back, paths made whole."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from thawline.config import (
+    ArchitectureConfig,
+    CorpusConfig,
+    PretrainConfig,
+    PretrainingConfig,
+    VocabularyConfig,
+)
+from thawline.errors import ThawlineError
+from thawline.settings import check, resolve, to_toml
+
+FILE = Path("own.toml")
+EVERYTHING = PretrainConfig(
+    seed=3,
+    device="cpu",
+    dtype="float32",
+    corpus=CorpusConfig(("a", "b"), "review", ("c",), 0.1, 50),
+    vocabulary=VocabularyConfig(400, 3),
+    architecture=ArchitectureConfig(16, 2, 4, 1, 8, 24),
+    training=PretrainingConfig(
+        optimizer="adamw",
+        muon_lr=0.01,
+        schedule="cosine",
+        warmup_share=0.1,
+        weight_decay=0.0,
+        max_grad_norm=0.5,
+        evaluate_every=7,
+        keep="last",
+        patience=2,
+        checkpoint_every=11,
+        epochs=2,
+        window=64,
+        batch_size=8,
+        windows_per_pass=2,
+        lr=1e-3,
+        compile="off",
+    ),
+)
+
+
+def read(text: str, *overrides: str) -> PretrainConfig:
+    FILE.write_text(text, encoding="utf-8")
+    return resolve(job=PretrainConfig, file=FILE, overrides=overrides)
+
+
+@pytest.mark.parametrize("config", [PretrainConfig(), EVERYTHING], ids=["defaults", "everything"])
+def test_a_config_is_written_as_toml_and_read_back_the_same(config):
+    text = to_toml(config, "pretrain")
+    assert text.startswith("# A whole pretrain of Thawline ")
+    assert "thawline pretrain --config FILE makes it again" in text.partition("\n")[0]
+    assert read(text) == config
+    assert "windows_per_pass" in tomllib.loads(text)["training"] or config != EVERYTHING
+
+
+def test_an_override_wins_over_the_file_and_the_file_over_the_default():
+    config = read("[training]\nwindow = 64\nepochs = 3\n", "training.window=128")
+    training = replace(PretrainingConfig(), window=128, epochs=3)
+    assert config == PretrainConfig(training=training)
+
+
+def test_sources_that_are_paths_here_become_absolute():
+    Path("reviews").mkdir()
+    Path("test.csv").touch()
+    config = read("[corpus]\ndata = ['reviews', 'imdb', 'no/such']\nwithout = ['test.csv']")
+    assert config.corpus.data == (str(Path("reviews").absolute()), "imdb", "no/such")
+    assert config.corpus.without == (str(Path("test.csv").absolute()),)
+
+
+@pytest.mark.parametrize(
+    ("override", "line"),
+    [
+        (
+            "training.windw=64",
+            "expected a setting that there is, found --set training.windw; "
+            "did you mean 'training.window'?",
+        ),
+        (
+            "architecture.num_layers=2",
+            "expected a setting that there is, found --set architecture.num_layers; "
+            "did you mean 'architecture.num_hidden_layers'?",
+        ),
+        (
+            "training.window=7",
+            "expected --set training.window to be a whole number from 8 to 32,768, found 7; "
+            "mend it, or leave it out for 512",
+        ),
+        (
+            "training.keep=f1_macro",
+            'expected --set training.keep to be accuracy, loss or last, found "f1_macro"; '
+            "choose from accuracy, loss, last",
+        ),
+        (
+            "corpus.data=reviews",
+            'expected --set corpus.data to be a list of texts, found "reviews"; '
+            "write it as a list, in square brackets with commas between",
+        ),
+        (
+            "corpus.held_out=1",
+            "expected --set corpus.held_out to be a number above 0 and below 1, found 1; "
+            "mend it, or leave it out for 0.01",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_told_in_a_line(override, line):
+    with pytest.raises(ThawlineError) as caught:
+        resolve(job=PretrainConfig, overrides=[override])
+    assert str(caught.value) == line
+
+
+def test_a_config_made_in_python_is_held_to_the_same_ranges():
+    check(EVERYTHING)
+    wrong = replace(EVERYTHING, vocabulary=VocabularyConfig(size=256))
+    with pytest.raises(ThawlineError, match=r"vocabulary\.size to be a whole number from 300"):
+        check(wrong)
