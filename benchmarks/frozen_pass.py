@@ -34,7 +34,7 @@ def parse() -> argparse.Namespace:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="a folder, a file, a set's name or a hub id")
-    parser.add_argument("--backbone", default=Config.backbone)
+    parser.add_argument("--backbone", default="minilm")
     parser.add_argument("--rows", type=int, default=400, help="texts to compute")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()
