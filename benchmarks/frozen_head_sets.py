@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from thawline import compat, metrics
-from thawline.config import Config, DataConfig
+from thawline.config import DataConfig
 from thawline.data import Dataset, load
 
 Result = dict[str, Any]

@@ -22,7 +22,7 @@ from rich.table import Table
 
 from thawline.backbones import Stack, attention, load_backbone
 from thawline.compat import bound_kernel_cache, matmul_rates
-from thawline.config import ComputeConfig, Config, DataConfig
+from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
 from thawline.prefix.frozen import matmul_flops, pooled_states, run_batches
 from thawline.tokens import TokenizedTexts, plan_batches, tokenize
