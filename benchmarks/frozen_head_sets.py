@@ -26,7 +26,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
 from thawline import compat, metrics
-from thawline.config import Config, DataConfig
+from thawline.config import DataConfig
 from thawline.data import Dataset, load
 
 Result = dict[str, Any]
@@ -41,7 +41,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to compare on")
-    parser.add_argument("--backbone", default=Config.backbone, help="what `thawline fit` takes")
+    parser.add_argument("--backbone", default="minilm", help="what `thawline fit` takes")
     parser.add_argument("--limit", metavar="N,M", help="draw N train and M test rows")
     parser.add_argument("--json", metavar="FILE", help="write all results there as well")
     return parser.parse_args(words)

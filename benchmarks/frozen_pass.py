@@ -22,7 +22,7 @@ from rich.table import Table
 
 from thawline.backbones import Stack, attention, load_backbone
 from thawline.compat import bound_kernel_cache, matmul_rates
-from thawline.config import ComputeConfig, Config, DataConfig
+from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
 from thawline.prefix.frozen import matmul_flops, pooled_states, run_batches
 from thawline.tokens import TokenizedTexts, plan_batches, tokenize
@@ -34,7 +34,7 @@ def parse() -> argparse.Namespace:
     """Read the arguments."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", required=True, help="a folder, a file, a set's name or a hub id")
-    parser.add_argument("--backbone", default=Config.backbone)
+    parser.add_argument("--backbone", default="minilm")
     parser.add_argument("--rows", type=int, default=400, help="texts to compute")
     parser.add_argument("--rounds", type=int, default=3)
     return parser.parse_args()

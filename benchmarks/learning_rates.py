@@ -57,7 +57,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to choose on")
     parser.add_argument("--strategies", nargs="+", default=list(GRID), choices=list(GRID))
     parser.add_argument("--rates", type=float, nargs="+", help="without: those of the grid")
-    parser.add_argument("--backbone", default=Config.backbone, help="what `thawline fit` takes")
+    parser.add_argument("--backbone", default="minilm", help="what `thawline fit` takes")
     parser.add_argument("--head", default=HeadConfig.head, help="above every line")
     parser.add_argument("--rows", type=int, default=1_000, help="to train on, and to validate on")
     parser.add_argument("--max-length", type=int, default=128, help="tokens kept of a text")

@@ -7,7 +7,8 @@ Run it from the repository's root, in the environment of ``make install``; the v
         --strategies last:1 lora --seeds 3 --json head.json
 
 Every other setting has its default, or what ``--set`` says. The rows are the same for all; a seed
-draws the head, the order of texts and dropout. The values take turns within each seed, so that a
+draws the head, the order of texts and dropout. What is in ``docs/results.md`` was measured with
+``--set backbone=minilm``. The values take turns within each seed, so that a
 busy machine slows all of them: only the ratio of their seconds says anything. Nothing here sees a
 test split.
 """

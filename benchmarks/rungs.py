@@ -54,7 +54,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("rungs", nargs="+", metavar="RUNG", help="a strategy, and words of `thawline fit`")
     add("--data", required=True, help="a folder, a file, a set's name or a hub id")
     add("--labels", help="names of the labels, separated by commas")
-    add("--backbone", default=Config.backbone, help="a folder, a packaged name or a hub id")
+    add("--backbone", default="minilm", help="a folder, a packaged name or a hub id")
     rows = parser.add_mutually_exclusive_group()
     rows.add_argument("--limit", metavar="N,M", help="draw N train and M test rows")
     rows.add_argument("--small", action="store_true", help="draw the rows of the small run")

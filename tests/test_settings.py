@@ -164,7 +164,7 @@ WRONG_FILES = [
     (
         "backbone = 7",
         "expected backbone in 'own.toml' to be a text, found 7; "
-        'mend it, or leave it out for "minilm"',
+        'mend it, or leave it out for "thawline/qwen3-mini"',
     ),
     (
         "[training]\nkeep = 'f1'",

@@ -55,7 +55,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     Args:
         backbone: a folder, that of a run among them, a packaged name, a hub id, or ``glove``, which
-            is made by `fit`.
+            is made by `fit`; by default the small model, of film reviews, that comes with Thawline.
         strategy: as on the command line, ``head`` …, or as an object: ``Head()`` … Its fields are
             parameters too: ``set_params(strategy__k=2)``.
         vectors: of the backbone ``glove``: a packaged name, a file, or ``random``.

@@ -181,7 +181,7 @@ class ReportConfig:
 class Config:
     """A whole `fit`, resolved; it is saved with the run."""
 
-    backbone: str = "minilm"  # a folder, a packaged name, a hub id, or glove, which is made
+    backbone: str = "thawline/qwen3-mini"  # a folder, a packaged name, a hub id, or glove
     strategy: str = "head"
     seed: Seed = 0
     data: DataConfig = field(default_factory=DataConfig)
