@@ -18,7 +18,8 @@ PRETRAIN = [
         "a file or a folder",
         "no path named 'no-such.csv'",
         "check the path, or name a set "
-        "(choose from imdb, ag_news, yelp_polarity, amazon_polarity, sst2, emotion)",
+        "(choose from imdb, ag_news, yelp_polarity, amazon_polarity, sst2, emotion, "
+        "thawline/reviews)",
     ),
     Wrong(
         "texts to leave out that are not there",
@@ -26,7 +27,8 @@ PRETRAIN = [
         "a file or a folder",
         "no path named 'no-such.csv'",
         "check the path, or name a set "
-        "(choose from imdb, ag_news, yelp_polarity, amazon_polarity, sst2, emotion)",
+        "(choose from imdb, ag_news, yelp_polarity, amazon_polarity, sst2, emotion, "
+        "thawline/reviews)",
     ),
     Wrong(
         "a text column that is not there",

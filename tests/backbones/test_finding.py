@@ -141,14 +141,13 @@ def test_without_a_network_the_answer_comes_soon(monkeypatch):
     assert time.perf_counter() - start < 10
 
 
-def test_the_folder_of_a_pretraining_stands_for_the_model_in_it_and_that_of_a_fit_does_not():
-    model = Path("run/model")
+def test_the_folder_of_a_finished_pretraining_stands_for_the_model_in_it():
+    model, record = Path("run/model"), Path("run/record.json")
     model.mkdir(parents=True)
     assert find_backbone("run") == "run"
     (model / "config.json").write_text("{}")
+    record.write_text('{"status": "finished", "verb": "pretrain"}')
     assert find_backbone("run") == str(model)
-    (model / "thawline.json").write_text("{}")  # a saved classifier
-    assert find_backbone("run") == "run"
-    (model / "thawline.json").unlink()
-    Path("run/config.json").write_text("{}")
-    assert find_backbone("run") == "run"
+    record.write_text('{"status": "stopped", "verb": "pretrain"}')
+    with pytest.raises(ThawlineError, match="thawline pretrain --resume --out run goes on with it"):
+        find_backbone("run")
