@@ -84,7 +84,7 @@ ROOMS = [
     *("pretraining.model", "pretraining.objective", "pretraining.saving", "pretraining.job"),
     "pretraining",
     *("inputs", "classifier"),
-    *("job", "ladder", "demo"),
+    *("job", "climbs", "verdict", "ladder", "demo"),
     "describe",
     *("cli.options", "cli.usage", "cli.console", "cli.groups", "cli.verbs"),
     *("cli.verb_pretrain", "cli.verb_generate", "cli.verb_demo", "cli.verb_vectors"),

@@ -15,7 +15,7 @@ from typing import Any
 from thawline import compat, settings
 from thawline.config import Config
 from thawline.errors import ThawlineError
-from thawline.saved import RECORD
+from thawline.saved import RECORD, read_whole_record
 from thawline.settings import Given, Job, Settings
 
 CONFIG = "config.toml"
@@ -135,15 +135,6 @@ def _now() -> str:
 def is_run(folder: Path) -> bool:
     """Return whether a run was begun in this folder."""
     return (folder / CONFIG).is_file()
-
-
-def read_whole_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a run that was begun; empty where it was killed before its first."""
-    try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record
 
 
 def resumed_config(

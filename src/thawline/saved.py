@@ -63,6 +63,15 @@ def find(path: Path) -> Path:
     )
 
 
+def read_whole_record(run: Path) -> dict[str, Any]:
+    """Return the record of a run that was begun; empty where it was killed before its first."""
+    try:
+        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """Return what an artifact's settings hold, as plain values.
 

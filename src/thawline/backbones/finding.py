@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import json
 import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from thawline.backbones.parts import CONFIG
 from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.saved import FOLDER, RECORD, SETTINGS
+from thawline.saved import FOLDER, RECORD, SETTINGS, read_whole_record
 
 
 @dataclass(frozen=True)
@@ -45,11 +43,9 @@ PACKAGED = {
 def find_backbone(name: str) -> str:
     """Return the local folder of a backbone; one from the hub is fetched first.
 
-    A run's folder stands for that of the model which it saved.
-
     A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
-    nothing else: whatever is found is read from the folder. The folder of a pretraining's run
-    stands for the model in it.
+    nothing else: whatever is found is read from the folder. A run's folder stands for that of the
+    model which it saved.
 
     Raises:
         ThawlineError: the name is a file or a run that did not finish, its package is missing or
@@ -75,7 +71,7 @@ def _folder(path: Path) -> Path:
     """Return the folder itself, or in a run's that of its model."""
     if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
         return path
-    record, model = _read_record(path), path / FOLDER
+    record, model = read_whole_record(path), path / FOLDER
     there = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
     if there and record.get("status") == "finished":
         return model
@@ -85,15 +81,6 @@ def _folder(path: Path) -> Path:
         f"'{path}', a run that did not finish",
         f"thawline {verb} --resume --out {shlex.quote(str(path))} goes on with it",
     )
-
-
-def _read_record(run: Path) -> dict[str, Any]:
-    """Return a run's record; empty where it is damaged."""
-    try:
-        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:
