@@ -299,7 +299,7 @@ def test_a_file_of_texts_needs_no_labels(config):
 
 def test_what_cannot_be_read_is_said_before_the_backbone_is_loaded(config, monkeypatch):
     folder = write_set(Path("reviews"), {"train": reviews(40, 1), "test": reviews(20, 2)})
-    monkeypatch.setattr("thawline.preflight.load_backbone", None)
+    monkeypatch.setattr("thawline.preflight.open_backbone", None)
     with pytest.raises(ThawlineError, match=r"missing\.csv"):
         preflight(config(folder), Reporter(), Path("missing.csv"))
     Path("other.csv").write_text("words,label\nfilm,1\n")

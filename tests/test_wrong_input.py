@@ -204,7 +204,7 @@ def test_too_little_memory_is_one_line(here, monkeypatch):
     def no_room(*anything):
         raise MemoryError
 
-    monkeypatch.setattr("thawline.describe.load_backbone", no_room)
+    monkeypatch.setattr("thawline.describe.open_backbone", no_room)
     done = thawline("info", "--backbone", "bert")
     assert (done.code, done.out) == (2, "")
     assert done.err == (

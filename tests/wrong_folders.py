@@ -161,7 +161,7 @@ FOLDERS = [
         "fit",
         (
             "a backbone of a known family (bert, distilbert, llama, modernbert, qwen3, "
-            "roberta, xlm-roberta)"
+            "roberta, thawline-glove, xlm-roberta)"
         ),
         "model type 'gpt2'",
         (

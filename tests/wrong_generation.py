@@ -92,9 +92,9 @@ GENERATE = [
     Wrong(
         "no such model",
         "generate --model ./no/such",
-        "a backbone's folder, a packaged name (minilm) or a model on the hub",
+        "a backbone's folder, a packaged name (minilm, thawline/qwen3-mini) or a model on the hub",
         "'./no/such', which is no folder here and cannot be a hub id",
-        "check the path, or the name and the network (choose from minilm)",
+        "check the path, or the name and the network (choose from minilm, thawline/qwen3-mini)",
     ),
     Wrong(
         "a language model without its weights",

@@ -32,6 +32,7 @@ FIT_VECTORS = [
         "a backbone in a folder below adapters that are saved without it",
         "'glove', which is made for this fit",
         "add --merge, or use --strategy full",
+        noted=1,
     ),
 ]
 
