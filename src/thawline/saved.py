@@ -1,7 +1,7 @@
 """A saved classifier on disk: where it lies in a run's folder, and what ``thawline.json`` says.
 
-Classifiers are written and read at the other end of the package. What it takes to find one, and to
-start another fit from it, stands here.
+Classifiers, and runs, are written and read at the other end of the package. What it takes to find
+one, and to start another fit from it, stands here.
 """
 
 from __future__ import annotations
