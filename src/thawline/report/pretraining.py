@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from thawline.report.tables import plain_console
 
 
 def print_pretraining(record: Mapping[str, Any], folder: Path) -> None:
     """Print what was learnt, from how much, in what time, and where everything is."""
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console = plain_console()
     kept, words, counts = record["kept"], record["tokenizer"], record["corpus"]["counts"]
     saved = record["saved"]
     console.print(
