@@ -11,9 +11,9 @@ import pytest
 from tests.command_line import ProverHere, write_set
 from tests.toys import DEPTH
 from thawline import artifact, job
-from thawline.config import ComputeConfig, Config, DataConfig, LadderConfig
+from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
 from thawline.errors import ThawlineError
-from thawline.ladder import LADDER, plan_climbs, run_ladder, verdict
+from thawline.ladder import LADDER, run_ladder
 from thawline.progress import Reporter
 from thawline.runs import read_record
 
@@ -169,6 +169,18 @@ def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_
         climb(replace(ladder, rungs=("head",), fit=replace(ladder.fit, data=data)))
 
 
+def test_a_backbone_that_is_made_of_the_texts_is_a_rung_s_too(ladder):
+    encoder = EncoderConfig(vectors="random", width=16, heads=2, feed_forward=32)
+    made = replace(ladder.fit, backbone="glove", encoder=encoder)
+    rungs = ("full training.epochs=1", "full training.epochs=1 encoder.layers=1")
+    record, _ = climb(replace(ladder, rungs=rungs, fit=made))
+    two, one = (rung["parameters"]["trainable"] for rung in record["rungs"])
+    assert two > one
+    with pytest.raises(ThawlineError, match=r"encoder\.width to be a multiple of encoder\.heads"):
+        climb(replace(ladder, rungs=("head", "head encoder.heads=3"), fit=made), "another")
+    assert not Path("another").exists()
+
+
 def test_all_rungs_are_checked_before_one_is_fitted(ladder):
     wrong = {
         "lsat:1": "a strategy",
@@ -209,35 +221,3 @@ def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
     record = json.loads(Path("ladder", LADDER).read_text())
     assert record["status"] == "failed"
     assert "expected the same, found another" in record["error"]
-
-
-def test_a_rung_is_named_by_its_strategy_where_that_is_its_own(ladder):
-    rungs = ("head", "last:1 training.lr=1e-3", "full", "full training.lr=1e-3")
-    climbs = plan_climbs(replace(ladder, rungs=rungs, seeds=(3, 5)), Path("ladder"))
-    assert [climb.rung for climb in climbs[::2]] == ["head", "last:1", *rungs[2:]]
-    assert [climb.folder.name for climb in climbs[:4]] == [
-        *("head-seed-3", "head-seed-5", "last-1-seed-3", "last-1-seed-5")
-    ]
-    assert climbs[-1].folder.name == "full-training.lr-1e-3-seed-5"
-    assert climbs[2].config.training.lr == 1e-3
-    assert climbs[3].config.seed == 5
-
-
-def rung(name: str, accuracy: float, seconds: float, p: float | None) -> dict:
-    against = None if p is None else {"p": p / 2, "p_corrected": p}
-    test = {"rows": 2_000, "accuracy": {"value": accuracy}}
-    return {"rung": name, "test": test, "seconds": {"total": seconds}, "against_best": against}
-
-
-def test_the_verdict_is_the_cheapest_rung_that_cannot_be_told_from_the_best():
-    full = rung("full", 0.9, 500, None)
-    rungs = [rung("head", 0.8, 10, 0.001), rung("last:1", 0.89, 60, 0.2), full]
-    assert verdict(rungs, full, 0.05) == {
-        "rung": "last:1",
-        "words": "last:1 cannot be told from the best, full, on 2,000 test texts (89.0 % against "
-        "90.0 %, corrected p 0.2), and takes 60 s in place of 500",
-    }
-    assert verdict(rungs, full, 0.0005)["rung"] == "head"
-    assert verdict([rungs[0], full], full, 0.05)["words"] == (
-        "full is the best, and none that is cheaper is as good, on 2,000 test texts"
-    )

@@ -20,6 +20,7 @@ from thawline.config import (
     DataConfig,
     ExactConfig,
     HeadConfig,
+    LadderConfig,
     MetricsConfig,
     ReportConfig,
     TokensConfig,
@@ -113,6 +114,16 @@ def test_a_set_and_a_backbone_that_are_paths_here_become_absolute() -> None:
     )
     config = read("backbone = 'minilm'\n[data]\ndata = 'imdb'")
     assert (config.backbone, config.data.data) == ("minilm", "imdb")
+
+
+def test_so_do_vectors_in_an_archive_and_those_of_a_ladder() -> None:
+    Path("glove.zip").touch()
+    found = resolve([Given("encoder.vectors", "glove.zip/100d.txt", "--vectors")])
+    assert found.encoder.vectors == str(Path("glove.zip/100d.txt").absolute())
+    given = [Given("fit.encoder.vectors", "glove.zip", "--vectors")]
+    assert resolve(given, job=LadderConfig).fit.encoder.vectors == str(Path("glove.zip").absolute())
+    given = [Given("encoder.vectors", "other.zip/100d.txt", "--vectors")]
+    assert resolve(given).encoder.vectors == "other.zip/100d.txt"
 
 
 WRONG_FILES = [

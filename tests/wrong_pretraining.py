@@ -17,18 +17,16 @@ PRETRAIN = [
         "pretrain --data no-such.csv",
         "a file or a folder",
         "no path named 'no-such.csv'",
-        "check the path, or name a set "
-        "(choose from imdb, ag_news, yelp_polarity, amazon_polarity, sst2, emotion, "
-        "thawline/reviews)",
+        "check the path, or name a set (choose from imdb, ag_news, yelp_polarity, amazon_polarity, "
+        "sst2, emotion, thawline/reviews)",
     ),
     Wrong(
         "texts to leave out that are not there",
         "pretrain --data reviews --without no-such.csv",
         "a file or a folder",
         "no path named 'no-such.csv'",
-        "check the path, or name a set "
-        "(choose from imdb, ag_news, yelp_polarity, amazon_polarity, sst2, emotion, "
-        "thawline/reviews)",
+        "check the path, or name a set (choose from imdb, ag_news, yelp_polarity, amazon_polarity, "
+        "sst2, emotion, thawline/reviews)",
     ),
     Wrong(
         "a text column that is not there",

@@ -35,8 +35,8 @@ from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 from thawline.report.mistakes import write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
-from thawline.runs import Run, check_folder, is_run, read_record, read_whole_record
-from thawline.saved import RECORD
+from thawline.runs import Run, check_folder, is_run, read_record
+from thawline.saved import RECORD, read_whole_record
 from thawline.training.checkpoints import CheckpointFolder
 
 CHECKPOINTS = "checkpoints"

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from thawline import compat, settings
+from thawline.atomic import new_file
 from thawline.config import Config
 from thawline.errors import ThawlineError
-from thawline.saved import RECORD
+from thawline.saved import RECORD, read_whole_record
 from thawline.settings import Given, Job, Settings
 
 CONFIG = "config.toml"
@@ -137,15 +138,6 @@ def is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def read_whole_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a run that was begun; empty where it was killed before its first."""
-    try:
-        record: dict[str, Any] = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return record
-
-
 def resumed_config(
     folder: Path,
     options: Sequence[Given] = (),
@@ -236,12 +228,5 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write under a temporary name, then rename."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with compat.system_errors(path):
-            temporary.write_text(text, encoding="utf-8")
-            os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")

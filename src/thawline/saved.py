@@ -1,7 +1,7 @@
 """A saved classifier on disk: where it lies in a run's folder, and what ``thawline.json`` says.
 
-Classifiers are written and read at the other end of the package. What it takes to find one, and to
-start another fit from it, stands here.
+Classifiers, and runs, are written and read at the other end of the package. What it takes to find
+one, and to start another fit from it, stands here.
 """
 
 from __future__ import annotations
@@ -61,6 +61,15 @@ def find(path: Path) -> Path:
     raise ThawlineError(
         f"a run or a saved classifier at '{path}'", found, "give the folder that fit printed"
     )
+
+
+def read_whole_record(run: Path) -> dict[str, Any]:
+    """Return the record of a run that was begun; empty where it was killed before its first."""
+    try:
+        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

@@ -37,7 +37,7 @@ PLACES = frozenset(
         *("backbone", "data", "data.data"),
         *("corpus.data", "corpus.without"),
         *("fit.backbone", "fit.data.data"),
-        "encoder.vectors",
+        *("encoder.vectors", "fit.encoder.vectors"),
     }
 )
 """Settings that may be a path, or several; a run is made again from any folder."""
@@ -242,10 +242,10 @@ def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield f"{prefix}{key}", value
 
 
-def _nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo `_leaves`; a value in the place of a table stays there, to be found by `build`."""
+def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """Undo `leaves`; a value in the place of a table stays there, to be found by `build`."""
     nested: dict[str, Any] = {}
-    for key, value in leaves.items():
+    for key, value in flat.items():
         *tables, name = key.split(".")
         place: Any = nested
         for table in tables:
@@ -259,7 +259,10 @@ def _with_absolute_paths(config: Job) -> Job:
     """Make paths absolute in what names a set or a backbone."""
 
     def absolute(name: str) -> str:
-        return str(Path(name).absolute()) if name and Path(name).exists() else name
+        path = Path(name)
+        packed = (place for place in path.parents if place.suffix.lower() == ".zip")
+        there = bool(name) and (path.exists() or any(place.is_file() for place in packed))
+        return str(path.absolute()) if there else name
 
     values = dict(leaves(config.to_dict()))
     for key in PLACES & values.keys():

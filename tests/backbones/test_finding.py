@@ -141,13 +141,20 @@ def test_without_a_network_the_answer_comes_soon(monkeypatch):
     assert time.perf_counter() - start < 10
 
 
-def test_the_folder_of_a_finished_pretraining_stands_for_the_model_in_it():
-    model, record = Path("run/model"), Path("run/record.json")
+def test_the_folder_of_a_pretraining_stands_for_the_model_in_it():
+    model = Path("run/model")
     model.mkdir(parents=True)
-    assert find_backbone("run") == "run"
     (model / "config.json").write_text("{}")
+    assert find_backbone("run") == "run"  # no run: nothing says so
+    record = Path("run/record.json")
     record.write_text('{"status": "finished", "verb": "pretrain"}')
     assert find_backbone("run") == str(model)
     record.write_text('{"status": "stopped", "verb": "pretrain"}')
-    with pytest.raises(ThawlineError, match="thawline pretrain --resume --out run goes on with it"):
+    with pytest.raises(ThawlineError) as caught:
         find_backbone("run")
+    assert str(caught.value) == (
+        "expected a backbone's folder or name, found 'run', a run that did not finish; "
+        "thawline pretrain --resume --out run goes on with it"
+    )
+    Path("run/config.json").write_text("{}")
+    assert find_backbone("run") == "run"

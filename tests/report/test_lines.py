@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.pictures import assert_legible, words
-from thawline.report.lines import COLOURS, Line, draw_lines
+from thawline.report.figures import SEVERAL
+from thawline.report.lines import Line, draw_lines
 
 EPOCHS = (0, 1, 2, 3, 4, 5)
 NAMES = (
@@ -56,7 +57,7 @@ def test_every_point_is_drawn_in_its_line_s_colour_with_its_band(tmp_path, figur
     drawn = [line for line in axes.lines if len(line.get_xdata())]
     assert [tuple(line.get_xdata()) for line in drawn] == [EPOCHS] * len(lines)
     assert [list(line.get_ydata()) for line in drawn] == [line.values for line in lines]
-    assert [line.get_color() for line in drawn] == list(COLOURS)
+    assert [line.get_color() for line in drawn] == list(SEVERAL)
     assert len(axes.collections) == len(lines)  # bands
     assert paths == [tmp_path / "curves.png", tmp_path / "curves.svg"]
 

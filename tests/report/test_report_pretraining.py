@@ -50,3 +50,12 @@ plots          history.png, history.svg in {folder}
 next           thawline fit --backbone '{folder / "model"}' --data …
 """
     )
+
+
+def test_of_a_run_that_went_on_only_the_training_is_told_in_all(capsys):
+    seconds = RECORD["seconds"] | {"total": 12.34}
+    print_pretraining(RECORD | {"resumed": ["today"], "seconds": seconds}, Path("run"))
+    assert (
+        "\nseconds        12.3 since it went on; training 505.1 in all (1,265,159 tokens/s)\n"
+        in capsys.readouterr().out
+    )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -13,10 +10,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
+from thawline.atomic import new_folder
 from thawline.backbones import Stack, settle_tokenizer
 from thawline.backbones.parts import CONFIG, WEIGHTS, fault
 from thawline.backbones.tokenizer import check_tokenizer
-from thawline.compat import quieten_transformers, system_errors
+from thawline.compat import quieten_transformers
 from thawline.errors import ThawlineError
 from thawline.fitted import Fitted
 from thawline.saved import SETTINGS, find
@@ -32,20 +30,12 @@ def save(fitted: Fitted, folder: Path) -> None:
     """
     if folder.exists():
         raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another --out")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        quieten_transformers()
-        with system_errors(folder):
-            write = save_whole if fitted.adapter is None else save_adapted
-            write(fitted, temporary)
-            _save_tokenizer(fitted, temporary)
-            Settings.of(fitted).write(temporary)
-            temporary.chmod(0o755)  # mkdtemp makes it private
-            os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    quieten_transformers()
+    with new_folder(folder) as temporary:
+        write = save_whole if fitted.adapter is None else save_adapted
+        write(fitted, temporary)
+        _save_tokenizer(fitted, temporary)
+        Settings.of(fitted).write(temporary)
 
 
 def _save_tokenizer(fitted: Fitted, folder: Path) -> None:

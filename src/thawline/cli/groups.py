@@ -11,6 +11,7 @@ import typer
 from thawline import __version__
 from thawline.cli import options as opt
 from thawline.config import Config
+from thawline.errors import ThawlineError
 
 if TYPE_CHECKING:
     from thawline.settings import Job
@@ -67,3 +68,44 @@ def configured(
 
     given = opt.given(context, settings)
     return resolve(given, job=job, file=file, overrides=[] if overrides is None else overrides)
+
+
+def resumed(
+    context: typer.Context,
+    out: Path | None,
+    file: Path | None = None,
+    overrides: list[str] | None = None,
+    job: type[Job] = Config,  # type: ignore[assignment]
+    settings: Mapping[str, str] = opt.SETTINGS,
+    *,
+    verb: str = "fit",
+) -> Job:
+    """Return the config of the run that is to go on, or the one given where there is no run.
+
+    Args:
+        context: of the verb.
+        out: what ``--out`` names.
+        file: what ``--config`` names.
+        overrides: what ``--set`` gives.
+        job: the settings of this kind of verb.
+        settings: the key of each option's setting, by the option's name.
+        verb: that makes such a run.
+
+    Raises:
+        ThawlineError: ``--out`` is missing, or as `resumed_config`.
+    """
+    from thawline.runs import resumed_config
+
+    if out is None:
+        raise ThawlineError(
+            "--out beside --resume", "--resume alone", "name the run with --out RUN"
+        )
+    given, spoken = opt.given(context, settings), [] if overrides is None else overrides
+    return resumed_config(out, given, job=job, verb=verb, file=file, overrides=spoken)
+
+
+def require_data(data: str | None) -> None:
+    """Raise ThawlineError where no set was named."""
+    if data is None:
+        mend = "add --data with a set's name, a file or a folder"
+        raise ThawlineError("--data", "none", mend)

@@ -9,7 +9,7 @@ import typer
 
 from thawline.cli import options as opt
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured
+from thawline.cli.groups import app, configured, resumed
 from thawline.config import CorpusConfig, PretrainConfig, PretrainingConfig, VocabularyConfig
 from thawline.errors import ThawlineError
 
@@ -90,17 +90,11 @@ def pretrain(
     as_json: opt.Json = False,
 ) -> None:
     """Make a small language model from texts alone. It is a backbone for fit."""
-    from thawline.runs import PRETRAIN, default_folder, resumed_config
+    from thawline.runs import PRETRAIN, default_folder
 
     if resume:
-        if out is None:
-            raise ThawlineError(
-                "--out beside --resume", "--resume alone", "name the run with --out RUN"
-            )
-        given = opt.given(context, SETTINGS)
-        spoken = [] if overrides is None else overrides
-        config = resumed_config(
-            out, given, job=PretrainConfig, verb=PRETRAIN, file=config_file, overrides=spoken
+        config = resumed(
+            context, out, config_file, overrides, PretrainConfig, SETTINGS, verb=PRETRAIN
         )
     else:
         config = configured(context, config_file, overrides, PretrainConfig, SETTINGS)

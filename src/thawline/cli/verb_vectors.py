@@ -9,7 +9,7 @@ import typer
 
 from thawline.cli import options as opt
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured
+from thawline.cli.groups import app, configured, require_data
 from thawline.config import TextsConfig, VectorsConfig
 from thawline.errors import ThawlineError
 
@@ -56,9 +56,7 @@ def vectors(
 ) -> None:
     """Train word vectors on the texts of a set. Labels are not read."""
     config = configured(context, config_file, overrides, VectorsConfig, SETTINGS)
-    if config.data.data is None:
-        mend = "add --data with a set's name, a file or a folder"
-        raise ThawlineError("--data", "none", mend)
+    require_data(config.data.data)
     if out is None:
         raise ThawlineError("--out", "none", "name the file of vectors with --out FILE")
     from thawline.progress import TerminalReporter

@@ -9,7 +9,7 @@ import typer
 
 from thawline.cli import options as opt
 from thawline.cli.console import one_line, print_json
-from thawline.cli.groups import app, configured, store_app
+from thawline.cli.groups import app, configured, require_data, resumed, store_app
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,
@@ -57,10 +57,10 @@ def fit(
 ) -> None:
     """Adapt a backbone to labelled texts. Evaluate, save and prove the classifier."""
     if resume:
-        config = _resumed(context, config_file, overrides, out)
+        config = resumed(context, out, config_file, overrides)
     else:
         config = configured(context, config_file, overrides)
-    _require_data(config)
+    require_data(config.data.data)
     from thawline.job import fit_run
     from thawline.progress import TerminalReporter
     from thawline.runs import default_folder
@@ -190,7 +190,7 @@ def preflight(
 ) -> None:
     """Look at a set before a fit. Classes, lengths in tokens, duplicates, leakage."""
     config = configured(context, config_file, overrides)
-    _require_data(config)
+    require_data(config.data.data)
     from thawline.preflight import preflight as look_at
     from thawline.progress import TerminalReporter
 
@@ -231,26 +231,6 @@ def store_clear(as_json: opt.Json = False) -> None:
         left = len(store.entries())
         if left:
             typer.echo(f"left {left} that another process is filling or reading")
-
-
-def _resumed(
-    context: typer.Context, file: Path | None, overrides: list[str] | None, out: Path | None
-) -> Config:
-    """Return the config of the run that is to go on, or the one given where there is no run."""
-    from thawline.runs import resumed_config
-
-    if out is None:
-        raise ThawlineError(
-            "--out beside --resume", "--resume alone", "name the run with --out RUN"
-        )
-    spoken = [] if overrides is None else overrides
-    return resumed_config(out, opt.given(context), file=file, overrides=spoken)
-
-
-def _require_data(config: Config) -> None:
-    if config.data.data is None:
-        mend = "add --data with a set's name, a file or a folder"
-        raise ThawlineError("--data", "none", mend)
 
 
 def _given_texts(texts: list[str] | None) -> list[str]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from thawline.data.folders import files_source
 from thawline.data.parts import Source
 from thawline.errors import ThawlineError
+from thawline.packages import reinstall
 
 _EMBEDDED = Path(__file__).parent.parent / "embedded"
 
@@ -55,7 +56,7 @@ def packaged_source(name: str, text: str | None, label: str | None) -> Source:
         raise ThawlineError(
             f"the set '{name}', which comes with the package",
             "an installation without its files",
-            "reinstall the package with pip install --force-reinstall thawline",
+            reinstall("thawline"),
         )
     parts = {
         split: replace(part, known_names=known.label_names) for split, part in source.parts.items()

@@ -29,7 +29,8 @@ from thawline.pretraining.saving import card_of, save_model, save_tokenizer
 from thawline.pretraining.vocabulary import as_read, train_tokenizer
 from thawline.progress import Reporter
 from thawline.report.history import draw_history
-from thawline.runs import PRETRAIN, Run, check_folder, is_run, read_whole_record
+from thawline.runs import PRETRAIN, Run, check_folder, is_run
+from thawline.saved import read_whole_record
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Row, train
 

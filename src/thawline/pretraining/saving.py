@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import copy
-import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from thawline.compat import quieten_transformers, system_errors
+from thawline.atomic import new_folder
+from thawline.compat import quieten_transformers
 
 CARD = "README.md"
 
@@ -25,33 +23,18 @@ def save_model(
     Weights are float16: half the bytes, with ten bits of each number kept where bfloat16 has seven.
     """
     quieten_transformers()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with system_errors(folder):
-            copy.deepcopy(model).cpu().half().save_pretrained(temporary)
-            tokenizer.save_pretrained(temporary)
-            (temporary / CARD).write_text(card, encoding="utf-8")
-            temporary.chmod(0o755)
-            for path in temporary.iterdir():
-                path.chmod(0o644)  # safetensors and mkdtemp make them private
-            shutil.rmtree(folder, ignore_errors=True)
-            os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with new_folder(folder, replace=True) as temporary:
+        copy.deepcopy(model).cpu().half().save_pretrained(temporary)
+        tokenizer.save_pretrained(temporary)
+        (temporary / CARD).write_text(card, encoding="utf-8")
+        for path in temporary.iterdir():
+            path.chmod(0o644)  # safetensors makes them private
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     """Write a tokenizer; its folder appears whole or not at all."""
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with system_errors(folder):
-            tokenizer.save_pretrained(temporary)
-            os.replace(temporary, folder)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    with new_folder(folder) as temporary:
+        tokenizer.save_pretrained(temporary)
 
 
 def card_of(record: Mapping[str, Any]) -> str:

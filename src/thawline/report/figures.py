@@ -191,6 +191,7 @@ def name_lines(
             color=colours[name],
             weight="bold",
             annotation_clip=False,
+            parse_math=False,
         )
 
 

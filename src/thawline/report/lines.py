@@ -10,10 +10,14 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from thawline.report.figures import new_figure, own_style, save_figure, upright_shares
-
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#222222")
-"""From Okabe and Ito's palette, in the order of the lines; their yellow is too pale for one."""
+from thawline.report.figures import (
+    SEVERAL,
+    name_lines,
+    new_figure,
+    own_style,
+    save_figure,
+    upright_shares,
+)
 
 WIDTH, PLOT_HEIGHT = 9.6, 4.2
 """Inches; the height is that from the header down."""
@@ -60,7 +64,7 @@ def draw_lines(
     """Draw shares over epochs or rows, a line for each system, with its name at the right end.
 
     Args:
-        lines: at most as many as there are `COLOURS`, each with a point at least.
+        lines: at most as many as there are colours in `SEVERAL`, each with a point at least.
         folder: where the files go; made if need be.
         name: of the files.
         title: wrapped where it is long.
@@ -76,8 +80,8 @@ def draw_lines(
     """
     if not lines or not all(line.values for line in lines):
         raise ValueError("each of the lines needs at least one point")
-    if len(lines) > len(COLOURS):
-        raise ValueError(f"at most {len(COLOURS)} lines can be told apart")
+    if len(lines) > len(SEVERAL):
+        raise ValueError(f"at most {len(SEVERAL)} lines can be told apart")
     with own_style():
         figure, bottom, top = new_figure(WIDTH, PLOT_HEIGHT, title, subtitle, gap=0.1)
         beside = CHARACTER * max(len(_caption(line)) for line in lines) + 0.25
@@ -88,7 +92,7 @@ def draw_lines(
         upright_shares(axes, low, high)
         _along(axes, sorted({x for line in lines for x in line.x}), logarithmic)
         axes.set_xlabel(x_label)
-        for line, colour in zip(lines, COLOURS, strict=False):
+        for line, colour in zip(lines, SEVERAL, strict=False):
             _draw(axes, line, colour)
         _name(axes, lines, low, high)
         return save_figure(figure, folder, name)
@@ -123,55 +127,16 @@ def _draw(axes: Axes, line: Line, colour: str) -> None:
 
 
 def _name(axes: Axes, lines: Sequence[Line], low: float, high: float) -> None:
-    """Write each line's name and last value beside the axis, as near to its end as there is room.
-
-    A line that ends before the others has its name at the right edge all the same.
-    """
-    heights = _apart([(line.values[-1] - low) / (high - low) for line in lines])
-    for line, colour, height in zip(lines, COLOURS, heights, strict=False):
-        axes.annotate(
-            _caption(line),
-            (1.0, height),
-            xycoords="axes fraction",
-            xytext=(8, 0),
-            textcoords="offset points",
-            va="center",
-            color=colour,
-            weight="bold",
-            annotation_clip=False,
-            parse_math=False,
-        )
+    """Name each line beside the axis, those that end before the others at its right edge too."""
+    name_lines(
+        axes,
+        {_caption(line): line.values[-1] for line in lines},
+        {_caption(line): colour for line, colour in zip(lines, SEVERAL, strict=False)},
+        axes.get_xlim()[1],
+        NAME_GAP * (high - low),
+    )
 
 
 def _caption(line: Line) -> str:
     name = textwrap.shorten(line.name, LONGEST, placeholder=" …")
     return f"{name}  {100 * line.values[-1]:.1f} %"
-
-
-def _apart(heights: Sequence[float]) -> list[float]:
-    """Move heights apart until all are `NAME_GAP` from each other, as little as that takes.
-
-    Heights that are too near each other form a group that is spread about its mean; a group that
-    meets the next one takes it in.
-    """
-    order = sorted(range(len(heights)), key=heights.__getitem__)
-    groups: list[list[int]] = []
-
-    def middle(group: Sequence[int]) -> float:
-        return sum(heights[index] for index in group) / len(group)
-
-    def half(group: Sequence[int]) -> float:
-        return NAME_GAP * (len(group) - 1) / 2
-
-    for index in order:
-        group = [index]
-        while groups and (
-            middle(group) - half(group) - (middle(groups[-1]) + half(groups[-1])) < NAME_GAP
-        ):
-            group = [*groups.pop(), *group]
-        groups.append(group)
-    moved = list(heights)
-    for group in groups:
-        for place, index in enumerate(group):
-            moved[index] = middle(group) - half(group) + NAME_GAP * place
-    return moved

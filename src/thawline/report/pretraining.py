@@ -7,14 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
+from thawline.report.tables import plain_console
 
 
 def print_pretraining(record: Mapping[str, Any], folder: Path) -> None:
     """Print what was learnt, from how much, in what time, and where everything is."""
-    console = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+    console = plain_console()
     kept, words, counts = record["kept"], record["tokenizer"], record["corpus"]["counts"]
-    saved, seconds = record["saved"], record["seconds"]
+    saved = record["saved"]
     console.print(
         f"\n{counts['held_out']:,} held-out texts, {words['held_out_tokens']:,} tokens"
         f"\n\nbits per byte  {kept['validation_bits_per_byte']:.4f}"
@@ -26,12 +26,21 @@ def print_pretraining(record: Mapping[str, Any], folder: Path) -> None:
         f"{record['tokens']:,} tokens in {record['steps']:,} steps"
         f"\nparameters     {record['parameters']:,}, of them {record['block_parameters']:,} in "
         f"the blocks; vocabulary {words['size']:,}"
-        f"\nseconds        {seconds['total']:,.1f} in all: "
-        f"vocabulary {seconds['vocabulary']:,.1f}, "
-        f"tokenising {seconds['tokenising']:,.1f}, training {seconds['training']:,.1f} "
-        f"({record['tokens_per_second']:,.0f} tokens/s)"
+        f"\nseconds        {_seconds(record)} ({record['tokens_per_second']:,.0f} tokens/s)"
         f"\nmemory         {record['peak_memory_bytes'] / 1e6:,.0f} MB at the peak"
         f"\n\nmodel          {folder / 'model'}"
         f"\nplots          {', '.join(Path(plot).name for plot in record['plots'])} in {folder}"
         f"\nnext           thawline fit --backbone {shlex.quote(str(folder / 'model'))} --data …"
+    )
+
+
+def _seconds(record: Mapping[str, Any]) -> str:
+    """Say what took how long; of a run that went on, only its training is known as a whole."""
+    seconds = record["seconds"]
+    training = f"training {seconds['training']:,.1f}"
+    if "resumed" in record:
+        return f"{seconds['total']:,.1f} since it went on; {training} in all"
+    return (
+        f"{seconds['total']:,.1f} in all: vocabulary {seconds['vocabulary']:,.1f}, "
+        f"tokenising {seconds['tokenising']:,.1f}, {training}"
     )

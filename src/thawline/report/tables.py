@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -37,6 +38,11 @@ KEPT_BY = {
     "last": "the last",
 }
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
+
+
+def plain_console() -> Console:
+    """Return what prints names as they are: [brackets] are no markup, :smile: is no emoji."""
+    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def before_after_table(baseline: Mapping[str, Any], adapted: Mapping[str, Any]) -> Table:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console, Group, JustifyMethod, RenderableType
+from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 
 from thawline.data.labels import shown
@@ -20,13 +20,9 @@ from thawline.report.tables import (
     history_table,
     kept_line,
     per_class_table,
+    plain_console,
     scores_table,
 )
-
-
-def _console() -> Console:
-    # Names and texts are printed as they are: [brackets] are no markup and :smile: is no emoji.
-    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def _plain_table(*columns: str, left: Sequence[str] = ()) -> Table:
@@ -44,7 +40,7 @@ def _plain_table(*columns: str, left: Sequence[str] = ()) -> Table:
 
 def print_fit(record: Mapping[str, Any]) -> None:
     """Print what a fit did: before and after, cost, and where everything is."""
-    console = _console()
+    console = plain_console()
     test = record["test"]
     level = _level(test)
     console.print(f"\n{record['data']['name']}, {test['rows']:,} test texts, {level} intervals")
@@ -134,7 +130,7 @@ def _trained(parameters: Mapping[str, Any]) -> str:
 
 def print_evaluation(scores: Mapping[str, Any]) -> None:
     """Print scores with intervals, and those of each class."""
-    console = _console()
+    console = plain_console()
     drawn = "" if scores["source"] == scores["split"] else f", rows of {scores['source']}"
     where = f"split {scores['split']}{drawn}"
     console.print(f"\n{scores['rows']:,} texts, {where}, {_level(scores)} intervals")
@@ -145,7 +141,7 @@ def print_evaluation(scores: Mapping[str, Any]) -> None:
 
 def print_ladder(record: Mapping[str, Any], folder: Path) -> None:
     """Print a ladder's rungs side by side, what they come to, and where everything is."""
-    console = _console()
+    console = plain_console()
     parts, test = record["data"]["protocol"]["splits"], record["rungs"][0]["test"]
     rows = ", ".join(f"{part['rows']:,} {name}" for name, part in parts.items())
     console.print(f"\n{record['data']['name']}: {rows} texts, {_level(test)} intervals")
@@ -158,7 +154,7 @@ def print_ladder(record: Mapping[str, Any], folder: Path) -> None:
 def print_demo(record: Mapping[str, Any], folder: Path) -> None:
     """Print the demonstration's ladder, and what its verdict's classifier says of three texts."""
     print_ladder(record, folder)
-    console, predictions = _console(), record["predictions"]
+    console, predictions = plain_console(), record["predictions"]
     console.print(f"\nthree texts, read by the verdict's {record['verdict']['rung']}")
     print_predictions(predictions["texts"])
     run = folder / predictions["run"]
@@ -171,7 +167,7 @@ def print_demo(record: Mapping[str, Any], folder: Path) -> None:
 
 def print_predictions(records: Sequence[Mapping[str, Any]]) -> None:
     """Print one line a text: its label, the shares, and the text with its line breaks as spaces."""
-    console = _console()
+    console = plain_console()
     for record in records:
         if "neg_prob" in record:
             shares = f"neg_prob {record['neg_prob']:.4f}  pos_prob {record['pos_prob']:.4f}"
@@ -183,7 +179,7 @@ def print_predictions(records: Sequence[Mapping[str, Any]]) -> None:
 
 def print_info(described: Mapping[str, Any]) -> None:
     """Print a backbone's stages with the thaw line between them."""
-    console = _console()
+    console = plain_console()
     console.print(
         f"{described['backbone']}: {described['family']}, {described['hidden_size']} wide, "
         f"up to {described['max_length']} tokens"
@@ -214,7 +210,7 @@ def _origin_line(origin: Mapping[str, Any]) -> str:
 
 def print_preflight(report: Mapping[str, Any]) -> None:
     """Print what a set is like, what stands out first."""
-    console = _console()
+    console = plain_console()
     console.print(f"\n{report['data']}, {report['all']['rows']:,} texts")
     for section in preflight_sections(report):
         console.print(section)
@@ -223,7 +219,7 @@ def print_preflight(report: Mapping[str, Any]) -> None:
 
 def print_store(entries: Sequence[Mapping[str, Any]], home: Path) -> None:
     """Print what the store holds, and below it what is wrong with an entry."""
-    console = _console()
+    console = plain_console()
     console.print(f"store in {home / 'store'}")
     columns = ("backbone", "line", "tokens", "cut", "dtype", "texts", "MB", "entry")
     table = _plain_table(*columns, left=("cut", "dtype", "entry"))

