@@ -37,6 +37,8 @@ from thawline.config.generation import WritingConfig
 from thawline.config.ladder import DemoConfig, LadderConfig
 from thawline.config.loop import LoopConfig
 from thawline.config.pretraining import (
+    CPU_WINDOWS,
+    WORTH_COMPILING,
     ArchitectureConfig,
     CorpusConfig,
     PretrainConfig,
@@ -46,6 +48,7 @@ from thawline.config.pretraining import (
 from thawline.config.vectors import TextsConfig, VectorsConfig
 
 __all__ = [
+    "CPU_WINDOWS",
     "DEFAULT_MAX_LENGTH",
     "EPOCHS",
     "FAMILY_MAX_LENGTHS",
@@ -59,6 +62,7 @@ __all__ = [
     "SHARED_NAMES",
     "SMALL_RUN",
     "STORE_SHARE",
+    "WORTH_COMPILING",
     "ArchitectureConfig",
     "ArtifactConfig",
     "ComputeConfig",

@@ -8,7 +8,13 @@ from typing import Annotated, Any, Literal
 from annotated_types import Ge, Le, Lt
 
 from thawline.config.loop import LoopConfig
-from thawline.config.ranges import Count, Penalty, Rate, Seed, Share
+from thawline.config.ranges import Count, Rate, Seed, Share
+
+CPU_WINDOWS = 4
+"""Windows in a pass on a CPU: as many as its caches hold."""
+
+WORTH_COMPILING = 10_000_000
+"""Tokens from which on a CPU the minute of the compiler is won back."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +55,14 @@ class PretrainingConfig(LoopConfig):
     epochs: Count = 6
     window: Annotated[int, Ge(8), Le(32_768)] = 512  # tokens, and the most that the model takes
     batch_size: Count = 32  # windows in a step
-    windows_per_pass: Count | None = None  # None: 4 on a CPU, else the whole step
+    windows_per_pass: Count | None = None  # None: `CPU_WINDOWS` on a CPU, else the whole step
     lr: Rate = 3e-3  # AdamW's: of embeddings and norms
     optimizer: Literal["adamw", "muon"] = "muon"
     warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.02
-    weight_decay: Penalty = 0.01
     evaluate_every: Count | None = 500
     keep: Literal["accuracy", "loss", "last"] = "loss"
     checkpoint_every: Count = 250
-    compile: Literal["auto", "on", "off"] = "auto"  # auto: where it will pay for its minute
+    compile: Literal["auto", "on", "off"] = "auto"  # auto: from `WORTH_COMPILING` tokens on
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from thawline import compat, settings
-from thawline.config import PretrainConfig, PretrainingConfig
+from thawline.config import CPU_WINDOWS, WORTH_COMPILING, PretrainConfig, PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
 from thawline.pretraining.model import NextToken, check_architecture, new_model
@@ -39,12 +39,6 @@ MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
 
 TRAIN, HELD_OUT = "train.npy", "held_out.npy"
 """The tokens, within a run's folder."""
-
-CPU_WINDOWS = 4
-"""Windows in a pass on a CPU: as many as the caches hold."""
-
-WORTH_COMPILING = 10_000_000
-"""Tokens from which on a CPU the minute of the compiler is won back."""
 
 
 def pretrain_run(
