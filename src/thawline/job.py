@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 import time
 from contextlib import nullcontext
@@ -106,20 +105,10 @@ def fit_run(
     run = Run(folder, config, resume=resume)
     run.record |= described | {"preflight": looked_at}
     run.record["encoder"] = None if backbone.made is None else dict(backbone.made)
-    try:
-        run.write()  # its rows, should it be killed
+    with run.told(reporter):
         prover = None if shared is None else shared.prover
         run.record |= _fit(config, dataset, backbone, plan, run.folder, prover, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
-        run.finish("finished")
-    except KeyboardInterrupt:
-        run.finish("stopped")
-        out = shlex.quote(str(folder))
-        reporter.note(f"stopped; thawline fit --resume --out {out} goes on from here")
-        raise
-    except BaseException as error:
-        run.finish("failed", error=f"{type(error).__name__}: {error}")
-        raise
     return run.record
 
 

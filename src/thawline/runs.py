@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Sequence
-from contextlib import suppress
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -16,6 +17,7 @@ from thawline import compat, settings
 from thawline.atomic import new_file
 from thawline.config import Config
 from thawline.errors import ThawlineError
+from thawline.progress import Reporter
 from thawline.saved import RECORD, read_whole_record
 from thawline.settings import Given, Job, Settings
 
@@ -75,6 +77,7 @@ class Run:
     ) -> None:
         begun = resume and is_run(folder)
         before = read_whole_record(folder) if begun else {}
+        self._named = folder  # as the user did
         self.folder = folder.absolute()
         self.record: dict[str, Any] = {
             "status": "running",
@@ -107,6 +110,27 @@ class Run:
     def write(self) -> None:
         """Write the record as it stands."""
         write_json(self.folder / RECORD, self.record)
+
+    @contextmanager
+    def told(self, reporter: Reporter) -> Iterator[None]:
+        """Write the record at once, and again when what is done within ends, in whichever way.
+
+        Args:
+            reporter: told how a run that is stopped goes on.
+        """
+        try:
+            self.write()  # what is known of it by now, should it be killed
+            yield
+            self.finish("finished")
+        except KeyboardInterrupt:
+            self.finish("stopped")
+            out = shlex.quote(str(self._named))
+            again = f"thawline {self.record['verb']} --resume --out {out}"
+            reporter.note(f"stopped; {again} goes on from here")
+            raise
+        except BaseException as error:
+            self.finish("failed", error=f"{type(error).__name__}: {error}")
+            raise
 
     def finish(self, status: str, **more: Any) -> None:
         """Close the record with ``finished`` or ``failed``.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shlex
 import shutil
 import time
 from pathlib import Path
@@ -90,21 +89,11 @@ def pretrain_run(
         "train": {"texts": len(corpus.train)},
         "held_out": {"texts": len(corpus.held_out)},
     }
-    try:
-        run.write()  # its texts, should it be killed
+    with run.told(reporter):
         if not (folder / TOKENIZER).is_dir():
             save_tokenizer(tokenizer, folder / TOKENIZER)
         run.record |= _pretrain(config, corpus, device, run, seconds, reporter)
         run.record["seconds"]["total"] = time.perf_counter() - start
-        run.finish("finished")
-    except KeyboardInterrupt:
-        run.finish("stopped")
-        out = shlex.quote(str(folder))
-        reporter.note(f"stopped; thawline pretrain --resume --out {out} goes on from here")
-        raise
-    except BaseException as error:
-        run.finish("failed", error=f"{type(error).__name__}: {error}")
-        raise
     return run.record
 
 
