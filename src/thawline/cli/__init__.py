@@ -7,6 +7,14 @@ from thawline.cli.groups import app
 
 __all__ = ["app", "main", "verb_demo", "verb_generate", "verb_pretrain", "verb_vectors", "verbs"]
 
+ORDER = (
+    *("demo", "fit", "predict", "evaluate", "info", "preflight"),
+    *("pretrain", "generate", "vectors"),
+)
+"""Of the verbs in the help; groups of verbs come after them."""
+
+app.registered_commands.sort(key=lambda verb: ORDER.index(getattr(verb.callback, "__name__", "")))
+
 
 def main() -> None:
     """Run the command line."""
