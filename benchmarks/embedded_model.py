@@ -13,7 +13,9 @@ The rungs that are not named with --rungs are those of docs/qwen3-mini.md.
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from thawline.compat import bound_kernel_cache, let_idle_threads_sleep
@@ -47,7 +49,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--seeds", nargs="+", type=int, default=[0])
     add("--out", type=Path, required=True, help="the ladder's folder")
     add("--json", type=Path, help="where the results go")
-    add("--plot", type=Path, help="where rungs.png and curves.png go")
+    add("--plot", type=Path, help="where mini_curves.png goes")
     return parser.parse_args(words)
 
 
@@ -88,9 +90,19 @@ def main(words: list[str] | None = None) -> None:
     if options.json is not None:
         write_json(options.json, slim(record))
     if options.plot is not None:
-        for name in ("rungs.png", "curves.png"):
-            options.plot.mkdir(parents=True, exist_ok=True)
-            (options.plot / f"mini_{name}").write_bytes((options.out / name).read_bytes())
+        draw(record, options.plot)
+
+
+def draw(record: dict[str, Any], folder: Path) -> None:
+    """Draw the rungs without settings of their own as ``mini_curves.png``: of all, few are told."""
+    from thawline.report.curves import draw_curves
+
+    plain = [rung for rung in record["rungs"] if "=" not in rung["rung"]]
+    title = f"{record['data']['name']}: strategies on qwen3-mini"
+    with TemporaryDirectory() as made:
+        folder.mkdir(parents=True, exist_ok=True)
+        draw_curves(plain, Path(made), title=title)
+        shutil.copyfile(Path(made) / "curves.png", folder / "mini_curves.png")
 
 
 if __name__ == "__main__":

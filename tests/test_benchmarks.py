@@ -332,3 +332,28 @@ def test_a_fit_answers_for_every_size_of_validation(
         assert row["last"] <= row["best"]
     (_, _, whole, *_) = kept_epoch.table(rows).splitlines()
     assert whole.startswith("| `all` | 16 | 24 | ")
+
+
+def test_the_embedded_model_s_ladder_is_planned_with_a_folder_for_each_run():
+    from benchmarks import embedded_model
+    from thawline.climbs import plan_climbs
+
+    words = ["--data", "set", "--limit", "40,20", "--seeds", "0", "1", "--out", "runs"]
+    ladder = embedded_model.ladder_of(embedded_model.parse(words))
+    climbs = plan_climbs(ladder, Path("runs"))
+    assert len(climbs) == len({climb.folder for climb in climbs}) == 2 * 14
+    assert (ladder.fit.backbone, ladder.fit.data.limit) == ("thawline/qwen3-mini", (40, 20))
+    original = next(climb.config for climb in climbs if "mlp:64" in climb.rung)
+    assert (original.head.head, original.head.standardise) == ("mlp:64", False)
+    assert (original.training.epochs, original.training.lr) == (3, 1e-4)
+
+
+def test_the_embedded_model_s_results_are_those_that_the_page_shows():
+    root = Path(__file__).parent.parent
+    page = (root / "docs" / "qwen3-mini.md").read_text(encoding="utf-8")
+    results = json.loads((root / "benchmarks" / "embedded_model.json").read_text(encoding="utf-8"))
+    accuracy = {rung["rung"]: rung["test"]["accuracy"] for rung in results["rungs"]}
+    for rung in ("last:1", "last:2", "lora", "full", "lp+full"):
+        score = accuracy[rung]
+        shown = f"| `{rung}` | {100 * score['value']:.1f} % ± {100 * score['deviation']:.1f} "
+        assert shown in page
