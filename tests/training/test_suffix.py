@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.attended import Attended
 from tests.tasks import make_task
 from tests.toys import DEPTH, FAMILIES
 from thawline.adaptation import Task
@@ -18,6 +19,7 @@ from thawline.adaptation.thawed import make_classifier
 from thawline.backbones import Stack
 from thawline.config import HeadConfig
 from thawline.prefix.examples import TokenBatch, TokenExamples
+from thawline.training.kernels import QuickOnCpu
 from thawline.training.suffix import Suffix
 
 MakeTask = Callable[..., Task]
@@ -69,7 +71,8 @@ def examples_of(task: Task) -> TokenExamples:
 def whole_logits(suffix: Suffix, inputs: Mapping[str, Tensor]) -> Tensor:
     """Run the whole model from the tokens on, in the modes that its modules are in."""
     cache = {"use_cache": False} if Stack(suffix.model.base_model).family.causal else {}
-    return suffix.model(**inputs, **cache).logits
+    with QuickOnCpu():  # dropout draws as in the suffix
+        return suffix.model(**inputs, **cache).logits
 
 
 def gradients(module: nn.Module, logits: Tensor) -> dict[str, Tensor]:
@@ -179,3 +182,16 @@ def test_autocast_multiplies_in_bf16_and_gives_fp32(task_of: MakeTask) -> None:
     assert one.dtype == other.dtype == torch.float32
     assert 0 < float((one - other).abs().max()) < 0.05
     assert all(parameter.dtype == torch.float32 for parameter in low.parameters())
+
+
+def test_on_a_cpu_attention_trains_in_fp32_and_predicts_in_bf16(task_of: MakeTask) -> None:
+    """In bf16 its backward pass is slow; what is predicted is what a saved classifier predicts."""
+    task = task_of("bert", 0)
+    suffix, recorder = make_suffix(task, low=True), Attended()
+    with recorder:
+        suffix.train()(batch_of(task, 0, 1))
+        assert set(recorder.dtypes) == {torch.float32}
+        recorder.dtypes.clear()
+        with torch.no_grad():
+            suffix.eval()(batch_of(task, 0, 1))
+        assert set(recorder.dtypes) == {torch.bfloat16}

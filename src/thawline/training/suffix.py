@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Self
 
 import torch
@@ -10,6 +11,7 @@ from transformers import PreTrainedModel
 
 from thawline.backbones import Stack
 from thawline.prefix.examples import TokenBatch
+from thawline.training.kernels import QuickOnCpu
 
 
 class Suffix(nn.Module):
@@ -42,12 +44,12 @@ class Suffix(nn.Module):
         device = self.model.device
         inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
         cache = {"use_cache": False} if self._stack.family.causal else {}
-        low = torch.autocast(device.type, torch.bfloat16, enabled=self._low)
-        if batch.states is None:
-            with low:
-                logits: Tensor = self.model(**inputs, **cache).logits
-        else:
-            with low, self._stack.cut(self._line) as enter:
+        with ExitStack() as around:
+            around.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=self._low))
+            if device.type == "cpu":
+                around.enter_context(QuickOnCpu())
+            if batch.states is not None:
+                enter = around.enter_context(self._stack.cut(self._line))
                 enter(batch.states.to(device, torch.float32))
-                logits = self.model(**inputs, **cache).logits
+            logits: Tensor = self.model(**inputs, **cache).logits
         return logits.float()

@@ -1,0 +1,101 @@
+"""What stands in for torch's slow kernels on a CPU: the same results, only where gradients are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from tests.attended import Attended
+from thawline.training.kernels import QuickOnCpu, dropout
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> Iterator[None]:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        yield
+
+
+def draw(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
+    return torch.randn(*shape, dtype=dtype, requires_grad=True)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_dropout_drops_its_share_and_scales_what_is_left(share: float, dtype: torch.dtype) -> None:
+    states = torch.ones(401, 503, dtype=dtype)  # of no multiple of what a draw serves
+    dropped = dropout(states, share)
+    assert dropped.dtype == dtype
+    assert float((dropped == 0).float().mean()) == pytest.approx(share, abs=0.005)
+    assert float(dropped[dropped != 0].unique()) == pytest.approx(1 / (1 - share), rel=0.01)
+
+
+def test_what_is_dropped_follows_no_pattern() -> None:
+    kept = (dropout(torch.ones(2**18), 0.5) > 0).float() - 0.5
+    for distance in (1, 2, 3, 4, 8, 64):
+        assert abs(float((kept[distance:] * kept[:-distance]).mean())) < 0.002
+
+
+def test_dropout_hands_gradients_to_what_it_kept() -> None:
+    states = draw(32, 32)
+    dropped = dropout(states, 0.3)
+    dropped.sum().backward()
+    assert states.grad is not None
+    assert torch.equal(states.grad != 0, dropped != 0)
+    assert float(states.grad.max()) == pytest.approx(1 / 0.7)
+
+
+@pytest.mark.parametrize(("share", "training"), [(0.0, True), (1.0, True), (0.4, False)])
+def test_dropout_leaves_the_rest_to_torch(share: float, training: bool) -> None:
+    states = draw(8, 8)
+    expected = functional.dropout(states, share, training)
+    assert torch.equal(dropout(states, share, training), expected)
+
+
+def test_a_seed_draws_the_same_mask() -> None:
+    masks = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        masks.append(dropout(torch.ones(999), 0.2))
+    assert torch.equal(*masks)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_is_that_of_fp32(masked: bool) -> None:
+    query, key, value = (draw(2, 4, 19, 8, dtype=torch.bfloat16) for _ in range(3))
+    mask = torch.zeros(2, 1, 1, 19).masked_fill(torch.arange(19) > 15, -torch.inf)
+    mask = mask.bfloat16() if masked else None
+    with QuickOnCpu():
+        attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
+    exact = [tensor.float() for tensor in (query, key, value)]
+    expected = functional.scaled_dot_product_attention(
+        *exact, attn_mask=None if mask is None else mask.float()
+    )
+    assert torch.equal(attended, expected)
+
+
+def test_without_gradients_nothing_changes() -> None:
+    query, key, value = (draw(2, 4, 19, 8, dtype=torch.bfloat16) for _ in range(3))
+    with torch.no_grad(), QuickOnCpu():
+        attended = functional.scaled_dot_product_attention(query, key, value)
+        torch.manual_seed(1)
+        dropped = functional.dropout(query, 0.5)
+    torch.manual_seed(1)
+    assert torch.equal(dropped, functional.dropout(query, 0.5))
+    assert torch.equal(attended, functional.scaled_dot_product_attention(query, key, value))
+
+
+def test_torchs_own_layers_attend_in_fp32() -> None:
+    """They call attention from within a function of torch, where the mode no longer looks."""
+    layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
+    states, padding = draw(3, 7, 16), torch.zeros(3, 7, dtype=torch.bool)
+    padding[:, 5:] = True
+    recorder = Attended()
+    with recorder, QuickOnCpu(), torch.autocast("cpu", torch.bfloat16):
+        quick = layer(states, src_key_padding_mask=padding)
+    assert recorder.dtypes == [torch.float32]
+    assert torch.allclose(quick, layer(states, src_key_padding_mask=padding), atol=0.03)
