@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -357,3 +358,25 @@ def test_the_embedded_model_s_results_are_those_that_the_page_shows():
         score = accuracy[rung]
         shown = f"| `{rung}` | {100 * score['value']:.1f} % ± {100 * score['deviation']:.1f} "
         assert shown in page
+
+
+def test_what_it_reached_on_the_whole_set_is_what_the_pages_show():
+    root = Path(__file__).parent.parent
+    whole = (root / "benchmarks" / "embedded_model_whole.json").read_text(encoding="utf-8")
+    pages = [
+        (root / name).read_text(encoding="utf-8")
+        for name in (
+            "README.md",
+            "docs/qwen3-mini.md",
+            "src/thawline/embedded/qwen3-mini/README.md",
+        )
+    ]
+    trained = [rung for rung in json.loads(whole)["rungs"] if rung["strategy"] != "head"]
+    assert {rung["strategy"] for rung in trained} >= {"last:1", "last:2", "full", "lp+full"}
+    for rung in trained:
+        value, low, high = (100 * rung["test"]["accuracy"][key] for key in ("value", "low", "high"))
+        score = f"{value:.1f} % ({low:.1f} to {high:.1f})"
+        name = re.escape(rung["strategy"].partition(":r=")[0])
+        row = rf"\| `{name}[^|]*\| {re.escape(score)} \|"
+        for page in pages:
+            assert re.search(row, page), (rung["strategy"], score)

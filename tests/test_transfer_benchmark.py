@@ -264,3 +264,16 @@ def test_systems_are_fitted_and_compared_from_a_run_that_is_made_first(
     assert sorted(path.name for path in (tmp_path / "plots").iterdir()) == [
         "transfer_curves.png", "transfer_curves.svg", "transfer_rows.png", "transfer_rows.svg",
     ]  # fmt: skip
+
+
+def test_the_page_shows_what_its_command_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    root = Path(__file__).parent.parent
+    monkeypatch.chdir(root)
+    page = (root / "docs" / "transfer.md").read_text(encoding="utf-8")
+    block = next(b for b in page.split("```") if "-m benchmarks.transfer" in b)
+    words = shlex.split(block.replace("\\\n", " "))
+    options = transfer.parse(words[words.index("benchmarks.transfer") + 1 :])
+    groups = transfer.grouped(options, transfer.Results(options))
+    assert {group.system for group in groups} == set(transfer.SYSTEMS.values())
+    for line in transfer_report.table(groups).splitlines():
+        assert line in page
