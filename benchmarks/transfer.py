@@ -9,8 +9,9 @@ the source, a run on news, is made where it is not there::
 Four systems, and the fourth in both its ways: a new encoder on random vectors (``random``) and on
 GloVe's (``glove``), the source with all of its weights trained (``full``), and the source with the
 final layer alone, by epochs (``head``) and to its optimum (``exact``). Whatever the number of train
-rows, all are scored on the same test rows. A seed draws the first weights and the order of texts;
-the source is one run, whatever the seed, and the optimum depends on none.
+rows, all are scored on the same test rows, but ``all`` on the whole test split. A seed draws the
+first weights and the order of texts; the source is one run, whatever the seed, and the optimum
+depends on none.
 
 Each fit is a process of its own with an empty store, or with ``--home`` one that all share. Its
 result is written as soon as it is there, and a result that the file holds is not computed again.

@@ -16,7 +16,10 @@ Result = dict[str, Any]
 ALL = "all"
 """Of a set's train rows."""
 
-COLUMNS = ("train rows", "system", "accuracy", "95 % interval", "seconds", "parameters trained")
+COLUMNS = (
+    *("train rows", "system", "seeds", "accuracy", "95 % interval"),
+    *("seconds", "parameters trained"),
+)
 
 
 class Group(NamedTuple):
@@ -62,6 +65,7 @@ def table(groups: Sequence[Group]) -> str:
             (
                 _written(group.rows),
                 group.system,
+                str(len(values)),
                 f"{mean(values):.1f} %" + (f" ± {stdev(values):.1f}" if len(values) > 1 else ""),
                 f"{low:.1f} to {high:.1f}",
                 f"{mean(record['seconds']['total'] for record in records):,.0f}",

@@ -184,10 +184,10 @@ GROUPS = [
 
 def test_the_table_holds_means_spread_and_intervals() -> None:
     assert transfer_report.table(GROUPS).splitlines()[2:] == [
-        "| 100 | from scratch | 62.0 % ± 2.0 | 57.0 to 67.0 | 1,234 | 25,538 |",
-        "| 100 | transferred | 70.0 % | 66.0 to 72.0 | 1,234 | 25,538 |",
-        "| 1,000 | from scratch | 75.0 % ± 0.0 | 75.0 to 75.0 | 1,234 | 25,538 |",
-        "| all | transferred | 85.0 % | 81.0 to 87.0 | 1,234 | 25,538 |",
+        "| 100 | from scratch | 3 | 62.0 % ± 2.0 | 57.0 to 67.0 | 1,234 | 25,538 |",
+        "| 100 | transferred | 1 | 70.0 % | 66.0 to 72.0 | 1,234 | 25,538 |",
+        "| 1,000 | from scratch | 2 | 75.0 % ± 0.0 | 75.0 to 75.0 | 1,234 | 25,538 |",
+        "| all | transferred | 1 | 85.0 % | 81.0 to 87.0 | 1,234 | 25,538 |",
     ]
 
 
