@@ -88,8 +88,10 @@ def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
         name: of the set.
     """
     most = max((group.rows for group in groups), key=number)
-    seeds = max(len(group.seeds) for group in groups)
-    over = f", mean of {seeds} seeds, band: lowest and highest" if seeds > 1 else ""
+    numbers = {len(group.seeds) for group in groups if group.seeds[0]["record"]["history"]}
+    seeds = max(numbers, default=1)
+    several = f"{'up to ' if len(numbers) > 1 else ''}{seeds}"
+    over = f", mean of {several} seeds, band: lowest and highest" if seeds > 1 else ""
     largest = [group for group in groups if group.rows == most]
     curves = [_curve(group) for group in largest if group.seeds[0]["record"]["history"]]
     paths: list[Path] = []
