@@ -88,12 +88,8 @@ def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
         name: of the set.
     """
     most = max((group.rows for group in groups), key=number)
-    numbers = {len(group.seeds) for group in groups if group.seeds[0]["record"]["history"]}
-    seeds = max(numbers, default=1)
-    several = f"{'up to ' if len(numbers) > 1 else ''}{seeds}"
-    over = f", mean of {several} seeds, band: lowest and highest" if seeds > 1 else ""
-    largest = [group for group in groups if group.rows == most]
-    curves = [_curve(group) for group in largest if group.seeds[0]["record"]["history"]]
+    largest = [group for group in groups if group.rows == most and _has_curve(group)]
+    curves = [_curve(group) for group in largest]
     paths: list[Path] = []
     if curves:
         paths += draw_lines(
@@ -101,7 +97,7 @@ def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
             folder,
             "transfer_curves",
             title=f"{name}: validation accuracy by epoch",
-            subtitle=f"{_written(most)} train rows{over}",
+            subtitle=f"{_written(most)} train rows{_over(largest)}",
             x_label="epoch (0: before training)",
         )
     if len({group.rows for group in groups}) > 1:
@@ -110,11 +106,25 @@ def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
             folder,
             "transfer_rows",
             title=f"{name}: test accuracy by labelled rows",
-            subtitle=f"rows of train and validation together{over}",
+            subtitle=f"rows of train and validation together{_over(groups)}",
             x_label="labelled rows",
             logarithmic=True,
         )
     return paths
+
+
+def _has_curve(group: Group) -> bool:
+    """Return whether it was trained by epochs."""
+    return bool(group.seeds[0]["record"]["history"])
+
+
+def _over(groups: Sequence[Group]) -> str:
+    """Say over how many seeds means are; an exact fit depends on none."""
+    numbers = {len(group.seeds) for group in groups if _has_curve(group)}
+    if max(numbers, default=1) == 1:
+        return ""
+    most = f"{'up to ' if len(numbers) > 1 else ''}{max(numbers)}"
+    return f", mean of {most} seeds, band: lowest and highest"
 
 
 def _curve(group: Group) -> Line:

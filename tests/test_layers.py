@@ -61,7 +61,7 @@ ROOMS = [
         "training.loop",
         "training.checkpoints",
     ),
-    *("training.suffix", "training"),
+    *("training.kernels", "training.suffix", "training"),
     *("adaptation.states", "adaptation.task", "adaptation.pooled", "adaptation.thawed"),
     "adaptation",
     "evaluation",

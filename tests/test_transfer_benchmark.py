@@ -209,12 +209,13 @@ def test_curves_are_those_of_the_most_rows_and_the_other_picture_has_all(
     (curve,), how = drawn["transfer_curves"]
     assert (curve.name, curve.x) == ("from scratch", [0, 1, 2])
     assert curve.values == pytest.approx([0.55, 0.65, 0.75])
-    assert how["subtitle"] == "1,000 train rows, mean of 3 seeds, band: lowest and highest"
+    assert how["subtitle"] == "1,000 train rows, mean of 2 seeds, band: lowest and highest"
     (scratch, transferred), how = drawn["transfer_rows"]
     assert (scratch.x, transferred.x) == ([100, 1_000], [100])
     assert scratch.values == pytest.approx([0.62, 0.75])
     assert (scratch.low[0], scratch.high[0]) == (0.6, 0.64)
     assert how["logarithmic"]
+    assert how["subtitle"].endswith(", mean of up to 3 seeds, band: lowest and highest")
 
 
 def test_an_exact_fit_has_no_curve_and_one_size_no_picture_of_rows(tmp_path: Path) -> None:
