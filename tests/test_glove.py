@@ -10,7 +10,7 @@ import pytest
 from safetensors.torch import load_file
 
 from tests.command_line import ProverHere, thawline, write_set
-from tests.toys import WORDS
+from tests.toys import GOOD, WORDS
 from thawline import TextClassifier, artifact
 
 SMALL = [
@@ -45,7 +45,7 @@ def test_a_fit_makes_the_encoder_trains_it_and_tells_of_its_words():
     assert 0.5 < record["encoder"]["coverage"] < 1  # the numbers of the films have no vector
     assert f"own.txt covers {record['encoder']['coverage']:.1%} of the tokens of train" in done.err
     assert "never trained" not in done.err
-    answer = thawline("predict", "run", "--json", "a wonderful , lovely film").json
+    answer = thawline("predict", "run", "--json", " ".join(GOOD * 3)).json
     assert answer["label"] == "pos"
 
 

@@ -6,12 +6,18 @@ import math
 
 import pytest
 import torch
+from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from tests.toys import DEPTH, WIDTH, as_inputs, toy_config
 from thawline.backbones import Stack
 from thawline.encoder.configuration import GloveConfig
-from thawline.encoder.modeling import GloveForSequenceClassification, GloveModel, places
+from thawline.encoder.modeling import (
+    GloveForSequenceClassification,
+    GloveModel,
+    SelfAttention,
+    places,
+)
 
 IDS = torch.randint(4, 50, (3, 11), generator=torch.Generator().manual_seed(2))
 MASK = (torch.arange(11) < torch.tensor([11, 7, 2])[:, None]).long()
@@ -73,12 +79,27 @@ def test_dropout_acts_in_training_only():
     assert not torch.equal(made(IDS)[0], made(IDS)[0])
 
 
+def test_heads_attend_as_torchs_do():
+    ours = SelfAttention(16, 2, batch_first=True)
+    torchs = nn.MultiheadAttention(16, 2, batch_first=True)
+    torchs.load_state_dict(ours.state_dict())
+    states = torch.randn(3, 7, 16, requires_grad=True)
+    padding = torch.zeros(3, 7).masked_fill(torch.arange(7) > 4, -torch.inf)
+    found = []
+    for heads in (ours, torchs):
+        mixed, weights = heads(states, states, states, key_padding_mask=padding, need_weights=False)
+        assert weights is None
+        gradients = torch.autograd.grad(mixed.square().sum(), [states, *heads.parameters()])
+        found.append([mixed, *gradients])
+    torch.testing.assert_close(*found)
+
+
 @torch.inference_mode()
 def test_no_block_takes_a_path_that_reads_its_weights_itself():
     """A module in the place of a linear layer is called, in evaluation mode too."""
     made, called = model().eval(), []
 
-    class Called(torch.nn.Linear):
+    class Called(nn.Linear):
         def forward(self, states):
             called.append(self)
             return super().forward(states)

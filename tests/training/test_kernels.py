@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import nullcontext
-from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from tests.attended import Attended
 from thawline.training.kernels import QuickOnCpu, dropout
 
 
@@ -89,49 +86,3 @@ def test_without_gradients_nothing_changes() -> None:
     torch.manual_seed(1)
     assert torch.equal(dropped, functional.dropout(query, 0.5))
     assert torch.equal(attended, functional.scaled_dot_product_attention(query, key, value))
-
-
-def test_torchs_own_layers_attend_in_fp32() -> None:
-    """They call attention from within a function of torch, where the mode no longer looks."""
-    layer = nn.TransformerEncoderLayer(16, 2, 32, dropout=0.0, batch_first=True)
-    states, padding = draw(3, 7, 16), torch.zeros(3, 7, dtype=torch.bool)
-    padding[:, 5:] = True
-    recorder = Attended()
-    with recorder, QuickOnCpu(), torch.autocast("cpu", torch.bfloat16):
-        quick = layer(states, src_key_padding_mask=padding)
-    assert recorder.dtypes == [torch.float32]
-    assert torch.allclose(quick, layer(states, src_key_padding_mask=padding), atol=0.03)
-
-
-WAYS = {
-    "as an encoder's layer calls it": {},
-    "with a mask of tokens too": {"attn_mask": torch.ones(7, 7).triu(1).bool()},
-    "weights wanted": {"need_weights": True},
-    "nothing padded": {"key_padding_mask": None},
-    "keys of another text": {"key": torch.linspace(-1, 1, 3 * 7 * 16).view(3, 7, 16)},
-}
-
-
-@pytest.mark.parametrize("options", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("more", [{}, {"dropout": 0.5}, {"bias": False}, {"add_bias_kv": True}])
-def test_heads_attend_as_torchs_do(options: dict[str, Any], more: dict[str, Any]) -> None:
-    heads = nn.MultiheadAttention(16, 2, batch_first=True, **more)
-    states, padding = draw(3, 7, 16), torch.arange(7).expand(3, 7) > 4
-    given = {"key": states, "key_padding_mask": padding, "need_weights": False, **options}
-    found = []
-    for around in (QuickOnCpu(), nullcontext()):
-        torch.manual_seed(2)
-        with around:
-            attended, weights = heads(states, value=given["key"], **given)
-        gradients = torch.autograd.grad(attended.square().sum(), [states, *heads.parameters()])
-        found.append([attended, *gradients, *([] if weights is None else [weights])])
-    torch.testing.assert_close(*found)
-
-
-def test_heads_project_in_bf16_and_score_in_fp32() -> None:
-    heads, states = nn.MultiheadAttention(16, 2, batch_first=True), draw(3, 7, 16)
-    recorder = Attended()
-    with recorder, QuickOnCpu(), torch.autocast("cpu", torch.bfloat16):
-        padding = torch.zeros(3, 7, dtype=torch.bool)
-        attended, _ = heads(states, states, states, key_padding_mask=padding, need_weights=False)
-    assert (attended.dtype, recorder.dtypes) == (torch.bfloat16, [torch.float32])

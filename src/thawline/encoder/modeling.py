@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, linear, scaled_dot_product_attention
 from transformers import PreTrainedModel, initialization
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 
@@ -35,6 +35,44 @@ def places(tokens: int, width: int, device: torch.device) -> Tensor:
     rates = torch.arange(0, width, 2, device=device) * (-math.log(10_000) / width)
     angles = torch.arange(tokens, device=device)[:, None] * rates.exp()
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
+
+
+class SelfAttention(nn.MultiheadAttention):
+    """`nn.MultiheadAttention` of tokens to those of their own text, texts before tokens throughout.
+
+    Torch's own puts tokens first before it projects, and a matrix in bf16 takes six times as long
+    where the rows do not lie one after the other (16 texts of 250 tokens, 128 wide, two cores of
+    an AMD EPYC, torch 2.13: 14.6 ms against 2.4).
+    """
+
+    def forward(  # type: ignore[override]  # narrower than the parent's
+        self, query: Tensor, *ignored: Tensor, key_padding_mask: Tensor, **fixed: Any
+    ) -> tuple[Tensor, None]:
+        """Mix states ``(batch, tokens, hidden)``.
+
+        Args:
+            query: the states, which are keys and values too.
+            ignored: the states again, twice.
+            key_padding_mask: ``(batch, tokens)``, -inf for padding, else 0.
+            fixed: what an `nn.TransformerEncoderLayer` asks for: no weights, all tokens.
+
+        Returns:
+            The mixed states, and None in place of weights.
+        """
+        packed = linear(query, self.in_proj_weight, self.in_proj_bias)
+        queries, keys, values = (
+            part.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+            for part in packed.chunk(3, dim=2)
+        )
+        mixed = scaled_dot_product_attention(
+            queries,
+            keys,
+            values,
+            key_padding_mask[:, None, None].to(packed.dtype),
+            self.dropout if self.training else 0.0,
+        )
+        joined = mixed.transpose(1, 2).flatten(2)
+        return linear(joined, self.out_proj.weight, self.out_proj.bias), None
 
 
 class GloveEmbeddings(nn.Module):
@@ -88,7 +126,12 @@ class GloveModel(GlovePreTrainedModel):
             batch_first=True,
             norm_first=config.norm_first,
         )
-        layer.self_attn.dropout = config.attention_dropout
+        layer.self_attn = SelfAttention(
+            config.hidden_size,
+            config.num_attention_heads,
+            config.attention_dropout,
+            batch_first=True,
+        )
         norm = nn.LayerNorm(config.hidden_size) if config.norm_first else None
         self.encoder = nn.TransformerEncoder(
             layer, config.num_hidden_layers, norm, enable_nested_tensor=False
