@@ -35,7 +35,7 @@ lint: install ## ruff and mypy
 	$(BIN)/mypy
 
 test: lint docs ## lint, types, pages and every test that takes seconds
-	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 -m "not slow"
+	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 test-slow: install ## the tests that take minutes
 	OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 $(OFFLINE) $(BIN)/python -m pytest -m slow --timeout=3600

@@ -13,9 +13,10 @@ from tests.command_line import ProverHere, thawline, write_set
 from tests.toys import GOOD, WORDS
 from thawline import TextClassifier, artifact
 
+SAME = ["--dtype", "float32", "--device", "cpu", "--labels", "neg,pos"]
 SMALL = [
     *("--set", "encoder.width=16", "--set", "encoder.heads=2", "--set", "encoder.feed_forward=32"),
-    *("--dtype", "float32", "--device", "cpu", "--labels", "neg,pos"),
+    *SAME,
 ]
 
 
@@ -28,10 +29,14 @@ def _set_and_vectors(toy_reviews, monkeypatch):
     Path("own.txt").write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in pairs))
 
 
-def fit(*given: str, strategy: str = "full", backbone: str = "glove", vectors: str = "own.txt"):
+def fit(
+    *given: str, strategy: str = "full", backbone: str = "glove", vectors: str | None = "own.txt"
+):
+    made = backbone == "glove"
     return thawline(
-        *("fit", "--data", "reviews", "--backbone", backbone, "--vectors", vectors),
-        *("--strategy", strategy, "--epochs", "3", "--json", *SMALL, *given),
+        *("fit", "--data", "reviews", "--backbone", backbone),
+        *(() if vectors is None else ("--vectors", vectors)),
+        *("--strategy", strategy, "--epochs", "3", "--json", *(SMALL if made else SAME), *given),
     )
 
 
@@ -118,6 +123,30 @@ def test_adapters_need_a_backbone_that_can_be_read_again_or_to_be_merged():
     )
     merged = fit("--out", "run", "--merge", strategy="lora:r=2")
     assert merged.code == 0, merged.err
+
+
+def test_a_run_of_it_is_a_backbone_for_another_task(toy_reviews):
+    assert fit("--out", "topics", "--labels", "news,sport").code == 0
+    done = fit("--out", "run", backbone="topics", vectors=None)
+    assert done.code == 0, done.err
+    assert "the head of 2 classes (news, sport) in '" in done.err
+    assert "topics' is replaced by one of 2 (neg, pos)" in done.err
+    refused = fit("--out", "again", backbone="topics")
+    assert refused.code == 2
+    assert "expected --vectors and encoder.* beside --backbone glove" in refused.err
+
+
+@pytest.mark.parametrize("words", [("--out", "run"), ("--out", "run", "--vectors", "random")])
+def test_a_file_of_its_name_or_of_random_vectors_is_in_nobodys_way(words):
+    Path("glove").write_text("notes")
+    Path("random").write_text("notes")
+    done = fit(*words, vectors=None if "--vectors" in words else "own.txt")
+    assert done.code == 0, done.err
+
+
+def test_adapters_leave_every_drawn_block_as_it_is():
+    done = fit("--out", "run", "--merge", strategy="lora:r=2,from=2")
+    assert "leaves 2 of 2 blocks as they were drawn" in done.err
 
 
 def test_the_estimator_makes_one_too(toy_reviews):

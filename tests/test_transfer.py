@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.command_line import Outcome, ProverHere, thawline, write_set
 from thawline import TextClassifier, artifact
@@ -281,3 +282,16 @@ def test_a_run_that_was_stopped_is_no_backbone(begun, toy_backbone):
     begun("pretrained", toy_backbone())
     with pytest.raises(ThawlineError, match="'out', a run that did not finish; thawline fit --res"):
         load_backbone("out")
+
+
+def test_the_head_of_a_classifier_of_plain_transformers_is_told_of_too(sets, toy_backbone):
+    names = dict(enumerate(["arts", "body", "cash", "dogs"]))
+    plain = AutoModelForSequenceClassification.from_pretrained(toy_backbone(), id2label=names)
+    plain.save_pretrained("plain")
+    AutoTokenizer.from_pretrained(toy_backbone()).save_pretrained("plain")
+    done = check(thawline("fit", "--data", sets["feelings"], "--backbone", "plain", *QUICK,
+                          "--out", "run"))  # fmt: skip
+    assert REPLACED.format(Path("plain").absolute()) in done.err
+    assert "is replaced" not in check(
+        thawline("fit", "--data", sets["feelings"], "--backbone", toy_backbone(), *QUICK,
+                 "--out", "other")).err  # fmt: skip

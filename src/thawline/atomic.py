@@ -10,6 +10,22 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from thawline.compat import system_errors
+from thawline.errors import ThawlineError
+
+
+def check_place(path: Path, what: str) -> None:
+    """Raise ThawlineError unless something new can be made at a path, and the folders above it.
+
+    Args:
+        path: where nothing is yet, or an empty folder.
+        what: it is to be, for the message: "a folder for the run".
+    """
+    parent = next(parent for parent in [path, *path.absolute().parents] if parent.exists())
+    if not parent.is_dir():
+        raise ThawlineError(what, f"'{path}' below the file '{parent}'", "choose another --out")
+    if not os.access(parent, os.W_OK):
+        expected = "a folder that can be written"
+        raise ThawlineError(expected, f"no permission in '{parent}'", "choose another --out")
 
 
 @contextmanager

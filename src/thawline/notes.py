@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from thawline.backbones import Backbone
 from thawline.config import FEW_TO_CHOOSE, Config, PreflightConfig
 from thawline.data import Dataset
+from thawline.data.labels import shown
 from thawline.plan import Plan
 from thawline.tokens import tokenize
 
@@ -34,10 +35,11 @@ def _chosen_by_few(dataset: Dataset, plan: Plan, config: Config) -> Iterator[str
 
 def _never_trained(backbone: Backbone, plan: Plan) -> Iterator[str]:
     """Say where blocks that were drawn stay as they are."""
-    if backbone.made is not None and plan.line > 1:
-        frozen = min(plan.line - 1, backbone.stack.depth)
+    depth = backbone.stack.depth  # adapters leave the weights of every block
+    frozen = depth if plan.strategy.adapters is not None else min(plan.line - 1, depth)
+    if backbone.made is not None and frozen > 0:
         yield (
-            f"--strategy {plan.strategy} leaves {frozen} of {backbone.stack.depth} blocks as they "
+            f"--strategy {plan.strategy} leaves {frozen} of {depth} blocks as they "
             "were drawn, for this backbone was never trained (--strategy full trains them all)"
         )
 
@@ -69,6 +71,14 @@ def _same_first_token(
 
 
 def note_on_origin(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
-    """Say what becomes of the head of another task's classifier."""
+    """Say what becomes of the head of another task's classifier, Thawline's or transformers'."""
+    config = backbone.stack.model.config
     if backbone.origin is not None:
-        yield backbone.origin.replaced(backbone.name, dataset.labels.names)
+        labels: Sequence[str] = backbone.origin.labels
+    elif any(name.endswith("ForSequenceClassification") for name in config.architectures or ()):
+        labels = [str(name) for name in config.id2label.values()]
+    else:
+        return
+    old = f"{len(labels)} classes ({shown(labels)})"
+    new = f"{len(dataset.labels.names)} ({shown(dataset.labels.names)})"
+    yield f"the head of {old} in '{backbone.name}' is replaced by one of {new}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from thawline import settings
 from thawline.backbones import POOLINGS, Backbone
 from thawline.compat import pick_device, pick_dtype
-from thawline.config import EPOCHS, Config, TrainingConfig
+from thawline.config import EPOCHS, MADE_BACKBONE, Config, EncoderConfig, TrainingConfig
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
@@ -119,7 +119,16 @@ def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
 
 
 def _check_made(backbone: Backbone, config: Config, strategy: Strategy) -> None:
-    """Raise ThawlineError for adapters whose backbone would be nowhere to be read again."""
+    """Raise ThawlineError for settings of an encoder that is not made, or that adapters miss later.
+
+    Adapters are saved without their backbone, and one that is made would be nowhere to be read.
+    """
+    if backbone.made is None and config.encoder != EncoderConfig():
+        raise ThawlineError(
+            f"--vectors and encoder.* beside --backbone {MADE_BACKBONE}, which is made of them",
+            f"--backbone {backbone.name}, whose vectors are there",
+            "leave them out",
+        )
     if backbone.made is not None and strategy.adapters is not None and not config.artifact.merge:
         raise ThawlineError(
             "a backbone in a folder below adapters that are saved without it",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from thawline import compat, settings
-from thawline.atomic import new_file
+from thawline.atomic import check_place, new_file
 from thawline.config import Config
 from thawline.errors import ThawlineError
 from thawline.progress import Reporter
@@ -48,15 +47,7 @@ def check_folder(folder: Path) -> None:
             f"'{folder}', which exists",
             "choose another --out or remove it",
         )
-    parent = next(parent for parent in [folder, *folder.absolute().parents] if parent.exists())
-    if not parent.is_dir():
-        raise ThawlineError(
-            "a folder for the run", f"'{folder}' below the file '{parent}'", "choose another --out"
-        )
-    if not os.access(parent, os.W_OK):
-        raise ThawlineError(
-            "a folder that can be written", f"no permission in '{parent}'", "choose another --out"
-        )
+    check_place(folder, "a folder for the run")
 
 
 class Run:

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
 from thawline import __version__
-from thawline.config import Config
+from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config
 from thawline.errors import ThawlineError
 from thawline.misfit import as_plain, explain, is_text
 
@@ -267,6 +267,10 @@ def _with_absolute_paths(config: Job) -> Job:
     values = dict(leaves(config.to_dict()))
     for key in PLACES & values.keys():
         value = values[key]
+        if key.endswith("encoder.vectors") and value == RANDOM_VECTORS:
+            continue
+        if key.endswith("backbone") and value == MADE_BACKBONE and not Path(value).is_dir():
+            continue  # a folder of that name wins, a file does not
         if isinstance(value, str):
             values[key] = absolute(value)
         elif value is not None:

@@ -131,9 +131,6 @@ def test_the_origin_tells_what_it_was(saved, toy_backbone):
     origin = load_backbone(str(folder)).origin
     assert origin == Origin(str(folder), "full", str(toy_backbone("bert")), TOPICS)
     assert load_backbone(str(toy_backbone("bert"))).origin is None
-    assert origin.replaced("RUN", ("neg", "pos")) == (
-        "the head of 4 classes (arts, body, cash, dogs) in 'RUN' is replaced by one of 2 (neg, pos)"
-    )
     assert origin.described() == {
         "folder": str(folder),
         "strategy": "full",

@@ -80,6 +80,19 @@ def test_a_word_may_hold_spaces_and_what_breaks_lines_elsewhere():
     assert read(Path("v.txt")).words[4:] == [". . .", "a\x85b\u2028"]
 
 
+def test_the_word_of_the_first_line_may_hold_spaces_but_no_numbers():
+    assert "in line 1 of v.txt, found 'x' among them" in problem(f"to 1 x 3 4\n{GLOVE}")
+    Path("v.txt").write_text(f". . 1 2 3 4\n{GLOVE}")
+    assert list(read(Path("v.txt")).words[:2]) == [". .", "the"]
+
+
+def test_a_byte_order_mark_belongs_to_no_word():
+    Path("v.txt").write_text(GLOVE, encoding="utf-8-sig")
+    assert read(Path("v.txt")).words[0] == "the"
+    Path("v.txt").write_text(f"4 4\n{GLOVE}", encoding="utf-8-sig")
+    assert len(read(Path("v.txt"))) == 4
+
+
 def test_the_first_row_of_a_word_counts():
     Path("v.txt").write_text(GLOVE + "the 1 1 1 1\n")
     assert read(Path("v.txt")).rows()["the"] == 0
@@ -95,6 +108,7 @@ def test_the_first_row_of_a_word_counts():
         ("to 1 2 1e60 4", "finite numbers in line 5 of v.txt, found 1e+60 after 'to'"),
         ("to", "4 numbers after 'to' in line 5 of v.txt, found 0"),
         ("", "4 numbers after its word in line 5 of v.txt, found 0"),
+        (" 1 2 3 4", "a word before its 4 numbers in line 5 of v.txt, found none"),
     ],
 )
 def test_a_broken_line_is_named_with_what_was_found_and_expected(line, said):
@@ -113,6 +127,7 @@ def test_a_broken_line_is_named_behind_the_first_block(monkeypatch):
         ("", "expected word vectors in v.txt, found none; choose another file"),
         ("3 4\n", "expected word vectors in v.txt, found none; choose another file"),
         ("word\n", "expected a word and its numbers in line 1 of v.txt, found no numbers; "),
+        ("a\t1\t2\n", "expected a word and its numbers in line 1 of v.txt, found tabs between"),
         (b"a 1\n\xff 1\n", "expected UTF-8 text in line 2 of v.txt, found a byte that is none"),
         (f"9 4\n{GLOVE}", "expected 9 words in v.txt, as its first line says, found 4; "),
     ],
@@ -124,6 +139,21 @@ def test_a_file_that_is_none(content, said):
 def test_a_packed_file_that_is_cut_short():
     whole = gzip.compress((GLOVE * 5_000).encode())
     assert problem(whole[: len(whole) // 2], "v.txt.gz").startswith("expected a whole packed file")
+
+
+def test_what_a_mac_adds_to_a_zip_file_is_passed_over():
+    with zipfile.ZipFile("v.zip", "w") as archive:
+        archive.writestr("v.txt", GLOVE)
+        archive.writestr("__MACOSX/._v.txt", b"\0")
+    assert len(read(Path("v.zip"))) == 4
+
+
+def test_a_zip_file_with_a_password_is_refused():
+    with zipfile.ZipFile("v.zip", "w") as archive:
+        archive.writestr("v.txt", GLOVE)
+    content = bytearray(Path("v.zip").read_bytes())
+    content[content.index(b"PK\x01\x02") + 8] |= 1  # its flag in the list of members
+    assert "found one with a password; unpack it" in problem(bytes(content), "v.zip")
 
 
 def test_one_of_several_files_in_a_zip_file_is_named_like_one_in_a_folder():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -35,7 +36,7 @@ class TestWithGensim:
     def test_a_seed_gives_the_same_vectors_again(self, method):
         config = VectorsConfig(method=method, width=6, epochs=2)
         one, same = (train_vectors(TEXTS, config, Reporter()) for _ in range(2))
-        other = train_vectors(TEXTS, VectorsConfig(method=method, width=6, seed=1), Reporter())
+        other = train_vectors(TEXTS, replace(config, seed=1), Reporter())
         assert set(one.words[:2]) == {"the", "was"}  # the most frequent first
         assert {"do", "n't"} <= set(one.words)
         assert one.matrix.shape == (len(one.words), 6)

@@ -1,13 +1,12 @@
-"""Another task's classifier as a backbone: what is known of it, and what becomes of its head."""
+"""Another task's classifier as a backbone: what is known of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
-from thawline.data.labels import Labels, shown
+from thawline.data.labels import Labels
 from thawline.saved import AdapterSettings, read_adapter, read_settings
 
 
@@ -41,17 +40,6 @@ class Origin:
         labels = tuple(Labels.from_dict(values["labels"]).names)
         adapter = read_adapter(values)
         return cls(str(folder), values["strategy"], values["backbone"], labels, adapter)
-
-    def replaced(self, name: str, labels: Sequence[str]) -> str:
-        """Say that the head makes way for one of other classes.
-
-        Args:
-            name: of the backbone, as the user gave it.
-            labels: of the new head.
-        """
-        old = f"{len(self.labels)} classes ({shown(self.labels)})"
-        new = f"{len(labels)} ({shown(labels)})"
-        return f"the head of {old} in '{name}' is replaced by one of {new}"
 
     def described(self) -> dict[str, Any]:
         """Return what a record holds of it."""

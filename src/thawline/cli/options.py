@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thawline.config import DEFAULT_MAX_LENGTH, EPOCHS, SHARED_NAMES, SMALL_RUN
+from thawline.config import (
+    DEFAULT_MAX_LENGTH,
+    EPOCHS,
+    FAMILY_MAX_LENGTHS,
+    SHARED_NAMES,
+    SMALL_RUN,
+)
 from thawline.errors import ThawlineError
 
 if TYPE_CHECKING:
@@ -188,12 +194,14 @@ FeaturesText = Annotated[
         "without, an exact fit chooses on validation and the others take the last.",
     ),
 ]
+_GLOVE = FAMILY_MAX_LENGTHS["thawline-glove"]
 MaxLength = Annotated[
     int | None,
     typer.Option(
         parser=as_number,
         metavar="TOKENS",
-        help=f"Kept of each text; without, {DEFAULT_MAX_LENGTH} or the model's lower limit.",
+        help=f"Kept of each text; without, {DEFAULT_MAX_LENGTH} ({_GLOVE} for glove) or the "
+        "model's lower limit.",
     ),
 ]
 TruncationSide = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -70,4 +71,5 @@ def vectors(
             f"{made['words']:,} words, {made['width']} numbers each, from {made['texts']:,} texts"
         )
         typer.echo(f"{out}: {size}")
-        typer.echo(f"next  thawline fit --backbone glove --vectors {out} --strategy full")
+        chosen = shlex.join(["--vectors", str(out), "--strategy", "full"])
+        typer.echo(f"next  thawline fit --data … --backbone glove {chosen}")

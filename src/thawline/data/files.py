@@ -104,19 +104,29 @@ def find_file(path: Path, suffixes: Collection[str]) -> DataFile:
     """
     if path.suffix.lower() != ".zip":
         return DataFile(path)
-    with file_errors(path), zipfile.ZipFile(path) as archive:
-        members = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
-    names = ", ".join(info.filename for info in members[:5])
+    members = members_of(path, suffixes)
+    names = ", ".join(members[:5])
     if len(members) != 1:
         raise ThawlineError(
             f"one file of data ({', '.join(suffixes)}) in {path}",
             f"{len(members)} ({names})" if members else "none",
             "unpack it and give the folder or one file",
         )
-    if members[0].flag_bits & _ENCRYPTED:
+    return DataFile(path, names)
+
+
+def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
+    """Return the names of the files in a zip file that end in a suffix, hidden ones left out.
+
+    Raises:
+        ThawlineError: it cannot be read, or has a password.
+    """
+    with file_errors(path), zipfile.ZipFile(path) as archive:
+        members = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
+    if any(info.flag_bits & _ENCRYPTED for info in members):
         mend = "unpack it with its password and give the file"
         raise ThawlineError(f"a zip file without a password ({path})", "one with a password", mend)
-    return DataFile(path, names)
+    return [info.filename for info in members]
 
 
 def decode(content: bytes, where: str) -> str:

@@ -69,7 +69,7 @@ def make_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> B
 
 def told(made: dict[str, Any]) -> str:
     """Say in a line what an encoder was made of, from the record's values."""
-    if made["coverage"] is None:
+    if made["vectors"] == RANDOM_VECTORS:
         return f"an encoder of {made['words']:,} words, their vectors drawn at random"
     return (
         f"an encoder of {made['words']:,} words: {made['vectors']} covers "
@@ -133,7 +133,7 @@ def _table(
 ) -> NDArray[np.float32]:
     """Return the vector of each word, ``(words, vector size)``.
 
-    Padding is 0. The unknown word is the mean of all that are known; what else has no vector is
+    Padding is 0. The unknown word is the mean of all that have a vector; what else has none is
     drawn.
     """
     shape = (len(vocabulary.words), config.vector_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from thawline.atomic import check_place
 from thawline.config import VectorsConfig
 from thawline.data.parts import WHOLE
 from thawline.data.sources import open_source
@@ -54,3 +55,4 @@ def _check_out(out: Path) -> None:
         raise ThawlineError("a new file", f"'{out}', which exists", "choose another --out")
     if out.suffix.lower() in (".gz", ".zip"):
         raise ThawlineError("--out as a plain file", f"'{out}'", "name it vectors.txt")
+    check_place(out, "a file of vectors")

@@ -7,6 +7,7 @@ width. Some of GloVe's own files hold words with a space in them: a line is read
 from __future__ import annotations
 
 import zipfile
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thawline.data.files import DataFile, file_errors
+from thawline.data.files import DataFile, members_of
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.progress import Reporter
 
@@ -51,8 +52,7 @@ def find_file(path: Path) -> DataFile | None:
 
 
 def _in_zip(archive: Path, wanted: str | None) -> DataFile:
-    with file_errors(archive), zipfile.ZipFile(archive) as opened:
-        names = [name for name in opened.namelist() if Path(name).suffix.lower() in SUFFIXES]
+    names = members_of(archive, SUFFIXES)
     if wanted is None and len(names) == 1:
         return DataFile(archive, names[0])
     if wanted in names:
@@ -102,16 +102,17 @@ def _place_of(stream: IO[bytes], file: DataFile) -> Callable[[], int]:
 
 
 def _parse(stream: Iterable[bytes], where: str) -> Iterator[Block]:
-    lines = enumerate(stream, start=1)
+    lines = enumerate(_without_mark(stream), start=1)
     opening = list(islice(lines, 2))
     declared = _header(opening)
     if declared is not None:
         opening = opening[1:]
     if not opening:
         raise ThawlineError(f"word vectors in {where}", "none", "choose another file")
-    width = declared[1] if declared is not None else len(_fields(opening[0][1], where, 1)) - 1
+    width = declared[1] if declared is not None else _width(_fields(opening[0][1], where, 1))
     if width < 1:
-        raise _broken(where, 1, "a word and its numbers", "no numbers")
+        found = "tabs between them" if b"\t" in opening[0][1] else "no numbers"
+        raise _broken(where, 1, "a word and its numbers", found)
     total, following = 0, chain(opening, lines)
     while numbered := list(islice(following, LINES_PER_BLOCK)):
         block = _block(numbered, width, where)
@@ -133,6 +134,21 @@ def _header(opening: list[tuple[int, bytes]]) -> tuple[int, int] | None:
     # A word that is a number, in vectors of one number, looks the same.
     alike = len(opening) > 1 and len(opening[1][1].split()) == 2 and width != 1
     return None if alike else (words, width)
+
+
+def _without_mark(stream: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield lines without the byte order mark that some editors put first."""
+    for number, line in enumerate(stream):
+        yield line if number else line.removeprefix(BOM_UTF8)
+
+
+def _width(fields: list[str]) -> int:
+    """Return how many numbers a line ends in, whose word may hold spaces but no numbers."""
+    numbers = next((n for n, field in enumerate(reversed(fields)) if not _is_number(field)), None)
+    most = len(fields) - 1
+    if numbers is None or any(map(_is_number, fields[1 : most - numbers])):
+        return most  # the word is a number, or what is none stands among the numbers
+    return numbers
 
 
 def _fields(line: bytes, where: str, number: int) -> list[str]:
@@ -176,6 +192,8 @@ def _misread(where: str, number: int, fields: list[str], width: int) -> Thawline
     odd = fields[-numbers - 1] if numbers < min(width, len(fields) - 1) else None
     if odd is not None and len(fields) == width + 1:
         return _broken(where, number, f"{width} numbers after '{fields[0]}'", f"'{odd}' among them")
+    if not fields[0] and numbers == width:
+        return _broken(where, number, f"a word before its {width} numbers", "none")
     shown = f"'{fields[0]}'" if fields[0] else "its word"
     return _broken(where, number, f"{width} numbers after {shown}", f"{numbers}")
 
