@@ -36,11 +36,20 @@ def test_what_it_writes_is_read(method):
 
 def test_a_config_may_say_it_all():
     Path("own.toml").write_text('width = 4\nmin_count = 1\n[data]\ndata = "reviews"\n')
-    done = thawline("vectors", "--config", "own.toml", "--out", "v.txt", "--epochs", "1")
+    done = thawline("vectors", "--config", "own.toml", "--out", "my v.txt", "--epochs", "1")
     assert done.code == 0, done.err
-    assert done.out.startswith("v.txt: ")
+    assert done.out.startswith("my v.txt: ")
     assert "4 numbers each, from 60 texts" in done.out
-    assert "fit --backbone glove --vectors v.txt" in done.out
+    assert (
+        f"fit --data {Path('reviews').absolute()} --backbone glove --vectors 'my v.txt'" in done.out
+    )
+
+
+def test_a_place_below_a_file_is_refused_before_it_trains():
+    Path("file").write_text("")
+    done = thawline("vectors", "--data", "reviews", "--out", "file/v.txt")
+    assert (done.code, len(done.err.splitlines())) == (2, 1)
+    assert "expected a file of vectors, found 'file/v.txt' below the file" in done.err
 
 
 def test_texts_without_labels_will_do():

@@ -71,5 +71,5 @@ def vectors(
             f"{made['words']:,} words, {made['width']} numbers each, from {made['texts']:,} texts"
         )
         typer.echo(f"{out}: {size}")
-        chosen = shlex.join(["--vectors", str(out), "--strategy", "full"])
-        typer.echo(f"next  thawline fit --data … --backbone glove {chosen}")
+        started = ["--data", str(config.data.data), "--backbone", "glove", "--vectors", str(out)]
+        typer.echo(f"next  thawline fit {shlex.join(started)} --strategy full")
