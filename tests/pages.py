@@ -22,6 +22,8 @@ _GAP = "…"
 _VARYING = (
     (r"\b\d+:\d\d:\d\d\b", "TIME"),
     (r"[─━╸╺]+", "─"),
+    (r"(?m)^(mistakes +)[\d,]+ of", r"\1NUMBER of"),  # on another machine others are wrong
+    (r"(?m)^\w+ +\w+ +[\d.]+ % +\d+( \(cut\))? +\S.*$", "MISTAKE"),
     (r"[-+]?\b\d[\d,]*\.\d+(e[-+]\d+)?", "NUMBER"),
     (r"(largest difference) \S+", r"\1 NUMBER"),
     (r"(NUMBER|\b[\d,]+) [kMG]B\b", "SIZE"),
