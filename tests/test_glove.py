@@ -153,7 +153,7 @@ def test_the_estimator_makes_one_too(toy_reviews):
     classifier = TextClassifier("glove", "full", vectors="random", epochs=6, dtype="float32")
     classifier.fit(*toy_reviews(60))
     texts, labels = toy_reviews(40, 1)
-    assert (classifier.predict(texts) == labels).mean() > 0.75  # 0.9 to 0.975 by five seeds
+    assert (classifier.predict(texts) == labels).mean() > 0.8  # 0.9 to 0.975 by five seeds
 
 
 def test_info_describes_it_without_any_text():

@@ -1,4 +1,7 @@
-"""Files and folders that appear whole or not at all: made under another name beside their place."""
+"""Files and folders that appear whole or not at all: made under another name beside their place.
+
+Whether a place will take them is checked before the work that they are to hold.
+"""
 
 from __future__ import annotations
 
