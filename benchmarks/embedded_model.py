@@ -18,8 +18,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from thawline.compat import bound_kernel_cache, let_idle_threads_sleep
 from thawline.config import Config, DataConfig, LadderConfig
+from thawline.runtime.devices import bound_kernel_cache, let_idle_threads_sleep
 
 ORIGINAL = "head.head=mlp:64 training.epochs=3 training.lr=1e-4 head.standardise=false"
 """The head of 8,386 parameters as the original lesson trains it."""
@@ -80,10 +80,10 @@ def main(words: list[str] | None = None) -> None:
     bound_kernel_cache()
     options = parse(words)
 
-    from thawline.ladder import run_ladder
-    from thawline.progress import TerminalReporter
+    from thawline.compare.ladder import run_ladder
     from thawline.report.terminal import print_ladder
-    from thawline.runs import write_json
+    from thawline.runs.folder import write_json
+    from thawline.runtime.progress import TerminalReporter
 
     record = run_ladder(ladder_of(options), options.out, TerminalReporter())
     print_ladder(record, options.out)

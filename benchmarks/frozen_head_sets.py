@@ -25,9 +25,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 
-from thawline import compat, metrics
 from thawline.config import DataConfig
 from thawline.data import Dataset, load
+from thawline.evaluation import metrics
+from thawline.runtime import devices as compat
 
 Result = dict[str, Any]
 

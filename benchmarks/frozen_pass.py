@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from thawline.backbones import Stack, attention, load_backbone
-from thawline.compat import bound_kernel_cache, matmul_rates
+from thawline.backbones import attention
+from thawline.backbones.loading import load_backbone
+from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
-from thawline.prefix.frozen import matmul_flops, pooled_states, run_batches
-from thawline.tokens import TokenizedTexts, plan_batches, tokenize
+from thawline.data.tokens import TokenizedTexts, plan_batches, tokenize
+from thawline.prefix.compute import matmul_flops, pooled_states, run_batches
+from thawline.runtime.devices import bound_kernel_cache, matmul_rates
 
 Batches = list[NDArray[np.int64]]
 

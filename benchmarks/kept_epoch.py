@@ -32,10 +32,10 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from benchmarks.learning_rates import Row, fit, load_rows, machine, parse_set
-from thawline import settings
 from thawline.config import ROW_SEED, Config
+from thawline.config import resolve as settings
 from thawline.data import Dataset
-from thawline.inference import example_logits
+from thawline.inference.texts import example_logits
 
 Scores = NDArray[np.float64]
 

@@ -23,14 +23,14 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from thawline import compat
-from thawline.adaptation import Task, adapt, run_prefix
-from thawline.backbones import load_backbone
+from thawline.backbones.loading import load_backbone
 from thawline.config import Config, DataConfig, HeadConfig, TokensConfig, TrainingConfig
 from thawline.data import Dataset, load
-from thawline.plan import Plan, make_plan
 from thawline.prefix.passes import PassReport
-from thawline.progress import Reporter
+from thawline.runtime import devices as compat
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import Task, adapt, run_prefix
+from thawline.training.plan import Plan, make_plan
 
 Row = dict[str, Any]
 

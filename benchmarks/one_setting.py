@@ -24,8 +24,8 @@ from pathlib import Path
 from statistics import mean, stdev
 
 from benchmarks.learning_rates import Row, best_of, fit, load_rows, machine, parse_set
-from thawline import settings
 from thawline.config import Config
+from thawline.config import resolve as settings
 
 Cell = tuple[str, str, int, str]
 """A set, a strategy, a seed and a value."""

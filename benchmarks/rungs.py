@@ -26,9 +26,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from thawline import compat
-from thawline.comparison import against_best
 from thawline.config import Config
+from thawline.evaluation.paired_tests import against_best
+from thawline.runtime import devices as compat
 
 Result = dict[str, Any]
 

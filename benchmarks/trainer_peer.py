@@ -87,7 +87,7 @@ def freeze(model: Any, strategy: str) -> Any:
     """Freeze a classifier as the usual scripts do, or wrap it with peft; returns what trains."""
     from peft import LoraConfig, TaskType, get_peft_model
 
-    from thawline.backbones import Stack
+    from thawline.backbones.stack import Stack
     from thawline.strategies import parse_strategy
 
     stack, parsed = Stack(model.base_model), parse_strategy(strategy)
@@ -129,9 +129,9 @@ def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
     )
 
     from thawline.backbones.finding import find_backbone
-    from thawline.compat import peak_memory_bytes
     from thawline.data import load
-    from thawline.metrics import evaluate
+    from thawline.evaluation.metrics import evaluate
+    from thawline.runtime.devices import peak_memory_bytes
 
     set_seed(options.seed)
     names = tuple(options.labels.split(","))
@@ -263,7 +263,7 @@ def compare(options: argparse.Namespace, words: list[str]) -> dict[str, Result]:
 
 def report(options: argparse.Namespace, results: dict[str, Result]) -> Result:
     """Return results, config, versions and hardware as one JSON object."""
-    from thawline.compat import hardware, versions
+    from thawline.runtime.devices import hardware, versions
 
     config = {
         name: value for name, value in vars(options).items() if name not in ("json", "trainer_side")

@@ -22,13 +22,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from thawline.backbones import load_backbone
 from thawline.backbones.copies import load_native
-from thawline.compat import bound_kernel_cache
+from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig, DataConfig, TrainingConfig
 from thawline.data import load
-from thawline.prefix.examples import TokenBatch
-from thawline.tokens import split_by_length, tokenize
+from thawline.data.tokens import split_by_length, tokenize
+from thawline.inference.examples import TokenBatch
+from thawline.runtime.devices import bound_kernel_cache
 from thawline.training import suffix
 
 FORMS = {

@@ -35,8 +35,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.transfer_report import ALL, Group, Result, accuracy_of, draw, number, table
-from thawline import compat
 from thawline.config import FEW_TO_CHOOSE, ComputeConfig, DataConfig, TrainingConfig
+from thawline.runtime import devices as compat
 
 SYSTEMS = {
     "random": "from scratch, random vectors",

@@ -27,8 +27,8 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from benchmarks.learning_rates import machine
-from thawline import settings
 from thawline.config import PretrainConfig
+from thawline.config import resolve as settings
 from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
 from thawline.pretraining.model import new_model
 from thawline.pretraining.vocabulary import as_read, train_tokenizer

@@ -69,9 +69,9 @@ class ProverHere:
     def prove(self, fitted, folder: Path, texts: Sequence[str]) -> float:
         from thawline import artifact
         from thawline.config import ComputeConfig
-        from thawline.inference import text_logits
-        from thawline.metrics import probabilities
-        from thawline.progress import Reporter
+        from thawline.evaluation.metrics import probabilities
+        from thawline.inference.texts import text_logits
+        from thawline.runtime.progress import Reporter
 
         compute = ComputeConfig(dtype="float32")
         here, there = (

@@ -22,7 +22,7 @@ from thawline.config import (
 )
 from thawline.pretraining.model import NextToken, new_model
 from thawline.pretraining.vocabulary import train_tokenizer
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 
 WINDOW = 32
 SHAPE = ArchitectureConfig(

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from thawline.config import ComputeConfig, TrainingConfig
+from thawline.inference.examples import PooledExamples, Positions
 from thawline.models.heads import HeadSpec, Standardisation, build_head
-from thawline.prefix.examples import PooledExamples, Positions
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 from thawline.store import Features
 from thawline.training.loop import Checkpoints, train
 from thawline.training.objectives import Classification, Labelled

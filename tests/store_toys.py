@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from thawline.backbones import POOLINGS
+from thawline.backbones.pooling import POOLINGS
 from thawline.store import Content, Entry, NoRoom, StoreKey, text_key
 
 KEY = StoreKey(backbone="b" * 64, max_length=40, truncation_side="right", dtype="float32")

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from thawline.adaptation import Task, run_prefix
-from thawline.backbones import load_backbone
+from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig, Config, HeadConfig, TrainingConfig
 from thawline.data import LabelledTexts, Labels
-from thawline.plan import make_plan
 from thawline.prefix.passes import PassReport
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import Task, run_prefix
+from thawline.training.plan import make_plan
 
 LABELS = Labels(("neg", "pos"), (0, 1))
 FP32 = ComputeConfig(dtype="float32", device="cpu")

@@ -10,9 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thawline.analysis import Scored, before_after, confident_mistakes, error_rates, pick_samples
 from thawline.data import LabelledTexts, Labels, Text
-from thawline.metrics import wilson
+from thawline.evaluation.metrics import wilson
+from thawline.evaluation.mistakes import (
+    Scored,
+    before_after,
+    confident_mistakes,
+    error_rates,
+    pick_samples,
+)
 
 LABELS = Labels(("neg", "pos", "mixed"), (0, 1, 2))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from thawline.atomic import new_file, new_folder
+from thawline.runtime.files import new_file, new_folder
 
 
 def test_a_file_takes_its_place_when_it_is_written():

@@ -337,7 +337,7 @@ def test_a_fit_answers_for_every_size_of_validation(
 
 def test_the_embedded_model_s_ladder_is_planned_with_a_folder_for_each_run():
     from benchmarks import embedded_model
-    from thawline.climbs import plan_climbs
+    from thawline.compare.plan import plan_climbs
 
     words = ["--data", "set", "--limit", "40,20", "--seeds", "0", "1", "--out", "runs"]
     ladder = embedded_model.ladder_of(embedded_model.parse(words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thawline.climbs import plan_climbs
+from thawline.compare.plan import plan_climbs
 from thawline.config import LadderConfig
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from thawline.comparison import against_best, holm, paired_p
+from thawline.evaluation.paired_tests import against_best, holm, paired_p
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))

@@ -12,8 +12,8 @@ import psutil
 import pytest
 import torch
 
-from thawline import compat
 from thawline.errors import ThawlineError
+from thawline.runtime import devices as compat
 
 
 @pytest.fixture

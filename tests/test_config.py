@@ -10,7 +10,8 @@ import pytest
 import typer.main
 
 from thawline import TextClassifier, config
-from thawline.cli import app, options, verb_pretrain
+from thawline.cli import app, options
+from thawline.cli.verbs import pretrain as verb_pretrain
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,

@@ -16,9 +16,9 @@ import pytest
 from tests.command_line import ProverHere
 from tests.pages import ROOT
 from thawline import artifact
+from thawline.compare.demo import demo_ladder, run_demo
 from thawline.config import DemoConfig
-from thawline.demo import demo_ladder, run_demo
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 
 
 def test_the_ladder_is_that_of_the_settings():

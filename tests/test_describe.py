@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH
-from thawline.backbones import load_backbone
+from thawline.backbones.loading import load_backbone
 from thawline.config import Config, HeadConfig
-from thawline.describe import describe
 from thawline.errors import ThawlineError
+from thawline.jobs.info import describe
 
 DISTILBERT = 66_362_880
 DISTILBERT_NATIVE_HEAD = 592_130

@@ -16,14 +16,15 @@ import yaml
 
 from tests.command_line import ProverHere
 from tests.pages import DOCS, ROOT, Block, blocks, commands, matches, run_python
-from thawline import artifact, settings
+from thawline import artifact
 from thawline.backbones import stack
 from thawline.cli import app
 from thawline.config import Config, PretrainConfig
-from thawline.data import tables
-from thawline.data.hub import known_sets
+from thawline.config import resolve as settings
+from thawline.config.explain import hints
+from thawline.data.sources import tables
+from thawline.data.sources.hub import known_sets
 from thawline.errors import ThawlineError
-from thawline.misfit import hints
 
 PAGES = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
 TOURS = (

@@ -121,7 +121,7 @@ def test_it_was_pretrained_on_no_text_of_the_test_set(record):
 @pytest.mark.slow
 @pytest.mark.skipif(IMDB is None, reason="THAWLINE_IMDB names no folder with IMDb")
 def test_its_texts_are_those_of_the_record_and_none_is_of_the_test_set(record):
-    from thawline.data.sources import open_source
+    from thawline.data.sources.open import open_source
     from thawline.pretraining.corpus import read_corpus
 
     place = Path(str(IMDB))

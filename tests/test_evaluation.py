@@ -17,12 +17,12 @@ from tests.toys import DEPTH, LIMIT, WIDTH, toy_tokenizer
 from thawline import artifact
 from thawline.config import ComputeConfig, Config, DataConfig, ReportConfig, TrainingConfig
 from thawline.data import LabelledTexts, load
-from thawline.inference import text_logits
-from thawline.job import fit_run
-from thawline.lengths import count_tokens
-from thawline.metrics import probabilities
-from thawline.progress import Reporter
+from thawline.data.lengths import count_tokens
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.texts import text_logits
+from thawline.jobs.fit import fit_run
 from thawline.report.terminal import print_fit
+from thawline.runtime.progress import Reporter
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Fit = Callable[..., dict[str, Any]]
@@ -72,7 +72,7 @@ def test_only_full_texts_are_tokenised_for_their_whole_lengths(
         counted.extend(texts)
         return count_tokens(texts, *args)
 
-    monkeypatch.setattr("thawline.evaluation.count_tokens", counting)
+    monkeypatch.setattr("thawline.jobs.scoring.count_tokens", counting)
     fit(strategy)
     tokenizer = toy_tokenizer()
     full = [text for text in load(data).test.texts if len(tokenizer(text)["input_ids"]) >= LIMIT]

@@ -14,7 +14,7 @@ from tests.toys import LIMIT, save_writer, toy_tokenizer
 from thawline.backbones.language import LanguageModel, load_language_model
 from thawline.config import WritingConfig
 from thawline.errors import ThawlineError
-from thawline.generation import Written, prompt_ids, write_texts
+from thawline.pretraining.generation import Written, prompt_ids, write_texts
 
 FAMILIES = ("qwen3", "llama")
 GREEDY = WritingConfig(tokens=20, temperature=0, device="cpu")

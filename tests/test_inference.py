@@ -17,11 +17,11 @@ from tests.toys import DEPTH, FAMILIES, WIDTH, enlarge_head
 from thawline import TextClassifier, store
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted
-from thawline.inference import head_logits, prediction_records, stored_logits, text_logits
-from thawline.metrics import probabilities
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.fitted import Fitted
+from thawline.inference.texts import head_logits, prediction_records, stored_logits, text_logits
 from thawline.prefix.passes import PassReport, open_entry
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 from thawline.store import Features
 
 Trained = Callable[..., TextClassifier]

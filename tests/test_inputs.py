@@ -11,13 +11,13 @@ from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
 
 from thawline.data import Labels
-from thawline.errors import ThawlineError
-from thawline.inputs import (
+from thawline.data.arrays import (
     read_labels,
     read_rows,
     read_seed,
     read_texts,
 )
+from thawline.errors import ThawlineError
 
 TEXTS = ["a good film", "", "ein schöner Film"]
 PAIRS = [("a", "b"), ("c", "d")]

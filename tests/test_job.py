@@ -21,8 +21,8 @@ from thawline.config import (
     TrainingConfig,
 )
 from thawline.errors import ThawlineError
-from thawline.job import evaluate_run, fit_run
-from thawline.progress import Reporter
+from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.runtime.progress import Reporter
 
 EXACT = Config(compute=ComputeConfig(dtype="float32"))
 

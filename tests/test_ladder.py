@@ -10,12 +10,13 @@ import pytest
 
 from tests.command_line import ProverHere, write_set
 from tests.toys import DEPTH
-from thawline import artifact, job
+from thawline import artifact
+from thawline.compare.ladder import LADDER, run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
 from thawline.errors import ThawlineError
-from thawline.ladder import LADDER, run_ladder
-from thawline.progress import Reporter
-from thawline.runs import read_record
+from thawline.jobs import fit as job
+from thawline.runs.folder import read_record
+from thawline.runtime.progress import Reporter
 
 
 class Notebook(Reporter):
@@ -129,7 +130,7 @@ def test_several_seeds_have_a_mean_and_a_deviation(ladder):
 
 
 def test_a_ladder_that_was_stopped_goes_on(ladder, monkeypatch):
-    from thawline import ladder as module
+    from thawline.compare import ladder as module
 
     fit_run, made = module.fit_run, []
 

@@ -143,7 +143,7 @@ import thawline.store
 from thawline import __version__, artifact
 from thawline.backbones import POOLINGS, attention
 def later():
-    from thawline.job import fit_run
+    from thawline.jobs.fit import fit_run
     import torch
 """
     rooms = {"store", "artifact", "backbones", "backbones.attention", "job"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.toys import LIMIT, WORDS, toy_tokenizer
-from thawline import lengths as lengths_module
-from thawline.lengths import QUANTILES, Tokenization, count_tokens, describe_lengths
+from thawline.data import lengths as lengths_module
+from thawline.data.lengths import QUANTILES, Tokenization, count_tokens, describe_lengths
 
 
 def tokenization(side="right", *, causal=False):

@@ -14,7 +14,7 @@ from scipy.stats import binomtest
 
 from thawline.config import MetricsConfig
 from thawline.errors import ThawlineError
-from thawline.metrics import evaluate, probabilities, wilson
+from thawline.evaluation.metrics import evaluate, probabilities, wilson
 
 SHARES = [
     "accuracy",
@@ -275,7 +275,7 @@ def test_the_seed_decides_the_intervals():
 def test_blocks_of_a_large_confusion_matrix_change_nothing(monkeypatch):
     logits, labels = problem(200, 20)
     whole = evaluate(logits, labels, resamples=50)
-    monkeypatch.setattr("thawline.metrics._COUNTS_PER_BLOCK", 700)
+    monkeypatch.setattr("thawline.evaluation.metrics._COUNTS_PER_BLOCK", 700)
     assert evaluate(logits, labels, resamples=50) == whole
 
 

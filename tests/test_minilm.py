@@ -78,9 +78,9 @@ def test_a_native_head_trains_770_parameters(runs):
 def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
     from thawline import artifact
     from thawline.config import ComputeConfig
-    from thawline.inference import stored_logits, text_logits
+    from thawline.inference.texts import stored_logits, text_logits
     from thawline.prefix.passes import PassReport
-    from thawline.progress import Reporter
+    from thawline.runtime.progress import Reporter
 
     fitted = artifact.load(runs.root / "exact")
     texts = texts_of(runs.root / "exact")

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import pytest
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from thawline import misfit
 from thawline.config import Config
+from thawline.config import explain as misfit
 
 
 def leaves(values: dict[str, Any], prefix: str = "") -> set[str]:

@@ -12,7 +12,7 @@ from transformers import AutoModel, PreTrainedTokenizerFast
 
 from tests.command_line import ProverHere, write_set
 from tests.toys import toy_config
-from thawline.backbones import Backbone, load_backbone
+from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import (
     ComputeConfig,
     Config,
@@ -22,10 +22,10 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.data import load
-from thawline.job import fit_run
-from thawline.notes import notes_on
-from thawline.plan import make_plan
-from thawline.progress import Reporter
+from thawline.jobs.fit import fit_run
+from thawline.runtime.progress import Reporter
+from thawline.training.advice import notes_on
+from thawline.training.plan import make_plan
 
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]

@@ -9,7 +9,7 @@ import pytest
 
 import thawline
 from thawline.errors import ThawlineError
-from thawline.packages import check_published, package_folder
+from thawline.runtime.packages import check_published, package_folder
 
 
 def test_a_package_s_folder_is_where_its_module_lies():

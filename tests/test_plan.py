@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.toys import DEPTH, FAMILIES, LIMIT
-from thawline.backbones import Backbone, load_backbone
+from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import (
     EPOCHS,
     LEARNING_RATES,
@@ -25,8 +25,8 @@ from thawline.config import (
 )
 from thawline.errors import ThawlineError
 from thawline.models.heads import HeadSpec
-from thawline.plan import Plan, make_plan
 from thawline.strategies import Head, HeadFirst
+from thawline.training.plan import Plan, make_plan
 
 EVERY = tuple(range(DEPTH + 1))
 SINGLES = tuple((stage,) for stage in EVERY)

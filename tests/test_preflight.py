@@ -11,10 +11,10 @@ from command_line import write_set, write_table
 from tests.toys import BAD, GOOD, toy_tokenizer
 from thawline.config import Config, DataConfig, PreflightConfig, TokensConfig
 from thawline.data import Dataset, LabelledTexts, Labels
+from thawline.data.lengths import Tokenization
+from thawline.data.preflight.survey import preflight, survey
 from thawline.errors import ThawlineError
-from thawline.lengths import Tokenization
-from thawline.preflight import preflight, survey
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 
 SETTINGS = PreflightConfig()
 LABELS = Labels(("neg", "pos"), (0, 1))
@@ -299,7 +299,7 @@ def test_a_file_of_texts_needs_no_labels(config):
 
 def test_what_cannot_be_read_is_said_before_the_backbone_is_loaded(config, monkeypatch):
     folder = write_set(Path("reviews"), {"train": reviews(40, 1), "test": reviews(20, 2)})
-    monkeypatch.setattr("thawline.preflight.open_backbone", None)
+    monkeypatch.setattr("thawline.data.preflight.survey.open_backbone", None)
     with pytest.raises(ThawlineError, match=r"missing\.csv"):
         preflight(config(folder), Reporter(), Path("missing.csv"))
     Path("other.csv").write_text("words,label\nfilm,1\n")

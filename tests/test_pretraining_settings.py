@@ -15,8 +15,8 @@ from thawline.config import (
     PretrainingConfig,
     VocabularyConfig,
 )
+from thawline.config.resolve import check, resolve, to_toml
 from thawline.errors import ThawlineError
-from thawline.settings import check, resolve, to_toml
 
 FILE = Path("own.toml")
 EVERYTHING = PretrainConfig(

@@ -11,8 +11,9 @@ import pytest
 
 from thawline import __version__
 from thawline.config import Config, DataConfig
+from thawline.config.resolve import Given, resolve
 from thawline.errors import ThawlineError
-from thawline.runs import (
+from thawline.runs.folder import (
     Run,
     check_folder,
     default_folder,
@@ -20,7 +21,6 @@ from thawline.runs import (
     resumed_config,
     write_json,
 )
-from thawline.settings import Given, resolve
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 

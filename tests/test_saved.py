@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from thawline.saved import read_whole_record
+from thawline.runs.layout import read_whole_record
 
 
 @pytest.mark.parametrize("damaged", ['{"status": "fin', "[]", ""])

@@ -26,8 +26,8 @@ from thawline.config import (
     TokensConfig,
     TrainingConfig,
 )
+from thawline.config.resolve import Given, build, check, from_record, resolve, to_toml
 from thawline.errors import ThawlineError
-from thawline.settings import Given, build, check, from_record, resolve, to_toml
 
 FILE = Path("own.toml")
 

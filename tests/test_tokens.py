@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.toys import WORDS, toy_tokenizer
-from thawline import tokens as tokens_module
-from thawline.tokens import padding_density, plan_batches, split_by_length, tokenize
+from thawline.data import tokens as tokens_module
+from thawline.data.tokens import padding_density, plan_batches, split_by_length, tokenize
 
 PAD, UNKNOWN, FIRST, LAST = range(4)
 

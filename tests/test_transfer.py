@@ -16,7 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.command_line import Outcome, ProverHere, thawline, write_set
 from thawline import TextClassifier, artifact
-from thawline.backbones import load_backbone
+from thawline.backbones.loading import load_backbone
 from thawline.errors import ThawlineError
 
 REPLACED = (
@@ -71,7 +71,7 @@ def prove_here(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True, scope="module")
 def _draw_nothing() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("thawline.job._draw", lambda *found: [])
+        patch.setattr("thawline.jobs.fit._draw", lambda *found: [])
         yield
 
 

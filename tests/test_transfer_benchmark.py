@@ -237,7 +237,7 @@ def test_systems_are_fitted_and_compared_from_a_run_that_is_made_first(
 
     monkeypatch.setattr(transfer.subprocess, "run", run_here)
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
-    monkeypatch.setattr("thawline.job._draw", lambda *found: [])
+    monkeypatch.setattr("thawline.jobs.fit._draw", lambda *found: [])
     films = {"train": toy_reviews(60), "test": toy_reviews(20, 1)}
     topics = {name: (texts, [row % 4 for row in labels]) for name, (texts, labels) in films.items()}
     out, toy = tmp_path / "transfer.json", str(toy_backbone())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from thawline.verdict import verdict
+from thawline.compare.verdict import verdict
 
 
 def rung(name: str, accuracy: float, seconds: float, p: float | None) -> dict:

@@ -36,7 +36,7 @@ def kit(tmp_path_factory, toy_backbone, toy_reviews, toy_writer) -> Path:
         patch.chdir(root)
         patch.setenv("THAWLINE_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setattr("thawline.artifact.Prover", ProverHere)
-        patch.setattr("thawline.job.draw_before_after", lambda *scores, **how: [])
+        patch.setattr("thawline.jobs.fit.draw_before_after", lambda *scores, **how: [])
         done = thawline(*arguments_of("fit --labels neg,pos --out run --features last"))
     assert done.code == 0, done.err
     return root
@@ -204,7 +204,7 @@ def test_too_little_memory_is_one_line(here, monkeypatch):
     def no_room(*anything):
         raise MemoryError
 
-    monkeypatch.setattr("thawline.describe.open_backbone", no_room)
+    monkeypatch.setattr("thawline.jobs.info.open_backbone", no_room)
     done = thawline("info", "--backbone", "bert")
     assert (done.code, done.out) == (2, "")
     assert done.err == (

@@ -49,7 +49,7 @@ def __getattr__(name: str) -> Any:
 
 @wrapt.when_imported("transformers.models.auto.configuration_auto")
 def _register_config(module: Any) -> None:
-    from thawline.encoder.configuration import GloveConfig
+    from thawline.backbones.glove.configuration import GloveConfig
     from thawline.models.configuration import ThawlineConfig
 
     for config in (ThawlineConfig, GloveConfig):
@@ -58,8 +58,8 @@ def _register_config(module: Any) -> None:
 
 @wrapt.when_imported("transformers.models.auto.modeling_auto")
 def _register_model(module: Any) -> None:
-    from thawline.encoder.configuration import GloveConfig
-    from thawline.encoder.modeling import GloveForSequenceClassification, GloveModel
+    from thawline.backbones.glove.configuration import GloveConfig
+    from thawline.backbones.glove.modeling import GloveForSequenceClassification, GloveModel
     from thawline.models.configuration import ThawlineConfig
     from thawline.models.modeling import ThawlineForSequenceClassification
 

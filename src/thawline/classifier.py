@@ -13,8 +13,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
-from thawline import artifact, metrics, settings
-from thawline.adaptation import Task, adapt, run_prefix
+from thawline import artifact
+from thawline.backbones.glove.build import open_backbone
 from thawline.config import (
     ROW_SEED,
     SHARED_NAMES,
@@ -26,16 +26,18 @@ from thawline.config import (
     TokensConfig,
     TrainingConfig,
 )
+from thawline.config import resolve as settings
 from thawline.data import LabelledTexts, Labels, Text, carve
-from thawline.encoder.making import open_backbone
+from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.fitted import Fitted
-from thawline.inference import stored_logits, text_logits
-from thawline.inputs import read_labels, read_rows, read_seed, read_texts
-from thawline.plan import make_plan
+from thawline.evaluation import metrics
+from thawline.inference.fitted import Fitted
+from thawline.inference.texts import stored_logits, text_logits
 from thawline.prefix.passes import PassReport
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
+from thawline.training.adapt import Task, adapt, run_prefix
+from thawline.training.plan import make_plan
 
 _NOT_FITTED = (
     "expected a fitted %(name)s, found one that is not fitted yet; "

@@ -19,7 +19,6 @@ from tests.command_line import ProverHere, write_set
 from tests.tasks import FP32, make_task
 from tests.toys import FAMILIES
 from thawline import HeadFirst, Lora, TextClassifier, artifact
-from thawline.adaptation import Adapted, Task, adapt
 from thawline.config import (
     ArtifactConfig,
     ComputeConfig,
@@ -28,9 +27,10 @@ from thawline.config import (
     HeadConfig,
     TrainingConfig,
 )
-from thawline.fitted import head_weights
-from thawline.job import evaluate_run, fit_run
-from thawline.progress import Reporter
+from thawline.inference.fitted import head_weights
+from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import Adapted, Task, adapt
 from thawline.training.loop import Training
 
 Backbones = Callable[..., Path]

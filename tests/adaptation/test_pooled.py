@@ -16,12 +16,12 @@ from torch import Tensor
 from tests import tasks
 from tests.tasks import LABELS
 from tests.toys import DEPTH, FAMILIES, OWN, WIDTH
-from thawline.adaptation import Adapted, Task, adapt
 from thawline.config import HeadConfig
 from thawline.data import LabelledTexts, Labels
-from thawline.inference import head_logits
+from thawline.inference.texts import head_logits
 from thawline.models.heads import NativeHead, build_head
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import Adapted, Task, adapt
 
 MakeTask = Callable[..., Task]
 
@@ -213,7 +213,7 @@ def test_a_native_head_is_trained_whole(make_task: MakeTask, family: str) -> Non
     adapted = run(make_task(family, **KINDS["native"]))
     model = adapted.fitted.model
     assert type(model).__name__.endswith("ForSequenceClassification")
-    home = "thawline.encoder" if family in OWN else "transformers.models"
+    home = "thawline.backbones.glove" if family in OWN else "transformers.models"
     assert type(model).__module__.startswith(f"{home}.")
     trains = [name for name, p in NativeHead(model).named_parameters() if p.requires_grad]
     beyond_the_base = {

@@ -19,12 +19,12 @@ from tests.command_line import ProverHere, write_set
 from tests.tasks import FP32, make_task
 from tests.toys import DEPTH
 from thawline import TextClassifier
-from thawline.adaptation import adapt
-from thawline.backbones import Stack
+from thawline.backbones.stack import Stack
 from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
-from thawline.inference import example_logits
-from thawline.job import evaluate_run, fit_run
-from thawline.progress import Reporter
+from thawline.inference.texts import example_logits
+from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import adapt
 from thawline.training.suffix import Suffix
 
 Backbones = Callable[..., Path]

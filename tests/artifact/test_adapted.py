@@ -23,9 +23,9 @@ from tests.toys import DEPTH, OWN, enlarge_head
 from thawline import TextClassifier, artifact
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted, head_weights
-from thawline.inference import text_logits
-from thawline.progress import Reporter
+from thawline.inference.fitted import Fitted, head_weights
+from thawline.inference.texts import text_logits
+from thawline.runtime.progress import Reporter
 
 Backbones = Callable[[str], Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -175,7 +175,9 @@ class TestSave:
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
         batch = tokenizer(TEXTS[:1], return_tensors="pt")
         given = {name: batch[name] for name in ("input_ids", "attention_mask")}
-        allowed = {"import_allowlist": ["thawline.encoder.modeling"]} if family in OWN else {}
+        allowed = (
+            {"import_allowlist": ["thawline.backbones.glove.modeling"]} if family in OWN else {}
+        )
         plain = AutoPeftModel.from_pretrained(str(tmp_path / "saved" / "adapter"), **allowed).eval()
         with torch.inference_mode():
             theirs, ours = (model(**given)[0] for model in (plain, fitted.model.base_model))

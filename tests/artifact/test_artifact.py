@@ -22,10 +22,10 @@ from tests.toys import FAMILIES, OWN
 from thawline import TextClassifier, artifact
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted
-from thawline.inference import text_logits
-from thawline.metrics import probabilities
-from thawline.progress import Reporter
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.fitted import Fitted
+from thawline.inference.texts import text_logits
+from thawline.runtime.progress import Reporter
 
 Trained = Callable[..., TextClassifier]
 HEADS = ("linear", "mlp:8", "native")

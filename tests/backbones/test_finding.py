@@ -10,8 +10,8 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
-from thawline.backbones import load_backbone
 from thawline.backbones.finding import PACKAGED, Packaged, find_backbone
+from thawline.backbones.loading import load_backbone
 from thawline.errors import ThawlineError
 
 

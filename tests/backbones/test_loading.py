@@ -14,7 +14,9 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTextConfig
 
 from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
-from thawline.backbones import Backbone, finding, load_backbone, load_native, loading
+from thawline.backbones import finding, loading
+from thawline.backbones.copies import load_native
+from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.stack import Family
 from thawline.errors import ThawlineError
 

@@ -14,10 +14,11 @@ import torch
 
 from tests.toys import DEPTH, FAMILIES, LIMIT, toy_config
 from thawline import TextClassifier, artifact
-from thawline.backbones import Backbone, copy_base, load_backbone, load_native
+from thawline.backbones.copies import copy_base, load_native
+from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.origin import Origin
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted
+from thawline.inference.fitted import Fitted
 
 TOPICS = ("arts", "body", "cash", "dogs")
 KINDS = {

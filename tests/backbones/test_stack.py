@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertModel, DistilBertConfig
 
 from tests.toys import DEPTH, FAMILIES, ROUNDING, WIDTH, as_inputs, toy_config
-from thawline.backbones import POOLINGS, Family, Stack, register_family
 from thawline.backbones import stack as stack_module
+from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.stack import Family, Stack, register_family
 from thawline.errors import ThawlineError
 
 LENGTHS = (11, 7, 2)

@@ -15,7 +15,7 @@ from transformers import PreTrainedTokenizerFast as Whole
 
 from tests.toys import LIMIT, WORDS
 from thawline import artifact
-from thawline.backbones import Backbone, load_backbone
+from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.tokenizer import tokenizer_state
 from thawline.config import (
     ComputeConfig,
@@ -26,8 +26,8 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.errors import ThawlineError
-from thawline.job import evaluate_run, fit_run
-from thawline.progress import Reporter
+from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.runtime.progress import Reporter
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 TEXT = "film was Good"

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from command_line import thawline, write_set
 
-from thawline.progress import Reporter
-from thawline.vectors import find_vectors
+from thawline.backbones.vectors import find_vectors
+from thawline.runtime.progress import Reporter
 
 pytest.importorskip("gensim", reason='needs pip install "thawline[vectors]"')
 

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from thawline import __version__
 from thawline.config import TrainingConfig
-from thawline.settings import resolve
+from thawline.config.resolve import resolve
 
 TRAIN, TEST = 80, 32
 NAMED = ("--labels", "neg,pos")
@@ -270,7 +270,9 @@ def test_what_stands_on_the_command_line_wins_over_the_file_and_the_file_over_th
     data, toy_backbone, monkeypatch
 ):
     seen = []
-    monkeypatch.setattr("thawline.job.fit_run", lambda config, *_, **__: seen.append(config) or {})
+    monkeypatch.setattr(
+        "thawline.jobs.fit.fit_run", lambda config, *_, **__: seen.append(config) or {}
+    )
     Path("own.toml").write_text(
         f"seed = 7\nbackbone = '{toy_backbone()}'\n[data]\ndata = '{data}'\nlimit = [9, 9]\n"
         "[training]\nepochs = 5\nbatch_size = 32\n[head]\nstandardise = false\n"
@@ -654,7 +656,7 @@ def test_an_interrupted_fit_exits_with_130_and_says_how_to_resume_it(fit, monkey
     def interrupt(*anything):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("thawline.job.adapt", interrupt)
+    monkeypatch.setattr("thawline.jobs.fit.adapt", interrupt)
     done = fit()
     assert done.code == 130
     assert done.err.splitlines()[-2:] == [
@@ -686,7 +688,7 @@ def test_a_programming_error_keeps_its_traceback(fit, monkeypatch):
     def stumble(*anything):
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("thawline.job.adapt", stumble)
+    monkeypatch.setattr("thawline.jobs.fit.adapt", stumble)
     with pytest.raises(ZeroDivisionError, match="a bug"):
         fit()
     assert json.loads(Path("run/record.json").read_text())["status"] == "failed"

@@ -1,7 +1,7 @@
 import pytest
 
-from thawline.data.columns import find_texts, read_labels, read_texts
-from thawline.data.formats import open_table
+from thawline.data.sources.columns import find_texts, read_labels, read_texts
+from thawline.data.sources.formats import open_table
 from thawline.errors import ThawlineError
 
 

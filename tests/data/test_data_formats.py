@@ -10,8 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from review_files import reviews
 
-from thawline.data.columns import read_labels, read_texts
-from thawline.data.formats import open_table
+from thawline.data.sources.columns import read_labels, read_texts
+from thawline.data.sources.formats import open_table
 from thawline.errors import ThawlineError
 
 AWKWARD = [

@@ -10,7 +10,7 @@ from review_files import reviews
 
 from thawline.config import DataConfig
 from thawline.data import Labels, load, load_split
-from thawline.data.hub import NAMED_SETS, HubSet, hub_source
+from thawline.data.sources.hub import NAMED_SETS, HubSet, hub_source
 from thawline.errors import ThawlineError
 
 datasets = pytest.importorskip("datasets")

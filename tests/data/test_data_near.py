@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thawline.config import PreflightConfig
-from thawline.data.near import find_near, jaccard, shingles
+from thawline.data.preflight.near import find_near, jaccard, shingles
 
 CONFIG = PreflightConfig()
 WORDS = [f"word{number}" for number in range(400)]
@@ -107,7 +107,7 @@ def test_texts_without_words_are_near_to_nothing():
 
 
 def test_progress_counts_every_text_once(texts, monkeypatch):
-    monkeypatch.setattr("thawline.data.near._TEXTS_PER_CALL", 64)
+    monkeypatch.setattr("thawline.data.preflight.near._TEXTS_PER_CALL", 64)
     done = []
     in_pieces = find_near(texts, in_one_split(texts), CONFIG, done.append)
     assert done == [64, 64, 64, 8]
@@ -135,7 +135,7 @@ def test_results_do_not_depend_on_the_hash_seed_of_the_process():
 import json
 import numpy as np
 from thawline.config import PreflightConfig
-from thawline.data.near import find_near
+from thawline.data.preflight.near import find_near
 random = np.random.default_rng(1)
 words = [f"w{n}" for n in range(60)]
 texts = [" ".join(random.choice(words, 25)) for _ in range(40)]

@@ -7,8 +7,8 @@ import pytest
 
 from thawline.config import DataConfig
 from thawline.data import Labels, load, load_data, load_split, packaged
-from thawline.data.hub import NAMED_SETS, known_sets
-from thawline.data.packaged import PACKAGED_SETS
+from thawline.data.sources.hub import NAMED_SETS, known_sets
+from thawline.data.sources.packaged import PACKAGED_SETS
 from thawline.errors import ThawlineError
 
 

@@ -10,14 +10,14 @@ from torch import nn
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from tests.toys import DEPTH, WIDTH, as_inputs, toy_config
-from thawline.backbones import Stack
-from thawline.encoder.configuration import GloveConfig
-from thawline.encoder.modeling import (
+from thawline.backbones.glove.configuration import GloveConfig
+from thawline.backbones.glove.modeling import (
     GloveForSequenceClassification,
     GloveModel,
     SelfAttention,
     places,
 )
+from thawline.backbones.stack import Stack
 
 IDS = torch.randint(4, 50, (3, 11), generator=torch.Generator().manual_seed(2))
 MASK = (torch.arange(11) < torch.tensor([11, 7, 2])[:, None]).long()

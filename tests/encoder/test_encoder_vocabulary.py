@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from thawline.backbones.glove.vocabulary import build_vocabulary, count_words
+from thawline.backbones.glove.words import SPECIAL, word_tokenizer
+from thawline.backbones.vectors import Vectors
 from thawline.config import EncoderConfig
-from thawline.encoder.vocabulary import build_vocabulary, count_words
-from thawline.encoder.words import SPECIAL, word_tokenizer
-from thawline.vectors import Vectors
 
 TEXTS = ["The film, the odd film!", ("the oddity", "a film")]
 VECTORS = Vectors(

@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from tests.toys import WORDS
+from thawline.backbones.glove.build import make_encoder, open_backbone
+from thawline.backbones.vectors import find_vectors
 from thawline.config import Config, EncoderConfig, TokensConfig
-from thawline.encoder.making import make_encoder, open_backbone
 from thawline.errors import ThawlineError
-from thawline.progress import Reporter
-from thawline.vectors import find_vectors
+from thawline.runtime.progress import Reporter
 
 SMALL = {"width": 16, "heads": 2, "feed_forward": 32, "frequent_words": 7, "min_count": 1}
 TEXTS = ["the film was dull", "the plot was good , so good"]

@@ -20,9 +20,13 @@ from transformers import (
 )
 
 from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs, enlarge_head
-from thawline.backbones import POOLINGS, Stack, load_backbone, load_native
+from thawline.backbones.copies import load_native
+from thawline.backbones.loading import load_backbone
+from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.stack import Stack
+from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
-from thawline.fitted import count_parameters
+from thawline.inference.fitted import count_parameters
 from thawline.models.heads import (
     STANDARD_DEVIATION_FLOOR,
     HeadSpec,
@@ -31,7 +35,6 @@ from thawline.models.heads import (
     build_head,
     parse_head,
 )
-from thawline.tokens import tokenize
 
 TEXTS = ["the film was good", "", "a dull plot and a very weak cast , not funny at all", "warm"]
 

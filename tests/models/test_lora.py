@@ -16,18 +16,19 @@ from transformers import AutoModel, PreTrainedModel
 from tests.command_line import thawline
 from tests.toys import DEPTH, FAMILIES, LIMIT, ROUNDING, WIDTH, WORDS, as_inputs
 from thawline import TextClassifier
-from thawline.adaptation import Frozen, Task
-from thawline.adaptation.thawed import make_classifier
-from thawline.backbones import Backbone, copy_base, load_backbone, load_native
+from thawline.backbones.copies import copy_base, load_native
+from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import Config, HeadConfig
 from thawline.data import Labels
-from thawline.describe import describe
 from thawline.errors import ThawlineError
-from thawline.fitted import count_parameters
+from thawline.inference.fitted import count_parameters
+from thawline.jobs.info import describe
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, add_adapters, base_digest, load_adapters, thaw
-from thawline.plan import make_plan
 from thawline.strategies import Lora, parse_strategy
+from thawline.training.adapt import Frozen, Task
+from thawline.training.blocks import make_classifier
+from thawline.training.plan import make_plan
 
 Backbones = Callable[[str], Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]

@@ -21,11 +21,13 @@ from transformers import (
 import thawline
 from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs
 from thawline import TextClassifier, artifact
-from thawline.backbones import POOLINGS, Backbone, Stack, load_backbone
+from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.stack import Stack
+from thawline.data.tokens import tokenize
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.heads import build_head, parse_head
 from thawline.models.modeling import ThawlineForSequenceClassification
-from thawline.tokens import tokenize
 
 TEXTS = ["the film was good", "", "a dull plot and a very weak cast , not funny at all", "warm"]
 EVERY = tuple(range(DEPTH + 1))

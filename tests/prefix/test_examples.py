@@ -13,8 +13,8 @@ import torch
 from tests.loops import HIDDEN, stored
 from tests.tasks import make_task
 from tests.toys import WIDTH
+from thawline.inference.examples import PooledExamples, TokenExamples
 from thawline.models.heads import Standardisation
-from thawline.prefix.examples import PooledExamples, TokenExamples
 
 
 class TestPooled:

@@ -8,8 +8,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel
 
 from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs, toy_config
-from thawline.backbones import Stack
-from thawline.prefix.frozen import matmul_flops
+from thawline.backbones.stack import Stack
+from thawline.prefix.compute import matmul_flops
 
 # The states themselves are tested where they are stored: test_prefix.py, test_token_states.py.
 

@@ -13,14 +13,17 @@ from torch import Tensor
 from transformers import AutoModel
 
 from tests.toys import DEPTH, FAMILIES, LIMIT, as_inputs
-from thawline.backbones import POOLINGS, Backbone, Stack, attention, load_backbone
+from thawline.backbones import attention
+from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
+from thawline.data.tokens import Inputs
 from thawline.prefix import passes
-from thawline.prefix.frozen import matmul_flops
+from thawline.prefix.compute import matmul_flops
 from thawline.prefix.passes import PassReport, ensure_states, open_entry
-from thawline.progress import Advance, Reporter
+from thawline.runtime.progress import Advance, Reporter
 from thawline.store import Entry, clear
-from thawline.tokens import Inputs
 
 FP32 = ComputeConfig(dtype="float32", tokens_per_batch=256, density=0.9)
 BF16 = ComputeConfig(dtype="bfloat16", tokens_per_batch=256, density=0.9)

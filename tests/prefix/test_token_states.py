@@ -14,16 +14,17 @@ from torch import Tensor
 from transformers import AutoModel
 
 from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH
-from thawline.backbones import Backbone, Stack, load_backbone
+from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
+from thawline.data.tokens import Inputs, TokenizedTexts
 from thawline.prefix import passes
 from thawline.prefix import token_states as token_states_module
-from thawline.prefix.frozen import matmul_flops
+from thawline.prefix.compute import matmul_flops
 from thawline.prefix.passes import PassReport, open_entry, tokenize_for
 from thawline.prefix.token_states import RecomputedStates, States, token_states
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 from thawline.store import Entry, TokenStates, clear, entries
-from thawline.tokens import Inputs, TokenizedTexts
 
 FP32 = ComputeConfig(dtype="float32", tokens_per_batch=256, density=0.9)
 BF16 = replace(FP32, dtype="bfloat16")

@@ -14,7 +14,7 @@ from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining import packing
 from thawline.pretraining.packing import Windows, all_windows, check_windows, open_tokens, pack
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 
 FILE = Path("train.npy")
 

@@ -30,11 +30,12 @@ from tests.store_toys import (
     size_of,
     token_states_of,
 )
-from thawline.backbones import POOLINGS, load_backbone
+from thawline.backbones.loading import load_backbone
+from thawline.backbones.pooling import POOLINGS
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.prefix.passes import PassReport, ensure_states, open_entry
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 from thawline.store import Entry, StoreKey, clear, entries, home, text_key
 from thawline.store.capacity import Capacity
 from thawline.store.index import Index, as_keys
@@ -527,7 +528,7 @@ from thawline.backbones import load_backbone
 from thawline.config import ComputeConfig
 from thawline.prefix.passes import PassReport, ensure_states, ensure_token_states
 from thawline.prefix.passes import open_entry, tokenize_for
-from thawline.progress import Reporter
+from thawline.runtime.progress import Reporter
 
 backbone = load_backbone(sys.argv[2])
 config = ComputeConfig(dtype="float32", tokens_per_batch=1_024)  # 1,000 texts fill it, too

@@ -19,9 +19,9 @@ from torch.optim.optimizer import register_optimizer_step_pre_hook
 from tests.loops import HIDDEN, Scripted, labelled, objective, run, stored
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.errors import ThawlineError
+from thawline.inference.examples import PooledExamples, Positions
 from thawline.models.heads import Standardisation
-from thawline.prefix.examples import PooledExamples, Positions
-from thawline.progress import Advance, Reporter
+from thawline.runtime.progress import Advance, Reporter
 from thawline.training.loop import Training, decay
 from thawline.training.objectives import Classification, Labelled
 

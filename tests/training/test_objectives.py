@@ -20,11 +20,11 @@ from torch.nn.functional import cross_entropy
 
 from tests.loops import labelled, objective
 from tests.tasks import FP32, make_task
-from thawline.adaptation import Task
-from thawline.adaptation.thawed import make_classifier
 from thawline.config import ComputeConfig, HeadConfig, TrainingConfig
-from thawline.inference import example_logits
-from thawline.prefix.examples import Positions
+from thawline.inference.examples import Positions
+from thawline.inference.texts import example_logits
+from thawline.training.adapt import Task
+from thawline.training.blocks import make_classifier
 from thawline.training.objectives import Classification, class_weights
 from thawline.training.suffix import Suffix
 

@@ -14,11 +14,11 @@ from torch import Tensor, nn
 from tests.attended import Attended
 from tests.tasks import make_task
 from tests.toys import DEPTH, FAMILIES
-from thawline.adaptation import Task
-from thawline.adaptation.thawed import make_classifier
-from thawline.backbones import Stack
+from thawline.backbones.stack import Stack
 from thawline.config import HeadConfig
-from thawline.prefix.examples import TokenBatch, TokenExamples
+from thawline.inference.examples import TokenBatch, TokenExamples
+from thawline.training.adapt import Task
+from thawline.training.blocks import make_classifier
 from thawline.training.kernels import QuickOnCpu
 from thawline.training.suffix import Suffix
 

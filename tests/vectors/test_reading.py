@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from thawline.backbones.vectors import Vectors, find_vectors, reading, write_vectors
+from thawline.backbones.vectors.reading import find_file, read_blocks
 from thawline.errors import ThawlineError
-from thawline.progress import Reporter
-from thawline.vectors import Vectors, find_vectors, reading, write_vectors
-from thawline.vectors.reading import find_file, read_blocks
+from thawline.runtime.progress import Reporter
 
 # The first numbers of the first words of GloVe's own file.
 GLOVE = """the 0.418 0.24968 -0.41242 0.1217

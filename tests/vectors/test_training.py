@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from thawline.backbones.vectors import training
+from thawline.backbones.vectors.training import train_vectors
 from thawline.config import VectorsConfig
 from thawline.errors import ThawlineError
-from thawline.progress import Reporter
-from thawline.vectors import training
-from thawline.vectors.training import train_vectors
+from thawline.runtime.progress import Reporter
 
 TEXTS = ["the film was good , don't you think ?", "the film was bad", "the plot was dull"] * 20
 

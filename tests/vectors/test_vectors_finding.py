@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from thawline.backbones.vectors import cache, find_vectors, finding
 from thawline.errors import ThawlineError
-from thawline.progress import Reporter
-from thawline.vectors import cache, find_vectors, finding
+from thawline.runtime.progress import Reporter
 
 LINES = "the 1 2\nof 3 4\n"
 
@@ -53,7 +53,7 @@ def test_a_file_that_changed_is_read_again(reads):
 
 
 def test_a_matrix_of_many_blocks_is_one_file_of_numpy(monkeypatch):
-    from thawline.vectors import reading
+    from thawline.backbones.vectors import reading
 
     monkeypatch.setattr(reading, "LINES_PER_BLOCK", 7)
     Path("v.txt").write_text("".join(f"w{row} {row} {-row}\n" for row in range(100)))

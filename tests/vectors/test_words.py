@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from thawline.vectors.words import word_splitter
+from thawline.backbones.vectors.words import word_splitter
 
 
 def words(text: str) -> list[str]:

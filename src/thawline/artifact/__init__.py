@@ -10,6 +10,6 @@ from __future__ import annotations
 
 from thawline.artifact.folder import load, save
 from thawline.artifact.proof import TOLERANCE, Prover
-from thawline.saved import FOLDER, find
+from thawline.runs.layout import FOLDER, find
 
 __all__ = ["FOLDER", "TOLERANCE", "Prover", "find", "load", "save"]

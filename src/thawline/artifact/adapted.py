@@ -13,13 +13,13 @@ import torch
 from transformers import PreTrainedModel
 
 from thawline.artifact.settings import Settings
-from thawline.backbones import Backbone, Stack
-from thawline.backbones.loading import load_base
+from thawline.backbones.loading import Backbone, load_base
+from thawline.backbones.stack import Stack
 from thawline.backbones.weights import read_weights, write_weights
-from thawline.fitted import Fitted, head_weights, native_classifier, own_classifier
+from thawline.inference.fitted import Fitted, head_weights, native_classifier, own_classifier
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, load_adapters
-from thawline.saved import ADAPTER, HEAD, AdapterSettings
+from thawline.runs.layout import ADAPTER, HEAD, AdapterSettings
 
 
 def save_adapted(fitted: Fitted, folder: Path) -> None:

@@ -10,14 +10,14 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
-from thawline.atomic import new_folder
-from thawline.backbones import Stack, settle_tokenizer
 from thawline.backbones.parts import CONFIG, WEIGHTS, fault
-from thawline.backbones.tokenizer import check_tokenizer
-from thawline.compat import quieten_transformers
+from thawline.backbones.stack import Stack
+from thawline.backbones.tokenizer import check_tokenizer, settle_tokenizer
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted
-from thawline.saved import SETTINGS, find
+from thawline.inference.fitted import Fitted
+from thawline.runs.layout import SETTINGS, find
+from thawline.runtime.devices import quieten_transformers
+from thawline.runtime.files import new_folder
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 

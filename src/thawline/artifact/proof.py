@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted
-from thawline.inference import text_logits
-from thawline.metrics import probabilities
-from thawline.progress import Reporter
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.fitted import Fitted
+from thawline.inference.texts import text_logits
+from thawline.runtime.progress import Reporter
 
 TOLERANCE = 1e-5
 """How far apart the same probabilities may lie in fp32, in this process and in a fresh one."""
@@ -40,7 +40,7 @@ class Prover:
         self._ready = False
         self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "thawline.selftest"],
+            [sys.executable, "-m", "thawline.artifact.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,  # a pipe that nobody reads would fill and hold it up

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Self
 
 from thawline.data import Labels
-from thawline.fitted import Fitted, Reading
+from thawline.inference.fitted import Fitted, Reading
 from thawline.models.heads import HeadSpec, parse_head
-from thawline.saved import FORMAT, SETTINGS, AdapterSettings, read_adapter, read_settings
+from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings, read_adapter, read_settings
 
 
 @dataclass(frozen=True)

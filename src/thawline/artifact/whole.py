@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from thawline.backbones.weights import faults
 from thawline.errors import ThawlineError
-from thawline.fitted import Fitted
+from thawline.inference.fitted import Fitted
 
 
 def save_whole(fitted: Fitted, folder: Path) -> None:

@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 from thawline.backbones.parts import CONFIG
-from thawline.compat import first_line, hub_silence, quieten_hub
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.packages import check_published, package_folder, reinstall
-from thawline.saved import FOLDER, RECORD, SETTINGS, read_whole_record
+from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_whole_record
+from thawline.runtime.devices import first_line, hub_silence, quieten_hub
+from thawline.runtime.packages import check_published, package_folder, reinstall
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from thawline.backbones.reading import (
 )
 from thawline.backbones.stack import FAMILIES, family_of
 from thawline.backbones.tokenizer import check_tokenizer, load_tokenizer
-from thawline.compat import quieten_transformers
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
+from thawline.runtime.devices import quieten_transformers
 
 
 @dataclass(frozen=True)

@@ -39,10 +39,10 @@ from thawline.backbones.tokenizer import (
     tokenizer_state,
 )
 from thawline.backbones.weights import hash_weights
-from thawline.compat import quieten_transformers
 from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
-from thawline.saved import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
+from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
+from thawline.runtime.devices import quieten_transformers
 
 Drawn = tuple[str, ...]
 

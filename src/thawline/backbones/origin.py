@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from thawline.data.labels import Labels
-from thawline.saved import AdapterSettings, read_adapter, read_settings
+from thawline.runs.layout import AdapterSettings, read_adapter, read_settings
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from thawline.compat import first_line
 from thawline.errors import ThawlineError
+from thawline.runtime.devices import first_line
 
 CONFIG = ("config.json",)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from thawline.backbones.pooling import pool_all
+from thawline.data.tokens import Inputs
 from thawline.errors import ThawlineError
-from thawline.tokens import Inputs
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from thawline.cli import console, verb_demo, verb_generate, verb_pretrain, verb_vectors, verbs
+from thawline.cli import console
 from thawline.cli.groups import app
+from thawline.cli.verbs import demo, fit, generate, pretrain, vectors
 
-__all__ = ["app", "main", "verb_demo", "verb_generate", "verb_pretrain", "verb_vectors", "verbs"]
+__all__ = ["app", "demo", "fit", "generate", "main", "pretrain", "vectors"]
 
 ORDER = (
     *("demo", "fit", "predict", "evaluate", "info", "preflight"),

@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import typer
 
 from thawline.cli import usage
-from thawline.compat import bound_kernel_cache, is_out_of_memory, let_idle_threads_sleep
 from thawline.errors import ThawlineError
+from thawline.runtime.devices import bound_kernel_cache, is_out_of_memory, let_idle_threads_sleep
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""

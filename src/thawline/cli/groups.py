@@ -14,7 +14,7 @@ from thawline.config import Config
 from thawline.errors import ThawlineError
 
 if TYPE_CHECKING:
-    from thawline.settings import Job
+    from thawline.config.resolve import Job
 
 _SETTINGS: dict[str, Any] = {
     "invoke_without_command": True,
@@ -64,7 +64,7 @@ def configured(
         job: the settings of this kind of verb.
         settings: the key of each option's setting, by the option's name.
     """
-    from thawline.settings import resolve
+    from thawline.config.resolve import resolve
 
     given = opt.given(context, settings)
     return resolve(given, job=job, file=file, overrides=[] if overrides is None else overrides)
@@ -94,7 +94,7 @@ def resumed(
     Raises:
         ThawlineError: ``--out`` is missing, or as `resumed_config`.
     """
-    from thawline.runs import resumed_config
+    from thawline.runs.folder import resumed_config
 
     if out is None:
         raise ThawlineError(

@@ -18,7 +18,7 @@ from thawline.config import (
 from thawline.errors import ThawlineError
 
 if TYPE_CHECKING:
-    from thawline.settings import Given
+    from thawline.config.resolve import Given
 
 SETTINGS = SHARED_NAMES | {
     "data": "data.data",
@@ -43,7 +43,7 @@ def given(context: typer.Context, settings: Mapping[str, str] = SETTINGS) -> lis
     Raises:
         ThawlineError: the value of ``--limit`` or ``--store-limit`` cannot be read.
     """
-    from thawline.settings import Given
+    from thawline.config.resolve import Given
 
     found = []
     for option in context.command.params:

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray, Labels, plain, shown
-from thawline.data.parts import SPLITS, Part
-from thawline.data.sources import open_source
+from thawline.data.sources.open import open_source
+from thawline.data.sources.parts import SPLITS, Part
 from thawline.data.splits import Drawn, Splits
 from thawline.data.texts import Text
 from thawline.errors import ThawlineError, did_you_mean

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray
-from thawline.data.parts import SPLITS, WHOLE, Part, Source
+from thawline.data.sources.parts import SPLITS, WHOLE, Part, Source
 from thawline.errors import ThawlineError, did_you_mean
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers.configuration_utils import PreTrainedConfig
 
-from thawline.saved import MODEL_TYPE
+from thawline.runs.layout import MODEL_TYPE
 
 
 class ThawlineConfig(PreTrainedConfig):

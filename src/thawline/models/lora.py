@@ -13,8 +13,9 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from thawline.backbones import Backbone, Stack
 from thawline.backbones.adapters import base_digest, put_adapters, read_adapters
+from thawline.backbones.loading import Backbone
+from thawline.backbones.stack import Stack
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.strategies import Lora, Strategy
 

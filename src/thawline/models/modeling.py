@@ -68,7 +68,8 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         Returns:
             An output with ``logits``, ``(batch, labels)``.
         """
-        from thawline.backbones import Stack, pool
+        from thawline.backbones.pooling import pool
+        from thawline.backbones.stack import Stack
 
         pooled: dict[int, Tensor] = {}
 

@@ -11,11 +11,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from thawline.backbones import POOLINGS, Backbone, Stack
-from thawline.compat import pick_device, pick_dtype, release_memory
+from thawline.backbones.loading import Backbone
+from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
-from thawline.prefix.frozen import (
+from thawline.data.tokens import TokenizedTexts, plan_batches, tokenize
+from thawline.prefix.compute import (
     Batch,
     Compute,
     StatesAtLine,
@@ -24,9 +26,9 @@ from thawline.prefix.frozen import (
     pooled_states,
     run_batches,
 )
-from thawline.progress import Reporter
+from thawline.runtime.devices import pick_device, pick_dtype, release_memory
+from thawline.runtime.progress import Reporter
 from thawline.store import KEY_BYTES, Content, Entry, StoreKey
-from thawline.tokens import TokenizedTexts, plan_batches, tokenize
 
 LENGTH_BYTES = 4
 """Of the number of a text's tokens, beside its states."""

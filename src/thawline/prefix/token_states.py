@@ -13,15 +13,16 @@ from rich.filesize import decimal
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from thawline.backbones import Backbone, Stack
-from thawline.compat import pick_device
+from thawline.backbones.loading import Backbone
+from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
-from thawline.prefix.frozen import StatesAtLine, frozen_stack, matmul_flops, run_batch
+from thawline.data.tokens import TokenizedTexts
+from thawline.prefix.compute import StatesAtLine, frozen_stack, matmul_flops, run_batch
 from thawline.prefix.passes import PassReport, ensure_token_states, states_at_line
-from thawline.progress import Reporter
+from thawline.runtime.devices import pick_device
+from thawline.runtime.progress import Reporter
 from thawline.store import Entry, NoRoom
-from thawline.tokens import TokenizedTexts
 
 TRAINING_PASSES = 3
 """What a training step costs, in forward passes: the backward pass takes two of them."""

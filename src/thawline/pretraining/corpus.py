@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from thawline.config import ROW_SEED, CorpusConfig
-from thawline.data.parts import WHOLE, Source, split_of
-from thawline.data.sources import open_source
+from thawline.data.sources.open import open_source
+from thawline.data.sources.parts import WHOLE, Source, split_of
 from thawline.errors import ThawlineError
 
 LEAST_TEXTS = 2

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from thawline import compat, settings
 from thawline.config import CPU_WINDOWS, WORTH_COMPILING, PretrainConfig, PretrainingConfig
+from thawline.config import resolve as settings
 from thawline.errors import ThawlineError
 from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
 from thawline.pretraining.model import NextToken, check_architecture, new_model
@@ -26,10 +26,11 @@ from thawline.pretraining.packing import (
 )
 from thawline.pretraining.saving import card_of, save_model, save_tokenizer
 from thawline.pretraining.vocabulary import as_read, train_tokenizer
-from thawline.progress import Reporter
 from thawline.report.history import draw_history
-from thawline.runs import PRETRAIN, Run, check_folder, is_run
-from thawline.saved import read_whole_record
+from thawline.runs.folder import PRETRAIN, Run, check_folder, is_run
+from thawline.runs.layout import read_whole_record
+from thawline.runtime import devices as compat
+from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Row, train
 

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from transformers import PreTrainedTokenizerFast
 
-from thawline.compat import system_errors
 from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
-from thawline.progress import Reporter
+from thawline.runtime.devices import system_errors
+from thawline.runtime.progress import Reporter
 
 TEXTS_PER_CALL = 1_000
 """Texts whose tokens are in memory at once."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
-from thawline.compat import available_memory_bytes
 from thawline.config import STORE_SHARE
 from thawline.errors import ThawlineError
+from thawline.runtime.devices import available_memory_bytes
 from thawline.store.chunks import size
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

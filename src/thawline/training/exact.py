@@ -16,9 +16,9 @@ from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from thawline.compat import available_memory_bytes
 from thawline.config import MEMORY_SHARE, ExactConfig
 from thawline.models.heads import HeadSpec, Standardisation, build_head
+from thawline.runtime.devices import available_memory_bytes
 from thawline.store import Features
 
 Flat = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LambdaLR
 
-from thawline.compat import make_accelerator, random_states, restore_random_states
 from thawline.config import LoopConfig
 from thawline.errors import ThawlineError
-from thawline.progress import Reporter
+from thawline.runtime.devices import make_accelerator, random_states, restore_random_states
+from thawline.runtime.progress import Reporter
 from thawline.training.objectives import Objective
 from thawline.training.optimizers import make_optimizers
 

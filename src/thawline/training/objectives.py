@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from thawline.config import ComputeConfig, TrainingConfig
-from thawline.inference import example_logits
-from thawline.prefix.examples import Examples, Positions
+from thawline.inference.examples import Examples, Positions
+from thawline.inference.texts import example_logits
 
 
 class Objective(Protocol):

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from thawline.backbones import Stack
-from thawline.prefix.examples import TokenBatch
+from thawline.backbones.stack import Stack
+from thawline.inference.examples import TokenBatch
 from thawline.training.kernels import QuickOnCpu
 
 

@@ -1,0 +1,76 @@
+"""The binary form of a file of vectors, made once and then mapped into memory.
+
+Below ``THAWLINE_HOME``::
+
+    vectors/<key>/vectors.npy   the matrix
+    vectors/<key>/words.txt     a word a line
+
+The key belongs to the file's place, size and time of change. The folder appears whole or not at
+all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from thawline.backbones.vectors.reading import read_blocks
+from thawline.backbones.vectors.table import Vectors
+from thawline.data.sources.files import DataFile
+from thawline.runtime.files import new_folder
+from thawline.runtime.progress import Reporter
+from thawline.store import home
+
+FORMAT = 1
+MATRIX, WORDS = "vectors.npy", "words.txt"
+
+
+def cached_vectors(file: DataFile, name: str, reporter: Reporter) -> Vectors:
+    """Return the vectors of a text file, from its binary form, which is made where it is not there.
+
+    Raises:
+        ThawlineError: as `read_blocks`.
+        OSError: the binary form cannot be written.
+    """
+    folder = home() / "vectors" / _key(file)
+    if not folder.is_dir():
+        try:
+            with new_folder(folder) as temporary:
+                _write(file, temporary, reporter)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+    matrix = np.load(folder / MATRIX, mmap_mode="r")
+    # Not splitlines: a word may be what other writings break lines with.
+    words = (folder / WORDS).read_bytes().decode("utf-8").split("\n")[:-1]
+    return Vectors(name, words, matrix)
+
+
+def _key(file: DataFile) -> str:
+    status = file.path.stat()
+    place = str(file.path.resolve())
+    known = json.dumps([FORMAT, place, file.member, status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(known.encode()).hexdigest()[:32]
+
+
+def _write(file: DataFile, folder: Path, reporter: Reporter) -> None:
+    rows, width = 0, 0
+    with (folder / MATRIX).open("wb") as matrix, (folder / WORDS).open("wb") as words:
+        for names, block in read_blocks(file, reporter):
+            if not rows:
+                width = block.shape[1]
+                _write_header(matrix, 0, width)
+            matrix.write(block.tobytes())
+            words.write("".join(f"{name}\n" for name in names).encode())
+            rows += len(names)
+        # How many rows there are is known now; numpy leaves room for that in the header.
+        matrix.seek(0)
+        _write_header(matrix, rows, width)
+
+
+def _write_header(stream: object, rows: int, width: int) -> None:
+    header = {"descr": "<f4", "fortran_order": False, "shape": (rows, width)}
+    np.lib.format.write_array_header_1_0(stream, header)  # type: ignore[arg-type]

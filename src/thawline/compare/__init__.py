@@ -1,0 +1,1 @@
+"""Several strategies on identical splits and seeds, and what the comparison says."""

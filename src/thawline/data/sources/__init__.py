@@ -1,0 +1,1 @@
+"""Files, folders, archives, named sets, hub ids and objects in memory, read as labelled texts."""

@@ -1,0 +1,132 @@
+"""The forms that tables of texts come in, each by its suffix."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from thawline.data.sources.delimited import open_csv, open_tsv
+from thawline.data.sources.files import DataFile, broken, find_file
+from thawline.data.sources.tables import Table
+from thawline.errors import ThawlineError
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+
+def open_table(path: Path) -> Table:
+    """Open a file of a form that is known by its suffix, plain or packed.
+
+    Raises:
+        ThawlineError: another suffix, or a file that cannot be read, is not UTF-8, is cut short
+            or has a broken row.
+    """
+    if path.is_dir():
+        raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
+    file = find_file(path, READERS)
+    opener = READERS.get(file.suffix)
+    if opener is None:
+        raise ThawlineError(
+            f"a file that ends in {', '.join(READERS)}, also with .gz or in a .zip",
+            str(path),
+            "convert it to one of these",
+        )
+    return opener(file)
+
+
+def _open_parquet(file: DataFile) -> Table:
+    def read(name: str) -> list[Any]:
+        with _parquet(file) as parquet:
+            cells: list[Any] = parquet.read(columns=[name]).column(0).to_pylist()
+        return cells
+
+    with _parquet(file) as parquet:
+        schema = parquet.schema_arrow
+    return Table(file.where, tuple(schema.names), read, _class_names(schema.metadata))
+
+
+@contextmanager
+def _parquet(file: DataFile) -> Iterator[ParquetFile]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with file.open() as stream:
+        content = io.BytesIO(stream.read()) if file.is_packed else stream
+        try:
+            with pq.ParquetFile(content) as parquet:
+                yield parquet
+        except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
+            if isinstance(error, OSError) and error.errno is not None:
+                raise  # the system's own, which `open` explains
+            raise broken(file.where, "a whole Parquet file", error) from error
+
+
+def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, str]]:
+    """Return what the library `datasets` writes into a Parquet file's schema of its classes."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            column: {value: str(name) for value, name in enumerate(feature["names"])}
+            for column, feature in features.items()
+            if isinstance(feature, dict) and isinstance(feature.get("names"), list)
+        }
+    except (KeyError, TypeError, AttributeError, ValueError):
+        return {}  # no such note, or another library's
+
+
+def _open_json_lines(file: DataFile) -> Table:
+    with file.open_text(newline="\n") as stream:
+        # Not splitlines: a JSON string may hold U+2028 and its like as they are.
+        return _rows_table(file, _objects(enumerate(stream, start=1), file))
+
+
+def _open_json(file: DataFile) -> Table:
+    """Read a JSON file: one list of objects, or an object in every line."""
+    with file.open_text(newline="\n") as stream:
+        content = stream.read()
+    if not content.lstrip().startswith("["):
+        return _rows_table(file, _objects(enumerate(content.split("\n"), start=1), file))
+    try:
+        rows = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise broken(file.where, "a list of JSON objects", error) from error
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            found = f"{type(row).__name__} as item {number} (counting from 0)"
+            raise broken(file.where, "a list of JSON objects", found)
+    return _rows_table(file, rows)
+
+
+def _objects(lines: Iterator[tuple[int, str]], file: DataFile) -> list[dict[str, Any]]:
+    expected, rows = "a JSON object in every line", []
+    for number, line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise broken(file.where, expected, f"line {number}: {error}") from error
+        if not isinstance(row, dict):
+            raise broken(file.where, expected, f"{type(row).__name__} in line {number}")
+        rows.append(row)
+    return rows
+
+
+def _rows_table(file: DataFile, rows: list[dict[str, Any]]) -> Table:
+    columns = tuple(dict.fromkeys(name for row in rows for name in row))
+    return Table(file.where, columns, lambda name: [row.get(name) for row in rows])
+
+
+READERS: dict[str, Callable[[DataFile], Table]] = {
+    ".parquet": _open_parquet,
+    ".csv": open_csv,
+    ".tsv": open_tsv,
+    ".jsonl": _open_json_lines,
+    ".ndjson": _open_json_lines,
+    ".json": _open_json,
+}
+"""The forms that are read, by suffix."""

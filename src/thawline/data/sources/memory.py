@@ -1,0 +1,94 @@
+"""Sets that stand in memory: tables of pandas and `datasets`, and lists."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from thawline.data.labels import shown
+from thawline.data.sources.parts import WHOLE, Part, Source, by_split, left_alone
+from thawline.data.sources.tables import Table
+from thawline.data.texts import check_texts
+from thawline.errors import ThawlineError
+
+_NAME = "data"
+
+
+def memory_source(given: Any, text: str | None, label: str | None) -> Source:
+    """Return what a DataFrame, a `datasets.Dataset`, texts with labels or a dict of them hold.
+
+    Args:
+        given: a table; ``(texts, labels)``; or one of these for each split, by its name.
+        text: the text column; ``None``: found by the common names.
+        label: the label column; ``None``: found by the common names.
+
+    Raises:
+        ThawlineError: something else, no known split, or texts that have not a label each.
+    """
+    if not isinstance(given, Mapping):
+        opened = partial(_table, given, f"the {type(given).__name__}")
+        return Source(_NAME, {WHOLE: Part(_NAME, opened, text, label)})
+    found, others = by_split(map(str, given), f"the {type(given).__name__}")
+    if not found:
+        mend = "name the splits train, validation and test"
+        expected = "a split train, validation or test among the keys"
+        raise ThawlineError(expected, shown(others) or "none", mend)
+    parts = {
+        split: Part(own, partial(_table, given[own], f"the split {own}"), text, label)
+        for split, own in found.items()
+    }
+    return Source(_NAME, parts, left_alone(others))
+
+
+def dataset_table(rows: Any, where: str) -> Table:
+    """Return the columns of a `datasets.Dataset`, with the class names that it knows."""
+    class_names = {
+        column: dict(enumerate(feature.names))
+        for column, feature in rows.features.items()
+        if hasattr(feature, "names")
+    }
+    return Table(where, tuple(rows.column_names), lambda name: list(rows[name]), class_names)
+
+
+def _table(given: Any, where: str) -> Table:
+    if _is_a(given, "pandas", "DataFrame"):
+        return _frame_table(given, where)
+    if _is_a(given, "datasets", "Dataset"):
+        return dataset_table(given, where)
+    if isinstance(given, tuple | list) and len(given) == 2:
+        return _list_table(*given)
+    raise ThawlineError(
+        "a path, a name, a DataFrame, a datasets.Dataset, (texts, labels), or a dict of splits",
+        where,
+        "turn it into one of these",
+    )
+
+
+def _is_a(given: Any, library: str, name: str) -> bool:
+    """Say whether an object is of a class, without importing its library: then it cannot be."""
+    module = sys.modules.get(library)
+    return module is not None and isinstance(given, getattr(module, name))
+
+
+def _frame_table(frame: Any, where: str) -> Table:
+    columns = tuple(map(str, frame.columns))
+
+    def read(name: str) -> list[Any]:
+        cells = frame.iloc[:, columns.index(name)].astype(object)
+        plain: list[Any] = cells.where(cells.notna(), None).tolist()
+        return plain
+
+    return Table(where, columns, read)
+
+
+def _list_table(texts: Any, labels: Any) -> Table:
+    columns = {"text": check_texts(texts), "label": list(labels)}
+    if len(columns["text"]) != len(columns["label"]):
+        raise ThawlineError(
+            "as many labels as texts",
+            f"{len(columns['text']):,} texts and {len(columns['label']):,} labels",
+            "give both the same rows",
+        )
+    return Table("the texts and labels", tuple(columns), columns.__getitem__)

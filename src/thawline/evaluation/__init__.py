@@ -1,0 +1,1 @@
+"""Metrics, paired tests and mistakes, as pure functions on arrays."""

@@ -1,0 +1,1 @@
+"""A fitted classifier, and the logits that it gives for texts."""

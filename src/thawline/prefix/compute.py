@@ -1,0 +1,144 @@
+"""The frozen part over batches: what is computed of each, on how many threads, at what cost."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thawline.backbones import attention
+from thawline.backbones.stack import Stack
+from thawline.data.tokens import Inputs, TokenizedTexts
+from thawline.store import Content, TokenStates
+
+Batch = NDArray[np.int64]
+"""Positions of texts."""
+
+Compute = Callable[[Stack, Batch, Inputs], Content]
+"""What is kept of a batch's texts; ``inputs`` are theirs, on the stack's device."""
+
+
+def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
+    """Return a copy in evaluation mode, on a device, with the attention that is fastest there."""
+    frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
+    if device == "cpu" and frozen.family.sees_all:
+        frozen.model.set_attn_implementation(attention.NAME)
+    return frozen
+
+
+def pooled_states(stack: Stack, batch: Batch, inputs: Inputs) -> Content:
+    """Compute every pooling of every stage, ``(batch, stages, 3, hidden)``, and ``lengths``."""
+    return {"states": stack.pooled(inputs), "lengths": _lengths(inputs)}
+
+
+def _lengths(inputs: Inputs) -> Tensor:
+    """Return the number of each text's real tokens, ``(batch,)``, as an entry keeps it."""
+    mask, ids = inputs.get("attention_mask"), inputs["input_ids"]
+    real = torch.ones_like(ids) if mask is None else mask
+    return real.sum(1, dtype=torch.int32)
+
+
+@dataclass(frozen=True)
+class StatesAtLine:
+    """Computes the token states that reach a line, ragged.
+
+    Attributes:
+        line: 2 … L.
+        start: the line that is started from; 1: from the tokens.
+        below: the states of the texts at the line ``start``; None: from the tokens.
+    """
+
+    line: int
+    start: int = 1
+    below: TokenStates | None = None
+
+    @property
+    def blocks(self) -> range:
+        """The blocks that run; they count from 1."""
+        return range(self.start, self.line)
+
+    def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
+        """Return ``states``, ``(all tokens, hidden)``, and ``lengths``, ``(batch,)``."""
+        states, mask = self._padded(stack, batch, inputs), inputs.get("attention_mask")
+        real = states.flatten(0, 1) if mask is None else states[mask.bool()]
+        return {"states": real, "lengths": _lengths(inputs)}
+
+    def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
+        if self.below is None:
+            return stack.prefix(self.line, inputs)
+        with stack.cut(self.start) as enter:
+            enter(self.below.take(batch).to(inputs["input_ids"].device))
+            return stack.prefix(self.line, inputs)
+
+
+def run_batch(
+    stack: Stack, tokens: TokenizedTexts, batch: Batch, device: str, compute: Compute
+) -> Content:
+    """Compute what is kept of one batch; its tensors are on the CPU."""
+    inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
+    return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
+
+
+def run_batches(
+    stack: Stack, tokens: TokenizedTexts, batches: Sequence[Batch], device: str, compute: Compute
+) -> Iterator[tuple[Batch, Content]]:
+    """Run a frozen stack over batches, yielding each with its content in the order given.
+
+    On a CPU each batch is computed by one thread, several batches at a time: the threads then
+    never wait for each other within a layer, and the states do not depend on how many there are.
+    """
+    own = threading.local()
+
+    def prepare() -> None:
+        if device == "cpu":
+            torch.set_num_threads(1)
+        own.stack = stack.sharing_weights()
+
+    @torch.inference_mode()
+    def run(batch: Batch) -> Content:
+        return run_batch(own.stack, tokens, batch, device, compute)
+
+    workers = torch.get_num_threads() if device == "cpu" else 1
+    with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+        waiting: deque[tuple[Batch, Future[Content]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append((batch, pool.submit(run, batch)))
+                if len(waiting) > 2 * workers:
+                    done, content = waiting.popleft()
+                    yield done, content.result()
+            for done, content in waiting:
+                yield done, content.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def matmul_flops(
+    stack: Stack, lengths: NDArray[np.int64], blocks: Sequence[int] | None = None
+) -> float:
+    """Count the operations of the blocks' matrix products over texts of these lengths.
+
+    Two for each weight and token, and in attention four for each pair of tokens and each unit of
+    width (Kaplan et al., 2020, arXiv 2001.08361, appendix B, without the causal half).
+
+    Args:
+        stack: the backbone.
+        lengths: tokens of each text, ``(texts,)``.
+        blocks: those that run, counted from 1; None: all of them.
+    """
+    chosen = range(1, stack.depth + 1) if blocks is None else blocks
+    parameters = [p for block in chosen for p in stack.blocks[block - 1].parameters()]
+    weights = sum(p.numel() for p in parameters if p.dim() == 2)
+    config = stack.model.config
+    head = getattr(config, "head_dim", None)
+    width = stack.hidden_size if head is None else head * config.num_attention_heads
+    tokens = lengths.astype(np.float64)
+    return float(2 * weights * tokens.sum() + 4 * len(chosen) * width * (tokens**2).sum())

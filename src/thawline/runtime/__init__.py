@@ -1,0 +1,1 @@
+"""The machine, the file system and the libraries that Thawline runs on."""

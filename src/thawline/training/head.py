@@ -1,0 +1,119 @@
+"""Adapt the head alone, on pooled states from the store: to its optimum, or by epochs."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from thawline.inference.examples import PooledExamples
+from thawline.inference.fitted import Fitted, count_parameters
+from thawline.inference.texts import head_logits
+from thawline.models.heads import NativeHead, Standardisation, build_head
+from thawline.runtime.progress import Reporter
+from thawline.store import Features
+from thawline.training.exact import fit_exactly
+from thawline.training.loop import Checkpoints, Row
+from thawline.training.task import Adapted, Logits, Task
+
+
+@dataclass(frozen=True)
+class _Trained:
+    """What either way of training gives."""
+
+    fitted: Fitted
+    untrained: nn.Module
+    untrained_stages: tuple[int, ...]
+    history: list[Row]
+    choice: list[dict[str, Any]]
+
+
+def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
+    """Train a head on stored states, to its optimum or by epochs, as the plan says."""
+    start = time.perf_counter()
+    if task.plan.exact:
+        trained = _train_exactly(task, reporter)
+    else:
+        trained = _train_by_epochs(task, reporter, checkpoints)
+    seconds, fitted = time.perf_counter() - start, trained.fitted
+    fitted.model.base_model.requires_grad_(False)
+    return Adapted(
+        fitted=fitted,
+        untrained=_logits(task, trained.untrained, trained.untrained_stages),
+        logits=_logits(task, fitted.head_module(), fitted.reading.stages),
+        parameters=count_parameters(fitted.model),
+        history=trained.history,
+        choice=trained.choice,
+        seconds=seconds,
+        density=1.0,  # pooled states have no padding
+    )
+
+
+def _features(task: Task, part: str, stages: tuple[int, ...]) -> Features:
+    entry = task.frozen.entry
+    assert entry is not None, "pooled states were not computed"
+    return entry.features(task.parts[part].texts, stages, task.plan.pooling)
+
+
+def _logits(task: Task, head: nn.Module, stages: tuple[int, ...]) -> Logits:
+    return lambda part: head_logits(head, _features(task, part, stages))
+
+
+def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
+    n_labels = len(task.labels)
+    with reporter.task("exact fit", len(task.plan.candidates)) as advance:
+        fit = fit_exactly(
+            task.plan.candidates,
+            (lambda stages: _features(task, "train", stages), task.ids("train")),
+            (lambda stages: _features(task, "validation", stages), task.ids("validation")),
+            n_labels,
+            task.config.exact,
+            standardise=task.config.head.standardise,
+            advance=advance,
+        )
+    torch.manual_seed(task.config.seed)
+    stack = task.backbone.stack
+    fresh = build_head(task.plan.head, stack.hidden_size, n_labels, task.config.head.dropout)
+    fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
+    return _Trained(fitted, fresh.eval(), (stack.depth,), [], fit.path)
+
+
+def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> _Trained:
+    (stages,) = task.plan.candidates
+    config, backbone, plain = task.config, task.backbone, Standardisation.none()
+    if task.plan.head.kind == "native":
+        model = task.native()
+        native = NativeHead(model)  # shares the model's modules: what it learns, the model knows
+        untrained = copy.deepcopy(native).eval()
+        history = _run_loop(task, native, plain, stages, reporter, checkpoints)
+        return _Trained(task.finish(model, stages), untrained, stages, history, [])
+    features = _features(task, "train", stages)
+    torch.manual_seed(config.seed)
+    head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
+    blocks = features.blocks(config.exact.rows_per_block)
+    scale = Standardisation.of(blocks) if config.head.standardise else plain
+    fresh = scale.fold_into(head).eval()
+    history = _run_loop(task, head, scale, stages, reporter, checkpoints)
+    whole = task.with_own_head(backbone.stack.model, scale.fold_into(head), stages)
+    return _Trained(task.finish(whole, stages), fresh, stages, history, [])
+
+
+def _run_loop(
+    task: Task,
+    head: nn.Module,
+    scale: Standardisation,
+    stages: tuple[int, ...],
+    reporter: Reporter,
+    checkpoints: Checkpoints | None,
+) -> list[Row]:
+    # A head is small and its features come from the disk: a CPU is as good as anything.
+    examples = {
+        part: PooledExamples(_features(task, part, stages), scale)
+        for part in ("train", "validation")
+    }
+    objective = task.objective(head, examples)
+    return task.train(objective, reporter, checkpoints, device="cpu")
