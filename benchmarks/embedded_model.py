@@ -19,7 +19,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from thawline.config import Config, DataConfig, LadderConfig
-from thawline.runtime.devices import bound_kernel_cache, let_idle_threads_sleep
+from thawline.runtime.hardware import bound_kernel_cache, let_idle_threads_sleep
 
 ORIGINAL = "head.head=mlp:64 training.epochs=3 training.lr=1e-4 head.standardise=false"
 """The head of 8,386 parameters as the original lesson trains it."""

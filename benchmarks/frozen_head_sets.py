@@ -28,7 +28,7 @@ from sklearn.metrics import log_loss
 from thawline.config import DataConfig
 from thawline.data import Dataset, load
 from thawline.evaluation import metrics
-from thawline.runtime import devices as compat
+from thawline.runtime import hardware
 
 Result = dict[str, Any]
 
@@ -145,8 +145,8 @@ def main(words: list[str] | None = None) -> None:
     if arguments.json is not None:
         described = {
             "date": datetime.now(UTC).date().isoformat(),
-            "hardware": compat.hardware(),
-            "versions": compat.versions(),
+            "hardware": hardware.describe_machine(),
+            "versions": hardware.versions(),
             "results": results,
         }
         Path(arguments.json).write_text(json.dumps(described, indent=1), encoding="utf-8")

@@ -25,9 +25,10 @@ from thawline.backbones.loading import load_backbone
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
-from thawline.data.tokens import TokenizedTexts, plan_batches, tokenize
+from thawline.data.batches import plan_batches
+from thawline.data.tokens import TokenizedTexts, tokenize
 from thawline.prefix.compute import matmul_flops, pooled_states, run_batches
-from thawline.runtime.devices import bound_kernel_cache, matmul_rates
+from thawline.runtime.hardware import bound_kernel_cache, matmul_rates
 
 Batches = list[NDArray[np.int64]]
 

@@ -33,7 +33,7 @@ from scipy.special import log_softmax
 
 from benchmarks.learning_rates import Row, fit, load_rows, machine, parse_set
 from thawline.config import ROW_SEED, Config
-from thawline.config import resolve as settings
+from thawline.config.resolve import resolve_config
 from thawline.data import Dataset
 from thawline.inference.texts import example_logits
 
@@ -117,7 +117,7 @@ def measure(arguments: argparse.Namespace) -> Iterator[Row]:
         pool = load_rows(parse_set(written), max(rows, arguments.pool))
         dataset = fewer(pool, rows)
         for strategy, seed in product(arguments.strategies, seeds):
-            config = settings.resolve(overrides=arguments.set)
+            config = resolve_config(overrides=arguments.set)
             config = replace(config, data=parse_set(written), strategy=strategy, seed=seed)
             right, losses = of_epochs(config, dataset)
             print(strategy, dataset.name, rows, seed, right.mean(1), losses.mean(1), flush=True)

@@ -27,7 +27,7 @@ from thawline.backbones.loading import load_backbone
 from thawline.config import Config, DataConfig, HeadConfig, TokensConfig, TrainingConfig
 from thawline.data import Dataset, load
 from thawline.prefix.passes import PassReport
-from thawline.runtime import devices as compat
+from thawline.runtime import hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, adapt, run_prefix
 from thawline.training.plan import Plan, make_plan
@@ -111,8 +111,8 @@ def best_of(history: list[Row]) -> Row:
 def machine() -> Row:
     """Return what figures depend on beside their settings."""
     return {
-        "hardware": compat.hardware()["cpu"],
-        "versions": {name: compat.versions()[name] for name in ("torch", "transformers")},
+        "hardware": hardware.describe_machine()["cpu"],
+        "versions": {name: hardware.versions()[name] for name in ("torch", "transformers")},
     }
 
 

@@ -25,7 +25,7 @@ from statistics import mean, stdev
 
 from benchmarks.learning_rates import Row, best_of, fit, load_rows, machine, parse_set
 from thawline.config import Config
-from thawline.config import resolve as settings
+from thawline.config.resolve import resolve_config
 
 Cell = tuple[str, str, int, str]
 """A set, a strategy, a seed and a value."""
@@ -55,7 +55,7 @@ def configured(arguments: argparse.Namespace, cell: Cell) -> Config:
     """Return the config of one fit."""
     written, strategy, seed, value = cell
     changed = [] if value == OWN else [f"{arguments.setting}={value}"]
-    config = settings.resolve(overrides=[*arguments.set, *changed])
+    config = resolve_config(overrides=[*arguments.set, *changed])
     return replace(config, data=parse_set(written), strategy=strategy, seed=seed)
 
 

@@ -28,7 +28,7 @@ from typing import Any
 
 from thawline.config import Config
 from thawline.evaluation.paired_tests import against_best
-from thawline.runtime import devices as compat
+from thawline.runtime import hardware
 
 Result = dict[str, Any]
 
@@ -158,8 +158,8 @@ def described(results: list[Result]) -> Result:
     """Return results with the machine and the versions that they were measured on."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": compat.hardware(),
-        "versions": compat.versions(),
+        "hardware": hardware.describe_machine(),
+        "versions": hardware.versions(),
         "results": results,
     }
 

@@ -131,7 +131,7 @@ def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
     from thawline.backbones.finding import find_backbone
     from thawline.data import load
     from thawline.evaluation.metrics import evaluate
-    from thawline.runtime.devices import peak_memory_bytes
+    from thawline.runtime.hardware import peak_memory_bytes
 
     set_seed(options.seed)
     names = tuple(options.labels.split(","))
@@ -263,7 +263,7 @@ def compare(options: argparse.Namespace, words: list[str]) -> dict[str, Result]:
 
 def report(options: argparse.Namespace, results: dict[str, Result]) -> Result:
     """Return results, config, versions and hardware as one JSON object."""
-    from thawline.runtime.devices import hardware, versions
+    from thawline.runtime.hardware import describe_machine, versions
 
     config = {
         name: value for name, value in vars(options).items() if name not in ("json", "trainer_side")
@@ -274,7 +274,7 @@ def report(options: argparse.Namespace, results: dict[str, Result]) -> Result:
         "config": config,
         "results": results,
         "versions": versions() | peers,
-        "hardware": hardware(),
+        "hardware": describe_machine(),
     }
 
 

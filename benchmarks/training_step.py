@@ -26,9 +26,10 @@ from thawline.backbones.copies import load_native
 from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig, DataConfig, TrainingConfig
 from thawline.data import load
-from thawline.data.tokens import split_by_length, tokenize
+from thawline.data.batches import split_by_length
+from thawline.data.tokens import tokenize
 from thawline.inference.examples import TokenBatch
-from thawline.runtime.devices import bound_kernel_cache
+from thawline.runtime.hardware import bound_kernel_cache
 from thawline.training import suffix
 
 FORMS = {

@@ -36,7 +36,7 @@ from typing import NamedTuple
 
 from benchmarks.transfer_report import ALL, Group, Result, accuracy_of, draw, number, table
 from thawline.config import FEW_TO_CHOOSE, ComputeConfig, DataConfig, TrainingConfig
-from thawline.runtime import devices as compat
+from thawline.runtime import hardware
 
 SYSTEMS = {
     "random": "from scratch, random vectors",
@@ -216,8 +216,8 @@ class Results:
                 for key, value in vars(options).items()
                 if key not in ("json", "plot")
             },
-            "hardware": compat.hardware(),
-            "versions": compat.versions(),
+            "hardware": hardware.describe_machine(),
+            "versions": hardware.versions(),
         }
 
     def of(self, words: list[str]) -> Result | None:

@@ -28,7 +28,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from benchmarks.learning_rates import machine
 from thawline.config import PretrainConfig
-from thawline.config import resolve as settings
+from thawline.config.resolve import resolve_config
 from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
 from thawline.pretraining.model import new_model
 from thawline.pretraining.vocabulary import as_read, train_tokenizer
@@ -63,7 +63,7 @@ def sized(written: str) -> tuple[int, Path]:
 
 def configured(arguments: argparse.Namespace) -> PretrainConfig:
     """Return the config that the arguments make."""
-    config = settings.resolve(overrides=arguments.set, job=PretrainConfig)
+    config = resolve_config(overrides=arguments.set, job=PretrainConfig)
     data, without = tuple(arguments.data), tuple(arguments.without)
     return replace(config, corpus=replace(config.corpus, data=data, without=without))
 

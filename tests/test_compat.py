@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from thawline.errors import ThawlineError
-from thawline.runtime import devices as compat
+from thawline.runtime import devices, failures, hardware, hub
 
 
 @pytest.fixture
@@ -36,21 +36,21 @@ def capabilities(monkeypatch):
 def test_the_fastest_device_is_picked(monkeypatch, cuda, mps, device):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
-    assert compat.pick_device("auto") == device
-    assert compat.pick_device("cpu") == "cpu"
+    assert devices.pick_device("auto") == device
+    assert devices.pick_device("cpu") == "cpu"
 
 
 def test_a_device_that_is_not_here_is_refused(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: False)
-    assert compat.pick_device("cuda") == "cuda"
+    assert devices.pick_device("cuda") == "cuda"
     for wanted, message in {
         "mps": "expected a device of this machine (cuda, cpu), found 'mps'; "
         "give --device cuda, or leave it out",
         "gpu": "expected a device, found 'gpu'; did you mean 'cpu'?",
     }.items():
         with pytest.raises(ThawlineError) as caught:
-            compat.pick_device(wanted)
+            devices.pick_device(wanted)
         assert str(caught.value) == message
 
 
@@ -65,20 +65,20 @@ def test_a_device_that_is_not_here_is_refused(monkeypatch):
 )
 def test_a_cpu_takes_bfloat16_where_it_has_instructions_for_it(capabilities, has, picked):
     capabilities(**has)
-    assert compat.pick_dtype("auto", "cpu") == picked
+    assert devices.pick_dtype("auto", "cpu") == picked
 
 
 def test_a_busy_machine_does_not_change_the_dtype(monkeypatch, capabilities):
     capabilities(avx512_bf16=True)
-    monkeypatch.setattr(compat, "matmul_rates", lambda: {"float32": 2.0, "bfloat16": 1.0})
-    assert compat.pick_dtype("auto", "cpu") == "bfloat16"
+    monkeypatch.setattr(hardware, "matmul_rates", lambda: {"float32": 2.0, "bfloat16": 1.0})
+    assert devices.pick_dtype("auto", "cpu") == "bfloat16"
 
 
 @pytest.mark.parametrize("device", ["cpu", "cuda", "mps"])
 @pytest.mark.parametrize("wanted", ["float32", "bfloat16"])
 def test_a_dtype_that_was_asked_for_is_kept(capabilities, device, wanted):
     capabilities(avx512_bf16=wanted == "float32")
-    assert compat.pick_dtype(wanted, device) == wanted
+    assert devices.pick_dtype(wanted, device) == wanted
 
 
 @pytest.mark.parametrize(("supported", "picked"), [(True, "bfloat16"), (False, "float32")])
@@ -87,44 +87,44 @@ def test_a_gpu_takes_bfloat16_where_it_has_it_in_hardware(monkeypatch, supported
         return supported or including_emulation
 
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", is_supported)
-    assert compat.pick_dtype("auto", "cuda") == picked
-    assert compat.pick_dtype("auto", "mps") == "float32"
+    assert devices.pick_dtype("auto", "cuda") == picked
+    assert devices.pick_dtype("auto", "mps") == "float32"
 
 
 def test_an_unknown_dtype_is_told_with_the_nearest():
     with pytest.raises(ThawlineError) as caught:
-        compat.pick_dtype("bfloat", "cpu")
+        devices.pick_dtype("bfloat", "cpu")
     assert str(caught.value) == "expected a dtype, found 'bfloat'; did you mean 'bfloat16'?"
 
 
 def test_the_rates_are_measured_once():
-    rates = compat.matmul_rates()
+    rates = hardware.matmul_rates()
     assert set(rates) == {"float32", "bfloat16"}
     assert all(1e7 < rate < 1e16 for rate in rates.values())
-    assert compat.matmul_rates() is rates
+    assert hardware.matmul_rates() is rates
 
 
 # Memory
 
 
 def test_the_peak_of_memory_only_rises():
-    before = compat.peak_memory_bytes()
+    before = hardware.peak_memory_bytes()
     room = before - psutil.Process().memory_info().rss
     ballast = bytearray(b"1") * (room + 64 * 2**20)  # that much beyond the peak so far
-    after = compat.peak_memory_bytes()
+    after = hardware.peak_memory_bytes()
     assert before + 32 * 2**20 <= after <= before + 128 * 2**20
     del ballast
-    assert compat.peak_memory_bytes() >= after
+    assert hardware.peak_memory_bytes() >= after
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux alone forgets it")
 def test_a_peak_can_be_forgotten():
     ballast = bytearray(b"1") * (256 * 2**20)
-    high = compat.peak_memory_bytes()
+    high = hardware.peak_memory_bytes()
     del ballast
-    if not compat.forget_peak_memory():
+    if not hardware.forget_peak_memory():
         pytest.skip("this process may not")
-    assert compat.peak_memory_bytes() <= high - 128 * 2**20
+    assert hardware.peak_memory_bytes() <= high - 128 * 2**20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no resource module")
@@ -134,9 +134,9 @@ def test_the_peak_is_in_bytes_on_linux_and_on_macos(monkeypatch):
     usage = type("Usage", (), {"ru_maxrss": 5_000})
     monkeypatch.setattr(resource, "getrusage", lambda who: usage)
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert compat.peak_memory_bytes() == 5_000
+    assert hardware.peak_memory_bytes() == 5_000
     monkeypatch.setattr(sys, "platform", "linux")
-    assert compat.peak_memory_bytes() == 5_000 * 1024
+    assert hardware.peak_memory_bytes() == 5_000 * 1024
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="malloc_trim is glibc's")
@@ -147,7 +147,7 @@ def test_freed_memory_goes_back_to_the_system():
     kept = pieces[::50]
     held = process.memory_info().rss
     pieces = []
-    compat.release_memory()
+    hardware.release_memory()
     assert process.memory_info().rss < held - 20 * 2**20
     assert len(kept) == 800
 
@@ -161,16 +161,16 @@ def test_other_systems_are_left_to_themselves(monkeypatch, system):
 
     monkeypatch.setattr(sys, "platform", system)
     monkeypatch.setattr(ctypes, "CDLL", refuse)
-    compat.release_memory()
+    hardware.release_memory()
 
 
 def test_the_kernel_cache_is_bounded_unless_the_user_set_it(monkeypatch):
     name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
     monkeypatch.setenv(name, "7")
-    compat.bound_kernel_cache()
+    hardware.bound_kernel_cache()
     assert os.environ[name] == "7"
     monkeypatch.delenv(name)
-    compat.bound_kernel_cache()
+    hardware.bound_kernel_cache()
     assert os.environ[name] == "64"
 
 
@@ -178,25 +178,25 @@ def test_the_kernel_cache_is_bounded_unless_the_user_set_it(monkeypatch):
 
 
 def test_the_hardware_is_told_in_json():
-    told = compat.hardware()
+    told = hardware.describe_machine()
     assert json.loads(json.dumps(told)) == told
     assert told["cores"] == os.cpu_count()
     assert told["threads"] == torch.get_num_threads()
-    assert told["memory_bytes"] > compat.peak_memory_bytes()
+    assert told["memory_bytes"] > hardware.peak_memory_bytes()
     assert told["platform"] == platform.platform()
     assert (told["gpu"] is None) is not torch.cuda.is_available()
-    assert told["cpu"] == compat.cpu_name() != ""
+    assert told["cpu"] == hardware.cpu_name() != ""
 
 
 def test_a_processor_without_a_name_is_told_by_its_architecture(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platform, "processor", lambda: "")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert compat.cpu_name() == "arm64"
+    assert hardware.cpu_name() == "arm64"
 
 
 def test_the_versions_are_those_that_are_installed():
-    versions = compat.versions()
+    versions = hardware.versions()
     assert versions["python"] == platform.python_version()
     for name in ("thawline", "torch", "transformers", "tokenizers", "numpy", "scikit-learn"):
         assert versions[name] == metadata.version(name)
@@ -209,7 +209,7 @@ def test_transformers_is_quiet_but_for_errors():
     try:
         logging.set_verbosity_info()
         logging.enable_progress_bar()
-        compat.quieten_transformers()
+        hub.quieten_transformers()
         assert logging.get_verbosity() == logging.ERROR
         assert not logging.is_progress_bar_enabled()
     finally:
@@ -223,7 +223,7 @@ def test_idle_threads_are_told_to_sleep_unless_the_user_says_otherwise(
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")  # so that it is put back afterwards
     monkeypatch.delenv("OMP_WAIT_POLICY")
     monkeypatch.setenv("KMP_BLOCKTIME", "200")
-    compat.let_idle_threads_sleep()
+    hardware.let_idle_threads_sleep()
     assert os.environ["OMP_WAIT_POLICY"] == "passive"
     assert os.environ["KMP_BLOCKTIME"] == "200"
 
@@ -238,20 +238,20 @@ def test_idle_threads_are_told_to_sleep_unless_the_user_says_otherwise(
 def test_what_the_system_refuses_names_what_was_being_written(raised):
     with (
         pytest.raises(OSError, match="No space left") as caught,
-        compat.system_errors(Path("run/model")),
+        failures.system_errors(Path("run/model")),
     ):
         raise raised
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(Path("run/model")))
 
 
 def test_other_errors_stay_as_they_are():
-    with pytest.raises(RuntimeError, match="a bug"), compat.system_errors(Path("run/model")):
+    with pytest.raises(RuntimeError, match="a bug"), failures.system_errors(Path("run/model")):
         raise RuntimeError("a bug")
 
 
 def test_the_first_line_of_a_missing_key_says_what_it_is():
-    assert compat.first_line(KeyError("nope")) == "'nope', which is unknown or missing"
-    assert compat.first_line(ValueError("a list:\n  one\n  two")) == "a list: one"
+    assert failures.first_line(KeyError("nope")) == "'nope', which is unknown or missing"
+    assert failures.first_line(ValueError("a list:\n  one\n  two")) == "a list: one"
 
 
 @pytest.mark.parametrize(
@@ -265,4 +265,4 @@ def test_the_first_line_of_a_missing_key_says_what_it_is():
     ],
 )
 def test_too_little_memory_is_known_in_each_of_its_forms(error, is_one):
-    assert compat.is_out_of_memory(error) is is_one
+    assert failures.is_out_of_memory(error) is is_one

@@ -20,8 +20,8 @@ from thawline import artifact
 from thawline.backbones import stack
 from thawline.cli import app
 from thawline.config import Config, PretrainConfig
-from thawline.config import resolve as settings
 from thawline.config.explain import hints
+from thawline.config.resolve import build_config
 from thawline.data.sources import tables
 from thawline.data.sources.hub import known_sets
 from thawline.errors import ThawlineError
@@ -155,7 +155,7 @@ def taken(job: Any, key: str) -> str:
     for part in reversed(key.split(".")):
         values = {part: values}
     with pytest.raises(ThawlineError) as caught:
-        settings.build(values, job=job)
+        build_config(values, job=job)
     return caught.value.expected.removeprefix(f"{key} to be ")
 
 

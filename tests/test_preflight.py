@@ -12,8 +12,9 @@ from tests.toys import BAD, GOOD, toy_tokenizer
 from thawline.config import Config, DataConfig, PreflightConfig, TokensConfig
 from thawline.data import Dataset, LabelledTexts, Labels
 from thawline.data.lengths import Tokenization
-from thawline.data.preflight.survey import preflight, survey
+from thawline.data.preflight.survey import survey
 from thawline.errors import ThawlineError
+from thawline.jobs.preflight import preflight
 from thawline.runtime.progress import Reporter
 
 SETTINGS = PreflightConfig()

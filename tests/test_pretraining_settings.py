@@ -15,7 +15,7 @@ from thawline.config import (
     PretrainingConfig,
     VocabularyConfig,
 )
-from thawline.config.resolve import check, resolve, to_toml
+from thawline.config.resolve import check_config, config_to_toml, resolve_config
 from thawline.errors import ThawlineError
 
 FILE = Path("own.toml")
@@ -49,12 +49,12 @@ EVERYTHING = PretrainConfig(
 
 def read(text: str, *overrides: str) -> PretrainConfig:
     FILE.write_text(text, encoding="utf-8")
-    return resolve(job=PretrainConfig, file=FILE, overrides=overrides)
+    return resolve_config(job=PretrainConfig, file=FILE, overrides=overrides)
 
 
 @pytest.mark.parametrize("config", [PretrainConfig(), EVERYTHING], ids=["defaults", "everything"])
 def test_a_config_is_written_as_toml_and_read_back_the_same(config):
-    text = to_toml(config, "pretrain")
+    text = config_to_toml(config, "pretrain")
     assert text.startswith("# A whole pretrain of Thawline ")
     assert "thawline pretrain --config FILE makes it again" in text.partition("\n")[0]
     assert read(text) == config
@@ -112,12 +112,12 @@ def test_sources_that_are_paths_here_become_absolute():
 )
 def test_what_does_not_fit_is_told_in_a_line(override, line):
     with pytest.raises(ThawlineError) as caught:
-        resolve(job=PretrainConfig, overrides=[override])
+        resolve_config(job=PretrainConfig, overrides=[override])
     assert str(caught.value) == line
 
 
 def test_a_config_made_in_python_is_held_to_the_same_ranges():
-    check(EVERYTHING)
+    check_config(EVERYTHING)
     wrong = replace(EVERYTHING, vocabulary=VocabularyConfig(size=256))
     with pytest.raises(ThawlineError, match=r"vocabulary\.size to be a whole number from 300"):
-        check(wrong)
+        check_config(wrong)

@@ -11,16 +11,10 @@ import pytest
 
 from thawline import __version__
 from thawline.config import Config, DataConfig
-from thawline.config.resolve import Given, resolve
+from thawline.config.resolve import Given, resolve_config
 from thawline.errors import ThawlineError
-from thawline.runs.folder import (
-    Run,
-    check_folder,
-    default_folder,
-    read_record,
-    resumed_config,
-    write_json,
-)
+from thawline.runs.folder import Run, check_folder, default_folder, read_record, write_json
+from thawline.runs.resume import resumed_config
 
 NOON = datetime(2026, 3, 1, 12, 0, 5, tzinfo=UTC)
 
@@ -86,7 +80,7 @@ def test_a_run_is_on_disk_from_the_first_moment():
     assert record["status"] == "running"
     started = datetime.fromisoformat(record["started"])
     assert abs((datetime.now(UTC) - started).total_seconds()) < 60
-    assert resolve(file=run.folder / "config.toml") == config
+    assert resolve_config(file=run.folder / "config.toml") == config
     assert (record["config"]["backbone"], record["config"]["seed"]) == ("toy", 3)
     assert record["versions"]["thawline"] == __version__
     assert record["hardware"]["cores"] == os.cpu_count()

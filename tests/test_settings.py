@@ -26,7 +26,14 @@ from thawline.config import (
     TokensConfig,
     TrainingConfig,
 )
-from thawline.config.resolve import Given, build, check, from_record, resolve, to_toml
+from thawline.config.resolve import (
+    Given,
+    build_config,
+    check_config,
+    config_from_record,
+    config_to_toml,
+    resolve_config,
+)
 from thawline.errors import ThawlineError
 
 FILE = Path("own.toml")
@@ -34,14 +41,14 @@ FILE = Path("own.toml")
 
 def read(text: str, *overrides: str, options: tuple[Given, ...] = ()) -> Config:
     FILE.write_text(text, encoding="utf-8")
-    return resolve(options, file=FILE, overrides=overrides)
+    return resolve_config(options, file=FILE, overrides=overrides)
 
 
 def refusal(text: str | None, *overrides: str, options: tuple[Given, ...] = ()) -> str:
     if text is not None:
         FILE.write_text(text, encoding="utf-8")
     with pytest.raises(ThawlineError) as caught:
-        resolve(options, file=None if text is None else FILE, overrides=overrides)
+        resolve_config(options, file=None if text is None else FILE, overrides=overrides)
     return str(caught.value)
 
 
@@ -82,11 +89,11 @@ EVERYTHING = Config(
 
 @pytest.mark.parametrize("config", [Config(), EVERYTHING], ids=["defaults", "everything"])
 def test_a_config_is_written_as_toml_and_read_back_the_same(config: Config) -> None:
-    assert read(to_toml(config)) == config
+    assert read(config_to_toml(config)) == config
 
 
 def test_the_toml_holds_every_value_but_none() -> None:
-    written = tomllib.loads(to_toml(Config()))
+    written = tomllib.loads(config_to_toml(Config()))
     for table in (field.name for field in fields(Config)):
         value = Config().to_dict()[table]
         if isinstance(value, dict):
@@ -101,7 +108,7 @@ def test_a_file_holds_differences_only() -> None:
     config = read("seed = 4\n[exact]\npenalties = [1, 0.5]\n[head]\nhead = 'mlp:4'\n")
     exact, head = replace(Config().exact, penalties=(1.0, 0.5)), HeadConfig(head="mlp:4")
     assert config == Config(seed=4, exact=exact, head=head)
-    assert read("") == Config() == resolve()
+    assert read("") == Config() == resolve_config()
 
 
 def test_a_set_and_a_backbone_that_are_paths_here_become_absolute() -> None:
@@ -118,12 +125,14 @@ def test_a_set_and_a_backbone_that_are_paths_here_become_absolute() -> None:
 
 def test_so_do_vectors_in_an_archive_and_those_of_a_ladder() -> None:
     Path("glove.zip").touch()
-    found = resolve([Given("encoder.vectors", "glove.zip/100d.txt", "--vectors")])
+    found = resolve_config([Given("encoder.vectors", "glove.zip/100d.txt", "--vectors")])
     assert found.encoder.vectors == str(Path("glove.zip/100d.txt").absolute())
     given = [Given("fit.encoder.vectors", "glove.zip", "--vectors")]
-    assert resolve(given, job=LadderConfig).fit.encoder.vectors == str(Path("glove.zip").absolute())
+    assert resolve_config(given, job=LadderConfig).fit.encoder.vectors == str(
+        Path("glove.zip").absolute()
+    )
     given = [Given("encoder.vectors", "other.zip/100d.txt", "--vectors")]
-    assert resolve(given).encoder.vectors == "other.zip/100d.txt"
+    assert resolve_config(given).encoder.vectors == "other.zip/100d.txt"
 
 
 WRONG_FILES = [
@@ -282,7 +291,7 @@ def test_a_file_that_is_none_is_refused() -> None:
     folder.mkdir()
     for place, found in {"none.toml": "no file 'none.toml'", "run": "the folder 'run'"}.items():
         with pytest.raises(ThawlineError) as caught:
-            resolve(file=Path(place))
+            resolve_config(file=Path(place))
         assert str(caught.value) == (
             f"expected --config as a TOML file, found {found}; "
             "give a file such as the config.toml of a run"
@@ -301,7 +310,7 @@ def test_a_file_that_is_none_is_refused() -> None:
 def test_a_file_that_is_no_toml_says_where(content: bytes, found: str) -> None:
     FILE.write_bytes(content)
     with pytest.raises(ThawlineError) as caught:
-        resolve(file=FILE)
+        resolve_config(file=FILE)
     assert caught.value.expected == "TOML in 'own.toml'"
     assert caught.value.found.startswith(found)
     assert caught.value.mend == "mend it there; a run's config.toml shows how it is written"
@@ -337,7 +346,7 @@ def test_options_and_overrides_win_over_the_file_and_the_file_over_the_default()
     ],
 )
 def test_an_override_is_toml_or_else_a_text(override: str, key: str, value: Any) -> None:
-    found: Any = resolve(overrides=[override])
+    found: Any = resolve_config(overrides=[override])
     for part in key.split("."):
         found = getattr(found, part)
     assert found == value
@@ -423,42 +432,44 @@ def test_half_a_character_is_one_line() -> None:
 
 def test_a_run_to_go_on_with_takes_the_place_of_the_defaults() -> None:
     begun = Path("begun.toml")
-    begun.write_text(to_toml(EVERYTHING), encoding="utf-8")
-    assert resolve(begun=begun) == EVERYTHING
+    begun.write_text(config_to_toml(EVERYTHING), encoding="utf-8")
+    assert resolve_config(begun=begun) == EVERYTHING
     FILE.write_text("seed = 9\n[training]\nepochs = 5", encoding="utf-8")
-    config = resolve(file=FILE, overrides=["training.epochs=6"], begun=begun)
+    config = resolve_config(file=FILE, overrides=["training.epochs=6"], begun=begun)
     assert config == replace(EVERYTHING, seed=9, training=replace(EVERYTHING.training, epochs=6))
     begun.write_text("[training]\nlrr = 1", encoding="utf-8")
     with pytest.raises(ThawlineError, match=r"found training\.lrr in 'begun\.toml'"):
-        resolve(begun=begun)
+        resolve_config(begun=begun)
 
 
 # -- from Python and from a record --------------------------------------------------------------
 
 
 def test_a_config_made_in_python_is_checked_too() -> None:
-    check(EVERYTHING)
-    check(Config(seed=np.int64(3), data=DataConfig(data=Path("set"), labels=np.array(["a", "b"]))))  # type: ignore[arg-type]
+    check_config(EVERYTHING)
+    check_config(
+        Config(seed=np.int64(3), data=DataConfig(data=Path("set"), labels=np.array(["a", "b"])))
+    )  # type: ignore[arg-type]
     wrong: Any = Config(training=TrainingConfig(batch_size="16"))  # type: ignore[arg-type]
     message = (
         "expected training.batch_size to be a whole number from 1 to 2,147,483,647, "
         'found "16"; take the quotation marks away'
     )
     with pytest.raises(ThawlineError, match=f"^{re.escape(message)}$"):
-        check(wrong)
+        check_config(wrong)
 
 
 @pytest.mark.parametrize("config", [Config(), EVERYTHING], ids=["defaults", "everything"])
 def test_a_config_survives_its_record(config: Config) -> None:
     record = {"config": json.loads(json.dumps(config.to_dict()))}
-    assert build(record["config"]) == config
-    taken = from_record(record, Path("record.json"), "data", "metrics")
+    assert build_config(record["config"]) == config
+    taken = config_from_record(record, Path("record.json"), "data", "metrics")
     assert taken == Config(data=config.data, metrics=config.metrics)
 
 
 def test_a_record_with_fewer_tables_has_their_defaults() -> None:
     record = {"config": {"data": {"data": "set"}}}
-    taken = from_record(record, Path("record.json"), "data", "metrics")
+    taken = config_from_record(record, Path("record.json"), "data", "metrics")
     assert taken == Config(data=DataConfig(data="set"))
 
 
@@ -482,7 +493,7 @@ OTHER_RECORDS = [
 def test_a_record_of_another_version_says_so(settings: Any, found: str, version: Any) -> None:
     record = {"config": settings} | ({"versions": {"thawline": version}} if version else {})
     with pytest.raises(ThawlineError) as caught:
-        from_record(record, Path("run/record.json"), "data")
+        config_from_record(record, Path("run/record.json"), "data")
     made_by = "another" if version is None else version
     assert str(caught.value) == (
         f"expected {found}; this is Thawline {__version__}: "

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from tests.toys import WORDS, toy_tokenizer
 from thawline.data import tokens as tokens_module
-from thawline.data.tokens import padding_density, plan_batches, split_by_length, tokenize
+from thawline.data.batches import padding_density, plan_batches, split_by_length
+from thawline.data.tokens import tokenize
 
 PAD, UNKNOWN, FIRST, LAST = range(4)
 

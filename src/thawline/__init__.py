@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import wrapt
 
+from thawline._version import __version__
+
 if TYPE_CHECKING:
     from thawline.classifier import TextClassifier
     from thawline.data import load_data
     from thawline.errors import ThawlineError
     from thawline.strategies import Full, Gradual, Head, HeadFirst, Last, Lora
 
-__version__ = "0.1.0"
 __all__ = [
     "Full",
     "Gradual",

@@ -14,7 +14,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from thawline import artifact
-from thawline.backbones.glove.build import open_backbone
+from thawline.backbones.opening import open_backbone
 from thawline.config import (
     ROW_SEED,
     SHARED_NAMES,
@@ -26,7 +26,7 @@ from thawline.config import (
     TokensConfig,
     TrainingConfig,
 )
-from thawline.config import resolve as settings
+from thawline.config.resolve import build_config
 from thawline.data import LabelledTexts, Labels, Text, carve
 from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
 from thawline.errors import ThawlineError, did_you_mean
@@ -281,7 +281,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         for name, key in _SETTINGS.items():
             table, _, setting = key.rpartition(".")
             (tables.setdefault(table, {}) if table else tables)[setting] = given[name]
-        return settings.build(tables, {key: name for name, key in _SETTINGS.items()})
+        return build_config(tables, {key: name for name, key in _SETTINGS.items()})
 
 
 def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:

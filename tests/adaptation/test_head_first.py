@@ -28,7 +28,8 @@ from thawline.config import (
     TrainingConfig,
 )
 from thawline.inference.fitted import head_weights
-from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.jobs.evaluate import evaluate_run
+from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt
 from thawline.training.loop import Training

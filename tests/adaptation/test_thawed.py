@@ -22,7 +22,8 @@ from thawline import TextClassifier
 from thawline.backbones.stack import Stack
 from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
 from thawline.inference.texts import example_logits
-from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.jobs.evaluate import evaluate_run
+from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
 from thawline.training.suffix import Suffix

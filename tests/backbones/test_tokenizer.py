@@ -26,7 +26,8 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.errors import ThawlineError
-from thawline.jobs.fit import evaluate_run, fit_run
+from thawline.jobs.evaluate import evaluate_run
+from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]

@@ -14,7 +14,7 @@ from safetensors.numpy import load_file
 
 from thawline import __version__
 from thawline.config import TrainingConfig
-from thawline.config.resolve import resolve
+from thawline.config.resolve import resolve_config
 
 TRAIN, TEST = 80, 32
 NAMED = ("--labels", "neg,pos")
@@ -122,7 +122,7 @@ def test_the_record_has_the_names_that_scripts_rely_on(real):
 def test_the_record_says_what_was_run_on_what(real, toy_backbone):
     record = json.loads(real.out)
     assert record["config"] == json.loads(
-        json.dumps(resolve(file=real.run / "config.toml").to_dict())
+        json.dumps(resolve_config(file=real.run / "config.toml").to_dict())
     )
     assert record["config"]["backbone"] == str(toy_backbone())
     assert record["config"]["data"]["labels"] == ["neg", "pos"]

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from thawline.config import PreflightConfig
 from thawline.data import LabelledTexts, Labels
-from thawline.data.preflight.duplicates import Duplicates, one_line, one_string
+from thawline.data.preflight.duplicates import Duplicates
 from thawline.data.preflight.near import NearPairs, find_near
+from thawline.data.texts import one_line, one_string
 
 CONFIG = PreflightConfig()
 LABELS = Labels(("neg", "pos", "mixed"), (0, 1, 2))

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from thawline.config import DataConfig
-from thawline.data import Labels, load, load_data, load_split, packaged
+from thawline.data import Labels, load, load_data, load_split
+from thawline.data.sources import packaged
 from thawline.data.sources.hub import NAMED_SETS, known_sets
 from thawline.data.sources.packaged import PACKAGED_SETS
 from thawline.errors import ThawlineError

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from tests.toys import WORDS
-from thawline.backbones.glove.build import make_encoder, open_backbone
+from thawline.backbones.glove.build import make_encoder
+from thawline.backbones.opening import open_backbone
 from thawline.backbones.vectors import find_vectors
 from thawline.config import Config, EncoderConfig, TokensConfig
 from thawline.errors import ThawlineError

@@ -23,7 +23,8 @@ from thawline.pretraining import job
 from thawline.pretraining.job import pretrain_run
 from thawline.pretraining.model import NextToken
 from thawline.pretraining.packing import all_windows, open_tokens
-from thawline.runs.folder import PRETRAIN, Run, resumed_config
+from thawline.runs.folder import PRETRAIN, Run
+from thawline.runs.resume import resumed_config
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Training
 

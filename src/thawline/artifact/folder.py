@@ -16,8 +16,8 @@ from thawline.backbones.tokenizer import check_tokenizer, settle_tokenizer
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import SETTINGS, find
-from thawline.runtime.devices import quieten_transformers
 from thawline.runtime.files import new_folder
+from thawline.runtime.hub import quieten_transformers
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 

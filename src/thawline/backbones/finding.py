@@ -10,7 +10,8 @@ from pathlib import Path
 from thawline.backbones.parts import CONFIG
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_whole_record
-from thawline.runtime.devices import first_line, hub_silence, quieten_hub
+from thawline.runtime.failures import first_line
+from thawline.runtime.hub import hub_silence, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
 
 

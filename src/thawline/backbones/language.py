@@ -21,7 +21,7 @@ from thawline.backbones.stack import FAMILIES, family_of
 from thawline.backbones.tokenizer import check_tokenizer, load_tokenizer
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import quieten_transformers
+from thawline.runtime.hub import quieten_transformers
 
 
 @dataclass(frozen=True)

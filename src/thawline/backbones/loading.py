@@ -42,7 +42,7 @@ from thawline.backbones.weights import hash_weights
 from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
-from thawline.runtime.devices import quieten_transformers
+from thawline.runtime.hub import quieten_transformers
 
 Drawn = tuple[str, ...]
 

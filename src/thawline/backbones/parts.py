@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import first_line
+from thawline.runtime.failures import first_line
 
 CONFIG = ("config.json",)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")

@@ -14,7 +14,8 @@ import typer
 
 from thawline.cli import usage
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import bound_kernel_cache, is_out_of_memory, let_idle_threads_sleep
+from thawline.runtime.failures import is_out_of_memory
+from thawline.runtime.hardware import bound_kernel_cache, let_idle_threads_sleep
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from thawline import __version__
+from thawline._version import __version__
 from thawline.cli import options as opt
 from thawline.config import Config
 from thawline.errors import ThawlineError
@@ -64,10 +64,12 @@ def configured(
         job: the settings of this kind of verb.
         settings: the key of each option's setting, by the option's name.
     """
-    from thawline.config.resolve import resolve
+    from thawline.config.resolve import resolve_config
 
     given = opt.given(context, settings)
-    return resolve(given, job=job, file=file, overrides=[] if overrides is None else overrides)
+    return resolve_config(
+        given, job=job, file=file, overrides=[] if overrides is None else overrides
+    )
 
 
 def resumed(
@@ -94,7 +96,7 @@ def resumed(
     Raises:
         ThawlineError: ``--out`` is missing, or as `resumed_config`.
     """
-    from thawline.runs.folder import resumed_config
+    from thawline.runs.resume import resumed_config
 
     if out is None:
         raise ThawlineError(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from thawline import artifact
-from thawline.backbones.glove.build import open_backbone
+from thawline.backbones.opening import open_backbone
 from thawline.compare.plan import Climb, plan_climbs
 from thawline.compare.verdict import compared
 from thawline.config import LadderConfig
@@ -21,9 +21,10 @@ from thawline.data import Dataset, load
 from thawline.jobs.fit import Shared, check_same_rows, fit_run
 from thawline.report.curves import draw_curves
 from thawline.report.rungs import draw_rungs
-from thawline.runs.folder import check_begun, check_folder, is_run, write_json
+from thawline.runs.folder import check_folder, is_run, write_json
 from thawline.runs.layout import read_whole_record
-from thawline.runtime import devices as compat
+from thawline.runs.resume import check_begun
+from thawline.runtime import failures, hardware
 from thawline.runtime.progress import Advance, Reporter
 from thawline.training.plan import make_plan
 
@@ -65,8 +66,8 @@ def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> dict[s
         "status": "running",
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": config.to_dict(),
-        "versions": compat.versions(),
-        "hardware": compat.hardware(),
+        "versions": hardware.versions(),
+        "hardware": hardware.describe_machine(),
         "data": {
             "name": dataset.name,
             "sha256": dataset.digest,
@@ -168,8 +169,8 @@ def _fit(climbs: Sequence[Climb], dataset: Dataset, reporter: Reporter) -> list[
 def _forget_the_last() -> None:
     """Let the next run's peak of memory be its own, as far as the system can."""
     gc.collect()
-    compat.release_memory()
-    compat.forget_peak_memory()
+    hardware.release_memory()
+    hardware.forget_peak_memory()
 
 
 def _draw(record: Mapping[str, Any], folder: Path) -> list[str]:
@@ -177,7 +178,7 @@ def _draw(record: Mapping[str, Any], folder: Path) -> list[str]:
     backbone = Path(record["config"]["fit"]["backbone"]).name
     title = f"{record['data']['name']}: strategies on {backbone}"
     rungs = record["rungs"]
-    with compat.system_errors(folder):
+    with failures.system_errors(folder):
         plots = draw_rungs(rungs, folder, title=title, names=[rung["rung"] for rung in rungs])
         if any(run["history"] for rung in rungs for run in rung["runs"]):
             plots += draw_curves(rungs, folder, title=title)

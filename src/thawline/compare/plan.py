@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thawline.config import Config, LadderConfig
-from thawline.config import resolve as settings
+from thawline.config.resolve import change_config, check_config
 from thawline.errors import ThawlineError
 from thawline.runs.layout import read_whole_record
 
@@ -43,7 +43,7 @@ def plan_climbs(config: LadderConfig, folder: Path) -> list[Climb]:
         ThawlineError: a rung stands there twice, is no strategy with ``key=value`` behind it, or
             has a setting of its own that all rungs must share.
     """
-    settings.check(config)
+    check_config(config)
     if len(set(config.rungs)) < len(config.rungs):
         mend = "leave one of two alike out"
         raise ThawlineError("each rung once", ", ".join(map(repr, config.rungs)), mend)
@@ -75,4 +75,4 @@ def _rung_config(rung: str, shared: Config) -> Config:
                 f"{word!r} in {rung!r}",
                 "write 'last:1 training.lr=1e-3', for one",
             )
-    return settings.changed(replace(shared, strategy=strategy), overrides)
+    return change_config(replace(shared, strategy=strategy), overrides)

@@ -19,7 +19,7 @@ import tomli_w
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
-from thawline import __version__
+from thawline._version import __version__
 from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config
 from thawline.config.explain import as_plain, explain, is_text
 from thawline.errors import ThawlineError
@@ -61,7 +61,7 @@ class Given:
     written: str
 
 
-def resolve(
+def resolve_config(
     options: Sequence[Given] = (),
     *,
     job: type[Job] = Config,  # type: ignore[assignment]
@@ -95,7 +95,7 @@ def resolve(
         written |= {key: f"{key} in '{path}'" for key in read}
     values |= {one.key: one.value for one in given}
     written |= {one.key: one.written for one in given}
-    return _with_absolute_paths(build(_nested(values), written, job=job))
+    return _with_absolute_paths(build_config(_nested(values), written, job=job))
 
 
 @cache
@@ -103,7 +103,7 @@ def _adapter(job: type[Job]) -> TypeAdapter[Job]:
     return TypeAdapter(job)
 
 
-def build(
+def build_config(
     values: Any,
     written: Mapping[str, str] | None = None,
     *,
@@ -134,12 +134,12 @@ def build(
         raise explained from error
 
 
-def check(config: Settings) -> None:
+def check_config(config: Settings) -> None:
     """Raise ThawlineError where a config that was made in Python holds a value out of place."""
-    build(config.to_dict(), job=type(config))
+    build_config(config.to_dict(), job=type(config))
 
 
-def changed(config: Job, overrides: Sequence[str]) -> Job:
+def change_config(config: Job, overrides: Sequence[str]) -> Job:
     """Return a config in which some settings have other values.
 
     Args:
@@ -154,10 +154,10 @@ def changed(config: Job, overrides: Sequence[str]) -> Job:
     _check_given_once(given)
     values = dict(leaves(config.to_dict())) | {one.key: one.value for one in given}
     written = {one.key: one.written for one in given}
-    return _with_absolute_paths(build(_nested(values), written, job=job))
+    return _with_absolute_paths(build_config(_nested(values), written, job=job))
 
 
-def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
+def config_from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
     """Return a config with some tables taken from a run's record and all else at its default.
 
     Args:
@@ -176,11 +176,11 @@ def from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
     versions = record.get("versions")
     maker = versions.get("thawline", "another") if isinstance(versions, Mapping) else "another"
     mend = f"this is Thawline {__version__}: use version {maker}, which made the run"
-    return build(recorded, written, mend=mend)
+    return build_config(recorded, written, mend=mend)
 
 
-def to_toml(config: Settings, verb: str = "fit") -> str:
-    """Return a whole config as the TOML that `resolve` reads; what is None is left out."""
+def config_to_toml(config: Settings, verb: str = "fit") -> str:
+    """Return a whole config as the TOML that `resolve_config` reads; what is None is left out."""
     given = {key: value for key, value in leaves(config.to_dict()) if value is not None}
     again = f"thawline {verb} --config FILE makes it again"
     head = f"# A whole {verb} of Thawline {__version__}; {again}."
@@ -243,7 +243,7 @@ def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo `leaves`; a value in the place of a table stays there, to be found by `build`."""
+    """Undo `leaves`; a value in the place of a table stays there, to be found by `build_config`."""
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         *tables, name = key.split(".")
@@ -275,4 +275,4 @@ def _with_absolute_paths(config: Job) -> Job:
             values[key] = absolute(value)
         elif value is not None:
             values[key] = [absolute(name) for name in value]
-    return build(_nested(values), job=type(config))
+    return build_config(_nested(values), job=type(config))

@@ -81,3 +81,14 @@ def _name(cell: object) -> str:
     if isinstance(cell, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in cell) or 'nothing'}"
     return type(cell).__name__
+
+
+def one_string(text: Text) -> str:
+    """Return what a text is compared by; the two of a pair stand on lines of their own."""
+    return text if isinstance(text, str) else "\n".join(text)
+
+
+def one_line(text: Text, characters: int) -> str:
+    """Return the first characters of a text, on one line."""
+    line = " ".join(one_string(text).split())
+    return line if len(line) <= characters else line[: characters - 1] + "…"

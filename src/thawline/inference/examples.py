@@ -13,13 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor, from_numpy
 
-from thawline.data.tokens import (
-    Inputs,
-    TokenizedTexts,
-    padding_density,
-    plan_batches,
-    split_by_length,
-)
+from thawline.data.batches import padding_density, plan_batches, split_by_length
+from thawline.data.tokens import Inputs, TokenizedTexts
 from thawline.models.heads import Standardisation
 from thawline.prefix.token_states import States
 from thawline.store import Features

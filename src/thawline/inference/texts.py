@@ -12,7 +12,8 @@ from torch import nn
 
 from thawline.config import ComputeConfig
 from thawline.data import Text
-from thawline.data.tokens import plan_batches, tokenize
+from thawline.data.batches import plan_batches
+from thawline.data.tokens import tokenize
 from thawline.inference.examples import Examples, PooledExamples
 from thawline.inference.fitted import Fitted
 from thawline.models.heads import Standardisation

@@ -10,30 +10,26 @@ from pathlib import Path
 from typing import Any
 
 from thawline import artifact
-from thawline.backbones.glove.build import open_backbone
 from thawline.backbones.loading import Backbone
+from thawline.backbones.opening import open_backbone
 from thawline.config import (
     ComputeConfig,
     Config,
-    DataConfig,
-    MetricsConfig,
     PreflightConfig,
 )
-from thawline.config import resolve as settings
-from thawline.data import Dataset, LabelledTexts, Labels, load, load_split
+from thawline.data import Dataset, load
 from thawline.data.lengths import Tokenization
 from thawline.data.preflight.survey import survey
 from thawline.errors import ThawlineError
-from thawline.inference.texts import stored_logits
-from thawline.jobs.scoring import Evaluation, evaluate, score
+from thawline.jobs.scoring import Evaluation, evaluate
 from thawline.prefix.passes import PassReport
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 from thawline.report.mistakes import write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
-from thawline.runs.folder import Run, check_folder, is_run, read_record
-from thawline.runs.layout import RECORD, read_whole_record
-from thawline.runtime import devices as compat
+from thawline.runs.folder import Run, check_folder, is_run
+from thawline.runs.layout import read_whole_record
+from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Frozen, Task, adapt, run_prefix
 from thawline.training.advice import note_on_origin, notes_on
@@ -200,7 +196,7 @@ def _fit(
 
     checkpoints.clear()
     title = f"{dataset.name}: {plan.strategy} on {backbone.name}"
-    with compat.system_errors(folder):
+    with failures.system_errors(folder):
         plots = _draw(found, adapted, folder, title)
         write_mistakes(found.mistakes, folder, pairs=adapted.fitted.reading.pairs)
     return {
@@ -219,7 +215,7 @@ def _fit(
         "choice": adapted.choice,
         "head_first": _describe_first(adapted, frozen, dataset),
         "proof": proof,
-        "peak_memory_bytes": compat.peak_memory_bytes(),
+        "peak_memory_bytes": hardware.peak_memory_bytes(),
         "plots": [str(path) for path in plots],
         "artifact": str(saved),
     }
@@ -249,11 +245,11 @@ def _draw(found: Evaluation, adapted: Adapted, folder: Path, title: str) -> list
 
 def _describe_pass(report: PassReport, compute: ComputeConfig) -> dict[str, Any]:
     """Say what the pass computed, and the share of this machine's matrix rate that it reached."""
-    device = compat.pick_device(compute.device)
-    dtype = compat.pick_dtype(compute.dtype, device)
+    device = devices.pick_device(compute.device)
+    dtype = devices.pick_dtype(compute.dtype, device)
     seconds = report.seconds["prefix"]
     rate = report.flops / seconds if report.texts else None
-    known = compat.matmul_rates().get(dtype) if device == "cpu" else None
+    known = hardware.matmul_rates().get(dtype) if device == "cpu" else None
     return {
         "texts": report.texts,
         "tokens": report.tokens,
@@ -264,55 +260,3 @@ def _describe_pass(report: PassReport, compute: ComputeConfig) -> dict[str, Any]
         "matrix_rate": known,
         "share_of_matrix_rate": rate / known if rate is not None and known is not None else None,
     }
-
-
-def evaluate_run(
-    path: Path,
-    data: DataConfig | None,
-    split: str,
-    compute: ComputeConfig,
-    reporter: Reporter,
-) -> dict[str, Any]:
-    """Score a saved classifier on one split, its own rows with the intervals of its run.
-
-    Args:
-        path: a run's folder, or an artifact's where ``data`` is given.
-        data: the set; None: the run's own rows.
-        split: train, validation, test or all.
-        compute: how the frozen part is run.
-        reporter: told of progress.
-
-    Returns:
-        The scores of `metrics.evaluate` with ``split``, ``source`` and ``seconds``.
-    """
-    start = time.perf_counter()
-    fitted = artifact.load(path)
-    if data is None:
-        part, scoring = _own_rows(path, split, fitted.labels)
-    else:
-        part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
-    report = PassReport()
-    logits = stored_logits(fitted, part.texts, compute, report, reporter)
-    scores = score(logits, part, len(fitted.labels), scoring)
-    return {
-        "split": split,
-        "source": part.source,
-        "labels": list(fitted.labels.names),
-        **scores,
-        "seconds": {**report.seconds, "total": time.perf_counter() - start},
-    }
-
-
-def _own_rows(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
-    record = read_record(path)
-    config = settings.from_record(record, path / RECORD, "data", "metrics")
-    if split not in ("train", "validation", "test"):
-        return load_split(config.data, split, labels), config.metrics
-    dataset = load(config.data)
-    if dataset.digest != record["data"]["sha256"]:
-        raise ThawlineError(
-            f"the rows that the run in '{path}' was made from",
-            f"other rows in '{config.data.data}'",
-            "name the set to evaluate on with --data",
-        )
-    return getattr(dataset, split), config.metrics

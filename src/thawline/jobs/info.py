@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from thawline.backbones.glove.build import open_backbone
 from thawline.backbones.loading import Backbone
+from thawline.backbones.opening import open_backbone
 from thawline.backbones.stack import Stack
 from thawline.config import Config
 from thawline.data.labels import check_names

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from thawline.config import Config, MetricsConfig
 from thawline.data import LabelledTexts
 from thawline.data.lengths import Tokenization, count_tokens
-from thawline.data.preflight.duplicates import one_line
+from thawline.data.texts import one_line
 from thawline.evaluation import metrics
 from thawline.evaluation.mistakes import (
     Scored,

@@ -16,7 +16,8 @@ from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
-from thawline.data.tokens import TokenizedTexts, plan_batches, tokenize
+from thawline.data.batches import plan_batches
+from thawline.data.tokens import TokenizedTexts, tokenize
 from thawline.prefix.compute import (
     Batch,
     Compute,
@@ -26,7 +27,8 @@ from thawline.prefix.compute import (
     pooled_states,
     run_batches,
 )
-from thawline.runtime.devices import pick_device, pick_dtype, release_memory
+from thawline.runtime.devices import pick_device, pick_dtype
+from thawline.runtime.hardware import release_memory
 from thawline.runtime.progress import Reporter
 from thawline.store import KEY_BYTES, Content, Entry, StoreKey
 

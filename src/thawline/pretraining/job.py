@@ -12,7 +12,7 @@ import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from thawline.config import CPU_WINDOWS, WORTH_COMPILING, PretrainConfig, PretrainingConfig
-from thawline.config import resolve as settings
+from thawline.config.resolve import check_config
 from thawline.errors import ThawlineError
 from thawline.pretraining.corpus import Corpus, n_bytes, read_corpus
 from thawline.pretraining.model import NextToken, check_architecture, new_model
@@ -29,7 +29,7 @@ from thawline.pretraining.vocabulary import as_read, train_tokenizer
 from thawline.report.history import draw_history
 from thawline.runs.folder import PRETRAIN, Run, check_folder, is_run
 from thawline.runs.layout import read_whole_record
-from thawline.runtime import devices as compat
+from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Row, train
@@ -63,10 +63,10 @@ def pretrain_run(
     elif begun.get("status") == "finished":
         reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
-    settings.check(config)
+    check_config(config)
     check_architecture(config.architecture)
-    device = compat.pick_device(config.device)
-    compat.pick_dtype(config.dtype, device)
+    device = devices.pick_device(config.device)
+    devices.pick_dtype(config.dtype, device)
     corpus = read_corpus(config.corpus)
     digest = corpus.digest()
     known = {} if begun is None else begun.get("corpus", {})
@@ -136,7 +136,7 @@ def _pretrain(
     model = new_model(config.architecture, tokenizer, training.window, config.seed).to(device)
     module = NextToken(
         model,
-        low=compat.pick_dtype(config.dtype, device) == "bfloat16",
+        low=devices.pick_dtype(config.dtype, device) == "bfloat16",
         compiled=_compiles(training, device, len(tokens)),
     )
     objective = LanguageModelling(
@@ -167,7 +167,7 @@ def _pretrain(
     with torch.inference_mode():
         record["saved"] = objective.evaluate()
     title = f"{folder.name}: {model.num_parameters():,} parameters"
-    with compat.system_errors(folder):
+    with failures.system_errors(folder):
         plots = draw_history(history, folder, title=title, accuracy="Next token foretold")
     record["plots"] = [str(path) for path in plots]
     return record
@@ -244,7 +244,7 @@ def _measured(
     )
     return {
         "device": device,
-        "dtype": compat.pick_dtype(config.dtype, device),
+        "dtype": devices.pick_dtype(config.dtype, device),
         "parameters": model.num_parameters(),
         "block_parameters": blocks,
         "steps": steps,
@@ -254,5 +254,5 @@ def _measured(
         "history": history,
         "kept": next(row for row in history if row["kept"]),
         "seconds": seconds,
-        "peak_memory_bytes": compat.peak_memory_bytes(),
+        "peak_memory_bytes": hardware.peak_memory_bytes(),
     }

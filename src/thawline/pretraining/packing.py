@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import system_errors
+from thawline.runtime.failures import system_errors
 from thawline.runtime.progress import Reporter
 
 TEXTS_PER_CALL = 1_000

@@ -9,8 +9,8 @@ from typing import Any
 
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
-from thawline.runtime.devices import quieten_transformers
 from thawline.runtime.files import new_folder
+from thawline.runtime.hub import quieten_transformers
 
 CARD = "README.md"
 

@@ -12,8 +12,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from thawline.runtime import devices as compat
-from thawline.config import resolve as settings
+from thawline.runtime import hardware
+from thawline.config.resolve import config_to_toml
 from thawline.runtime.files import check_place, new_file
 from thawline.config import Config
 from thawline.errors import ThawlineError
@@ -76,15 +76,15 @@ class Run:
             "verb": verb,
             "started": before.get("started", _now()),
             "config": config.to_dict(),
-            "versions": compat.versions(),
-            "hardware": compat.hardware(),
+            "versions": hardware.versions(),
+            "hardware": hardware.describe_machine(),
         }
         if begun:
             self.record["resumed"] = [*before.get("resumed", []), _now()]
             self.write()
         else:
             check_folder(folder)
-            self._make(settings.to_toml(config, verb))
+            self._make(config_to_toml(config, verb))
 
     def _make(self, config: str) -> None:
         """Make the folder with the config and the record, or leave nothing behind."""
@@ -154,62 +154,8 @@ def is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def resumed_config(
-    folder: Path,
-    options: Sequence[Given] = (),
-    *,
-    job: type[Job] = Config,  # type: ignore[assignment]
-    verb: str = FIT,
-    file: Path | None = None,
-    overrides: Sequence[str] = (),
-) -> Job:
-    """Return the config that a run was begun with, or what is given now where there is no run.
-
-    Args:
-        folder: the run's.
-        options: as `settings.resolve` takes them; what is left out is as the run has it.
-        job: what the settings are for.
-        verb: that makes such a run.
-        file: likewise.
-        overrides: likewise.
-
-    Raises:
-        ThawlineError: they differ from the run's, this version cannot read the run's, or the
-            folder holds something else.
-    """
-    if not is_run(folder):
-        if folder.is_dir() and any(folder.iterdir()):
-            found = f"a folder without {CONFIG}"
-            raise ThawlineError(f"a run to go on with at '{folder}'", found, "choose another --out")
-        return settings.resolve(options, job=job, file=file, overrides=overrides)
-    made_by = read_whole_record(folder).get("verb", verb)
-    if made_by != verb:
-        found = f"one of thawline {made_by}"
-        raise ThawlineError(
-            f"a run of thawline {verb} at '{folder}'", found, "choose another --out"
-        )
-    given = settings.resolve(
-        options, job=job, file=file, overrides=overrides, begun=folder / CONFIG
-    )
-    return check_begun(folder, given)
 
 
-def check_begun(folder: Path, given: Job) -> Job:
-    """Return the config that a run was begun with.
-
-    Raises:
-        ThawlineError: the config that is given differs from it, or this version cannot read it.
-    """
-    begun = settings.resolve(job=type(given), file=folder / CONFIG)
-    if given != begun:
-        now, then = (dict(settings.leaves(config.to_dict())) for config in (given, begun))
-        key = next(key for key in then if then[key] != now[key])
-        raise ThawlineError(
-            f"{key} as the run in '{folder}' has it ({'none' if then[key] is None else then[key]})",
-            str(now[key]),
-            "leave that out, or choose another --out",
-        )
-    return begun
 
 
 def read_record(path: Path) -> dict[str, Any]:

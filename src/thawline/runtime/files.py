@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import system_errors
+from thawline.runtime.failures import system_errors
 
 
 def check_place(path: Path, what: str) -> None:

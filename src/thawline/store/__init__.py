@@ -17,11 +17,12 @@ entry holds its lock and mends it first: chunks that an interrupted fill left ar
 ones and unfinished files are deleted, and the texts that are then missing are computed again.
 """
 
+from thawline.runtime.paths import home
 from thawline.store.capacity import NoRoom
 from thawline.store.chunks import FORMAT, KEY_BYTES, Content
 from thawline.store.entry import Entry
 from thawline.store.features import Features
-from thawline.store.keys import StoreKey, home, text_key
+from thawline.store.keys import StoreKey, text_key
 from thawline.store.listing import clear, entries
 from thawline.store.ragged import TokenStates
 

@@ -13,7 +13,7 @@ from rich.filesize import decimal
 
 from thawline.config import STORE_SHARE
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import available_memory_bytes
+from thawline.runtime.hardware import available_memory_bytes
 from thawline.store.chunks import size
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from thawline.data import Text
-from thawline.errors import ThawlineError
+from thawline.runtime.paths import home
 from thawline.store.chunks import FORMAT, KEY_BYTES, Key
-
-
-def home() -> Path:
-    """Return the folder that holds the store: ``THAWLINE_HOME``, or ``~/.cache/thawline``."""
-    named = os.environ.get("THAWLINE_HOME")
-    try:
-        return Path(named).expanduser() if named else Path.home() / ".cache" / "thawline"
-    except RuntimeError as error:  # of a user that this machine does not have
-        mend = "set THAWLINE_HOME to a folder"
-        found = f"'{named}'" if named else "none in this account"
-        raise ThawlineError("a home for the store", found, mend) from error
 
 
 def entry_folders(root: Path | None = None) -> list[Path]:

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 
 from thawline.config import MEMORY_SHARE, ExactConfig
 from thawline.models.heads import HeadSpec, Standardisation, build_head
-from thawline.runtime.devices import available_memory_bytes
+from thawline.runtime.hardware import available_memory_bytes
 from thawline.store import Features
 
 Flat = np.ndarray[tuple[int], np.dtype[np.float64]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from thawline.backbones.loading import Backbone
 from thawline.backbones.pooling import POOLINGS
 from thawline.config import EPOCHS, MADE_BACKBONE, Config, EncoderConfig, TrainingConfig
-from thawline.config import resolve as settings
+from thawline.config.resolve import check_config
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
@@ -51,7 +51,7 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     Raises:
         ThawlineError: a setting does not fit the backbone, the strategy or another setting.
     """
-    settings.check(config)
+    check_config(config)
     pick_dtype(config.compute.dtype, pick_device(config.compute.device))
     strategy = parse_strategy(config.strategy)
     strategy.check(backbone.stack.depth)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from thawline.backbones.glove.configuration import GloveConfig
 from thawline.backbones.glove.modeling import GloveModel
 from thawline.backbones.glove.vocabulary import Vocabulary, build_vocabulary
 from thawline.backbones.glove.words import PAD, SPECIAL, word_tokenizer
-from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.backbones.tokenizer import set_options, settle_tokenizer
 from thawline.backbones.vectors import Vectors, find_vectors
@@ -23,26 +22,6 @@ from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config, EncoderConfig
 from thawline.data import Text
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
-
-
-def open_backbone(
-    config: Config, texts: Callable[[], Sequence[Text]], reporter: Reporter
-) -> Backbone:
-    """Load the backbone that a config names, or make it where that is `MADE_BACKBONE`.
-
-    A folder of that name wins, as it does over every name.
-
-    Args:
-        config: all of it; the same config and texts make the same encoder.
-        texts: gives those whose words the encoder is to know; called only where one is made.
-        reporter: told of progress, and of how much of the texts the vectors cover.
-
-    Raises:
-        ThawlineError: as `load_backbone` or `make_encoder`.
-    """
-    if config.backbone == MADE_BACKBONE and not Path(MADE_BACKBONE).is_dir():
-        return make_encoder(config, texts(), reporter)
-    return load_backbone(config.backbone, config.tokens)
 
 
 def make_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> Backbone:

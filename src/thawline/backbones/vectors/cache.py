@@ -21,8 +21,8 @@ from thawline.backbones.vectors.reading import read_blocks
 from thawline.backbones.vectors.table import Vectors
 from thawline.data.sources.files import DataFile
 from thawline.runtime.files import new_folder
+from thawline.runtime.paths import home
 from thawline.runtime.progress import Reporter
-from thawline.store import home
 
 FORMAT = 1
 MATRIX, WORDS = "vectors.npy", "words.txt"

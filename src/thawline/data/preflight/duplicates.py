@@ -13,18 +13,7 @@ from thawline.config import PreflightConfig
 from thawline.data.dataset import LabelledTexts
 from thawline.data.labels import IntArray, Labels
 from thawline.data.preflight.near import NearPairs
-from thawline.data.texts import Text
-
-
-def one_string(text: Text) -> str:
-    """Return what a text is compared by; the two of a pair stand on lines of their own."""
-    return text if isinstance(text, str) else "\n".join(text)
-
-
-def one_line(text: Text, characters: int) -> str:
-    """Return the first characters of a text, on one line."""
-    line = " ".join(one_string(text).split())
-    return line if len(line) <= characters else line[: characters - 1] + "…"
+from thawline.data.texts import Text, one_line, one_string
 
 
 class Duplicates:

@@ -15,7 +15,8 @@ from thawline.data.sources.memory import dataset_table
 from thawline.data.sources.packaged import PACKAGED_SETS
 from thawline.data.sources.parts import Part, Source, by_split, left_alone
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.runtime.devices import first_line, hub_silence, quieten_hub
+from thawline.runtime.failures import first_line
+from thawline.runtime.hub import hub_silence, quieten_hub
 
 
 @dataclass(frozen=True)

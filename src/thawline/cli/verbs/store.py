@@ -1,0 +1,39 @@
+"""`thawline store`: list or empty the store."""
+
+from __future__ import annotations
+
+import typer
+
+from thawline.cli import options as opt
+from thawline.cli.console import print_json
+from thawline.cli.groups import store_app
+
+
+@store_app.command("ls")
+def store_ls(as_json: opt.Json = False) -> None:
+    """List what the store holds."""
+    from thawline import store
+
+    found = store.entries()
+    if as_json:
+        for entry in found:
+            print_json(entry)
+    else:
+        from thawline.report.terminal import print_store
+
+        print_store(found, store.home())
+
+
+@store_app.command("clear")
+def store_clear(as_json: opt.Json = False) -> None:
+    """Delete all frozen states. They are computed again when they are needed."""
+    from thawline import store
+
+    freed = store.clear()
+    if as_json:
+        print_json({"freed_bytes": freed})
+    else:
+        typer.echo(f"freed {freed / 1e6:,.1f} MB in {store.home() / 'store'}")
+        left = len(store.entries())
+        if left:
+            typer.echo(f"left {left} that another process is filling or reading")
