@@ -11,7 +11,15 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.toys import BAD, GOOD, WORDS, enlarge_head, save_writer, toy_config, toy_tokenizer
+from tests.support.toys import (
+    BAD,
+    GOOD,
+    WORDS,
+    enlarge_head,
+    save_writer,
+    toy_config,
+    toy_tokenizer,
+)
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 

@@ -13,7 +13,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from tests.toys import DEPTH, LIMIT
+from tests.support.toys import DEPTH, LIMIT
 from thawline import Head, HeadFirst, Last, Lora, TextClassifier, ThawlineError, artifact, store
 
 Reviews = Callable[..., tuple[list[str], list[int]]]

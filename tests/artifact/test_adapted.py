@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from tests.command_line import Outcome, ProverHere, thawline, write_set
-from tests.toys import DEPTH, OWN, enlarge_head
+from tests.support.command_line import Outcome, ProverHere, thawline, write_set
+from tests.support.toys import DEPTH, OWN, enlarge_head
 from thawline import TextClassifier, artifact
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError

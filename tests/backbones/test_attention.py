@@ -6,7 +6,7 @@ from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AutoModel
 
-from tests.toys import WORDS, toy_config
+from tests.support.toys import WORDS, toy_config
 from thawline.backbones import attention
 from thawline.backbones.attention import SHORTEST, attend
 

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTextConfig
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
+from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
 from thawline.backbones import finding, loading
 from thawline.backbones.copies import load_native
 from thawline.backbones.loading import Backbone, load_backbone

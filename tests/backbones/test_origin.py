@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, toy_config
+from tests.support.toys import DEPTH, FAMILIES, LIMIT, toy_config
 from thawline import TextClassifier, artifact
 from thawline.backbones.copies import copy_base, load_native
 from thawline.backbones.loading import Backbone, load_backbone

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertModel, DistilBertConfig
 
-from tests.toys import DEPTH, FAMILIES, ROUNDING, WIDTH, as_inputs, toy_config
+from tests.support.toys import DEPTH, FAMILIES, ROUNDING, WIDTH, as_inputs, toy_config
 from thawline.backbones import stack as stack_module
 from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Family, Stack, register_family

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import ProverHere, write_set
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoConfig, AutoModel, BertTokenizer, LlamaTokenizer, RobertaTokenizer
 from transformers import PreTrainedTokenizerFast as Whole
 
-from tests.toys import LIMIT, WORDS
+from tests.support.command_line import ProverHere, write_set
+from tests.support.toys import LIMIT, WORDS
 from thawline import artifact
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.tokenizer import tokenizer_state

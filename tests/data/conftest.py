@@ -10,7 +10,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from review_files import Rows, Write
+
+from tests.support.review_files import Rows, Write
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from transformers import (
     DistilBertConfig,
 )
 
-from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs, enlarge_head
+from tests.support.toys import DEPTH, FAMILIES, WIDTH, as_inputs, enlarge_head
 from thawline.backbones.copies import load_native
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.pooling import POOLINGS

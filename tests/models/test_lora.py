@@ -13,8 +13,8 @@ from peft import PeftModel
 from torch import Tensor
 from transformers import AutoModel, PreTrainedModel
 
-from tests.command_line import thawline
-from tests.toys import DEPTH, FAMILIES, LIMIT, ROUNDING, WIDTH, WORDS, as_inputs
+from tests.support.command_line import thawline
+from tests.support.toys import DEPTH, FAMILIES, LIMIT, ROUNDING, WIDTH, WORDS, as_inputs
 from thawline import TextClassifier
 from thawline.backbones.copies import copy_base, load_native
 from thawline.backbones.loading import Backbone, load_backbone

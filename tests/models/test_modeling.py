@@ -19,7 +19,7 @@ from transformers import (
 )
 
 import thawline
-from tests.toys import DEPTH, FAMILIES, WIDTH, as_inputs
+from tests.support.toys import DEPTH, FAMILIES, WIDTH, as_inputs
 from thawline import TextClassifier, artifact
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.pooling import POOLINGS

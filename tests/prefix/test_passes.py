@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, as_inputs
+from tests.support.toys import DEPTH, FAMILIES, LIMIT, as_inputs
 from thawline.backbones import attention
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.pooling import POOLINGS

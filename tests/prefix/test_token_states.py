@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from transformers import AutoModel
 
-from tests.toys import DEPTH, FAMILIES, LIMIT, WIDTH
+from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig

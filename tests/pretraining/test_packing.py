@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import given, strategies
 
-from tests.language_toys import document, row_of, toy_texts, toy_vocabulary
+from tests.support.language_toys import document, row_of, toy_texts, toy_vocabulary
 from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining import packing

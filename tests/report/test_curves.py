@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.pictures import assert_legible, words
+from tests.support.pictures import assert_legible, words
 from thawline.report.curves import draw_curves
 from thawline.report.figures import spread
 

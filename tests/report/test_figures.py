@@ -8,7 +8,7 @@ import matplotlib
 import pytest
 from PIL import Image
 
-from tests.pictures import assert_legible, words
+from tests.support.pictures import assert_legible, words
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.pictures import assert_legible, words
+from tests.support.pictures import assert_legible, words
 from thawline.report.figures import SEVERAL
 from thawline.report.lines import Line, draw_lines
 

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.pictures import assert_legible, words
+from tests.support.pictures import assert_legible, words
 from thawline.report.rungs import draw_rungs
 
 LORA = "lora:r=4,alpha=32.0,dropout=0.1,targets=q_lin,from=4"

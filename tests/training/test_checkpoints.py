@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from tests.loops import Scripted, objective, run
+from tests.support.loops import Scripted, objective, run
 from thawline.config import TrainingConfig
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Training

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tests.loops import HIDDEN, Scripted, labelled, objective, run, stored
+from tests.support.loops import HIDDEN, Scripted, labelled, objective, run, stored
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.errors import ThawlineError
 from thawline.inference.examples import PooledExamples, Positions

@@ -18,8 +18,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tests.loops import labelled, objective
-from tests.tasks import FP32, make_task
+from tests.support.loops import labelled, objective
+from tests.support.tasks import FP32, make_task
 from thawline.config import ComputeConfig, HeadConfig, TrainingConfig
 from thawline.inference.examples import Positions
 from thawline.inference.texts import example_logits

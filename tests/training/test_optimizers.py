@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.optim import AdamW, Muon
 
-from tests.language_toys import toy_module
+from tests.support.language_toys import toy_module
 from thawline.config import LoopConfig, TrainingConfig
 from thawline.training.optimizers import make_optimizers
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.attended import Attended
-from tests.tasks import make_task
-from tests.toys import DEPTH, FAMILIES
+from tests.support.attended import Attended
+from tests.support.tasks import make_task
+from tests.support.toys import DEPTH, FAMILIES
 from thawline.backbones.stack import Stack
 from thawline.config import HeadConfig
 from thawline.inference.examples import TokenBatch, TokenExamples

@@ -1,0 +1,382 @@
+"""The benchmarks: what they run, what they read of it and what they print."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import frozen_head_sets, kept_epoch, one_setting, rungs, trainer_peer
+from tests.support.command_line import write_set
+
+WORDS = ["--data", "thawline/reviews", "--labels", "neg,pos"]
+SCORE = {"value": 0.855, "low": 0.84, "high": 0.87}
+
+
+def result(seconds: float) -> dict[str, Any]:
+    return {
+        "accuracy": SCORE,
+        "f1_macro": SCORE,
+        "training_seconds": seconds / 2,
+        "process_seconds": seconds,
+        "rows": {"train": 54, "validation": 6, "test": 40},
+    }
+
+
+@pytest.fixture
+def fake_sides(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Replace both sides by fixed results; return the order in which they were run."""
+    order: list[str] = []
+
+    def thawline(options: object, side: str, scratch: Path) -> dict[str, Any]:
+        order.append(side)
+        return result({"thawline": 5.0, "thawline_again": 2.0}[side])
+
+    def trainer(options: object, words: list[str], scratch: Path) -> dict[str, Any]:
+        order.append("trainer")
+        return result(100.0)
+
+    monkeypatch.setattr(trainer_peer, "run_thawline", thawline)
+    monkeypatch.setattr(trainer_peer, "run_trainer", trainer)
+    return order
+
+
+def test_ratio_and_rate_follow_from_the_seconds_of_the_whole_process(fake_sides: list[str]) -> None:
+    results = trainer_peer.compare(trainer_peer.parse(WORDS), WORDS)
+    assert fake_sides == ["thawline", "thawline_again", "trainer"]
+    ratios = {side: measured["speed_ratio"] for side, measured in results.items()}
+    assert ratios == {"trainer": 1, "thawline": 20, "thawline_again": 50}
+    assert results["thawline"]["texts_per_second"] == 100 / 5
+
+
+@pytest.mark.usefixtures("fake_sides")
+def test_the_table_holds_scores_intervals_and_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+    trainer_peer.print_table(trainer_peer.compare(trainer_peer.parse(WORDS), WORDS))
+    printed = capsys.readouterr().out
+    assert printed.count("85.50 (84.00-87.00)") == 6
+    assert "20.0 x" in printed
+    assert "50.0 x" in printed
+
+
+@pytest.mark.usefixtures("fake_sides")
+def test_the_result_holds_config_versions_and_hardware() -> None:
+    options = trainer_peer.parse([*WORDS, "--json", "peer.json"])
+    whole = trainer_peer.report(options, trainer_peer.compare(options, WORDS))
+    assert json.loads(json.dumps(whole)) == whole
+    assert whole["config"]["train"] == 4_000
+    assert "json" not in whole["config"]
+    assert {"torch", "transformers", "accelerate"} <= set(whole["versions"])
+    assert whole["hardware"]["cores"] >= 1
+
+
+def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    seconds = {"tokenising": 1.0, "prefix": 20.0, "training": 3.0, "evaluation": 1.0, "total": 25.0}
+    record = {
+        "test": {"accuracy": SCORE, "f1_macro": SCORE},
+        "seconds": seconds,
+        "parameters": {"trainable": 770, "frozen": 22_713_216, "total": 22_713_986},
+        "peak_memory_bytes": 10**9,
+    }
+    run: list[Any] = []
+
+    def timed(command: list[str], side: str, environment: dict[str, str]) -> tuple[str, float]:
+        run.extend([command[1:], environment])
+        return json.dumps(record), 30.0
+
+    monkeypatch.setattr(trainer_peer, "timed", timed)
+    monkeypatch.setattr(trainer_peer.shutil, "which", lambda program, path: program)
+    options = trainer_peer.parse([*WORDS, "--train", "60", "--test", "40", "--seed", "3"])
+    measured = trainer_peer.run_thawline(options, "thawline", tmp_path)
+
+    command, environment = run
+    given = dict(zip(command[2::2], command[3::2], strict=True))
+    assert command[:2] == ["fit", "--json"]
+    assert given == {
+        "--out": str(tmp_path / "thawline"),
+        "--data": "thawline/reviews",
+        "--labels": "neg,pos",
+        "--backbone": "minilm",
+        "--strategy": "head",
+        "--max-length": "512",
+        "--seed": "3",
+        "--limit": "60,40",
+    }
+    assert environment == {"THAWLINE_HOME": str(tmp_path / "home")}
+    assert measured["training_seconds"] == 23
+
+    run.clear()
+    options = trainer_peer.parse([*WORDS, "--strategy", "last:1", "--epochs", "2"])
+    trainer_peer.run_thawline(options, "thawline", tmp_path)
+    command, _ = run
+    assert {**dict(zip(command[2::2], command[3::2], strict=True)), **given}.items() >= {
+        "--head": "native",
+        "--epochs": "2",
+        "--batch-size": "16",
+        "--lr": "0.001",
+        "--set": "training.keep=last",
+    }.items()
+    assert measured["process_seconds"] == 30
+    assert measured["accuracy"] == SCORE
+
+
+def test_a_side_that_fails_ends_the_comparison() -> None:
+    with pytest.raises(SystemExit, match="Trainer script failed with exit code 3"):
+        trainer_peer.timed([sys.executable, "-c", "raise SystemExit(3)"], "trainer", {})
+
+
+@pytest.mark.slow
+def test_both_sides_run_on_real_reviews(tmp_path: Path) -> None:
+    answer = tmp_path / "peer.json"
+    sizes = ["--train", "60", "--test", "40", "--epochs", "1", "--max-length", "64"]
+    subprocess.run(
+        [sys.executable, trainer_peer.__file__, *WORDS, *sizes, "--json", str(answer)],
+        cwd=Path(trainer_peer.__file__).parents[1],
+        check=True,
+    )
+    results = json.loads(answer.read_text(encoding="utf-8"))["results"]
+    assert set(results) == {"trainer", "thawline", "thawline_again"}
+    assert results["trainer"]["trainable"] == 770
+    assert results["trainer"]["rows"] == {"train": 54, "validation": 6, "test": 40}
+    assert results["thawline"]["accuracy"] == results["thawline_again"]["accuracy"]
+    for side in results.values():
+        for name in ("accuracy", "f1_macro"):
+            assert 0 <= side[name]["low"] <= side[name]["value"] <= side[name]["high"] <= 1
+
+
+def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
+    toy_backbone: Callable[[str], Path],
+    toy_reviews: Callable[..., tuple[list[str], list[int]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = write_set(tmp_path / "films", {"train": toy_reviews(80), "test": toy_reviews(40, 1)})
+    found = tmp_path / "found.json"
+    words = [f"{folder}=neg,pos", "--backbone", str(toy_backbone("bert")), "--json", str(found)]
+    frozen_head_sets.main(words)
+    (result,) = json.loads(found.read_text())["results"]
+    assert result["rows"] == {"train": 72, "validation": 8, "test": 40}
+    assert result["thawline"]["texts_computed"] == 120
+    assert result["tfidf"]["accuracy"]["value"] > 0.9  # the words tell the class
+    assert result["tfidf"]["C"] in frozen_head_sets.PENALTIES
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.startswith("| films | 80 / 40 |")
+    assert row.count("|") == 9
+
+
+def rung_result(rung: str, accuracy: float, wrong: list[int]) -> dict[str, Any]:
+    score = {"value": accuracy, "low": accuracy - 0.02, "high": accuracy + 0.02}
+    record = {
+        "test": {"accuracy": score, "f1_macro": SCORE},
+        "mistakes": {"rows": wrong},
+        "parameters": {"trainable": 1_922_690},
+        "seconds": {"total": 1_234.5},
+        "peak_memory_bytes": 1_784_000_000,
+    }
+    return {"rung": rung, "command": f"thawline fit --strategy {rung}", "record": record}
+
+
+def test_a_rung_is_a_strategy_with_words_of_its_own_and_those_of_all() -> None:
+    words = ["head", "last:1 --lr 2e-5 --set training.patience=2", "--data", "my reviews"]
+    options = rungs.parse([*words, "--small", "--seed", "3", "--set", "training.epochs=3"])
+    assert rungs.command(options.rungs[1], options) == [
+        *("fit", "--data", "my reviews", "--small", "--backbone", "minilm", "--seed", "3"),
+        *("--set", "training.epochs=3", "--strategy", "last:1"),
+        *("--lr", "2e-5", "--set", "training.patience=2"),
+    ]
+    limited = rungs.parse(["full", "--data", "imdb", "--limit", "40,20", "--labels", "neg,pos"])
+    assert rungs.command("full", limited)[:7] == [
+        *("fit", "--data", "imdb", "--labels", "neg,pos", "--limit", "40,20")
+    ]
+
+
+def test_rungs_are_compared_with_the_best_row_by_row() -> None:
+    results = [
+        rung_result("head", 0.85, [1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        rung_result("last:1", 0.9, [1, 10]),
+        rung_result("full", 0.9, [1, 10]),
+    ]
+    rungs.compare(results)
+    assert results[1]["against_best"] is None
+    # Of 9 rows that only one of the two got right, 8 speak for the best: 2 (1 + 9) / 2^9.
+    assert results[0]["against_best"] == {
+        "rung": "last:1",
+        "only_this_right": 1,
+        "only_best_right": 8,
+        "p": pytest.approx(20 / 2**9),
+        "p_corrected": pytest.approx(40 / 2**9),
+    }
+    assert results[2]["against_best"]["p"] == 1.0
+    _, _, *rows = rungs.table(results).splitlines()
+    assert rows[0] == (
+        "| `head` | 85.0 % (83.0 to 87.0) | 85.5 % (84.0 to 87.0) | 1 : 8, p = 0.039 "
+        "| 1,922,690 | 1,234 | 1,784 MB | `thawline fit --strategy head` |"
+    )
+    assert "| the best |" in rows[1]
+
+
+def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
+    toy_backbone: Callable[[str], Path],
+    toy_reviews: Callable[..., tuple[list[str], list[int]]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = write_set(tmp_path / "films", {"train": toy_reviews(80), "test": toy_reviews(40, 1)})
+    found = tmp_path / "found.json"
+    words = ["--data", str(folder), "--labels", "neg,pos", "--backbone", str(toy_backbone("bert"))]
+    more = ["--set", "metrics.resamples=20", "--json", str(found), "--plot", str(tmp_path / "plot")]
+    rungs.main(["head", "last:1 --epochs 1", *words, *more])
+    whole = json.loads(found.read_text())
+    assert {"created", "hardware", "versions"} < set(whole)
+    head, last = whole["results"]
+    assert [head["record"]["strategy"], last["record"]["strategy"]] == ["head", "last:1"]
+    for result in (head, last):
+        assert result["record"]["prefix"]["texts"] == 120  # nothing came from another's store
+        assert result["process_seconds"] > result["record"]["seconds"]["total"] > 0
+        assert len(result["record"]["mistakes"]["rows"]) == round(
+            40 * (1 - result["record"]["test"]["accuracy"]["value"])
+        )
+    assert last["command"].endswith("--strategy last:1 --epochs 1")
+    assert last["record"]["history"][-1]["epoch"] == 1
+    assert {path.name for path in (tmp_path / "plot").iterdir()} == {"rungs.png", "rungs.svg"}
+    header, rule, *rows = capsys.readouterr().out.splitlines()
+    assert len(rows) == 2
+    assert {line.count("|") for line in (header, rule, *rows)} == {9}
+
+    asked: list[str] = []
+    monkeypatch.setattr(rungs, "run", lambda rung, options: asked.append(rung) or head)
+    rungs.main(["last:1 --epochs 1", "full", *words, *more])
+    assert asked == ["full"]  # the other one stands in the file
+
+
+def test_a_rung_that_fails_ends_the_comparison(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="'lst:1' failed with exit code 2"):
+        rungs.main(["lst:1", "--data", str(tmp_path)])
+
+
+def fitted(strategy: str, value: str, accuracy: float, seconds: float) -> dict[str, Any]:
+    scores = {"validation_accuracy": accuracy, "training_seconds": seconds}
+    return {"strategy": strategy, "set": "sets/films=neg,pos", "value": value, **scores}
+
+
+def test_values_of_a_setting_are_compared_over_seeds_and_with_the_first() -> None:
+    rows = [
+        fitted("last:1", "own", 0.80, 20), fitted("last:1", "0.1", 0.90, 50),
+        fitted("last:1", "own", 0.82, 20), fitted("last:1", "0.1", 0.90, 30),
+        fitted("full", "own", 0.5, 1),
+    ]  # fmt: skip
+    assert one_setting.table(rows).splitlines()[2:] == [
+        "| `last:1` | films | own | 81.0 % ± 1.4 | 1.00 |",
+        "| `last:1` | films | 0.1 | 90.0 % ± 0.0 | 0.50 |",
+        "| `full` | films | own | 50.0 % | 1.00 |",
+    ]
+
+
+def test_each_value_of_a_setting_is_fitted_with_each_seed(
+    toy_backbone: Callable[..., Path], toy_reviews: Callable[..., Any], tmp_path: Path
+) -> None:
+    data = write_set(tmp_path / "films", {"train": toy_reviews(48), "test": toy_reviews(16, 1)})
+    out = tmp_path / "rows.json"
+    words = ["training.attention_dropout", "own", "0.5", "--sets", f"{data}=neg,pos"]
+    words += ["--strategies", "last:1", "--seeds", "2", "--rows", "16", "--json", str(out)]
+    settings = {"backbone": toy_backbone(), "training.epochs": 1, "compute.dtype": "float32"}
+    words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    one_setting.main(words)
+    rows = json.loads(out.read_text(encoding="utf-8"))
+    cells = [(row["seed"], row["value"]) for row in rows]
+    assert cells == [(0, "own"), (0, "0.5"), (1, "own"), (1, "0.5")]
+    assert {(row["rows"], row["validation_rows"], row["epoch"]) for row in rows} == {(16, 16, 1)}
+    losses = [row["validation_loss"] for row in rows]
+    assert len(set(losses)) == 4  # each is another fit
+
+
+def test_each_rule_keeps_its_epoch() -> None:
+    right = np.array([[1, 1, 0, 1], [1, 0, 1, 1], [1, 0, 1, 0]], dtype=np.float64)
+    losses = np.array([[0.2] * 4, [0.3] * 4, [0.1] * 4])
+    kept = {rule: kept_epoch.chosen(right, losses, rule) for rule in kept_epoch.RULES}
+    assert kept == {"accuracy": 0, "later": 1, "loss": 2, "last": 2}
+
+
+def test_rows_that_choose_an_epoch_do_not_judge_it() -> None:
+    # Three rows tell the epochs apart in one way, and the fourth in the other.
+    right = np.array([[1, 1, 1, 0], [0, 0, 0, 1]], dtype=np.float64)
+    found = kept_epoch.accuracies(right, 1 - right, 3, seed=0)
+    # Without the fourth row epoch 0 is kept, which is wrong on it; with it two of three keep epoch
+    # 0 as well, and the row that is left is one of the first three.
+    assert found["accuracy"] == pytest.approx(0.75, abs=0.05)
+    assert found["last"] == pytest.approx(0.25, abs=0.05)
+    assert found["best"] == 1
+
+
+def test_a_fit_answers_for_every_size_of_validation(
+    toy_backbone: Callable[..., Path], toy_reviews: Callable[..., Any], tmp_path: Path
+) -> None:
+    data = write_set(tmp_path / "films", {"train": toy_reviews(120), "test": toy_reviews(16, 1)})
+    out = tmp_path / "kept.json"
+    words = ["--sets", f"{data}=neg,pos", "--strategies", "last:1", "--seeds", "2", "--rows", "16"]
+    settings = {"backbone": toy_backbone(), "training.epochs": 2, "compute.dtype": "float32"}
+    words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    kept_epoch.main([*words, "--pool", "60", "--json", str(out)])
+    rows = json.loads(out.read_text(encoding="utf-8"))
+    assert [(row["seed"], row["size"]) for row in rows] == [(0, 24), (0, 50), (1, 24), (1, 50)]
+    for row in rows:
+        assert 0 < row["accuracy"] <= row["best"] <= 1
+        assert row["last"] <= row["best"]
+    (_, _, whole, *_) = kept_epoch.table(rows).splitlines()
+    assert whole.startswith("| `all` | 16 | 24 | ")
+
+
+def test_the_embedded_model_s_ladder_is_planned_with_a_folder_for_each_run():
+    from benchmarks import embedded_model
+    from thawline.compare.plan import plan_climbs
+
+    words = ["--data", "set", "--limit", "40,20", "--seeds", "0", "1", "--out", "runs"]
+    ladder = embedded_model.ladder_of(embedded_model.parse(words))
+    climbs = plan_climbs(ladder, Path("runs"))
+    assert len(climbs) == len({climb.folder for climb in climbs}) == 2 * 14
+    assert (ladder.fit.backbone, ladder.fit.data.limit) == ("thawline/qwen3-mini", (40, 20))
+    original = next(climb.config for climb in climbs if "mlp:64" in climb.rung)
+    assert (original.head.head, original.head.standardise) == ("mlp:64", False)
+    assert (original.training.epochs, original.training.lr) == (3, 1e-4)
+
+
+def test_the_embedded_model_s_results_are_those_that_the_page_shows():
+    root = Path(__file__).parents[2]
+    page = (root / "docs" / "qwen3-mini.md").read_text(encoding="utf-8")
+    results = json.loads((root / "benchmarks" / "embedded_model.json").read_text(encoding="utf-8"))
+    accuracy = {rung["rung"]: rung["test"]["accuracy"] for rung in results["rungs"]}
+    for rung in ("last:1", "last:2", "lora", "full", "lp+full"):
+        score = accuracy[rung]
+        shown = f"| `{rung}` | {100 * score['value']:.1f} % ± {100 * score['deviation']:.1f} "
+        assert shown in page
+
+
+def test_what_it_reached_on_the_whole_set_is_what_the_pages_show():
+    root = Path(__file__).parents[2]
+    whole = (root / "benchmarks" / "embedded_model_whole.json").read_text(encoding="utf-8")
+    pages = [
+        (root / name).read_text(encoding="utf-8")
+        for name in (
+            "README.md",
+            "docs/qwen3-mini.md",
+            "src/thawline/embedded/qwen3-mini/README.md",
+        )
+    ]
+    trained = [rung for rung in json.loads(whole)["rungs"] if rung["strategy"] != "head"]
+    assert {rung["strategy"] for rung in trained} >= {"last:1", "last:2", "full", "lp+full"}
+    for rung in trained:
+        value, low, high = (100 * rung["test"]["accuracy"][key] for key in ("value", "low", "high"))
+        score = f"{value:.1f} % ({low:.1f} to {high:.1f})"
+        name = re.escape(rung["strategy"].partition(":r=")[0])
+        row = rf"\| `{name}[^|]*\| {re.escape(score)} \|"
+        for page in pages:
+            assert re.search(row, page), (rung["strategy"], score)

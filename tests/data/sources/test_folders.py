@@ -1,0 +1,87 @@
+import numpy as np
+import pytest
+
+from tests.support.review_files import reviews
+from thawline.config import DataConfig
+from thawline.data import Labels, load_data, load_split
+from thawline.errors import ThawlineError
+
+LABELS = Labels.from_raw([0, 1], ("neg", "pos"))
+
+
+def _rows(columns, start, stop):
+    return {name: cells[start:stop] for name, cells in columns.items()}
+
+
+def test_the_shards_of_a_split_are_one_in_the_order_of_their_numbers(write):
+    whole = reviews(60, 40)
+    for number in reversed(range(3)):
+        shard = _rows(whole, 40 * number, 40 * (number + 1))
+        write(f"films/train-{number:05}-of-00003.parquet", shard)
+    folder = write("films/test-00000-of-00001.parquet", reviews(6, 4)).parent
+    texts = load_split(DataConfig(data=str(folder)), "all", LABELS)
+    assert texts.texts == whole["text"] + reviews(6, 4)["text"]
+    assert texts.source == "train+test"
+    data = load_data(folder)
+    assert (len(data.train), len(data.validation), len(data.test)) == (90, 10, 10)
+    assert data.notes == (
+        "validation was carved out of train: 10 %, stratified, seed 42 (10 rows)",
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        (
+            ["train-00001-of-00003.csv", "train-00002-of-00003.csv"],
+            "train-*-of-00003.csv, found 2, train-00000-of-00003.csv missing; fetch the others",
+        ),
+        (
+            ["train-00000-of-00001.csv", "train.csv"],
+            "found two (train-*-of-00001.csv, train.csv); move one of them away",
+        ),
+        (
+            ["train-00000-of-00001.csv", "train-00000-of-00002.csv"],
+            "found two (train-*-of-00001.csv, train-*-of-00002.csv)",
+        ),
+        (["train.csv", "train.csv.gz"], "found two (train.csv, train.csv.gz); move one of them"),
+        (["train.csv.zip", "train.tsv"], "expected one train split in "),
+    ],
+)
+def test_a_missing_shard_and_two_files_for_one_split_are_refused(write, files, words):
+    for name in files:
+        folder = write(f"films/{name}", reviews(6, 6)).parent
+    with pytest.raises(ThawlineError) as error:
+        load_data(folder)
+    assert words in str(error.value)
+
+
+def test_shards_of_different_forms_are_refused(write):
+    write("films/train-00000-of-00002.csv", reviews(6, 6))
+    folder = write("films/train-00001-of-00002.csv", {"review": ["a"], "label": ["0"]}).parent
+    with pytest.raises(ThawlineError) as error:
+        load_data(folder)
+    assert "expected the columns text, label in " in str(error.value)
+    assert "train-00001-of-00002.csv, as in " in str(error.value)
+    assert "found review, label; put files of one form together" in str(error.value)
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "ndjson", "json", "csv.gz", "parquet.zip"])
+def test_a_folder_holds_files_of_any_form(write, suffix):
+    write(f"films/train.{suffix}", reviews(60, 40))
+    folder = write(f"films/dev.{suffix}", reviews(6, 4)).parent
+    data = load_data(folder)
+    assert (len(data.train), len(data.validation), len(data.test)) == (80, 10, 20)
+    assert data.validation.source == "dev"
+
+
+def test_ag_news_as_it_was_published_is_a_set_like_any_other(tmp_path):
+    (tmp_path / "ag_news_csv").mkdir()
+    for split, rows in (("train", 40), ("test", 8)):
+        lines = [f'"{row % 4 + 1}","Title {row}","said ""{row}"""\n' for row in range(rows)]
+        (tmp_path / "ag_news_csv" / f"{split}.csv").write_text("".join(lines))
+    data = load_data(tmp_path / "ag_news_csv")
+    assert data.labels == Labels(("World", "Sports", "Business", "Sci/Tech"), (0, 1, 2, 3))
+    assert data.test.texts[5] == 'Title 5 said "5"'
+    assert data.test.labels.tolist() == [0, 1, 2, 3] * 2
+    assert np.bincount(data.train.labels).tolist() == [9] * 4

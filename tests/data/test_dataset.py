@@ -1,0 +1,398 @@
+import dataclasses
+import json
+import re
+
+import numpy as np
+import pytest
+
+from tests.support.review_files import BAD, GOOD, reviews
+from thawline.config import DataConfig
+from thawline.data import LabelledTexts, Labels, load, load_split
+from thawline.errors import ThawlineError
+
+SPLITS = ("train", "validation", "test")
+
+
+def _config(path, **settings):
+    return DataConfig(data=str(path), **settings)
+
+
+def _same(one: LabelledTexts, other: LabelledTexts) -> bool:
+    return (
+        one.texts == other.texts
+        and one.labels.tolist() == other.labels.tolist()
+        and one.rows.tolist() == other.rows.tolist()
+        and one.source == other.source
+    )
+
+
+def _counts(texts: LabelledTexts) -> list[int]:
+    return np.bincount(texts.labels, minlength=2).tolist()
+
+
+@pytest.fixture
+def folder(write):
+    write("films/train.parquet", reviews(60, 40))
+    return write("films/test.parquet", reviews(30, 20)).parent
+
+
+def test_validation_is_carved_out_of_train(folder):
+    data = load(_config(folder, labels=("neg", "pos")))
+    assert data.name == "films"
+    assert data.labels == Labels(("neg", "pos"), (0, 1))
+    assert [_counts(getattr(data, split)) for split in SPLITS] == [[54, 36], [6, 4], [30, 20]]
+    assert [getattr(data, split).source for split in SPLITS] == ["train", "train", "test"]
+    assert sorted([*data.train.rows, *data.validation.rows]) == list(range(100))
+    assert data.notes == (
+        "validation was carved out of train: 10 %, stratified, seed 42 (10 rows)",
+    )
+    assert data.protocol == {
+        "splits": {
+            "train": {
+                "source": "train",
+                "rows": 90,
+                "how": "the source's own; 10 of these carved out for validation",
+            },
+            "validation": {
+                "source": "train",
+                "rows": 10,
+                "how": "carved out of train: 10 %, stratified, seed 42",
+            },
+            "test": {"source": "test", "rows": 50, "how": "the source's own"},
+        },
+        "row_seed": 42,
+        "limit": None,
+    }
+    assert json.loads(json.dumps(data.protocol)) == data.protocol
+
+
+def test_rows_are_the_row_numbers_of_the_source_in_ascending_order(folder):
+    data = load(_config(folder, limit=(20, 10)))
+    whole = {"train": reviews(60, 40), "test": reviews(30, 20)}
+    for split in SPLITS:
+        texts = getattr(data, split)
+        assert texts.texts == [whole[texts.source]["text"][row] for row in texts.rows]
+        assert texts.labels.tolist() == [whole[texts.source]["label"][row] for row in texts.rows]
+        assert texts.rows.tolist() == sorted(texts.rows)
+        assert texts.rows.dtype == texts.labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", ["validation", "val", "valid", "dev", "Dev"])
+def test_a_validation_file_is_used_whatever_it_is_called(folder, write, name):
+    write(f"films/{name}.csv", reviews(7, 5))
+    data = load(_config(folder))
+    assert (len(data.train), len(data.validation), len(data.test)) == (100, 12, 50)
+    assert data.validation.source == name
+    assert data.notes == ()
+
+
+def test_a_limit_draws_stratified_rows_and_carves_validation_out_of_them(folder):
+    data = load(_config(folder, limit=(50, 10)))
+    assert [_counts(getattr(data, split)) for split in SPLITS] == [[27, 18], [3, 2], [6, 4]]
+    assert data.protocol["limit"] == [50, 10]
+    assert data.protocol["splits"]["train"]["how"] == (
+        "the source's own; 50 of 100 rows drawn, stratified, seed 42; "
+        "5 of these carved out for validation"
+    )
+    assert data.protocol["splits"]["test"]["how"] == (
+        "the source's own; 10 of 50 rows drawn, stratified, seed 42"
+    )
+
+
+def test_a_limit_holds_for_the_sources_own_validation_as_for_test(folder, write):
+    write("films/validation.csv", reviews(30, 30))
+    data = load(_config(folder, limit=(50, 10)))
+    assert (len(data.train), len(data.validation), len(data.test)) == (50, 10, 10)
+
+
+def test_a_split_with_fewer_rows_than_the_limit_gives_all_and_says_so(folder):
+    data = load(_config(folder, limit=(1000, 2000)))
+    assert (len(data.train), len(data.validation), len(data.test)) == (90, 10, 50)
+    assert data.notes[0] == "train has 100 rows, fewer than the 1,000 asked for: all are used"
+    assert data.notes[-1] == "test has 50 rows, fewer than the 2,000 asked for: all are used"
+    assert not [note for note in load(_config(folder, limit=(100, 50))).notes if "fewer" in note]
+
+
+@pytest.mark.parametrize("name", ["films.csv", "train.jsonl", "test.parquet"])
+def test_a_single_file_is_one_set_whatever_its_name(write, name):
+    path = write(name, reviews(60, 40))
+    data = load(_config(path))
+    assert [_counts(getattr(data, split)) for split in SPLITS] == [[43, 29], [5, 3], [12, 8]]
+    assert {getattr(data, split).source for split in SPLITS} == {path.stem}
+    rows = np.concatenate([getattr(data, split).rows for split in SPLITS])
+    assert sorted(rows.tolist()) == list(range(100))
+    assert data.name == path.stem
+    assert data.protocol["splits"]["test"]["how"] == (
+        f"carved out of {path.stem}: 20 %, stratified, seed 42"
+    )
+    assert data.notes == (
+        "validation was carved out of train: 10 %, stratified, seed 42 (8 rows)",
+        f"test was carved out of {path.stem}: 20 %, stratified, seed 42 (20 rows)",
+    )
+
+
+def test_a_folder_without_test_carves_it_out_of_train_first(write):
+    folder = write("films/train.csv", reviews(60, 40)).parent
+    data = load(_config(folder, test_share=0.5, validation_share=0.2))
+    assert (len(data.train), len(data.validation), len(data.test)) == (40, 10, 50)
+    assert data.protocol["splits"]["train"]["how"] == (
+        "what 50 rows carved out for test leave of train; 10 of these carved out for validation"
+    )
+
+
+def test_a_limit_on_one_file_draws_from_what_was_carved(write):
+    path = write("films.csv", reviews(60, 40))
+    whole = load(_config(path))
+    small = load(_config(path, limit=(30, 10)))
+    assert (len(small.train), len(small.validation), len(small.test)) == (27, 3, 10)
+    assert set(small.test.rows) < set(whole.test.rows)
+    assert not set(small.train.rows) & set(whole.test.rows)
+
+
+def test_the_same_rows_are_drawn_from_every_form_and_under_any_names(write):
+    paths = [write(f"films.{suffix}", reviews(60, 40)) for suffix in ("csv", "jsonl", "parquet")]
+    named = write("named.csv", reviews(60, 40, ("bad", "good")))
+    sets = [
+        *(load(_config(path, limit=(30, 10))) for path in paths),
+        load(_config(paths[0], limit=(30, 10), labels=("neg", "pos"))),
+        load(_config(named, limit=(30, 10), labels=("good", "bad"))),
+    ]
+    for split in SPLITS:
+        assert len({tuple(getattr(data, split).rows.tolist()) for data in sets}) == 1
+    assert len({data.digest for data in sets[:4]}) == 1
+
+
+def test_which_rows_are_drawn_is_settled_for_good(folder):
+    data = load(_config(folder, limit=(10, 5)))
+    assert data.train.rows.tolist() == [7, 28, 38, 42, 51, 66, 67, 73, 94]
+    assert data.test.rows.tolist() == [6, 14, 19, 39, 45]
+
+
+def test_the_digest_covers_texts_and_labels_of_every_split(folder, write):
+    digest = load(_config(folder)).digest
+    assert re.fullmatch("[0-9a-f]{64}", digest)
+    assert load(_config(folder)).digest == digest
+    changed = reviews(30, 20)
+    changed["text"][-1] += "!"
+    write("films/test.parquet", changed)
+    assert load(_config(folder)).digest != digest
+    write("films/test.parquet", reviews(30, 20))
+    swapped = reviews(60, 40, (1, 0))
+    write("films/train.parquet", swapped)
+    assert load(_config(folder)).digest != digest
+
+
+def test_the_digest_knows_where_a_text_ends(folder):
+    data = load(_config(folder))
+
+    def with_texts(*texts):
+        train = LabelledTexts(list(texts), np.zeros(2, np.int64), np.arange(2), "train")
+        return dataclasses.replace(data, train=train).digest
+
+    assert with_texts("ab", "c") != with_texts("a", "bc")
+    pairs = [("a", "b"), ("ab", ""), ("", "ab"), ("b", "a"), "ab", "a b", "1 1\nab", "a\nb"]
+    assert len({with_texts(text, "c") for text in pairs}) == len(pairs)
+
+
+def test_the_digest_of_single_texts_is_settled_for_good(folder):
+    # Runs recorded it before there were pairs.
+    assert load(_config(folder)).digest == (
+        "10f6350c8da28b3584b636ade93c75995a7505e8cbe4957c5afa3450fc2b59e5"
+    )
+
+
+def test_files_that_are_no_split_are_left_alone_and_said_so(folder, write):
+    write("films/unsup.parquet", {"text": ["no label here"], "label": [-1]})
+    write("films/extra.tsv", {"a": ["b"]})
+    write("films/more.csv.gz", {"a": ["b"]})
+    (folder / "README.md").write_text("# Films")
+    (folder / ".hidden.csv").write_text("")
+    data = load(_config(folder))
+    assert data.notes[0] == (
+        "left alone, as no train, validation or test split: extra.tsv, more.csv.gz, unsup.parquet"
+    )
+    assert len(data.train) + len(data.validation) + len(data.test) == 150
+
+
+def test_a_test_split_with_hidden_labels_is_left_alone(write):
+    folder = write("films/train.csv", reviews(60, 40)).parent
+    write("films/test.csv", reviews(10, 10, (-1, -1)))
+    data = load(_config(folder))
+    assert (len(data.train), len(data.validation), len(data.test)) == (72, 8, 20)
+    assert "left alone: test, as every label in it is -1, which means hidden" in data.notes
+    assert len(load_split(_config(folder), "all", data.labels)) == 100
+
+
+def test_minus_one_is_a_label_like_any_other_where_train_has_it(write):
+    folder = write("films/train.csv", reviews(60, 40, (-1, 1))).parent
+    write("films/test.csv", reviews(10, 0, (-1, 1)))
+    data = load(_config(folder))
+    assert data.labels.values == ("-1", "1")
+    assert _counts(data.test) == [10, 0]
+
+
+def test_a_home_folder_and_an_empty_text_are_understood(write, monkeypatch, tmp_path):
+    write("films.jsonl", {"text": ["", "fine"] * 10, "label": ["a", "b"] * 10})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    data = load(DataConfig(data="~/films.jsonl"))
+    assert "" in data.train.texts
+
+
+def test_rare_classes_stay_in_train(write):
+    columns = reviews(30, 30)
+    columns["text"].append("neither good nor bad")
+    columns["label"].append(2)
+    data = load(_config(write("films.jsonl", columns)))
+    assert np.bincount(data.train.labels).tolist()[2] == 1
+    assert len(data.test) == 12
+
+
+def test_take_keeps_texts_labels_and_rows_together(folder):
+    texts = load(_config(folder)).train
+    taken = texts.take(np.array([5, 0, 5]))
+    assert len(taken) == 3
+    assert taken.texts == [texts.texts[5], texts.texts[0], texts.texts[5]]
+    assert taken.rows.tolist() == texts.rows[[5, 0, 5]].tolist()
+    assert taken.labels.tolist() == texts.labels[[5, 0, 5]].tolist()
+    assert taken.source == "train"
+    assert len(texts.take([])) == 0
+
+
+@pytest.mark.parametrize("limit", [None, (30, 10)])
+@pytest.mark.parametrize("split", SPLITS)
+def test_load_split_gives_the_rows_that_load_gives(folder, write, split, limit):
+    for path in (folder, write("films.csv", reviews(60, 40))):
+        config = _config(path, limit=limit)
+        data = load(config)
+        assert _same(load_split(config, split, data.labels), getattr(data, split))
+
+
+def test_load_split_uses_the_classes_of_the_model(write):
+    path = write("films.csv", reviews(6, 4, ("bad", "good")))
+    model = Labels(("good", "bad", "so-so"), (7, 3, 5))
+    texts = load_split(_config(path), "all", model)
+    assert texts.labels.tolist() == [1] * 6 + [0] * 4
+    assert texts.rows.tolist() == list(range(10))
+    assert texts.source == "films"
+
+
+def test_load_split_all_gives_every_row_of_every_labelled_split(folder, write):
+    write("films/dev.csv", reviews(2, 1))
+    write("films/unsup.parquet", {"text": ["no label here"], "label": [-1]})
+    texts = load_split(_config(folder, limit=(10, 10)), "all", Labels.from_raw([0, 1], None))
+    assert len(texts) == 100 + 3 + 50
+    assert texts.source == "train+dev+test"
+    assert texts.rows.tolist() == [*range(100), *range(3), *range(50)]
+
+
+def test_a_folder_may_hold_only_the_split_that_is_evaluated(write):
+    folder = write("films/test.csv", reviews(3, 2)).parent
+    texts = load_split(_config(folder), "test", Labels.from_raw([0, 1], None))
+    assert texts.texts == [BAD.format(i) for i in range(3)] + [GOOD.format(i) for i in range(2)]
+
+
+def test_a_broken_train_file_does_not_hinder_the_evaluation_on_test(write):
+    folder = write("films/test.csv", reviews(3, 2)).parent
+    (folder / "train.csv").write_bytes(b"text,label\ncaf\xe9")
+    assert len(load_split(_config(folder), "test", Labels.from_raw([0, 1], None))) == 5
+
+
+GOOD_FILE = {"text": ["a", "b"] * 10, "label": [0, 1] * 10}
+
+LOAD_ERRORS = [
+    ({}, {}, "expected a file train, validation or test in "),
+    ({}, {}, "found no data file; name the files train, validation and test, or give one file"),
+    ({"reviews.csv": GOOD_FILE}, {}, "found reviews.csv; name the files train"),
+    ({"test.csv": GOOD_FILE}, {}, "expected a train split in films, found only test; add a train"),
+    ({"train.csv": GOOD_FILE, "train.jsonl": GOOD_FILE}, {}, "expected one train split in "),
+    ({"val.csv": GOOD_FILE, "dev.csv": GOOD_FILE}, {}, "found two (dev.csv, val.csv); move one of"),
+    ({"train.xlsx": GOOD_FILE}, {}, "expected a file that ends in .parquet, .csv, .tsv, .jsonl,"),
+    ({"train.csv": {"text": [], "label": []}}, {}, "expected at least one row in "),
+    ({"train.jsonl": {"text": [], "label": []}}, {}, "found none; choose another file or split"),
+    ({"train.csv": GOOD_FILE, "test.csv": {"text": [], "label": []}}, {}, "test.csv, found none"),
+    ({"train.csv": {"text": ["a", "b"], "label": [1, 1]}}, {}, "expected at least two classes in "),
+    (
+        {"train.csv": {"text": ["a", "b"], "label": ["x", "x"]}},
+        {},
+        "found only x; add rows of anoth",
+    ),
+    ({"train.csv": {"text": ["a"], "label": [1]}}, {}, "found only 1; add rows of another class"),
+    (
+        {"train.csv": GOOD_FILE, "test.csv": {"text": ["a", "b", "c"], "label": [0, 1, 2]}},
+        {},
+        "expected classes in test that train has (0, 1), found '2' in row 2 (counting from 0) of ",
+    ),
+    (
+        {"train.csv": GOOD_FILE, "dev.csv": {"text": ["a", "b"], "label": ["0", "good"]}},
+        {},
+        "expected classes in validation that train has (0, 1), found 'good' in row 1",
+    ),
+    (
+        {"train.csv": GOOD_FILE},
+        {"limit": (1, 10)},
+        "expected at least two classes in train, found only ",
+    ),
+    (
+        {"train.csv": GOOD_FILE},
+        {"limit": (2, 10)},
+        "raise --limit, or add rows of the other classes",
+    ),
+    (
+        {"train.csv": GOOD_FILE},
+        {"limit": (0, 10)},
+        "expected a limit of at least 1 row, found 0,10",
+    ),
+    ({"train.csv": GOOD_FILE}, {"limit": (5, -1)}, "found 5,-1; give --limit two numbers: N,M"),
+    (
+        {"train.csv": GOOD_FILE},
+        {"validation_share": 1.0},
+        "the validation share above 0 and below 1",
+    ),
+    (
+        {"train.csv": GOOD_FILE},
+        {"test_share": 0},
+        "expected the test share above 0 and below 1, fou",
+    ),
+    ({"train.csv": GOOD_FILE}, {"labels": ("neg",)}, "expected 2 label names, for the labels 0, 1"),
+    (
+        {"train.csv": GOOD_FILE},
+        {"text": "txt"},
+        "expected a column 'txt' for --text, found the colum",
+    ),
+    ({"train.jsonl": {"text": ["a", "b"], "label": [0, "x"]}}, {}, "expected labels of one kind"),
+]
+
+
+@pytest.mark.parametrize(("files", "settings", "words"), LOAD_ERRORS)
+def test_what_cannot_work_is_an_error_that_says_how_to_mend_it(
+    tmp_path, write, files, settings, words
+):
+    (tmp_path / "films").mkdir()
+    for name, columns in files.items():
+        write(f"films/{name}", columns)
+    with pytest.raises(ThawlineError) as error:
+        load(_config(tmp_path / "films", **settings))
+    assert words in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_wrong_splits_and_classes_that_a_model_does_not_know(folder):
+    labels = Labels.from_raw([0, 1], ("neg", "pos"))
+    with pytest.raises(
+        ThawlineError, match=r"expected a split, found 'tset'; did you mean 'test'\?"
+    ):
+        load_split(_config(folder), "tset", labels)
+    stranger = Labels(("joy", "anger"), ("joy", "anger"))
+    with pytest.raises(ThawlineError) as error:
+        load_split(_config(folder), "test", stranger)
+    assert "expected classes that the model knows (joy, anger), found 0 in row 0" in str(
+        error.value
+    )
+    assert "test.parquet; take that class out" in str(error.value)
+
+
+def test_only_hidden_labels_cannot_be_evaluated_on(write):
+    folder = write("films/test.csv", reviews(2, 2, (-1, -1))).parent
+    with pytest.raises(ThawlineError, match="expected labels in films, found -1 in every row"):
+        load_split(_config(folder), "all", Labels.from_raw([0, 1], None))

@@ -1,0 +1,266 @@
+"""The pages in docs/: what they show is run, what they list is complete."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+import yaml
+
+from tests.support.command_line import ProverHere
+from tests.support.pages import DOCS, ROOT, Block, blocks, commands, matches, run_python
+from thawline import artifact
+from thawline.backbones import stack
+from thawline.cli import app
+from thawline.config import Config, PretrainConfig
+from thawline.config.explain import hints
+from thawline.config.resolve import build_config
+from thawline.data.sources import tables
+from thawline.data.sources.hub import known_sets
+from thawline.errors import ThawlineError
+
+PAGES = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
+TOURS = (
+    ("verbs/fit.md", "verbs/predict.md", "verbs/evaluate.md"),  # the later ones use fit's run
+    ("verbs/store.md",),
+    ("verbs/preflight.md",),
+    ("verbs/info.md",),
+    ("verbs/pretrain.md",),
+    ("verbs/generate.md",),
+    ("verbs/demo.md",),
+    ("ladder.md",),
+    ("verbs/vectors.md",),
+    ("index.md", "install.md"),
+    ("data.md",),
+    ("configuration.md",),
+    ("backbones.md",),
+    ("python.md",),
+    ("scikit-learn.md",),
+)
+"""The pages with something to run; those of one tour share a working folder."""
+
+EMPTY_STORE = ("verbs/store.md",)
+"""Pages that show an empty store; the others share one, so that each text is read once."""
+
+
+def runnable(page: str) -> list[Block]:
+    return [block for block in blocks(PAGES[page]) if block.language in ("console", "python")]
+
+
+# -- what is shown is run --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shared") / "thawline"
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder, 80 columns, and what a page does to this process undone."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr(artifact, "Prover", ProverHere)
+    monkeypatch.setattr(stack, "FAMILIES", dict(stack.FAMILIES))
+    return tmp_path
+
+
+@pytest.mark.parametrize("tour", TOURS, ids=lambda tour: tour[0])
+def test_a_page_shows_what_happens(tour, workplace, shared_home, tmp_path_factory, monkeypatch):
+    alone = any(page in EMPTY_STORE for page in tour)
+    home = tmp_path_factory.mktemp("own") / "thawline" if alone else shared_home
+    monkeypatch.setenv("THAWLINE_HOME", str(home))
+    for page in tour:
+        text = PAGES[page].read_text(encoding="utf-8")
+        assert run_page(page, workplace) == (
+            len(re.findall(r"^\$ thawline ", text, re.MULTILINE)),
+            len(re.findall(r"^\S.*  # (?:['\"(\[\d]|True$|False$)", text, re.MULTILINE)),
+        )
+
+
+def run_page(page: str, workplace: Path) -> tuple[int, int]:
+    """Run a page; return how many commands were run, and how many values compared."""
+    names: dict[str, Any] = {}
+    ran = compared = 0
+    for block in blocks(PAGES[page]):
+        if block.title is not None:
+            write(workplace / block.title, block.content)
+        elif block.language == "console":
+            ran += run_console(block, workplace)
+        elif block.language == "python":
+            compared += run_python(block.content, names)
+    return ran, compared
+
+
+def write(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def run_console(block: Block, workplace: Path) -> int:
+    listed = list(commands(block))
+    for command in listed:
+        problem = command.problem(command.run(), f"{workplace}{os.sep}")
+        assert problem is None, problem
+    return len(listed)
+
+
+def test_every_page_with_something_to_run_is_in_a_tour():
+    toured = [page for tour in TOURS for page in tour]
+    assert sorted(toured) == sorted(page for page in PAGES if runnable(page))
+
+
+def test_the_pages_show_a_good_many_things():
+    shown = [block for page in PAGES for block in runnable(page)]
+    console = [one for block in shown if block.language == "console" for one in commands(block)]
+    assert len(console) >= 38
+    assert len(shown) >= 45
+    assert all(command.shown for command in console), "a command without its output"
+
+
+# -- what is listed is complete --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("job", "heading"),
+    [(Config, "Every setting"), (PretrainConfig, "Every setting of a pretraining")],
+)
+def test_the_table_of_settings_is_the_configuration(job, heading):
+    text = PAGES["configuration.md"].read_text(encoding="utf-8")
+    section = text.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([\w.]+)` \| (.+?) \| (.+?) \| .+ \|$", section, re.MULTILINE)
+    assert {key: (default, takes) for key, default, takes in rows} == {
+        key: (shown_default(job, key), taken(job, key)) for key in hints(job)
+    }
+    assert len(rows) == len(hints(job)) > 25
+
+
+def shown_default(job: Any, key: str) -> str:
+    value: Any = job().to_dict()
+    for part in key.split("."):
+        value = value[part]
+    return "–" if value is None else f"`{json.dumps(value)}`"
+
+
+def taken(job: Any, key: str) -> str:
+    """Return what a setting takes, in the words of the error that a misfit raises."""
+    values: Any = [[]]
+    for part in reversed(key.split(".")):
+        values = {part: values}
+    with pytest.raises(ThawlineError) as caught:
+        build_config(values, job=job)
+    return caught.value.expected.removeprefix(f"{key} to be ")
+
+
+def test_every_verb_has_a_page_with_each_of_its_options():
+    pages = {path.stem: path.read_text(encoding="utf-8") for path in DOCS.glob("verbs/*.md")}
+    root: Any = typer.main.get_command(app)
+    assert sorted(pages) == sorted(root.commands)
+    for verb, command in root.commands.items():
+        known = options(command)
+        named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", pages[verb]))
+        assert known, f"no options of {verb}"
+        assert not known - named, f"{verb}.md lacks {sorted(known - named)}"
+
+
+def options(command: Any) -> set[str]:
+    """Return the long options of a verb, those of the verbs below it too."""
+    named = {
+        name
+        for option in command.params
+        for name in (*option.opts, *option.secondary_opts)
+        if name.startswith("--") and name != "--help"
+    }
+    return named.union(*(options(below) for below in getattr(command, "commands", {}).values()))
+
+
+def test_an_options_table_names_no_option_that_the_verb_lacks():
+    root: Any = typer.main.get_command(app)
+    for verb, command in root.commands.items():
+        text = (DOCS / "verbs" / f"{verb}.md").read_text(encoding="utf-8")
+        table = text.partition("## Options")[2].partition("\n## ")[0]
+        first_cells = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
+        named = set(re.findall(r"--[a-z-]+", " ".join(first_cells)))
+        assert named, f"no options in the table of {verb}.md"
+        assert not named - options(command), f"{verb}.md: {sorted(named - options(command))}"
+
+
+def test_the_table_of_families_is_the_one_in_stack():
+    text = PAGES["backbones.md"].read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w-]+)` \| .+ \| .+ \|$", text, re.MULTILINE)
+    assert sorted(rows) == sorted(stack.FAMILIES)
+
+
+def test_the_common_names_of_columns_are_all_told():
+    text = PAGES["data.md"].read_text(encoding="utf-8")
+    pairs = [name for pair in tables.PAIR_COLUMNS for name in pair]
+    for name in (*tables.TEXT_COLUMNS, *tables.LABEL_COLUMNS, *pairs, *known_sets()):
+        assert f"`{name}`" in text, f"data.md lacks {name}"
+
+
+def test_the_extras_are_those_of_the_package():
+    text = PAGES["install.md"].read_text(encoding="utf-8")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    table = text.partition("| extra |")[2].partition("\n\n")[0]
+    rows = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
+    assert sorted(rows) == sorted(project["optional-dependencies"])
+
+
+# -- the site --------------------------------------------------------------------------------------
+
+
+def test_every_link_between_pages_leads_somewhere():
+    links = [
+        (page, link)
+        for page, path in PAGES.items()
+        for link in re.findall(r"\]\(([^)\s]+)\)", path.read_text(encoding="utf-8"))
+        if "://" not in link
+    ]
+    assert len(links) >= 40
+    lost = [(page, link) for page, link in links if not target(page, link).is_file()]
+    assert not lost
+
+
+def target(page: str, link: str) -> Path:
+    return (DOCS / page).parent / link.partition("#")[0] if link[0] != "#" else DOCS / page
+
+
+def test_every_page_is_in_the_navigation():
+    site = yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))
+    assert sorted(in_navigation(site["nav"])) == sorted(PAGES)
+
+
+def in_navigation(entries: Any) -> Iterator[str]:
+    if isinstance(entries, str):
+        yield entries
+        return
+    for entry in entries.values() if isinstance(entries, dict) else entries:
+        yield from in_navigation(entry)
+
+
+# -- the comparison itself -------------------------------------------------------------------------
+
+
+def test_a_page_that_shows_something_else_is_found():
+    printed = "states of 60 texts: 1.0 MB\nminilm  60 texts\nproof  difference 0\n"
+    assert matches("states of 60 texts: 2.5 MB\nminilm 60 texts\nproof difference 0", printed)
+    assert matches("…\nminilm  60 texts\n…", printed)
+    assert not matches("…\nminilm  61 texts\n…", printed)
+    wrong = "mistakes 3 of 60 texts\npos  neg  97.1 %  12 (cut)  So good …\n"
+    assert matches("mistakes  2 of 60 texts\nneg  pos  90.0 %  7  A bore …", wrong)
+    assert not matches("mistakes  2 of 60 texts\nwords without shares", wrong)
+    assert not matches("minilm  60 texts\n…", printed)
+    assert not matches("states of 60 texts: 1.0 MB\nminilm  60 texts", printed)
+
+
+def test_a_value_that_is_not_the_one_behind_it_is_found():
+    assert run_python("one = 1\none + 1  # 2\n", {}) == 1
+    with pytest.raises(AssertionError, match="one \\+ 1 is 2, not 3"):
+        run_python("one = 1\none + 1  # 3\n", {})

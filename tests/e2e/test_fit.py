@@ -1,0 +1,345 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from tests.support.command_line import ProverHere, write_set
+from tests.support.toys import DEPTH, WIDTH
+from thawline import __version__
+from thawline.artifact import Prover
+from thawline.config import (
+    ComputeConfig,
+    Config,
+    DataConfig,
+    HeadConfig,
+    MetricsConfig,
+    TrainingConfig,
+)
+from thawline.errors import ThawlineError
+from thawline.jobs.evaluate import evaluate_run
+from thawline.jobs.fit import fit_run
+from thawline.runtime.progress import Reporter
+
+EXACT = Config(compute=ComputeConfig(dtype="float32"))
+
+
+class Notebook(Reporter):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture(autouse=True)
+def _prove_here(monkeypatch):
+    monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, toy_reviews) -> DataConfig:
+    folder = tmp_path_factory.mktemp("job") / "reviews"
+    write_set(folder, {"train": toy_reviews(80, 1), "test": toy_reviews(32, 2)})
+    return DataConfig(data=str(folder), labels=("neg", "pos"))
+
+
+@pytest.fixture
+def fit(data, toy_backbone):
+    def run(out: str, config: Config = EXACT, family: str = "bert") -> dict:
+        own = config if config.data.data is not None else replace(config, data=data)
+        return fit_run(replace(own, backbone=str(toy_backbone(family))), Path(out), Reporter())
+
+    return run
+
+
+def by_epochs(head: str | None = None, seed: int = 0, **training) -> Config:
+    given = TrainingConfig(**{"epochs": 2, "lr": 0.01} | training)
+    return replace(EXACT, head=HeadConfig(head), training=given, seed=seed)
+
+
+def evaluate(out: str, split: str, data: DataConfig | None = None) -> dict:
+    return evaluate_run(Path(out), data, split, EXACT.compute, Reporter())
+
+
+HEADS = {
+    "exact": (EXACT, None),
+    "linear": (by_epochs("linear"), WIDTH * 2 + 2),
+    "mlp:8": (by_epochs("mlp:8"), WIDTH * 8 + 8 + 8 * 2 + 2),
+    "native": (by_epochs("native"), WIDTH * 2 + 2),
+}
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_is_fitted_saved_and_scores_the_same_when_it_is_loaded(fit, head):
+    config, trainable = HEADS[head]
+    record = fit("run", config)
+    assert json.loads(json.dumps(record)) == json.loads(Path("run/record.json").read_text())
+    assert record["status"] == "finished"
+    assert (record["strategy"], record["line"]) == ("head", DEPTH + 1)
+    assert record["proof"]["difference"] <= 1e-5
+    for split in ("validation", "test"):
+        again = evaluate("run", split)
+        assert again["rows"] == record[split]["rows"]
+        for score in ("accuracy", "f1_macro"):
+            assert again[score] == record[split][score]
+        assert again["loss"]["value"] == pytest.approx(record[split]["loss"]["value"], abs=1e-6)
+    if head == "exact":
+        assert record["history"] == []
+        assert len(record["choice"]) >= DEPTH + 2
+        width = WIDTH * len(record["features"])
+        assert record["parameters"]["trainable"] == width * 2 + 2
+        assert not Path("run/history.png").exists()
+    else:
+        assert record["choice"] == []
+        assert record["head"] == head
+        assert record["features"] == [DEPTH]
+        assert record["parameters"]["trainable"] == trainable
+        best = max(row["validation_accuracy"] for row in record["history"][1:])
+        assert record["validation"]["accuracy"]["value"] == pytest.approx(best)
+        assert [Path(plot).name for plot in record["plots"]] == [
+            *("before_after.png", "before_after.svg", "history.png", "history.svg")
+        ]
+
+
+@pytest.mark.parametrize("family", ["distilbert", "modernbert", "qwen3"])
+def test_other_families_go_the_same_way(fit, family):
+    record = fit("run", by_epochs("native"), family)
+    assert record["status"] == "finished"
+    assert evaluate("run", "test")["accuracy"] == record["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("head", ["mlp:8", "native"])
+def test_a_seed_changes_weights_and_never_rows(fit, head):
+    runs = {}
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        runs[name] = fit(name, by_epochs(head, seed))
+        runs[name]["weights"] = load_file(f"{name}/model/model.safetensors")
+    first, same, other = runs.values()
+    assert first["data"] == same["data"] == other["data"]
+    assert first["store"] == same["store"] == other["store"]
+    assert first["test"] == same["test"]
+    assert first["history"] != other["history"]
+    assert first["baseline"] == same["baseline"] != other["baseline"]
+    weights = [run["weights"] for run in (first, same, other)]
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+    assert any(not weights[0][name].equal(weights[2][name]) for name in weights[0])
+    frozen = [name for name in weights[0] if "encoder" in name or "embeddings" in name]
+    assert frozen
+    assert all(weights[0][name].equal(weights[2][name]) for name in frozen)
+
+
+def test_an_exact_fit_depends_on_no_seed_but_its_baseline_does(fit):
+    first, other = fit("a"), fit("b", replace(EXACT, seed=5))
+    assert first["test"] == other["test"]
+    assert first["baseline"] != other["baseline"]
+
+
+def test_the_frozen_pass_reads_each_text_once(fit, data):
+    first = fit("limited", replace(EXACT, data=replace(data, limit=(40, 16))))
+    assert first["prefix"]["texts"] == 56
+    assert first["density"]["prefix"] >= 0.99
+    assert first["seconds"]["prefix"] > 0
+    assert first["prefix"]["tokens"] > 56 * 3
+    assert first["prefix"]["texts_per_second"] > 0
+    assert first["prefix"]["flops_per_second"] > 0
+
+    whole = fit("whole")
+    assert whole["prefix"]["texts"] == 80 + 32 - 56
+
+    again = fit("again", by_epochs("mlp:4"))
+    assert again["prefix"]["texts"] == again["prefix"]["tokens"] == 0
+    assert again["density"] == {"prefix": None, "training": 1.0}
+    assert again["seconds"]["tokenising"] == again["seconds"]["prefix"] == 0.0
+    for rate in ("texts_per_second", "flops_per_second", "share_of_matrix_rate"):
+        assert again["prefix"][rate] is None
+    assert again["store"] == whole["store"]
+
+
+def test_what_the_store_lost_is_computed_again_to_the_same_scores(fit, monkeypatch, tmp_path):
+    first = fit("first")
+    monkeypatch.setenv("THAWLINE_HOME", str(tmp_path / "elsewhere"))
+    again = fit("again")
+    assert again["prefix"]["texts"] == first["prefix"]["texts"] == 112
+    assert again["test"] == first["test"]
+
+
+def test_settings_reach_the_artifact(fit, data, toy_reviews):
+    head = HeadConfig("linear", pooling="last", features="layers")
+    tokens = replace(EXACT.tokens, max_length=12, truncation_side="left")
+    record = fit("run", replace(EXACT, head=head, tokens=tokens))
+    assert (record["pooling"], record["max_length"]) == ("last", 12)
+    assert record["features"] == list(range(DEPTH + 1))
+    settings = json.loads(Path("run/model/thawline.json").read_text())
+    assert settings["reading"] == {
+        "max_length": 12,
+        "truncation_side": "left",
+        "pooling": "last",
+        "stages": list(range(DEPTH + 1)),
+        "pairs": False,
+    }
+    assert settings["labels"] == {"names": ["neg", "pos"], "values": ["0", "1"]}
+
+
+def test_evaluation_on_other_data_needs_no_record(fit, toy_reviews):
+    fit("run")
+    write_set(Path("other"), {"test": toy_reviews(20, 5)})
+    other = DataConfig(data="other")
+    scores = evaluate("run/model", "test", other)
+    assert scores["rows"] == 20
+    assert scores == evaluate("run", "test", other) | {"seconds": scores["seconds"]}
+    with pytest.raises(
+        ThawlineError, match=r"found no record\.json in it; give a run's folder, or"
+    ):
+        evaluate("run/model", "test")
+
+
+def test_evaluation_takes_the_rows_of_the_run_alone(fit, data):
+    record = fit("run", replace(EXACT, data=replace(data, limit=(40, 16))))
+    assert [evaluate("run", split)["rows"] for split in ("train", "validation", "test")] == [
+        *(36, 4, 16)
+    ]
+    assert evaluate("run", "test")["accuracy"] == record["test"]["accuracy"]
+    with pytest.raises(ThawlineError, match="did you mean 'train'"):
+        evaluate("run", "trian")
+
+
+def test_evaluation_refuses_changed_rows_even_where_their_number_stays(fit, data, toy_reviews):
+    folder = write_set(Path("own"), {"train": toy_reviews(40, 1), "test": toy_reviews(16, 2)})
+    fit("run", replace(EXACT, data=replace(data, data=str(folder))))
+    assert evaluate("run", "test")["rows"] == 16
+    texts, labels = toy_reviews(16, 2)
+    (folder / "test.csv").unlink()
+    texts[3] += " good"
+    write_set(Path("changed"), {"test": (texts, labels)})
+    (Path("changed") / "test.csv").rename(folder / "test.csv")
+    with pytest.raises(ThawlineError) as caught:
+        evaluate("run", "test")
+    assert caught.value.expected == "the rows that the run in 'run' was made from"
+    assert caught.value.found == f"other rows in '{folder}'"
+    assert caught.value.mend == "name the set to evaluate on with --data"
+
+
+def test_a_run_that_was_killed_does_not_go_on_with_other_rows(
+    toy_backbone, toy_reviews, monkeypatch
+):
+    folder = write_set(Path("own"), {"train": toy_reviews(40, 1), "test": toy_reviews(16, 2)})
+    data = DataConfig(str(folder), labels=("neg", "pos"))
+    config = replace(by_epochs("linear"), backbone=str(toy_backbone("bert")), data=data)
+    left = []
+
+    def killed(training, step):
+        left.append(Path("run/record.json").read_text(encoding="utf-8"))
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("thawline.training.loop.Training.update", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit_run(config, Path("run"), Reporter())
+    Path("run/record.json").write_text(left[0], encoding="utf-8")  # who is killed writes no more
+    assert json.loads(left[0])["status"] == "running"
+    (folder / "train.csv").unlink()
+    write_set(Path("changed"), {"train": toy_reviews(40, 3)})
+    Path("changed/train.csv").rename(folder / "train.csv")
+    with pytest.raises(ThawlineError, match="the rows that the run in 'run' was begun with"):
+        fit_run(config, Path("run"), Reporter(), resume=True)
+
+
+def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
+    class OtherAnswers(Prover):
+        def __init__(self, device: str) -> None:
+            self._device = device
+
+        def __exit__(self, *error: object) -> None:
+            pass
+
+        def _ask(self, folder, texts):
+            return np.full((len(texts), 2), 0.5)
+
+    monkeypatch.setattr("thawline.artifact.Prover", OtherAnswers)
+    with pytest.raises(ThawlineError, match="the saved classifier to give the same probabilities"):
+        fit("run")
+    record = json.loads(Path("run/record.json").read_text())
+    assert record["status"] == "failed"
+    assert "to give the same probabilities within 1e-05" in record["error"]
+    assert "test" not in record
+
+
+def test_all_is_checked_before_anything_is_made_or_told(data, toy_backbone):
+    config = replace(EXACT, data=data, backbone=str(toy_backbone()))
+    wrong = {
+        "strategy": replace(config, strategy="gradual"),
+        "head": replace(config, head=HeadConfig("liner")),
+        "dtype": replace(config, compute=ComputeConfig(dtype="half")),
+        "epochs": replace(config, training=TrainingConfig(epochs=0)),
+    }
+    for name, settings in wrong.items():
+        notebook = Notebook()
+        with pytest.raises(ThawlineError):
+            fit_run(settings, Path("run"), notebook)
+        assert not Path("run").exists(), name
+        assert notebook.notes == [], name
+
+
+def test_the_user_is_told_what_was_carved_and_what_is_being_proven(data, toy_backbone):
+    notebook = Notebook()
+    config = replace(EXACT, data=data, backbone=str(toy_backbone()))
+    record = fit_run(config, Path("run"), notebook)
+    assert notebook.notes[0] == (
+        "validation was carved out of train: 10 %, stratified, seed 42 (8 rows)"
+    )
+    found = record["preflight"]["findings"]
+    assert len(found) >= 2
+    assert notebook.notes[1 : len(found) + 1] == found
+    assert "length: 54 % of train texts lose their end at 40 tokens" in found
+    assert any("are added to the store" in note for note in notebook.notes)
+    assert notebook.notes[-1] == "proving the saved classifier in a fresh process"
+
+
+@pytest.mark.parametrize(
+    ("config", "told"),
+    [
+        (EXACT, False),
+        (by_epochs("linear"), True),
+        (by_epochs("linear", epochs=1), False),
+        (by_epochs("linear", keep="last"), False),
+        (by_epochs("linear", patience=1), False),
+    ],
+    ids=["exact", "epochs", "one epoch", "last", "patience"],
+)
+def test_few_validation_rows_that_choose_an_epoch_are_told_of(data, toy_backbone, config, told):
+    reporter = Notebook()
+    backbone = str(toy_backbone("bert"))
+    fit_run(replace(config, backbone=backbone, data=data), Path("run"), reporter)
+    line = (
+        "8 validation rows choose an epoch by chance: the last is better in the mean "
+        "(--set training.keep=last)"
+    )
+    assert (line in reporter.notes) == told
+
+
+def test_a_run_is_evaluated_with_the_intervals_that_it_was_made_with(fit):
+    wide = replace(EXACT, metrics=MetricsConfig(confidence=0.5, resamples=20))
+    record = fit("run", wide)
+    assert record["test"]["confidence_level"] == 0.5
+    again = evaluate("run", "test")
+    assert {name: again[name] for name in record["test"]} == record["test"]
+
+
+def test_a_record_of_another_version_says_which(fit):
+    fit("run")
+    path = Path("run/record.json")
+    record = json.loads(path.read_text())
+    record["versions"]["thawline"] = "0.0.9"
+    record["config"]["data"]["column"] = "text"
+    path.write_text(json.dumps(record))
+    with pytest.raises(ThawlineError) as caught:
+        evaluate("run", "test")
+    assert str(caught.value) == (
+        "expected a setting that there is, found data.column in 'run/record.json'; "
+        f"this is Thawline {__version__}: use version 0.0.9, which made the run"
+    )

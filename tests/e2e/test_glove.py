@@ -1,0 +1,167 @@
+"""`fit --backbone glove`: an encoder made, trained, saved, proven, resumed and gone on with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.torch import load_file
+
+from tests.support.command_line import ProverHere, thawline, write_set
+from tests.support.toys import GOOD, WORDS
+from thawline import TextClassifier, artifact
+
+SAME = ["--dtype", "float32", "--device", "cpu", "--labels", "neg,pos"]
+SMALL = [
+    *("--set", "encoder.width=16", "--set", "encoder.heads=2", "--set", "encoder.feed_forward=32"),
+    *SAME,
+]
+
+
+@pytest.fixture(autouse=True)
+def _set_and_vectors(toy_reviews, monkeypatch):
+    monkeypatch.setattr(artifact, "Prover", ProverHere)
+    write_set(Path("reviews"), {"train": toy_reviews(80, 1), "test": toy_reviews(40, 2)})
+    matrix = np.random.default_rng(1).normal(size=(len(WORDS), 12))
+    pairs = zip(WORDS, matrix, strict=True)
+    Path("own.txt").write_text("".join(f"{w} {' '.join(map(str, row))}\n" for w, row in pairs))
+
+
+def fit(
+    *given: str, strategy: str = "full", backbone: str = "glove", vectors: str | None = "own.txt"
+):
+    made = backbone == "glove"
+    return thawline(
+        *("fit", "--data", "reviews", "--backbone", backbone),
+        *(() if vectors is None else ("--vectors", vectors)),
+        *("--strategy", strategy, "--epochs", "3", "--json", *(SMALL if made else SAME), *given),
+    )
+
+
+def test_a_fit_makes_the_encoder_trains_it_and_tells_of_its_words():
+    done = fit("--out", "run", "--epochs", "10")
+    assert done.code == 0, done.err
+    record = done.json
+    assert record["test"]["accuracy"]["value"] > 0.8
+    assert record["lr"] == 1e-3
+    assert record["max_length"] == 256
+    assert 0.5 < record["encoder"]["coverage"] < 1  # the numbers of the films have no vector
+    assert f"own.txt covers {record['encoder']['coverage']:.1%} of the tokens of train" in done.err
+    assert "never trained" not in done.err
+    answer = thawline("predict", "run", "--json", " ".join(GOOD * 3)).json
+    assert answer["label"] == "pos"
+
+
+@pytest.mark.parametrize(("strategy", "left"), [("head", 2), ("last:1", 1)])
+def test_a_strategy_that_leaves_drawn_blocks_as_they_are_says_so(strategy, left):
+    done = fit("--out", "run", strategy=strategy)
+    assert done.code == 0, done.err
+    assert (
+        f"--strategy {strategy} leaves {left} of 2 blocks as they were drawn, for this backbone "
+        "was never trained (--strategy full trains them all)"
+    ) in done.err
+
+
+def test_vectors_that_are_frozen_stay_as_they_were_though_everything_trains():
+    def trained(*given):
+        out = f"run{len(given)}"
+        assert fit("--out", out, *given).code == 0
+        (name,) = (n for n in load_file(f"{out}/model/model.safetensors") if "words" in n)
+        vocabulary = json.loads(Path(out, "model/tokenizer.json").read_text())["model"]["vocab"]
+        return load_file(f"{out}/model/model.safetensors")[name][vocabulary["film"]].numpy()
+
+    given = np.loadtxt("own.txt", usecols=range(1, 13), comments=None)[WORDS.index("film")]
+    frozen, free = trained("--set", "encoder.freeze_vectors=true"), trained()
+    np.testing.assert_array_equal(frozen, given.astype(np.float32))
+    assert np.abs(free - given).max() > 1e-3
+
+
+def test_a_run_that_was_stopped_goes_on_and_ends_at_the_same_weights(monkeypatch):
+    from thawline.training.loop import Training
+
+    assert fit("--out", "whole").code == 0
+    update, steps = Training.update, []
+
+    def stopping(self, *arguments, **options):
+        steps.append(1)
+        if len(steps) == 8:
+            raise KeyboardInterrupt
+        return update(self, *arguments, **options)
+
+    monkeypatch.setattr(Training, "update", stopping)
+    fit("--out", "run", "--set", "training.checkpoint_every=2")
+    monkeypatch.setattr(Training, "update", update)
+    assert json.loads(Path("run/record.json").read_text())["status"] == "stopped"
+    assert thawline("fit", "--resume", "--out", "run", "--json").code == 0
+    whole, again = (load_file(f"{run}/model/model.safetensors") for run in ("whole", "run"))
+    assert all(np.array_equal(whole[name], again[name]) for name in whole)
+
+
+def test_a_run_does_not_go_on_with_other_vectors(monkeypatch):
+    from thawline.training.loop import Training
+
+    def stop(self, *arguments, **options):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "update", stop)
+        fit("--out", "run")
+    Path("own.txt").write_text(Path("own.txt").read_text().replace("film ", "film 1"))
+    done = thawline("fit", "--resume", "--out", "run")
+    assert done.code == 2
+    assert "expected the backbone that the run in 'run' was begun with" in done.err
+
+
+def test_adapters_need_a_backbone_that_can_be_read_again_or_to_be_merged():
+    refused = fit("--out", "run", strategy="lora:r=2")
+    assert refused.code == 2
+    assert refused.err.splitlines()[-1] == (
+        "error: expected a backbone in a folder below adapters that are saved without it, "
+        "found 'glove', which is made for this fit; add --merge, or use --strategy full"
+    )
+    merged = fit("--out", "run", "--merge", strategy="lora:r=2")
+    assert merged.code == 0, merged.err
+
+
+def test_a_run_of_it_is_a_backbone_for_another_task(toy_reviews):
+    assert fit("--out", "topics", "--labels", "news,sport").code == 0
+    done = fit("--out", "run", backbone="topics", vectors=None)
+    assert done.code == 0, done.err
+    assert "the head of 2 classes (news, sport) in '" in done.err
+    assert "topics' is replaced by one of 2 (neg, pos)" in done.err
+    refused = fit("--out", "again", backbone="topics")
+    assert refused.code == 2
+    assert "expected --vectors and encoder.* beside --backbone glove" in refused.err
+
+
+@pytest.mark.parametrize("words", [("--out", "run"), ("--out", "run", "--vectors", "random")])
+def test_a_file_of_its_name_or_of_random_vectors_is_in_nobodys_way(words):
+    Path("glove").write_text("notes")
+    Path("random").write_text("notes")
+    done = fit(*words, vectors=None if "--vectors" in words else "own.txt")
+    assert done.code == 0, done.err
+
+
+def test_adapters_leave_every_drawn_block_as_it_is():
+    done = fit("--out", "run", "--merge", strategy="lora:r=2,from=2")
+    assert "leaves 2 of 2 blocks as they were drawn" in done.err
+
+
+def test_the_estimator_makes_one_too(toy_reviews):
+    classifier = TextClassifier("glove", "full", vectors="random", epochs=6, dtype="float32")
+    classifier.fit(*toy_reviews(60))
+    texts, labels = toy_reviews(40, 1)
+    assert (classifier.predict(texts) == labels).mean() > 0.8  # 0.9 to 0.975 by five seeds
+
+
+def test_info_describes_it_without_any_text():
+    told = thawline("info", "--backbone", "glove", "--vectors", "own.txt", "--json").json
+    assert (told["family"], len(told["stages"]), told["hidden_size"]) == ("thawline-glove", 3, 128)
+
+
+def test_preflight_counts_its_tokens():
+    done = thawline("preflight", "--data", "reviews", "--backbone", "glove", "--vectors", "own.txt")
+    assert done.code == 0, done.err
+    assert "tokens (glove)" in done.out

@@ -1,0 +1,224 @@
+"""Ladders on toys: the same rows for each rung, what is kept, what is refused, what it says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import ProverHere, write_set
+from tests.support.toys import DEPTH
+from thawline import artifact
+from thawline.compare.ladder import LADDER, run_ladder
+from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
+from thawline.errors import ThawlineError
+from thawline.jobs import fit as job
+from thawline.runs.folder import read_record
+from thawline.runtime.progress import Reporter
+
+
+class Notebook(Reporter):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+class Counted(ProverHere):
+    started = 0
+
+    def __init__(self, device: str) -> None:
+        super().__init__(device)
+        type(self).started += 1
+
+
+@pytest.fixture(autouse=True)
+def _prove_here(monkeypatch):
+    monkeypatch.setattr(Counted, "started", 0)
+    monkeypatch.setattr(artifact, "Prover", Counted)
+    for picture in ("draw_before_after", "draw_history"):  # of each run: half of the time here
+        monkeypatch.setattr(job, picture, lambda *scores, **how: [])
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory, toy_reviews) -> Path:
+    folder = tmp_path_factory.mktemp("ladder") / "films"
+    return write_set(folder, {"train": toy_reviews(80, 1), "test": toy_reviews(32, 2)})
+
+
+@pytest.fixture
+def ladder(films, toy_backbone) -> LadderConfig:
+    fit = Config(
+        backbone=str(toy_backbone()),
+        data=DataConfig(data=str(films), labels=("neg", "pos")),
+        compute=ComputeConfig(dtype="float32"),
+    )
+    return LadderConfig(rungs=("head", "last:1 training.epochs=1"), fit=fit)
+
+
+def climb(config: LadderConfig, out: str = "ladder") -> tuple[dict, list[str]]:
+    notebook = Notebook()
+    return run_ladder(config, Path(out), notebook), notebook.notes
+
+
+def changes(folder: str) -> dict[str, int]:
+    return {path.parent.name: path.stat().st_mtime_ns for path in Path(folder).rglob("record.json")}
+
+
+def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(ladder):
+    record, notes = climb(ladder)
+    written = json.loads(Path("ladder", LADDER).read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(record))
+    assert (record["status"], record["data"]["name"]) == ("finished", "films")
+    assert {"versions", "hardware", "started", "seconds"} < set(record)
+    head, last = record["rungs"]
+    assert [rung["rung"] for rung in (head, last)] == ["head", "last:1"]
+    assert [rung["line"] for rung in (head, last)] == [DEPTH + 1, DEPTH]
+    runs = [read_record(Path("ladder", rung["runs"][0]["run"])) for rung in (head, last)]
+    assert runs[0]["data"] == runs[1]["data"]
+    assert runs[0]["data"]["sha256"] == record["data"]["sha256"]
+    for rung, run in zip((head, last), runs, strict=True):
+        assert rung["parameters"] == run["parameters"]
+        assert rung["seconds"]["total"] == run["seconds"]["total"]
+        assert rung["peak_memory_bytes"] == run["peak_memory_bytes"] > 0
+        for score in ("accuracy", "f1_macro"):
+            assert rung["test"][score] == {**run["test"][score], "deviation": None}
+    best = max((head, last), key=lambda rung: rung["test"]["accuracy"]["value"])
+    assert record["best"] == best["rung"]
+    assert best["against_best"] is None
+    (other,) = [rung for rung in (head, last) if rung is not best]
+    assert 0 < other["against_best"]["p"] <= other["against_best"]["p_corrected"] <= 1
+    assert record["verdict"]["rung"] in ("head", "last:1")
+    chosen = record["chosen"]
+    highest = max(rung["validation"]["accuracy"]["value"] for rung in (head, last))
+    (taken,) = [rung for rung in (head, last) if rung["rung"] == chosen["rung"]]
+    assert taken["validation"]["accuracy"]["value"] == highest
+    assert artifact.load(Path("ladder", chosen["run"])).labels.names == ("neg", "pos")
+    assert sorted(record["plots"]) == ["curves.png", "curves.svg", "rungs.png", "rungs.svg"]
+    assert all(Path("ladder", plot).is_file() for plot in record["plots"])
+    assert Counted.started == 1
+    assert "-- last:1, seed 0 (2 of 2)" in notes
+    assert len(notes) == len(set(notes))
+
+
+def test_finished_runs_are_kept_and_rungs_and_seeds_may_be_added(ladder):
+    before, _ = climb(ladder)
+    kept = changes("ladder")
+    again, notes = climb(ladder)
+    assert changes("ladder") == kept
+    assert [rung["test"] for rung in again["rungs"]] == [rung["test"] for rung in before["rungs"]]
+    assert Counted.started == 1
+    assert any("is finished: nothing is left to do" in note for note in notes)
+    more, _ = climb(replace(ladder, rungs=("head", "full"), seeds=(0, 1)))
+    assert [run["seed"] for run in more["rungs"][1]["runs"]] == [0, 1]
+    assert more["rungs"][0]["runs"][0]["run"] == before["rungs"][0]["runs"][0]["run"]
+
+
+def test_several_seeds_have_a_mean_and_a_deviation(ladder):
+    record, _ = climb(replace(ladder, rungs=("full training.epochs=1",), seeds=(0, 1, 2)))
+    (full,) = record["rungs"]
+    values = [run["test"]["accuracy"]["value"] for run in full["runs"]]
+    accuracy = full["test"]["accuracy"]
+    assert accuracy["value"] == pytest.approx(sum(values) / 3)
+    assert min(values) <= accuracy["value"] <= max(values)
+    assert accuracy["deviation"] >= 0
+    assert len({json.dumps(run["history"]) for run in full["runs"]}) == 3
+    assert record["verdict"]["words"] == "full is the only rung, on 32 test texts"
+
+
+def test_a_ladder_that_was_stopped_goes_on(ladder, monkeypatch):
+    from thawline.compare import ladder as module
+
+    fit_run, made = module.fit_run, []
+
+    def stop_at_the_second(config, folder, *more, **how):
+        if len(made) == 1:
+            made.append(None)
+            raise KeyboardInterrupt
+        made.append(folder.name)
+        return fit_run(config, folder, *more, **how)
+
+    monkeypatch.setattr(module, "fit_run", stop_at_the_second)
+    with pytest.raises(KeyboardInterrupt):
+        climb(ladder)
+    assert json.loads(Path("ladder", LADDER).read_text())["status"] == "stopped"
+    kept = changes("ladder")
+    record, _ = climb(ladder)
+    assert record["status"] == "finished"
+    assert len(kept) == 1
+    assert changes("ladder").items() >= kept.items()
+
+
+def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_reviews):
+    climb(ladder)
+    other = replace(ladder, fit=replace(ladder.fit, data=replace(ladder.fit.data, limit=(40, 20))))
+    with pytest.raises(ThawlineError) as caught:
+        climb(other)
+    folder = Path("ladder").absolute() / "head-seed-0"
+    assert str(caught.value) == (
+        f"expected data.limit as the run in '{folder}' has it (none), found (40, 20); "
+        "leave that out, or choose another --out"
+    )
+    moved = write_set(tmp_path / "moved", {"train": toy_reviews(80, 3), "test": toy_reviews(32, 2)})
+    config = Path("ladder/head-seed-0/config.toml")
+    config.write_text(config.read_text().replace(str(films), str(moved)))
+    data = replace(ladder.fit.data, data=str(moved))
+    with pytest.raises(ThawlineError, match=r"the rows that the run in '.+' was begun with"):
+        climb(replace(ladder, rungs=("head",), fit=replace(ladder.fit, data=data)))
+
+
+def test_a_backbone_that_is_made_of_the_texts_is_a_rung_s_too(ladder):
+    encoder = EncoderConfig(vectors="random", width=16, heads=2, feed_forward=32)
+    made = replace(ladder.fit, backbone="glove", encoder=encoder)
+    rungs = ("full training.epochs=1", "full training.epochs=1 encoder.layers=1")
+    record, _ = climb(replace(ladder, rungs=rungs, fit=made))
+    two, one = (rung["parameters"]["trainable"] for rung in record["rungs"])
+    assert two > one
+    with pytest.raises(ThawlineError, match=r"encoder\.width to be a multiple of encoder\.heads"):
+        climb(replace(ladder, rungs=("head", "head encoder.heads=3"), fit=made), "another")
+    assert not Path("another").exists()
+
+
+def test_all_rungs_are_checked_before_one_is_fitted(ladder):
+    wrong = {
+        "lsat:1": "a strategy",
+        "last:9": "k to be from 1 to 4",
+        "last:1 training.epoch=2": "a setting that there is",
+        "last:1 training.epochs=0": "training.epochs to be a whole number",
+        "last:1 training.lr=1 training.lr=2": "training.lr once",
+        "last:1 data.limit=[1,1]": "a rung as a strategy and then settings of its own",
+        "last:1 seed=1": "a rung as a strategy and then settings of its own",
+        "last:1 --lr 3": "a rung as a strategy and then settings of its own",
+        "": "a strategy",
+    }
+    for rung, words in wrong.items():
+        with pytest.raises(ThawlineError, match=words):
+            climb(replace(ladder, rungs=("head", rung)))
+    with pytest.raises(ThawlineError) as caught:
+        climb(replace(ladder, rungs=("full", "full")))
+    assert str(caught.value) == (
+        "expected each rung once, found 'full', 'full'; leave one of two alike out"
+    )
+    with pytest.raises(ThawlineError, match="rungs that differ in letters or digits"):
+        climb(replace(ladder, rungs=("last:1 training.lr=1", "last:1 training.lr=+1")))
+    assert not Path("ladder").exists()
+    Path("ladder").mkdir()
+    Path("ladder/letter.txt").touch()
+    with pytest.raises(ThawlineError, match="expected a new folder for the run, found 'ladder'"):
+        climb(ladder)
+
+
+def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
+    class NoProof(Counted):
+        def prove(self, *anything):
+            raise ThawlineError("the same", "another", "report it")
+
+    monkeypatch.setattr(artifact, "Prover", NoProof)
+    with pytest.raises(ThawlineError, match="expected the same, found another"):
+        climb(ladder)
+    record = json.loads(Path("ladder", LADDER).read_text())
+    assert record["status"] == "failed"
+    assert "expected the same, found another" in record["error"]

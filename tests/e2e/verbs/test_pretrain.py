@@ -1,0 +1,77 @@
+"""The verb that makes a language model, from its options to what it prints."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import thawline, write_set
+from tests.support.language_toys import SHAPE, toy_texts
+
+SMALL = [f"--set=architecture.{name}={value}" for name, value in vars(SHAPE).items()]
+SMALL += ["--set=training.window=32", "--set=corpus.held_out=0.2", "--dtype=float32"]
+SMALL += ["--device=cpu", "--vocabulary=300", "--batch-size=8", "--epochs=1"]
+
+
+@pytest.fixture
+def reviews() -> Path:
+    one, other = toy_texts(30), toy_texts(10, seed=1)
+    splits = {"train": (one, ["pos"] * 30), "test": (other, ["pos"] * 10)}
+    return write_set(Path("reviews"), splits)
+
+
+def test_from_texts_to_a_backbone(reviews):
+    done = thawline("pretrain", "--data", reviews, *SMALL, "--out", "lm")
+    assert done.code == 0, done.err
+    first, second, *_ = done.out.strip().splitlines()
+    assert (first.startswith("6 held-out texts, "), second) == (True, "")
+    *_, last = done.out.strip().splitlines()
+    assert last.split() == ["next", "thawline", "fit", "--backbone", "lm/model", "--data", "…"]
+    assert "24 texts to learn from, 6 held out; 0 copies read once, 0 left out" in done.err
+
+    # The folder of its run is a backbone, and writes.
+    shown = thawline("info", "--backbone", "lm", "--json").json
+    assert (shown["family"], shown["hidden_size"], shown["max_length"]) == ("qwen3", 16, 32)
+    written = thawline("generate", "--model", "lm", "film", "--tokens", "3", "--json")
+    assert written.code == 0, written.err
+
+    # What it wrote down makes it again, and a run that is done is left as it is.
+    config = tomllib.loads(Path("lm/config.toml").read_text("utf-8"))
+    assert config["corpus"]["data"] == [str(reviews.absolute())]
+    again = thawline("pretrain", "--config", "lm/config.toml", "--out", "again", "--json")
+    record = json.loads(Path("lm/record.json").read_text("utf-8"))
+    assert again.json["kept"]["validation_loss"] == record["kept"]["validation_loss"]
+    finished = thawline("pretrain", "--resume", "--out", "lm")
+    assert finished.code == 0
+    assert finished.err == "the run in 'lm' is finished: nothing is left to do\n"
+    assert finished.out == done.out
+
+
+def test_several_sources_and_those_to_leave_out(reviews):
+    copy = Path("copy.csv")
+    copy.write_text((reviews / "train.csv").read_text("utf-8") + "one more,pos\n", "utf-8")
+    words = ["--data", reviews, "--data", copy, "--without", reviews / "test.csv"]
+    done = thawline("pretrain", *words, *SMALL, "--out", "lm", "--json")
+    assert done.code == 0, done.err
+    counts = done.json["corpus"]["counts"]
+    assert counts == {"read": 61, "copies": 30, "left_out": 0, "train": 25, "held_out": 6}
+    given = done.json["config"]["corpus"]
+    assert given["without"] == [str((reviews / "test.csv").absolute())]
+
+
+def test_a_test_file_that_is_named_itself_gets_a_note(reviews):
+    done = thawline("pretrain", "--data", reviews / "test.csv", *SMALL, "--batch-size=4",
+                    "--out", "lm", "--json")  # fmt: skip
+    place = reviews.absolute() / "test.csv"
+    assert f"{place} looks like a test split; its texts are learnt from" in done.err
+    assert done.code == 0
+
+
+def test_without_out_it_is_named_after_its_first_source(reviews):
+    done = thawline("pretrain", "--data", reviews, *SMALL, "--json")
+    assert done.code == 0, done.err
+    (folder,) = Path("runs").iterdir()
+    assert folder.name.endswith("-reviews-qwen3")

@@ -1,0 +1,606 @@
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import threading
+import warnings
+from dataclasses import fields, replace
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.filesize import decimal
+
+from tests.support.store_toys import (
+    HIDDEN,
+    KEY,
+    KEYS,
+    STAGES,
+    TEXTS,
+    chunk_files,
+    content_of,
+    everything,
+    expected,
+    fill,
+    is_right,
+    size_of,
+    token_states_of,
+)
+from thawline.backbones.loading import load_backbone
+from thawline.backbones.pooling import POOLINGS
+from thawline.config import ComputeConfig
+from thawline.errors import ThawlineError
+from thawline.prefix.passes import PassReport, ensure_states, open_entry
+from thawline.runtime.progress import Reporter
+from thawline.store import Entry, StoreKey, clear, entries, home, text_key
+from thawline.store.capacity import Capacity
+from thawline.store.index import Index, as_keys
+
+# Where, and under which key
+
+
+def test_the_store_is_below_thawline_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("THAWLINE_HOME", str(tmp_path / "mine"))
+    assert home() == tmp_path / "mine"
+    assert Entry(KEY).folder == tmp_path / "mine" / "store" / KEY.digest()
+    monkeypatch.setenv("THAWLINE_HOME", "~/mine")
+    assert home() == Path.home() / "mine"
+    monkeypatch.setenv("THAWLINE_HOME", "")
+    assert home() == Path.home() / ".cache" / "thawline"
+    monkeypatch.delenv("THAWLINE_HOME")
+    assert home() == Path.home() / ".cache" / "thawline"
+
+
+OTHER = {
+    "backbone": "c" * 64,
+    "max_length": 41,
+    "truncation_side": "left",
+    "dtype": "bfloat16",
+    "format": KEY.format + 1,
+    "line": 3,
+}
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(StoreKey)])
+def test_every_field_of_the_key_makes_an_entry_of_its_own(name):
+    other = replace(KEY, **{name: OTHER[name]})
+    assert other.digest() != KEY.digest() == replace(KEY).digest()
+    fill(Entry(KEY), TEXTS)
+    assert Entry(other).missing(TEXTS) == list(range(10))
+
+
+def test_entries_of_this_format_keep_their_names():
+    assert KEY.digest() == "7dc08ce83928a9c977a6ca4d3edfc619"
+    assert replace(KEY, line=3).digest() == "0dd628edfc7632403c07b73c6e2f7e23"
+    assert KEY.to_dict() == {
+        "backbone": "b" * 64,
+        "max_length": 40,
+        "truncation_side": "right",
+        "dtype": "float32",
+        "format": 3,
+    }
+    assert replace(KEY, line=3).to_dict() == KEY.to_dict() | {"line": 3}
+
+
+def test_pooled_chunks_of_this_format_keep_their_bytes():
+    entry = Entry(KEY)
+    with entry.filling():
+        states = torch.arange(90.0).view(1, STAGES, 3, HIDDEN)
+        entry.add(["film"], {"states": states, "lengths": torch.tensor([3], dtype=torch.int32)})
+    assert [path.stem for path in chunk_files(entry)] == [
+        "c8334578b42041fc9bfb0b6cdd0cba1ba252e385028b9add1310a1bc8e50ce67"
+    ]
+
+
+def test_the_entry_of_another_line_is_beside_this_one(tmp_path):
+    fill(Entry(replace(KEY, line=2), root=tmp_path), TEXTS[:3])
+    entry = Entry(KEY, name="toy", root=tmp_path)
+    other = entry.at_line(2)
+    assert (other.key, other.name) == (replace(KEY, line=2), "toy")
+    assert other.missing(TEXTS) == [3, 4, 5, 6, 7, 8, 9]
+    assert entry.missing(TEXTS) == list(range(10))
+
+
+@KEYS
+def test_chunks_of_another_entry_are_not_believed(key):
+    other, entry = Entry(replace(key, max_length=512)), Entry(key)
+    fill(other, TEXTS)
+    shutil.copytree(other.folder, entry.folder)
+    assert len(chunk_files(entry)) == 3
+    again = Entry(key)
+    assert again.missing(TEXTS) == list(range(10))
+    assert fill(again, TEXTS) == 10
+    assert Entry(key).missing(TEXTS) == []
+    assert {path.name for path in chunk_files(again)}.isdisjoint(
+        path.name for path in chunk_files(other)
+    )
+
+
+@given(st.text(st.characters(codec=None)), st.text(st.characters(codec=None)))
+def test_texts_share_a_key_only_when_they_are_the_same(one, other):
+    assert len(text_key(one)) == 16
+    assert (text_key(one) == text_key(other)) is (one == other)
+
+
+def test_the_smallest_difference_between_texts_counts():
+    alike = ["film", "film ", "Film", "film\n", "ﬁlm", "", " ", "?", "\ud800", "\ud801"]
+    assert len({text_key(text) for text in alike}) == len(alike)
+
+
+# Filling
+
+
+@KEYS
+def test_a_second_fill_computes_nothing(key):
+    entry = Entry(key)
+    assert fill(entry, TEXTS) == 10
+    files = [(path, path.stat().st_mtime_ns) for path in chunk_files(entry)]
+    assert len(files) == 3
+    assert entry.missing(TEXTS) == []
+    assert fill(entry, TEXTS) == 0
+    reopened = Entry(key)
+    assert fill(reopened, TEXTS) == 0
+    assert [(path, path.stat().st_mtime_ns) for path in chunk_files(entry)] == files
+    assert torch.equal(everything(reopened, TEXTS), everything(entry, TEXTS))
+
+
+@KEYS
+def test_sets_share_the_texts_that_they_have_in_common(key):
+    fill(Entry(key), TEXTS[:6])
+    entry = Entry(key)
+    assert entry.missing(TEXTS[3:]) == [3, 4, 5, 6]  # film 6 to film 9
+    assert fill(entry, TEXTS[3:]) == 4
+    assert fill(entry, TEXTS) == 0
+
+
+@KEYS
+def test_a_text_that_occurs_twice_is_computed_once(key):
+    entry = Entry(key)
+    twice = ["film", "plot", "film", "cast", "plot", "film"]
+    assert entry.missing(twice) == [0, 1, 3]
+    assert fill(entry, twice) == 3
+    assert entries()[0]["texts"] == 3
+    assert is_right(entry, twice)
+
+
+@KEYS
+def test_what_another_process_added_is_seen_when_filling(key):
+    first, second = Entry(key), Entry(key)
+    fill(first, TEXTS[:5])
+    assert len(second.missing(TEXTS)) == 10
+    assert fill(second, TEXTS) == 5  # refreshed under the lock
+    assert len(first.missing(TEXTS)) == 5
+    first.refresh()
+    assert first.missing(TEXTS) == []
+    assert torch.equal(everything(first, TEXTS), everything(second, TEXTS))
+
+
+@KEYS
+def test_a_fill_that_breaks_keeps_its_finished_chunks(key):
+    entry = Entry(key)
+
+    def break_off() -> None:
+        with entry.filling():
+            entry.add(TEXTS[:4], content_of(key, TEXTS[:4]))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        break_off()
+    again = Entry(key)
+    assert again.missing(TEXTS) == [4, 5, 6, 7, 8, 9]
+    assert fill(again, TEXTS) == 6  # the lock was given back, too
+    assert is_right(again, TEXTS)
+
+
+# Reading
+
+
+@pytest.mark.parametrize("stages", [(0,), (4,), (3, 1), tuple(range(STAGES)), (2, 2)])
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_features_are_what_was_put_in(stages, pooling):
+    entry = Entry(KEY)
+    fill(entry, TEXTS[::-1])  # chunks in another order than the texts
+    shuffled = [TEXTS[position] for position in (7, 0, 0, 9, 3, 8, 1)]
+    features = entry.features(shuffled, stages, pooling)
+    assert (len(features), features.width) == (7, len(stages) * HIDDEN)
+    whole = expected(shuffled, stages, pooling)
+    assert torch.equal(features.take(torch.arange(7)), whole)
+    positions = torch.tensor([6, 2, 2, 0, 5])
+    assert torch.equal(features.take(positions), whole[positions])
+    for rows in (1, 3, 7, 100):
+        blocks = list(features.blocks(rows))
+        assert [len(block) for block in blocks[:-1]] == [rows] * (len(blocks) - 1)
+        assert torch.equal(torch.cat(blocks), whole)
+
+
+def test_bf16_states_come_back_in_fp32():
+    entry = Entry(replace(KEY, dtype="bfloat16"))
+    fill(entry, TEXTS)
+    found = entry.features(TEXTS, (2,), "last").take(torch.arange(10))
+    assert found.dtype == torch.float32
+    assert torch.equal(found, expected(TEXTS, (2,), "last").bfloat16().float())
+
+
+def test_features_of_no_texts_have_a_width_and_no_rows():
+    entry = Entry(KEY)
+    fill(entry, TEXTS)
+    features = entry.features([], (1, 2), "mean")
+    assert features.take(torch.arange(0)).shape == (0, 2 * HIDDEN)
+
+
+@KEYS
+def test_lengths_are_what_was_put_in(key):
+    entry = Entry(key)
+    fill(entry, TEXTS, rows=3)
+    texts = [TEXTS[place] for place in (7, 0, 7, 3)]
+    assert entry.lengths(texts).tolist() == [len(token_states_of(text)) for text in texts]
+    with pytest.raises(KeyError):
+        entry.lengths([*TEXTS, "another film"])
+
+
+def test_features_of_a_text_that_is_not_here_are_refused():
+    entry = Entry(KEY)
+    fill(entry, TEXTS)
+    with pytest.raises(KeyError):
+        entry.features([*TEXTS, "another film"], (1,), "mean")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's list of mapped files")
+@KEYS
+def test_chunks_are_mapped_not_read(key):
+    entry = Entry(key)
+    fill(entry, TEXTS)
+    reopened = Entry(key)
+    everything(reopened, TEXTS)
+    mapped = Path("/proc/self/maps").read_text()
+    assert len(chunk_files(reopened)) == 3
+    assert all(path.name in mapped for path in chunk_files(reopened))
+
+
+# The digest of what was read
+
+
+@KEYS
+def test_the_digest_names_the_chunks_that_hold_the_texts(key):
+    entry = Entry(key)
+    fill(entry, TEXTS)
+    digest = entry.digest(TEXTS)
+    assert entry.digest(TEXTS[::-1] * 2) == Entry(key).digest(TEXTS) == digest
+    assert entry.digest(TEXTS[:4]) == entry.digest(TEXTS[:2])  # one chunk
+    assert entry.digest(TEXTS[:4]) != entry.digest(TEXTS[4:8])
+    fill(entry, ["another film"])
+    assert entry.digest(TEXTS) == digest  # what was added since does not matter
+    clear()
+    other = Entry(key)
+    with other.filling():
+        content = content_of(key, TEXTS)
+        other.add(TEXTS, {**content, "states": content["states"] + 1e-3})
+    assert other.digest(TEXTS) != digest
+
+
+# Looking at it, and emptying it
+
+
+def test_entries_are_listed_with_their_key_texts_and_bytes():
+    assert entries() == []
+    fill(Entry(KEY, name="toy"), TEXTS)
+    fill(Entry(replace(KEY, max_length=20, line=3), name="toy"), TEXTS[:3])
+    long, short = sorted(entries(), key=lambda entry: -entry["max_length"])
+    assert (long["line"], short["line"]) == (None, 3)
+    assert (long["name"], long["max_length"], long["texts"]) == ("toy", 40, 10)
+    assert (short["max_length"], short["texts"], short["dtype"]) == (20, 3, "float32")
+    folder = home() / "store" / long["entry"]
+    assert folder == Entry(KEY).folder
+    assert long["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
+    assert long["bytes"] > 10 * STAGES * 3 * HIDDEN * 4
+
+
+@KEYS
+def test_clear_frees_all_that_the_store_held(key):
+    fill(Entry(key), TEXTS)
+    fill(Entry(replace(key, max_length=20)), TEXTS)
+    held = sum(entry["bytes"] for entry in entries())
+    keep = home() / "mine.txt"
+    keep.write_text("not the store's")
+    assert clear() >= held > 0  # lock files counted
+    assert entries() == []
+    assert clear() == 0
+    assert keep.exists()
+    assert fill(Entry(key), TEXTS) == 10
+
+
+@KEYS
+def test_an_opened_entry_goes_on_after_the_store_was_cleared(key):
+    entry = Entry(key)
+    fill(entry, TEXTS[:5])
+    clear()
+    fill(entry, TEXTS)
+    assert Entry(key).missing(TEXTS) == [0, 1, 2, 3, 4]  # those that clear took
+
+
+@KEYS
+def test_clear_leaves_what_is_being_filled(key):
+    fill(Entry(key), TEXTS)
+    busy = Entry(replace(key, max_length=20))
+    fill(busy, TEXTS[:3])
+    with busy.filling():
+        assert clear() > 0
+        (left,) = entries()
+        assert (left["max_length"], left["texts"]) == (20, 3)
+    assert clear() == left["bytes"]
+    assert list((home() / "store").iterdir()) == []  # the locks are gone as well
+
+
+# How much, and where it goes
+
+
+class Heard(list):
+    def __call__(self, line: str) -> None:
+        self.append(line)
+
+
+def size_of_store() -> int:
+    return sum(path.stat().st_size for path in home().rglob("*") if path.is_file())
+
+
+@KEYS
+def test_the_size_is_told_before_anything_is_written(key):
+    heard, sizes = Heard(), []
+
+    def tell(line: str) -> None:
+        heard(line)
+        sizes.append(size_of_store())
+
+    fill(Entry(replace(key, max_length=20)), TEXTS, limit=10**6)
+    held = size_of_store()
+    fill(Entry(key), TEXTS, limit=10**6, tell=tell)
+    assert sizes == [held]
+    added = size_of(key, TEXTS)
+    assert heard == [
+        f"states of 10 texts: {decimal(added)} are added to the store, which then holds "
+        f"{decimal(held + added)} of at most 1.0 MB"
+    ]
+    assert added < size_of_store() - held < added + 3_000  # three headers, and the manifest
+    fill(Entry(key), TEXTS, limit=10**6, tell=tell)
+    assert len(heard) == 1  # nothing was added
+
+
+def test_the_store_is_kept_under_its_limit_at_every_limit():
+    in_memory = 0
+    for limit in range(0, 9_000, 300):
+        entry = Entry(KEY)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            assert fill(entry, TEXTS, limit=limit) == 10
+        assert size_of_store() <= limit
+        assert is_right(entry, TEXTS)
+        missing = Entry(KEY).missing(TEXTS)
+        assert bool(missing) == bool(caught)
+        in_memory += bool(missing)
+        clear()
+    assert 10 < in_memory < 29
+
+
+def test_states_above_the_limit_are_computed_again_until_it_is_raised():
+    fill(Entry(replace(KEY, max_length=20)), TEXTS, limit=10**6)
+    held = size_of_store()
+    digests = set()
+    for _ in range(2):
+        entry = Entry(KEY)
+        with pytest.warns(UserWarning, match="stay in memory for this run") as caught:
+            assert fill(entry, TEXTS, limit=6_000) == 10
+        assert str(caught[0].message) == (
+            f"the store may hold 6.0 kB and holds {decimal(held)}: 3.6 kB of states stay in memory "
+            "for this run, and the next computes them again; raise --store-limit or run thawline "
+            "store clear"
+        )
+        assert size_of_store() == held
+        assert entry.missing(TEXTS) == []
+        digests.add(entry.digest(TEXTS))
+    entry = Entry(KEY)
+    assert fill(entry, TEXTS, limit=20_000) == 10
+    assert digests == {entry.digest(TEXTS)}  # as from memory, so from the disk
+    assert Entry(KEY).missing(TEXTS) == []
+
+
+def test_a_store_that_others_fill_meanwhile_is_kept_under_its_limit_too():
+    entry, other = Entry(KEY), Entry(replace(KEY, max_length=20))
+    with entry.filling():
+        entry.plan(10, 3_600, 9_000, lambda line: None)
+        entry.add(TEXTS[:4], content_of(KEY, TEXTS[:4]))
+        fill(other, TEXTS, limit=9_000)
+        with pytest.warns(UserWarning, match=r"may hold 9\.0 kB"):
+            entry.add(TEXTS[4:], content_of(KEY, TEXTS[4:]))
+    assert size_of_store() <= 9_000
+    assert is_right(entry, TEXTS)
+    assert Entry(KEY).missing(TEXTS) == [4, 5, 6, 7, 8, 9]
+
+
+def test_without_a_limit_it_is_a_quarter_of_the_disk(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store" / "chunk").write_bytes(bytes(1_000))
+    found = Capacity.of(tmp_path / "store", None)
+    assert found.held == 1_000
+    assert found.limit == int((found.free + 1_000) * 0.25)
+    assert found.free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
+    assert Capacity.of(tmp_path / "not" / "there", 5) == Capacity(
+        0, 5, pytest.approx(found.free, rel=0.1)
+    )
+
+
+def test_states_that_fit_nowhere_are_refused_before_any_is_computed():
+    entry = Entry(KEY)
+    for limit, why in [(0, "may hold 0 bytes and holds 0 bytes"), (10**18, "of free disk")]:
+        with entry.filling(), pytest.raises(ThawlineError) as caught:
+            entry.plan(10**12, 10**16, limit, lambda line: None)
+        assert caught.value.expected == "room for 10.0 PB of states in the store or in memory"
+        assert why in caught.value.found
+        assert caught.value.found.endswith(" of available memory")
+        assert caught.value.mend.endswith("run thawline store clear, or take fewer texts")
+    assert entry.missing(TEXTS) == list(range(10))
+
+
+@KEYS
+def test_whoever_waits_for_another_fill_is_told(key):
+    heard, entry = Heard(), Entry(key)
+    with entry.filling():
+        other = threading.Thread(target=fill, args=(Entry(key), TEXTS), kwargs={"tell": heard})
+        other.start()
+        while not heard:
+            assert other.is_alive()
+        entry.add(TEXTS, content_of(key, TEXTS))
+    other.join()
+    assert heard == ["waiting for another process, which fills the same entry of the store"]
+    assert entries()[0]["texts"] == 10
+
+
+# With a backbone
+
+
+class Noting(Reporter):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def run(folder: Path, texts: list[str], limit: int | None = None) -> tuple[Entry, PassReport, list]:
+    """Make sure of the texts' states; return the entry, what it cost and what was noted."""
+    backbone, config = load_backbone(str(folder)), ComputeConfig(dtype="float32", store_limit=limit)
+    entry, report, reporter = open_entry(backbone, 40, "right", config), PassReport(), Noting()
+    ensure_states(entry, backbone, texts, config, report, reporter)
+    return entry, report, reporter.notes
+
+
+def test_the_size_that_is_told_is_the_size_that_is_written(toy_backbone, toy_reviews):
+    texts = toy_reviews(200)[0]
+    entry, report, (told,) = run(toy_backbone(), texts, limit=10**7)
+    written = sum(path.stat().st_size for path in chunk_files(entry))
+    size = 200 * (5 * 3 * 32 * 4 + 16 + 4)  # stages, poolings, width; a key and a length
+    assert told == (
+        f"states of 200 texts: {decimal(size)} are added to the store, which then holds "
+        f"{decimal(size)} of at most 10.0 MB"
+    )
+    assert size < written < 1.01 * size
+    _, report, notes = run(toy_backbone(), texts)
+    assert (report.texts, notes) == (0, [])
+
+
+def test_a_pass_above_the_limit_goes_on_from_memory(toy_backbone, toy_reviews):
+    texts = toy_reviews(24)[0]
+    wanted = (texts, range(5), "mean")
+    everyone = torch.arange(24)
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="raise --store-limit or run thawline store clear"):
+            entry, report, notes = run(toy_backbone(), texts, limit=0)
+        assert (report.texts, notes, entries()) == (24, [], [])
+        kept = entry.features(*wanted).take(everyone)
+    entry, report, notes = run(toy_backbone(), texts)
+    assert (report.texts, len(notes)) == (24, 1)
+    assert torch.equal(entry.features(*wanted).take(everyone), kept)
+
+
+def test_a_spoilt_chunk_is_told_of_and_its_texts_alone_are_computed(toy_backbone, toy_reviews):
+    texts = toy_reviews(24)[0]
+    run(toy_backbone(), texts[:10])
+    entry, _, _ = run(toy_backbone(), texts)
+    first, second = chunk_files(entry)
+    before = {path.name: path.read_bytes() for path in (first, second)}
+    spoilt = bytearray(first.read_bytes())
+    spoilt[-1] ^= 1
+    first.write_bytes(spoilt)
+    entry, report, notes = run(toy_backbone(), texts)
+    assert report.texts in (10, 14)
+    assert notes[0] == "the store: 1 damaged chunk; what is gone is computed again"
+    assert {path.name: path.read_bytes() for path in chunk_files(entry)} == before
+
+
+PEAKS = """
+import json, random, sys
+sys.path.insert(0, sys.argv[1])
+from tests.support.toys import WORDS
+from thawline.backbones import load_backbone
+from thawline.config import ComputeConfig
+from thawline.prefix.passes import PassReport, ensure_states, ensure_token_states
+from thawline.prefix.passes import open_entry, tokenize_for
+from thawline.runtime.progress import Reporter
+
+backbone = load_backbone(sys.argv[2])
+config = ComputeConfig(dtype="float32", tokens_per_batch=1_024)  # 1,000 texts fill it, too
+line = json.loads(sys.argv[3])
+random = random.Random(0)
+for number in (64, 1_000, 25_000):
+    texts = [" ".join(random.choices(WORDS, k=random.randint(3, 36))) for _ in range(number)]
+    report = PassReport()
+    entry = open_entry(backbone, 40, "right", config, line)
+    if line is None:
+        ensure_states(entry, backbone, texts, config, report, Reporter())
+    else:
+        tokens = tokenize_for(entry, backbone, texts, report, Reporter())
+        ensure_token_states(entry, backbone, texts, tokens, config, report, Reporter())
+    lines = (line.split(":") for line in open("/proc/self/status"))
+    status = {name: value.split()[0] for name, value in lines if value.endswith("kB\\n")}
+    print(report.texts, status["VmHWM"], status["RssFile"], flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the kernel's account of memory")
+@pytest.mark.parametrize("line", [None, 3])
+def test_the_peak_of_memory_is_flat_from_1000_to_25000_texts(toy_backbone, line):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", PEAKS, str(root), str(toy_backbone()), json.dumps(line)]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    _, small, large = (list(map(int, line.split())) for line in shown.splitlines())
+    assert small[0] > 980
+    assert large[0] > 23_800
+    each = (5 * 3 if line is None else 19) * 32 * 4  # bytes of a text, about
+    assert large[0] * each / 1_024 > 0.1 * small[1]  # kB: all states would show
+    assert large[1] < 1.1 * small[1]
+    assert large[2] < small[2] + 8_000  # nor are chunks mapped before they are read
+
+
+# Places of texts
+
+
+@given(st.lists(st.lists(st.binary(min_size=16, max_size=16)), max_size=4), st.randoms())
+def test_the_index_finds_what_a_dict_finds(chunks, random):
+    index, places = Index(), {}
+    for number, keys in enumerate(chunks):
+        index.add(as_keys(b"".join(keys)))
+        for row, key in enumerate(keys):
+            places.setdefault(key, (number, row))
+        if random.random() < 0.5:
+            index.find(as_keys(bytes(16)))
+    wanted = [*places, bytes(16), b"\xff" * 16, bytes(15) + b"\x01"]
+    random.shuffle(wanted)
+    found = index.find(as_keys(b"".join(wanted)))
+    assert [tuple(place) for place in found] == [places.get(key, (-1, -1)) for key in wanted]
+
+
+# Two at once
+
+
+@KEYS
+def test_two_threads_compute_each_text_once(key):
+    computed: list[int] = []
+    start = threading.Barrier(2)
+
+    def work() -> None:
+        entry = Entry(key)
+        start.wait()
+        computed.append(fill(entry, TEXTS, rows=1))
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(computed) == [0, 10]
+    entry = Entry(key)
+    assert entries()[0]["texts"] == 10
+    assert is_right(entry, TEXTS)

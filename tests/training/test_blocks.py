@@ -1,0 +1,205 @@
+"""Last blocks, adapters and the whole backbone, trained on toys from end to end."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import Tensor
+
+from tests.support.command_line import ProverHere, write_set
+from tests.support.tasks import FP32, make_task
+from tests.support.toys import DEPTH
+from thawline import TextClassifier
+from thawline.backbones.stack import Stack
+from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
+from thawline.inference.texts import example_logits
+from thawline.jobs.evaluate import evaluate_run
+from thawline.jobs.fit import fit_run
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import adapt
+from thawline.training.suffix import Suffix
+
+Backbones = Callable[..., Path]
+Reviews = Callable[..., tuple[list[str], list[int]]]
+WAYS = {
+    "last:1": ("last:1", "native", 3e-3),
+    "last:2": ("last:2", "linear", 3e-3),
+    "lora": ("lora:r=8", "linear", 3e-2),
+    "lora:from=3": ("lora:r=4,from=3", "mlp:16", 3e-2),
+    "full": ("full", "linear", 1e-3),
+}
+
+
+@pytest.fixture(autouse=True)
+def _prove_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_it_learns_saves_loads_and_predicts_the_same(
+    toy_backbone: Backbones, toy_reviews: Reviews, tmp_path: Path, way: str
+) -> None:
+    strategy, head, lr = WAYS[way]
+    classifier = TextClassifier(
+        toy_backbone("distilbert"),
+        strategy,
+        head=head,
+        pooling=None if head == "native" else "mean",
+        epochs=8,
+        lr=lr,
+        batch_size=8,
+        dtype="float32",
+    )
+    classifier.fit(*toy_reviews(160, 1))
+    texts, labels = toy_reviews(60, 2)
+    assert (classifier.predict(texts) == labels).mean() >= 0.75
+    classifier.save(tmp_path / "saved")
+    loaded = TextClassifier.load(tmp_path / "saved")
+    shares = classifier.predict_proba(texts, dtype="float32")
+    np.testing.assert_allclose(loaded.predict_proba(texts, dtype="float32"), shares, atol=1e-6)
+    assert (loaded.predict(texts) == classifier.predict(texts)).all()
+
+
+def state(task: Any) -> dict[str, Tensor]:
+    return copy.deepcopy(task.backbone.stack.model.state_dict())
+
+
+@pytest.mark.parametrize("family", ["bert", "modernbert", "qwen3"])
+@pytest.mark.parametrize("way", WAYS)
+def test_weights_before_the_line_stay_and_those_above_it_move(
+    toy_backbone: Backbones, toy_reviews: Reviews, family: str, way: str
+) -> None:
+    strategy, head, _ = WAYS[way]
+    parts = {"train": toy_reviews(16, 1), "validation": toy_reviews(6, 2)}
+    task = make_task(
+        toy_backbone(family), parts, strategy, head=HeadConfig(head), epochs=1, lr=1e-2
+    )
+    before = state(task)
+    adapted = adapt(task, Reporter())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in state(task).items())
+    model = adapted.fitted.model
+    stack, pretrained = Stack(model.base_model), task.backbone.stack
+    for stage in range(DEPTH + 1):
+        for part, old in zip(stack.modules_of(stage), pretrained.modules_of(stage), strict=False):
+            now = {
+                name.replace("base_layer.", ""): tensor
+                for name, tensor in part.state_dict().items()
+            }
+            same = [torch.equal(now[name], tensor) for name, tensor in old.state_dict().items()]
+            adapters = [tensor for name, tensor in now.items() if ".lora_B" in name]
+            if stage < task.plan.line or adapted.fitted.adapter is not None:
+                assert all(same), (stage, way)
+            elif part is not getattr(model.base_model, "pooler", None):
+                assert not all(same), (stage, way)
+            assert all(tensor.any() for tensor in adapters)
+            if adapters:
+                assert stage >= task.plan.line
+    assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_classifier_is_the_best_evaluation_of_its_history(
+    toy_backbone: Backbones, toy_reviews: Reviews, way: str
+) -> None:
+    strategy, head, lr = WAYS[way]
+    parts = {"train": toy_reviews(24, 1), "validation": toy_reviews(10, 2)}
+    settings = {"head": HeadConfig(head), "epochs": 3, "lr": lr, "evaluate_every": 2}
+    task = make_task(toy_backbone("bert"), parts, strategy, **settings)
+    adapted = adapt(task, Reporter())
+    assert [row["step"] for row in adapted.history] == [0, 2, 3, 4, 6, 8, 9]
+    (kept,) = [row for row in adapted.history if row["kept"]]
+    for logits, row in ((adapted.logits, kept), (adapted.untrained, adapted.history[0])):
+        found = torch.from_numpy(logits("validation"))
+        loss = torch.nn.functional.cross_entropy(found, task.ids("validation"))
+        assert float(loss) == pytest.approx(row["validation_loss"], abs=1e-6)
+    # Asking for the untrained classifier leaves the trained one in place.
+    assert np.array_equal(adapted.logits("train"), adapted.logits("train"))
+    assert not np.array_equal(adapted.untrained("train"), adapted.logits("train"))
+    assert adapted.density == task.objective(torch.nn.Identity(), task.frozen.examples).density()
+
+
+def learnt(run: str) -> dict[str, Tensor]:
+    return {
+        f"{path.name} {name}": tensor
+        for path in Path(run, "model").rglob("*.safetensors")
+        for name, tensor in load_file(path).items()
+    }
+
+
+@pytest.fixture
+def config(toy_backbone: Backbones, toy_reviews: Reviews) -> Callable[..., Config]:
+    splits = {"train": toy_reviews(40, 1), "test": toy_reviews(16, 2)}
+    data = DataConfig(data=str(write_set(Path("reviews"), splits)), labels=("neg", "pos"))
+
+    def make(strategy: str, **training: Any) -> Config:
+        given = TrainingConfig(**{"epochs": 2, "lr": 1e-3, "batch_size": 8} | training)
+        return Config(str(toy_backbone()), strategy, data=data, compute=FP32, training=given)
+
+    return make
+
+
+@pytest.mark.parametrize("strategy", ["last:2", "lora:from=3"])
+def test_states_computed_again_end_where_stored_ones_do(
+    config: Callable[..., Config], strategy: str
+) -> None:
+    stored = config(strategy)
+    again = replace(stored, compute=replace(FP32, store_limit=0))
+    with pytest.warns(UserWarning, match="again in every epoch"):
+        second = fit_run(again, Path("again"), Reporter())
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        first = fit_run(stored, Path("stored"), Reporter())
+    assert (first["store"] is None, second["store"] is None) == (False, True)
+    one, other = learnt("stored"), learnt("again")
+    assert one.keys() == other.keys()
+    for name, tensor in one.items():
+        torch.testing.assert_close(other[name], tensor, rtol=0, atol=1e-5, msg=name)
+    assert second["test"]["accuracy"] == first["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("strategy", ["last:1", "lora:r=2", "full"])
+def test_a_run_records_what_trained_and_scores_the_same_when_it_is_loaded(
+    config: Callable[..., Config], strategy: str
+) -> None:
+    record = fit_run(config(strategy), Path("run"), Reporter())
+    assert record["status"] == "finished"
+    assert record["proof"]["difference"] <= 1e-5
+    trained = record["parameters"]["trained"]
+    part = "adapters" if strategy.startswith("lora") else "backbone"
+    assert set(trained) == {part, "head"}
+    assert sum(trained.values()) == record["parameters"]["trainable"]
+    assert (record["store"] is None) == (strategy != "last:1")
+    again = evaluate_run(Path("run"), None, "test", FP32, Reporter())
+    assert again["accuracy"] == record["test"]["accuracy"]
+    assert again["loss"]["value"] == pytest.approx(record["test"]["loss"]["value"], abs=1e-5)
+
+
+def test_the_blocks_below_the_line_run_once_for_the_whole_job(
+    config: Callable[..., Config],
+) -> None:
+    first = fit_run(config("last:1", epochs=1), Path("first"), Reporter())
+    assert first["prefix"]["texts"] == 56
+    more = fit_run(config("last:1", epochs=3), Path("more"), Reporter())
+    assert more["prefix"]["texts"] == 0
+    assert more["store"] == first["store"]
+
+
+def test_autocast_gives_the_labels_of_fp32(toy_backbone: Backbones, toy_reviews: Reviews) -> None:
+    parts = {"train": toy_reviews(160, 1), "validation": toy_reviews(300, 2)}
+    strategy, head, lr = WAYS["last:2"]
+    task = make_task(toy_backbone("bert"), parts, strategy, head=HeadConfig(head), epochs=4, lr=lr)
+    adapted = adapt(task, Reporter())
+    exact = adapted.logits("validation").argmax(1)
+    assert (exact == task.parts["validation"].labels).mean() > 0.75
+    low = Suffix(adapted.fitted.model, task.plan.line, low=True)
+    found = example_logits(low, task.frozen.examples["validation"], FP32.density).argmax(1)
+    assert (found == exact).mean() >= 0.99
