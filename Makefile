@@ -10,7 +10,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
 OFFLINE := HF_HUB_OFFLINE=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow lint docs format clean
+.PHONY: help install demo test test-slow errors-update lint docs format clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -40,11 +40,15 @@ test: lint docs ## lint, types, pages and every test that takes seconds
 test-slow: install ## the tests that take minutes
 	OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 $(OFFLINE) $(BIN)/python -m pytest -m slow --timeout=3600
 
+errors-update: install ## rewrite docs/errors.md from what wrong input prints; review the diff
+	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -q --update-errors \
+		tests/e2e/test_wrong_inputs.py -k "leaves_nothing or the_page"
+
 # Not --quiet: what is not logged is not counted by --strict either.
 docs: install ## build the pages into site/; a broken link or docstring fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-format: install ## let ruff mend what it can
+format: install ## let ruff fix what it can
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 

@@ -28,6 +28,11 @@ hypothesis.settings.register_profile("thawline", deadline=None)
 hypothesis.settings.load_profile("thawline")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `make errors-update`."""
+    parser.addoption("--update-errors", action="store_true", help="rewrite docs/errors.md")
+
+
 @pytest.fixture(autouse=True)
 def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Give each test an empty store and a working folder of its own."""

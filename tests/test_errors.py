@@ -9,12 +9,12 @@ import pytest
 from thawline.errors import ThawlineError, did_you_mean
 
 
-def test_an_error_says_what_was_expected_what_was_found_and_how_to_mend_it() -> None:
+def test_an_error_says_what_was_expected_what_was_found_and_how_to_fix_it() -> None:
     error = ThawlineError("a learning rate above 0", "-0.1", "give --lr a positive number")
     assert str(error) == (
         "expected a learning rate above 0, found -0.1; give --lr a positive number"
     )
-    assert (error.expected, error.found, error.mend) == (
+    assert (error.expected, error.found, error.fix) == (
         "a learning rate above 0",
         "-0.1",
         "give --lr a positive number",
@@ -22,14 +22,14 @@ def test_an_error_says_what_was_expected_what_was_found_and_how_to_mend_it() -> 
 
 
 def test_an_error_is_one_line_whatever_it_quotes() -> None:
-    error = ThawlineError("a\nfolder", "  two\n\n\tlines ", "mend\r\nit")
-    assert str(error) == "expected a folder, found two lines; mend it"
+    error = ThawlineError("a\nfolder", "  two\n\n\tlines ", "fix\r\nit")
+    assert str(error) == "expected a folder, found two lines; fix it"
 
 
 def test_an_error_survives_the_way_between_processes() -> None:
     error = pickle.loads(pickle.dumps(ThawlineError("a", "b", "c")))
     assert type(error) is ThawlineError
-    assert (error.expected, error.found, error.mend) == ("a", "b", "c")
+    assert (error.expected, error.found, error.fix) == ("a", "b", "c")
 
 
 @pytest.mark.parametrize(

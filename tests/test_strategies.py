@@ -168,7 +168,7 @@ def test_a_value_that_its_key_cannot_take_is_refused(
     error = caught.value
     assert error.expected == f"{key} to be {wanted}"
     assert error.found == f"'{value}' in '{text.removeprefix('lp+')}'"
-    assert error.mend == f"mend the value of {key}"
+    assert error.fix == f"fix the value of {key}"
 
 
 @pytest.mark.parametrize(

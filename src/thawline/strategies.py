@@ -285,7 +285,7 @@ def _read_values(kind: type[Strategy], text: str, written: str) -> dict[str, Any
             values[keys[key]] = read(value)
         except ValueError:
             raise ThawlineError(
-                f"{key} to be {wanted}", f"'{value}' in '{text}'", f"mend the value of {key}"
+                f"{key} to be {wanted}", f"'{value}' in '{text}'", f"fix the value of {key}"
             ) from None
     return values
 

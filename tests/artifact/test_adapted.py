@@ -301,7 +301,7 @@ class TestHurt:
             artifact.load(folder)
         assert caught.value.expected == f"a whole saved classifier in '{folder}'"
         assert found in caught.value.found
-        assert caught.value.mend == "save it again, or run fit again"
+        assert caught.value.fix == "save it again, or run fit again"
 
     def rebased(self, saved: Path, folder: Path, base: Path) -> Path:
         """Copy an artifact, its base named anew."""
@@ -320,7 +320,7 @@ class TestHurt:
             f"the backbone '{name}', which the adapters in '{folder}' belong to"
         )
         assert caught.value.found.startswith(f"'{name}', which is no folder here")
-        assert caught.value.mend == (
+        assert caught.value.fix == (
             "put it there, or write where it is as the adapter's base in thawline.json"
         )
 
@@ -352,7 +352,7 @@ class TestHurt:
             f"on (SHA-256 {adapter.base_digest()[:12]}…)"
         )
         assert caught.value.found.startswith("other weights (SHA-256 ")
-        assert caught.value.mend == "put those weights back, or run fit again"
+        assert caught.value.fix == "put those weights back, or run fit again"
 
 
 class TestMerge:

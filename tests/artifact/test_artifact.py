@@ -311,7 +311,7 @@ class TestHurt:
             artifact.load(folder)
         assert caught.value.expected.startswith(expected)
         assert found in caught.value.found
-        assert "again" in caught.value.mend or "version" in caught.value.mend
+        assert "again" in caught.value.fix or "version" in caught.value.fix
         assert "\n" not in str(caught.value)
 
 
@@ -349,7 +349,7 @@ class TestProof:
         error = caught.value
         assert error.expected == "the saved classifier to give the same probabilities within 1e-05"
         assert float(error.found.removeprefix("a difference of ")) > 1e-5
-        assert error.mend == "keep this folder and report it: the artifact cannot be trusted"
+        assert error.fix == "keep this folder and report it: the artifact cannot be trusted"
         tampered = probabilities(logits(artifact.load(tmp_path / "saved")))
         by_hand = np.abs(tampered - probabilities(logits(fitted))).max()
         assert float(error.found.removeprefix("a difference of ")) == pytest.approx(
@@ -368,7 +368,7 @@ class TestProof:
         error = caught.value
         assert error.expected == "a fresh process to load the saved classifier"
         assert "no model.safetensors" in error.found
-        assert error.mend == f'try thawline predict {tmp_path / "saved"} "a text" --debug'
+        assert error.fix == f'try thawline predict {tmp_path / "saved"} "a text" --debug'
 
 
 PLAIN = """

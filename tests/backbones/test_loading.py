@@ -132,7 +132,7 @@ def test_a_folder_without_a_part_names_what_a_whole_model_has(copied, part, foun
         f"a whole model (config.json, model.safetensors, tokenizer.json) in '{folder}'"
     )
     assert error.found.startswith(found)
-    assert error.mend == "save the model and its tokenizer there with save_pretrained"
+    assert error.fix == "save the model and its tokenizer there with save_pretrained"
 
 
 @pytest.mark.parametrize("part", ["config.json", "model.safetensors", "tokenizer.json"])

@@ -245,7 +245,7 @@ def test_a_folder_without_a_part_names_it(copied, kind, part, found):
     error = problem(folder)
     assert error.expected == f"a whole saved classifier in '{folder}'"
     assert error.found.startswith(found)
-    assert error.mend == "save it again, or run fit again"
+    assert error.fix == "save it again, or run fit again"
 
 
 def test_settings_that_are_damaged_are_told(copied):
@@ -290,9 +290,9 @@ def test_adapters_whose_base_is_another_by_now_are_refused(copied, toy_backbone,
         f"the backbone '{base}' with the weights that the adapters in '{folder}' were trained on "
         f"(SHA-256 {known[:12]}…)"
     )
-    assert error.mend == "put those weights back, or run fit again"
+    assert error.fix == "put those weights back, or run fit again"
     shutil.rmtree(base)
-    assert problem(folder).mend == (
+    assert problem(folder).fix == (
         "put it there, or write where it is as the adapter's base in thawline.json"
     )
     settings["adapter"]["base"] = str(folder)

@@ -35,7 +35,7 @@ def test_every_setting_can_be_described_and_its_misfit_explained(key: str) -> No
     error = misfit.explain(Config, problem, nested, {})
     assert error.expected.startswith(f"{key} to be ")
     assert error.found == "{}"
-    assert error.mend
+    assert error.fix
 
 
 @pytest.mark.parametrize(

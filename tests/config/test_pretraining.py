@@ -91,7 +91,7 @@ def test_sources_that_are_paths_here_become_absolute():
         (
             "training.window=7",
             "expected --set training.window to be a whole number from 8 to 32,768, found 7; "
-            "mend it, or leave it out for 512",
+            "fix it, or leave it out for 512",
         ),
         (
             "training.keep=f1_macro",
@@ -106,7 +106,7 @@ def test_sources_that_are_paths_here_become_absolute():
         (
             "corpus.held_out=1",
             "expected --set corpus.held_out to be a number above 0 and below 1, found 1; "
-            "mend it, or leave it out for 0.01",
+            "fix it, or leave it out for 0.01",
         ),
     ],
 )

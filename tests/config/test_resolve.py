@@ -169,7 +169,7 @@ WRONG_FILES = [
     (
         "[training]\nepochs = 3.5",
         "expected training.epochs in 'own.toml' to be a whole number from 1 to 2,147,483,647, "
-        "found 3.5; mend it, or leave it out",
+        "found 3.5; fix it, or leave it out",
     ),
     (
         "[training]\nlr = '1e-3'",
@@ -179,12 +179,12 @@ WRONG_FILES = [
     (
         "seed = true",
         "expected seed in 'own.toml' to be a whole number from 0 to 4,294,967,295, found true; "
-        "mend it, or leave it out for 0",
+        "fix it, or leave it out for 0",
     ),
     (
         "backbone = 7",
         "expected backbone in 'own.toml' to be a text, found 7; "
-        'mend it, or leave it out for "thawline/qwen3-mini"',
+        'fix it, or leave it out for "thawline/qwen3-mini"',
     ),
     (
         "[training]\nkeep = 'f1'",
@@ -200,12 +200,12 @@ WRONG_FILES = [
     (
         "[tokens]\ntruncation_side = 1",
         "expected tokens.truncation_side in 'own.toml' to be right or left, found 1; "
-        'mend it, or leave it out for "right"',
+        'fix it, or leave it out for "right"',
     ),
     (
         "[head]\nstandardise = 1",
         "expected head.standardise in 'own.toml' to be true or false, found 1; "
-        "mend it, or leave it out for true",
+        "fix it, or leave it out for true",
     ),
     (
         "[data]\nlabels = 'neg,pos'",
@@ -215,12 +215,12 @@ WRONG_FILES = [
     (
         "[data]\nlabels = [0, 1]",
         "expected data.labels in 'own.toml' to be a list of texts, found [0, 1]; "
-        "mend it, or leave it out",
+        "fix it, or leave it out",
     ),
     (
         "[data]\nlimit = [5]",
         "expected data.limit in 'own.toml' to be a list of 2 whole numbers, "
-        "each from 1 to 2,147,483,647, found [5]; mend it, or leave it out",
+        "each from 1 to 2,147,483,647, found [5]; fix it, or leave it out",
     ),
     (
         "training = 3",
@@ -230,7 +230,7 @@ WRONG_FILES = [
     (
         "seed = 2026-01-01",
         "expected seed in 'own.toml' to be a whole number from 0 to 4,294,967,295, "
-        'found "2026-01-01"; mend it, or leave it out for 0',
+        'found "2026-01-01"; fix it, or leave it out for 0',
     ),
 ]
 
@@ -313,7 +313,7 @@ def test_a_file_that_is_no_toml_says_where(content: bytes, found: str) -> None:
         resolve_config(file=FILE)
     assert caught.value.expected == "TOML in 'own.toml'"
     assert caught.value.found.startswith(found)
-    assert caught.value.mend == "mend it there; a run's config.toml shows how it is written"
+    assert caught.value.fix == "fix it there; a run's config.toml shows how it is written"
 
 
 # -- from the command line ----------------------------------------------------------------------
@@ -366,7 +366,7 @@ WRONG_OVERRIDES: list[tuple[str | None, tuple[str, ...], tuple[Given, ...], str]
         ("training.epochs=three",),
         (),
         "expected --set training.epochs to be a whole number from 1 to 2,147,483,647, "
-        'found "three"; mend it, or leave it out',
+        'found "three"; fix it, or leave it out',
     ),
     (
         None,
@@ -412,7 +412,7 @@ WRONG_OVERRIDES: list[tuple[str | None, tuple[str, ...], tuple[Given, ...], str]
         (),
         (Given("training.lr", -1.0, "--lr"),),
         "expected --lr to be a number above 0 and at most 1,000,000, found -1.0; "
-        "mend it, or leave it out",
+        "fix it, or leave it out",
     ),
 ]
 

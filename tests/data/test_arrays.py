@@ -80,7 +80,7 @@ class TestTexts:
         with pytest.raises(ThawlineError) as caught:
             read_texts(given)
         assert found in caught.value.found
-        assert caught.value.mend
+        assert caught.value.fix
 
     def test_too_many_columns_are_named(self) -> None:
         frame = pd.DataFrame([["a", "b", 0]], columns=["title", "text", "label"])
@@ -150,7 +150,7 @@ class TestLabels:
         with pytest.raises(ThawlineError) as caught:
             read_labels(given)
         assert caught.value.found == found
-        assert caught.value.mend
+        assert caught.value.fix
 
 
 class TestRows:

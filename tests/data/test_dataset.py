@@ -365,7 +365,7 @@ LOAD_ERRORS = [
 
 
 @pytest.mark.parametrize(("files", "settings", "words"), LOAD_ERRORS)
-def test_what_cannot_work_is_an_error_that_says_how_to_mend_it(
+def test_what_cannot_work_is_an_error_that_says_how_to_fix_it(
     tmp_path, write, files, settings, words
 ):
     (tmp_path / "films").mkdir()

@@ -221,7 +221,7 @@ def test_evaluation_refuses_changed_rows_even_where_their_number_stays(fit, data
         evaluate("run", "test")
     assert caught.value.expected == "the rows that the run in 'run' was made from"
     assert caught.value.found == f"other rows in '{folder}'"
-    assert caught.value.mend == "name the set to evaluate on with --data"
+    assert caught.value.fix == "name the set to evaluate on with --data"
 
 
 def test_a_run_that_was_killed_does_not_go_on_with_other_rows(

@@ -366,7 +366,7 @@ def warned(backbone: Backbone, line: int, texts: Sequence[str], limit: int) -> s
     return str(warning.message)
 
 
-def test_the_warning_says_how_much_what_runs_again_and_how_to_mend_it(backbone_of, texts):
+def test_the_warning_says_how_much_what_runs_again_and_how_to_fix_it(backbone_of, texts):
     backbone, distinct = backbone_of("bert"), list(dict.fromkeys(texts))
     _, tokens, _, _ = run(backbone, 4, distinct, NO_ROOM)
     size = tokens.lengths.sum() * WIDTH * 4 + len(distinct) * 20

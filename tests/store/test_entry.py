@@ -440,7 +440,7 @@ def test_states_that_fit_nowhere_are_refused_before_any_is_computed():
         assert caught.value.expected == "room for 10.0 PB of states in the store or in memory"
         assert why in caught.value.found
         assert caught.value.found.endswith(" of available memory")
-        assert caught.value.mend.endswith("run thawline store clear, or take fewer texts")
+        assert caught.value.fix.endswith("run thawline store clear, or take fewer texts")
     assert entry.missing(TEXTS) == list(range(10))
 
 

@@ -73,7 +73,7 @@ def texts_in(path: Path) -> list[int]:
     return [position for position, text in enumerate(TEXTS) if text_key(text) in keys]
 
 
-def mend(key: StoreKey, expected_missing: list[int], before: dict[str, bytes]) -> None:
+def fix(key: StoreKey, expected_missing: list[int], before: dict[str, bytes]) -> None:
     """Open the entry, see what is missing, fill; every file must be as it was before."""
     told: list[str] = []
     again = Entry(key, name="toy")
@@ -100,7 +100,7 @@ def test_a_flipped_byte_is_found_in_every_file_and_the_file_is_as_before(entry):
             spoilt = bytearray(content)
             spoilt[where] ^= 1
             path.write_bytes(spoilt)
-            mend(entry.key, lost, before)
+            fix(entry.key, lost, before)
             flipped += 1
     assert flipped >= 4 * 13
 
@@ -121,7 +121,7 @@ def test_a_file_cut_short_is_found_wherever_the_cut_is(entry):
         size = path.stat().st_size
         for length in (0, 1, 8, 100, size // 2, size - 1):
             os.truncate(path, length)
-            mend(entry.key, lost, before)
+            fix(entry.key, lost, before)
             cuts += 1
     assert cuts == 4 * 6
 
@@ -131,12 +131,12 @@ def test_every_chunk_may_be_gone(entry):
     for path in chunk_files(entry):
         lost = texts_in(path)
         path.unlink()
-        mend(entry.key, lost, before)
+        fix(entry.key, lost, before)
         gone += 1
     for path in chunk_files(entry):
         path.unlink()
         gone += 1
-    mend(entry.key, list(range(10)), before)
+    fix(entry.key, list(range(10)), before)
     assert gone == 3 + 3
 
 
@@ -147,7 +147,7 @@ def test_a_damaged_manifest_costs_no_text(entry, content):
     (listed,) = entries()
     assert (listed["name"], listed["texts"], listed["max_length"]) == ("(unknown)", 10, 40)
     assert listed["problem"] == "manifest damaged: written again by the next fill"
-    mend(entry.key, [], before)
+    fix(entry.key, [], before)
     assert entries()[0]["problem"] is None
 
 
@@ -161,15 +161,15 @@ def test_a_manifest_that_is_gone_is_written_again(entry):
     assert contents(again) == before
 
 
-def test_damage_is_mended_in_passing_where_nothing_is_missing(entry):
+def test_damage_is_repaired_in_passing_where_nothing_is_missing(entry):
     before = contents(entry)
     path = entry.folder / "manifest.json"
     path.write_bytes(path.read_bytes()[:-20])
     again = Entry(entry.key, name="toy")
     with filelock.FileLock(f"{entry.folder}.lock"):
-        again.mend()  # someone else is filling: leave it to them
+        again.repair()  # someone else is filling: leave it to them
         assert contents(again) != before
-    again.mend()
+    again.repair()
     assert contents(again) == before
     assert again.damaged == []
 
@@ -195,7 +195,7 @@ def test_a_chunk_whose_name_is_right_and_content_is_not_a_chunk_is_refused(entry
     other = entry.folder / "other.tmp"
     save_file({"weights": torch.zeros(3)}, other)
     other.rename(other.with_name(f"{hashlib.sha256(other.read_bytes()).hexdigest()}.safetensors"))
-    mend(entry.key, [], before)
+    fix(entry.key, [], before)
 
 
 # Another format

@@ -139,7 +139,7 @@ def test_token_states_above_the_limit_are_refused_before_any_is_computed():
     with pytest.raises(NoRoom) as caught:
         fill(Entry(LINE_KEY), TEXTS, limit=size - 1)
     assert caught.value.size == size
-    assert caught.value.obstacle.mend == "raise --store-limit or run thawline store clear"
+    assert caught.value.obstacle.fix == "raise --store-limit or run thawline store clear"
     assert size_of_store() == 0
 
 

@@ -20,7 +20,7 @@ LABELS = ["pos", "neg"] * 10
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong input and the line that it gets.
+    """A wrong input; docs/errors.md holds the line that it gets.
 
     A test runs the command in a folder that holds ``reviews/`` (a set), ``bert/`` (a backbone) and
     ``run/`` (a finished run). ``fit``, ``info`` and ``preflight`` get ``--backbone bert`` unless
@@ -29,35 +29,28 @@ class Wrong:
     Attributes:
         given: what is wrong, in words.
         command: what follows ``thawline``.
-        expected: the first part of the line; ``found`` and ``mend`` are the others. An ``…`` stands
-            for words of the hub's client.
         broken: breaks what the command will meet.
         home: in place of the test's own store; None: that.
         unprivileged: whether the command runs without root's right to read and write everything.
         largest_file: the most bytes that the command may write to a file, as on a full disk.
         leaves: files that it may leave, in a run that is recorded as failed.
         noted: lines that tell before it what has been read.
+        hub: whether the line quotes the hub's client in parentheses; the page shows ``(…)`` there.
     """
 
     given: str
     command: str
-    expected: str
-    found: str
-    mend: str
     broken: Breakage = lambda: None
     home: str | None = None
     unprivileged: bool = False
     largest_file: int | None = None
     leaves: tuple[str, ...] = ()
     noted: int = 0
+    hub: bool = False
 
     @property
     def verb(self) -> str:
         return self.command.split()[0]
-
-    @property
-    def line(self) -> str:
-        return f"error: expected {self.expected}, found {self.found}; {self.mend}"
 
 
 def both(*breakages: Breakage) -> Breakage:

@@ -263,17 +263,17 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     (
         {"epochs": 0},
         "expected training.epochs to be a whole number from 1 to 2,147,483,647, found 0; "
-        "mend it, or leave it out",
+        "fix it, or leave it out",
     ),
     (
         {"epochs": 2, "lr": float("nan")},
         "expected training.lr to be a number above 0 and at most 1,000,000, found NaN; "
-        "mend it, or leave it out",
+        "fix it, or leave it out",
     ),
     (
         {"seed": None},
         "expected seed to be a whole number from 0 to 4,294,967,295, found null; "
-        "mend it, or leave it out for 0",
+        "fix it, or leave it out for 0",
     ),
     ({"device": "gpu"}, "expected a device, found 'gpu'; did you mean 'cpu'?"),
     (
@@ -329,7 +329,7 @@ ERRORS: list[tuple[dict[str, Any], str]] = [
     (
         {"strategy": "lp+full", "head": "mlp:8", "head_first_epochs": 0},
         "expected training.head_first_epochs to be a whole number from 1 to 2,147,483,647, "
-        "found 0; mend it, or leave it out for 10",
+        "found 0; fix it, or leave it out for 10",
     ),
     (
         {"strategy": "full", "features": "layers"},

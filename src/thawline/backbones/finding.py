@@ -53,8 +53,8 @@ def find_backbone(name: str) -> str:
             cache.
     """
     if not name.strip():
-        mend = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
-        raise ThawlineError("a backbone's folder or name", f"'{name}'", mend)
+        fix = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
+        raise ThawlineError("a backbone's folder or name", f"'{name}'", fix)
     if Path(name).is_dir():
         return str(_folder(Path(name)))
     if Path(name).is_file():

@@ -164,13 +164,13 @@ def load_base(folder: Path, known: AdapterSettings) -> Backbone:
         ThawlineError: the base is not to be found, or is another by now.
     """
     expected = f"the backbone '{known.base}', which the adapters in '{folder}' belong to"
-    mend = f"put it there, or write where it is as the adapter's base in {SETTINGS}"
+    fix = f"put it there, or write where it is as the adapter's base in {SETTINGS}"
     if Path(known.base).resolve() in (folder.resolve(), folder.resolve().parent):
-        raise ThawlineError(expected, "these adapters themselves", mend)
+        raise ThawlineError(expected, "these adapters themselves", fix)
     try:
         base = load_backbone(known.base)
     except ThawlineError as error:
-        raise ThawlineError(expected, error.found, mend) from error
+        raise ThawlineError(expected, error.found, fix) from error
     found = base_digest(base.stack.model)
     if found != known.base_sha256:
         raise ThawlineError(

@@ -56,16 +56,16 @@ def readable(path: str, *parts: tuple[str, ...], saved: bool = False) -> Iterato
         saved: whether it is a saved classifier's.
     """
     whole = "a whole model (config.json, model.safetensors, tokenizer.json)"
-    mend = "save the model and its tokenizer there with save_pretrained"
+    fix = "save the model and its tokenizer there with save_pretrained"
     if saved:
-        whole, mend = "a whole saved classifier", "save it again, or run fit again"
+        whole, fix = "a whole saved classifier", "save it again, or run fit again"
     try:
         yield
     except ThawlineError:
         raise
     except Exception as error:  # of many kinds, and none of them a promise
         raise ThawlineError(
-            f"{whole} in '{path}'", fault(Path(path), error, *parts), mend
+            f"{whole} in '{path}'", fault(Path(path), error, *parts), fix
         ) from error
 
 
@@ -79,16 +79,16 @@ def check_complete(
         missing: names; a BERT may come without its pooler.
         mismatched: name, shape found, shape wanted.
     """
-    mend = "use the checkpoint that belongs to this config.json"
+    fix = "use the checkpoint that belongs to this config.json"
     lacking = {key for key in missing if not key.startswith("pooler.")}
     if lacking:
         found = f"{len(lacking)} missing, {sorted(lacking)[0]} the first"
-        raise ThawlineError(f"all weights of '{name}'", found, mend)
+        raise ThawlineError(f"all weights of '{name}'", found, fix)
     for key, found_shape, wanted in sorted(mismatched):
         raise ThawlineError(
             f"the weights of '{name}' in the shapes that its config.json asks for",
             f"{key} of shape {tuple(found_shape)} in place of {tuple(wanted)}",
-            mend,
+            fix,
         )
 
 

@@ -156,8 +156,8 @@ class Stack:
         self.blocks = blocks
         self.depth = len(self.blocks)
         if self.depth == 0:
-            mend = "use one whose config.json counts its blocks"
-            raise ThawlineError("a backbone of at least one block", "one of none", mend)
+            fix = "use one whose config.json counts its blocks"
+            raise ThawlineError("a backbone of at least one block", "one of none", fix)
         self.hidden_size: int = model.config.hidden_size
 
     def sharing_weights(self) -> Stack:

@@ -97,7 +97,7 @@ def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Raise ThawlineError where a backbone's model cannot take what its tokenizer gives."""
-    mend = "use the tokenizer that belongs to this model"
+    fix = "use the tokenizer that belongs to this model"
     if not tokenizer.is_fast:
         raise ThawlineError(
             f"a tokenizer.json for '{name}'",
@@ -107,20 +107,20 @@ def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
     # Where its files are missing, transformers makes some families a tokenizer without a word.
     vocabulary = tokenizer.get_vocab()
     if set(vocabulary) <= set(tokenizer.all_special_tokens):
-        raise ThawlineError(f"a tokenizer for '{name}'", "one that knows no word", mend)
+        raise ThawlineError(f"a tokenizer for '{name}'", "one that knows no word", fix)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise ThawlineError(
             f"a tokenizer with at most {rows} ids, the rows of the embeddings of '{name}'",
             f"{len(tokenizer)} ids",
-            mend,
+            fix,
         )
     last = max(vocabulary, key=vocabulary.__getitem__)
     if vocabulary[last] >= rows:
         raise ThawlineError(
             f"ids below {rows}, the rows of the embeddings of '{name}', in its tokenizer",
             f"{vocabulary[last]} for '{last}'",
-            mend,
+            fix,
         )
     if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):
         raise ThawlineError(

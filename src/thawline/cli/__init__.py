@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from thawline.cli import console
+from thawline.cli import console, verbs
 from thawline.cli.groups import app
-from thawline.cli.verbs import demo, fit, generate, pretrain, vectors
 
-__all__ = ["app", "demo", "fit", "generate", "main", "pretrain", "vectors"]
+__all__ = ["app", "main", "verbs"]
 
 ORDER = (
     *("demo", "fit", "predict", "evaluate", "info", "preflight"),

@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 _FULL = "free some disk, or choose a place on another one"
 _FORBIDDEN = "choose a place that you may read and write"
-_MENDS = {
+_FIXES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
     errno.EFBIG: _FULL,
@@ -31,7 +31,7 @@ _MENDS = {
     errno.EROFS: _FORBIDDEN,
     errno.ENAMETOOLONG: "give a shorter name",
 }
-"""How to mend what the operating system refuses, where that is known."""
+"""How to fix what the operating system refuses, where that is known."""
 
 
 def print_json(value: Any) -> None:
@@ -57,7 +57,7 @@ def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
 
 
 def _explain(error: Exception) -> ThawlineError | None:
-    """Return what was wrong and how to mend it; None: that is not the user's to mend."""
+    """Return what was wrong and how to fix it; None: that is not the user's to fix."""
     if isinstance(error, ThawlineError):
         return error
     if isinstance(error, usage.UsageError):
@@ -65,8 +65,8 @@ def _explain(error: Exception) -> ThawlineError | None:
     if isinstance(error, OSError):
         return _explain_refusal(error)
     if is_out_of_memory(error):
-        mend = "take a smaller --batch-size, head or backbone"
-        return ThawlineError("memory enough for this", "too little", mend)
+        fix = "take a smaller --batch-size, head or backbone"
+        return ThawlineError("memory enough for this", "too little", fix)
     return None
 
 
@@ -74,9 +74,9 @@ def _explain_refusal(error: OSError) -> ThawlineError:
     """Say what the operating system refused."""
     place = "" if error.filename is None else f" ('{_shortened(str(error.filename))}')"
     found = f"{error.strerror or one_line(error)}{place}"
-    otherwise = "mend that, or add --debug to see where it happened"
-    mend = otherwise if error.errno is None else _MENDS.get(error.errno, otherwise)
-    return ThawlineError("files that can be read and written", found, mend)
+    otherwise = "fix that, or add --debug to see where it happened"
+    fix = otherwise if error.errno is None else _FIXES.get(error.errno, otherwise)
+    return ThawlineError("files that can be read and written", found, fix)
 
 
 def _shortened(path: str) -> str:
@@ -84,7 +84,7 @@ def _shortened(path: str) -> str:
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run the command line and leave: an error that the user can mend is one line, exit code 2."""
+    """Run the command line and leave: an error that the user can fix is one line, exit code 2."""
     warnings.showwarning = _show_warning
     bound_kernel_cache()
     let_idle_threads_sleep()

@@ -109,5 +109,5 @@ def resumed(
 def require_data(data: str | None) -> None:
     """Raise ThawlineError where no set was named."""
     if data is None:
-        mend = "add --data with a set's name, a file or a folder"
-        raise ThawlineError("--data", "none", mend)
+        fix = "add --data with a set's name, a file or a folder"
+        raise ThawlineError("--data", "none", fix)

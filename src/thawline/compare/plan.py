@@ -45,8 +45,8 @@ def plan_climbs(config: LadderConfig, folder: Path) -> list[Climb]:
     """
     check_config(config)
     if len(set(config.rungs)) < len(config.rungs):
-        mend = "leave one of two alike out"
-        raise ThawlineError("each rung once", ", ".join(map(repr, config.rungs)), mend)
+        fix = "leave one of two alike out"
+        raise ThawlineError("each rung once", ", ".join(map(repr, config.rungs)), fix)
     configs = [_rung_config(rung, config.fit) for rung in config.rungs]
     strategies = [own.strategy for own in configs]
     climbs: list[Climb] = []

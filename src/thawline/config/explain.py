@@ -91,14 +91,14 @@ def _unknown(job: type, key: str, written: Mapping[str, str]) -> ThawlineError:
 def _misfit(job: type, key: str, name: str, value: Any) -> ThawlineError:
     hint = _required(hints(job)[key])
     default = _value_at(asdict(job()), key)
-    mend = "mend it, or leave it out" + (f" for {_shown(default)}" if default is not None else "")
+    fix = "fix it, or leave it out" + (f" for {_shown(default)}" if default is not None else "")
     if _is_list(hint) and not isinstance(value, list | tuple):
-        mend = "write it as a list, in square brackets with commas between"
+        fix = "write it as a list, in square brackets with commas between"
     elif isinstance(value, str) and _reads_as_number(value) and _parts(hint)[0] in (int, float):
-        mend = "take the quotation marks away"
+        fix = "take the quotation marks away"
     elif isinstance(value, str) and _is_choice(hint):
-        mend = did_you_mean(value, get_args(hint))
-    return ThawlineError(f"{name} to be {_described(hint)}", _shown(value), mend)
+        fix = did_you_mean(value, get_args(hint))
+    return ThawlineError(f"{name} to be {_described(hint)}", _shown(value), fix)
 
 
 def _value_at(values: Any, key: str) -> Any:

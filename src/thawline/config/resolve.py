@@ -108,7 +108,7 @@ def build_config(
     written: Mapping[str, str] | None = None,
     *,
     job: type[Job] = Config,  # type: ignore[assignment]
-    mend: str | None = None,
+    fix: str | None = None,
 ) -> Job:
     """Return the config that plain values stand for.
 
@@ -116,7 +116,7 @@ def build_config(
         values: tables within tables, as TOML and JSON give them.
         written: what errors call a setting, by its dotted key; by default the key itself.
         job: what the settings are for.
-        mend: how to mend what does not fit; by default it depends on what that is.
+        fix: how to fix what does not fit; by default it depends on what that is.
 
     Raises:
         ThawlineError: a key is unknown, or a value has another type or is out of its range.
@@ -129,8 +129,8 @@ def build_config(
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         explained = explain(job, problem, values, {} if written is None else written)
-        if mend is not None:
-            explained = ThawlineError(explained.expected, explained.found, mend)
+        if fix is not None:
+            explained = ThawlineError(explained.expected, explained.found, fix)
         raise explained from error
 
 
@@ -175,8 +175,8 @@ def config_from_record(record: Mapping[str, Any], place: Path, *tables: str) -> 
     written |= {key: f"{key} in '{place}'" for key, _ in leaves(recorded)}
     versions = record.get("versions")
     maker = versions.get("thawline", "another") if isinstance(versions, Mapping) else "another"
-    mend = f"this is Thawline {__version__}: use version {maker}, which made the run"
-    return build_config(recorded, written, mend=mend)
+    fix = f"this is Thawline {__version__}: use version {maker}, which made the run"
+    return build_config(recorded, written, fix=fix)
 
 
 def config_to_toml(config: Settings, verb: str = "fit") -> str:
@@ -193,13 +193,13 @@ def config_to_toml(config: Settings, verb: str = "fit") -> str:
 def _read_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         found = f"the folder '{file}'" if file.is_dir() else f"no file '{file}'"
-        mend = "give a file such as the config.toml of a run"
-        raise ThawlineError("--config as a TOML file", found, mend)
+        fix = "give a file such as the config.toml of a run"
+        raise ThawlineError("--config as a TOML file", found, fix)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:  # no TOML, or not UTF-8
-        mend = "mend it there; a run's config.toml shows how it is written"
-        raise ThawlineError(f"TOML in '{file}'", str(error), mend) from error
+        fix = "fix it there; a run's config.toml shows how it is written"
+        raise ThawlineError(f"TOML in '{file}'", str(error), fix) from error
 
 
 def _read_override(job: type, text: str, before: str = "--set ") -> Iterator[Given]:
@@ -210,8 +210,8 @@ def _read_override(job: type, text: str, before: str = "--set ") -> Iterator[Giv
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not (key and equals):
-        mend = "write --set training.lr=1e-3"
-        raise ThawlineError("--set with key=value", f"'{text}'", mend)
+        fix = "write --set training.lr=1e-3"
+        raise ThawlineError("--set with key=value", f"'{text}'", fix)
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:

@@ -127,8 +127,8 @@ def load_data(
         ThawlineError: whatever in the settings, the source or its rows cannot work.
     """
     if isinstance(labels, str):
-        mend = "put each name in a list of its own"
-        raise ThawlineError("a sequence of label names", f"one string {labels!r}", mend)
+        fix = "put each name in a list of its own"
+        raise ThawlineError("a sequence of label names", f"one string {labels!r}", fix)
     names = None if labels is None else tuple(labels)
     config = DataConfig(
         text=text,
@@ -208,8 +208,8 @@ def _check_train(train: Drawn, labels: Labels, *, limited: bool) -> IntArray:
     ids: IntArray = np.unique(labels.lookup(train.raw_labels))
     if len(ids) < 2:
         found = f"only {labels.names[ids[0]]}" if len(ids) else "none of them"
-        mend = f"{'raise --limit, or ' if limited else ''}add rows of the other classes"
-        raise ThawlineError("at least two classes in train", found, mend)
+        fix = f"{'raise --limit, or ' if limited else ''}add rows of the other classes"
+        raise ThawlineError("at least two classes in train", found, fix)
     return ids
 
 

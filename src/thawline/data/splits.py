@@ -60,8 +60,8 @@ def _whole_rows(rows: int, share_or_rows: float | int) -> int:
         return min(max(round(rows * share_or_rows), 1), max(rows - 1, 0))
     wanted = operator.index(share_or_rows)
     if not 0 <= wanted <= rows:
-        mend = "ask for no more rows than there are"
-        raise ThawlineError(f"0 to {rows:,} rows to carve out", f"{wanted:,}", mend)
+        fix = "ask for no more rows than there are"
+        raise ThawlineError(f"0 to {rows:,} rows to carve out", f"{wanted:,}", fix)
     return wanted
 
 
@@ -155,8 +155,8 @@ class Splits:
         part = self._source.parts.get("train", self._source.parts.get(WHOLE))
         if part is None:
             found = ", ".join(part.name for part in self._source.parts.values())
-            mend = "add a train split, or give one file by its own path"
-            raise ThawlineError(f"a train split in {self._source.name}", f"only {found}", mend)
+            fix = "add a train split, or give one file by its own path"
+            raise ThawlineError(f"a train split in {self._source.name}", f"only {found}", fix)
         return part
 
     def draw_all(self) -> list[Drawn]:
@@ -255,12 +255,12 @@ def _all_of(part: Part) -> Drawn:
 
 
 def _check_limit(limit: tuple[int, int]) -> None:
-    mend = "give --limit two numbers: N,M"
+    fix = "give --limit two numbers: N,M"
     if not isinstance(limit, tuple | list) or len(limit) != 2:
-        raise ThawlineError("a limit for train and one for test", repr(limit), mend)
+        raise ThawlineError("a limit for train and one for test", repr(limit), fix)
     if min(limit) < 1:
         found = ",".join(str(rows) for rows in limit)
-        raise ThawlineError("a limit of at least 1 row", found, mend)
+        raise ThawlineError("a limit of at least 1 row", found, fix)
 
 
 def _check_share(share: float, what: str) -> None:

@@ -33,10 +33,10 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
     listed = list(texts)
     for row, text in enumerate(listed):
         if not is_text(text):
-            mend = "convert or drop that row"
+            fix = "convert or drop that row"
             if isinstance(text, list) and is_text(tuple(text)):
-                mend = "write a pair of texts as a tuple: (first, second)"
-            raise ThawlineError("texts as strings", f"{_kind(text)} in row {row}", mend)
+                fix = "write a pair of texts as a tuple: (first, second)"
+            raise ThawlineError("texts as strings", f"{_kind(text)} in row {row}", fix)
     return listed
 
 

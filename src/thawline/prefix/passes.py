@@ -198,7 +198,7 @@ def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
 def _filling(entry: Entry, texts: Sequence[Text], reporter: Reporter) -> Iterator[list[int]]:
     """Yield the positions of texts to compute, under the entry's lock if there are any."""
     if not entry.missing(texts):
-        entry.mend()
+        entry.repair()
         yield []
         return
     with entry.filling(reporter.note):

@@ -116,5 +116,5 @@ def _cost(refused: NoRoom, stack: Stack, compute: StatesAtLine, lengths: NDArray
     return (
         f"the store {refused.obstacle.why}: {decimal(refused.size)} of token states at line "
         f"{compute.line} are not kept, so {blocks} again in every epoch, which is then "
-        f"{(frozen + trained) / trained:.1f} times the work; {refused.obstacle.mend}"
+        f"{(frozen + trained) / trained:.1f} times the work; {refused.obstacle.fix}"
     )

@@ -86,8 +86,8 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     order = np.random.default_rng(ROW_SEED).permutation(len(texts))[: config.limit]
     n_held_out = max(1, round(len(order) * config.held_out))
     if len(order) < LEAST_TEXTS:
-        mend = "add a source with --data, or raise corpus.limit"
-        raise ThawlineError(f"at least {LEAST_TEXTS} texts to learn from", str(len(order)), mend)
+        fix = "add a source with --data, or raise corpus.limit"
+        raise ThawlineError(f"at least {LEAST_TEXTS} texts to learn from", str(len(order)), fix)
     counts = {
         "read": read,
         "copies": copies,

@@ -174,8 +174,8 @@ def read_record(path: Path) -> dict[str, Any]:
     except ValueError as error:
         found = f"a damaged one: {error}"
     if found:
-        mend = "give a run's folder, or name a set with --data"
-        raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, mend)
+        fix = "give a run's folder, or name a set with --data"
+        raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix)
     return record
 
 

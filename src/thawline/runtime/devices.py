@@ -34,8 +34,8 @@ def pick_device(wanted: str) -> str:
     if wanted == "auto":
         return here[0]
     if wanted not in here:
-        mend = f"give --device {here[0]}, or leave it out"
-        raise ThawlineError(f"a device of this machine ({', '.join(here)})", f"'{wanted}'", mend)
+        fix = f"give --device {here[0]}, or leave it out"
+        raise ThawlineError(f"a device of this machine ({', '.join(here)})", f"'{wanted}'", fix)
     return wanted
 
 

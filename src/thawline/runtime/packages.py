@@ -50,5 +50,5 @@ def check_published(what: str, file: Path, sha256: str, module: str) -> None:
 
 
 def reinstall(module: str) -> str:
-    """Return how to mend a package that lacks a file, or has another."""
+    """Return how to fix a package that lacks a file, or has another."""
     return f"reinstall the package with pip install --force-reinstall {module}"

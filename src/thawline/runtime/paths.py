@@ -14,6 +14,6 @@ def home() -> Path:
     try:
         return Path(named).expanduser() if named else Path.home() / ".cache" / "thawline"
     except RuntimeError as error:  # of a user that this machine does not have
-        mend = "set THAWLINE_HOME to a folder"
+        fix = "set THAWLINE_HOME to a folder"
         found = f"'{named}'" if named else "none in this account"
-        raise ThawlineError("a home for the store", found, mend) from error
+        raise ThawlineError("a home for the store", found, fix) from error

@@ -13,7 +13,7 @@ by the hash of their characters, so that every split, fold and learning curve sh
 them computed.
 
 Reading takes no lock and writes nothing: a chunk proves itself by its checksum. Whoever fills an
-entry holds its lock and mends it first: chunks that an interrupted fill left are taken in, damaged
+entry holds its lock and fixes it first: chunks that an interrupted fill left are taken in, damaged
 ones and unfinished files are deleted, and the texts that are then missing are computed again.
 """
 

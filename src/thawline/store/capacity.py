@@ -21,10 +21,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why states cannot be written ("the store …"), and what would mend it."""
+    """Why states cannot be written ("the store …"), and what would fix it."""
 
     why: str
-    mend: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class NoRoom(Exception):
 
     Args:
         size: of these states, in bytes.
-        obstacle: why not, and what would mend it.
+        obstacle: why not, and what would fix it.
     """
 
     def __init__(self, size: int, obstacle: Obstacle) -> None:
@@ -110,11 +110,11 @@ def in_memory_instead(more: int, obstacle: Obstacle) -> str:
         raise ThawlineError(
             f"room for {decimal(more)} of states in the store or in memory",
             f"a store that {obstacle.why} and {decimal(available)} of available memory",
-            f"{obstacle.mend}, or take fewer texts",
+            f"{obstacle.fix}, or take fewer texts",
         )
     return (
         f"the store {obstacle.why}: {decimal(more)} of states stay in memory for this run, and "
-        f"the next computes them again; {obstacle.mend}"
+        f"the next computes them again; {obstacle.fix}"
     )
 
 

@@ -104,7 +104,7 @@ class Entry:
     def filling(self, tell: Tell = lambda line: None) -> Iterator[None]:
         """Hold the entry's lock: what another process computes now is waited for, not redone.
 
-        The entry is mended first. Where the folder cannot be written there is no lock either.
+        The entry is fixed first. Where the folder cannot be written there is no lock either.
 
         Args:
             tell: is told why it takes time, and what was damaged.
@@ -138,7 +138,7 @@ class Entry:
         finally:
             lock.release()
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Delete what is damaged and write the manifest again, unless someone else is at it."""
         if not self.damaged:
             return

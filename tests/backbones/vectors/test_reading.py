@@ -113,7 +113,7 @@ def test_the_first_row_of_a_word_counts():
 )
 def test_a_broken_line_is_named_with_what_was_found_and_expected(line, said):
     told = problem(f"{GLOVE}{line}\nin 1 2 3 4\n")
-    assert told == f"expected {said}; mend the line or fetch the file again"
+    assert told == f"expected {said}; fix the line or fetch the file again"
 
 
 def test_a_broken_line_is_named_behind_the_first_block(monkeypatch):

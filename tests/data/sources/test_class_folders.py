@@ -177,9 +177,9 @@ def test_an_archive_cut_short_anywhere_or_spoilt_is_noticed(tmp_path):
     whole = path.read_bytes()
     for keep in range(1, len(whole), len(whole) // 40):
         path.write_bytes(whole[:keep])
-        with pytest.raises(ThawlineError, match=r"expected a whole .*mend the file or fetch it"):
+        with pytest.raises(ThawlineError, match=r"expected a whole .*fix the file or fetch it"):
             load_data(path)
     for place in range(20, len(whole) - 8, len(whole) // 40):
         path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
-        with pytest.raises(ThawlineError, match=r"expected a whole .*mend the file or fetch it"):
+        with pytest.raises(ThawlineError, match=r"expected a whole .*fix the file or fetch it"):
             load_data(path)

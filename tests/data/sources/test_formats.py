@@ -181,7 +181,7 @@ def test_a_first_line_of_names_stays_one(tmp_path, header):
 
 FILE_ERRORS = [
     ("x.csv", b"text,label\ngood\n", "expected 2 cells in every row, as in the first line"),
-    ("x.csv", b"text,label\ngood,1\n\nbad,0,9\n", "found 3 in line 4; mend the file"),
+    ("x.csv", b"text,label\ngood,1\n\nbad,0,9\n", "found 3 in line 4; fix the file"),
     ("x.csv", b'text,label\ngood,1\n"bad,0\nworse,0\n', "expected well-formed CSV"),
     ("x.csv", b'label,text\n1,good\n0,"bad', "found line 3: unexpected end of data"),
     ("x.csv", b"text,label\n" + b"caf\xc3\xa9,1\n" * 5000 + b"caf\xe9,0\n", "at position 40014"),
@@ -199,13 +199,13 @@ FILE_ERRORS = [
         gzip.compress(b"text,label\n\xe9,0\n", mtime=0),
         "found a byte that is none, at position 11",
     ),
-    ("x.csv.zip", b"text,label\na,1\n", "found File is not a zip file; mend the file or fetch"),
+    ("x.csv.zip", b"text,label\na,1\n", "found File is not a zip file; fix the file or fetch"),
     ("x.tsv", b'text\tlabel\n"a"b\t1\t2\n', "expected well-formed TSV"),
     ("x.csv", b"1,a\n2,b\nc,d\n", "expected the number of a class at the start of every row"),
     (
         "x.csv",
         b"1,a\n2,b\nc,d\n",
-        "found 'c' in line 3; mend the row, or give the file a first line",
+        "found 'c' in line 3; fix the row, or give the file a first line",
     ),
     ("x.json", b'[{"text": "a"},\n{"text"}]', "expected a list of JSON objects"),
     ("x.json", b'[{"text": "a"},\n{"text"}]', "found Expecting ':' delimiter: line 2 column 8"),
@@ -239,7 +239,7 @@ def test_a_parquet_file_cut_short_anywhere_or_spoilt_inside_is_noticed(write):
         with pytest.raises(ThawlineError, match="expected a whole Parquet file"):
             open_table(path)
     path.write_bytes(whole[:4] + b"\xff" * 200 + whole[204:])
-    with pytest.raises(ThawlineError, match=r"Parquet file .* mend the file or fetch it again"):
+    with pytest.raises(ThawlineError, match=r"Parquet file .* fix the file or fetch it again"):
         read_texts(open_table(path), None)
 
 
@@ -270,7 +270,7 @@ def test_a_packed_file_cut_short_or_spoilt_is_noticed(write, form, packing):
     assert len(read()) == 80
     for keep in (*range(1, len(whole), len(whole) // 20), len(whole) - 1):
         path.write_bytes(whole[:keep])
-        with pytest.raises(ThawlineError, match=r"whole packed file .*mend the file or fetch it"):
+        with pytest.raises(ThawlineError, match=r"whole packed file .*fix the file or fetch it"):
             read()
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :])

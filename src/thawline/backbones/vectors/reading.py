@@ -61,9 +61,9 @@ def _in_zip(archive: Path, wanted: str | None) -> DataFile:
     if wanted is not None:
         expected = f"a file of vectors in {archive} ({shown or 'it holds none'})"
         raise ThawlineError(expected, f"'{wanted}'", did_you_mean(wanted, names))
-    mend = f"name one: {archive / names[0]}" if names else "give another file"
+    fix = f"name one: {archive / names[0]}" if names else "give another file"
     found = f"{len(names)} ({shown})" if names else "none"
-    raise ThawlineError(f"one file of vectors ({', '.join(SUFFIXES)}) in {archive}", found, mend)
+    raise ThawlineError(f"one file of vectors ({', '.join(SUFFIXES)}) in {archive}", found, fix)
 
 
 def read_blocks(file: DataFile, reporter: Reporter) -> Iterator[Block]:
@@ -208,5 +208,5 @@ def _is_number(text: str) -> bool:
 
 def _broken(where: str, number: int, expected: str, found: str) -> ThawlineError:
     return ThawlineError(
-        f"{expected} in line {number} of {where}", found, "mend the line or fetch the file again"
+        f"{expected} in line {number} of {where}", found, "fix the line or fetch the file again"
     )

@@ -28,8 +28,8 @@ WORDS_PER_LINE = 10_000
 def check_gensim() -> None:
     """Raise ThawlineError where gensim is not installed."""
     if importlib.util.find_spec("gensim") is None:
-        mend = 'run pip install "thawline[vectors]"'
-        raise ThawlineError("gensim, which trains word vectors", "no such package", mend)
+        fix = 'run pip install "thawline[vectors]"'
+        raise ThawlineError("gensim, which trains word vectors", "no such package", fix)
 
 
 def train_vectors(texts: Sequence[Text], config: VectorsConfig, reporter: Reporter) -> Vectors:

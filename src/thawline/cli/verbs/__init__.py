@@ -1,1 +1,27 @@
-"""The verbs of the command line, one module each."""
+"""The verbs of the command line, one module each; importing this package registers all of them."""
+
+from thawline.cli.verbs import (
+    demo,
+    evaluate,
+    fit,
+    generate,
+    info,
+    predict,
+    preflight,
+    pretrain,
+    store,
+    vectors,
+)
+
+__all__ = [
+    "demo",
+    "evaluate",
+    "fit",
+    "generate",
+    "info",
+    "predict",
+    "preflight",
+    "pretrain",
+    "store",
+    "vectors",
+]

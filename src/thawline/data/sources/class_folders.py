@@ -67,8 +67,8 @@ def archive_source(path: Path) -> Source:
     by_name = {PurePosixPath(place).name: place for place in texts}
     if len(by_name) < len(texts):
         found = ", ".join(sorted(texts))
-        mend = "unpack it and give one of its folders"
-        raise ThawlineError(f"one set of class folders in {path}", found, mend)
+        fix = "unpack it and give one of its folders"
+        raise ThawlineError(f"one set of class folders in {path}", found, fix)
     splits, _ = by_split(sorted(by_name), str(path))
     parts = {}
     for split, own in splits.items():

@@ -57,8 +57,8 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
     elif "," in named and named not in table.columns:
         names = [name.strip() for name in named.split(",")]
         if len(names) != 2:
-            mend = "name one, or two with a comma between them"
-            raise ThawlineError("one or two columns for --text", repr(named), mend)
+            fix = "name one, or two with a comma between them"
+            raise ThawlineError("one or two columns for --text", repr(named), fix)
         return tuple(_find(table, name, TEXT_COLUMNS, "text") for name in names)
     return (_find(table, named, TEXT_COLUMNS, "text"),)
 
@@ -73,17 +73,17 @@ def _find(table: Table, named: str | None, common: Sequence[str], role: str) -> 
         by_name = _by_common_name(table)
         column = next((by_name[name] for name in common if name in by_name), None)
         expected, wanted = f"a {role} column ({shown(common)})", role
-        mend = f"name the {role} column with --{role}"
+        fix = f"name the {role} column with --{role}"
     else:
         column = named if named in table.columns else None
         expected, wanted = f"a column {named!r} for --{role}", named
-        mend = "name one of these"
+        fix = "name one of these"
     columns = _nearest_first(table.columns, common if named is None else [named])
     found = f"the columns {shown(columns) or '(none)'} in {table.where}"
     if column is None:
         if columns:
-            mend += f"; {did_you_mean(wanted, columns)}"
-        raise ThawlineError(expected, found, mend)
+            fix += f"; {did_you_mean(wanted, columns)}"
+        raise ThawlineError(expected, found, fix)
     if table.columns.count(column) > 1:
         raise ThawlineError(f"one column {column!r}", found, "give each column its own name")
     return column
@@ -113,8 +113,8 @@ def _cells(table: Table, column: str, role: str, is_one: Callable[[Any], bool]) 
         )
     for row, cell in enumerate(cells):
         if not is_one(cell):
-            mend = f"fill the cell, take the row out, or name another column with --{role}"
-            raise ThawlineError(f"a {role} in every row of {table.where}", _at(row, cell), mend)
+            fix = f"fill the cell, take the row out, or name another column with --{role}"
+            raise ThawlineError(f"a {role} in every row of {table.where}", _at(row, cell), fix)
     return cells
 
 

@@ -83,7 +83,7 @@ def _classed_rows(reader: Any, first: Sequence[str], file: DataFile) -> Iterator
             raise ThawlineError(
                 f"the number of a class at the start of every row, as in the first ({file.where})",
                 f"'{row[0][:60]}' in line {reader.line_num}",
-                "mend the row, or give the file a first line with the names of its columns",
+                "fix the row, or give the file a first line with the names of its columns",
             )
         yield row
 

@@ -124,8 +124,8 @@ def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
     with file_errors(path), zipfile.ZipFile(path) as archive:
         members = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
     if any(info.flag_bits & _ENCRYPTED for info in members):
-        mend = "unpack it with its password and give the file"
-        raise ThawlineError(f"a zip file without a password ({path})", "one with a password", mend)
+        fix = "unpack it with its password and give the file"
+        raise ThawlineError(f"a zip file without a password ({path})", "one with a password", fix)
     return [info.filename for info in members]
 
 
@@ -144,7 +144,7 @@ def decode(content: bytes, where: str) -> str:
 
 def broken(where: str, expected: str, found: object) -> ThawlineError:
     """Return the error of a file whose content is not what its form promises."""
-    return ThawlineError(f"{expected} ({where})", str(found), "mend the file or fetch it again")
+    return ThawlineError(f"{expected} ({where})", str(found), "fix the file or fetch it again")
 
 
 @contextmanager
@@ -157,9 +157,9 @@ def file_errors(path: Path) -> Iterator[None]:
     except NotImplementedError as error:  # what zipfile makes of rare ways to compress
         raise broken(str(path), "a zip file of a common kind", error) from error
     except OSError as error:
-        expected, mend = f"a file that can be read ({path})", "check that it is there"
+        expected, fix = f"a file that can be read ({path})", "check that it is there"
         found = error.strerror if error.strerror is not None else str(error)
-        raise ThawlineError(expected, found, f"{mend} and that you may read it") from error
+        raise ThawlineError(expected, found, f"{fix} and that you may read it") from error
 
 
 def _is_data(member: str, suffixes: Collection[str]) -> bool:

@@ -82,8 +82,8 @@ def hub_source(name: str, hub_set: HubSet, text: str | None, label: str | None) 
     label = hub_set.label if label is None else label
     found, others = by_split(splits, name)
     if not found:
-        mend = "choose another set"
-        raise ThawlineError(f"a train, validation or test split in {name}", shown(others), mend)
+        fix = "choose another set"
+        raise ThawlineError(f"a train, validation or test split in {name}", shown(others), fix)
     parts = {}
     for split, own in found.items():
         opened = partial(dataset_table, splits[own], f"the split {own} of {name}")
@@ -109,8 +109,8 @@ def _load(name: str, hub_set: HubSet) -> Any:
                 f"no path named {name!r}, no copy in the cache, no answer of the hub ({silence})"
             )
         hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, known_sets())})"
-        mend = f"check the network, or the path or hub id{hint}"
-        raise ThawlineError("a path, or a set that the hub can give", found, mend) from error
+        fix = f"check the network, or the path or hub id{hint}"
+        raise ThawlineError("a path, or a set that the hub can give", found, fix) from error
     except Exception as error:  # what its builders raise is no part of the library's promise
         raise ThawlineError(
             f"a set that `datasets` can read, under {name!r}",

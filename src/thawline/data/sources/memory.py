@@ -32,9 +32,9 @@ def memory_source(given: Any, text: str | None, label: str | None) -> Source:
         return Source(_NAME, {WHOLE: Part(_NAME, opened, text, label)})
     found, others = by_split(map(str, given), f"the {type(given).__name__}")
     if not found:
-        mend = "name the splits train, validation and test"
+        fix = "name the splits train, validation and test"
         expected = "a split train, validation or test among the keys"
-        raise ThawlineError(expected, shown(others) or "none", mend)
+        raise ThawlineError(expected, shown(others) or "none", fix)
     parts = {
         split: Part(own, partial(_table, given[own], f"the split {own}"), text, label)
         for split, own in found.items()

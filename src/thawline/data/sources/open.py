@@ -36,8 +36,8 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
             a file, a set or an object that cannot be read.
     """
     if given is None or (isinstance(given, str) and not given.strip()):
-        mend = "name one with --data"
-        raise ThawlineError("a file, a folder, a set's name or a hub id", "no data", mend)
+        fix = "name one with --data"
+        raise ThawlineError("a file, a folder, a set's name or a hub id", "no data", fix)
     if not isinstance(given, str | os.PathLike):
         return memory_source(given, text, label)
     path = Path(given)
@@ -55,8 +55,8 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
         return packaged_source(name, text, label)
     if isinstance(given, str) and (name in NAMED_SETS or _may_be_hub_id(name)):
         return hub_source(name, NAMED_SETS.get(name, HubSet(name)), text, label)
-    mend = f"check the path, or name a set ({did_you_mean(name, known_sets())})"
-    raise ThawlineError("a file or a folder", f"no path named {name!r}", mend)
+    fix = f"check the path, or name a set ({did_you_mean(name, known_sets())})"
+    raise ThawlineError("a file or a folder", f"no path named {name!r}", fix)
 
 
 def _file(path: Path, text: str | None, label: str | None) -> Source:
@@ -72,12 +72,12 @@ def _folder(folder: Path, text: str | None, label: str | None) -> Source:
         source = folder_source(folder)
     if source is not None:
         return source
-    mend = "name the files train, validation and test, or give one file by its own path"
+    fix = "name the files train, validation and test, or give one file by its own path"
     if folder.name in NAMED_SETS:
-        mend += f" (a folder {folder} stands before the set of that name)"
+        fix += f" (a folder {folder} stands before the set of that name)"
     expected = f"a file train, validation or test in {folder} ({', '.join(READERS)})"
     found = shown(data_files(folder)) or "no data file"
-    raise ThawlineError(f"{expected}, or a folder for each class", found, mend)
+    raise ThawlineError(f"{expected}, or a folder for each class", found, fix)
 
 
 def _may_be_hub_id(name: str) -> bool:

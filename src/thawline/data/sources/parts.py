@@ -60,8 +60,8 @@ class Part:
         """
         labels = read_labels(self.table, self.label) if self.table.columns else []
         if not labels:
-            mend = "choose another file or split"
-            raise ThawlineError(f"at least one row in {self.table.where}", "none", mend)
+            fix = "choose another file or split"
+            raise ThawlineError(f"at least one row in {self.table.where}", "none", fix)
         return labels
 
     @cached_property
