@@ -34,6 +34,7 @@ from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.texts import stored_logits, text_logits
 from thawline.prefix.passes import PassReport
+from thawline.runs.records import Scores
 from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
 from thawline.training.adapt import Task, adapt, run_prefix
@@ -218,9 +219,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         logits = text_logits(self.fitted_, texts, config, Reporter())
         return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 
-    def evaluate(
-        self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]
-    ) -> dict[str, Any]:
+    def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Score the classifier on labelled texts, with 95 % intervals; see `metrics.evaluate`.
 
         Where the prefix is frozen, its states come from the store or go into it.

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,15 @@ from thawline.config import MetricsConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.data.texts import is_blank
 from thawline.evaluation.metrics import probabilities, wilson
+from thawline.runs.records import (
+    ErrorRate,
+    ErrorRates,
+    Guess,
+    LengthErrorRate,
+    Mistake,
+    Sample,
+    Score,
+)
 
 
 @dataclass(frozen=True)
@@ -54,25 +61,21 @@ class Scored:
         """Whether something of the text was cut off, ``(texts,)``."""
         return np.greater(self.tokens, self.max_length)
 
-    def described(self, position: int) -> dict[str, Any]:
-        """Return one text and what was predicted of it, as JSON values.
-
-        The ``row`` is that of the source's split, counting from 0; ``probability`` is that of the
-        predicted class; ``tokens`` counts those before the cut.
-        """
+    def described(self, position: int) -> Mistake:
+        """Return one text and its prediction, whether it is a mistake or not."""
         predicted = int(self.predictions[position])
-        return {
-            "row": int(self.part.rows[position]),
-            "label": self.labels.names[int(self.part.labels[position])],
-            "predicted": self.labels.names[predicted],
-            "probability": float(self.probabilities[position, predicted]),
-            "tokens": int(self.tokens[position]),
-            "truncated": bool(self.truncated[position]),
-            "text": self.part.texts[position],
-        }
+        return Mistake(
+            row=int(self.part.rows[position]),
+            label=self.labels.names[int(self.part.labels[position])],
+            predicted=self.labels.names[predicted],
+            probability=float(self.probabilities[position, predicted]),
+            tokens=int(self.tokens[position]),
+            truncated=bool(self.truncated[position]),
+            text=self.part.texts[position],
+        )
 
 
-def confident_mistakes(scored: Scored, most: int) -> list[dict[str, Any]]:
+def confident_mistakes(scored: Scored, most: int) -> list[Mistake]:
     """Return the mistakes with the highest probability, that one first, equals in their order.
 
     Args:
@@ -87,7 +90,7 @@ def confident_mistakes(scored: Scored, most: int) -> list[dict[str, Any]]:
     return [scored.described(int(position)) for position in order]
 
 
-def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) -> dict[str, Any]:
+def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) -> ErrorRates:
     """Return how often whole and truncated texts, and texts of each length, were mistaken.
 
     Args:
@@ -95,32 +98,31 @@ def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) ->
         confidence: of every interval, which is Wilson's.
 
     Returns:
-        ``whole`` and ``truncated``, each ``{"rows", "mistakes", "error_rate"}`` with a score or,
-        without rows, None; and ``by_length``: the same of each quarter of the texts from the
-        shortest to the longest, with its ``shortest`` and ``longest`` in tokens. Texts of one
-        length are in one quarter, so there may be fewer than four.
+        The error rates of whole and of truncated texts, and of each quarter of the texts from the
+        shortest to the longest. Texts of one length are in one quarter, so there may be fewer than
+        four.
     """
 
-    def rate(rows: NDArray[np.bool_]) -> dict[str, Any]:
+    def rate(rows: NDArray[np.bool_]) -> ErrorRate:
         n, mistakes = int(rows.sum()), int(scored.wrong[rows].sum())
         score = None
         if n:
             low, high = wilson(mistakes, n, confidence)
-            score = {"value": mistakes / n, "low": low, "high": high}
-        return {"rows": n, "mistakes": mistakes, "error_rate": score}
+            score = Score(value=mistakes / n, low=low, high=high)
+        return ErrorRate(rows=n, mistakes=mistakes, error_rate=score)
 
     edges = np.unique(np.quantile(scored.tokens, (0.25, 0.5, 0.75), method="inverted_cdf"))
     quarters = np.searchsorted(edges, scored.tokens)
     by_length = []
     for quarter in np.unique(quarters):
         rows = quarters == quarter
-        ends = {"shortest": scored.tokens[rows].min(), "longest": scored.tokens[rows].max()}
-        by_length.append({name: int(end) for name, end in ends.items()} | rate(rows))
-    return {
-        "whole": rate(~scored.truncated),
-        "truncated": rate(scored.truncated),
-        "by_length": by_length,
-    }
+        lengths = scored.tokens[rows]
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        found = dict(rate(rows))
+        by_length.append(LengthErrorRate(**found, shortest=shortest, longest=longest))
+    return ErrorRates(
+        whole=rate(~scored.truncated), truncated=rate(scored.truncated), by_length=by_length
+    )
 
 
 def pick_samples(scored: Scored, most: int) -> list[int]:
@@ -140,11 +142,18 @@ def pick_samples(scored: Scored, most: int) -> list[int]:
     return [int(position) for position in picked]
 
 
-def before_after(untrained: Scored, adapted: Scored, position: int) -> Mapping[str, Any]:
-    """Return one text with what was predicted of it before training and after, as JSON values."""
+def before_after(untrained: Scored, adapted: Scored, position: int) -> Sample:
+    """Return one text with its predictions before and after training."""
     described = adapted.described(position)
-    said = {
-        name: {key: scored.described(position)[key] for key in ("predicted", "probability")}
-        for name, scored in (("untrained", untrained), ("adapted", adapted))
-    }
-    return {key: described[key] for key in ("row", "text", "label", "tokens")} | said
+    before, after = (
+        Guess(predicted=one.predicted, probability=one.probability)
+        for one in (untrained.described(position), described)
+    )
+    return Sample(
+        row=described.row,
+        text=described.text,
+        label=described.label,
+        tokens=described.tokens,
+        untrained=before,
+        adapted=after,
+    )

@@ -43,7 +43,7 @@ def evaluate(
     named = None if data is None else config.data
     scores = evaluate_run(run, named, split, config.compute, TerminalReporter())
     if as_json:
-        print_json(scores)
+        print_json(scores.to_dict())
     else:
         from thawline.report.terminal import print_evaluation
 

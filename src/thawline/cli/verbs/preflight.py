@@ -41,7 +41,7 @@ def preflight(
 
     report = look_at(config, TerminalReporter(), against)
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
     else:
         from thawline.report.terminal import print_preflight
 
