@@ -62,8 +62,8 @@ def _texts_table(rows: Sequence[tuple[str, str, str]]) -> Table:
 
 
 def _columns(report: PreflightReport) -> dict[str, SurveyedRows]:
-    splits: dict[str, SurveyedRows] = {name: part for name, part in report.splits.items()}
-    return splits | {"all": report.all}
+    columns: dict[str, SurveyedRows] = {**dict(report.splits.items())}
+    return columns | {"all": report.all}
 
 
 def _rows_table(report: PreflightReport) -> Table:
