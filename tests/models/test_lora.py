@@ -345,7 +345,7 @@ class TestDistilBert:
     @pytest.mark.parametrize("strategy", COUNTS)
     def test_each_strategy_tells_its_parameters(self, distilbert: Path, strategy: str) -> None:
         config = Config(str(distilbert), strategy, head=HeadConfig(head="native"))
-        parameters = describe(config, n_labels=2)["parameters"]
+        parameters = describe(config, n_labels=2).parameters.to_dict()
         within = COUNTS[strategy] - HEAD if strategy.startswith("lora") else 0
         total = BACKBONE + HEAD + within
         trainable = COUNTS[strategy]
@@ -371,7 +371,7 @@ class TestDistilBert:
 def test_what_is_told_is_what_a_fit_counts(toy_backbone: Backbones, toy_reviews: Reviews) -> None:
     written = "lora:r=3,from=2"
     config = Config(str(toy_backbone("bert")), written, head=HeadConfig(head="native"))
-    told = describe(config, n_labels=2)["parameters"]
+    told = describe(config, n_labels=2).parameters.to_dict()
     classifier = TextClassifier(toy_backbone("bert"), written, head="native", epochs=1)
     assert classifier.fit(*toy_reviews(24)).parameters_ == told
     assert count_parameters(classifier.fitted_.model) == told

@@ -88,7 +88,8 @@ def test_a_fit_shows_scores_costs_and_places(capsys):
         "[reviews], 1,500 test texts, 95 % intervals",
         "strategy  head, line 7; head linear on the mean of stage 4",
         "trained   770 of 22,713,986 parameters",
-        "seconds   30.0 in total: tokenising 1.0, prefix 20.2 (6,000 texts read once), training 2.0,",
+        "seconds   30.0 in total: tokenising 1.0, prefix 20.2 (6,000 texts read once), "
+        "training 2.0,",
         "          evaluation 0.5, loading, saving, proof and plots 6.2",
         "memory    912 MB at the peak",
         "artifact  /runs/a run/model",

@@ -129,6 +129,6 @@ def test_fit_tells_it_and_the_head_learns_nothing(
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
     config = replace(reviews(), backbone=str(causal))
     with pytest.warns(UserWarning, match="its first token has seen nothing but itself"):
-        record = fit_run(config, Path("run"), Notebook())
+        record = fit_run(config, Path("run"), Notebook()).to_dict()
     assert notes.count(LINE.format("[CLS]")) == 1
     assert record["test"]["accuracy"]["value"] == 0.5
