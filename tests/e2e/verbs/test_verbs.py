@@ -12,6 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tests.support.command_line import ProverHere, thawline, write_set, write_table
+from tests.support.records import fit_record
 from thawline import __version__
 from thawline.config import TrainingConfig
 from thawline.config.resolve import resolve_config
@@ -271,7 +272,7 @@ def test_what_stands_on_the_command_line_wins_over_the_file_and_the_file_over_th
 ):
     seen = []
     monkeypatch.setattr(
-        "thawline.jobs.fit.fit_run", lambda config, *_, **__: seen.append(config) or {}
+        "thawline.jobs.fit.fit_run", lambda config, *_, **__: seen.append(config) or fit_record()
     )
     Path("own.toml").write_text(
         f"seed = 7\nbackbone = '{toy_backbone()}'\n[data]\ndata = '{data}'\nlimit = [9, 9]\n"
@@ -417,8 +418,7 @@ def test_evaluate_refuses_data_that_have_changed_since(fit, toy_reviews):
     write_table(Path("own/test.csv"), *toy_reviews(16, 3))
     done = thawline("evaluate", "run")
     assert (done.code, done.out) == (2, "")
-    assert done.err.startswith("error: expected the rows that the run in 'run' was made from")
-    assert done.err.endswith("name the set to evaluate on with --data\n")
+    assert all(datum in done.err for datum in ("'run'", "own'", "--data"))
 
 
 # -- info, store, help --------------------------------------------------------------------------
@@ -659,10 +659,9 @@ def test_an_interrupted_fit_exits_with_130_and_says_how_to_resume_it(fit, monkey
     monkeypatch.setattr("thawline.jobs.fit.adapt", interrupt)
     done = fit()
     assert done.code == 130
-    assert done.err.splitlines()[-2:] == [
-        "stopped; thawline fit --resume --out run goes on from here",
-        "interrupted",
-    ]
+    how, last = done.err.splitlines()[-2:]
+    assert "thawline fit --resume --out run" in how
+    assert last == "interrupted"
     assert "Traceback" not in done.err
     record = json.loads(Path("run/record.json").read_text())
     assert record["status"] == "stopped"
@@ -676,7 +675,7 @@ def test_a_loss_that_is_not_finite_is_one_line_and_recorded_as_failed(fit):
     error = [line for line in done.err.splitlines() if line.startswith("error: ")]
     assert len(error) == 1
     assert "expected a finite loss" in error[0]
-    assert "give a smaller --lr" in error[0]
+    assert "--lr" in error[0]
     record = json.loads(Path("run/record.json").read_text())
     assert record["status"] == "failed"
     assert record["error"].startswith("ThawlineError: expected a finite loss")
