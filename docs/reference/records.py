@@ -51,15 +51,19 @@ are in seconds, unless a field says otherwise. Rows are counted from 0.
 ```python
 from pathlib import Path
 
-from thawline.runs.records import FitRecord, read_record
+from thawline.runs.records import FitRecord, LadderRecord, read_record
 
-record = read_record(Path("runs/sentiment"))  # a folder, or the file itself
-if isinstance(record, FitRecord):  # the run has finished
-    print(record.test.accuracy.value, record.seconds.total)
+record = read_record(Path("runs/ladder"))
+isinstance(record, LadderRecord)  # True
+[rung.rung for rung in record.rungs]  # ['head', 'last:1']
+run = read_record(Path("runs/ladder") / record.chosen.run)
+isinstance(run, FitRecord)  # True
+0 <= run.test.accuracy.low <= run.test.accuracy.value <= 1  # True
 ```
 
-`read_record` returns a typed object. Its class says what the file is and whether the job has
-finished. `record.to_dict()` returns nested dicts of JSON values. `read_record` raises a
+`read_record` takes a folder or a file. It returns a typed object, whose class says what the file is
+and whether the job has finished. The example reads the ladder of [its page](ladder.md).
+`record.to_dict()` returns nested dicts of JSON values. `read_record` raises a
 `ThawlineError` if the file is missing, damaged or written by another program.
 
 ## Schema version
