@@ -70,7 +70,7 @@ and whether the job has finished. The example reads the ladder of [its page](lad
 
 `schema_version` is the version of the shape of the file. It is {version} now. It changes when a
 field is renamed, removed or changes its meaning. A file without the field has version 1, which is
-version 2 without `schema_version`. Files of all versions up to the current one can be read. The file
+version 2 without `schema_version`. Files of all versions up to the current one can be read. A file
 of a newer version is refused with an error that names the version of Thawline that wrote it.
 
 ## Status
