@@ -230,8 +230,8 @@ class TestScores:
         texts, labels = toy_reviews(60, seed=1)
         scores = classifier.evaluate(texts, labels)
         accuracy = scores.accuracy
-        assert accuracy["value"] == pytest.approx((classifier.predict(texts) == labels).mean())
-        assert accuracy["low"] < accuracy["value"] < accuracy["high"]
+        assert accuracy.value == pytest.approx((classifier.predict(texts) == labels).mean())
+        assert accuracy.low < accuracy.value < accuracy.high
         assert scores.f1_macro.low <= scores.f1_macro.value <= scores.f1_macro.high
 
     def test_probabilities_do_not_depend_on_the_company(
