@@ -75,7 +75,7 @@ def main() -> None:
         for form, (low, own) in FORMS.items():
             module = suffix.Suffix(model, 0, low=low).train()
             start = time.perf_counter()
-            with mock.patch.object(suffix, "QuickOnCpu", nullcontext) if own else nullcontext():
+            with mock.patch.object(suffix, "FastCpuKernels", nullcontext) if own else nullcontext():
                 for part in passes:
                     logits = module(TokenBatch(tokens.batch(step[part]), None))
                     logits.square().mean().backward()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thawline.training.kernels import QuickOnCpu, dropout
+from thawline.training.kernels import FastCpuKernels, dropout
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_attention_is_that_of_fp32(masked: bool) -> None:
     query, key, value = (draw(2, 4, 19, 8, dtype=torch.bfloat16) for _ in range(3))
     mask = torch.zeros(2, 1, 1, 19).masked_fill(torch.arange(19) > 15, -torch.inf)
     mask = mask.bfloat16() if masked else None
-    with QuickOnCpu():
+    with FastCpuKernels():
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     exact = [tensor.float() for tensor in (query, key, value)]
     expected = functional.scaled_dot_product_attention(
@@ -79,7 +79,7 @@ def test_attention_is_that_of_fp32(masked: bool) -> None:
 
 def test_without_gradients_nothing_changes() -> None:
     query, key, value = (draw(2, 4, 19, 8, dtype=torch.bfloat16) for _ in range(3))
-    with torch.no_grad(), QuickOnCpu():
+    with torch.no_grad(), FastCpuKernels():
         attended = functional.scaled_dot_product_attention(query, key, value)
         torch.manual_seed(1)
         dropped = functional.dropout(query, 0.5)

@@ -19,7 +19,7 @@ from thawline.config import HeadConfig
 from thawline.inference.examples import TokenBatch, TokenExamples
 from thawline.training.adapt import Task
 from thawline.training.blocks import make_classifier
-from thawline.training.kernels import QuickOnCpu
+from thawline.training.kernels import FastCpuKernels
 from thawline.training.suffix import Suffix
 
 MakeTask = Callable[..., Task]
@@ -71,7 +71,7 @@ def examples_of(task: Task) -> TokenExamples:
 def whole_logits(suffix: Suffix, inputs: Mapping[str, Tensor]) -> Tensor:
     """Run the whole model from the tokens on, in the modes that its modules are in."""
     cache = {"use_cache": False} if Stack(suffix.model.base_model).family.causal else {}
-    with QuickOnCpu():  # dropout draws as in the suffix
+    with FastCpuKernels():  # dropout draws as in the suffix
         return suffix.model(**inputs, **cache).logits
 
 
