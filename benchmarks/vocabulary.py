@@ -170,7 +170,7 @@ def measure(config: PretrainConfig, corpus: Corpus, size: int, run: Path | None)
 def table(rows: Sequence[Mapping[str, Any]], window: int) -> str:
     """Return the rows as a Markdown table."""
     heads = ("vocabulary", "parameters", "embeddings", "blocks", "tokens a text", "bytes a token",
-             f"within {window}", "bits per byte", "tokens learnt", "seconds")  # fmt: skip
+             f"within {window}", "bits per byte", "training tokens", "seconds")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [f"{row[name]:,}" for name in ("size", "parameters", "embeddings", "blocks")]

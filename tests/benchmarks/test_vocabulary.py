@@ -23,8 +23,8 @@ def reviews(toy_reviews) -> Path:
 
 def write_run(folder: Path, texts: list[str], size: int, corpus: str = "a", **changes) -> Path:
     folder.mkdir()
-    learnt = train_tokenizer(texts, VocabularyConfig(size=size), 512)
-    learnt.save_pretrained(folder / "tokenizer")
+    tokenizer = train_tokenizer(texts, VocabularyConfig(size=size), 512)
+    tokenizer.save_pretrained(folder / "tokenizer")
     record = {
         "status": "finished",
         "kept": {"validation_bits_per_byte": 1.25},
@@ -59,8 +59,8 @@ def test_each_size_has_a_row_and_sizes_with_runs_have_bits_per_byte(reviews, toy
 
 def test_the_issues_model_has_its_parameters():
     texts = ["a film of films, and a film"] * 4
-    learnt = train_tokenizer(texts, VocabularyConfig(size=262), 512)
-    counted = vocabulary.parameters(PretrainConfig(), learnt)
+    tokenizer = train_tokenizer(texts, VocabularyConfig(size=262), 512)
+    counted = vocabulary.parameters(PretrainConfig(), tokenizer)
     width, shape = 128, ArchitectureConfig()
     assert counted["embeddings"] == 262 * width
     block = 2 * width * width + 2 * width * 64 + 3 * width * 512 + 2 * width + 2 * 32
@@ -69,8 +69,8 @@ def test_the_issues_model_has_its_parameters():
 
 def test_lengths_equal_counts_by_hand():
     texts = ["a film<br />a film", "ab", "a" * 30]
-    learnt = train_tokenizer(texts, VocabularyConfig(size=259, min_frequency=10**6), 512)
-    found = vocabulary.lengths(texts, learnt, 14)
+    tokenizer = train_tokenizer(texts, VocabularyConfig(size=259, min_frequency=10**6), 512)
+    found = vocabulary.lengths(texts, tokenizer, 14)
     counts = [1 + 13, 1 + 2, 1 + 30]  # each byte is a token, and the line break is one byte
     assert found["tokens_per_text"] == pytest.approx(sum(counts) / 3)
     assert found["bytes_per_token"] == 1

@@ -166,7 +166,7 @@ class TestFiles:
         folder.clear()
 
 
-def learnt(task: Any) -> dict[str, Tensor]:
+def weights(task: Any) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
 
 
@@ -198,7 +198,7 @@ class TestTraining:
         else:
             objective(dropout=0.3)  # this seeds torch, as every start of a run does
         again = run(resumed, checkpoints=CheckpointFolder(FOLDER), **settings)
-        expected, found = learnt(whole), learnt(resumed)
+        expected, found = weights(whole), weights(resumed)
         assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
         assert [{**row, "seconds": 0} for row in again] == [
             {**row, "seconds": 0} for row in history

@@ -90,7 +90,7 @@ def peer(
     [(1.0, True), (0.01, True), (1e-4, True), (1.0, False), (0.1, False)],
 )
 @pytest.mark.parametrize("n_labels", [2, 3])
-def test_the_optimum_is_scikit_learn_s(n_labels: int, penalty: float, standardise: bool) -> None:
+def test_the_optimum_equals_scikit_learn(n_labels: int, penalty: float, standardise: bool) -> None:
     fitted = fit(n_labels, penalties=(penalty,), standardise=standardise, tolerance=1e-9)
     values, _ = states(40, n_labels, seed=2)
     expected = peer(n_labels, penalty, values, standardise=standardise)

@@ -50,7 +50,7 @@ class TestHistory:
         assert (first["train_loss"], first["lr"], first["seconds"]) == (None, None, None)
         assert not first["kept"]
 
-    def test_every_so_many_steps_and_at_the_end_of_each_epoch(self) -> None:
+    def test_rows_every_few_steps_and_at_the_end_of_each_epoch(self) -> None:
         history = run(objective(), epochs=2, evaluate_every=2)
         assert [row["step"] for row in history] == [0, 2, 4, 5, 6, 8, 10]
         assert [row["epoch"] for row in history] == [0, 0.4, 0.8, 1, 1.2, 1.6, 2]
@@ -62,7 +62,7 @@ class TestHistory:
         assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
         assert history[2]["train_loss"] == pytest.approx(2.0)
 
-    def test_the_rate_of_a_row_is_that_of_the_step_to_come(self) -> None:
+    def test_the_rate_of_a_row_is_that_of_the_next_step(self) -> None:
         history = run(objective(batch_size=10), epochs=4, lr=0.1, warmup_share=0.5)
         assert [row["lr"] for row in history[1:]] == pytest.approx([0.0625, 0.1, 0.05, 0.0])
 
@@ -83,7 +83,7 @@ class TestHistory:
         assert modes == [evaluation, *epoch, evaluation, *epoch, evaluation]
         assert not task.module.training
 
-    def test_it_warns_of_nothing(self) -> None:
+    def test_it_emits_no_warning(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             run(objective(), epochs=1)
