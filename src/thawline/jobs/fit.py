@@ -32,7 +32,7 @@ from thawline.runs.layout import read_whole_record
 from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Frozen, Task, adapt, run_prefix
-from thawline.training.advice import note_on_origin, notes_on
+from thawline.training.advice import fit_warnings, transfer_warnings
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.plan import Plan, make_plan
 
@@ -92,9 +92,9 @@ def fit_run(
     plan = make_plan(backbone, config)
     looked_at = _look_at(dataset, backbone, plan, config)
     for note in (
-        *note_on_origin(backbone, dataset),
+        *transfer_warnings(backbone, dataset),
         *(*dataset.notes, *looked_at["findings"]),
-        *notes_on(dataset, backbone, plan, config),
+        *fit_warnings(dataset, backbone, plan, config),
     ):
         reporter.note(note)
     described = _describe(dataset, plan, backbone)
