@@ -159,7 +159,8 @@ class Splits:
         if part is None:
             found = ", ".join(part.name for part in self._source.parts.values())
             fix = "add a train split, or give the path of one file"
-            raise ThawlineError(f"a train split in {self._source.name}", f"only {found}", fix)
+            expected = f"a train split in {self._source.name}"
+            raise ThawlineError(expected, f"only {found}", fix, setting="data.data")
         return part
 
     def select_all(self) -> list[SelectedRows]:
@@ -173,7 +174,8 @@ class Splits:
         if not selected:
             found = "-1 in every row, which stands for a hidden label"
             fix = "choose a data set with labels"
-            raise ThawlineError(f"labels in {self._source.name}", found, fix)
+            expected = f"labels in {self._source.name}"
+            raise ThawlineError(expected, found, fix, setting="data.data")
         return selected
 
     @cached_property

@@ -32,8 +32,8 @@ def preflight(
         settings: what is looked at; None: the defaults.
 
     Returns:
-        What `inspect_dataset` returns, with ``backbone``, the ``file`` that was compared, and ``notes``: how
-        the splits came about, a line each.
+        What `inspect_dataset` returns, with ``backbone``, the ``file`` that was compared, and
+        ``notes``: how the splits came about, a line each.
 
     Raises:
         ThawlineError: whatever in the set, the file, the backbone or the settings cannot work.

@@ -95,7 +95,7 @@ def is_archive(path: Path) -> bool:
 
 
 def _read_archive(path: Path) -> tuple[dict[str, dict[str, dict[str, str]]], set[str]]:
-    """Return the texts by split folder, class and file, and the splits that have unlabelled texts."""
+    """Return the texts by split folder, class and file, and the splits with unlabelled texts."""
     texts: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     unlabelled = set()
     for member, content in _members(path):

@@ -66,7 +66,7 @@ def _parquet(file: DataFile) -> Iterator[ParquetFile]:
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, str]]:
-    """Return the class names that the library `datasets` writes into the schema of Parquet files."""
+    """Return the class names that the library `datasets` writes into a Parquet schema."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return {

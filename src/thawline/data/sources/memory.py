@@ -17,7 +17,7 @@ _NAME = "data"
 
 
 def memory_source(given: Any, text: str | None, label: str | None) -> Source:
-    """Return the splits of a DataFrame, a `datasets.Dataset`, texts with labels, or a dict of these.
+    """Return the splits of a DataFrame, a `datasets.Dataset`, texts with labels, or a dict of them.
 
     Args:
         given: A table, ``(texts, labels)``, or a dict with one of these for each split.

@@ -62,7 +62,8 @@ class Part:
         labels = read_labels(self.table, self.label) if self.table.columns else []
         if not labels:
             fix = "choose another file or split"
-            raise ThawlineError(f"at least one row in {self.table.where}", "none", fix)
+            expected = f"at least one row in {self.table.where}"
+            raise ThawlineError(expected, "none", fix, setting="data.data")
         return labels
 
     @cached_property
