@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from thawline.data import LabelledTexts, Labels, Text, check_texts
+from thawline.data.texts import shorten
 from thawline.errors import ThawlineError
 
 _SEEDS = 2**31 - 1
@@ -96,7 +97,9 @@ def _as_array(y: Any) -> NDArray[Any]:
         array = np.asarray(y)
     except ValueError:
         raise ThawlineError(
-            _ONE_LABEL, "rows of different lengths", "pass one label for each text"
+            _ONE_LABEL,
+            f"rows of different lengths: {shorten(repr(y))}",
+            "pass one label for each text",
         ) from None
     if array.dtype.kind in "US" and isinstance(y, list | tuple) and array.ndim == 1:
         all_strings = all(isinstance(label, str) for label in y)

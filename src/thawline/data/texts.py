@@ -25,7 +25,8 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
     """
     if isinstance(texts, str | bytes):
         fix = "put the text in a list: [text]"
-        raise ThawlineError("a sequence of texts", "a single string", fix)
+        found = f"the string {shorten(repr(texts))}"
+        raise ThawlineError("a sequence of texts", found, fix)
     kind = type(texts).__name__
     if isinstance(texts, Mapping) or hasattr(texts, "columns"):
         raise ThawlineError("a sequence of texts", f"a {kind}", "pass one of its columns")

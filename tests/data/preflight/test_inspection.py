@@ -316,7 +316,7 @@ def test_a_file_of_texts_needs_no_labels(config):
 
 def test_unreadable_files_are_reported_before_the_backbone_is_loaded(config, monkeypatch):
     folder = write_set(Path("reviews"), {"train": reviews(40, 1), "test": reviews(20, 2)})
-    monkeypatch.setattr("thawline.data.preflight.inspection.open_backbone", None)
+    monkeypatch.setattr("thawline.jobs.preflight.open_backbone", None)
     with pytest.raises(ThawlineError) as missing:
         preflight(config(folder), Reporter(), Path("missing.csv"))
     assert "missing.csv" in missing.value.expected
