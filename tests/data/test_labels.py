@@ -77,7 +77,8 @@ def test_encode_names_the_unknown_label_and_the_known_ones():
     with pytest.raises(ThawlineError) as error:
         labels.encode([0, 1, "positve"])
     assert "negative (0), positive (1)" in error.value.expected
-    assert "'positve' in row 2" in error.value.found
+    assert "'positve'" in error.value.found
+    assert "row 2" in error.value.found
     assert "'positive'" in error.value.fix
     assert labels.lookup([1, 7, "negative"]).tolist() == [1, -1, 0]
 

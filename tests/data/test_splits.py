@@ -80,8 +80,8 @@ def test_a_share_is_rounded_and_leaves_a_row_on_each_side(rows, share, carved):
         (0.0, " 1", "0.0"),
         (1.0, " 1", "1.0"),
         (float("nan"), " 1", "nan"),
-        (-1, " 10 rows", "-1"),
-        (11, " 10 rows", "11"),
+        (-1, " 10 ", "-1"),
+        (11, " 10 ", "11"),
     ],
 )
 def test_invalid_amounts_are_refused(amount, bound, found):

@@ -310,7 +310,8 @@ def test_non_finite_logits_name_the_first_row(bad):
     for score in (probabilities, lambda given: evaluate(given, [0] * 5)):
         with pytest.raises(ThawlineError) as caught:
             score(logits)
-        assert caught.value.found.startswith(f"{bad} in row 3 ")
+        assert caught.value.found.startswith(f"{bad} ")
+        assert "row 3 " in caught.value.found
 
 
 def test_no_rows_is_an_error_of_the_user():
@@ -327,9 +328,9 @@ def test_no_rows_is_an_error_of_the_user():
         (np.zeros((2, 2)), [0], r"\(2,\).* \(1,\)$"),
         (np.zeros((2, 2)), [[0], [1]], r"\(2,\).* \(2, 1\)$"),
         (np.zeros((2, 2)), [0.0, 1.0], "float64$"),
-        (np.zeros((2, 2)), [0, 2], " 2 in row 1 .* 1$"),
-        (np.zeros((2, 2)), [-1, 0], " -1 in row 0 .* 1$"),
-        (np.zeros(2), [0, 2], " 2 in row 1 .* 1$"),
+        (np.zeros((2, 2)), [0, 2], " 2 .*row 1 .* 1$"),
+        (np.zeros((2, 2)), [-1, 0], " -1 .*row 0 .* 1$"),
+        (np.zeros(2), [0, 2], " 2 .*row 1 .* 1$"),
     ],
 )
 def test_invalid_arrays_are_programming_errors(logits, labels, data):
@@ -339,9 +340,9 @@ def test_invalid_arrays_are_programming_errors(logits, labels, data):
 
 def test_invalid_settings_are_programming_errors():
     logits, labels = problem(5, 3)
-    with pytest.raises(ValueError, match=r" 3 classes, .* 2$"):
+    with pytest.raises(ValueError, match=r" 3 .* 2$"):
         evaluate(logits, labels, n_classes=2)
-    with pytest.raises(ValueError, match=r"^resamples .* 0 and 15$"):
+    with pytest.raises(ValueError, match=r"^resamples .* 0 .*15$"):
         evaluate(logits, labels, resamples=0)
-    with pytest.raises(ValueError, match=r"^resamples .* 1000 and 0$"):
+    with pytest.raises(ValueError, match=r"^resamples .* 1000 .*0$"):
         evaluate(logits, labels, bins=0)

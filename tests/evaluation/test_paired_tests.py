@@ -31,7 +31,7 @@ def test_several_seeds_equal_the_enumeration_of_all_signs(differences):
 
 
 def test_fractions_are_programming_errors():
-    with pytest.raises(ValueError, match="^differences "):
+    with pytest.raises(ValueError, match=r"^differences "):
         paired_p([0.5, 1.0])
 
 
