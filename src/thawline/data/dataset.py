@@ -158,7 +158,9 @@ def _load(given: Any, config: DataConfig) -> Dataset:
     selected = {split: splits.select(split) for split in SPLITS}
     train_classes = _check_train(selected["train"], labels, limited=config.limit is not None)
     texts = {
-        split: _labelled_texts(rows, labels, train_classes, f"only classes of train in {split}")
+        split: _labelled_texts(
+            rows, labels, train_classes, f"{split} labels among the classes of train"
+        )
         for split, rows in selected.items()
     }
     return Dataset(
@@ -197,7 +199,7 @@ def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
     every_class = np.arange(len(labels))
     return _joined(
         [
-            _labelled_texts(rows, labels, every_class, "only classes that the model knows")
+            _labelled_texts(rows, labels, every_class, "labels among the classes of the model")
             for rows in selected
         ]
     )
@@ -209,7 +211,7 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
     if len(labels) < 2:
         raise ThawlineError(
             f"at least two classes in {base.table.where}",
-            f"only {labels.described()}",
+            f"only the class {labels.described()}",
             "add rows of another class, or name another column with --label",
             setting="data.label",
         )
@@ -224,7 +226,7 @@ def _check_train(train: SelectedRows, labels: Labels, *, limited: bool) -> IntAr
     """Return the class ids in train, and raise ThawlineError if there are fewer than two."""
     ids: IntArray = np.unique(labels.lookup(train.raw_labels))
     if len(ids) < 2:
-        found = f"only {labels.names[ids[0]]}" if len(ids) else "none"
+        found = f"only the class {labels.names[ids[0]]}" if len(ids) else "none"
         fix = f"{'raise --limit, or ' if limited else ''}add rows of the other classes"
         setting = "data.limit" if limited else None
         raise ThawlineError("at least two classes in train", found, fix, setting=setting)

@@ -172,7 +172,7 @@ class Splits:
         parts = [self._labelled_part(split) for split in (WHOLE, *SPLITS)]
         selected = [_all_rows(part) for part in parts if part is not None]
         if not selected:
-            found = "-1 in every row, which stands for a hidden label"
+            found = "-1 in every row, which marks hidden labels"
             fix = "choose a data set with labels"
             expected = f"labels in {self._source.name}"
             raise ThawlineError(expected, found, fix, setting="data.data")
@@ -242,7 +242,9 @@ class Splits:
         part = self._source.parts.get(split)
         if part is None:
             return ()
-        return (f"ignored {part.name}, because all of its labels are -1, which means hidden",)
+        return (
+            f"ignored {part.name}, because all of its labels are -1, which marks hidden labels",
+        )
 
     @staticmethod
     def _describe_carving(out_of: str, share: float, method: str) -> str:

@@ -26,7 +26,7 @@ _COUNTS_PER_BLOCK = 2_000_000
 
 
 class Interval(NamedTuple):
-    """The two ends of a confidence interval, in the score's own unit."""
+    """The two ends of a confidence interval, in the unit of the score."""
 
     low: float
     high: float

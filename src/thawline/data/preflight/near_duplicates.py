@@ -103,7 +103,7 @@ def _min_hashes(
     for start in range(0, len(texts), _TEXTS_PER_CALL):
         chunk = texts[start : start + _TEXTS_PER_CALL]
         runs = ([run.encode() for run in shingles(text, config.words)] for text in chunk)
-        # Python's own hash would differ between processes.
+        # The built-in hash would differ between processes.
         min_hashes = MinHash.bulk(
             runs, num_perm=hashes[0].size, seed=config.hash_seed, hashfunc=zlib.crc32
         )

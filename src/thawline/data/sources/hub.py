@@ -104,10 +104,13 @@ def _load(name: str, hub_set: HubSet) -> Any:
         with nullcontext() if silence is None else _only_from_cache(datasets):
             return datasets.load_dataset(hub_set.hub_id, hub_set.config)
     except (ConnectionError, datasets.exceptions.DatasetNotFoundError) as error:
-        found = f"no path {name!r}, and no data set from the hub: {first_line(error)}"
+        found = (
+            f"no file or folder named {name!r}, and no data set from the hub: {first_line(error)}"
+        )
         if silence is not None:
             found = (
-                f"no path {name!r}, no copy in the cache, and no answer from the hub ({silence})"
+                f"no file or folder named {name!r}, no copy in the cache, and no answer from the "
+                f"hub ({silence})"
             )
         hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, known_sets())})"
         fix = f"check the network, and the path or hub id{hint}"
@@ -137,7 +140,7 @@ def _import_datasets(name: str) -> ModuleType:
         hint = did_you_mean(name, known_sets())
         raise ThawlineError(
             "a path, or the library `datasets` to load a data set from the hub",
-            f"no path {name!r}, and `datasets` is not installed",
+            f"no file or folder named {name!r}, and `datasets` is not installed",
             f'check the path, or run pip install "thawline[hub]" ({hint})',
         ) from error
     module: ModuleType = datasets

@@ -61,7 +61,7 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
         return hub_source(name, NAMED_SETS.get(name, HubSet(name)), text, label)
     fix = f"check the path, or name a data set ({did_you_mean(name, known_sets())})"
     expected = "a file, a folder or the name of a data set"
-    raise ThawlineError(expected, f"no path {name!r}", fix, setting="data.data")
+    raise ThawlineError(expected, f"no file or folder named {name!r}", fix, setting="data.data")
 
 
 def _file(path: Path, text: str | None, label: str | None) -> Source:
