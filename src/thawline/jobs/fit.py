@@ -19,7 +19,7 @@ from thawline.config import (
 )
 from thawline.data import Dataset, load
 from thawline.data.lengths import Tokenization
-from thawline.data.preflight.survey import survey
+from thawline.data.preflight.inspection import inspect_dataset
 from thawline.errors import ThawlineError
 from thawline.jobs.scoring import Evaluation, evaluate
 from thawline.prefix.passes import PassReport
@@ -93,7 +93,7 @@ def fit_run(
     looked_at = _look_at(dataset, backbone, plan, config)
     for note in (
         *transfer_warnings(backbone, dataset),
-        *(*dataset.notes, *looked_at["findings"]),
+        *(*dataset.warnings, *looked_at["findings"]),
         *fit_warnings(dataset, backbone, plan, config),
     ):
         reporter.note(note)
@@ -138,7 +138,7 @@ def _look_at(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -
     """Take the quick look that every fit begins with; `thawline preflight` takes the whole one."""
     side = config.tokens.truncation_side
     tokenization = Tokenization(backbone.tokenizer, plan.max_length, side)
-    return survey(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
+    return inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
 
 
 def _describe(dataset: Dataset, plan: Plan, backbone: Backbone) -> dict[str, Any]:

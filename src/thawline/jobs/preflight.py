@@ -9,7 +9,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.config import Config, PreflightConfig
 from thawline.data import Text, load
 from thawline.data.lengths import Tokenization
-from thawline.data.preflight.survey import survey
+from thawline.data.preflight.inspection import inspect_dataset
 from thawline.data.sources.columns import read_texts
 from thawline.data.sources.formats import open_table
 from thawline.errors import ThawlineError
@@ -32,8 +32,8 @@ def preflight(
         settings: what is looked at; None: the defaults.
 
     Returns:
-        What `survey` returns, with ``backbone``, the ``file`` that was compared, and ``notes``: how
-        the splits came about, a line each.
+        What `inspect_dataset` returns, with ``backbone``, the ``file`` that was compared, and
+        ``notes``: how the splits came about, a line each.
 
     Raises:
         ThawlineError: whatever in the set, the file, the backbone or the settings cannot work.
@@ -42,9 +42,9 @@ def preflight(
     dataset = load(config.data)
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
-    for note in dataset.notes:
+    for note in dataset.warnings:
         reporter.note(note)
-    report = survey(
+    report = inspect_dataset(
         dataset,
         Tokenization(backbone.tokenizer, max_length, config.tokens.truncation_side),
         PreflightConfig() if settings is None else settings,
@@ -52,7 +52,7 @@ def preflight(
         against=others,
     )
     file = None if against is None else str(against)
-    return report | {"backbone": backbone.name, "file": file, "notes": list(dataset.notes)}
+    return report | {"backbone": backbone.name, "file": file, "notes": list(dataset.warnings)}
 
 
 def _read_others(file: Path, text: str | None) -> list[Text]:

@@ -65,7 +65,7 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     read, distinct = 0, dict[str, None]()
     for name in config.data:
         source = open_source(name, config.text)
-        notes += source.notes
+        notes += source.warnings
         for split, part in source.parts.items():
             if split == "test":
                 continue

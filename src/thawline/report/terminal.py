@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
@@ -203,7 +203,7 @@ def print_info(described: Mapping[str, Any]) -> None:
 
 def _origin_line(origin: Mapping[str, Any]) -> str:
     """Say from what classifier a backbone is taken, and that its head is not."""
-    classes = f"{len(origin['labels'])} classes ({shown(origin['labels'])})"
+    classes = f"{len(origin['labels'])} classes ({join_words(origin['labels'])})"
     start = f"{origin['strategy']} on {origin['backbone']}"
     return f"without the head of {classes}, which was trained by {start}"
 

@@ -9,7 +9,7 @@ import numpy as np
 from thawline.backbones.loading import Backbone
 from thawline.config import FEW_TO_CHOOSE, Config, PreflightConfig
 from thawline.data import Dataset
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.data.tokens import tokenize
 from thawline.training.plan import Plan
 
@@ -42,8 +42,8 @@ def transfer_warnings(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
         labels = [str(name) for name in config.id2label.values()]
     else:
         return
-    old = f"{len(labels)} classes ({shown(labels)})"
-    new = f"{len(dataset.labels.names)} classes ({shown(dataset.labels.names)})"
+    old = f"{len(labels)} classes ({join_words(labels)})"
+    new = f"{len(dataset.labels.names)} classes ({join_words(dataset.labels.names)})"
     yield f"'{backbone.name}' has a head for {old}: it is replaced by a new head for {new}"
 
 
