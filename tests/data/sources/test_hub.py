@@ -203,6 +203,7 @@ def test_a_hub_that_refuses_is_still_asked_for_the_set(monkeypatch):
     assert error.value.found.endswith("Dataset 'someone/flims' doesn't exist")
 
 
+@pytest.mark.e2e
 def test_an_unreachable_hub_is_given_up_within_seconds(tmp_path):
     code = (
         "import time\n"
@@ -231,6 +232,7 @@ def test_an_unreachable_hub_is_given_up_within_seconds(tmp_path):
     assert float(seconds) < 8  # with the five retries of the client it takes 23 or more
 
 
+@pytest.mark.e2e
 def test_an_offline_error_names_the_path_and_the_hub(tmp_path):
     code = (
         "from thawline.config import DataConfig\n"
