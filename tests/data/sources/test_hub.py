@@ -210,12 +210,13 @@ def test_an_unreachable_hub_is_given_up_within_seconds(tmp_path):
         "from thawline.data import load_data\n"
         "from thawline.errors import ThawlineError\n"
         "import datasets\n"
-        "start = time.perf_counter()\n"
+        "waits = []\n"
+        "time.sleep = waits.append\n"
         "try:\n"
         "    load_data('someone/films')\n"
         "except ThawlineError as error:\n"
         "    print(error.found)\n"
-        "print(time.perf_counter() - start)\n"
+        "print(sum(waits))\n"
     )
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
     result = subprocess.run(
@@ -226,10 +227,10 @@ def test_an_unreachable_hub_is_given_up_within_seconds(tmp_path):
         text=True,
         check=True,
     )
-    found, seconds = result.stdout.splitlines()
+    found, waited = result.stdout.splitlines()
     assert "'someone/films'" in found
     assert "refused" in found
-    assert float(seconds) < 8  # with the five retries of the client it takes 23 or more
+    assert float(waited) < 8  # seconds between tries; the five of the client add up to 23
 
 
 @pytest.mark.e2e
