@@ -200,6 +200,7 @@ class TestSave:
             config["target_modules"].sort()
         assert one == two
 
+    @pytest.mark.e2e
     def test_a_fresh_process_gives_the_same(self, adapted: Adapted, tmp_path: Path) -> None:
         fitted = adapted("bert", "native")
         with artifact.Prover("cpu") as prover:
@@ -383,6 +384,7 @@ class TestMerge:
         assert not [name for name in names if "lora" in name or "base_layer" in name]
 
 
+@pytest.mark.e2e
 class TestCommandLine:
     def fit(
         self, backbone: Path, reviews: Reviews, monkeypatch: pytest.MonkeyPatch, *more: str

@@ -315,6 +315,7 @@ class TestHurt:
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.e2e
 class TestProof:
     @pytest.mark.parametrize("head", ["linear", "native"])
     def test_a_fresh_process_gives_the_same(
@@ -433,6 +434,7 @@ def ask(script: str, question: dict[str, Any]) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.e2e
 class TestPlainTransformers:
     @pytest.fixture
     def folders(self, trained_toy: Trained, tmp_path: Path) -> dict[str, dict[str, str]]:

@@ -20,6 +20,8 @@ from thawline.backbones.origin import Origin
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 
+pytestmark = pytest.mark.e2e
+
 TOPICS = ("arts", "body", "cash", "dogs")
 KINDS = {
     "own head": {"strategy": "full"},

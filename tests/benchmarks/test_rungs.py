@@ -152,6 +152,7 @@ def test_both_sides_run_on_real_reviews(tmp_path: Path) -> None:
             assert 0 <= side[name]["low"] <= side[name]["value"] <= side[name]["high"] <= 1
 
 
+@pytest.mark.e2e
 def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
     toy_backbone: Callable[[str], Path],
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
@@ -223,6 +224,7 @@ def test_rungs_are_compared_with_the_best_row_by_row() -> None:
     assert "| the best |" in rows[1]
 
 
+@pytest.mark.e2e
 def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     toy_backbone: Callable[[str], Path],
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
@@ -258,6 +260,7 @@ def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     assert executed == ["full"]  # the file has the result of the other one
 
 
+@pytest.mark.e2e
 def test_a_rung_that_fails_ends_the_comparison(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"'lst:1'.*\b2\b"):
         rungs.main(["lst:1", "--data", str(tmp_path)])

@@ -130,6 +130,7 @@ def test_pairs_of_a_bucket_grow_linearly_and_cover_every_split():
         assert finders.tolist() == list(range(600))
 
 
+@pytest.mark.e2e
 def test_results_do_not_depend_on_the_hash_seed_of_the_process():
     script = """
 import json

@@ -203,18 +203,20 @@ def test_a_hub_that_refuses_is_still_asked_for_the_set(monkeypatch):
     assert error.value.found.endswith("Dataset 'someone/flims' doesn't exist")
 
 
+@pytest.mark.e2e
 def test_an_unreachable_hub_is_given_up_within_seconds(tmp_path):
     code = (
         "import time\n"
         "from thawline.data import load_data\n"
         "from thawline.errors import ThawlineError\n"
         "import datasets\n"
-        "start = time.perf_counter()\n"
+        "waits = []\n"
+        "time.sleep = waits.append\n"
         "try:\n"
         "    load_data('someone/films')\n"
         "except ThawlineError as error:\n"
         "    print(error.found)\n"
-        "print(time.perf_counter() - start)\n"
+        "print(sum(waits))\n"
     )
     nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9", "HF_HOME": str(tmp_path / "hf")}
     result = subprocess.run(
@@ -225,12 +227,13 @@ def test_an_unreachable_hub_is_given_up_within_seconds(tmp_path):
         text=True,
         check=True,
     )
-    found, seconds = result.stdout.splitlines()
+    found, waited = result.stdout.splitlines()
     assert "'someone/films'" in found
     assert "refused" in found
-    assert float(seconds) < 8  # with the five retries of the client it takes 23 or more
+    assert float(waited) < 8  # seconds between tries; the five of the client add up to 23
 
 
+@pytest.mark.e2e
 def test_an_offline_error_names_the_path_and_the_hub(tmp_path):
     code = (
         "from thawline.config import DataConfig\n"
