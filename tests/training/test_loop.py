@@ -109,7 +109,7 @@ class TestHistory:
         notes: list[str] = []
 
         class Telling(Reporter):
-            def note(self, text: str) -> None:
+            def message(self, text: str) -> None:
                 notes.append(text)
 
             @contextmanager

@@ -17,7 +17,7 @@ class Advance(Protocol):
 class Reporter:
     """Tells nothing; the command line uses `TerminalReporter`."""
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Tell one line."""
 
     @contextmanager
@@ -34,7 +34,7 @@ class TerminalReporter(Reporter):
 
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         """Print one line."""
         self.console.print(text, markup=False)
 

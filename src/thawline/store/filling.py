@@ -19,7 +19,7 @@ from thawline.store.capacity import (
 )
 
 Tell = Callable[[str], None]
-"""Is told one line; a `Reporter`'s ``note``."""
+"""Is told one line; a `Reporter`'s ``message``."""
 
 
 class Filling:

@@ -74,7 +74,7 @@ def train(
             advance(1, training.now())
             if training.is_at(config.evaluate_every):
                 training.evaluate()
-                reporter.note(said(training.history[-1]))
+                reporter.message(said(training.history[-1]))
             if checkpoints is not None and training.is_at(config.checkpoint_every):
                 checkpoints.save(training)
     training.restore_best()
