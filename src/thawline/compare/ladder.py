@@ -170,7 +170,7 @@ def _forget_the_last() -> None:
     """Let the next run's peak of memory be its own, as far as the system can."""
     gc.collect()
     hardware.release_memory()
-    hardware.forget_peak_memory()
+    hardware.reset_peak_memory()
 
 
 def _draw(record: Mapping[str, Any], folder: Path) -> list[str]:

@@ -39,7 +39,6 @@ def pick_device(wanted: str) -> str:
             f"a device ({', '.join(DEVICES)})",
             f"'{wanted}'",
             did_you_mean(wanted, DEVICES),
-            setting="device",
         )
     available = devices()
     if wanted == "auto":
@@ -49,7 +48,6 @@ def pick_device(wanted: str) -> str:
             f"a device of this machine ({', '.join(available)})",
             f"'{wanted}'",
             f"use --device {available[0]}, or omit the option",
-            setting="device",
         )
     return wanted
 
@@ -81,7 +79,6 @@ def pick_dtype(wanted: str, device: str) -> str:
             f"a dtype ({', '.join(DTYPES)})",
             f"'{wanted}'",
             did_you_mean(wanted, DTYPES),
-            setting="dtype",
         )
     if wanted != "auto":
         return wanted

@@ -13,7 +13,7 @@ HUB_ANSWER_SECONDS = 5.0
 
 
 def quieten_transformers() -> None:
-    """Silence the progress bars and messages of transformers and of the hub client, except errors."""
+    """Silence progress bars and all messages but errors of transformers and the hub client."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()
