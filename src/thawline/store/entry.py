@@ -160,7 +160,7 @@ class Entry:
                 chunks.remove(path)
 
     def _write_manifest(self) -> None:
-        """Write the manifest of the chunks on disk; if that fails, chunks can be read without it."""
+        """Write the manifest of the chunks on disk; an error is ignored, because it is optional."""
         there = [c for c in self._chunks if chunks.path_of(self.folder, c.sha256).exists()]
         there.sort(key=attrgetter("sha256"))  # so that the same chunks give the same manifest
         name = self.name if self._manifest is None else self._manifest.name
