@@ -179,7 +179,7 @@ class TestSave:
         plain = AutoPeftModel.from_pretrained(str(tmp_path / "saved" / "adapter"), **allowed).eval()
         with torch.inference_mode():
             theirs, ours = (model(**inputs)[0] for model in (plain, fitted.model.base_model))
-        torch.testing.assert_cwithout(theirs, ours, rtol=0, atol=1e-6)
+        torch.testing.assert_close(theirs, ours, rtol=0, atol=1e-6)
 
     def test_loading_keeps_the_random_state(self, adapted: Adapted, tmp_path: Path) -> None:
         artifact.save(adapted("bert", "native"), tmp_path / "saved")
