@@ -76,7 +76,7 @@ def pretrain_run(
             "other texts",
             "choose another --out, which starts a new run",
         )
-    for line in (*corpus.sources, *corpus.notes, said(corpus)):
+    for line in (*corpus.sources, *corpus.warnings, said(corpus)):
         reporter.message(line)
     # All that the texts may be too few for comes before the folder, which a mistake leaves unmade.
     seconds = dict[str, float]()
