@@ -252,7 +252,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a later format": (
         settings_edited(lambda settings: settings.update(format=2)),
-        "format 2",
+        "2",
     ),
     "a lost head": (
         weights_edited(lambda weights: weights.pop("head.0.weight")),
