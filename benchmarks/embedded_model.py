@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from thawline.config import Config, DataConfig, LadderConfig
-from thawline.runtime.hardware import bound_kernel_cache, let_idle_threads_sleep
+from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
 
 ORIGINAL = "head.head=mlp:64 training.epochs=3 training.lr=1e-4 head.standardise=false"
 """The settings of the head with 8,386 parameters, as the original lesson trains it."""
@@ -99,7 +99,7 @@ def slim(record: dict[str, Any]) -> dict[str, Any]:
 def main(words: list[str] | None = None) -> None:
     """Run the ladder, print its table, and write the results and the picture."""
     let_idle_threads_sleep()
-    bound_kernel_cache()
+    limit_kernel_cache()
     options = parse(words)
 
     from thawline.compare.ladder import run_ladder

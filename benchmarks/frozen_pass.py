@@ -35,7 +35,7 @@ from thawline.data import load
 from thawline.data.batches import plan_batches
 from thawline.data.tokens import TokenizedTexts, tokenize
 from thawline.prefix.compute import matmul_flops, pooled_states, run_batches
-from thawline.runtime.hardware import bound_kernel_cache, matmul_rates
+from thawline.runtime.hardware import limit_kernel_cache, matmul_rates
 
 Batches = list[NDArray[np.int64]]
 
@@ -70,7 +70,7 @@ def one_thread_a_batch(stack: Stack, tokens: TokenizedTexts, batches: Batches) -
 def main() -> None:
     """Measure all variants and print the table."""
     options = parse()
-    bound_kernel_cache()
+    limit_kernel_cache()
     config = ComputeConfig()
     backbone = load_backbone(options.backbone)
     texts = load(DataConfig(data=options.data, limit=(options.rows, 2))).train.texts

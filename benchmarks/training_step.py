@@ -33,7 +33,7 @@ from thawline.data import load
 from thawline.data.batches import split_by_length
 from thawline.data.tokens import tokenize
 from thawline.inference.examples import TokenBatch
-from thawline.runtime.hardware import bound_kernel_cache
+from thawline.runtime.hardware import limit_kernel_cache
 from thawline.training import suffix
 
 BASELINE = "fp32, torch's kernels"
@@ -65,7 +65,7 @@ def parse() -> argparse.Namespace:
 def main() -> None:
     """Measure all variants and print the table."""
     options = parse()
-    bound_kernel_cache()
+    limit_kernel_cache()
     backbone = load_backbone(options.backbone)
     texts = load(DataConfig(data=options.data, limit=(options.rows, 2))).train.texts
     tokens = tokenize(

@@ -86,5 +86,5 @@ class Notes(Reporter):
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.lines.append(text)

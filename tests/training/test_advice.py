@@ -127,7 +127,7 @@ def test_fit_warns_and_the_head_learns_nothing(
     notes: list[str] = []
 
     class Notebook(Reporter):
-        def note(self, text: str) -> None:
+        def message(self, text: str) -> None:
             notes.append(text)
 
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)

@@ -114,7 +114,7 @@ class TestHistory:
         notes: list[str] = []
 
         class Recorder(Reporter):
-            def note(self, text: str) -> None:
+            def message(self, text: str) -> None:
                 notes.append(text)
 
             @contextmanager

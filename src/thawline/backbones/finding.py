@@ -11,7 +11,7 @@ from thawline.backbones.parts import CONFIG
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_whole_record
 from thawline.runtime.failures import first_line
-from thawline.runtime.hub import hub_silence, quieten_hub
+from thawline.runtime.hub import hub_failure, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
 
 
@@ -103,7 +103,7 @@ def _fetched(name: str) -> Path:
 
     quieten_hub()
     try:
-        silence = hub_silence(partial(HfApi().model_info, name))
+        silence = hub_failure(partial(HfApi().model_info, name))
         folder = snapshot_download(
             name,
             allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],

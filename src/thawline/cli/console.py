@@ -15,7 +15,7 @@ import typer
 from thawline.cli import usage
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import is_out_of_memory
-from thawline.runtime.hardware import bound_kernel_cache, let_idle_threads_sleep
+from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -86,7 +86,7 @@ def _shortened(path: str) -> str:
 def run(app: typer.Typer) -> NoReturn:
     """Run the command line and leave: an error that the user can fix is one line, exit code 2."""
     warnings.showwarning = _show_warning
-    bound_kernel_cache()
+    limit_kernel_cache()
     let_idle_threads_sleep()
     arguments, debug = _split_debug(sys.argv[1:])
     command: Callable[..., Any] = typer.main.get_command(app)

@@ -136,10 +136,10 @@ class _Once(Reporter):
         self._reporter = reporter
         self._told: set[str] = set()
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         if text not in self._told:
             self._told.add(text)
-            self._reporter.note(text)
+            self._reporter.message(text)
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
@@ -159,7 +159,7 @@ def _fit(climbs: Sequence[Climb], dataset: Dataset, reporter: Reporter) -> list[
         shared = Shared(dataset, prover)
         for number, climb in enumerate(climbs, 1):
             seed = climb.config.seed
-            reporter.note(f"-- {climb.rung}, seed {seed} ({number} of {len(climbs)})")
+            reporter.message(f"-- {climb.rung}, seed {seed} ({number} of {len(climbs)})")
             _forget_the_last()
             run = fit_run(climb.config, climb.folder, reporter, resume=True, shared=shared)
             records.append(run)
@@ -170,7 +170,7 @@ def _forget_the_last() -> None:
     """Let the next run's peak of memory be its own, as far as the system can."""
     gc.collect()
     hardware.release_memory()
-    hardware.forget_peak_memory()
+    hardware.reset_peak_memory()
 
 
 def _draw(record: Mapping[str, Any], folder: Path) -> list[str]:

@@ -85,7 +85,7 @@ def fit_run(
     if begun is None:
         check_folder(folder)
     elif begun.get("status") == "finished":
-        reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
+        reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
     dataset = load(config.data) if shared is None else shared.dataset
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
@@ -96,7 +96,7 @@ def fit_run(
         *(*dataset.warnings, *looked_at["findings"]),
         *fit_warnings(dataset, backbone, plan, config),
     ):
-        reporter.note(note)
+        reporter.message(note)
     described = _describe(dataset, plan, backbone)
     check_same_rows(begun, dataset, folder)
     _check_same_backbone(begun, described["backbone"], folder)
@@ -191,7 +191,7 @@ def _fit(
         saved, texts = folder / artifact.FOLDER, dataset.test.texts[:PROOF_TEXTS]
         fitted = adapted.fitted.merged() if config.artifact.merge else adapted.fitted
         artifact.save(fitted, saved)
-        reporter.note("proving the saved classifier in a fresh process")
+        reporter.message("proving the saved classifier in a fresh process")
         proof = {"texts": len(texts), "difference": proving.prove(fitted, saved, texts)}
 
     checkpoints.clear()

@@ -43,7 +43,7 @@ def preflight(
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
     for note in dataset.warnings:
-        reporter.note(note)
+        reporter.message(note)
     report = inspect_dataset(
         dataset,
         Tokenization(backbone.tokenizer, max_length, config.tokens.truncation_side),

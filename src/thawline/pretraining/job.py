@@ -61,7 +61,7 @@ def pretrain_run(
     if begun is None:
         check_folder(folder)
     elif begun.get("status") == "finished":
-        reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
+        reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
         return begun
     check_config(config)
     check_architecture(config.architecture)
@@ -76,8 +76,8 @@ def pretrain_run(
             "other texts",
             "choose another --out, which starts a new run",
         )
-    for line in (*corpus.sources, *corpus.notes, said(corpus)):
-        reporter.note(line)
+    for line in (*corpus.sources, *corpus.warnings, said(corpus)):
+        reporter.message(line)
     # All that the texts may be too few for comes before the folder, which a mistake leaves unmade.
     seconds = dict[str, float]()
     tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
@@ -186,7 +186,7 @@ def _tokenizer(
     if (folder / TOKENIZER).is_dir():
         found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     else:
-        reporter.note(f"learning a vocabulary of {config.vocabulary.size:,} tokens")
+        reporter.message(f"learning a vocabulary of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     seconds["vocabulary"] = time.perf_counter() - start
     return found

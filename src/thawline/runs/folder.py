@@ -118,7 +118,7 @@ class Run:
             self.finish("stopped")
             out = shlex.quote(str(self._named))
             again = f"thawline {self.record['verb']} --resume --out {out}"
-            reporter.note(f"stopped; {again} goes on from here")
+            reporter.message(f"stopped; {again} goes on from here")
             raise
         except BaseException as error:
             self.finish("failed", error=f"{type(error).__name__}: {error}")

@@ -84,7 +84,7 @@ def train(
             advance(1, training.progress())
             if training.is_due(config.evaluate_every):
                 training.evaluate()
-                reporter.note(describe_evaluation(training.history[-1]))
+                reporter.message(describe_evaluation(training.history[-1]))
             if checkpoints is not None and training.is_due(config.checkpoint_every):
                 checkpoints.save(training)
     training.restore_best()

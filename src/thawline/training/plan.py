@@ -13,7 +13,7 @@ from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
 from thawline.runtime.devices import pick_device, pick_dtype
-from thawline.strategies import Head, HeadFirst, Strategy, parse_strategy, require_built
+from thawline.strategies import Head, HeadFirst, Strategy, check_implemented, parse_strategy
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     pick_dtype(config.compute.dtype, pick_device(config.compute.device))
     strategy = parse_strategy(config.strategy)
     strategy.check(backbone.stack.depth)
-    require_built(strategy)
+    check_implemented(strategy)
     if strategy.adapters is not None:
         target_paths(backbone.stack, strategy.adapters)
     spec = parse_head(config.head.head)

@@ -28,7 +28,7 @@ class Notes(Reporter):
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.told.append(text)
 
 

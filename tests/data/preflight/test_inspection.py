@@ -27,7 +27,7 @@ class Notebook(Reporter):
     def __init__(self):
         self.notes = []
 
-    def note(self, text):
+    def message(self, text):
         self.notes.append(text)
 
 

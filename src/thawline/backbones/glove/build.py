@@ -43,7 +43,7 @@ def make_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> B
     made = Backbone(MADE_BACKBONE, MADE_BACKBONE, Stack(model.eval()), tokenizer)
     described = _describe(settings, vocabulary) | {"sha256": made.digest()}
     if texts:
-        reporter.note(told(described))
+        reporter.message(told(described))
     return Backbone(made.name, made.path, made.stack, made.tokenizer, made=described)
 
 

@@ -16,7 +16,7 @@ from thawline.data.sources.packaged import PACKAGED_SETS
 from thawline.data.sources.parts import Part, Source, ignored_warning, match_splits
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runtime.failures import first_line
-from thawline.runtime.hub import hub_silence, quieten_hub
+from thawline.runtime.hub import hub_failure, quieten_hub
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def _load(name: str, hub_set: HubSet) -> Any:
     datasets = _import_datasets(name)
     quieten_hub()
     ask = partial(HfApi().dataset_info, hub_set.hub_id)
-    silence = None if Path(hub_set.hub_id).is_dir() else hub_silence(ask)
+    silence = None if Path(hub_set.hub_id).is_dir() else hub_failure(ask)
     try:
         with nullcontext() if silence is None else _only_from_cache(datasets):
             return datasets.load_dataset(hub_set.hub_id, hub_set.config)
