@@ -63,7 +63,7 @@ def sized(written: str) -> tuple[int, Path]:
 
 def configured(arguments: argparse.Namespace) -> PretrainConfig:
     """Return the config that the arguments make."""
-    config = resolve_config(overrides=arguments.set, job=PretrainConfig)
+    config = resolve_config(overrides=arguments.set, config_type=PretrainConfig)
     data, without = tuple(arguments.data), tuple(arguments.without)
     return replace(config, corpus=replace(config.corpus, data=data, without=without))
 
