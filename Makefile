@@ -10,7 +10,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
 OFFLINE := HF_HUB_OFFLINE=1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow errors-update lint docs format clean
+.PHONY: help install demo test test-slow errors-update settings-update lint docs format clean
 
 help: ## show what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -43,6 +43,9 @@ test-slow: install ## the tests that take minutes
 errors-update: install ## rewrite docs/errors.md from what wrong input prints; review the diff
 	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -q --update-errors \
 		tests/e2e/test_wrong_inputs.py -k "leaves_nothing or the_page"
+
+settings-update: install ## rewrite the tables of docs/configuration.md from the settings
+	$(BIN)/python -m tests.support.settings_page
 
 # Not --quiet: what is not logged is not counted by --strict either.
 docs: install ## build the pages into site/; a broken link or docstring fails

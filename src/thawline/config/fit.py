@@ -63,7 +63,7 @@ MaxLength = Annotated[
         metavar="TOKENS",
     ),
 ]
-Limit = Help(
+LIMIT_HELP = Help(
     "Number of training rows (including validation) and of test rows to sample.",
     "all rows",
     metavar="N,M",
@@ -100,7 +100,7 @@ class DataConfig:
             metavar="NAMES",
         ),
     ] = None
-    limit: Annotated[tuple[Count, Count] | None, Limit] = None
+    limit: Annotated[tuple[Count, Count] | None, LIMIT_HELP] = None
     validation_share: Annotated[
         Share,
         Help("Share of train that is used for validation if the data have no validation split."),
@@ -146,7 +146,7 @@ class ComputeConfig:
     ] = 0.99
     rows_per_chunk: Annotated[Count, Help("Number of texts in one file of the store.")] = 1_024
     bytes_per_chunk: Annotated[
-        Count, Help("Maximum size of such a file, which may reduce its number of texts.")
+        Count, Help("Maximum size of such a file in bytes, which may reduce its number of texts.")
     ] = 64 * 2**20
     store_limit: Annotated[
         Bytes | None,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 
 from annotated_types import MinLen
 
-from thawline.config.fit import Config, Limit
+from thawline.config.fit import LIMIT_HELP, Config
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Device, Seed, Share
 
@@ -29,7 +29,7 @@ class LadderConfig:
         tuple[Seed, ...], MinLen(1), Help("Random seeds. Every rung is fitted with each of them.")
     ] = (0,)
     significance: Annotated[
-        Share, Help("p-value from which two rungs are considered equally good.")
+        Share, Help("Significance level. Two rungs whose p-value is not below it count as equal.")
     ] = 0.05
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
@@ -60,7 +60,7 @@ class DemoConfig:
         "lora training.epochs=2",
         "full training.epochs=2",
     )
-    limit: Annotated[tuple[Count, Count], Limit] = (1_200, 500)
+    limit: Annotated[tuple[Count, Count], replace(LIMIT_HELP, default=None)] = (1_200, 500)
     validation_share: Annotated[
         Share, Help("Share of train that is used for validation. With few rows it must be large.")
     ] = 0.25
