@@ -16,7 +16,10 @@ SETTINGS = ("backbone", "data", "limit", "max_length", "seed", "device")
 
 @verb_with_settings(app, DemoConfig, SETTINGS)
 def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = False) -> None:
-    """Compare the strategies on a few of the embedded reviews, in about a minute."""
+    """Compare the strategies on a few of the embedded reviews.
+
+    This takes about a minute.
+    """
     from thawline.compare.demo import run_demo
     from thawline.runtime.progress import TerminalReporter
 

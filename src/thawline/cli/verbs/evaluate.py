@@ -32,7 +32,10 @@ Split = Annotated[
 def evaluate(
     config: Config, run: opt.RunPath, split: Split = "test", as_json: opt.Json = False
 ) -> None:
-    """Score a saved classifier on the rows of its run, or on other data with --data."""
+    """Score a saved classifier.
+
+    It is scored on the rows of its run, or on other data if --data is given.
+    """
     named = None if config.data.data is None else config.data
     if named is None and config.data != DataConfig():
         raise ThawlineError(

@@ -16,7 +16,7 @@ SETTINGS = (
 
 @verb_with_settings(app, Config, SETTINGS)
 def info(config: Config, as_json: opt.Json = False) -> None:
-    """Print the stages of a backbone, the thaw line and the trained parameters.
+    """Print the stages of a backbone and what a strategy trains.
 
     No data are needed.
     """

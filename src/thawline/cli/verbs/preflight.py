@@ -30,7 +30,10 @@ Against = Annotated[
 
 @verb_with_settings(app, Config, SETTINGS)
 def preflight(config: Config, against: Against = None, as_json: opt.Json = False) -> None:
-    """Inspect a data set before training: classes, lengths, duplicates and leakage."""
+    """Inspect a data set before training.
+
+    This reports classes, lengths in tokens, duplicates and leakage between splits.
+    """
     require_data(config.data.data)
     from thawline.jobs.preflight import preflight as inspect_data
     from thawline.runtime.progress import TerminalReporter

@@ -25,7 +25,10 @@ def pretrain(
     resume: opt.Resume = False,
     as_json: opt.Json = False,
 ) -> None:
-    """Train a small language model on unlabelled texts. It can be a backbone of fit."""
+    """Train a small language model on unlabelled texts.
+
+    The model can be the --backbone of fit, and generate can write text with it.
+    """
     if not config.corpus.data:
         fix = "add --data with a file, a folder or a data set's name"
         raise ThawlineError("--data", "none", fix, setting="corpus.data")

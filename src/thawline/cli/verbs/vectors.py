@@ -25,7 +25,10 @@ File = Annotated[
 
 @verb_with_settings(app, VectorsConfig, SETTINGS)
 def vectors(config: VectorsConfig, out: File = None, as_json: opt.Json = False) -> None:
-    """Train word vectors on the texts of a data set."""
+    """Train word vectors on the texts of a data set.
+
+    The file is for --vectors of fit.
+    """
     require_data(config.data.data)
     if out is None:
         raise ThawlineError("--out", "none", "name the file of vectors with --out FILE")
