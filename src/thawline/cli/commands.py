@@ -33,7 +33,7 @@ OPTION_WIDTH = 24
 class SectionedCommand(TyperCommand):
     """A command that lists its options in sections, as plain text.
 
-    typer groups options only in its rich help, which takes a third longer to print.
+    typer groups options only in its rich help, which takes a quarter longer to print.
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:

@@ -86,7 +86,7 @@ class SettingOption:
         if is_flag:
             return Annotated[bool, option], self.value is None and self.setting.default is True
         kind = list[str] if self.setting.help.repeatable else str
-        return Annotated[kind | None, option], None  # type: ignore[valid-type]
+        return Annotated[kind | None, option], None
 
     def read(self, given: Any) -> Any:
         """Convert what typer read to a plain value, which `resolve_config` checks.

@@ -92,7 +92,7 @@ def _settings(config_type: type, prefix: str) -> Iterator[Setting]:
         (help_,) = (item for item in metadata if isinstance(item, Help))
         # Annotated[int, limits, Help] is one annotation, Annotated[int | None, Help] has the limits
         # within the union.
-        hint = Annotated[hint, *limits] if limits else _without_none(hint)  # type: ignore[misc]
+        hint = Annotated[hint, *limits] if limits else _without_none(hint)
         yield Setting(f"{prefix}{name}", hint, help_, getattr(defaults, name))
 
 

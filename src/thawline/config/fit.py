@@ -168,6 +168,10 @@ class PredictConfig:
         Help("Number format: `float32`, `bfloat16`, or `auto` for the faster one on this machine."),
     ] = "float32"
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict of JSON values."""
+        return asdict(self)
+
 
 @dataclass(frozen=True)
 class HeadConfig:

@@ -25,6 +25,19 @@ from thawline.config.annotations import GivenSetting, flatten_settings, settings
 from thawline.config.explain import as_plain, explain_validation_error
 from thawline.errors import ThawlineError
 
+__all__ = [
+    "PATHS",
+    "AnyConfig",
+    "ConfigT",
+    "GivenSetting",
+    "build_config",
+    "change_config",
+    "check_config",
+    "config_from_record",
+    "config_to_toml",
+    "resolve_config",
+]
+
 
 class AnyConfig(Protocol):
     """A config of any command: a `Config`, a `PretrainConfig` and so on."""
