@@ -134,7 +134,9 @@ def test_a_full_disk_takes_nothing_from_a_run_that_goes_on(monkeypatch):
 
 class TestResumedConfig:
     def given(self, **values):
-        return [GivenSetting(key.replace("__", "."), value, f"--{key}") for key, value in values.items()]
+        return [
+            GivenSetting(key.replace("__", "."), value, f"--{key}") for key, value in values.items()
+        ]
 
     def test_without_a_run_it_is_what_is_given(self):
         assert resumed_config(Path("run"), self.given(seed=4)) == Config(seed=4)
