@@ -79,7 +79,7 @@ def parse_run(written: str) -> tuple[int, Path]:
 
 def configured(arguments: argparse.Namespace) -> PretrainConfig:
     """Return the config of the pretraining."""
-    config = resolve_config(overrides=arguments.set, job=PretrainConfig)
+    config = resolve_config(overrides=arguments.set, config_type=PretrainConfig)
     data, without = tuple(arguments.data), tuple(arguments.without)
     return replace(config, corpus=replace(config.corpus, data=data, without=without))
 

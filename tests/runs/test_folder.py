@@ -11,7 +11,7 @@ import pytest
 
 from thawline import __version__
 from thawline.config import Config, DataConfig
-from thawline.config.resolve import Given, resolve_config
+from thawline.config.resolve import GivenSetting, resolve_config
 from thawline.errors import ThawlineError
 from thawline.runs.folder import Run, check_folder, default_folder, read_record, write_json
 from thawline.runs.resume import resumed_config
@@ -134,7 +134,9 @@ def test_a_full_disk_takes_nothing_from_a_run_that_goes_on(monkeypatch):
 
 class TestResumedConfig:
     def given(self, **values):
-        return [Given(key.replace("__", "."), value, f"--{key}") for key, value in values.items()]
+        return [
+            GivenSetting(key.replace("__", "."), value, f"--{key}") for key, value in values.items()
+        ]
 
     def test_without_a_run_it_is_what_is_given(self):
         assert resumed_config(Path("run"), self.given(seed=4)) == Config(seed=4)
@@ -154,7 +156,7 @@ class TestResumedConfig:
     def test_other_settings_are_refused(self, key, value, was):
         Run(Path("run"), Config(seed=3))
         with pytest.raises(ThawlineError) as caught:
-            resumed_config(Path("run"), [Given(key, value, "--it")])
+            resumed_config(Path("run"), [GivenSetting(key, value, "--it")])
         assert str(caught.value) == (
             f"expected {key} as the run in 'run' has it ({was}), found {value}; "
             "leave that out, or choose another --out"

@@ -19,7 +19,7 @@ from thawline.config import Config
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.runs.layout import RECORD, read_whole_record
-from thawline.config.resolve import Given, Job, Settings
+from thawline.config.resolve import AnyConfig, ConfigT, GivenSetting
 
 CONFIG = "config.toml"
 
@@ -65,7 +65,7 @@ class Run:
     """
 
     def __init__(
-        self, folder: Path, config: Settings, *, verb: str = FIT, resume: bool = False
+        self, folder: Path, config: AnyConfig, *, verb: str = FIT, resume: bool = False
     ) -> None:
         begun = resume and is_run(folder)
         before = read_whole_record(folder) if begun else {}
