@@ -1,4 +1,4 @@
-"""The pages in docs/: what they show is run, what they list is complete."""
+"""Test that the pages in docs/ show true output and that their lists are complete."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from thawline.data.sources.hub import known_sets
 
 PAGES = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
 TOURS = (
-    ("verbs/fit.md", "verbs/predict.md", "verbs/evaluate.md"),  # the later ones use fit's run
+    ("verbs/fit.md", "verbs/predict.md", "verbs/evaluate.md"),  # the last two use the run of fit
     ("verbs/store.md",),
     ("verbs/preflight.md",),
     ("verbs/info.md",),
@@ -42,17 +42,17 @@ TOURS = (
     ("python.md",),
     ("scikit-learn.md",),
 )
-"""The pages with something to run; those of one tour share a working folder."""
+"""The pages with blocks to run. The pages of one tour share a working folder."""
 
 EMPTY_STORE = ("verbs/store.md",)
-"""Pages that show an empty store; the others share one, so that each text is read once."""
+"""Pages that need an empty store. The others share one, so that each text is read once."""
 
 
 def runnable(page: str) -> list[Block]:
     return [block for block in blocks(PAGES[page]) if block.language in ("console", "python")]
 
 
-# -- what is shown is run --------------------------------------------------------------------------
+# -- the shown output is true ----------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder, 80 columns, and what a page does to this process undone."""
+    """Run a page in an empty folder with 80 columns, and undo its changes to this process."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(artifact, "Prover", ProverHere)
@@ -86,7 +86,7 @@ def test_a_page_shows_what_happens(tour, workplace, shared_home, tmp_path_factor
 
 
 def run_page(page: str, workplace: Path) -> tuple[int, int]:
-    """Run a page; return how many commands were run, and how many values compared."""
+    """Run a page and return the numbers of executed commands and of compared values."""
     names: dict[str, Any] = {}
     ran = compared = 0
     for block in blocks(PAGES[page]):
@@ -112,20 +112,21 @@ def run_console(block: Block, workplace: Path) -> int:
     return len(listed)
 
 
-def test_every_page_with_something_to_run_is_in_a_tour():
+def test_every_page_with_blocks_to_run_is_in_a_tour():
     toured = [page for tour in TOURS for page in tour]
     assert sorted(toured) == sorted(page for page in PAGES if runnable(page))
 
 
-def test_the_pages_show_a_good_many_things():
+def test_the_pages_have_many_examples():
     shown = [block for page in PAGES for block in runnable(page)]
-    console = [one for block in shown if block.language == "console" for one in commands(block)]
-    assert len(console) >= 38
+    consoles = [block for block in shown if block.language == "console"]
+    listed = [command for block in consoles for command in commands(block)]
+    assert len(listed) >= 38
     assert len(shown) >= 45
-    assert all(command.shown for command in console), "a command without its output"
+    assert all(command.shown for command in listed), "a command is shown without its output"
 
 
-# -- what is listed is complete --------------------------------------------------------------------
+# -- the lists are complete ------------------------------------------------------------------------
 
 
 def test_the_table_of_settings_is_the_configuration():
@@ -147,7 +148,7 @@ def test_every_verb_has_a_page_with_each_of_its_options():
 
 
 def options(command: Any) -> set[str]:
-    """Return the long options of a verb, those of the verbs below it too."""
+    """Return the long options of a command, including those of its subcommands."""
     named = {
         name
         for option in command.params
@@ -174,7 +175,7 @@ def test_the_table_of_families_is_the_one_in_stack():
     assert sorted(rows) == sorted(stack.FAMILIES)
 
 
-def test_the_common_names_of_columns_are_all_told():
+def test_all_common_column_names_are_listed():
     text = PAGES["data.md"].read_text(encoding="utf-8")
     pairs = [name for pair in tables.PAIR_COLUMNS for name in pair]
     for name in (*tables.TEXT_COLUMNS, *tables.LABEL_COLUMNS, *pairs, *known_sets()):
@@ -192,7 +193,7 @@ def test_the_extras_are_those_of_the_package():
 # -- the site --------------------------------------------------------------------------------------
 
 
-def test_every_link_between_pages_leads_somewhere():
+def test_every_link_between_pages_has_a_target():
     links = [
         (page, link)
         for page, path in PAGES.items()
@@ -200,8 +201,8 @@ def test_every_link_between_pages_leads_somewhere():
         if "://" not in link
     ]
     assert len(links) >= 40
-    lost = [(page, link) for page, link in links if not target(page, link).is_file()]
-    assert not lost
+    broken = [(page, link) for page, link in links if not target(page, link).is_file()]
+    assert not broken
 
 
 def target(page: str, link: str) -> Path:
@@ -221,10 +222,10 @@ def in_navigation(entries: Any) -> Iterator[str]:
         yield from in_navigation(entry)
 
 
-# -- the comparison itself -------------------------------------------------------------------------
+# -- the comparison of output ----------------------------------------------------------------------
 
 
-def test_a_page_that_shows_something_else_is_found():
+def test_wrong_output_on_a_page_is_detected():
     printed = "states of 60 texts: 1.0 MB\nminilm  60 texts\nproof  difference 0\n"
     assert matches("states of 60 texts: 2.5 MB\nminilm 60 texts\nproof difference 0", printed)
     assert matches("…\nminilm  60 texts\n…", printed)
@@ -236,7 +237,7 @@ def test_a_page_that_shows_something_else_is_found():
     assert not matches("states of 60 texts: 1.0 MB\nminilm  60 texts", printed)
 
 
-def test_a_value_that_is_not_the_one_behind_it_is_found():
+def test_a_wrong_value_in_a_comment_is_detected():
     assert run_python("one = 1\none + 1  # 2\n", {}) == 1
     with pytest.raises(AssertionError, match="one \\+ 1 is 2, not 3"):
         run_python("one = 1\none + 1  # 3\n", {})
