@@ -44,7 +44,7 @@ def load_adapted(
         OSError, ValueError, SafetensorError: a file is missing or damaged.
     """
     # What its checkpoint lacks comes from the head's file.
-    base = replace(load_base(folder, known), drawn=())
+    base = replace(load_base(folder, known), random_weights=())
     with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
         model = _classifier(base, settings, known)
         adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, known.base)

@@ -86,16 +86,16 @@ def prompt_ids(language: LanguageModel, prompt: str) -> torch.Tensor:
     except UnicodeError as error:
         raise ThawlineError("a prompt in UTF-8", str(error), "convert it to UTF-8") from error
     ids: list[int] = language.tokenizer(prompt)["input_ids"]
-    while len(ids) > 1 and ids[-1] in language.ends:
+    while len(ids) > 1 and ids[-1] in language.end_ids:
         ids = ids[:-1]  # some tokenizers end each text, and this one is to go on
     if not ids:
-        if language.start is None:
+        if language.start_id is None:
             raise ThawlineError(
                 "a prompt, as this model has no token that starts a text",
                 "an empty one",
                 'write thawline generate "The film"',
             )
-        ids = [language.start]
+        ids = [language.start_id]
     if len(ids) >= language.limit:
         raise ThawlineError(
             f"a prompt of at most {language.limit - 1} tokens, so that '{language.name}' can add "
@@ -136,7 +136,7 @@ def _write(
     count = len(whole) - ids.shape[1]
     read = tokenizer.decode(ids[0].tolist(), **_AS_WRITTEN)
     text = tokenizer.decode(whole, **_AS_WRITTEN)
-    if whole[-1] in language.ends and count:
+    if whole[-1] in language.end_ids and count:
         stopped = "end"
     else:
         stopped = "tokens" if count == config.tokens else "limit"
@@ -157,7 +157,7 @@ _AS_WRITTEN: dict[str, Any] = {"skip_special_tokens": True, "clean_up_tokenizati
 
 
 def _generation_config(language: LanguageModel, config: WritingConfig, most: int) -> Any:
-    ends = language.ends
+    ends = language.end_ids
     pad = language.tokenizer.pad_token_id
     common = {
         "max_new_tokens": most,

@@ -37,7 +37,7 @@ def _never_trained(backbone: Backbone, plan: Plan) -> Iterator[str]:
     """Say where blocks that were drawn stay as they are."""
     depth = backbone.stack.depth  # adapters leave the weights of every block
     frozen = depth if plan.strategy.adapters is not None else min(plan.line - 1, depth)
-    if backbone.made is not None and frozen > 0:
+    if backbone.built_from is not None and frozen > 0:
         yield (
             f"--strategy {plan.strategy} leaves {frozen} of {depth} blocks as they "
             "were drawn, for this backbone was never trained (--strategy full trains them all)"

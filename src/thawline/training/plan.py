@@ -124,13 +124,17 @@ def _check_made(backbone: Backbone, config: Config, strategy: Strategy) -> None:
 
     Adapters are saved without their backbone, and one that is made would be nowhere to be read.
     """
-    if backbone.made is None and config.encoder != EncoderConfig():
+    if backbone.built_from is None and config.encoder != EncoderConfig():
         raise ThawlineError(
             f"--vectors and encoder.* beside --backbone {MADE_BACKBONE}, which is made of them",
             f"--backbone {backbone.name}, whose vectors are there",
             "leave them out",
         )
-    if backbone.made is not None and strategy.adapters is not None and not config.artifact.merge:
+    if (
+        backbone.built_from is not None
+        and strategy.adapters is not None
+        and not config.artifact.merge
+    ):
         raise ThawlineError(
             "a backbone in a folder below adapters that are saved without it",
             f"'{backbone.name}', which is made for this fit",
