@@ -49,14 +49,14 @@ def trained_bytes() -> Tokenizer:
 
 
 def rebuilt() -> RobertaTokenizer:
-    """RoBERTa's class builds itself out of its options."""
+    """RoBERTa's class builds the tokenizer from its options."""
     model = json.loads(trained_bytes().to_str())["model"]
     merges = [tuple(merge) for merge in model["merges"]]
     return RobertaTokenizer(vocab=model["vocab"], merges=merges, model_max_length=LIMIT)
 
 
 def read_whole() -> Whole:
-    """ModernBERT's is read whole from its file."""
+    """ModernBERT's tokenizer is read completely from its file."""
     tokenizer = trained_bytes()
     split = pre_tokenizers.Split(" ", "merged_with_next")
     level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

@@ -192,7 +192,7 @@ class TestNative:
             states = backbone.stack.pooled(as_inputs(ids, mask))[:, -1, POOLINGS.index(pooling)]
             fed = NativeHead(model).eval()(states)
         assert whole.shape == (len(TEXTS), 3)
-        assert whole.std(0).min() > 1e-3  # the texts differ, so that equality says something
+        assert whole.std(0).min() > 1e-3  # the logits differ, so equality is meaningful
         torch.testing.assert_close(fed, whole, rtol=0, atol=1e-5)
 
     @pytest.mark.parametrize("classifier_pooling", ["cls", "mean"])
