@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from thawline.backbones.copies import load_native
+from thawline.backbones.copies import build_native
 from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig, DataConfig, TrainingConfig
 from thawline.data import load
@@ -73,7 +73,7 @@ def main() -> None:
     )
     size = TrainingConfig.batch_size
     order = np.argsort(tokens.lengths, kind="stable")
-    model = load_native(backbone, 2, seed=0, attention_dropout=0.0)
+    model = build_native(backbone, 2, seed=0, attention_dropout=0.0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
     seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
     for step in np.array_split(order, len(order) // size):

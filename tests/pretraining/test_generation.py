@@ -48,7 +48,7 @@ def stepwise(language: LanguageModel, prompt: str, steps: int) -> list[int]:
     for _ in range(steps):
         likeliest = language.model(ids, use_cache=False).logits[0, -1].argmax()
         ids = torch.cat([ids, likeliest.view(1, 1)], dim=1)
-        if int(likeliest) in language.ends:
+        if int(likeliest) in language.end_ids:
             break
     return ids[0, before:].tolist()
 
@@ -133,7 +133,7 @@ def test_stops_at_the_end_of_the_text(qwen):
 def test_stops_after_the_requested_tokens_or_at_the_limit(qwen):
     qwen.model.generation_config.eos_token_id = qwen.model.config.eos_token_id = None
     qwen.tokenizer.eos_token = None
-    assert qwen.ends == []
+    assert qwen.end_ids == []
     one = written(qwen, replace(GREEDY, tokens=5))
     assert (one.tokens, one.stopped) == (5, "tokens")
     one = written(qwen, replace(GREEDY, tokens=500))

@@ -48,7 +48,7 @@ def load_adapted(
         OSError, ValueError, SafetensorError: If a file is missing or damaged.
     """
     # The head's file also holds the weights that the base's checkpoint lacks.
-    base = replace(load_base(folder, adapter_settings), drawn=())
+    base = replace(load_base(folder, adapter_settings), random_weights=())
     with torch.random.fork_rng(devices=[]):  # the random weights are overwritten below
         model = _build_model(base, settings, adapter_settings)
         adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, adapter_settings.base)

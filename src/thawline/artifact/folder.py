@@ -10,9 +10,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
-from thawline.backbones.parts import CONFIG, WEIGHTS, fault
+from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.backbones.stack import Stack
-from thawline.backbones.tokenizer import check_tokenizer, settle_tokenizer
+from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import SETTINGS, find
@@ -76,13 +76,13 @@ def load(path: Path) -> Fitted:
         else:
             model, adapter = load_adapted(folder, settings, settings.adapter)
         check_tokenizer(str(folder), model.base_model, tokenizer)
-        settle_tokenizer(model.base_model, tokenizer)
+        configure_tokenizer(model.base_model, tokenizer)
     except ThawlineError:
         raise
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ThawlineError(
             f"a complete saved classifier in '{folder}'",
-            fault(folder, error, *parts),
+            describe_read_error(folder, error, *parts),
             "save the classifier again, or run fit again",
         ) from error
     fitted = Fitted(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from thawline.backbones.weights import faults
+from thawline.backbones.weights import weight_problems
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 
@@ -39,7 +39,7 @@ def load_whole(folder: Path) -> PreTrainedModel:
 
 def _check_weights(folder: Path, info: dict[str, Any]) -> None:
     """Raise ThawlineError unless the weights match config.json in names and shapes."""
-    wrong = faults(info["missing_keys"], info["mismatched_keys"], info["unexpected_keys"])
+    wrong = weight_problems(info["missing_keys"], info["mismatched_keys"], info["unexpected_keys"])
     if wrong:
         raise ThawlineError(
             f"the weights that config.json describes in '{folder}'", wrong[0], "run fit again"

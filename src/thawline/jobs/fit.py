@@ -102,7 +102,7 @@ def fit_run(
     _check_same_backbone(begun, described["backbone"], folder)
     run = Run(folder, config, resume=resume)
     run.record |= described | {"preflight": looked_at}
-    run.record["encoder"] = None if backbone.made is None else dict(backbone.made)
+    run.record["encoder"] = None if backbone.built_from is None else dict(backbone.built_from)
     with run.told(reporter):
         prover = None if shared is None else shared.prover
         run.record |= _fit(config, dataset, backbone, plan, run.folder, prover, reporter)
@@ -147,7 +147,7 @@ def _describe(dataset: Dataset, plan: Plan, backbone: Backbone) -> dict[str, Any
         "backbone": {
             "name": backbone.name,
             "sha256": backbone.digest(),
-            "origin": None if origin is None else origin.described(),
+            "origin": None if origin is None else origin.to_dict(),
         },
         "strategy": str(plan.strategy),
         "line": plan.line,

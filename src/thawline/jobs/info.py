@@ -59,7 +59,7 @@ def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
     ]
     return {
         "backbone": backbone.name,
-        "origin": None if backbone.origin is None else backbone.origin.described(),
+        "origin": None if backbone.origin is None else backbone.origin.to_dict(),
         "family": backbone.stack.model.config.model_type,
         "hidden_size": stack.hidden_size,
         "max_length": plan.max_length,

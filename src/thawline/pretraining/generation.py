@@ -96,16 +96,16 @@ def prompt_ids(language: LanguageModel, prompt: str) -> torch.Tensor:
             "a prompt that is valid Unicode", str(error), "convert the prompt to UTF-8"
         ) from error
     ids: list[int] = language.tokenizer(prompt)["input_ids"]
-    while len(ids) > 1 and ids[-1] in language.ends:
+    while len(ids) > 1 and ids[-1] in language.end_ids:
         ids = ids[:-1]  # some tokenizers append an end token, but the text continues
     if not ids:
-        if language.start is None:
+        if language.start_id is None:
             raise ThawlineError(
                 f"a prompt, because '{language.name}' has no token that starts a text",
                 "an empty prompt",
                 'add a prompt, for example thawline generate "The film"',
             )
-        ids = [language.start]
+        ids = [language.start_id]
     if len(ids) >= language.limit:
         raise ThawlineError(
             f"a prompt of at most {language.limit - 1} tokens, so that '{language.name}' can "
@@ -146,7 +146,7 @@ def _write(
     count = len(tokens) - ids.shape[1]
     decoded_prompt = tokenizer.decode(ids[0].tolist(), **_DECODING)
     text = tokenizer.decode(tokens, **_DECODING)
-    if tokens[-1] in language.ends and count:
+    if tokens[-1] in language.end_ids and count:
         stopped = "end"
     else:
         stopped = "tokens" if count == config.tokens else "limit"
@@ -167,7 +167,7 @@ _DECODING: dict[str, Any] = {"skip_special_tokens": True, "clean_up_tokenization
 
 
 def _generation_config(language: LanguageModel, config: WritingConfig, max_tokens: int) -> Any:
-    ends = language.ends
+    ends = language.end_ids
     pad = language.tokenizer.pad_token_id
     common = {
         "max_new_tokens": max_tokens,

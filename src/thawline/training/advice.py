@@ -65,7 +65,7 @@ def _untrained_blocks(backbone: Backbone, plan: Plan) -> Iterator[str]:
     depth = backbone.stack.depth
     # Adapters do not change the weights of any block.
     frozen = depth if plan.strategy.adapters is not None else min(plan.line - 1, depth)
-    if backbone.made is not None and frozen > 0:
+    if backbone.built_from is not None and frozen > 0:
         yield (
             f"with --strategy {plan.strategy}, {frozen} of {depth} blocks keep their random "
             "weights, because this backbone is not pretrained. Use --strategy full to train all "

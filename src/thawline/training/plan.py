@@ -139,7 +139,7 @@ def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None
     Adapters are saved without their backbone. An encoder that is made for one fit is saved nowhere
     else, so its adapters could not be loaded again unless they are merged.
     """
-    if backbone.made is None and config.encoder != EncoderConfig():
+    if backbone.built_from is None and config.encoder != EncoderConfig():
         raise ThawlineError(
             f"--backbone {MADE_BACKBONE}, because --vectors and the encoder.* settings apply only "
             "to an encoder made from word vectors",
@@ -147,7 +147,11 @@ def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None
             "omit --vectors and the encoder.* settings",
             setting="backbone",
         )
-    if backbone.made is not None and strategy.adapters is not None and not config.artifact.merge:
+    if (
+        backbone.built_from is not None
+        and strategy.adapters is not None
+        and not config.artifact.merge
+    ):
         raise ThawlineError(
             "a saved backbone, because adapters are saved without the weights of their backbone",
             f"'{backbone.name}', which is made for this fit and not saved",
