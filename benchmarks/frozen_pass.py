@@ -1,11 +1,18 @@
-"""What makes the frozen pass fast on a CPU: one thread a batch, and attention by plain products.
+"""Measure the speed of the frozen pass on a CPU, with two ways of threading and of attention.
 
-Run it from the repository's root::
+Run it from the root of the repository, in the environment of ``make install``::
 
     python benchmarks/frozen_pass.py --data thawline/reviews --rows 200
 
-All forms compute the same texts in turn, round after round, so that a busy machine slows them
-alike; the table gives each form's best round and its ratio to torch's own way.
+It prints the texts per second of four variants: torch's attention or that of Thawline, and all
+threads on one batch or one thread for each batch. It also prints the speed of each relative to
+torch's default.
+
+The data set ``thawline/reviews`` comes with Thawline, and the backbone ``minilm`` with the extra
+``minilm``.
+
+The variants compute the same texts in turn in every round, so that load on the machine slows all of
+them. The table shows the best round of each.
 """
 
 from __future__ import annotations
@@ -28,38 +35,42 @@ from thawline.data import load
 from thawline.data.batches import plan_batches
 from thawline.data.tokens import TokenizedTexts, tokenize
 from thawline.prefix.compute import matmul_flops, pooled_states, run_batches
-from thawline.runtime.hardware import bound_kernel_cache, matmul_rates
+from thawline.runtime.hardware import limit_kernel_cache, matmul_rates
 
 Batches = list[NDArray[np.int64]]
 
 
 def parse() -> argparse.Namespace:
-    """Read the arguments."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--data", required=True, help="a folder, a file, a set's name or a hub id")
-    parser.add_argument("--backbone", default="minilm")
-    parser.add_argument("--rows", type=int, default=400, help="texts to compute")
-    parser.add_argument("--rounds", type=int, default=3)
+    """Parse the arguments of the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
+    )
+    parser.add_argument(
+        "--data", required=True, help="A folder, a file, the name of a set or a hub id"
+    )
+    parser.add_argument("--backbone", default="minilm", help="Backbone, as for `thawline fit`")
+    parser.add_argument("--rows", type=int, default=400, help="Number of texts to compute")
+    parser.add_argument("--rounds", type=int, default=3, help="Number of rounds")
     return parser.parse_args()
 
 
 @torch.inference_mode()
 def one_batch_at_a_time(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
-    """Let torch spread each operation of a batch over all threads."""
+    """Compute one batch at a time. torch distributes each operation over all threads."""
     for batch in batches:
         stack.pooled(tokens.batch(batch))
 
 
 def one_thread_a_batch(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
-    """Compute several batches at once, each on one thread, as `fit` does."""
+    """Compute several batches at the same time, each on one thread, as `fit` does."""
     for _ in run_batches(stack, tokens, batches, "cpu", pooled_states):
         pass
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure all variants and print the table."""
     options = parse()
-    bound_kernel_cache()
+    limit_kernel_cache()
     config = ComputeConfig()
     backbone = load_backbone(options.backbone)
     texts = load(DataConfig(data=options.data, limit=(options.rows, 2))).train.texts
@@ -68,7 +79,7 @@ def main() -> None:
         tokens.lengths, tokens_per_batch=config.tokens_per_batch, density=config.density
     )
     stack = Stack(backbone.stack.model.to(torch.bfloat16).eval())
-    forms: dict[tuple[str, str], Callable[[Stack, TokenizedTexts, Batches], None]] = {
+    variants: dict[tuple[str, str], Callable[[Stack, TokenizedTexts, Batches], None]] = {
         (kernel, threads): run
         for kernel in ("sdpa", attention.NAME)
         for threads, run in (
@@ -76,20 +87,20 @@ def main() -> None:
             ("one a batch", one_thread_a_batch),
         )
     }
-    best = dict.fromkeys(forms, float("inf"))
+    best = dict.fromkeys(variants, float("inf"))
     for _ in range(options.rounds):
-        for (kernel, threads), run in forms.items():
+        for (kernel, threads), run in variants.items():
             stack.model.set_attn_implementation(kernel)
             start = time.perf_counter()
             run(stack, tokens, batches)
             best[kernel, threads] = min(best[kernel, threads], time.perf_counter() - start)
 
     flops, rate = matmul_flops(stack, tokens.lengths), matmul_rates()["bfloat16"]
-    usual = best["sdpa", "all on one batch"]
-    table = Table("attention", "threads", "texts/s", "share of matrix rate", "times torch's own")
+    default = best["sdpa", "all on one batch"]
+    table = Table("attention", "threads", "texts/s", "share of matrix rate", "relative speed")
     for (kernel, threads), seconds in best.items():
         share = flops / seconds / rate
-        row = (f"{len(texts) / seconds:.1f}", f"{share:.0%}", f"{usual / seconds:.2f}")
+        row = (f"{len(texts) / seconds:.1f}", f"{share:.0%}", f"{default / seconds:.2f}")
         table.add_row(kernel, threads, *row)
     Console().print(f"{len(texts)} texts, {int(tokens.lengths.sum()):,} tokens, bf16", table)
 

@@ -1,16 +1,23 @@
-"""Each strategy's learning rate, chosen on validation over several sets.
+"""Choose the default learning rate of each strategy by validation accuracy on several data sets.
 
-Run it from the repository's root, in the environment of ``make install``; a set is a path, a name
-or a hub id, with its label names after a ``=`` where its integers have none::
+Run it from the root of the repository, in the environment of ``make install``::
 
     python benchmarks/learning_rates.py sst2 emotion imdb=neg,pos
     python benchmarks/learning_rates.py sst2 --rows 4000 --strategies lora --rates 1e-3 2e-3
 
-As many rows validate as train, or as many as there are: those of the set's own validation split,
-or else of train. A set at one length, one number of rows and of epochs is a job. The winner of a
-strategy has the highest validation accuracy, the mean over jobs of the best epoch's; ``last:1``
-and ``last:2`` share theirs. Results are added to ``benchmarks/learning_rates.json``, from which a
-test holds the defaults in ``config/``; a row that is there already is not computed again.
+It prints the validation accuracy of each strategy, data set and rate, with the best rate in bold.
+
+It needs the data sets, as local copies or from the hub. Label names follow a ``=`` if the labels
+are integers without names.
+
+The validation split has as many rows as the train split, or as many as exist. They come from the
+data set's own validation split, or from its train split if it has none. A job is a data set at one
+length, one number of rows and one number of epochs. The best rate of a strategy has the highest
+validation accuracy of the best epoch, on average over the jobs. ``last:1`` and ``last:2`` share
+their rate.
+
+Results are added to ``benchmarks/learning_rates.json``, and a fit whose result is already there is
+skipped. A test compares the defaults in ``config/`` with this file.
 """
 
 from __future__ import annotations
@@ -43,31 +50,41 @@ GRID: dict[str, tuple[float, ...]] = {
     "lora": (5e-4, 1e-3, 2e-3, 5e-3, 1e-2),
     "full": (5e-5, 1e-4, 2e-4, 5e-4),
 }
-"""The rates that each strategy is tried at; under ``head`` a linear head, by epochs."""
+"""The rates to try for each strategy. ``head`` is a linear head that is trained by epochs."""
 
 JOB = ("set", "strategy", "rows", "max_length", "epochs")
-"""What rows that compete for one rate have in common."""
+"""The fields that are equal in all rows of a job."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
-    parser.add_argument("sets", nargs="+", metavar="SET[=NAMES]", help="what to choose on")
-    parser.add_argument("--strategies", nargs="+", default=list(GRID), choices=list(GRID))
-    parser.add_argument("--rates", type=float, nargs="+", help="without: those of the grid")
-    parser.add_argument("--backbone", default="minilm", help="what `thawline fit` takes")
-    parser.add_argument("--head", default=HeadConfig.head, help="above every line")
-    parser.add_argument("--rows", type=int, default=1_000, help="to train on, and to validate on")
-    parser.add_argument("--max-length", type=int, default=128, help="tokens kept of a text")
-    parser.add_argument("--epochs", type=int, default=3)
-    parser.add_argument("--json", type=Path, default=FILE, help="where results are added")
+    parser.add_argument(
+        "sets", nargs="+", metavar="SET[=NAMES]", help="Data sets: paths, names or hub ids"
+    )
+    parser.add_argument(
+        "--strategies", nargs="+", default=list(GRID), choices=list(GRID), help="Strategies"
+    )
+    parser.add_argument(
+        "--rates", type=float, nargs="+", help="Learning rates. If omitted, those of the grid"
+    )
+    parser.add_argument("--backbone", default="minilm", help="Backbone, as for `thawline fit`")
+    parser.add_argument("--head", default=HeadConfig.head, help="Head of every strategy")
+    parser.add_argument("--rows", type=int, default=1_000, help="Rows of train and of validation")
+    parser.add_argument("--max-length", type=int, default=128, help="Maximum tokens in a text")
+    parser.add_argument("--epochs", type=int, default=3, help="Number of epochs")
+    parser.add_argument("--json", type=Path, default=FILE, help="File to which results are added")
     return parser.parse_args(words)
 
 
 def parse_set(written: str) -> DataConfig:
-    """Return the set of ``path=neg,pos``; the names are left out where it has its own."""
+    """Return the data settings of ``path=neg,pos``, or of ``path`` if the labels have names."""
     name, _, names = written.partition("=")
     return DataConfig(name, labels=tuple(names.split(",")) if names else None)
 
@@ -85,7 +102,7 @@ def configured(written: str, strategy: str, rate: float, arguments: argparse.Nam
 
 
 def load_rows(data: DataConfig, rows: int) -> Dataset:
-    """Return a set of which as many rows train as validate."""
+    """Return a data set with the same number of train and validation rows, if it has enough."""
     dataset = load(replace(data, limit=(rows, rows)))
     if dataset.protocol["splits"]["validation"]["source"] == dataset.train.source:
         return load(replace(data, limit=(2 * rows, rows), validation_share=0.5))
@@ -93,7 +110,7 @@ def load_rows(data: DataConfig, rows: int) -> Dataset:
 
 
 def fit(config: Config, dataset: Dataset) -> tuple[Plan, list[Row]]:
-    """Train by epochs, without a look at test; return the plan and the history."""
+    """Train by epochs without the test split, and return the plan and the history."""
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     parts = {"train": dataset.train, "validation": dataset.validation}
@@ -103,13 +120,13 @@ def fit(config: Config, dataset: Dataset) -> tuple[Plan, list[Row]]:
 
 
 def best_of(history: list[Row]) -> Row:
-    """Return what is kept of the evaluation that is best on validation."""
+    """Return the epoch and the validation scores of the weights that were kept."""
     best = next(row for row in history if row["kept"])
     return {name: best[name] for name in ("epoch", "validation_accuracy", "validation_loss")}
 
 
 def machine() -> Row:
-    """Return what figures depend on beside their settings."""
+    """Return the processor and the versions of the libraries."""
     return {
         "hardware": hardware.describe_machine()["cpu"],
         "versions": {name: hardware.versions()[name] for name in ("torch", "transformers")},
@@ -117,7 +134,7 @@ def machine() -> Row:
 
 
 def measure(config: Config, rows: int) -> Row:
-    """Fit, and return the epoch that is best on validation."""
+    """Run one fit and return its row: the settings and the scores of the best epoch."""
     dataset = load_rows(config.data, rows)
     plan, history = fit(config, dataset)
     return {
@@ -136,17 +153,17 @@ def measure(config: Config, rows: int) -> Row:
 
 
 def same_fit(row: Row, config: Config, arguments: argparse.Namespace, name: str) -> bool:
-    """Return whether a row is of this very fit."""
+    """Return whether a row has the result of this fit."""
     options = {key: getattr(arguments, key) for key in ("head", "max_length", "epochs", "rows")}
     wanted = {"set": name, "strategy": config.strategy, "lr": config.training.lr, **options}
     return {key: row[key] for key in wanted} == wanted
 
 
 def winners(rows: list[Row]) -> dict[str, float]:
-    """Return the rate of each kind of strategy with the highest mean accuracy over all jobs.
+    """Return the rate with the highest mean accuracy over all jobs, for each kind of strategy.
 
-    A rate counts where it was tried on every job on which its kind was; of equals the one with the
-    lower mean loss wins.
+    Only rates that were tried on every job of their kind count. If two rates have the same
+    accuracy, the one with the lower mean loss wins. A kind without such a rate is left out.
     """
     found: dict[str, dict[float, list[Row]]] = defaultdict(lambda: defaultdict(list))
     for row in rows:
@@ -156,7 +173,7 @@ def winners(rows: list[Row]) -> dict[str, float]:
 
 
 def winner(rates: dict[float, list[Row]]) -> float | None:
-    """Return the best of the rates that were tried on every job; None: there is no such rate."""
+    """Return the best rate among those tried on every job, or None if there is none."""
     jobs = {lr: {job_of(row) for row in tried} for lr, tried in rates.items()}
     every = set().union(*jobs.values())
 
@@ -169,28 +186,28 @@ def winner(rates: dict[float, list[Row]]) -> float | None:
 
 
 def kind_of(row: Row) -> str:
-    """Return what shares a rate: the strategy without what follows its colon."""
+    """Return the kind of a strategy, whose members share a rate: the part before the colon."""
     return str(row["strategy"]).partition(":")[0]
 
 
 def job_of(row: Row) -> tuple[Any, ...]:
-    """Return what a row's rates compete on."""
+    """Return the job of a row."""
     return tuple(row[name] for name in JOB)
 
 
 def print_table(rows: list[Row]) -> None:
-    """Print validation accuracies as Markdown: a table for each kind, a line for each job."""
+    """Print the validation accuracies as Markdown, one table per kind and one line per job."""
     best = winners(rows)
     for kind in dict.fromkeys(map(kind_of, rows)):
-        own = [row for row in rows if kind_of(row) == kind]
-        rates = sorted({row["lr"] for row in own})
+        of_kind = [row for row in rows if kind_of(row) == kind]
+        rates = sorted({row["lr"] for row in of_kind})
         heads = (f"**{lr:g}**" if lr == best.get(kind) else f"{lr:g}" for lr in rates)
         print(f"\n| {kind} | rows x epochs | {' | '.join(heads)} |")
         print(f"|---|---|{'---|' * len(rates)}")
-        for job in sorted({job_of(row) for row in own}):
+        for job in sorted({job_of(row) for row in of_kind}):
             cells = {
                 row["lr"]: f"{100 * row['validation_accuracy']:.1f}"
-                for row in own
+                for row in of_kind
                 if job_of(row) == job
             }
             name, strategy, size, _, epochs = job
@@ -199,7 +216,7 @@ def print_table(rows: list[Row]) -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Measure what is missing, add it to the file and print all of it."""
+    """Run the fits whose results are missing, add them to the file and print the tables."""
     arguments = parse(words)
     rows: list[Row] = json.loads(arguments.json.read_text()) if arguments.json.exists() else []
     for strategy in arguments.strategies:

@@ -1,16 +1,21 @@
-"""One setting at several values: validation accuracy over seeds, and seconds of training.
+"""Compare several values of one setting by validation accuracy and seconds of training.
 
-Run it from the repository's root, in the environment of ``make install``; the value
-``own`` leaves the setting as it is by default::
+Run it from the root of the repository, in the environment of ``make install``. The value ``own``
+stands for the default::
 
     python -m benchmarks.one_setting head.head native linear --sets sst2 imdb=neg,pos \
         --strategies last:1 lora --seeds 3 --json head.json
 
-Every other setting has its default, or what ``--set`` says. The rows are the same for all; a seed
-draws the head, the order of texts and dropout. What is in ``docs/results.md`` was measured with
-``--set backbone=minilm``. The values take turns within each seed, so that a
-busy machine slows all of them: only the ratio of their seconds says anything. Nothing here sees a
-test split.
+It prints the mean validation accuracy over the seeds for each strategy, data set and value, and how
+much faster the training is than with the first value.
+
+It needs the data sets, as local copies or from the hub. It never uses a test split.
+
+All other settings have their default or the value given with ``--set``. All fits use the same rows.
+The seed affects the initialisation of the head, the order of the texts and dropout. The values take
+turns within each seed, so that load on the machine slows all of them, and only the ratio of their
+seconds is meaningful. The figures in ``docs/results.md`` were measured with
+``--set backbone=minilm``.
 """
 
 from __future__ import annotations
@@ -28,26 +33,36 @@ from thawline.config import Config
 from thawline.config.resolve import resolve_config
 
 Cell = tuple[str, str, int, str]
-"""A set, a strategy, a seed and a value."""
+"""A data set, a strategy, a seed and a value."""
 
 OWN = "own"
-"""The value that leaves the setting as it is by default."""
+"""The value that stands for the default."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("setting", metavar="KEY", help="of the config: training.attention_dropout")
-    add("values", nargs="+", metavar="VALUE", help=f"in turn; {OWN}: the default")
-    add("--sets", nargs="+", required=True, metavar="SET[=NAMES]", help="to train and validate on")
-    add("--strategies", nargs="+", default=[Config.strategy])
-    add("--seeds", type=int, default=3, help="how many, from 0 on")
-    add("--rows", type=int, default=1_000, help="to train on, and to validate on")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every fit")
-    add("--json", type=Path, metavar="FILE", help="write all rows there")
+    add("setting", metavar="KEY", help="Setting, such as training.attention_dropout")
+    add("values", nargs="+", metavar="VALUE", help=f"Values, where {OWN} is the default")
+    add(
+        "--sets",
+        nargs="+",
+        required=True,
+        metavar="SET[=NAMES]",
+        help="Data sets to train and validate on",
+    )
+    add("--strategies", nargs="+", default=[Config.strategy], help="Strategies")
+    add("--seeds", type=int, default=3, help="Number of random seeds")
+    add("--rows", type=int, default=1_000, help="Rows of train and of validation")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Setting of every fit")
+    add("--json", type=Path, metavar="FILE", help="File for the results")
     return parser.parse_args(words)
 
 
@@ -60,7 +75,7 @@ def configured(arguments: argparse.Namespace, cell: Cell) -> Config:
 
 
 def measure(arguments: argparse.Namespace, cell: Cell) -> Row:
-    """Fit one cell, and return its best epoch on validation."""
+    """Run one fit and return its row: the settings and the scores of the best epoch."""
     config = configured(arguments, cell)
     dataset = load_rows(config.data, arguments.rows)
     plan, history = fit(config, dataset)
@@ -79,9 +94,10 @@ def measure(arguments: argparse.Namespace, cell: Cell) -> Row:
 
 
 def table(rows: list[Row]) -> str:
-    """Return means over seeds as Markdown: accuracy, its deviation, and the ratio of seconds.
+    """Return a Markdown table of accuracies, with their standard deviations, and of speeds.
 
-    The ratio is that of the first value's seconds to this one's: 2.0 is twice as fast.
+    Accuracies are means over the seeds. The speed is relative to the first value: 2.0 means twice
+    as fast.
     """
     lines = ["| strategy | set | value | validation accuracy | faster |", "|---|---|---|---|---|"]
     groups: dict[tuple[str, str], dict[str, list[Row]]] = defaultdict(lambda: defaultdict(list))
@@ -100,7 +116,7 @@ def table(rows: list[Row]) -> str:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Fit every cell and print the table."""
+    """Run every fit and print the table."""
     arguments = parse(words)
     rows: list[Row] = []
     every = product(arguments.sets, arguments.strategies, range(arguments.seeds), arguments.values)

@@ -1,15 +1,21 @@
-"""Several strategies on the same rows, each in a fresh process with an empty store of its own.
+"""Compare strategies on the same rows, each in a new process with its own empty store.
 
-Run it from the repository's root, in the environment of ``make install``. A rung is a strategy,
-with further words of ``thawline fit`` after it where it needs them; ``--set`` holds for all::
+Run it from the root of the repository, in the environment of ``make install``. A rung is a
+strategy, which may be followed by options of ``thawline fit``::
 
     python benchmarks/rungs.py head last:1 "last:2 --lr 2e-5 --set training.patience=2" full \
         --data thawline/reviews --small --json rungs.json --plot docs/images
 
-The seconds are those of the whole run as if it were alone: whatever another rung stored is not
-there. What a rung's classifier got wrong is compared row by row with the best rung's: the exact
-test of McNemar on the rows that only one of the two got right. The table's p-values are not
-corrected for the number of rungs; the JSON has both.
+It prints the test accuracy, the macro F1, the comparison with the best rung, the parameters, the
+seconds, the peak memory and the command of each rung.
+
+It needs the data set, as a local copy or from the hub. The set ``thawline/reviews`` comes with
+Thawline.
+
+The seconds are those of the complete run. They include the frozen pass, because no rung can use the
+store of another one. The predictions of a rung are compared with those of the best rung by
+McNemar's exact test, on the rows that only one of the two classifies correctly. The p-values in the
+table are not corrected for the number of rungs. The JSON has both.
 """
 
 from __future__ import annotations
@@ -37,7 +43,7 @@ KEPT = (
     *("parameters", "seconds", "density", "prefix", "history", "kept", "choice"),
     *("baseline", "validation", "test", "mistakes", "proof", "peak_memory_bytes"),
 )
-"""What the results keep of a run's record."""
+"""The fields of a run's record that the results include."""
 
 COLUMNS = (
     *("rung", "accuracy", "macro F1", "against the best", "parameters trained"),
@@ -46,27 +52,36 @@ COLUMNS = (
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("rungs", nargs="+", metavar="RUNG", help="a strategy, and words of `thawline fit`")
-    add("--data", required=True, help="a folder, a file, a set's name or a hub id")
-    add("--labels", help="names of the labels, separated by commas")
-    add("--backbone", default="minilm", help="a folder, a packaged name or a hub id")
+    add("rungs", nargs="+", metavar="RUNG", help="Strategy, followed by options of `thawline fit`")
+    add("--data", required=True, help="A folder, a file, the name of a set or a hub id")
+    add("--labels", help="Names of the labels, separated by commas")
+    add("--backbone", default="minilm", help="A folder, a packaged name or a hub id")
     rows = parser.add_mutually_exclusive_group()
-    rows.add_argument("--limit", metavar="N,M", help="draw N train and M test rows")
-    rows.add_argument("--small", action="store_true", help="draw the rows of the small run")
-    add("--seed", type=int, default=Config.seed, help="of every rung; rows never depend on it")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every rung")
-    add("--json", type=Path, metavar="FILE", help="of all results; a rung in it is not run again")
-    add("--plot", type=Path, metavar="FOLDER", help="draw rungs.png and rungs.svg there")
+    rows.add_argument("--limit", metavar="N,M", help="Number of train and test rows")
+    rows.add_argument("--small", action="store_true", help="Use the rows of `thawline fit --small`")
+    add("--seed", type=int, default=Config.seed, help="Random seed of every rung")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Setting of every rung")
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="File for the results. Rungs that it already has are skipped",
+    )
+    add("--plot", type=Path, metavar="FOLDER", help="Folder for rungs.png and rungs.svg")
     return parser.parse_args(words)
 
 
 def command(rung: str, options: argparse.Namespace) -> list[str]:
-    """Return the `thawline fit` of a rung, as it can be repeated."""
+    """Return the arguments of the `thawline fit` of a rung."""
     strategy, *further = shlex.split(rung)
     words = ["fit", "--data", options.data]
     words += ["--labels", options.labels] if options.labels else []
@@ -78,7 +93,7 @@ def command(rung: str, options: argparse.Namespace) -> list[str]:
 
 
 def run(rung: str, options: argparse.Namespace) -> Result:
-    """Fit in a fresh process with an empty store, which is gone afterwards."""
+    """Run a rung in a new process with an empty store, which is deleted afterwards."""
     print(f"{rung} …", file=sys.stderr, flush=True)
     words = command(rung, options)
     with tempfile.TemporaryDirectory(prefix="rungs_") as folder:
@@ -92,7 +107,7 @@ def run(rung: str, options: argparse.Namespace) -> Result:
         )
         seconds = time.perf_counter() - start
     if finished.returncode:
-        sys.exit(f"'{rung}' failed with exit code {finished.returncode}; it says why above")
+        sys.exit(f"'{rung}' failed with exit code {finished.returncode}. See its error above.")
     record = json.loads(finished.stdout)
     return {
         "rung": rung,
@@ -103,17 +118,18 @@ def run(rung: str, options: argparse.Namespace) -> Result:
 
 
 def measured(file: Path | None) -> dict[str, Result]:
-    """Return the results that a file holds already, by their command."""
+    """Return the results that the file already has, by command."""
     if file is None or not file.exists():
         return {}
     return {found["command"]: found for found in json.loads(file.read_text())["results"]}
 
 
 def compare(results: list[Result]) -> None:
-    """Add to each result how its mistakes differ from those of the best rung, None for that one.
+    """Compare the mistakes of each rung with those of the best rung and add the result.
 
-    The best has the highest accuracy on test, the first of equals; what is added is what
-    `against_best` says, with the name of the ``rung``.
+    The best rung has the highest test accuracy, and is the first of equals. Each result gets the
+    entry ``against_best``: the values of `against_best` and the name of the best ``rung``, or None
+    for the best rung itself.
     """
     best = max(results, key=lambda result: float(result["record"]["test"]["accuracy"]["value"]))
     wrong = [[result["record"]["mistakes"]["rows"]] for result in results]
@@ -122,24 +138,24 @@ def compare(results: list[Result]) -> None:
 
 
 def table(results: list[Result]) -> str:
-    """Return the results as a table in Markdown.
+    """Return the results as a Markdown table.
 
-    Against the best stand the rows that only this rung got right, those that only the best did,
-    and McNemar's p.
+    The column ``against the best`` shows the number of rows that only this rung classifies
+    correctly, the number that only the best rung does, and McNemar's p.
     """
     rows: list[tuple[str, ...]] = [COLUMNS, ("---",) * len(COLUMNS)]
     for result in results:
         record, against = result["record"], result["against_best"]
-        differs = "the best"
+        comparison = "the best"
         if against is not None:
             right, wrong, p = (against[k] for k in ("only_this_right", "only_best_right", "p"))
-            differs = f"{right:g} : {wrong:g}, p = {p:.2g}"
+            comparison = f"{right:g} : {wrong:g}, p = {p:.2g}"
         rows.append(
             (
                 f"`{result['rung']}`",
                 _with_interval(record["test"]["accuracy"]),
                 _with_interval(record["test"]["f1_macro"]),
-                differs,
+                comparison,
                 f"{record['parameters']['trainable']:,}",
                 f"{record['seconds']['total']:,.0f}",
                 f"{record['peak_memory_bytes'] / 1e6:,.0f} MB",
@@ -155,7 +171,7 @@ def _with_interval(score: dict[str, float]) -> str:
 
 
 def described(results: list[Result]) -> Result:
-    """Return results with the machine and the versions that they were measured on."""
+    """Return the results with the date, the hardware and the versions."""
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "hardware": hardware.describe_machine(),
@@ -190,7 +206,7 @@ def draw(results: list[Result], options: argparse.Namespace) -> None:
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run every rung, print the table, write results and picture."""
+    """Run every rung, print the table, and write the results and the picture."""
     options = parse(words)
     known = measured(options.json)
     results: list[Result] = []
@@ -198,7 +214,7 @@ def main(words: list[str] | None = None) -> None:
         found = known.get(shlex.join(["thawline", *command(rung, options)]))
         results.append(run(rung, options) if found is None else found)
         compare(results)
-        if options.json is not None:  # after each, so that hours are not lost with the last
+        if options.json is not None:  # write after each rung, so that a failure loses no results
             options.json.write_text(json.dumps(described(results), indent=1), encoding="utf-8")
     print(table(results))
     if options.plot is not None:

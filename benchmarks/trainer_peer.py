@@ -1,19 +1,25 @@
-"""The usual Trainer script and `thawline fit`, by the same strategy on the same rows.
+"""Compare `thawline fit` with the usual Trainer script, with the same strategy and the same rows.
 
-Run it from the repository's root, in the environment of ``make install``::
+Run it from the root of the repository, in the environment of ``make install``::
 
     python benchmarks/trainer_peer.py --data thawline/reviews --labels neg,pos --strategy last:1
 
-Each side is timed as a whole in a fresh process, imports and tokenising included, so that neither
-warms the other. Thawline goes first, with an empty store and then with the store that this left
-behind: it takes the smaller part of the time, so a fault in the arguments shows early.
+It prints the test accuracy, the macro F1, the seconds and the speed of three runs: the Trainer
+script, Thawline with an empty store, and Thawline with the store of its first run.
 
-Above the head alone, both sides train the native head for the same epochs in batches of the same
-size at the same rate, Thawline's default of the strategy, and keep the last epoch. Under ``head``
-Thawline fits the head exactly, and the Trainer's rate is chosen in its favour. With the pooled
-MiniLM features of 1,200 reviews (256 tokens, 675 steps of 16 texts, five seeds), 600 other reviews
-of the training split were classified with a mean accuracy of 53 % at the Trainer's own 5e-5, 60 %
-at 2e-4, 63 % at 1e-3, 65 % at 5e-3 and 65 % at 2e-2.
+It needs the data set, as a local copy or from the hub. The set ``thawline/reviews`` comes with
+Thawline.
+
+Each run is a new process and is timed from start to end, including imports and tokenisation. So no
+run profits from another, except from the store. Thawline runs first because it is faster, so that
+invalid arguments are found early.
+
+If the strategy trains blocks, both sides train the native head for the same epochs, with the same
+batch size and the same learning rate, and keep the last epoch. The rate is Thawline's default for
+the strategy. Under ``head``, Thawline solves the head exactly, and the Trainer gets the rate that
+was best for it. That was measured with the pooled MiniLM features of 1,200 reviews (256 tokens, 675
+steps of 16 texts, five seeds). The mean accuracy on 600 other reviews of the train split was 53 %
+at the Trainer's default of 5e-5, 60 % at 2e-4, 63 % at 1e-3, 65 % at 5e-3 and 65 % at 2e-2.
 """
 
 from __future__ import annotations
@@ -54,29 +60,37 @@ SIDES = {
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--data", required=True, help="a folder, a file, a set's name or a hub id")
-    add("--labels", required=True, help="names of the labels, separated by commas")
-    add("--backbone", default="minilm", help="a folder, a packaged name or a hub id")
-    add("--train", type=int, default=SMALL_RUN[0], help="rows of train, validation included")
-    add("--test", type=int, default=SMALL_RUN[1], help="rows of test")
-    add("--max-length", type=int, default=DEFAULT_MAX_LENGTH, help="tokens kept of each text")
-    add("--strategy", default=Config.strategy, choices=STRATEGIES, help="what both sides train")
-    add("--seed", type=int, default=Config.seed, help="of both sides; rows never depend on it")
-    add("--epochs", type=int, default=3, help="of both sides but of Thawline's exact head")
-    add("--batch-size", type=int, default=TrainingConfig.batch_size, help="of both in the same way")
-    add("--lr", type=float, help=f"of both; without, Thawline's own, and {HEAD_LR} under head")
-    add("--json", type=Path, metavar="FILE", help="write the result there")
-    add("--trainer-side", type=Path, help=argparse.SUPPRESS)  # this process is the Trainer's own
+    add("--data", required=True, help="A folder, a file, the name of a set or a hub id")
+    add("--labels", required=True, help="Names of the labels, separated by commas")
+    add("--backbone", default="minilm", help="A folder, a packaged name or a hub id")
+    add("--train", type=int, default=SMALL_RUN[0], help="Rows of train, including validation")
+    add("--test", type=int, default=SMALL_RUN[1], help="Rows of test")
+    add("--max-length", type=int, default=DEFAULT_MAX_LENGTH, help="Maximum tokens in a text")
+    add("--strategy", default=Config.strategy, choices=STRATEGIES, help="Strategy of both sides")
+    add("--seed", type=int, default=Config.seed, help="Random seed of both sides")
+    add("--epochs", type=int, default=3, help="Epochs, except for an exact head")
+    add("--batch-size", type=int, default=TrainingConfig.batch_size, help="Texts in a step")
+    add(
+        "--lr",
+        type=float,
+        help=f"Learning rate. If omitted, Thawline's default, or {HEAD_LR} for head",
+    )
+    add("--json", type=Path, metavar="FILE", help="File for the results")
+    add("--trainer-side", type=Path, help=argparse.SUPPRESS)  # set in the process of the Trainer
     return parser.parse_args(words)
 
 
 def rate(options: argparse.Namespace) -> float:
-    """Return the learning rate of the Trainer, which above the head alone is Thawline's too."""
+    """Return the learning rate of the Trainer. Thawline uses it too, unless it fits exactly."""
     if options.lr is not None:
         return float(options.lr)
     name = options.strategy.partition(":")[0]
@@ -84,7 +98,7 @@ def rate(options: argparse.Namespace) -> float:
 
 
 def freeze(model: Any, strategy: str) -> Any:
-    """Freeze a classifier as the usual scripts do, or wrap it with peft; returns what trains."""
+    """Freeze the blocks of a classifier as the usual scripts do, or wrap it with peft."""
     from peft import LoraConfig, TaskType, get_peft_model
 
     from thawline.backbones.stack import Stack
@@ -107,14 +121,19 @@ def freeze(model: Any, strategy: str) -> Any:
 
 
 def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
-    """Do what the common tutorials do: freeze a part of the model, train the rest with Trainer.
+    """Train as the common tutorials do: freeze a part of the model, train the rest with Trainer.
 
-    Random batches, each padded to its longest text, in fp32; every epoch runs the frozen part
-    over all texts again and ends with an evaluation on validation.
+    The batches are random, padded to their longest text and computed in fp32. Every epoch runs the
+    frozen part over all texts again and ends with an evaluation on the validation split.
+
+    Args:
+        options: The arguments of the command line.
+        scratch: A folder for the output of the Trainer.
 
     Returns:
         ``accuracy`` and ``f1_macro`` on test, each with its interval; ``training_seconds`` of
-        ``Trainer.train``; ``validation_accuracy`` after each epoch; rows, parameters and bytes.
+        ``Trainer.train``; ``validation_accuracy`` after each epoch; and the rows, the number of
+        trained parameters and the peak memory in bytes.
     """
     import torch
     from datasets import Dataset
@@ -194,9 +213,9 @@ def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
 
 
 def from_record(record: Result) -> Result:
-    """Return what the table needs of the record that ``thawline fit --json`` printed.
+    """Return the values for the table from the record that ``thawline fit --json`` printed.
 
-    Training is the one pass through the frozen backbone and the fit of the head.
+    The seconds of training include the pass through the frozen blocks.
     """
     return {
         "accuracy": record["test"]["accuracy"],
@@ -209,7 +228,7 @@ def from_record(record: Result) -> Result:
 
 
 def timed(command: list[str], side: str, environment: dict[str, str]) -> tuple[str, float]:
-    """Run one side in a fresh process; return its standard output and its wall seconds."""
+    """Run a command in a new process and return its standard output and its wall time."""
     print(f"{SIDES[side]} …", file=sys.stderr, flush=True)
     start = time.perf_counter()
     done = subprocess.run(
@@ -217,12 +236,12 @@ def timed(command: list[str], side: str, environment: dict[str, str]) -> tuple[s
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        sys.exit(f"{SIDES[side]} failed with exit code {done.returncode}; it says why above")
+        sys.exit(f"{SIDES[side]} failed with exit code {done.returncode}. See its error above.")
     return done.stdout, seconds
 
 
 def run_trainer(options: argparse.Namespace, words: list[str], scratch: Path) -> Result:
-    """Time this script in another process, where it is the Trainer script alone."""
+    """Time the Trainer script, by running this script in another process."""
     answer = scratch / "trainer.json"
     command = [sys.executable, str(Path(__file__).resolve()), *words]
     _, seconds = timed([*command, "--trainer-side", str(answer)], "trainer", {})
@@ -230,10 +249,10 @@ def run_trainer(options: argparse.Namespace, words: list[str], scratch: Path) ->
 
 
 def run_thawline(options: argparse.Namespace, side: str, scratch: Path) -> Result:
-    """Time the command ``thawline fit``; every run in the same scratch shares its store."""
+    """Time the command ``thawline fit``. All runs with the same scratch folder share a store."""
     program = shutil.which("thawline", path=sysconfig.get_path("scripts"))
     if program is None:
-        sys.exit("expected the command thawline beside this Python, found none; run make install")
+        sys.exit("The command `thawline` is not installed in this environment. Run `make install`.")
     command = [program, "fit", "--json", "--out", str(scratch / side)]
     for name in ("data", "labels", "backbone", "strategy", "max_length", "seed"):
         command += ["--" + name.replace("_", "-"), str(getattr(options, name))]
@@ -247,7 +266,7 @@ def run_thawline(options: argparse.Namespace, side: str, scratch: Path) -> Resul
 
 
 def compare(options: argparse.Namespace, words: list[str]) -> dict[str, Result]:
-    """Run every side one after the other, and compare their speed with the Trainer's."""
+    """Run all sides one after the other and add their speed relative to the Trainer."""
     with tempfile.TemporaryDirectory(prefix="trainer_peer_") as folder:
         scratch = Path(folder)
         results = {
@@ -262,7 +281,7 @@ def compare(options: argparse.Namespace, words: list[str]) -> dict[str, Result]:
 
 
 def report(options: argparse.Namespace, results: dict[str, Result]) -> Result:
-    """Return results, config, versions and hardware as one JSON object."""
+    """Return the results with the config, the versions and the hardware, as JSON values."""
     from thawline.runtime.hardware import describe_machine, versions
 
     config = {
@@ -279,7 +298,7 @@ def report(options: argparse.Namespace, results: dict[str, Result]) -> Result:
 
 
 def print_table(results: dict[str, Result]) -> None:
-    """Print scores in per cent with their 95 % intervals, seconds and the ratio of seconds."""
+    """Print the scores in per cent with 95 % intervals, the seconds and the relative speed."""
     from rich.console import Console
     from rich.table import Table
 
@@ -304,7 +323,7 @@ def print_table(results: dict[str, Result]) -> None:
 
 
 def main() -> None:
-    """Be the Trainer script where told to, else run and compare every side."""
+    """Run and compare all sides, or only the Trainer script if ``--trainer-side`` is given."""
     words = sys.argv[1:]
     options = parse(words)
     if options.trainer_side is not None:

@@ -1,21 +1,30 @@
-"""From scratch or from another task's classifier: accuracy by epoch and by labelled rows.
+"""Compare training from scratch with training from a classifier of another task.
 
-Run it from the repository's root, in the environment of ``make install`` with the vectors' extra;
-the source, a run on news, is made where it is not there::
+Run it from the root of the repository, in the environment of ``make install`` with the extra
+``vectors``. The first argument is the source, a run on news. It is trained if it does not exist::
 
     python -m benchmarks.transfer runs/ag_news --data imdb --rows 100 1000 5000 all \
         --epochs 20 10 5 3 --seeds 0 1 2 --jobs 4 --json transfer.json --plot docs/images
 
-Four systems, and the fourth in both its ways: a new encoder on random vectors (``random``) and on
-GloVe's (``glove``), the source with all of its weights trained (``full``), and the source with the
-final layer alone, by epochs (``head``) and to its optimum (``exact``). Whatever the number of train
-rows, all are scored on the same test rows, but ``all`` on the whole test split. A seed draws the
-first weights and the order of texts; the source is one run, whatever the seed, and the optimum
-depends on none.
+It prints the mean test accuracy, its interval, the seconds and the trained parameters of each
+system and number of labelled rows. With ``--plot`` it draws the accuracy by epoch and by labelled
+rows.
 
-Each fit is a process of its own with an empty store, or with ``--home`` one that all share. Its
-result is written as soon as it is there, and a result that the file holds is not computed again.
-Where validation would be too few rows to choose an epoch by, the last one is kept.
+It needs IMDb, AG News and the GloVe vectors, as local copies or from the hub.
+
+There are five systems:
+
+- ``random`` and ``glove``: a new encoder on random vectors, or on those of GloVe;
+- ``full``: the source, with all of its weights trained;
+- ``head`` and ``exact``: the source, with only its final layer trained, by epochs or exactly.
+
+All fits are scored on the same test rows, except that ``all`` uses the complete test split. The
+seed affects the initial weights and the order of the texts. The source is the same run for all
+seeds, and the exact fit does not depend on the seed.
+
+Each fit runs in its own process with an empty store, or with ``--home`` in a store that all share.
+A result is written as soon as it is complete, and a result that the file already has is not
+computed again. If the validation split is too small to choose an epoch, the last epoch is kept.
 """
 
 from __future__ import annotations
@@ -53,11 +62,18 @@ KEPT = (
     *("parameters", "seconds", "history", "kept", "baseline", "validation", "test"),
     "peak_memory_bytes",
 )
-"""What the results keep of a run's record."""
+"""The fields of a run's record that the results include."""
 
 
 class Cell(NamedTuple):
-    """One fit."""
+    """One fit.
+
+    Attributes:
+        rows: The number of train rows, or ``all``.
+        epochs: The number of epochs.
+        system: One of `SYSTEMS`.
+        seed: The random seed.
+    """
 
     rows: str
     epochs: int
@@ -66,66 +82,106 @@ class Cell(NamedTuple):
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("source", type=Path, metavar="SOURCE", help="the run to start from; made if need be")
-    add("--data", default="imdb", help="a folder, a file, a set's name or a hub id")
-    add("--labels", help="names of the labels, separated by commas")
-    add("--rows", nargs="+", default=["100", "1000", "5000", ALL], help="of train")
-    add("--test-rows", type=int, default=25_000, help="the same for all")
-    add("--epochs", type=int, nargs="+", default=[3], help="one number for each of --rows, or one")
-    add("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS))
-    add("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    add("--random", default="glove --vectors random", metavar="WORDS", help="after --backbone")
-    add("--glove", default="glove", metavar="WORDS", help="after --backbone")
-    add("--source-data", default="ag_news", help="what the source is trained on")
-    add("--source-rows", default="60000,7600", metavar="N,M", help="of it; all: every row")
-    add("--source-epochs", type=int, default=3)
-    add("--batch-size", type=int, default=TrainingConfig.batch_size)
-    add("--device", default=ComputeConfig.device)
-    add("--dtype", default=ComputeConfig.dtype)
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of every fit")
-    add("--more", action="append", default=[], metavar="SYSTEM=WORDS", help="of one system's fits;"
-        " the source's are those of glove")  # fmt: skip
-    add("--jobs", type=int, default=1, help="fits at once, which share the cores")
-    add("--home", type=Path, help="of one store for all; without it each fit has an empty one")
-    add("--json", type=Path, metavar="FILE", help="of all results; those in it are not run again")
-    add("--plot", type=Path, metavar="FOLDER", help="draw curves and rows there")
+    add(
+        "source",
+        type=Path,
+        metavar="SOURCE",
+        help="Run to start from. It is trained if it does not exist",
+    )
+    add("--data", default="imdb", help="A folder, a file, the name of a set or a hub id")
+    add("--labels", help="Names of the labels, separated by commas")
+    add("--rows", nargs="+", default=["100", "1000", "5000", ALL], help="Numbers of train rows")
+    add("--test-rows", type=int, default=25_000, help="Number of test rows")
+    add(
+        "--epochs",
+        type=int,
+        nargs="+",
+        default=[3],
+        help="Epochs: one number, or one for each of --rows",
+    )
+    add("--systems", nargs="+", default=list(SYSTEMS), choices=list(SYSTEMS), help="Systems")
+    add("--seeds", type=int, nargs="+", default=[0, 1, 2], help="Random seeds")
+    add(
+        "--random",
+        default="glove --vectors random",
+        metavar="WORDS",
+        help="Backbone of the system random, with further options",
+    )
+    add(
+        "--glove",
+        default="glove",
+        metavar="WORDS",
+        help="Backbone of the system glove, with further options",
+    )
+    add("--source-data", default="ag_news", help="Data set of the source")
+    add(
+        "--source-rows",
+        default="60000,7600",
+        metavar="N,M",
+        help="Train and test rows of the source, or all",
+    )
+    add("--source-epochs", type=int, default=3, help="Epochs of the source")
+    add("--batch-size", type=int, default=TrainingConfig.batch_size, help="Texts in a step")
+    add("--device", default=ComputeConfig.device, help="Device, as for `thawline fit`")
+    add("--dtype", default=ComputeConfig.dtype, help="Dtype, as for `thawline fit`")
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Setting of every fit")
+    add("--more", action="append", default=[], metavar="SYSTEM=WORDS",
+        help="Options of one system. Those of glove also apply to the source")  # fmt: skip
+    add("--jobs", type=int, default=1, help="Number of parallel fits, which share the cores")
+    add(
+        "--home",
+        type=Path,
+        help="Folder of a store for all fits. If omitted, each has an empty one",
+    )
+    add(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="File for the results. Fits that it already has are skipped",
+    )
+    add("--plot", type=Path, metavar="FOLDER", help="Folder for the pictures")
     options = parser.parse_args(words)
     if len(options.epochs) not in (1, len(options.rows)):
-        parser.error("--epochs takes one number, or as many as --rows")
+        parser.error("--epochs needs one number, or one for each of --rows")
     return options
 
 
 def cells(options: argparse.Namespace) -> list[Cell]:
-    """Return every fit; those on the most rows first, so that the cores end together."""
+    """Return all fits. Those with the most rows come first, so that all cores stay busy."""
     numbers = options.epochs * len(options.rows) if len(options.epochs) == 1 else options.epochs
     sizes = sorted(zip(options.rows, numbers, strict=True), key=lambda size: -number(size[0]))
     return [
         Cell(rows, epochs, system, seed)
         for (rows, epochs), seed, system in product(sizes, options.seeds, options.systems)
-        if system != "exact" or seed == options.seeds[0]  # its optimum depends on no seed
+        if system != "exact"
+        or seed == options.seeds[0]  # the exact fit does not depend on the seed
     ]
 
 
 def common(options: argparse.Namespace) -> list[str]:
-    """Return what every `thawline fit` here has in common."""
+    """Return the options of every `thawline fit`."""
     words = ["--device", options.device, "--dtype", options.dtype]
     words += ["--batch-size", str(options.batch_size)]
     return [*words, *(word for setting in options.set for word in ("--set", setting))]
 
 
 def further(options: argparse.Namespace, system: str) -> list[str]:
-    """Return the words of one system alone."""
+    """Return the options that ``--more`` gives to one system."""
     pairs = [more.partition("=") for more in options.more]
     return [word for name, _, words in pairs if name == system for word in shlex.split(words)]
 
 
 def start(options: argparse.Namespace, system: str) -> list[str]:
-    """Return what a system starts from and trains by."""
+    """Return the options for the backbone and the strategy of a system."""
     if system in TRANSFERRED:
         return [
             "--backbone",
@@ -137,7 +193,7 @@ def start(options: argparse.Namespace, system: str) -> list[str]:
 
 
 def command(cell: Cell, options: argparse.Namespace) -> list[str]:
-    """Return the `thawline fit` of a cell, as it can be repeated."""
+    """Return the arguments of the `thawline fit` of a cell."""
     words = ["fit", "--data", options.data]
     words += ["--labels", options.labels] if options.labels else []
     words += [] if cell.rows == ALL else ["--limit", f"{cell.rows},{options.test_rows}"]
@@ -149,7 +205,7 @@ def command(cell: Cell, options: argparse.Namespace) -> list[str]:
 
 
 def source_command(options: argparse.Namespace) -> list[str]:
-    """Return the `thawline fit` of the source, which goes on where it was stopped."""
+    """Return the arguments of the `thawline fit` of the source."""
     words = ["fit", "--data", options.source_data]
     words += [] if options.source_rows == ALL else ["--limit", options.source_rows]
     words += [*start(options, "glove"), "--epochs", str(options.source_epochs)]
@@ -157,18 +213,24 @@ def source_command(options: argparse.Namespace) -> list[str]:
 
 
 def fit(words: list[str], out: Path | None, options: argparse.Namespace) -> Result:
-    """Run `thawline` in a process of its own, in a folder that is gone afterwards unless given.
+    """Run `thawline` in a new process and return its result.
+
+    Args:
+        words: The arguments.
+        out: The folder of the run, which is resumed if it exists. If None, a temporary folder.
+        options: The options of this benchmark.
 
     Raises:
-        RuntimeError: it failed, with the last line that it wrote.
+        RuntimeError: If the process failed, with the last line of its standard error.
     """
-    shared = options.jobs if out is None else min(options.jobs, 2)  # others wait for the source
-    cores = max(1, (os.cpu_count() or 1) // shared)
+    # While the source is trained, most other fits wait for it, so it may use more cores.
+    parallel = options.jobs if out is None else min(options.jobs, 2)
+    cores = max(1, (os.cpu_count() or 1) // parallel)
     with tempfile.TemporaryDirectory(prefix="transfer_") as folder:
         scratch = Path(folder)
         home = scratch / "home" if options.home is None else options.home.absolute()
         where = ["--out", str(scratch / "run")] if out is None else ["--resume", "--out", str(out)]
-        begun = time.perf_counter()
+        started = time.perf_counter()
         finished = subprocess.run(
             [sys.executable, "-m", "thawline", *words, *where, "--json"],
             env={"OMP_NUM_THREADS": str(cores)} | os.environ | {"THAWLINE_HOME": str(home)},
@@ -177,40 +239,40 @@ def fit(words: list[str], out: Path | None, options: argparse.Namespace) -> Resu
             encoding="utf-8",
             check=False,
         )
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - started
     if finished.returncode:
         raise RuntimeError((finished.stderr.strip().splitlines() or ["no message"])[-1])
     record = json.loads(finished.stdout)
-    counted = {name: len(rows) for name, rows in record["data"]["rows"].items()}
+    row_counts = {name: len(rows) for name, rows in record["data"]["rows"].items()}
     return {
         "command": shlex.join(["thawline", *words]),
         "process_seconds": seconds,
         "jobs": options.jobs,
-        "rows": counted,
+        "rows": row_counts,
         "record": {name: record.get(name) for name in KEPT},
     }
 
 
 def run_cell(cell: Cell, options: argparse.Namespace) -> Result:
-    """Fit one cell."""
-    named = {"system": cell.system, "train_rows": cell.rows, "seed": cell.seed}
-    return named | fit(command(cell, options), None, options)
+    """Run the fit of a cell and return its result."""
+    identity = {"system": cell.system, "train_rows": cell.rows, "seed": cell.seed}
+    return identity | fit(command(cell, options), None, options)
 
 
 def run_source(options: argparse.Namespace) -> Result:
-    """Make the source, or go on with it; of one that is finished only the record is read."""
+    """Train the source or resume its training. If it is finished, only read its record."""
     return {"system": "source"} | fit(source_command(options), options.source, options)
 
 
 class Results:
-    """All results, in a file whenever one is added."""
+    """All results so far, which are written to the file after each addition."""
 
     def __init__(self, options: argparse.Namespace) -> None:
         self._file = options.json
         self.found: list[Result] = []
         if self._file is not None and self._file.exists():
             self.found = json.loads(self._file.read_text(encoding="utf-8"))["results"]
-        self._made_on = {
+        self._context = {
             "config": {
                 key: str(value) if isinstance(value, Path) else value
                 for key, value in vars(options).items()
@@ -221,18 +283,18 @@ class Results:
         }
 
     def of(self, words: list[str]) -> Result | None:
-        """Return the result of a command; None: there is none yet."""
+        """Return the result of a command, or None if there is none yet."""
         written = shlex.join(["thawline", *words])
         return next((one for one in self.found if one["command"] == written), None)
 
     def add(self, result: Result) -> None:
-        """Add a result, and write all to the file."""
+        """Add a result and write all results to the file."""
         self.found.append(result)
         if self._file is None:
             return
         whole = {
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            **self._made_on,
+            **self._context,
             "results": self.found,
         }
         temporary = self._file.with_name(f".{self._file.name}.tmp")
@@ -241,9 +303,9 @@ class Results:
 
 
 def measure(options: argparse.Namespace, results: Results) -> list[str]:
-    """Run what is missing, several fits at once; return what failed, a line each.
+    """Run the missing fits in parallel and return one line for each that failed.
 
-    What starts from scratch does not wait for the source.
+    The systems that start from scratch do not wait for the source.
     """
     missing = [cell for cell in cells(options) if results.of(command(cell, options)) is None]
     waiting = [cell for cell in missing if cell.system in TRANSFERRED]
@@ -273,7 +335,7 @@ def measure(options: argparse.Namespace, results: Results) -> list[str]:
 
 
 def shown(cell: Cell | None) -> str:
-    """Return a cell in words; None: the source."""
+    """Return a description of a cell, or of the source if it is None."""
     return (
         "the source"
         if cell is None
@@ -282,20 +344,20 @@ def shown(cell: Cell | None) -> str:
 
 
 def grouped(options: argparse.Namespace, results: Results) -> list[Group]:
-    """Return what there is of each number of rows and system, the fewest rows first."""
+    """Return the results by number of rows and system, the fewest rows first."""
     every = cells(options)
     found: list[Group] = []
     for rows, system in dict.fromkeys((cell.rows, cell.system) for cell in every):
-        own = [cell for cell in every if (cell.rows, cell.system) == (rows, system)]
-        there = [results.of(command(cell, options)) for cell in own]
-        seeds = [one for one in there if one is not None]
+        group = [cell for cell in every if (cell.rows, cell.system) == (rows, system)]
+        of_group = [results.of(command(cell, options)) for cell in group]
+        seeds = [result for result in of_group if result is not None]
         if seeds:
             found.append(Group(rows, SYSTEMS[system], seeds))
     return sorted(found, key=lambda group: number(group.rows))
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run every fit that is missing, print the table and draw the pictures."""
+    """Run the missing fits, print the table and draw the pictures."""
     options = parse(words)
     results = Results(options)
     failed = measure(options, results)

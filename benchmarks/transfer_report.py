@@ -1,4 +1,8 @@
-"""What `benchmarks.transfer` measured: a table, curves by epoch, accuracy by labelled rows."""
+"""Report the results of `benchmarks.transfer`: a table and two pictures.
+
+This module has no command of its own. The pictures show the validation accuracy by epoch and the
+test accuracy by labelled rows.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +18,7 @@ from thawline.report.lines import Line, draw_lines
 Result = dict[str, Any]
 
 ALL = "all"
-"""Of a set's train rows."""
+"""The value of ``--rows`` for all train rows of a data set."""
 
 COLUMNS = (
     *("train rows", "system", "seeds", "accuracy", "95 % interval"),
@@ -23,7 +27,13 @@ COLUMNS = (
 
 
 class Group(NamedTuple):
-    """The results of a system on a number of train rows, one of each seed."""
+    """The results of a system with one number of train rows.
+
+    Attributes:
+        rows: The number of train rows, or ``all``.
+        system: The description of the system.
+        seeds: One result for each seed.
+    """
 
     rows: str
     system: str
@@ -31,19 +41,20 @@ class Group(NamedTuple):
 
 
 def number(rows: str) -> float:
-    """Return a number of rows as one that can be compared."""
+    """Return the number of rows for sorting. ``all`` is the largest."""
     return float("inf") if rows == ALL else int(rows)
 
 
 def accuracy_of(result: Result) -> float:
-    """Return a fit's accuracy on test."""
+    """Return the test accuracy of a fit."""
     return float(result["record"]["test"]["accuracy"]["value"])
 
 
 def interval(seeds: Sequence[Result]) -> tuple[float, float]:
-    """Return a 95 % interval of accuracy.
+    """Return the 95 % confidence interval of the accuracy.
 
-    Over several seeds that of their mean, by Student's t; of one seed that of its test rows.
+    With several seeds, it is the interval of their mean by Student's t. With one seed, it is the
+    interval over the test rows.
     """
     if len(seeds) == 1:
         score = seeds[0]["record"]["test"]["accuracy"]
@@ -55,7 +66,7 @@ def interval(seeds: Sequence[Result]) -> tuple[float, float]:
 
 
 def table(groups: Sequence[Group]) -> str:
-    """Return means over seeds as a table in Markdown; seconds are those of the whole run."""
+    """Return the means over the seeds as a Markdown table. Seconds are those of the whole run."""
     lines: list[tuple[str, ...]] = [COLUMNS, ("---",) * len(COLUMNS)]
     for group in groups:
         values = [100 * accuracy_of(result) for result in group.seeds]
@@ -76,16 +87,23 @@ def table(groups: Sequence[Group]) -> str:
 
 
 def _written(rows: str) -> str:
+    """Return a number of rows with commas, or ``all``."""
     return rows if rows == ALL else f"{int(rows):,}"
 
 
 def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
-    """Draw validation by epoch on the most rows, and test by labelled rows where they differ.
+    """Draw the validation accuracy by epoch and the test accuracy by labelled rows.
+
+    The first picture shows the groups with the most rows. The second is drawn only if the groups
+    have different numbers of rows.
 
     Args:
-        groups: one at least.
-        folder: where the files go.
-        name: of the set.
+        groups: The results, at least one group.
+        folder: The folder for the files.
+        name: The name of the data set, for the titles.
+
+    Returns:
+        The paths of the pictures.
     """
     most = max((group.rows for group in groups), key=number)
     largest = [group for group in groups if group.rows == most and _has_curve(group)]
@@ -114,12 +132,12 @@ def draw(groups: Sequence[Group], folder: Path, *, name: str) -> list[Path]:
 
 
 def _has_curve(group: Group) -> bool:
-    """Return whether it was trained by epochs."""
+    """Return whether the group was trained by epochs."""
     return bool(group.seeds[0]["record"]["history"])
 
 
 def _over(groups: Sequence[Group]) -> str:
-    """Say over how many seeds means are; an exact fit depends on none."""
+    """Describe the number of seeds in the subtitle. An exact fit does not depend on the seed."""
     numbers = {len(group.seeds) for group in groups if _has_curve(group)}
     if max(numbers, default=1) == 1:
         return ""
@@ -128,7 +146,7 @@ def _over(groups: Sequence[Group]) -> str:
 
 
 def _curve(group: Group) -> Line:
-    """Return a system's validation accuracy at the epochs that all of its seeds have."""
+    """Return the validation accuracy of a system at the epochs that all seeds have."""
     histories = [
         {row["epoch"]: row["validation_accuracy"] for row in result["record"]["history"]}
         for result in group.seeds
@@ -138,10 +156,11 @@ def _curve(group: Group) -> Line:
 
 
 def _by_rows(system: str, groups: Sequence[Group]) -> Line:
-    """Return a system's test accuracy over labelled rows."""
-    own = [group.seeds for group in groups if group.system == system]
-    labelled = [seeds[0]["rows"]["train"] + seeds[0]["rows"]["validation"] for seeds in own]
-    return _line(system, labelled, [[accuracy_of(result) for result in seeds] for seeds in own])
+    """Return the test accuracy of a system by labelled rows."""
+    of_system = [group.seeds for group in groups if group.system == system]
+    labelled = [seeds[0]["rows"]["train"] + seeds[0]["rows"]["validation"] for seeds in of_system]
+    values = [[accuracy_of(result) for result in seeds] for seeds in of_system]
+    return _line(system, labelled, values)
 
 
 def _line(name: str, x: Sequence[float], values: Sequence[Sequence[float]]) -> Line:

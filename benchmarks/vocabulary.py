@@ -1,15 +1,20 @@
-"""How many tokens a vocabulary should have: what each size costs, and what it gains.
+"""Compare vocabulary sizes: parameters, tokens per text and bits per byte.
 
-Run it from the repository's root, in the environment of ``make install``; the texts are those that
-``thawline pretrain`` would learn from, and ``--run`` names its finished runs, one for a size::
+Run it from the root of the repository, in the environment of ``make install``::
 
     python -m benchmarks.vocabulary --data imdb --sizes 8192 16384 32768 \
         --run 8192=runs/v8 --run 32768=runs/v32 --json vocabulary.json
 
-For each size a tokenizer is learnt from the texts of train, or read from the run of that size.
-What it makes of texts is measured on the held-out ones, which it has not seen. Bits per byte are
-those of the runs, on their held-out texts: only runs of the same corpus, and of the same tokens or
-the same seconds, can be compared, so both stand in the table.
+It prints a row for each size: the parameters, the tokens per text, the bytes per token, the share
+of texts that fit into the window and, for sizes with a run, the bits per byte.
+
+It needs a corpus as for ``thawline pretrain``, and optionally finished runs of ``thawline
+pretrain``, at most one for each size.
+
+For each size, a tokenizer is trained on the train texts, or read from the run of that size. Its
+tokens are counted on the held-out texts, on which it was not trained. The bits per byte are those
+of the runs on their held-out texts. They can be compared only between runs of the same corpus, with
+the same number of tokens or of seconds, so the table shows both numbers.
 """
 
 from __future__ import annotations
@@ -39,31 +44,42 @@ SIZES = (8_192, 16_384, 32_768)
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
-    """Read the arguments; ``words`` are those of the command line unless given."""
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__.split("\n")[0], formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     add = parser.add_argument
-    add("--data", nargs="+", required=True, metavar="SET", help="what to learn from")
-    add("--without", nargs="+", default=[], metavar="SET", help="texts to leave out")
-    add("--sizes", nargs="+", type=int, default=list(SIZES), help="of the vocabulary")
-    add("--run", action="append", default=[], type=sized, metavar="SIZE=RUN", help="a finished run")
-    add("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of `pretrain`")
-    add("--json", type=Path, metavar="FILE", help="write the table's rows there")
+    add("--data", nargs="+", required=True, metavar="SET", help="Texts to train on")
+    add("--without", nargs="+", default=[], metavar="SET", help="Texts to leave out")
+    add("--sizes", nargs="+", type=int, default=list(SIZES), help="Vocabulary sizes")
+    add(
+        "--run",
+        action="append",
+        default=[],
+        type=parse_run,
+        metavar="SIZE=RUN",
+        help="Finished run of a size",
+    )
+    add("--set", action="append", default=[], metavar="KEY=VALUE", help="Setting of `pretrain`")
+    add("--json", type=Path, metavar="FILE", help="File for the results")
     return parser.parse_args(words)
 
 
-def sized(written: str) -> tuple[int, Path]:
-    """Return the size and the folder of ``8192=runs/v8``."""
+def parse_run(written: str) -> tuple[int, Path]:
+    """Return the size and the folder in ``8192=runs/v8``."""
     size, equals, folder = written.partition("=")
     if not (size.isdecimal() and equals and folder):
-        raise argparse.ArgumentTypeError(f"expected SIZE=RUN, found {written!r}")
+        raise argparse.ArgumentTypeError(f"expected SIZE=RUN; found {written!r}")
     return int(size), Path(folder)
 
 
 def configured(arguments: argparse.Namespace) -> PretrainConfig:
-    """Return the config that the arguments make."""
-    config = resolve_config(overrides=arguments.set, job=PretrainConfig)
+    """Return the config of the pretraining."""
+    config = resolve_config(overrides=arguments.set, config_type=PretrainConfig)
     data, without = tuple(arguments.data), tuple(arguments.without)
     return replace(config, corpus=replace(config.corpus, data=data, without=without))
 
@@ -71,17 +87,21 @@ def configured(arguments: argparse.Namespace) -> PretrainConfig:
 def tokenizer_of(
     config: PretrainConfig, corpus: Corpus, run: Path | None
 ) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of a run, or one that is learnt now."""
+    """Return the tokenizer of a run, or train one if the run is None.
+
+    Raises:
+        ValueError: If the tokenizer of the run has another size.
+    """
     if run is None:
         return train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     found: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(run / "tokenizer")
     if len(found) != config.vocabulary.size:
-        raise ValueError(f"{run} has {len(found)} tokens, not {config.vocabulary.size}")
+        raise ValueError(f"the run {run} has {len(found)} tokens, not {config.vocabulary.size}")
     return found
 
 
 def parameters(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
-    """Return how many parameters the model has, and how many of them are embeddings."""
+    """Return the number of parameters of the model, of its embeddings and of its blocks."""
     with torch.device("meta"):
         model = new_model(config.architecture, tokenizer, config.training.window, config.seed)
     embeddings = model.get_input_embeddings().weight.numel()
@@ -95,30 +115,34 @@ def parameters(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast) -> di
 def lengths(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, window: int
 ) -> dict[str, float]:
-    """Return what a tokenizer makes of texts.
+    """Return the mean lengths of texts in tokens of a tokenizer.
 
     Returns:
-        ``tokens_per_text``, the one that begins a text counted; ``bytes_per_token``, of the text's
-        own; ``fitting``, the share of texts that the model takes whole.
+        ``tokens_per_text``, including bos; ``bytes_per_token``, excluding bos; and ``fitting``, the
+        share of texts that are not longer than the window.
     """
     encoder = tokenizer.backend_tokenizer
     encoder.no_truncation()
     counts = [len(one.ids) for one in encoder.encode_batch_fast(list(texts))]
-    spelt = n_bytes(as_read(tokenizer, text) for text in texts)
+    size = n_bytes(as_read(tokenizer, text) for text in texts)
     return {
         "tokens_per_text": mean(counts),
-        "bytes_per_token": spelt / (sum(counts) - len(counts)),
+        "bytes_per_token": size / (sum(counts) - len(counts)),
         "fitting": mean(count <= window for count in counts),
     }
 
 
 def from_run(run: Path | None) -> Row:
-    """Return what the record of a finished run says of its model; nothing where there is none."""
+    """Return the results in the record of a run, or no values if the run is None.
+
+    Raises:
+        ValueError: If the run is not finished.
+    """
     if run is None:
         return {}
     record = json.loads((run / "record.json").read_text(encoding="utf-8"))
     if record["status"] != "finished":
-        raise ValueError(f"{run} is {record['status']}, not finished")
+        raise ValueError(f"the run {run} is {record['status']}, not finished")
     return {
         "bits_per_byte": record["kept"]["validation_bits_per_byte"],
         "tokens_learnt": record["tokens"],
@@ -128,7 +152,7 @@ def from_run(run: Path | None) -> Row:
 
 
 def measure(config: PretrainConfig, corpus: Corpus, size: int, run: Path | None) -> Row:
-    """Return a row of the table."""
+    """Measure one size and return its row."""
     config = replace(config, vocabulary=replace(config.vocabulary, size=size))
     start = time.perf_counter()
     tokenizer = tokenizer_of(config, corpus, run)
@@ -144,9 +168,9 @@ def measure(config: PretrainConfig, corpus: Corpus, size: int, run: Path | None)
 
 
 def table(rows: Sequence[Mapping[str, Any]], window: int) -> str:
-    """Return the rows as Markdown."""
+    """Return the rows as a Markdown table."""
     heads = ("vocabulary", "parameters", "embeddings", "blocks", "tokens a text", "bytes a token",
-             f"within {window}", "bits per byte", "tokens learnt", "seconds")  # fmt: skip
+             f"within {window}", "bits per byte", "training tokens", "seconds")  # fmt: skip
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     for row in rows:
         cells = [f"{row[name]:,}" for name in ("size", "parameters", "embeddings", "blocks")]
@@ -169,7 +193,7 @@ def main(words: list[str] | None = None) -> None:
         if arguments.json is not None:
             arguments.json.write_text(json.dumps(rows, indent=1), encoding="utf-8")
     if len({row["corpus"] for row in rows if "corpus" in row}) > 1:
-        print("the runs learnt from different texts: their bits per byte cannot be compared\n")
+        print("The runs have different corpora, so their bits per byte cannot be compared.\n")
     print(table(rows, config.training.window))
 
 

@@ -1,4 +1,4 @@
-"""Toy backbones of every family, a toy tokenizer, and a store and working folder for each test."""
+"""Fixtures: toy backbones, toy texts, and an empty store and working folder for each test."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ from tests.support.toys import (
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-# How long an example takes says something about what else runs on the machine.
+# The duration of an example depends on the load of the machine, so it has no deadline.
 hypothesis.settings.register_profile("thawline", deadline=None)
 hypothesis.settings.load_profile("thawline")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option of `make errors-update`."""
+    """Add the option that `make errors-update` uses."""
     parser.addoption("--update-errors", action="store_true", help="rewrite docs/errors.md")
 
 
 @pytest.fixture(autouse=True)
-def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give each test an empty store and a working folder of its own."""
+def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test its own empty store and working folder."""
     monkeypatch.setenv("THAWLINE_HOME", str(tmp_path / "home"))
     (tmp_path / "cwd").mkdir()
     monkeypatch.chdir(tmp_path / "cwd")
@@ -43,14 +43,14 @@ def _own_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def mounted_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
-    """Return what mounts a disk of a size such as ``16k``, where this user may mount one."""
+    """Return a function that mounts a disk of a size such as ``16k``. Skip if that is forbidden."""
     folder = tmp_path / "disk"
 
     def mount(size: str) -> Path:
         folder.mkdir()
         command = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder]
         if sys.platform != "linux" or subprocess.run(command, capture_output=True).returncode:
-            pytest.skip("may not mount a disk")
+            pytest.skip("this user may not mount a disk")
         return folder
 
     yield mount
@@ -60,7 +60,7 @@ def mounted_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 @pytest.fixture(scope="session")
 def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """Return what gives the folder of a saved toy backbone of a family."""
+    """Return a function that returns the folder of a saved toy backbone of a family."""
     folders: dict[str, Path] = {}
 
     def make(family: str = "bert") -> Path:
@@ -80,7 +80,7 @@ def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
 
 @pytest.fixture(scope="session")
 def toy_writer(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Return what gives the folder of a saved toy language model of a causal family."""
+    """Return a function that returns the folder of a saved toy language model of a family."""
     folders: dict[str, Path] = {}
 
     def make(family: str = "qwen3") -> Path:
@@ -98,7 +98,7 @@ def trained_toy(
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
     tmp_path_factory: pytest.TempPathFactory,
 ):
-    """Return what gives a classifier of a family and a head, trained once; do not change it."""
+    """Return a function that trains a classifier once. Tests share it and must not change it."""
     trained = {}
 
     def train(family: str = "bert", head: str = "linear"):
@@ -122,7 +122,7 @@ def trained_toy(
 
 @pytest.fixture(scope="session")
 def toy_reviews() -> Callable[..., tuple[list[str], list[int]]]:
-    """Return what makes texts of 3 to 60 words whose class shows in some of the words."""
+    """Return a function that makes texts of 3 to 60 words, some of which indicate the class."""
 
     def make(rows: int, seed: int = 0) -> tuple[list[str], list[int]]:
         import numpy as np
@@ -132,8 +132,8 @@ def toy_reviews() -> Callable[..., tuple[list[str], list[int]]]:
         texts = []
         for row, label in enumerate(labels):
             words = random.choice(WORDS, size=random.integers(3, 60)).tolist()
-            telling = random.choice(GOOD if label else BAD, size=max(1, len(words) // 3)).tolist()
-            texts.append(" ".join([f"film {row}", *telling, *words]))
+            cues = random.choice(GOOD if label else BAD, size=max(1, len(words) // 3)).tolist()
+            texts.append(" ".join([f"film {row}", *cues, *words]))
         return texts, labels
 
     return make
@@ -141,7 +141,7 @@ def toy_reviews() -> Callable[..., tuple[list[str], list[int]]]:
 
 @pytest.fixture(scope="session")
 def distilbert(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Save DistilBERT's layout at full size; the weights, zeros in bf16, are no published ones."""
+    """Save a model with the config of DistilBERT and weights of zeros in bf16."""
     import shutil
 
     import torch

@@ -38,6 +38,7 @@ def stored_files() -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 
 
+@pytest.mark.e2e
 class TestLearning:
     @pytest.mark.parametrize(
         "settings",
@@ -335,6 +336,7 @@ class TestPlaces:
 
 
 class TestSaving:
+    @pytest.mark.e2e
     def test_a_loaded_classifier_gives_the_same(
         self, make: Make, toy_reviews: Reviews, tmp_path: Path
     ) -> None:

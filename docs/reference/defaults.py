@@ -1,4 +1,4 @@
-"""An extension of griffe: a default that is named in `config/` is shown as the value there."""
+"""An extension of griffe that shows the values of defaults which are defined in `config/`."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ import griffe
 
 
 class Defaults(griffe.Extension):
-    """Replace ``lr: float | None = TrainingConfig.lr`` by ``lr: float | None = None``."""
+    """Show ``lr: float | None = TrainingConfig.lr`` as ``lr: float | None = None``."""
 
     def on_package(self, *, pkg: griffe.Module, **kwargs: Any) -> None:
-        """Go through the signatures once the whole package is read."""
-        named = {
+        """Replace the defaults in all signatures of a package after griffe has loaded it."""
+        values = {
             f"{kind.name}.{name}": attribute.value
             for module in pkg["config"].modules.values()
             for kind in module.classes.values()
             for name, attribute in kind.attributes.items()
         }
         for parameter in _parameters(pkg):
-            parameter.default = named.get(str(parameter.default), parameter.default)
+            parameter.default = values.get(str(parameter.default), parameter.default)
 
 
-def _parameters(place: griffe.Module | griffe.Class) -> Iterator[griffe.Parameter]:
-    for member in place.members.values():
+def _parameters(parent: griffe.Module | griffe.Class) -> Iterator[griffe.Parameter]:
+    for member in parent.members.values():
         if isinstance(member, griffe.Function):
             yield from member.parameters
         elif isinstance(member, griffe.Module | griffe.Class):

@@ -1,4 +1,4 @@
-"""A hook of mkdocs: a reference page for each room, made from the docstrings of its modules."""
+"""A hook of mkdocs that adds a reference page for each room, generated from docstrings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ ROOT = "thawline"
 
 
 def pages(package: Path) -> dict[str, str]:
-    """Return the page of each room, by its path in the site, in the order of the names."""
+    """Return the Markdown of each room's page by its path in the site, sorted by name.
+
+    Args:
+        package: The folder of the package.
+    """
     return {
         f"reference/{room}.md": _page([f"{ROOT}.{name}" for name in names])
         for room, names in _rooms(package).items()
@@ -22,7 +26,7 @@ def pages(package: Path) -> dict[str, str]:
 
 
 def _rooms(package: Path) -> dict[str, list[str]]:
-    """Return the modules of each room: one of its own, or the package's and what is in it."""
+    """Return the names of the modules of each room. The first one is the room itself."""
     rooms: dict[str, list[str]] = {}
     for name in sorted(_modules(package)):
         rooms.setdefault(name.partition(".")[0], []).append(name)
@@ -41,21 +45,21 @@ def _modules(package: Path) -> Iterator[str]:
 def _page(modules: list[str]) -> str:
     first, *inner = modules
     title = f"# {first.removeprefix(f'{ROOT}.')}\n"
-    # What a package hands out is described where it is defined, in the modules below it.
-    whole = _directive(first, show_root_heading=False, members=False if inner else None)
-    return "\n".join([title, whole, *(_directive(n, show_root_full_path=True) for n in inner)])
+    # Names that a package exports are documented in the modules that define them.
+    room = _directive(first, show_root_heading=False, members=False if inner else None)
+    return "\n".join([title, room, *(_directive(n, show_root_full_path=True) for n in inner)])
 
 
 def _directive(name: str, **options: bool | None) -> str:
-    given = [f"      {key}: {json.dumps(value)}" for key, value in options.items()]
-    return "\n".join([f"::: {name}", "    options:", *given, ""])
+    lines = [f"      {key}: {json.dumps(value)}" for key, value in options.items()]
+    return "\n".join([f"::: {name}", "    options:", *lines, ""])
 
 
-# -- called by mkdocs ------------------------------------------------------------------------------
+# -- hooks that mkdocs calls ----------------------------------------------------------------------
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """Put the rooms into the navigation, after the page that is written by hand."""
+    """Add the pages of the rooms to the navigation, after the page that is written by hand."""
     for entry in config.nav or []:
         for listed in entry.values() if isinstance(entry, dict) else ():
             if listed == ["reference/index.md"]:
@@ -64,9 +68,9 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages themselves."""
-    for place, content in pages(_package(config)).items():
-        files.append(File.generated(config, place, content=content))
+    """Add the pages of the rooms to the files of the site."""
+    for path, content in pages(_package(config)).items():
+        files.append(File.generated(config, path, content=content))
     return files
 
 

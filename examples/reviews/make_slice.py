@@ -1,10 +1,10 @@
-"""Draw the slice of IMDb that comes with the package, as ``thawline/reviews``, from the whole set.
+"""Sample the packaged data set ``thawline/reviews`` from the complete IMDb data set.
 
-Run it from the repository's root::
+Run it from the root of the repository::
 
-    python examples/reviews/make_slice.py FOLDER_OF_THE_WHOLE_SET src/thawline/embedded/reviews
+    python examples/reviews/make_slice.py IMDB_FOLDER src/thawline/embedded/reviews
 
-The whole set is a folder with ``train.parquet`` and ``test.parquet``, columns ``text`` and
+``IMDB_FOLDER`` contains ``train.parquet`` and ``test.parquet`` with the columns ``text`` and
 ``label``.
 """
 
@@ -28,16 +28,16 @@ SOURCE = (
 SCHEMA = pa.schema([pa.field("text", pa.string()), pa.field("label", pa.int8())])
 
 
-def draw(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
-    """Return ``rows`` distinct texts in random order, the same number of each label.
+def sample_rows(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFrame:
+    """Return ``rows`` distinct texts in random order, with the same number of each label.
 
     Args:
-        frame: columns ``text`` and ``label``.
-        rows: how many rows to draw; a multiple of the number of labels.
-        rng: where the randomness comes from.
+        frame: A data frame with the columns ``text`` and ``label``.
+        rows: The number of rows to sample, a multiple of the number of labels.
+        rng: The random number generator.
 
     Raises:
-        ValueError: a label has too few distinct texts.
+        ValueError: If a label has too few distinct texts, or ``rows`` is not such a multiple.
     """
     distinct = frame.drop_duplicates("text")
     each, rest = divmod(rows, distinct["label"].nunique())
@@ -48,13 +48,13 @@ def draw(frame: pd.DataFrame, rows: int, rng: np.random.Generator) -> pd.DataFra
 
 
 def write(frame: pd.DataFrame, path: Path, origin: Path) -> None:
-    """Write ``frame`` as one zstd-compressed row group that says where it comes from."""
+    """Write a data frame as one zstd-compressed row group, with its source in the metadata."""
     digest = hashlib.sha256(origin.read_bytes()).hexdigest()
-    note = {"source": SOURCE, "drawn_from": f"{origin.name}, sha256 {digest}", "seed": str(SEED)}
+    notes = {"source": SOURCE, "drawn_from": f"{origin.name}, sha256 {digest}", "seed": str(SEED)}
     table = pa.Table.from_pandas(frame, schema=SCHEMA, preserve_index=False)
-    # Texts do not repeat, so a dictionary only costs room; one large page compresses best.
+    # Texts do not repeat, so a dictionary would waste space. One large page compresses best.
     pq.write_table(
-        table.replace_schema_metadata(note),
+        table.replace_schema_metadata(notes),
         path,
         compression="zstd",
         compression_level=22,
@@ -67,22 +67,29 @@ def write(frame: pd.DataFrame, path: Path, origin: Path) -> None:
 def make_slice(
     whole: Path, out: Path, train_rows: int = TRAIN_ROWS, test_rows: int = TEST_ROWS
 ) -> None:
-    """Draw both splits; no text of train stands anywhere in the whole test split."""
+    """Sample both splits. No training text occurs in the complete test split.
+
+    Args:
+        whole: The folder of the complete data set.
+        out: The folder to write ``train.parquet`` and ``test.parquet`` into.
+        train_rows: The number of training rows.
+        test_rows: The number of test rows.
+    """
     train, test = (pd.read_parquet(whole / f"{split}.parquet") for split in ("train", "test"))
     rng = np.random.default_rng(SEED)
     unseen = train[~train["text"].isin(test["text"])]
     out.mkdir(parents=True, exist_ok=True)
     for split, frame, rows in (("train", unseen, train_rows), ("test", test, test_rows)):
-        write(draw(frame, rows, rng), out / f"{split}.parquet", whole / f"{split}.parquet")
+        write(sample_rows(frame, rows, rng), out / f"{split}.parquet", whole / f"{split}.parquet")
 
 
 def main() -> None:
-    """Read the arguments, draw the slice and print the bytes of each file."""
-    parser = argparse.ArgumentParser(description="Draw the slice of IMDb kept in this repository.")
-    parser.add_argument("whole", type=Path, help="folder with the whole train and test.parquet")
-    parser.add_argument("out", type=Path, help="folder to write the slice into")
-    parser.add_argument("--train", type=int, default=TRAIN_ROWS, help="rows of train")
-    parser.add_argument("--test", type=int, default=TEST_ROWS, help="rows of test")
+    """Make the sample from the command line and print the size of each file in bytes."""
+    parser = argparse.ArgumentParser(description="Sample thawline/reviews from IMDb.")
+    parser.add_argument("whole", type=Path, help="folder with train.parquet and test.parquet")
+    parser.add_argument("out", type=Path, help="folder to write the sample into")
+    parser.add_argument("--train", type=int, default=TRAIN_ROWS, help="number of training rows")
+    parser.add_argument("--test", type=int, default=TEST_ROWS, help="number of test rows")
     arguments = parser.parse_args()
     make_slice(arguments.whole, arguments.out, arguments.train, arguments.test)
     for path in sorted(arguments.out.glob("*.parquet")):

@@ -1,4 +1,4 @@
-"""The one error that a user of Thawline is meant to read."""
+"""The error that Thawline raises for invalid input, and a helper for its hints."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 
 
 class ThawlineError(ValueError):
-    """Input that cannot work: what was expected, what was found and how to fix it.
+    """Report invalid input: what was expected, what was found and how to fix it.
 
     The command line prints the message as one line and exits with code 2. Programming errors stay
-    ordinary Python exceptions, so that their tracebacks are seen. The class derives from
-    ValueError because scikit-learn's tools expect a ValueError for invalid input.
+    ordinary Python exceptions, so that they show a traceback. The class derives from ValueError
+    because scikit-learn's tools expect a ValueError for invalid input.
 
     Args:
         expected: What was expected, as a noun phrase ("a learning rate above 0").
@@ -22,10 +22,10 @@ class ThawlineError(ValueError):
             is not about one setting.
 
     Attributes:
-        expected: As given, on one line.
-        found: As given, on one line.
-        fix: As given, on one line.
-        setting: As given.
+        expected: The argument of the same name, on one line.
+        found: The argument of the same name, on one line.
+        fix: The argument of the same name, on one line.
+        setting: The argument of the same name.
     """
 
     def __init__(self, expected: str, found: str, fix: str, *, setting: str | None = None) -> None:
@@ -45,16 +45,24 @@ def _rebuild(expected: str, found: str, fix: str, setting: str | None) -> Thawli
 
 
 def _sentence(instruction: str) -> str:
-    """Return an instruction with a capital letter at its start and a mark at its end."""
+    """Capitalise an instruction and end it with a punctuation mark."""
     end = "" if instruction.endswith((".", "?", "…")) else "."
     return f"{instruction[:1].upper()}{instruction[1:]}{end}"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ``did you mean 'x'?`` for the nearest known word, or the list of known words."""
+    """Suggest the known word that is most similar to an unknown one.
+
+    Args:
+        word: The unknown word, as the user wrote it.
+        known: The valid words. Upper and lower case are not distinguished.
+
+    Returns:
+        ``did you mean 'x'?`` if a known word is similar, otherwise ``choose from`` and all words.
+    """
     known = list(known)
-    in_small_letters = {one.lower(): one for one in known}
-    near = difflib.get_close_matches(word.lower(), in_small_letters, n=1)
-    if near:
-        return f"did you mean '{in_small_letters[near[0]]}'?"
+    by_lower_case = {name.lower(): name for name in known}
+    similar = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
+    if similar:
+        return f"did you mean '{by_lower_case[similar[0]]}'?"
     return f"choose from {', '.join(known)}"

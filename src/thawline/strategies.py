@@ -1,8 +1,8 @@
-"""Strategies: where the thaw line is drawn and what trains above it.
+"""Define the strategies: where the thaw line lies and what trains above it.
 
-A strategy is written ``name:key=value,…``; `parse_strategy` is the only reader of that form and
-``str(strategy)`` its only writer. In Python it is a frozen object with the same fields; their
-values are checked where the written form is read.
+A strategy is written as a string, ``name:key=value,…``. Only `parse_strategy` reads that form, and
+only ``str(strategy)`` writes it. In Python a strategy is a frozen object with the same fields.
+`parse_strategy` checks the values of the fields; the constructors do not.
 """
 
 from __future__ import annotations
@@ -18,121 +18,135 @@ from thawline.errors import ThawlineError, did_you_mean
 
 @dataclass(frozen=True)
 class Strategy:
-    """Base of all strategies: one integer, the thaw line, and what is adapted above it.
+    """Define the interface of all strategies: the thaw line and the adapters above it.
 
     Attributes:
-        name: as it is written.
-        built: whether this version can run it.
+        name: The name at the start of the written form.
+        implemented: Whether this version can run the strategy.
     """
 
     name: ClassVar[str] = ""
-    built: ClassVar[bool] = True
+    implemented: ClassVar[bool] = True
 
     @property
     def adapters(self) -> Lora | None:
-        """The low-rank adapters that train above the line; None: the blocks themselves do."""
+        """Low-rank adapters that train above the line, or None if the blocks themselves train."""
         return None
 
     def rate(self, family: str) -> float:
-        """Return the rate that it trains at where none is given, on a family of backbones.
+        """Return the default learning rate for a family of backbones.
 
         Args:
-            family: the ``model_type`` of the backbone's config.
+            family: The ``model_type`` in the backbone's config.
         """
         return FAMILY_RATES.get(family, {}).get(self.name, LEARNING_RATES[self.name])
 
     def line(self, depth: int) -> int:
-        """Return the thaw line on a backbone of ``depth`` blocks, 0 … depth + 1."""
+        """Return the thaw line, from 0 to depth + 1.
+
+        Args:
+            depth: The number of blocks of the backbone.
+        """
         raise NotImplementedError
 
     def check(self, depth: int) -> None:
-        """Raise ThawlineError where the strategy does not fit a backbone of ``depth`` blocks."""
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the fields by name, in the way of scikit-learn's estimators.
+        """Check that the strategy fits a backbone.
 
         Args:
-            deep: whether to add the fields of a strategy within this one, as ``then__k``.
+            depth: The number of blocks of the backbone.
+
+        Raises:
+            ThawlineError: If the backbone lacks a block that the strategy names.
+        """
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Return the fields by name, as scikit-learn's estimators do.
+
+        Args:
+            deep: Whether to include the fields of a nested strategy, under names such as
+                ``then__k``.
         """
         values = {field.name: getattr(self, field.name) for field in fields(self)}
-        within = {
+        nested = {
             f"{name}__{inner}": parameter
             for name, value in values.items()
             if deep and isinstance(value, Strategy)
             for inner, parameter in value.get_params().items()
         }
-        return values | within
+        return values | nested
 
     def with_params(self, **params: Any) -> Self:
-        """Return a copy with other values, under the names of `get_params`.
+        """Return a copy with other values.
+
+        Args:
+            **params: The new values, under the names that `get_params` returns.
 
         Raises:
-            ThawlineError: there is no field of that name.
+            ThawlineError: If the strategy has no field of a given name.
         """
         values = self.get_params(deep=False)
-        within: dict[str, dict[str, Any]] = defaultdict(dict)
+        nested: dict[str, dict[str, Any]] = defaultdict(dict)
         for name, value in params.items():
-            field, is_within, inner = name.partition("__")
+            field, is_nested, inner = name.partition("__")
             if field not in values:
-                raise self._unknown(name)
-            if is_within:
-                within[field][inner] = value
+                raise self._unknown_parameter(name)
+            if is_nested:
+                nested[field][inner] = value
             else:
                 values[field] = value
-        for field, inner_params in within.items():
+        for field, inner_params in nested.items():
             if not isinstance(values[field], Strategy):
-                raise self._unknown(f"{field}__{next(iter(inner_params))}")
+                raise self._unknown_parameter(f"{field}__{next(iter(inner_params))}")
             values[field] = values[field].with_params(**inner_params)
         return replace(self, **values)
 
-    def _unknown(self, name: str) -> ThawlineError:
+    def _unknown_parameter(self, name: str) -> ThawlineError:
         known = self.get_params()
         if not known:
-            found = f"'{name}' for '{self}', which has none"
-            return ThawlineError("a strategy with parameters", found, "leave it out")
+            return ThawlineError(f"no parameters for '{self}'", f"'{name}'", "remove the parameter")
         return ThawlineError(
             f"a parameter of '{self}' ({', '.join(known)})", f"'{name}'", did_you_mean(name, known)
         )
 
     def __str__(self) -> str:
-        written = [
-            f"{field.name.rstrip('_')}={_written(getattr(self, field.name))}"
+        pairs = [
+            f"{field.name.rstrip('_')}={_format_value(getattr(self, field.name))}"
             for field in fields(self)
             if getattr(self, field.name) is not None
         ]
-        return ":".join([self.name, ",".join(written)] if written else [self.name])
+        return ":".join([self.name, ",".join(pairs)] if pairs else [self.name])
 
 
-def _written(value: Any) -> str:
-    """Return a value as one would write it: 32 for the number 32.0."""
+def _format_value(value: Any) -> str:
+    """Format a value without needless decimals: 32 for the number 32.0."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
 @dataclass(frozen=True)
 class Head(Strategy):
-    """The head alone, on pooled states."""
+    """Train only the head, on pooled states."""
 
     name: ClassVar[str] = "head"
 
     def line(self, depth: int) -> int:
-        """Return L + 1: nothing of the backbone trains."""
+        """Return depth + 1, because no part of the backbone trains."""
         return depth + 1
 
 
 @dataclass(frozen=True)
 class Last(Strategy):
-    """The last k blocks and the head."""
+    """Train the last k blocks and the head."""
 
     name: ClassVar[str] = "last"
     k: int = 1
 
     def line(self, depth: int) -> int:
-        """Return L + 1 - k."""
+        """Return depth + 1 - k."""
         return depth + 1 - self.k
 
     def check(self, depth: int) -> None:
-        """Raise ThawlineError where there are fewer than k blocks."""
-        _check_block(self.k, depth, f"last:{self.k}", "k")
+        """Raise ThawlineError unless the backbone has at least k blocks."""
+        _check_block("k", self.k, depth, "last:{}")
 
     def __str__(self) -> str:
         return f"last:{self.k}"
@@ -140,7 +154,16 @@ class Last(Strategy):
 
 @dataclass(frozen=True)
 class Lora(Strategy):
-    """Low-rank adapters in blocks ``from`` … L, and the head (Hu et al., arXiv 2106.09685)."""
+    """Train low-rank adapters (Hu et al., arXiv 2106.09685) in the upper blocks, and the head.
+
+    Args:
+        r: Rank of the adapters.
+        alpha: Scaling of the adapters: their output is multiplied by alpha / r.
+        dropout: Dropout probability of the adapters' input.
+        targets: Names of the adapted modules, joined by ``+``. If None, a default for the
+            backbone's family.
+        from_: First block with adapters, counting from 1. The key in the written form is ``from``.
+    """
 
     name: ClassVar[str] = "lora"
     r: int = LoraConfig.r
@@ -151,55 +174,61 @@ class Lora(Strategy):
 
     @property
     def adapters(self) -> Lora:
-        """These very ones."""
+        """This strategy itself."""
         return self
 
     def line(self, depth: int) -> int:
-        """Return the first block with an adapter."""
+        """Return the first block with adapters."""
         return self.from_
 
     def check(self, depth: int) -> None:
-        """Raise ThawlineError where there is no block ``from``."""
-        _check_block(self.from_, depth, str(self), "from")
+        """Raise ThawlineError unless the backbone has the block ``from``."""
+        _check_block("from", self.from_, depth, "lora:from={}")
 
 
 @dataclass(frozen=True)
 class Full(Strategy):
-    """Everything, embeddings included."""
+    """Train everything, including the embeddings."""
 
     name: ClassVar[str] = "full"
 
     def line(self, depth: int) -> int:
-        """Return 0: everything trains."""
+        """Return 0, because everything trains."""
         return 0
 
 
 @dataclass(frozen=True)
 class Gradual(Strategy):
-    """Gradual unfreezing, a block an epoch (Howard and Ruder, 2018, arXiv 1801.06146)."""
+    """Unfreeze one more block in each epoch (Howard and Ruder, 2018, arXiv 1801.06146)."""
 
     name: ClassVar[str] = "gradual"
-    built: ClassVar[bool] = False
+    implemented: ClassVar[bool] = False
 
     def line(self, depth: int) -> int:
-        """Return 0, the lowest line that it reaches."""
+        """Return 0, the lowest line that the strategy reaches."""
         return 0
 
 
 @dataclass(frozen=True)
 class HeadFirst(Strategy):
-    """The head to its optimum first, another strategy from there (Kumar et al., 2022, LP-FT)."""
+    """Train the head to its optimum, then continue with another strategy (LP-FT).
+
+    The source is Kumar et al., 2022, arXiv 2202.10054.
+
+    Args:
+        then: The strategy that follows.
+    """
 
     name: ClassVar[str] = "lp"
     then: Strategy
 
     def rate(self, family: str) -> float:
-        """Return that of the strategy that follows: a smaller one is not measured yet."""
+        """Return the rate of the strategy that follows; no smaller rate has been measured yet."""
         return self.then.rate(family)
 
     @property
     def adapters(self) -> Lora | None:
-        """Those of the strategy that follows."""
+        """Adapters of the strategy that follows."""
         return self.then.adapters
 
     def line(self, depth: int) -> int:
@@ -214,80 +243,123 @@ class HeadFirst(Strategy):
         return f"lp+{self.then}"
 
 
-def _check_block(block: int, depth: int, written: str, key: str) -> None:
-    if not 1 <= block <= depth:
+def _check_block(key: str, value: int, depth: int, example: str) -> None:
+    """Raise ThawlineError unless a number of blocks is between 1 and the backbone's depth."""
+    if not 1 <= value <= depth:
+        blocks = f"{depth} block{'s' * (depth > 1)}"
+        change, nearest = ("smaller", depth) if value > depth else ("larger", 1)
         raise ThawlineError(
-            f"{key} to be from 1 to {depth}, as many as this backbone has blocks",
-            f"'{written}'",
-            f"give {key} of at most {depth}" if block > depth else f"give {key} of at least 1",
+            f"`{key}` between 1 and {depth}, because this backbone has {blocks}",
+            str(value),
+            f"use a {change} value, for example {example.format(nearest)}",
+            setting="strategy",
         )
 
 
 _STRATEGIES: dict[str, type[Strategy]] = {
     kind.name: kind for kind in (Head, Last, Lora, Full, Gradual)
 }
-_WRITTEN = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
+_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
 
 
 def parse_strategy(text: str) -> Strategy:
-    """Read a strategy, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4`` or ``lp+full``.
+    """Parse the written form of a strategy.
+
+    Args:
+        text: The written form, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4`` or
+            ``lp+full``.
 
     Raises:
-        ThawlineError: an unknown name or key, or a value that its key cannot take.
+        ThawlineError: If the name, a key or the value of a key is invalid.
     """
     text = text.strip()
     if text.startswith("lp+"):
         then = parse_strategy(text.removeprefix("lp+"))
         if isinstance(then, Head | HeadFirst | Gradual):
-            raise ThawlineError("lp+ before last, lora or full", f"'{text}'", "write lp+full")
+            raise ThawlineError(
+                "last, lora or full after lp+",
+                f"'{text}'",
+                "use another strategy, for example lp+full",
+                setting="strategy",
+            )
         return HeadFirst(then)
-    name, _, written = text.partition(":")
+    name, _, parameters = text.partition(":")
     kind = _STRATEGIES.get(name)
     if kind is None:
         names = [*_STRATEGIES, "lp+full"]
         raise ThawlineError(
-            f"a strategy ({', '.join(_WRITTEN)})", f"'{text}'", did_you_mean(name, names)
+            f"a strategy ({', '.join(_EXAMPLES)})",
+            f"'{text}'",
+            did_you_mean(name, names),
+            setting="strategy",
         )
-    if kind is Last and written.isdecimal():
-        written = f"k={written}"
-    return kind(**_read_values(kind, text, written))
+    if kind is Last and parameters.isdecimal():
+        parameters = f"k={parameters}"
+    return kind(**_parse_parameters(kind, text, parameters))
 
 
 def as_strategy(strategy: str | Strategy) -> Strategy:
-    """Return a strategy that is given in either form.
+    """Return a strategy as an object.
+
+    Args:
+        strategy: The object, or its written form.
 
     Raises:
-        ThawlineError: neither form, or what `parse_strategy` refuses.
+        ThawlineError: If it is neither, or if `parse_strategy` rejects the written form.
     """
     if isinstance(strategy, Strategy):
         return strategy
     if not isinstance(strategy, str):
         raise ThawlineError(
-            "a strategy, as an object such as Last(2) or as a string such as 'last:2'",
+            "a strategy object such as Last(2), or a string such as 'last:2'",
             f"{strategy!r} ({type(strategy).__name__})",
-            "make it one of the two",
+            "pass one of the two",
+            setting="strategy",
         )
     return parse_strategy(strategy)
 
 
-def _read_values(kind: type[Strategy], text: str, written: str) -> dict[str, Any]:
-    keys = {field.name.rstrip("_"): field.name for field in fields(kind)}
+def _parse_parameters(kind: type[Strategy], text: str, parameters: str) -> dict[str, Any]:
+    """Return the fields of a strategy by name.
+
+    Args:
+        kind: The class of the strategy.
+        text: The whole written form, for the error.
+        parameters: The part of the written form that follows the colon.
+    """
+    field_names = {field.name.rstrip("_"): field.name for field in fields(kind)}
     values: dict[str, Any] = {}
-    for pair in filter(None, written.split(",")):
+    for pair in filter(None, parameters.split(",")):
         key, equals, value = pair.partition("=")
-        if key not in keys or not equals:
-            known = did_you_mean(key, keys) if len(keys) > 1 else f"write --strategy {kind()}"
-            raise ThawlineError(f"key=value after '{kind.name}:'", f"'{pair}' in '{text}'", known)
-        if keys[key] in values:
-            raise ThawlineError(f"{key} once", f"'{text}'", "leave one of the two out")
-        read, wanted = _READERS[key]
+        if key not in field_names or not equals:
+            raise _invalid_pair(kind, pair, text, list(field_names))
+        if field_names[key] in values:
+            raise ThawlineError(
+                f"the key `{key}` once", f"'{text}'", "remove one of the two", setting="strategy"
+            )
+        parse, expected = _PARSERS[key]
         try:
-            values[keys[key]] = read(value)
+            values[field_names[key]] = parse(value)
         except ValueError:
             raise ThawlineError(
-                f"{key} to be {wanted}", f"'{value}' in '{text}'", f"fix the value of {key}"
+                f"{expected} for `{key}`",
+                f"'{value}' in '{text}'",
+                f"change the value of {key}",
+                setting="strategy",
             ) from None
     return values
+
+
+def _invalid_pair(kind: type[Strategy], pair: str, text: str, keys: list[str]) -> ThawlineError:
+    """Return the error for a part of a strategy that is not a known key and its value."""
+    if not keys:
+        expected, fix = f"no parameters for '{kind.name}'", f"write only {kind.name}"
+    elif pair in keys:
+        expected, fix = f"a value for `{pair}`", f"write {pair}=VALUE"
+    else:
+        expected = f"key=value after '{kind.name}:'"
+        fix = did_you_mean(pair.partition("=")[0], keys) if len(keys) > 1 else f"write {kind()}"
+    return ThawlineError(expected, f"'{pair}' in '{text}'", fix, setting="strategy")
 
 
 def _positive_integer(text: str) -> int:
@@ -304,35 +376,36 @@ def _positive_number(text: str) -> float:
     return value
 
 
-def _share(text: str) -> float:
+def _fraction(text: str) -> float:
     value = float(text)
     if not 0 <= value < 1:
         raise ValueError
     return value
 
 
-def _names(text: str) -> str:
+def _module_names(text: str) -> str:
     if not text:
         raise ValueError
     return text
 
 
-_READERS: dict[str, tuple[Callable[[str], Any], str]] = {
+_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "k": (_positive_integer, "a whole number above 0"),
     "r": (_positive_integer, "a whole number above 0"),
     "from": (_positive_integer, "a whole number above 0"),
     "alpha": (_positive_number, "a number above 0"),
-    "dropout": (_share, "at least 0 and below 1"),
-    "targets": (_names, "the names of modules, joined by +"),
+    "dropout": (_fraction, "a number of at least 0 and below 1"),
+    "targets": (_module_names, "module names joined by +"),
 }
 
 
-def require_built(strategy: Strategy) -> None:
-    """Raise ThawlineError for a strategy that this version knows but cannot run."""
-    if not strategy.built:
-        built = [kind.name for kind in _STRATEGIES.values() if kind.built] + ["lp+full"]
+def check_implemented(strategy: Strategy) -> None:
+    """Raise ThawlineError if this version cannot run a strategy."""
+    if not strategy.implemented:
+        names = [kind.name for kind in _STRATEGIES.values() if kind.implemented] + ["lp+full"]
         raise ThawlineError(
-            f"a strategy that this version can run ({', '.join(built)})",
-            f"'{strategy}', which is not built yet",
-            f"use --strategy {built[0]}",
+            f"a strategy that this version can run ({', '.join(names)})",
+            f"'{strategy}', which is not implemented yet",
+            f"use another strategy, for example {names[0]}",
+            setting="strategy",
         )

@@ -1,4 +1,4 @@
-"""The saved classifier: whole or not there, read back the same, proven, and refused when hurt."""
+"""Test that classifiers are saved, loaded, verified, and rejected if damaged."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def names(folder: Path) -> set[str]:
 class TestSave:
     @pytest.mark.parametrize("head", HEADS)
     @pytest.mark.parametrize("family", FAMILIES)
-    def test_what_is_loaded_is_what_was_saved(
+    def test_loaded_equals_saved(
         self, trained_toy: Trained, tmp_path: Path, family: str, head: str
     ) -> None:
         saved = trained_toy(family, head).fitted_
@@ -52,7 +52,7 @@ class TestSave:
         expected = logits(saved)
         scale = max(1.0, float(np.abs(expected).max()))
         np.testing.assert_allclose(logits(loaded), expected, rtol=0, atol=1e-5 * scale)
-        assert expected.std(0).min() > 3e-4  # the texts differ, so that equality says something
+        assert expected.std(0).min() > 3e-4  # the logits of the texts differ
         assert loaded.model.config.id2label == {0: "neg", 1: "pos"}
         assert loaded.model.config.label2id == {"neg": 0, "pos": 1}
         assert not loaded.model.training
@@ -74,9 +74,7 @@ class TestSave:
         }
         assert names(tmp_path) == {"saved", "cwd"}
 
-    def test_the_type_of_the_model_says_who_can_read_it(
-        self, trained_toy: Trained, tmp_path: Path
-    ) -> None:
+    def test_model_type_depends_on_the_head(self, trained_toy: Trained, tmp_path: Path) -> None:
         types = {}
         for head in HEADS:
             folder = tmp_path / head.replace(":", "-")
@@ -84,7 +82,7 @@ class TestSave:
             types[head] = json.loads((folder / "config.json").read_text())["model_type"]
         assert types == {"linear": "thawline", "mlp:8": "thawline", "native": "distilbert"}
 
-    def test_how_texts_are_read_is_written_down(self, trained_toy: Trained, tmp_path: Path) -> None:
+    def test_settings_file(self, trained_toy: Trained, tmp_path: Path) -> None:
         fitted = trained_toy("qwen3", "native").fitted_
         reading = replace(fitted.reading, max_length=24, truncation_side="left")
         artifact.save(replace(fitted, reading=reading), tmp_path / "saved")
@@ -109,7 +107,7 @@ class TestSave:
     ) -> None:
         fitted = trained_toy("bert", "native").fitted_
         text = "good " * 10 + "bad " * 10
-        fitted.tokenizer(text)  # a call without truncation, which leaves no trace of the side
+        fitted.tokenizer(text)  # a call without truncation resets the side
         reading = replace(fitted.reading, max_length=12, truncation_side="left")
         artifact.save(replace(fitted, reading=reading), tmp_path / "saved")
         tokenizer = AutoTokenizer.from_pretrained(tmp_path / "saved")
@@ -117,23 +115,22 @@ class TestSave:
         words = tokenizer.convert_ids_to_tokens(tokenizer(text, truncation=True)["input_ids"])
         assert words == ["[CLS]", *["bad"] * 10, "[SEP]"]
 
-    def test_an_existing_folder_is_left_alone(self, trained_toy: Trained, tmp_path: Path) -> None:
+    def test_existing_folder_is_an_error(self, trained_toy: Trained, tmp_path: Path) -> None:
         there = tmp_path / "there"
         there.mkdir()
         (there / "letter.txt").write_text("mine")
         with pytest.raises(ThawlineError) as caught:
             artifact.save(trained_toy().fitted_, there)
-        assert str(caught.value) == (
-            f"expected a new folder, found '{there}', which exists; choose another --out"
-        )
+        assert f"'{there}'" in caught.value.found
+        assert "--out" in caught.value.fix
         assert names(there) == {"letter.txt"}
 
-    def test_folders_above_are_made(self, trained_toy: Trained, tmp_path: Path) -> None:
+    def test_missing_parents_are_created(self, trained_toy: Trained, tmp_path: Path) -> None:
         artifact.save(trained_toy().fitted_, tmp_path / "a" / "b" / "saved")
         assert artifact.find(tmp_path / "a" / "b" / "saved").is_dir()
 
     @pytest.mark.parametrize("failure", [OSError("no space left"), KeyboardInterrupt()])
-    def test_where_saving_fails_nothing_is_left(
+    def test_failed_save_leaves_nothing(
         self,
         trained_toy: Trained,
         tmp_path: Path,
@@ -150,65 +147,60 @@ class TestSave:
             artifact.save(fitted, tmp_path / "runs" / "saved")
         assert names(tmp_path / "runs") == set()
 
-    def test_the_folder_appears_only_when_it_is_whole(
+    def test_folder_appears_only_when_it_is_complete(
         self, trained_toy: Trained, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         folder, seen = tmp_path / "runs" / "saved", []
         fitted = trained_toy().fitted_
         write = type(fitted.tokenizer).save_pretrained
 
-        def look(*args: Any, **options: Any) -> Any:
+        def record_and_save(*args: Any, **options: Any) -> Any:
             seen.append(folder.exists())
             return write(*args, **options)
 
-        monkeypatch.setattr(type(fitted.tokenizer), "save_pretrained", look)
+        monkeypatch.setattr(type(fitted.tokenizer), "save_pretrained", record_and_save)
         artifact.save(fitted, folder)
         assert seen == [False]
         assert names(folder.parent) == {"saved"}
 
 
 class TestFind:
-    def test_an_artifact_or_a_run_s_folder_will_do(
-        self, trained_toy: Trained, tmp_path: Path
-    ) -> None:
+    def test_find_takes_a_run_or_an_artifact(self, trained_toy: Trained, tmp_path: Path) -> None:
         artifact.save(trained_toy().fitted_, tmp_path / "run" / "model")
         assert artifact.find(tmp_path / "run") == tmp_path / "run" / "model"
         assert artifact.find(tmp_path / "run" / "model") == tmp_path / "run" / "model"
         assert artifact.load(tmp_path / "run").labels == trained_toy().fitted_.labels
 
     @pytest.mark.parametrize(
-        ("name", "found"),
-        [
-            ("nowhere", "no such folder"),
-            ("home", "no thawline.json in it or in its model/"),
-        ],
+        ("name", "has_settings_in_message"),
+        [("nowhere", False), ("home", True)],
     )
-    def test_no_artifact_is_said_so(self, tmp_path: Path, name: str, found: str) -> None:
+    def test_missing_artifact_is_an_error(
+        self, tmp_path: Path, name: str, has_settings_in_message: bool
+    ) -> None:
         (tmp_path / "home").mkdir()
         with pytest.raises(ThawlineError) as caught:
             artifact.load(tmp_path / name)
-        assert str(caught.value) == (
-            f"expected a run or a saved classifier at '{tmp_path / name}', found {found}; "
-            "give the folder that fit printed"
-        )
+        assert f"'{tmp_path / name}'" in caught.value.expected
+        assert ("thawline.json" in caught.value.found) == has_settings_in_message
 
 
 def settings_edited(edit: Callable[[dict[str, Any]], Any]) -> Callable[[Path], None]:
-    def hurt(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         settings = json.loads((folder / "thawline.json").read_text())
         edit(settings)
         (folder / "thawline.json").write_text(json.dumps(settings))
 
-    return hurt
+    return damage
 
 
 def weights_edited(edit: Callable[[dict[str, Tensor]], Any]) -> Callable[[Path], None]:
-    def hurt(folder: Path) -> None:
+    def damage(folder: Path) -> None:
         weights = load_file(folder / "model.safetensors")
         edit(weights)
         save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
-    return hurt
+    return damage
 
 
 def shortened(name: str) -> Callable[[Path], None]:
@@ -232,61 +224,50 @@ def pickled(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
 
 
-WHOLE = "a whole saved classifier"
-WEIGHTS = "the weights that config.json asks for"
-HURT: dict[str, tuple[Callable[[Path], Any], str, str]] = {
-    "no config": (removed("config.json"), WHOLE, "config.json"),
-    "no weights": (removed("model.safetensors"), WHOLE, "no model.safetensors"),
-    "no tokenizer": (removed("tokenizer.json"), WHOLE, "no tokenizer.json"),
-    "a pickle": (pickled, WHOLE, "no model.safetensors"),
-    "half the config": (shortened("config.json"), WHOLE, "a damaged config.json"),
-    "half the weights": (shortened("model.safetensors"), WHOLE, "header"),
-    "half the tokenizer": (shortened("tokenizer.json"), WHOLE, ""),
-    "half the settings": (shortened("thawline.json"), WHOLE, ""),
+DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no config": (removed("config.json"), "config.json"),
+    "no weights": (removed("model.safetensors"), "model.safetensors"),
+    "no tokenizer": (removed("tokenizer.json"), "tokenizer.json"),
+    "a pickle": (pickled, "model.safetensors"),
+    "half the config": (shortened("config.json"), "config.json"),
+    "half the weights": (shortened("model.safetensors"), "header"),
+    "half the tokenizer": (shortened("tokenizer.json"), ""),
+    "half the settings": (shortened("thawline.json"), ""),
     "no settings": (
         lambda folder: (folder / "thawline.json").write_text("[]"),
-        WHOLE,
-        "no 'format' in thawline.json",
+        "'format'",
     ),
     "no labels": (
         settings_edited(lambda settings: settings.pop("labels")),
-        WHOLE,
-        "no 'labels' in thawline.json",
+        "'labels'",
     ),
     "no head": (
         settings_edited(lambda settings: settings.pop("head")),
-        WHOLE,
-        "no 'head' in thawline.json",
+        "'head'",
     ),
-    "no stages": (settings_edited(lambda settings: settings["reading"].pop("stages")), WHOLE, ""),
+    "no stages": (settings_edited(lambda settings: settings["reading"].pop("stages")), ""),
     "an unknown setting": (
         settings_edited(lambda settings: settings["reading"].update(colour="red")),
-        WHOLE,
         "colour",
     ),
     "a later format": (
         settings_edited(lambda settings: settings.update(format=2)),
-        "a saved classifier of format 1",
-        "format 2 in",
+        "2",
     ),
     "a lost head": (
         weights_edited(lambda weights: weights.pop("head.0.weight")),
-        WEIGHTS,
-        "head.0.weight missing",
+        "head.0.weight",
     ),
     "a head of another shape": (
         weights_edited(lambda weights: weights.update({"head.0.bias": weights["head.0.bias"][:1]})),
-        WEIGHTS,
-        "head.0.bias of shape (1,) in place of (2,)",
+        "(1,)",
     ),
     "a weight too many": (
         weights_edited(lambda weights: weights.update(more=weights["head.0.bias"].clone())),
-        WEIGHTS,
-        "more, which has no place",
+        "more",
     ),
     "swapped labels": (
         renamed_classes,
-        "the same labels in config.json and thawline.json",
         "pos, neg and neg, pos",
     ),
 }
@@ -294,30 +275,30 @@ HURT: dict[str, tuple[Callable[[Path], Any], str, str]] = {
 
 @pytest.fixture(scope="module")
 def saved(trained_toy: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Save one classifier, to be copied before it is hurt."""
-    folder = tmp_path_factory.mktemp("hurt") / "saved"
+    """Save one classifier, which tests copy before they damage it."""
+    folder = tmp_path_factory.mktemp("damaged") / "saved"
     artifact.save(trained_toy().fitted_, folder)
     return folder
 
 
-class TestHurt:
-    @pytest.mark.parametrize("hurt", HURT)
-    def test_a_hurt_folder_is_refused(self, saved: Path, tmp_path: Path, hurt: str) -> None:
-        harm, expected, found = HURT[hurt]
-        folder = tmp_path / "hurt"
+class TestDamage:
+    @pytest.mark.parametrize("name", DAMAGES)
+    def test_damaged_folder_is_an_error(self, saved: Path, tmp_path: Path, name: str) -> None:
+        damage, found = DAMAGES[name]
+        folder = tmp_path / "damaged"
         shutil.copytree(saved, folder)
-        harm(folder)
+        damage(folder)
         with pytest.raises(ThawlineError) as caught:
             artifact.load(folder)
-        assert caught.value.expected.startswith(expected)
+        assert str(folder) in f"{caught.value.expected} {caught.value.found}"
         assert found in caught.value.found
-        assert "again" in caught.value.fix or "version" in caught.value.fix
         assert "\n" not in str(caught.value)
 
 
+@pytest.mark.e2e
 class TestProof:
     @pytest.mark.parametrize("head", ["linear", "native"])
-    def test_a_fresh_process_gives_the_same(
+    def test_fresh_process_gives_the_same_probabilities(
         self, trained_toy: Trained, tmp_path: Path, head: str
     ) -> None:
         fitted = trained_toy("bert", head).fitted_
@@ -326,7 +307,7 @@ class TestProof:
             difference = prover.prove(fitted, tmp_path / "saved", TEXTS)
         assert 0 <= difference <= artifact.TOLERANCE == 1e-5
 
-    def test_one_process_proves_several_until_one_does_not_load(
+    def test_one_process_verifies_several_artifacts(
         self, trained_toy: Trained, tmp_path: Path
     ) -> None:
         heads = {head: trained_toy("bert", head).fitted_ for head in ("linear", "native")}
@@ -334,11 +315,11 @@ class TestProof:
             for head, fitted in heads.items():
                 artifact.save(fitted, tmp_path / head)
                 assert prover.prove(fitted, tmp_path / head, TEXTS) <= artifact.TOLERANCE
-            for _ in range(2):  # once it has failed it is gone, and says so again
-                with pytest.raises(ThawlineError, match="no such folder"):
+            for _ in range(2):  # the process ends at the first failure, and the error repeats
+                with pytest.raises(ThawlineError, match="nothing"):
                     prover.prove(heads["linear"], tmp_path / "nothing", TEXTS)
 
-    def test_a_changed_weight_is_found_out(self, trained_toy: Trained, tmp_path: Path) -> None:
+    def test_changed_weight_is_an_error(self, trained_toy: Trained, tmp_path: Path) -> None:
         fitted = trained_toy("bert", "native").fitted_
         tamper = weights_edited(lambda weights: weights["classifier.bias"].add_(Tensor([1e-3, 0])))
         with artifact.Prover("cpu") as prover:
@@ -347,16 +328,14 @@ class TestProof:
             with pytest.raises(ThawlineError) as caught:
                 prover.prove(fitted, tmp_path / "saved", TEXTS)
         error = caught.value
-        assert error.expected == "the saved classifier to give the same probabilities within 1e-05"
-        assert float(error.found.removeprefix("a difference of ")) > 1e-5
-        assert error.fix == "keep this folder and report it: the artifact cannot be trusted"
+        assert "1e-05" in error.expected
+        difference = float(error.found.split()[-1])
+        assert difference > 1e-5
         tampered = probabilities(logits(artifact.load(tmp_path / "saved")))
         by_hand = np.abs(tampered - probabilities(logits(fitted))).max()
-        assert float(error.found.removeprefix("a difference of ")) == pytest.approx(
-            by_hand, rel=1e-2
-        )
+        assert difference == pytest.approx(by_hand, rel=1e-2)
 
-    def test_a_folder_that_does_not_load_is_said_so(
+    def test_folder_that_does_not_load_is_an_error(
         self, trained_toy: Trained, tmp_path: Path
     ) -> None:
         fitted = trained_toy().fitted_
@@ -366,24 +345,24 @@ class TestProof:
             with pytest.raises(ThawlineError) as caught:
                 prover.prove(fitted, tmp_path / "saved", TEXTS)
         error = caught.value
-        assert error.expected == "a fresh process to load the saved classifier"
-        assert "no model.safetensors" in error.found
-        assert error.fix == f'try thawline predict {tmp_path / "saved"} "a text" --debug'
+        assert f"'{tmp_path / 'saved'}'" in error.expected
+        assert "model.safetensors" in error.found
+        assert f'thawline predict {tmp_path / "saved"} "a text" --debug' in error.fix
 
 
 PLAIN = """
 import json, sys
 from transformers import AutoModelForSequenceClassification, pipeline
 
-question = json.load(sys.stdin)
+request = json.load(sys.stdin)
 answer = {"native": {}, "refused": {}}
-for name, folder in question["native"].items():
+for name, folder in request["native"].items():
     classify = pipeline("text-classification", folder, top_k=None)
     answer["native"][name] = [
         {one["label"]: one["score"] for one in scores}
-        for scores in classify(question["texts"], truncation=True)
+        for scores in classify(request["texts"], truncation=True)
     ]
-for name, folder in question["ours"].items():
+for name, folder in request["ours"].items():
     model = None
     try:
         model = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -396,8 +375,8 @@ import thawline
 from thawline.classifier import TextClassifier
 
 answer["ours"] = {
-    name: TextClassifier.load(folder).predict_proba(question["texts"]).tolist()
-    for name, folder in question["ours"].items()
+    name: TextClassifier.load(folder).predict_proba(request["texts"]).tolist()
+    for name, folder in request["ours"].items()
 }
 json.dump(answer, sys.stdout)
 """
@@ -409,22 +388,22 @@ import thawline
 assert "transformers" not in sys.modules
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-question = json.load(sys.stdin)
+request = json.load(sys.stdin)
 answer = {}
-for name, folder in question["ours"].items():
+for name, folder in request["ours"].items():
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    batch = tokenizer(question["texts"], truncation=True, padding=True, return_tensors="pt")
+    batch = tokenizer(request["texts"], truncation=True, padding=True, return_tensors="pt")
     answer[name] = model(**batch).logits.softmax(1).tolist()
 json.dump(answer, sys.stdout)
 """
 
 
-def ask(script: str, question: dict[str, Any]) -> Any:
-    """Run a script in a fresh process, which is given and gives JSON."""
+def ask(script: str, request: dict[str, Any]) -> Any:
+    """Run a script in a fresh process, with JSON as its input and its output."""
     done = subprocess.run(
         [sys.executable, "-c", script],
-        input=json.dumps(question),
+        input=json.dumps(request),
         capture_output=True,
         text=True,
         check=False,
@@ -433,10 +412,11 @@ def ask(script: str, question: dict[str, Any]) -> Any:
     return json.loads(done.stdout)
 
 
+@pytest.mark.e2e
 class TestPlainTransformers:
     @pytest.fixture
     def folders(self, trained_toy: Trained, tmp_path: Path) -> dict[str, dict[str, str]]:
-        """Save a native head of every family of transformers, and both of ours; their folders."""
+        """Save classifiers with native heads and with our heads, and return their folders."""
         kinds = {
             "native": {family: (family, "native") for family in FAMILIES if family not in OWN},
             "ours": {head: ("bert", head) for head in ("linear", "mlp:8")},
@@ -449,10 +429,10 @@ class TestPlainTransformers:
             for kind, made in kinds.items()
         }
 
-    def test_native_folders_load_without_thawline_and_ours_only_with_it(
+    def test_plain_transformers_loads_native_heads_only(
         self, trained_toy: Trained, folders: dict[str, dict[str, str]]
     ) -> None:
-        # Of an empty text a causal pipeline makes no token at all, and fails in transformers.
+        # A causal pipeline of transformers fails on an empty text, because it has no token.
         texts = [text for text in TEXTS if text]
         answer = ask(PLAIN, folders | {"texts": texts})
         assert answer["imported"] == []
@@ -468,7 +448,7 @@ class TestPlainTransformers:
             expected = trained_toy("bert", head).predict_proba(texts)
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
-    def test_ours_load_where_thawline_was_imported_before_transformers(
+    def test_our_heads_load_if_thawline_is_imported_first(
         self, trained_toy: Trained, folders: dict[str, dict[str, str]]
     ) -> None:
         answer = ask(THAWLINE_FIRST, folders | {"texts": TEXTS})

@@ -8,13 +8,13 @@ from transformers import AutoModel
 
 from tests.support.toys import WORDS, toy_config
 from thawline.backbones import attention
-from thawline.backbones.attention import SHORTEST, attend
+from thawline.backbones.attention import MIN_TOKENS, attend
 
 HEADS, HEAD_WIDTH = 4, 16
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 LENGTHS = {
-    "short": (SHORTEST - 1, 40, 1),
-    "just long": (SHORTEST, SHORTEST - 1, 3),
+    "short": (MIN_TOKENS - 1, 40, 1),
+    "just long": (MIN_TOKENS, MIN_TOKENS - 1, 3),
     "long": (200, 130, 1),
 }
 
@@ -61,20 +61,20 @@ def test_padded_texts_are_attended_as_torch_does(products, dtype, lengths, scali
     assert attended.dtype == dtype
     assert attended.shape == (len(lengths), max(lengths), HEADS, HEAD_WIDTH)
     assert (attended.float() - expected)[real].abs().max() < TOLERANCE[dtype]
-    assert products == ([] if max(lengths) < SHORTEST else list(lengths))
+    assert products == ([] if max(lengths) < MIN_TOKENS else list(lengths))
     if products:
         assert not attended[~real].any()
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("tokens", [SHORTEST - 1, SHORTEST, 150])
+@pytest.mark.parametrize("tokens", [MIN_TOKENS - 1, MIN_TOKENS, 150])
 @torch.inference_mode()
 def test_texts_without_padding_are_attended_as_torch_does(products, dtype, tokens):
     states, _ = draw((tokens, tokens), dtype)
     expected = scaled_dot_product_attention(*(part.float() for part in states)).transpose(1, 2)
     attended, _ = attend(Asking(), *states, None)
     assert (attended.float() - expected).abs().max() < TOLERANCE[dtype]
-    assert products == ([] if tokens < SHORTEST else [tokens, tokens])
+    assert products == ([] if tokens < MIN_TOKENS else [tokens, tokens])
 
 
 @torch.inference_mode()
@@ -109,5 +109,5 @@ def test_a_whole_model_gives_what_it_gives_with_torchs_own_attention(
     assert not products
     model.set_attn_implementation(attention.NAME)
     plain = model(input_ids=ids, attention_mask=given)[0]
-    assert len(products) == (4 * len(lengths) if max(lengths) >= SHORTEST else 0)
+    assert len(products) == (4 * len(lengths) if max(lengths) >= MIN_TOKENS else 0)
     assert (plain - usual)[mask.bool()].abs().max() < 5 * TOLERANCE[dtype]

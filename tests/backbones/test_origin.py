@@ -1,4 +1,4 @@
-"""Another task's classifier as a backbone: what is below its head, however it was saved."""
+"""The classifier of another task as a backbone: the part below its head, in every format."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ import torch
 
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, toy_config
 from thawline import TextClassifier, artifact
-from thawline.backbones.copies import copy_base, load_native
+from thawline.backbones.copies import build_native, copy_base
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.origin import Origin
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
+
+pytestmark = pytest.mark.e2e
 
 TOPICS = ("arts", "body", "cash", "dogs")
 KINDS = {
@@ -34,7 +36,7 @@ Saved = Callable[..., tuple[Fitted, Path]]
 
 @pytest.fixture(scope="module")
 def saved(toy_backbone: Any, toy_reviews: Any, tmp_path_factory: Any) -> Saved:
-    """Return what gives a classifier of 4 topics and its folder; do not change either."""
+    """Return a function that gives a classifier of 4 topics and its folder; change neither."""
     made: dict[tuple[str, str], tuple[Fitted, Path]] = {}
 
     def save(family: str = "bert", kind: str = "own head") -> tuple[Fitted, Path]:
@@ -69,7 +71,7 @@ def merged_weights(fitted: Fitted) -> dict[str, torch.Tensor]:
     return copy.deepcopy(fitted.adapter.peft).merge_and_unload().state_dict()
 
 
-def given_pooler(backbone: Backbone) -> set[str]:
+def pooler_names(backbone: Backbone) -> set[str]:
     """Return the names of weights that a native head leaves out of its checkpoint."""
     return {name for name in backbone.stack.model.state_dict() if name.startswith("pooler.")}
 
@@ -81,7 +83,7 @@ def test_the_backbone_is_what_lies_below_the_head(saved, toy_backbone, family, k
     pretrained, backbone = (load_backbone(str(name)) for name in (toy_backbone(family), folder))
     found, expected = backbone.stack.model.state_dict(), merged_weights(fitted)
     assert found.keys() == pretrained.stack.model.state_dict().keys()
-    assert set(backbone.drawn) == found.keys() - expected.keys() <= given_pooler(backbone)
+    assert set(backbone.random_weights) == found.keys() - expected.keys() <= pooler_names(backbone)
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, rtol=0, atol=1e-7 if "adap" in kind else 0)
     assert type(backbone.stack.model) is type(pretrained.stack.model)
@@ -122,17 +124,17 @@ def test_nothing_is_left_of_the_old_classes(saved, family, kind):
     assert config.num_labels == 2
     assert not set(TOPICS) & {*config.id2label.values(), *config.label2id}
     assert not set(TOPICS) & set(json.dumps(config.to_dict()).replace('"', " ").split())
-    for model in (copy_base(backbone), load_native(backbone, 3, seed=0).base_model):
+    for model in (copy_base(backbone), build_native(backbone, 3, seed=0).base_model):
         weights = backbone.stack.model.state_dict()
         assert all(torch.equal(weights[n], tensor) for n, tensor in model.state_dict().items())
 
 
-def test_the_origin_tells_what_it_was(saved, toy_backbone):
+def test_the_origin_describes_the_classifier(saved, toy_backbone):
     _, folder = saved("bert", "native head")
     origin = load_backbone(str(folder)).origin
     assert origin == Origin(str(folder), "full", str(toy_backbone("bert")), TOPICS)
     assert load_backbone(str(toy_backbone("bert"))).origin is None
-    assert origin.described() == {
+    assert origin.to_dict() == {
         "folder": str(folder),
         "strategy": "full",
         "backbone": str(toy_backbone("bert")),
@@ -159,9 +161,7 @@ def test_folding_leaves_the_random_state_alone(saved):
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_a_pooler_that_the_base_lacks_is_still_known_to_be_drawn(
-    toy_backbone, toy_reviews, tmp_path
-):
+def test_a_pooler_that_the_base_lacks_is_listed_as_random(toy_backbone, toy_reviews, tmp_path):
     from transformers import AutoModel
 
     base = tmp_path / "base"
@@ -170,9 +170,9 @@ def test_a_pooler_that_the_base_lacks_is_still_known_to_be_drawn(
     classifier = TextClassifier(base, "lora:r=2", epochs=1, dtype="float32").fit(*toy_reviews(24))
     artifact.save(classifier.fitted_, tmp_path / "topics")
     backbone = load_backbone(str(tmp_path / "topics"))
-    assert set(backbone.drawn) == given_pooler(backbone) != set()
-    with pytest.warns(UserWarning, match="has no pooler"):
-        load_native(backbone, 2, 0)
+    assert set(backbone.random_weights) == pooler_names(backbone) != set()
+    with pytest.warns(UserWarning, match=r"topics' .*pooler"):
+        build_native(backbone, 2, 0)
 
 
 # Runs
@@ -214,13 +214,12 @@ def test_a_run_stands_for_the_model_in_it(saved, toy_backbone, tmp_path):
 )
 def test_a_run_that_did_not_finish_is_refused(saved, tmp_path, model, record):
     run = as_run(tmp_path / "a run", saved()[1] if model else None, record)
-    assert str(problem(run)) == (
-        f"expected a backbone's folder or name, found '{run}', a run that did not finish; "
-        f"thawline fit --resume --out '{run}' goes on with it"
-    )
+    error = problem(run)
+    assert error.found.startswith(f"'{run}'")
+    assert f"thawline fit --resume --out '{run}'" in error.fix
 
 
-# What is hurt
+# Damaged artifacts
 
 
 @pytest.fixture
@@ -229,33 +228,36 @@ def copied(saved, tmp_path) -> Callable[[str], Path]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "part", "found"),
+    ("kind", "part"),
     [
-        ("own head", "model.safetensors", "no model.safetensors"),
-        ("own head", "config.json", "no config.json"),
-        ("own head", "tokenizer.json", "no tokenizer.json"),
-        ("native head", "model.safetensors", "no model.safetensors"),
-        ("live adapters", "adapter/adapter_config.json", "Can't find 'adapter_config.json' at"),
-        ("live adapters", "adapter/adapter_model.safetensors", "No such file or directory: "),
+        ("own head", "model.safetensors"),
+        ("own head", "config.json"),
+        ("own head", "tokenizer.json"),
+        ("native head", "model.safetensors"),
+        ("live adapters", "adapter/adapter_config.json"),
+        ("live adapters", "adapter/adapter_model.safetensors"),
     ],
 )
-def test_a_folder_without_a_part_names_it(copied, kind, part, found):
+def test_a_missing_part_is_named(copied, kind, part):
     folder = copied(kind)
     (folder / part).unlink()
     error = problem(folder)
-    assert error.expected == f"a whole saved classifier in '{folder}'"
-    assert error.found.startswith(found)
-    assert error.fix == "save it again, or run fit again"
+    assert f"'{folder}'" in error.expected
+    if part != "adapter/adapter_model.safetensors":  # safetensors does not name a missing file
+        assert Path(part).name in error.found
+    assert "run fit again" in error.fix
 
 
-def test_settings_that_are_damaged_are_told(copied):
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [('{"format": 1}', "'labels'"), ('{"format"', "Expecting ':'"), ("[]", "'format'")],
+)
+def test_damaged_settings_are_refused(copied, content, found):
     folder = copied("own head")
-    (folder / "thawline.json").write_text('{"format": 1}', encoding="utf-8")
-    assert problem(folder).found == "no 'labels' in thawline.json"
-    (folder / "thawline.json").write_text('{"format"', encoding="utf-8")
-    assert problem(folder).found.startswith("a damaged thawline.json (Expecting ':'")
-    (folder / "thawline.json").write_text("[]", encoding="utf-8")
-    assert problem(folder).found == "no 'format' in thawline.json"
+    (folder / "thawline.json").write_text(content, encoding="utf-8")
+    error = problem(folder)
+    assert found in error.found
+    assert "thawline.json" in error.found
 
 
 def test_a_weight_that_the_head_lacks_does_not_matter_but_one_of_the_backbone_does(copied):
@@ -265,20 +267,21 @@ def test_a_weight_that_the_head_lacks_does_not_matter_but_one_of_the_backbone_do
     weights = load_file(folder / "model.safetensors")
     bias = weights.pop("head.0.bias")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    assert load_backbone(str(folder)).drawn == ()
+    assert load_backbone(str(folder)).random_weights == ()
     name = "backbone.encoder.layer.2.output.dense.weight"
     lost = weights.pop(name)
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    assert str(problem(folder)) == (
-        f"expected all weights of '{folder}', found 1 missing, encoder.layer.2.output.dense.weight "
-        "the first; use the checkpoint that belongs to this config.json"
-    )
+    error = problem(folder)
+    assert f"'{folder}'" in error.expected
+    assert error.found.startswith("1 ")
+    assert "encoder.layer.2.output.dense.weight" in error.found
     whole = weights | {"head.0.bias": bias, name: lost[:5]}
     save_file(whole, folder / "model.safetensors", metadata={"format": "pt"})
-    assert problem(folder).found.startswith("encoder.layer.2.output.dense.weight of shape (5, 64)")
+    found = problem(folder).found
+    assert all(part in found for part in ("encoder.layer.2.output.dense.weight", "(5, 64)"))
 
 
-def test_adapters_whose_base_is_another_by_now_are_refused(copied, toy_backbone, tmp_path):
+def test_adapters_whose_base_has_changed_are_refused(copied, toy_backbone, tmp_path):
     folder = copied("live adapters")
     base = Path(shutil.copytree(toy_backbone("roberta"), tmp_path / "base"))
     settings = json.loads((folder / "thawline.json").read_text(encoding="utf-8"))
@@ -286,15 +289,14 @@ def test_adapters_whose_base_is_another_by_now_are_refused(copied, toy_backbone,
     settings["adapter"]["base"] = str(base)
     (folder / "thawline.json").write_text(json.dumps(settings), encoding="utf-8")
     error = problem(folder)
-    assert error.expected == (
-        f"the backbone '{base}' with the weights that the adapters in '{folder}' were trained on "
-        f"(SHA-256 {known[:12]}…)"
-    )
-    assert error.fix == "put those weights back, or run fit again"
+    assert all(part in error.expected for part in (f"'{base}'", f"'{folder}'", known[:12]))
+    assert known[:12] not in error.found
     shutil.rmtree(base)
-    assert problem(folder).fix == (
-        "put it there, or write where it is as the adapter's base in thawline.json"
-    )
+    error = problem(folder)
+    assert all(part in error.expected for part in (f"'{base}'", f"'{folder}'"))
+    assert "thawline.json" in error.fix
     settings["adapter"]["base"] = str(folder)
     (folder / "thawline.json").write_text(json.dumps(settings), encoding="utf-8")
-    assert problem(folder).found == "these adapters themselves"
+    error = problem(folder)
+    assert error.expected.count(f"'{folder}'") == 2  # as the base and as the adapters' folder
+    assert "adapters" in error.found

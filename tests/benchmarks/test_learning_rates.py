@@ -1,4 +1,4 @@
-"""The default rates are those that the measurements kept in `benchmarks/` chose."""
+"""The default learning rates are the best ones in the results under `benchmarks/`."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_default_is_the_winner_of_its_strategy_over_at_least_two_sets():
         assert all(row["rows"] >= 1_000 and row["validation_rows"] >= 800 for row in own)
 
 
-def test_the_winner_has_the_highest_mean_and_of_equals_the_lowest_loss():
+def test_the_winner_has_the_highest_mean_and_then_the_lowest_loss():
     rows = [
         row("full", "a", 1e-4, 0.9), row("full", "b", 1e-4, 0.6),
         row("full", "a", 1e-3, 0.8), row("full", "b", 1e-3, 0.8),
@@ -34,7 +34,7 @@ def test_the_winner_has_the_highest_mean_and_of_equals_the_lowest_loss():
     assert learning_rates.winners(rows) == {"full": 1e-3, "head": 1e-3}
 
 
-def test_the_last_blocks_share_a_rate_that_each_of_them_was_tried_at():
+def test_the_last_strategies_share_a_rate_that_was_tried_for_each():
     rows = [
         row("last:1", "a", 1e-3, 0.8), row("last:2", "a", 1e-3, 0.8),
         row("last:1", "a", 5e-3, 0.9), row("last:2", "a", 5e-3, 0.5),
@@ -43,12 +43,12 @@ def test_the_last_blocks_share_a_rate_that_each_of_them_was_tried_at():
     assert learning_rates.winners(rows) == {"last": 1e-3}
 
 
-def test_a_rate_that_was_not_tried_on_every_set_does_not_win():
+def test_a_rate_that_was_not_tried_on_every_set_cannot_win():
     rows = [row("full", "a", 1e-4, 0.6), row("full", "b", 1e-4, 0.6), row("full", "a", 1e-3, 0.9)]
     assert learning_rates.winners(rows) == {"full": 1e-4}
 
 
-def test_where_no_rate_was_tried_on_every_job_there_is_a_table_without_a_winner(capsys):
+def test_if_no_rate_was_tried_on_every_job_the_table_has_no_winner(capsys):
     rows = [row("full", "a", 1e-4, 0.6), row("full", "b", 1e-3, 0.7)]
     assert learning_rates.winners(rows) == {}
     learning_rates.print_table(rows)

@@ -1,4 +1,4 @@
-"""The n-gram models beside ones that are written out by hand, count by count."""
+"""The n-gram models equal simple implementations with sets and counters."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ Context = tuple[int, ...]
 
 
 def corpus(documents: int, seed: int, words: int = 9) -> list[np.ndarray]:
-    """Return documents over a few ids, some likelier than others, two of them empty."""
+    """Return documents of a few ids with different probabilities. Two documents are empty."""
     random = np.random.default_rng(seed)
     shares = 1 / np.arange(1, words + 1)
-    drawn = [
+    random_words = [
         random.choice(words, size=random.integers(0, 30), p=shares / shares.sum()) + 3
         for _ in range(documents - 2)
     ]
     empty = np.array([], dtype=int)
-    whole = [np.concatenate([[BOS], one, [EOS]]) for one in [*drawn, empty, empty]]
+    whole = [np.concatenate([[BOS], one, [EOS]]) for one in [*random_words, empty, empty]]
     return [one.astype(np.uint16) for one in whole]
 
 
@@ -44,7 +44,7 @@ def trigrams(documents: list[np.ndarray]) -> list[tuple[int, int, int]]:
 
 
 def by_hand(documents: list[np.ndarray]):
-    """Return modified Kneser-Ney's probability of a token after two, from sets and counters."""
+    """Return a function that computes modified Kneser-Ney probabilities of trigrams."""
     c3 = Counter(trigrams(documents))
     before: dict[Context, set[int]] = defaultdict(set)
     for u, v, w in c3:
@@ -80,14 +80,14 @@ def discounts_of(counts) -> dict[int, float]:
 
 
 @pytest.mark.parametrize("train", [TRAIN, TRAIN[:6], corpus(400, 5, words=5)])
-def test_the_trigram_model_is_the_one_by_hand(train):
+def test_the_trigram_model_equals_the_simple_implementation(train):
     probability = by_hand(train)
     bits = -sum(math.log2(probability(gram)) for gram in trigrams(HELD_OUT))
     found = ngrams.bits_per_byte(train, HELD_OUT, 1_000, PREDICTABLE)
     assert found["trigram"] == pytest.approx(bits / 1_000, rel=1e-12)
 
 
-def test_the_unigram_model_is_the_one_by_hand():
+def test_the_unigram_model_equals_the_simple_implementation():
     train, held_out, predictable = corpus(20, 0, words=60), corpus(30, 3, words=80), 81
     counts = Counter(w for _, _, w in trigrams(train))
     n = Counter(counts.values())
@@ -103,7 +103,7 @@ def test_the_unigram_model_is_the_one_by_hand():
 
 
 @pytest.mark.parametrize("train", [TRAIN, TRAIN[:6]])
-def test_the_probabilities_after_any_two_tokens_add_up_to_1(train):
+def test_the_probabilities_after_any_two_tokens_sum_to_1(train):
     orders = ngrams.trigram_model(ngrams.flat(train))
     bits = ngrams.BITS
     contexts = [(BOS, BOS), *[(u, v) for u in (BOS, *range(3, 15)) for v in range(3, 15)]]
@@ -120,7 +120,7 @@ def test_trigrams_beat_unigrams_where_tokens_follow_each_other():
     assert followed["trigram"] < 0.2 < 1.9 < followed["unigram"]
 
 
-def test_no_document_is_foretold_from_another():
+def test_no_document_is_predicted_from_another():
     shuffled = [TRAIN[row] for row in np.random.default_rng(0).permutation(len(TRAIN))]
     expected = ngrams.bits_per_byte(TRAIN, HELD_OUT, 1_000, PREDICTABLE)
     assert ngrams.bits_per_byte(shuffled, HELD_OUT[::-1], 1_000, PREDICTABLE) == pytest.approx(
@@ -128,7 +128,7 @@ def test_no_document_is_foretold_from_another():
     )
 
 
-def test_documents_in_one_row_are_those_in_a_list():
+def test_documents_in_one_array_equal_documents_in_a_list():
     row = np.concatenate(TRAIN)
     expected = ngrams.bits_per_byte(TRAIN, HELD_OUT, 1_000, PREDICTABLE)
     assert ngrams.bits_per_byte(row, np.concatenate(HELD_OUT), 1_000, PREDICTABLE) == expected
@@ -137,19 +137,19 @@ def test_documents_in_one_row_are_those_in_a_list():
     assert all(np.array_equal(*pair) for pair in zip(cut, TRAIN, strict=True))
 
 
-def test_every_token_but_the_first_of_a_document_is_foretold():
+def test_every_token_of_a_document_except_the_first_is_predicted():
     grams = ngrams.packed(np.concatenate(HELD_OUT))
     assert len(grams) == sum(map(len, HELD_OUT)) - len(HELD_OUT)
     unpacked = [tuple(int(g) >> shift & 0x1FFFFF for shift in (42, 21, 0)) for g in grams]
     assert unpacked == trigrams(HELD_OUT)
-    with pytest.raises(ValueError, match="no room in 21 bits"):
+    with pytest.raises(ValueError, match=f"{1 << 21}"):
         ngrams.packed(np.array([1, 1 << 21]))
 
 
 # xz
 
 
-def test_xz_is_that_of_the_command_line():
+def test_xz_has_the_settings_of_the_command_line():
     data = b"a film of no consequence\0" * 50
     assert ngrams.xz_bytes(data) == len(lzma.compress(data, preset=9 | lzma.PRESET_EXTREME))
     found = ngrams.xz_bits_per_byte(data, data, len(data))
@@ -178,7 +178,7 @@ def write_run(folder: Path, texts: list[str], held_out: list[str]) -> Path:
 TEXTS = [f"A film, number {n}, that was «good».\nAnd so on." for n in range(300)]
 
 
-def test_a_run_is_measured_against_everything(tmp_path, capsys):
+def test_a_run_is_compared_with_all_models(tmp_path, capsys):
     run = write_run(tmp_path / "run", TEXTS, ["A film that was bad.", "Number 4 was «good»."])
     ngrams.main([str(run), "--json", str(tmp_path / "found.json")])
     found = json.loads((tmp_path / "found.json").read_text())
@@ -190,19 +190,20 @@ def test_a_run_is_measured_against_everything(tmp_path, capsys):
     assert found["xz_prefix_bytes"] == sum(len(text.encode()) + 1 for text in TEXTS)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 7
-    assert lines[-1] == "| the language model | 1.500 |"
+    assert lines[-1].endswith("| 1.500 |")
 
 
-def test_a_record_of_other_texts_is_found(tmp_path):
+def test_a_record_of_other_texts_is_refused(tmp_path):
     run = write_run(tmp_path / "run", TEXTS, ["A film."])
     np.save(run / "held_out.npy", np.load(run / "train.npy"))
-    with pytest.raises(ValueError, match="the record has 7"):
+    size = sum(len(text.encode()) for text in TEXTS)
+    with pytest.raises(ValueError, match=rf"\b{size}\b.*\b7\b"):
         ngrams.measure(ngrams.read_run(run))
 
 
 @pytest.mark.parametrize("at_once", [1, 7, 1_000])
 @pytest.mark.parametrize("most", [0, 1, 46, 100, 2_000, 10**9])
-def test_the_end_of_train_is_taken_in_whole_documents(tmp_path, most, at_once):
+def test_the_end_of_train_consists_of_complete_documents(tmp_path, most, at_once):
     read = ngrams.read_run(write_run(tmp_path / "run", TEXTS, ["A film."]))
     found = ngrams.last_documents(read.train, read.tokenizer, most, at_once)
     whole = [text.encode() + b"\0" for text in TEXTS]

@@ -1,4 +1,4 @@
-"""The benchmarks: what they run, what they read of it and what they print."""
+"""The benchmarks: the commands that they run, the results that they read and their tables."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def result(seconds: float) -> dict[str, Any]:
 
 @pytest.fixture
 def fake_sides(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Replace both sides by fixed results; return the order in which they were run."""
+    """Replace both sides by fixed results, and return the order in which they run."""
     order: list[str] = []
 
     def thawline(options: object, side: str, scratch: Path) -> dict[str, Any]:
@@ -48,7 +48,7 @@ def fake_sides(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return order
 
 
-def test_ratio_and_rate_follow_from_the_seconds_of_the_whole_process(fake_sides: list[str]) -> None:
+def test_the_speed_follows_from_the_seconds_of_the_whole_process(fake_sides: list[str]) -> None:
     results = trainer_peer.compare(trainer_peer.parse(WORDS), WORDS)
     assert fake_sides == ["thawline", "thawline_again", "trainer"]
     ratios = {side: measured["speed_ratio"] for side, measured in results.items()}
@@ -57,7 +57,7 @@ def test_ratio_and_rate_follow_from_the_seconds_of_the_whole_process(fake_sides:
 
 
 @pytest.mark.usefixtures("fake_sides")
-def test_the_table_holds_scores_intervals_and_ratio(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_shows_scores_intervals_and_speeds(capsys: pytest.CaptureFixture[str]) -> None:
     trainer_peer.print_table(trainer_peer.compare(trainer_peer.parse(WORDS), WORDS))
     printed = capsys.readouterr().out
     assert printed.count("85.50 (84.00-87.00)") == 6
@@ -66,7 +66,7 @@ def test_the_table_holds_scores_intervals_and_ratio(capsys: pytest.CaptureFixtur
 
 
 @pytest.mark.usefixtures("fake_sides")
-def test_the_result_holds_config_versions_and_hardware() -> None:
+def test_the_report_has_config_versions_and_hardware() -> None:
     options = trainer_peer.parse([*WORDS, "--json", "peer.json"])
     whole = trainer_peer.report(options, trainer_peer.compare(options, WORDS))
     assert json.loads(json.dumps(whole)) == whole
@@ -76,7 +76,7 @@ def test_the_result_holds_config_versions_and_hardware() -> None:
     assert whole["hardware"]["cores"] >= 1
 
 
-def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
+def test_thawline_runs_the_same_job_and_its_record_is_read(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     seconds = {"tokenising": 1.0, "prefix": 20.0, "training": 3.0, "evaluation": 1.0, "total": 25.0}
@@ -86,10 +86,10 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
         "parameters": {"trainable": 770, "frozen": 22_713_216, "total": 22_713_986},
         "peak_memory_bytes": 10**9,
     }
-    run: list[Any] = []
+    executed: list[Any] = []
 
     def timed(command: list[str], side: str, environment: dict[str, str]) -> tuple[str, float]:
-        run.extend([command[1:], environment])
+        executed.extend([command[1:], environment])
         return json.dumps(record), 30.0
 
     monkeypatch.setattr(trainer_peer, "timed", timed)
@@ -97,7 +97,7 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
     options = trainer_peer.parse([*WORDS, "--train", "60", "--test", "40", "--seed", "3"])
     measured = trainer_peer.run_thawline(options, "thawline", tmp_path)
 
-    command, environment = run
+    command, environment = executed
     given = dict(zip(command[2::2], command[3::2], strict=True))
     assert command[:2] == ["fit", "--json"]
     assert given == {
@@ -113,10 +113,10 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
     assert environment == {"THAWLINE_HOME": str(tmp_path / "home")}
     assert measured["training_seconds"] == 23
 
-    run.clear()
+    executed.clear()
     options = trainer_peer.parse([*WORDS, "--strategy", "last:1", "--epochs", "2"])
     trainer_peer.run_thawline(options, "thawline", tmp_path)
-    command, _ = run
+    command, _ = executed
     assert {**dict(zip(command[2::2], command[3::2], strict=True)), **given}.items() >= {
         "--head": "native",
         "--epochs": "2",
@@ -129,7 +129,7 @@ def test_thawline_is_run_as_the_same_job_and_its_record_is_read(
 
 
 def test_a_side_that_fails_ends_the_comparison() -> None:
-    with pytest.raises(SystemExit, match="Trainer script failed with exit code 3"):
+    with pytest.raises(SystemExit, match=r"Trainer.*\b3\b"):
         trainer_peer.timed([sys.executable, "-c", "raise SystemExit(3)"], "trainer", {})
 
 
@@ -152,6 +152,7 @@ def test_both_sides_run_on_real_reviews(tmp_path: Path) -> None:
             assert 0 <= side[name]["low"] <= side[name]["value"] <= side[name]["high"] <= 1
 
 
+@pytest.mark.e2e
 def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
     toy_backbone: Callable[[str], Path],
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
@@ -165,7 +166,7 @@ def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
     (result,) = json.loads(found.read_text())["results"]
     assert result["rows"] == {"train": 72, "validation": 8, "test": 40}
     assert result["thawline"]["texts_computed"] == 120
-    assert result["tfidf"]["accuracy"]["value"] > 0.9  # the words tell the class
+    assert result["tfidf"]["accuracy"]["value"] > 0.9  # some words indicate the class
     assert result["tfidf"]["C"] in frozen_head_sets.PENALTIES
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.startswith("| films | 80 / 40 |")
@@ -184,7 +185,7 @@ def rung_result(rung: str, accuracy: float, wrong: list[int]) -> dict[str, Any]:
     return {"rung": rung, "command": f"thawline fit --strategy {rung}", "record": record}
 
 
-def test_a_rung_is_a_strategy_with_words_of_its_own_and_those_of_all() -> None:
+def test_a_rung_has_its_own_options_and_those_of_all_rungs() -> None:
     words = ["head", "last:1 --lr 2e-5 --set training.patience=2", "--data", "my reviews"]
     options = rungs.parse([*words, "--small", "--seed", "3", "--set", "training.epochs=3"])
     assert rungs.command(options.rungs[1], options) == [
@@ -206,7 +207,7 @@ def test_rungs_are_compared_with_the_best_row_by_row() -> None:
     ]
     rungs.compare(results)
     assert results[1]["against_best"] is None
-    # Of 9 rows that only one of the two got right, 8 speak for the best: 2 (1 + 9) / 2^9.
+    # Only one of the two is right on 9 rows, the best rung on 8 of them: p = 2 (1 + 9) / 2^9.
     assert results[0]["against_best"] == {
         "rung": "last:1",
         "only_this_right": 1,
@@ -223,6 +224,7 @@ def test_rungs_are_compared_with_the_best_row_by_row() -> None:
     assert "| the best |" in rows[1]
 
 
+@pytest.mark.e2e
 def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     toy_backbone: Callable[[str], Path],
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
@@ -240,7 +242,7 @@ def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     head, last = whole["results"]
     assert [head["record"]["strategy"], last["record"]["strategy"]] == ["head", "last:1"]
     for result in (head, last):
-        assert result["record"]["prefix"]["texts"] == 120  # nothing came from another's store
+        assert result["record"]["prefix"]["texts"] == 120  # no rung uses the store of another
         assert result["process_seconds"] > result["record"]["seconds"]["total"] > 0
         assert len(result["record"]["mistakes"]["rows"]) == round(
             40 * (1 - result["record"]["test"]["accuracy"]["value"])
@@ -252,14 +254,15 @@ def test_each_rung_runs_in_a_process_and_a_store_of_its_own(
     assert len(rows) == 2
     assert {line.count("|") for line in (header, rule, *rows)} == {9}
 
-    asked: list[str] = []
-    monkeypatch.setattr(rungs, "run", lambda rung, options: asked.append(rung) or head)
+    executed: list[str] = []
+    monkeypatch.setattr(rungs, "run", lambda rung, options: executed.append(rung) or head)
     rungs.main(["last:1 --epochs 1", "full", *words, *more])
-    assert asked == ["full"]  # the other one stands in the file
+    assert executed == ["full"]  # the file has the result of the other one
 
 
+@pytest.mark.e2e
 def test_a_rung_that_fails_ends_the_comparison(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="'lst:1' failed with exit code 2"):
+    with pytest.raises(SystemExit, match=r"'lst:1'.*\b2\b"):
         rungs.main(["lst:1", "--data", str(tmp_path)])
 
 
@@ -268,7 +271,7 @@ def fitted(strategy: str, value: str, accuracy: float, seconds: float) -> dict[s
     return {"strategy": strategy, "set": "sets/films=neg,pos", "value": value, **scores}
 
 
-def test_values_of_a_setting_are_compared_over_seeds_and_with_the_first() -> None:
+def test_values_of_a_setting_are_averaged_and_compared_with_the_first() -> None:
     rows = [
         fitted("last:1", "own", 0.80, 20), fitted("last:1", "0.1", 0.90, 50),
         fitted("last:1", "own", 0.82, 20), fitted("last:1", "0.1", 0.90, 30),
@@ -296,7 +299,7 @@ def test_each_value_of_a_setting_is_fitted_with_each_seed(
     assert cells == [(0, "own"), (0, "0.5"), (1, "own"), (1, "0.5")]
     assert {(row["rows"], row["validation_rows"], row["epoch"]) for row in rows} == {(16, 16, 1)}
     losses = [row["validation_loss"] for row in rows]
-    assert len(set(losses)) == 4  # each is another fit
+    assert len(set(losses)) == 4  # four different fits
 
 
 def test_each_rule_keeps_its_epoch() -> None:
@@ -306,18 +309,18 @@ def test_each_rule_keeps_its_epoch() -> None:
     assert kept == {"accuracy": 0, "later": 1, "loss": 2, "last": 2}
 
 
-def test_rows_that_choose_an_epoch_do_not_judge_it() -> None:
-    # Three rows tell the epochs apart in one way, and the fourth in the other.
+def test_rows_that_choose_an_epoch_do_not_measure_it() -> None:
+    # Three rows prefer the first epoch, and the fourth prefers the second.
     right = np.array([[1, 1, 1, 0], [0, 0, 0, 1]], dtype=np.float64)
     found = kept_epoch.accuracies(right, 1 - right, 3, seed=0)
-    # Without the fourth row epoch 0 is kept, which is wrong on it; with it two of three keep epoch
-    # 0 as well, and the row that is left is one of the first three.
+    # If the fourth row does not choose, epoch 0 is kept, which is wrong on that row. Otherwise two
+    # of three rows still choose epoch 0, and the row that measures is one of the first three.
     assert found["accuracy"] == pytest.approx(0.75, abs=0.05)
     assert found["last"] == pytest.approx(0.25, abs=0.05)
     assert found["best"] == 1
 
 
-def test_a_fit_answers_for_every_size_of_validation(
+def test_one_fit_covers_every_size_of_validation(
     toy_backbone: Callable[..., Path], toy_reviews: Callable[..., Any], tmp_path: Path
 ) -> None:
     data = write_set(tmp_path / "films", {"train": toy_reviews(120), "test": toy_reviews(16, 1)})
@@ -335,7 +338,7 @@ def test_a_fit_answers_for_every_size_of_validation(
     assert whole.startswith("| `all` | 16 | 24 | ")
 
 
-def test_the_embedded_model_s_ladder_is_planned_with_a_folder_for_each_run():
+def test_each_run_of_the_embedded_model_s_ladder_has_its_own_folder():
     from benchmarks import embedded_model
     from thawline.compare.plan import plan_runs
 
@@ -349,7 +352,7 @@ def test_the_embedded_model_s_ladder_is_planned_with_a_folder_for_each_run():
     assert (original.training.epochs, original.training.lr) == (3, 1e-4)
 
 
-def test_the_embedded_model_s_results_are_those_that_the_page_shows():
+def test_the_page_shows_the_embedded_model_s_results():
     root = Path(__file__).parents[2]
     page = (root / "docs" / "qwen3-mini.md").read_text(encoding="utf-8")
     results = json.loads((root / "benchmarks" / "embedded_model.json").read_text(encoding="utf-8"))
@@ -360,7 +363,7 @@ def test_the_embedded_model_s_results_are_those_that_the_page_shows():
         assert shown in page
 
 
-def test_what_it_reached_on_the_whole_set_is_what_the_pages_show():
+def test_the_pages_show_the_results_on_the_whole_set():
     root = Path(__file__).parents[2]
     whole = (root / "benchmarks" / "embedded_model_whole.json").read_text(encoding="utf-8")
     pages = [

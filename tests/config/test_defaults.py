@@ -1,38 +1,44 @@
-"""Every default lives in config/: the settings are frozen, JSON, and taken by both front ends."""
-
-from __future__ import annotations
+"""The settings are frozen, have defaults and help, and both front ends are built from them."""
 
 import inspect
-from dataclasses import FrozenInstanceError, fields, is_dataclass
-from typing import Any
+from dataclasses import FrozenInstanceError, asdict, dataclass, fields, is_dataclass
+from types import NoneType
+from typing import Annotated, Any
 
 import pytest
-import typer.main
+import typer
+from annotated_types import Ge
+from typer.testing import CliRunner
 
+from tests.support.command_line import thawline
 from thawline import TextClassifier, config
-from thawline.cli import app, options
-from thawline.cli.verbs import pretrain as verb_pretrain
+from thawline.cli import verbs
+from thawline.cli.commands import SMALL, verb_with_settings
+from thawline.cli.options import SettingOption
 from thawline.config import (
-    ArtifactConfig,
     ComputeConfig,
     Config,
-    CorpusConfig,
     DataConfig,
+    DemoConfig,
     EncoderConfig,
     HeadConfig,
+    Help,
     LoraConfig,
+    PredictConfig,
     PretrainConfig,
-    PretrainingConfig,
     TokensConfig,
     TrainingConfig,
-    VocabularyConfig,
+    VectorsConfig,
+    WritingConfig,
 )
+from thawline.config.annotations import flatten_settings, settings_of
+from thawline.errors import ThawlineError
 from thawline.strategies import Lora
 
 CLASSES = [
     kind
     for kind in vars(config).values()
-    if is_dataclass(kind) and kind.__module__.startswith(config.__name__)
+    if is_dataclass(kind) and kind.__module__.startswith(config.__name__) and kind is not Help
 ]
 
 SHARED: dict[str, tuple[Any, str]] = {
@@ -58,47 +64,22 @@ PYTHON = SHARED | {
     "validation_share": (DataConfig, "validation_share"),
     "random_state": (Config, "seed"),
 }
-FIT = SHARED | {
-    "seed": (Config, "seed"),
-    "data": (DataConfig, "data"),
-    "text": (DataConfig, "text"),
-    "label": (DataConfig, "label"),
-    "limit": (DataConfig, "limit"),
-    "store_limit": (ComputeConfig, "store_limit"),
-    "merge": (ArtifactConfig, "merge"),
+COMMANDS: dict[str, type] = {
+    "demo": DemoConfig,
+    "evaluate": Config,
+    "fit": Config,
+    "generate": WritingConfig,
+    "info": Config,
+    "predict": PredictConfig,
+    "preflight": Config,
+    "pretrain": PretrainConfig,
+    "vectors": VectorsConfig,
 }
-PRETRAIN: dict[str, tuple[Any, str]] = {
-    "data": (CorpusConfig, "data"),
-    "without": (CorpusConfig, "without"),
-    "text": (CorpusConfig, "text"),
-    "vocabulary": (VocabularyConfig, "size"),
-    "epochs": (PretrainingConfig, "epochs"),
-    "batch_size": (PretrainingConfig, "batch_size"),
-    "lr": (PretrainingConfig, "lr"),
-    "seed": (PretrainConfig, "seed"),
-    "device": (PretrainConfig, "device"),
-    "dtype": (PretrainConfig, "dtype"),
-}
-SEVERAL = {"data", "without"}
-"""Options of `pretrain` that can stand several times; typer has None for none of them."""
-
-NO_SETTING = {"small", "config_file", "overrides", "out", "resume", "as_json"}
-"""Options of `fit` that say what to do, not how."""
+"""The config of each verb that has options for settings."""
 
 
 def default(place: tuple[Any, str]) -> Any:
     return getattr(*place)
-
-
-def at(settings: Any, key: str) -> Any:
-    for part in key.split("."):
-        settings = getattr(settings, part)
-    return settings
-
-
-def options_of(verb: str) -> dict[str, Any]:
-    command = typer.main.get_command(app).commands[verb]
-    return {option.name: option.default for option in command.params}
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
@@ -129,26 +110,18 @@ def test_the_classifier_takes_every_default_from_the_config() -> None:
     assert taken == {name: default(place) for name, place in PYTHON.items()}
 
 
-def test_fit_takes_every_default_from_the_config() -> None:
-    taken = {name: value for name, value in options_of("fit").items() if name not in NO_SETTING}
-    assert taken == {name: default(place) for name, place in FIT.items()}
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_every_field_has_a_help_that_is_a_sentence(kind: Any) -> None:
+    for setting in settings_of(kind).values():
+        assert setting.help.text.endswith("."), setting.key
+        assert setting.help.text[0].isupper(), setting.key
+        words = setting.help.default
+        assert words is None or (setting.default is None and not words.endswith(".")), setting.key
 
 
-@pytest.mark.parametrize("verb", ["info", "evaluate", "preflight"])
-def test_the_other_verbs_name_and_default_their_settings_as_fit_does(verb: str) -> None:
-    shared = {name: value for name, value in options_of(verb).items() if name in FIT}
-    assert shared
-    assert shared == {name: default(FIT[name]) for name in shared}
-
-
-def test_each_option_names_the_setting_that_it_has_its_default_from() -> None:
-    for name, place in FIT.items():
-        assert at(Config(), options.SETTINGS[name]) == default(place), name
-
-
-def test_every_option_of_fit_gives_a_value_to_a_setting_or_says_what_to_do() -> None:
-    assert set(options_of("fit")) - set(options.SETTINGS) == NO_SETTING - {"small"}
-    assert set(options.SETTINGS) <= set(options_of("fit"))
+def test_every_public_setting_is_read_with_its_default() -> None:
+    found = {key: setting.default for key, setting in settings_of(Config).items()}
+    assert found == dict(flatten_settings(Config().to_dict()))
 
 
 def test_an_unnamed_setting_of_lora_is_the_config_s() -> None:
@@ -168,17 +141,60 @@ def test_a_changed_default_reaches_a_new_classifier_s_config() -> None:
     assert TextClassifier()._config() == Config()
 
 
-def test_pretrain_takes_every_default_from_the_config() -> None:
-    taken = {name: value for name, value in options_of("pretrain").items() if name in PRETRAIN}
-    assert taken.keys() == PRETRAIN.keys()
-    assert {name for name, value in taken.items() if name in SEVERAL and value is None} == SEVERAL
-    assert {name: () if name in SEVERAL else value for name, value in taken.items()} == {
-        name: default(place) for name, place in PRETRAIN.items()
-    }
+@pytest.mark.parametrize("verb", COMMANDS)
+def test_the_help_of_a_verb_shows_each_setting_with_its_text_and_default(verb: str) -> None:
+    known = settings_of(COMMANDS[verb])
+    keys = setting_keys(verb)
+    shown = "".join(thawline(verb, "--help").out.split())
+    assert keys
+    for key in keys:
+        setting = known[key]
+        option = SettingOption(setting)
+        assert option.option in shown
+        assert setting.help.text.replace("`", "") in option.help_text
+        if not isinstance(setting.default, bool | NoneType) and setting.default != ():
+            values = setting.default if isinstance(setting.default, tuple) else (setting.default,)
+            assert f"Default: {','.join(map(str, values))}." in option.help_text
+        assert option.help_text.replace(" ", "") in shown
 
 
-def test_each_option_of_pretrain_names_the_setting_that_it_has_its_default_from() -> None:
-    for name, place in PRETRAIN.items():
-        assert at(PretrainConfig(), verb_pretrain.SETTINGS[name]) == default(place), name
-    assert set(verb_pretrain.SETTINGS) == set(PRETRAIN)
-    assert set(options_of("pretrain")) - set(PRETRAIN) == NO_SETTING - {"small"}
+def setting_keys(verb: str) -> list[str]:
+    settings = getattr(verbs, verb).SETTINGS
+    groups = settings.values() if isinstance(settings, dict) else [settings]
+    return [key for group in groups for key in group if key != SMALL]
+
+
+def test_the_function_of_a_verb_takes_the_config_and_no_setting() -> None:
+    for verb in COMMANDS:
+        config, *own = inspect.signature(getattr(getattr(verbs, verb), verb)).parameters
+        assert config == "config"
+        known = {SettingOption(setting).name for setting in settings_of(COMMANDS[verb]).values()}
+        assert not known & set(own), verb
+
+
+def test_a_new_field_with_a_help_becomes_an_option() -> None:
+    @dataclass(frozen=True)
+    class Orchard:
+        trees: Annotated[int, Ge(1), Help("Number of trees.", metavar="N")] = 3
+        kinds: Annotated[tuple[str, ...] | None, Help("Kinds of fruit.", "all kinds")] = None
+        fence: Annotated[bool, Help("Build a fence.")] = True
+
+        def to_dict(self) -> dict[str, Any]:
+            return asdict(self)
+
+    app, seen = typer.Typer(rich_markup_mode=None), []
+
+    @verb_with_settings(app, Orchard, {"Plants": ("trees", "kinds"), "Other": ("fence",)})
+    def plant(config: Orchard) -> None:
+        seen.append(config)
+
+    runner = CliRunner()
+    shown = runner.invoke(app, ["--help"]).output
+    for words in ("Plants:", "Other:", "--trees N", "Default: 3.", "Default: all kinds."):
+        assert words in shown
+    done = runner.invoke(app, ["--trees", "5", "--kinds", "apple, pear", "--no-fence"])
+    assert done.exit_code == 0, done.output
+    assert seen == [Orchard(5, ("apple", "pear"), fence=False)]
+    refused = runner.invoke(app, ["--trees", "0"])
+    assert isinstance(refused.exception, ThawlineError)
+    assert (refused.exception.setting, refused.exception.found) == ("trees", "0")

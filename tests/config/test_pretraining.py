@@ -49,14 +49,13 @@ EVERYTHING = PretrainConfig(
 
 def read(text: str, *overrides: str) -> PretrainConfig:
     FILE.write_text(text, encoding="utf-8")
-    return resolve_config(job=PretrainConfig, file=FILE, overrides=overrides)
+    return resolve_config(config_type=PretrainConfig, file=FILE, overrides=overrides)
 
 
 @pytest.mark.parametrize("config", [PretrainConfig(), EVERYTHING], ids=["defaults", "everything"])
 def test_a_config_is_written_as_toml_and_read_back_the_same(config):
     text = config_to_toml(config, "pretrain")
-    assert text.startswith("# A whole pretrain of Thawline ")
-    assert "thawline pretrain --config FILE makes it again" in text.partition("\n")[0]
+    assert "thawline pretrain --config FILE" in text.partition("\n\n")[0]
     assert read(text) == config
     assert "windows_per_pass" in tomllib.loads(text)["training"] or config != EVERYTHING
 
@@ -76,48 +75,31 @@ def test_sources_that_are_paths_here_become_absolute():
 
 
 @pytest.mark.parametrize(
-    ("override", "line"),
+    ("override", "found", "fix"),
     [
-        (
-            "training.windw=64",
-            "expected a setting that there is, found --set training.windw; "
-            "did you mean 'training.window'?",
-        ),
+        ("training.windw=64", "--set 'training.windw'", "'training.window'"),
         (
             "architecture.num_layers=2",
-            "expected a setting that there is, found --set architecture.num_layers; "
-            "did you mean 'architecture.num_hidden_layers'?",
+            "--set 'architecture.num_layers'",
+            "'architecture.num_hidden_layers'",
         ),
-        (
-            "training.window=7",
-            "expected --set training.window to be a whole number from 8 to 32,768, found 7; "
-            "fix it, or leave it out for 512",
-        ),
-        (
-            "training.keep=f1_macro",
-            'expected --set training.keep to be accuracy, loss or last, found "f1_macro"; '
-            "choose from accuracy, loss, last",
-        ),
-        (
-            "corpus.data=reviews",
-            'expected --set corpus.data to be a list of texts, found "reviews"; '
-            "write it as a list, in square brackets with commas between",
-        ),
-        (
-            "corpus.held_out=1",
-            "expected --set corpus.held_out to be a number above 0 and below 1, found 1; "
-            "fix it, or leave it out for 0.01",
-        ),
+        ("training.window=7", "7", "(512)"),
+        ("training.keep=f1_macro", '"f1_macro"', "accuracy, loss, last"),
+        ("corpus.data=reviews", '"reviews"', "square brackets"),
+        ("corpus.held_out=1", "1", "(0.01)"),
     ],
 )
-def test_what_does_not_fit_is_told_in_a_line(override, line):
+def test_a_wrong_value_is_refused(override, found, fix):
     with pytest.raises(ThawlineError) as caught:
-        resolve_config(job=PretrainConfig, overrides=[override])
-    assert str(caught.value) == line
+        resolve_config(config_type=PretrainConfig, overrides=[override])
+    error = caught.value
+    assert (error.setting, error.found) == (override.partition("=")[0], found)
+    assert fix in error.fix
 
 
-def test_a_config_made_in_python_is_held_to_the_same_ranges():
+def test_a_config_made_in_python_is_checked_against_the_same_ranges():
     check_config(EVERYTHING)
     wrong = replace(EVERYTHING, vocabulary=VocabularyConfig(size=256))
-    with pytest.raises(ThawlineError, match=r"vocabulary\.size to be a whole number from 300"):
+    with pytest.raises(ThawlineError) as caught:
         check_config(wrong)
+    assert (caught.value.setting, caught.value.found) == ("vocabulary.size", "256")

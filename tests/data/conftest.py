@@ -1,4 +1,4 @@
-"""Files that the tests of the data room write for themselves."""
+"""Fixtures that write data files for the tests of the data room."""
 
 import csv
 import gzip
@@ -16,7 +16,7 @@ from tests.support.review_files import Rows, Write
 
 @pytest.fixture
 def write(tmp_path: Path) -> Write:
-    """Write columns to a file below tmp_path, in the form and the packing of its suffixes."""
+    """Write columns to a file in tmp_path, in the format and compression of its suffixes."""
 
     def write_file(name: str, columns: Rows) -> Path:
         path = tmp_path / name

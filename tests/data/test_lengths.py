@@ -16,12 +16,12 @@ def tokenization(side="right", *, causal=False):
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_every_token_counts_however_long_the_text(side):
+def test_every_token_of_a_long_text_is_counted(side):
     texts = [" ".join(["film"] * words) for words in (0, 1, 8, 9, LIMIT + 60)]
     assert count_tokens(texts, tokenization(side)).tolist() == [2, 3, 10, 11, LIMIT + 62]
 
 
-def test_a_causal_tokenizer_makes_one_token_of_an_empty_text():
+def test_an_empty_text_has_one_token_for_a_causal_tokenizer():
     assert count_tokens(["", "good film"], tokenization(causal=True)).tolist() == [1, 2]
 
 
@@ -31,7 +31,7 @@ def test_a_pair_counts_as_one_text():
     assert count_tokens([("good film", "bad cast")], tokenization())[0] > 4
 
 
-def test_counting_in_pieces_is_counting_at_once(monkeypatch):
+def test_chunks_do_not_change_the_counts(monkeypatch):
     texts = [" ".join(WORDS[:number]) for number in range(9)]
     whole = count_tokens(texts, tokenization())
     monkeypatch.setattr(lengths_module, "_TEXTS_PER_CALL", 4)
@@ -41,7 +41,7 @@ def test_counting_in_pieces_is_counting_at_once(monkeypatch):
     assert count_tokens([], tokenization()).tolist() == []
 
 
-def test_quantiles_are_lengths_of_real_texts_and_the_share_is_of_those_that_are_cut():
+def test_quantiles_are_lengths_of_texts_and_the_share_counts_truncated_texts():
     lengths = np.arange(1, 101)
     described = describe_lengths(lengths, 80)
     assert described["tokens"] == {
@@ -57,7 +57,7 @@ def test_quantiles_are_lengths_of_real_texts_and_the_share_is_of_those_that_are_
     assert describe_lengths(np.array([5, 5, 9]), 9)["truncated"] == 0
 
 
-def test_a_text_counts_for_as_many_as_it_stands_for():
+def test_weights_count_the_texts_that_a_text_represents():
     described = describe_lengths(np.array([10, 20]), 15, np.array([99.0, 1.0]))
     assert described["tokens"]["90 %"] == 10
     assert described["tokens"]["max"] == 20
@@ -65,7 +65,7 @@ def test_a_text_counts_for_as_many_as_it_stands_for():
     assert described["lengths_of"] == 2
 
 
-def test_without_texts_nothing_is_known():
+def test_without_texts_quantiles_are_none():
     assert describe_lengths(np.empty(0, dtype=np.int64), 8) == {
         "tokens": dict.fromkeys(QUANTILES),
         "truncated": None,

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.support.mentions import mentions
 from thawline.data import check_texts
 from thawline.errors import ThawlineError
 
@@ -18,37 +19,43 @@ from thawline.errors import ThawlineError
         [],
     ],
 )
-def test_texts_and_pairs_come_back_as_a_list(texts):
+def test_texts_and_pairs_are_returned_as_a_list(texts):
     wanted = ["a", "b"] if not isinstance(texts, list | tuple) else list(texts)
     assert check_texts(texts) == wanted
 
 
 @pytest.mark.parametrize(
-    ("texts", "words"),
+    ("texts", "found"),
     [
-        ("a text", "expected a sequence of texts, found one string; put it in a list: [text]"),
-        (b"a text", "found one string; put it in a list"),
-        ({"text": ["a"]}, "found a dict; give one of its columns"),
-        (pd.DataFrame({"text": ["a"]}), "found a DataFrame; give one of its columns"),
-        (3, "expected a sequence of texts, found one int"),
-        (None, "expected a sequence of texts, found one NoneType"),
-        (["a", 3], "expected texts as strings, found int in row 1; convert or drop that row"),
-        (["a", None], "found NoneType in row 1"),
-        ([float("nan")], "found float in row 0"),
-        ([b"a"], "found bytes in row 0"),
-        (
-            ["a", ["b", "c"]],
-            "found list in row 1; write a pair of texts as a tuple: (first, second)",
-        ),
-        (["a", ["b", 3]], "found list in row 1; convert or drop that row"),
-        ([("a", "b", "c")], "found a tuple of str, str, str in row 0"),
-        ([("a", None)], "found a tuple of str, NoneType in row 0"),
-        ([()], "found a tuple of nothing in row 0"),
-        (["half \ud83d"], "found half a character in 'half \\ud83d' in row 0"),
-        ([("a", "half \ud83d")], "found half a character in ('a', 'half \\ud83d') in row 0"),
+        ("a text", "'a text'"),
+        (b"a text", "b'a text'"),
+        ({"text": ["a"]}, "dict"),
+        (pd.DataFrame({"text": ["a"]}), "DataFrame"),
+        (3, "int"),
+        (None, "NoneType"),
+        (["a", 3], "int|row 1"),
+        (["a", None], "NoneType|row 1"),
+        ([float("nan")], "float|row 0"),
+        ([b"a"], "bytes|row 0"),
+        (["a", ["b", "c"]], "list|row 1"),
+        (["a", ["b", 3]], "list|row 1"),
+        ([("a", "b", "c")], "str, str, str|row 0"),
+        ([("a", None)], "str, NoneType|row 0"),
+        ([()], "in row 0"),
+        (["half \ud83d"], "'half \\ud83d'|row 0"),
+        ([("a", "half \ud83d")], "('a', 'half \\ud83d')|row 0"),
     ],
 )
-def test_what_is_no_text_is_named_by_its_row(texts, words):
+def test_an_invalid_text_is_reported_with_its_row(texts, found):
     with pytest.raises(ThawlineError) as error:
         check_texts(texts)
-    assert words in str(error.value)
+    assert mentions(error.value.found, found)
+
+
+def test_a_pair_written_as_a_list_is_explained():
+    with pytest.raises(ThawlineError) as pair:
+        check_texts([["b", "c"]])
+    with pytest.raises(ThawlineError) as other:
+        check_texts([["b", 3]])
+    assert "tuple" in pair.value.fix
+    assert "tuple" not in other.value.fix

@@ -44,11 +44,11 @@ def numbers_of(words: str) -> list[int]:
 texts = st.lists(st.sampled_from([*WORDS, "zebra", "FILM"]), max_size=15).map(" ".join)
 
 
-# Tokenising
+# Tokenizing
 
 
 @given(st.lists(texts, max_size=8), st.booleans())
-def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
+def test_texts_have_the_same_ids_as_alone(given_texts, causal):
     tokens = tokenized(given_texts, causal=causal)
     assert len(tokens) == len(given_texts)
     for position, text in enumerate(given_texts):
@@ -62,7 +62,7 @@ def test_texts_get_the_ids_that_each_gets_alone(given_texts, causal):
 
 
 @given(st.lists(texts, min_size=1, max_size=4), st.integers(3, 18), st.sampled_from("rl"))
-def test_what_is_cut_off_is_on_the_side_asked_for(given_texts, max_length, side):
+def test_texts_are_truncated_on_the_given_side(given_texts, max_length, side):
     side = {"r": "right", "l": "left"}[side]
     tokens = tokenized(given_texts, max_length, side)
     for position, text in enumerate(given_texts):
@@ -73,7 +73,7 @@ def test_what_is_cut_off_is_on_the_side_asked_for(given_texts, max_length, side)
         assert bool(tokens.truncated[position]) is (len(words) > room)
 
 
-def test_the_right_words_stay():
+def test_the_expected_words_are_kept():
     text = "the film was not bad but the cast was dull"
     (right,) = [ids_of(tokenized([text], 5, "right"), 0)]
     (left,) = [ids_of(tokenized([text], 5, "left"), 0)]
@@ -100,7 +100,7 @@ def test_an_empty_text_has_its_special_tokens_or_one_pad_token():
     assert causal.pad_id == LAST
 
 
-def test_no_texts_are_no_tokens():
+def test_no_texts_have_no_tokens():
     tokens = tokenized([])
     assert (len(tokens), tokens.ids.size, tokens.offsets.tolist()) == (0, 0, [0])
     assert plan_batches(tokens.lengths, tokens_per_batch=8, density=0.9) == []
@@ -119,7 +119,7 @@ def test_progress_counts_every_text_once(monkeypatch):
 
 
 @given(st.lists(st.one_of(texts, st.tuples(texts, texts)), min_size=1, max_size=8), st.randoms())
-def test_selected_texts_are_those_that_are_tokenised_alone(given_texts, random):
+def test_selected_texts_equal_texts_tokenized_alone(given_texts, random):
     positions = [random.randrange(len(given_texts)) for _ in range(random.randint(0, 9))]
     selected = tokenized(given_texts, 9).select(np.array(positions, dtype=np.int64))
     alone = tokenized([given_texts[position] for position in positions], 9)
@@ -144,7 +144,7 @@ def plans(draw):
 
 
 @given(plans())
-def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
+def test_a_plan_keeps_budget_and_density_and_each_text_once(plan):
     lengths, budget, density = plan
     batches = plan_batches(lengths, tokens_per_batch=budget, density=density)
     taken = np.concatenate([*batches, np.empty(0, dtype=np.int64)])
@@ -157,7 +157,7 @@ def test_a_plan_keeps_the_budget_and_the_density_and_takes_each_text_once(plan):
 
 
 @given(plans())
-def test_a_batch_is_closed_only_where_the_next_text_would_break_a_bound(plan):
+def test_a_batch_ends_only_if_the_next_text_would_exceed_a_bound(plan):
     lengths, budget, density = plan
     batches = plan_batches(lengths, tokens_per_batch=budget, density=density)
     for batch, following in pairwise(batches):
@@ -178,9 +178,7 @@ def test_a_text_longer_than_the_budget_is_a_batch_of_its_own():
 
 
 @given(st.lists(texts, min_size=1, max_size=9), st.booleans(), st.randoms())
-def test_a_batch_is_padded_on_the_right_and_masked_only_where_it_is_padded(
-    given_texts, causal, random
-):
+def test_a_batch_is_padded_on_the_right_and_masked_only_with_padding(given_texts, causal, random):
     tokens = tokenized(given_texts, causal=causal)
     positions = np.array(random.sample(range(len(tokens)), random.randint(1, len(tokens))))
     inputs = tokens.batch(positions)
@@ -227,12 +225,12 @@ def test_a_pair_is_one_row_with_the_types_of_its_two_texts():
     assert inputs["attention_mask"].sum(1).tolist() == [4, 10]
 
 
-def test_texts_alone_have_no_types():
+def test_single_texts_have_no_types():
     assert "token_type_ids" not in tokenized(["a film", "the plot was dull"]).batch(np.arange(2))
 
 
 @pytest.mark.parametrize(("side", "kept"), [("right", "the film"), ("left", "was good")])
-def test_the_longer_text_of_a_pair_is_cut(side, kept):
+def test_the_longer_text_of_a_pair_is_truncated(side, kept):
     tokens = tokenized([PAIR], max_length=7, side=side)
     second = {"right": "a dull", "left": "dull plot"}[side]
     expected = [FIRST, *numbers_of(kept), LAST, *numbers_of(second), LAST]
@@ -240,7 +238,7 @@ def test_the_longer_text_of_a_pair_is_cut(side, kept):
     assert tokens.truncated.tolist() == [True]
 
 
-def test_a_tokenizer_that_parts_nothing_gets_the_pair_on_two_lines():
+def test_a_tokenizer_without_separator_reads_a_pair_as_two_lines():
     tokens = tokenized([PAIR, "\n".join(PAIR)], causal=True)
     assert ids_of(tokens, 0) == ids_of(tokens, 1) == numbers_of(" ".join(PAIR))
 
@@ -250,7 +248,7 @@ def cost(lengths: np.ndarray, batches: list[np.ndarray], overhead: int) -> int:
 
 
 def every_split(ordered: list[int]) -> Iterator[list[list[int]]]:
-    """All ways to cut a list into pieces."""
+    """Yield all ways to cut a list into pieces."""
     for cuts in product((False, True), repeat=len(ordered) - 1):
         pieces = [[ordered[0]]]
         for cut, item in zip(cuts, ordered[1:], strict=True):
@@ -261,7 +259,7 @@ def every_split(ordered: list[int]) -> Iterator[list[list[int]]]:
 @given(
     st.lists(st.integers(1, 40), min_size=1, max_size=8), st.integers(0, 60), st.integers(20, 200)
 )
-def test_a_step_is_split_into_the_batches_that_cost_least(
+def test_a_step_is_split_into_the_cheapest_batches(
     sizes: list[int], overhead: int, budget: int
 ) -> None:
     lengths = np.array(sizes)
@@ -277,7 +275,7 @@ def test_a_step_is_split_into_the_batches_that_cost_least(
     assert cost(lengths, found, overhead) == least
 
 
-def test_without_an_overhead_nothing_is_padded_and_with_a_large_one_nothing_is_split() -> None:
+def test_no_overhead_avoids_padding_and_a_large_overhead_avoids_splits() -> None:
     lengths = np.array([7, 3, 7, 5])
     alike = split_by_length(lengths, tokens_per_batch=1_000, overhead=0)
     assert padding_density(lengths, alike) == 1.0

@@ -1,4 +1,4 @@
-"""The language model that the package carries: what it is, and what it never read."""
+"""Test the language model in the package: its size, its record and its training texts."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from thawline.models.heads import HeadSpec, build_head
 
 FOLDER = Path(thawline.__file__).parent / "embedded" / "qwen3-mini"
 IMDB = os.environ.get("THAWLINE_IMDB")
-"""A folder with train.parquet, unsup.parquet and test.parquet of IMDb, for the slow test."""
+"""Folder with IMDb as train.parquet, unsup.parquet and test.parquet, for the slow test."""
 
 
 @pytest.fixture(scope="module")
 def record() -> dict[str, Any]:
-    """The record of the run that made it."""
+    """Return the record of the run that trained the model."""
     return json.loads((FOLDER / "pretraining.json").read_text("utf-8"))
 
 
-def test_it_takes_at_most_16_mb():
+def test_size_is_at_most_16_mb():
     files = [path for path in FOLDER.rglob("*") if path.is_file()]
     assert {path.name for path in files} == {
         "README.md",
@@ -41,7 +41,7 @@ def test_it_takes_at_most_16_mb():
     assert sum(path.stat().st_size for path in files) <= 16_000_000
 
 
-def test_it_is_a_qwen3_of_4_932_672_parameters_in_half_precision():
+def test_qwen3_with_4_932_672_parameters_in_half_precision():
     config = AutoConfig.from_pretrained(FOLDER)
     assert isinstance(config, Qwen3Config)
     shape = (config.hidden_size, config.num_hidden_layers, config.num_attention_heads)
@@ -61,7 +61,7 @@ def test_it_is_a_qwen3_of_4_932_672_parameters_in_half_precision():
     assert sum(sizes) == 4_932_672
 
 
-def test_its_tokenizer_has_bos_eos_and_pad_as_the_model_knows_them():
+def test_special_tokens_of_tokenizer_and_model_agree():
     learnt, config = AutoTokenizer.from_pretrained(FOLDER), AutoConfig.from_pretrained(FOLDER)
     ids = (learnt.pad_token_id, learnt.bos_token_id, learnt.eos_token_id)
     assert ids == (0, 1, 2)
@@ -73,7 +73,7 @@ def test_its_tokenizer_has_bos_eos_and_pad_as_the_model_knows_them():
     assert learnt.decode(read[1:]) == text.replace("<br />", "\n")
 
 
-def test_the_head_of_64_on_it_trains_8_386_parameters():
+def test_mlp_head_of_64_has_8_386_parameters():
     head = build_head(HeadSpec("mlp", 64), 128, 2, HeadConfig.dropout)
     assert sum(parameter.numel() for parameter in head.parameters()) == 8_386
     assert [type(part).__name__ for part in head.modules() if not list(part.children())] == [
@@ -85,7 +85,7 @@ def test_the_head_of_64_on_it_trains_8_386_parameters():
     ]
 
 
-def test_its_card_says_what_it_was_made_of(record):
+def test_model_card_agrees_with_the_record(record):
     card = (FOLDER / "README.md").read_text("utf-8")
     assert re.search(r"\bIMDb\b", card)
     assert re.search(r"\blicen[cs]e", card, re.IGNORECASE)
@@ -95,21 +95,21 @@ def test_its_card_says_what_it_was_made_of(record):
     assert "4,932,672 parameters" in card
 
 
-def test_its_record_is_that_of_this_model(record):
+def test_record(record):
     assert (record["status"], record["verb"]) == ("finished", "pretrain")
     assert record["parameters"] == 4_932_672
     assert record["kept"]["validation_bits_per_byte"] == pytest.approx(1.3997, abs=5e-5)
-    assert not re.search(r'"/|[A-Z]:\\\\', json.dumps(record)), "a path of the machine that made it"
+    assert not re.search(r'"/|[A-Z]:\\\\', json.dumps(record)), "the record has an absolute path"
 
 
-def test_it_was_pretrained_on_no_text_of_the_test_set(record):
-    given, counts = record["config"]["corpus"], record["corpus"]["counts"]
-    assert [Path(name).stem for name in given["data"]] == ["train", "unsup"]
-    assert [Path(name).stem for name in given["without"]] == ["test"]
+def test_test_set_was_left_out(record):
+    config, counts = record["config"]["corpus"], record["corpus"]["counts"]
+    assert [Path(name).stem for name in config["data"]] == ["train", "unsup"]
+    assert [Path(name).stem for name in config["without"]] == ["test"]
     assert counts == {
         "read": 75_000,
         "copies": 943,
-        "left_out": 389,  # 266 of unsup and 123 of train
+        "left_out": 389,  # 266 in unsup and 123 in train
         "train": 72_931,
         "held_out": 737,
     }
@@ -119,14 +119,14 @@ def test_it_was_pretrained_on_no_text_of_the_test_set(record):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(IMDB is None, reason="THAWLINE_IMDB names no folder with IMDb")
-def test_its_texts_are_those_of_the_record_and_none_is_of_the_test_set(record):
+@pytest.mark.skipif(IMDB is None, reason="THAWLINE_IMDB is not set")
+def test_training_texts_agree_with_the_record(record):
     from thawline.data.sources.open import open_source
     from thawline.pretraining.corpus import read_corpus
 
-    place = Path(str(IMDB))
-    test = str(place / "test.parquet")
-    data = tuple(str(place / name) for name in ("train.parquet", "unsup.parquet"))
+    folder = Path(str(IMDB))
+    test = str(folder / "test.parquet")
+    data = tuple(str(folder / name) for name in ("train.parquet", "unsup.parquet"))
     corpus = read_corpus(CorpusConfig(data=data, without=(test,)))
     assert corpus.counts == record["corpus"]["counts"]
     assert corpus.digest() == record["corpus"]["sha256"]

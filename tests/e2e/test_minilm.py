@@ -1,4 +1,4 @@
-"""The main job with real weights, on a few real reviews."""
+"""Test fit, evaluate and predict with the real weights of MiniLM on a few real reviews."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ TRAIN, TEST, TOKENS = 200, 100, 128
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
-    """The exact linear head, proven by a fresh process, and the native one by epochs."""
+    """Fit an exact linear head, verified by a fresh process, and a native head by epochs."""
     root = tmp_path_factory.mktemp("minilm")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAWLINE_HOME", str(root / "home"))
-        given = ["--data", REVIEWS, "--limit", f"{TRAIN},{TEST}"]
-        given += ["--backbone", "minilm", "--max-length", TOKENS, "--dtype", "bfloat16", "--json"]
-        exact = thawline("fit", *given, "--out", root / "exact")
+        options = ["--data", REVIEWS, "--limit", f"{TRAIN},{TEST}"]
+        options += ["--backbone", "minilm", "--max-length", TOKENS, "--dtype", "bfloat16", "--json"]
+        exact = thawline("fit", *options, "--out", root / "exact")
         patch.setattr("thawline.artifact.Prover", ProverHere)
-        own = ["--head", "native", "--epochs", "3", "--out", root / "native"]
-        native = thawline("fit", *given, *own)
+        native_options = ["--head", "native", "--epochs", "3", "--out", root / "native"]
+        native = thawline("fit", *options, *native_options)
         yield SimpleNamespace(root=root, exact=exact, native=native)
 
 
@@ -42,7 +42,7 @@ def texts_of(run: Path) -> list[str]:
     return [*dataset.train.texts, *dataset.validation.texts]
 
 
-def test_a_linear_head_fits_real_reviews_above_chance(runs):
+def test_linear_head_is_better_than_the_baseline(runs):
     assert runs.exact.code == 0, runs.exact.err
     record = runs.exact.json
     assert (record["strategy"], record["line"], record["head"]) == ("head", 7, "linear")
@@ -53,7 +53,7 @@ def test_a_linear_head_fits_real_reviews_above_chance(runs):
     assert record["proof"]["difference"] <= 1e-5
 
 
-def test_the_frozen_pass_is_dense_and_done_once(runs):
+def test_frozen_pass_runs_once(runs):
     first, second = runs.exact.json, runs.native.json
     assert first["prefix"]["texts"] == TRAIN + TEST
     assert first["prefix"]["dtype"] == "bfloat16"
@@ -62,7 +62,7 @@ def test_the_frozen_pass_is_dense_and_done_once(runs):
     assert second["density"]["prefix"] is None
 
 
-def test_a_native_head_trains_770_parameters(runs):
+def test_native_head_trains_770_parameters(runs):
     assert runs.native.code == 0, runs.native.err
     record = runs.native.json
     assert record["parameters"]["trainable"] == 770
@@ -75,7 +75,7 @@ def test_a_native_head_trains_770_parameters(runs):
     assert described["parameters"] == record["parameters"]
 
 
-def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
+def test_bf16_states_and_fp32_model_give_the_same_labels(runs):
     from thawline import artifact
     from thawline.config import ComputeConfig
     from thawline.inference.texts import stored_logits, text_logits
@@ -97,7 +97,7 @@ def test_bf16_states_and_the_whole_model_in_fp32_give_the_same_labels(runs):
     assert 0 < np.abs(stored - whole).max() < 0.5
 
 
-def test_plain_transformers_gives_what_predict_gives(runs):
+def test_plain_transformers_equals_predict(runs):
     from transformers import pipeline
 
     texts = texts_of(runs.root / "native")[:8]
@@ -105,7 +105,7 @@ def test_plain_transformers_gives_what_predict_gives(runs):
     model = str(runs.root / "native" / "model")
     classify = pipeline("text-classification", model=model, top_k=None, truncation=True)
     for record, answers in zip(records, classify(texts), strict=True):
-        shares = {answer["label"]: answer["score"] for answer in answers}
-        assert shares == pytest.approx(
+        probabilities = {answer["label"]: answer["score"] for answer in answers}
+        assert probabilities == pytest.approx(
             {"neg": record["neg_prob"], "pos": record["pos_prob"]}, abs=1e-5
         )

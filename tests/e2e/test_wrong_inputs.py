@@ -1,7 +1,8 @@
-"""Wrong input: one line, exit code 2, and nothing left behind; docs/errors.md holds the lines."""
+"""Wrong input prints one line, exits with 2 and leaves nothing. docs/errors.md has the lines."""
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -29,7 +30,7 @@ BY_NAME = {f"{wrong.verb}: {wrong.given}": wrong for wrong in WRONG}
 
 @pytest.fixture(scope="module")
 def kit(tmp_path_factory, toy_backbone, toy_reviews, toy_writer) -> Path:
-    """A folder with a set, a backbone, a language model and a finished run; do not change it."""
+    """A folder with data, a backbone, a language model and a finished run. Do not change it."""
     root = tmp_path_factory.mktemp("kit")
     write_set(root / "reviews", {"train": toy_reviews(24, 1), "test": toy_reviews(12, 2)})
     shutil.copytree(toy_backbone(), root / "bert")
@@ -56,7 +57,7 @@ def here(kit, tmp_path) -> Path:
 
 @pytest.fixture(scope="module")
 def unprivileged():
-    """A process that runs commands with no more rights than the permissions of files give."""
+    """A process that runs commands with only the permissions that files grant."""
     if sys.platform == "win32" or (sys.platform != "linux" and os.geteuid() == 0):
         pytest.skip("root reads and writes everywhere")
     child = Child(run_commands)
@@ -71,7 +72,7 @@ def key_of(wrong: Wrong) -> tuple[str, str]:
 
 
 def arguments_of(command: str) -> list[str]:
-    """Return a command's arguments, with the toys for what it does not name."""
+    """Return the arguments of a command, with toys for what it does not name."""
     verb, *given = shlex.split(command)
     toys = []
     if verb in ("fit", "preflight") and "--data" not in given:
@@ -84,7 +85,7 @@ def arguments_of(command: str) -> list[str]:
 
 
 def tree(folder: Path) -> dict[str, bytes | str | None]:
-    """Return all that is in a folder: bytes of files, targets of links, None for folders."""
+    """Return the content of a folder: bytes of files, targets of links, None for folders."""
     return {
         path.relative_to(folder).as_posix(): os.readlink(path)
         if path.is_symlink()
@@ -96,7 +97,7 @@ def tree(folder: Path) -> dict[str, bytes | str | None]:
 
 
 def answer(wrong: Wrong, request: pytest.FixtureRequest) -> Outcome:
-    """Run a command of the table, in another process where this one has too many rights."""
+    """Run a command, in another process if this one has too many permissions."""
     if wrong.home is not None:
         request.getfixturevalue("monkeypatch").setenv("THAWLINE_HOME", wrong.home)
     arguments = arguments_of(wrong.command)
@@ -108,12 +109,12 @@ def answer(wrong: Wrong, request: pytest.FixtureRequest) -> Outcome:
 
 
 def shown(line: str, here: Path) -> str:
-    """Return a line with the working folder's paths as a user would write them."""
+    """Return a line with paths relative to the working folder."""
     return line.replace(f"{here}{os.sep}", "").replace(str(here), ".")
 
 
 def answered(wrong: Wrong, line: str, here: Path) -> str:
-    """Return the row of docs/errors.md that a printed line makes."""
+    """Return the row of docs/errors.md for a printed line."""
     line = shown(line, here)
     if wrong.hub:
         before, mark, after = line.partition("; found ")
@@ -121,14 +122,14 @@ def answered(wrong: Wrong, line: str, here: Path) -> str:
     return row(wrong, line)
 
 
-def test_the_table_is_long_enough_and_names_each_wrong_input_once():
+def test_each_wrong_input_has_its_own_name():
     assert len(BY_NAME) == len(WRONG) >= 60
     root = typer.main.get_command(app)
     assert set(TABLE) == {"thawline", *root.commands}
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_a_wrong_input_gets_its_line_and_leaves_nothing(name, here, request):
+def test_a_wrong_input_prints_its_line_and_leaves_nothing(name, here, request):
     wrong = BY_NAME[name]
     wrong.broken()
     before = tree(here.parent)
@@ -149,7 +150,7 @@ def test_a_wrong_input_gets_its_line_and_leaves_nothing(name, here, request):
 
 
 def check_failed_run(wrong: Wrong, before: dict, after: dict) -> None:
-    """Nothing but a run that is recorded as failed, and what the store holds of its texts."""
+    """Check that only a failed run and the states of its texts are left."""
     new = {name for name in after if name not in before and not name.startswith("home")}
     assert new == {f"cwd/{name}" for name in wrong.leaves}
     assert {name: after[name] for name in before} == before
@@ -161,11 +162,11 @@ def check_failed_run(wrong: Wrong, before: dict, after: dict) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "fit: an option with a typing error",
-        "fit: a config with an unknown key",
-        "fit: a rate that is not a number",
+        "fit: an option with a typo",
+        "fit: a config file with an unknown key",
+        "fit: a learning rate of NaN",
         "predict: no text",
-        "store: a verb with a typing error",
+        "store: a command with a typo",
     ],
 )
 def test_it_is_the_same_in_a_process_of_its_own(name, here):
@@ -182,7 +183,7 @@ def test_it_is_the_same_in_a_process_of_its_own(name, here):
 
 
 @pytest.mark.parametrize("free", [0, 4_096, 8_192, 12_288, 16_384, 20_480, 180_000])
-def test_a_run_on_a_full_disk_is_not_there_or_recorded_as_failed(
+def test_a_run_on_a_full_disk_is_missing_or_recorded_as_failed(
     free, mounted_disk, here, monkeypatch
 ):
     disk = mounted_disk(f"{1 << 18}")
@@ -192,27 +193,27 @@ def test_a_run_on_a_full_disk_is_not_there_or_recorded_as_failed(
     *_, last = done.err.splitlines()
     assert (done.code, done.out) == (2, "")
     assert last.startswith("error: ")
-    assert "No space left on device" in last
+    assert os.strerror(errno.ENOSPC) in last
     assert str(disk / "run") in last
     assert done.err.count("error: ") == 1
     assert "Traceback" not in done.err
-    if free < 12_288:  # a page for the config, two for the record with which a run starts
+    if free < 12_288:  # one page for the config, two for the first record of a run
         assert sorted(disk.iterdir()) == [disk / "full"]
     else:
         record = json.loads((disk / "run" / "record.json").read_text())
         assert record["status"] == "failed"
-        assert "No space left on device" in record["error"]
+        assert os.strerror(errno.ENOSPC) in record["error"]
         assert record["line"] == 5
         assert record["config"]["strategy"] == "head"
         assert [path.name for path in disk.rglob("*.tmp")] == []
 
 
-def test_a_failed_run_says_so_when_it_is_used(here):
+def test_a_failed_run_is_reported_when_it_is_used(here):
     shutil.rmtree("run/model")
     for verb in ("predict run text", "evaluate run"):
         done = thawline(*shlex.split(verb))
         assert done.code == 2
-        assert "did not finish" in done.err
+        assert "'run'" in done.err
 
 
 def test_too_little_memory_is_one_line(here, monkeypatch):

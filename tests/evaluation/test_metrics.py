@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-import time
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -26,7 +26,7 @@ SCORES = [*SHARES, "loss"]
 
 
 def problem(rows: int, classes: int, seed: int = 0, skill: float = 1.0):
-    """Logits that lean towards the labels."""
+    """Random logits that favour the labels."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, classes, rows)
     logits = generator.normal(size=(rows, classes))
@@ -40,7 +40,7 @@ def logits_of(predictions: list[int], classes: int) -> np.ndarray:
 
 @st.composite
 def problems(draw):
-    """Small problems, with absent classes, ties and huge logits among them."""
+    """Small problems, including absent classes, ties and huge logits."""
     rows, classes = draw(st.integers(1, 12)), draw(st.integers(2, 5))
     numbers = st.one_of(st.integers(-3, 3), st.floats(-1e30, 1e30))
     row = st.lists(numbers, min_size=classes, max_size=classes)
@@ -88,7 +88,7 @@ def test_probabilities_stay_finite_for_huge_single_precision_logits():
 
 
 @given(st.integers(1, 3_000), st.floats(0, 1), st.sampled_from([0.5, 0.9, 0.95, 0.999]))
-def test_wilson_equals_scipy_and_holds_the_share(rows, share, confidence):
+def test_wilson_equals_scipy_and_contains_the_share(rows, share, confidence):
     successes = round(share * rows)
     low, high = wilson(successes, rows, confidence)
     theirs = binomtest(successes, rows).proportion_ci(confidence, method="wilson")
@@ -103,16 +103,16 @@ def test_wilson_takes_its_confidence_from_the_config():
 
 
 @pytest.mark.parametrize(("successes", "rows"), [(0, 0), (-1, 3), (4, 3)])
-def test_wilson_refuses_what_is_no_proportion(successes, rows):
-    with pytest.raises(ValueError, match=f"{successes} successes among {rows} rows"):
+def test_wilson_refuses_invalid_proportions(successes, rows):
+    with pytest.raises(ValueError, match=rf"\b{rows} .*{successes}\b"):
         wilson(successes, rows)
 
 
 @pytest.mark.parametrize("confidence", [0, 1, 95, float("nan")])
 def test_confidence_is_a_share(confidence):
-    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=f"^confidence .* {confidence}$"):
         wilson(1, 2, confidence)
-    with pytest.raises(ValueError, match="confidence must lie between 0 and 1"):
+    with pytest.raises(ValueError, match=f"^confidence .* {confidence}$"):
         evaluate([[0.0, 1.0]], [1], confidence=confidence)
 
 
@@ -176,14 +176,14 @@ def test_calibration_error_of_known_cases():
     assert undecided["calibration_error"]["value"] == pytest.approx(0)
 
 
-def test_absent_class_is_null_and_left_out_of_macro_averages():
+def test_absent_class_is_null_and_excluded_from_macro_averages():
     scores = evaluate(logits_of([0, 1, 1], 3), [0, 1, 0], resamples=50)
     assert scores["per_class"][2] == {"precision": None, "recall": None, "f1": None, "support": 0}
     assert scores["f1_macro"]["value"] == pytest.approx(2 / 3)
     assert scores["recall_macro"]["value"] == pytest.approx(3 / 4)
 
 
-def test_division_by_zero_gives_zero_where_a_class_was_tested():
+def test_division_by_zero_gives_zero_for_tested_classes():
     scores = evaluate(logits_of([0, 0, 2], 3), [0, 1, 0], resamples=50)
     never_predicted, never_occurs = scores["per_class"][1:]
     assert never_predicted == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 1}
@@ -220,7 +220,7 @@ def test_the_order_of_rows_changes_no_value(case, random):
 
 
 @given(problems())
-def test_intervals_hold_the_value_and_shares_stay_within_0_and_1(case):
+def test_intervals_contain_the_value_and_shares_stay_within_0_and_1(case):
     scores = evaluate(*case, resamples=30)
     for name in SCORES:
         score = scores[name]
@@ -239,7 +239,7 @@ def test_accuracy_has_the_interval_of_wilson():
     assert scores["confidence_level"] == 0.9
 
 
-def test_bootstrap_equals_one_that_draws_rows():
+def test_bootstrap_equals_resampling_of_rows():
     logits, labels = problem(400, 3, skill=1.5)
     ours = evaluate(logits, labels, resamples=4_000)
     generator = np.random.default_rng(7)
@@ -278,24 +278,23 @@ def test_the_seed_decides_the_intervals():
     assert evaluate(logits, labels, seed=2)["f1_macro"] != first["f1_macro"]
 
 
-def test_blocks_of_a_large_confusion_matrix_change_nothing(monkeypatch):
+def test_blocks_do_not_change_the_result(monkeypatch):
     logits, labels = problem(200, 20)
     whole = evaluate(logits, labels, resamples=50)
     monkeypatch.setattr("thawline.evaluation.metrics._COUNTS_PER_BLOCK", 700)
     assert evaluate(logits, labels, resamples=50) == whole
 
 
-def test_25_000_rows_take_less_than_a_second():
+def test_the_bootstrap_of_25_000_rows_counts_them_instead_of_drawing_them():
     logits, labels = problem(25_000, 2)
-    seconds = []
-    for _ in range(3):  # the best of three, since other work shares the machine
-        began = time.process_time()
-        evaluate(logits, labels)
-        seconds.append(time.process_time() - began)
-    assert min(seconds) < 1.0
+    tracemalloc.start()
+    evaluate(logits, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 25_000 * 1_000  # bytes; a thousand resamples of the rows take eight times as many
 
 
-# The form of the result, and what is refused
+# The format of the result, and invalid input
 
 
 def test_result_is_json_without_warnings():
@@ -316,41 +315,39 @@ def test_non_finite_logits_name_the_first_row(bad):
     for score in (probabilities, lambda given: evaluate(given, [0] * 5)):
         with pytest.raises(ThawlineError) as caught:
             score(logits)
-        assert str(caught.value) == (
-            f"expected finite logits, found {bad} in row 3 (rows count from 0); "
-            "check the model's weights, or fit again with a lower --lr"
-        )
+        assert caught.value.found.startswith(f"{bad} ")
+        assert "row 3 " in caught.value.found
 
 
-def test_no_rows_is_the_users_error():
-    with pytest.raises(ThawlineError, match="expected at least one row to score, found none"):
+def test_no_rows_is_an_error_of_the_user():
+    with pytest.raises(ThawlineError):
         evaluate(np.zeros((0, 2)), np.zeros(0, dtype=int))
     assert probabilities(np.zeros((0, 3))).shape == (0, 3)
 
 
 @pytest.mark.parametrize(
-    ("logits", "labels", "words"),
+    ("logits", "labels", "data"),
     [
-        (np.zeros((2, 2, 2)), [0, 1], r"shape \(rows, classes\), not \(2, 2, 2\)"),
-        (np.zeros((2, 0)), [0, 1], r"shape \(rows, classes\), not \(2, 0\)"),
-        (np.zeros((2, 2)), [0], r"2 rows of logits need labels of shape \(2,\), not \(1,\)"),
-        (np.zeros((2, 2)), [[0], [1]], r"labels of shape \(2,\), not \(2, 1\)"),
-        (np.zeros((2, 2)), [0.0, 1.0], "labels must be integers, not float64"),
-        (np.zeros((2, 2)), [0, 2], "label 2 in row 1 is outside 0 … 1"),
-        (np.zeros((2, 2)), [-1, 0], "label -1 in row 0 is outside 0 … 1"),
-        (np.zeros(2), [0, 2], "label 2 in row 1 is outside 0 … 1"),
+        (np.zeros((2, 2, 2)), [0, 1], r"\(2, 2, 2\)$"),
+        (np.zeros((2, 0)), [0, 1], r"\(2, 0\)$"),
+        (np.zeros((2, 2)), [0], r"\(2,\).* \(1,\)$"),
+        (np.zeros((2, 2)), [[0], [1]], r"\(2,\).* \(2, 1\)$"),
+        (np.zeros((2, 2)), [0.0, 1.0], "float64$"),
+        (np.zeros((2, 2)), [0, 2], " 2 .*row 1 .* 1$"),
+        (np.zeros((2, 2)), [-1, 0], " -1 .*row 0 .* 1$"),
+        (np.zeros(2), [0, 2], " 2 .*row 1 .* 1$"),
     ],
 )
-def test_wrong_arrays_are_programming_errors(logits, labels, words):
-    with pytest.raises(ValueError, match=words):
+def test_invalid_arrays_are_programming_errors(logits, labels, data):
+    with pytest.raises(ValueError, match=data):
         evaluate(logits, labels)
 
 
-def test_wrong_settings_are_programming_errors():
+def test_invalid_settings_are_programming_errors():
     logits, labels = problem(5, 3)
-    with pytest.raises(ValueError, match="stand for 3 classes, not 2"):
+    with pytest.raises(ValueError, match=r" 3 .* 2$"):
         evaluate(logits, labels, n_classes=2)
-    with pytest.raises(ValueError, match="must be at least 1, not 0 and 15"):
+    with pytest.raises(ValueError, match=r"^resamples .* 0 .*15$"):
         evaluate(logits, labels, resamples=0)
-    with pytest.raises(ValueError, match="must be at least 1, not 1000 and 0"):
+    with pytest.raises(ValueError, match=r"^resamples .* 1000 .*0$"):
         evaluate(logits, labels, bins=0)

@@ -1,4 +1,4 @@
-"""Paired tests on rows, and their correction."""
+"""Paired tests on rows, and their correction for multiple comparisons."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from thawline.evaluation.paired_tests import against_best, holm, paired_p
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
-def test_with_one_seed_it_is_mcnemars_exact_test(this, best, alike):
+def test_one_seed_equals_the_exact_test_of_mcnemar(this, best, alike):
     differences = [1] * this + [-1] * best + [0] * alike
     expected = binomtest(this, this + best).pvalue if this + best else 1.0
     assert paired_p(differences) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("differences", [[3, -1, 2, 1], [2, 2, 2], [1, -1], [3, 3, -2, 1, 1, 2]])
-def test_with_several_it_counts_every_way_to_flip_the_signs(differences):
+def test_several_seeds_equal_the_enumeration_of_all_signs(differences):
     sums = [
         sum(sign * difference for sign, difference in zip(signs, differences, strict=True))
         for signs in product((1, -1), repeat=len(differences))
@@ -30,22 +30,22 @@ def test_with_several_it_counts_every_way_to_flip_the_signs(differences):
     assert paired_p(differences) == pytest.approx(np.mean(extreme))
 
 
-def test_what_is_no_number_of_seeds_is_a_programming_error():
-    with pytest.raises(ValueError, match="whole numbers"):
+def test_fractions_are_programming_errors():
+    with pytest.raises(ValueError, match=r"^differences "):
         paired_p([0.5, 1.0])
 
 
-def test_holm_multiplies_the_smallest_by_their_number_and_never_turns_the_order():
+def test_holm_corrects_and_keeps_the_order():
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
     assert holm([0.5, 0.6]) == [1.0, 1.0]
     assert holm([0.02]) == [0.02]
     assert holm([]) == []
 
 
-def test_each_is_compared_with_the_best_row_by_row():
+def test_each_classifier_is_compared_with_the_best():
     head, last, full = against_best([[[1, 2, 3, 4, 5, 6, 7, 8, 9]], [[1, 10]], [[1, 10]]], 1)
     assert last is None
-    # Of 9 rows that only one of the two got right, 8 speak for the best: 2 (1 + 9) / 2^9.
+    # Only one of the two is right on 9 rows, and it is the best on 8: p = 2 (1 + 9) / 2^9.
     assert head == {
         "only_this_right": 1,
         "only_best_right": 8,
@@ -55,15 +55,16 @@ def test_each_is_compared_with_the_best_row_by_row():
     assert full == {"only_this_right": 0, "only_best_right": 0, "p": 1.0, "p_corrected": 1.0}
 
 
-def test_over_seeds_a_row_counts_by_how_many_got_it_right():
-    # Row 0 is wrong in both seeds, row 1 in one: 2 + 1 of differences, of 8 ways 2 as extreme.
+def test_a_row_is_weighted_by_its_number_of_correct_seeds():
+    # Row 0 is wrong in both seeds and row 1 in one. The differences are 2 and 1, and 2 of the 4
+    # ways to choose their signs are as extreme.
     this, best = against_best([[[0, 1], [0]], [[], []]], 1)
     assert best is None
     assert this["only_best_right"] == 1.5
     assert this["p"] == pytest.approx(0.5)
 
 
-def test_seeds_that_differ_in_number_are_a_programming_error():
-    with pytest.raises(ValueError, match="over the same seeds"):
+def test_different_numbers_of_seeds_are_a_programming_error():
+    with pytest.raises(ValueError, match=r"\bseeds\b"):
         against_best([[[1]], [[1], [2]]], 0)
     assert against_best([[[]]], 0) == [None]

@@ -1,4 +1,4 @@
-"""The model that is saved for a head of ours: its parts, its forward pass and its Auto classes."""
+"""The model that is saved for a linear or MLP head: parts, forward pass and Auto classes."""
 
 from __future__ import annotations
 
@@ -112,8 +112,8 @@ def test_a_config_alone_makes_a_model_of_the_same_layout(
     backbone = load_backbone(str(toy_backbone(family)))
     made = assemble(backbone, head, "mean", (0, DEPTH))
     config = ThawlineConfig.from_dict(json.loads(made.config.to_json_string(use_diff=False)))
-    drawn = ThawlineForSequenceClassification(config)
-    assert {name: p.shape for name, p in drawn.named_parameters()} == {
+    built = ThawlineForSequenceClassification(config)
+    assert {name: p.shape for name, p in built.named_parameters()} == {
         name: p.shape for name, p in made.named_parameters()
     }
     assert (config.head, config.pooling, config.stages) == (head, "mean", [0, DEPTH])

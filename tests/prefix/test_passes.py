@@ -108,7 +108,7 @@ def test_long_texts_go_through_plain_products_where_every_token_sees_all(
     backbone_of, texts, family, monkeypatch
 ):
     backbone = backbone_of(family)
-    monkeypatch.setattr(attention, "SHORTEST", 1)
+    monkeypatch.setattr(attention, "MIN_TOKENS", 1)
     calls: list[int] = []
     original = torch.baddbmm
 
@@ -118,7 +118,7 @@ def test_long_texts_go_through_plain_products_where_every_token_sees_all(
 
     monkeypatch.setattr(torch, "baddbmm", counting)
     entry, report = run(backbone, texts)
-    sees_all = backbone.stack.family.sees_all
+    sees_all = backbone.stack.family.full_attention
     assert sees_all or family not in ("bert", "roberta", "distilbert")
     assert sum(calls) == (DEPTH * report.tokens if sees_all else 0)  # without padding, once a block
     torch.testing.assert_close(stored(entry, texts), one_by_one(backbone, texts), rtol=0, atol=1e-5)

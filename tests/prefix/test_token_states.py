@@ -399,7 +399,7 @@ def test_with_room_again_the_states_are_stored(backbone_of, texts):
 
 def test_the_size_that_is_told_is_the_size_that_is_written(backbone_of, toy_reviews):
     texts, notes, noting = toy_reviews(100)[0], [], Reporter()
-    noting.note = notes.append
+    noting.message = notes.append
     config = replace(FP32, store_limit=10**7)
     _, tokens, entry, _ = run(backbone_of("bert"), 2, texts, config, noting)
     size = int(tokens.lengths.sum()) * WIDTH * 4 + 100 * 20

@@ -1,4 +1,4 @@
-"""Next tokens as an objective: any number of passes is one step, and bits per byte by hand."""
+"""Test the steps, the gradients and the metrics of next-token prediction."""
 
 from __future__ import annotations
 
@@ -43,14 +43,14 @@ def gradients(task: LanguageModelling) -> tuple[float, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize("per_pass", [1, 2])
-def test_a_step_in_several_passes_has_the_gradient_of_one(per_pass):
+def test_gradient_does_not_depend_on_the_passes(per_pass):
     loss, expected = gradients(objective(per_pass=8))
     again, found = gradients(objective(per_pass=per_pass))
     assert again == pytest.approx(loss, rel=1e-5)
     assert_close(found, expected, rtol=1e-4, atol=1e-7)
 
 
-def test_the_loss_of_a_step_is_the_mean_over_what_it_predicts():
+def test_loss_of_a_step_is_the_mean_over_predicted_tokens():
     task = objective(per_pass=8)
     step = next(task.steps(1))
     (loss,) = task.losses(step)
@@ -61,7 +61,7 @@ def test_the_loss_of_a_step_is_the_mean_over_what_it_predicts():
     assert task.size(step) == 8 * WINDOW
 
 
-def test_an_epoch_takes_each_window_once_in_an_order_of_its_own():
+def test_each_epoch_has_its_own_order_of_windows():
     task = objective()
     epochs = [list(task.steps(epoch)) for epoch in (1, 2)]
     assert [len(steps) for steps in epochs] == [task.steps_per_epoch] * 2
@@ -77,30 +77,30 @@ def test_an_epoch_takes_each_window_once_in_an_order_of_its_own():
     assert all(0 <= start < WINDOW for start in starts)
 
 
-def test_the_order_is_that_of_the_seed():
+def test_order_depends_on_the_seed():
     def order(seed):
         return [step.windows.tolist() for step in objective(seed=seed).steps(1)]
 
     assert order(0) == order(0) != order(1)
 
 
-def test_bits_per_byte_by_hand():
+def test_metrics_equal_those_computed_by_hand():
     task = objective(per_pass=3, n_bytes=700)
     model = task.module.model.eval()
     nats, right, predicted = 0.0, 0, 0
     with torch.inference_mode():
         scores = task.evaluate()
         for window in all_windows(HELD_OUT, WINDOW, 0):
-            # Each document of a window alone, so that nothing of the mask is used.
+            # Each document of a window is scored alone, so no mask is needed.
             firsts = [0, *(np.flatnonzero(window[1:] == 1) + 1).tolist(), len(window)]
             for begin, end in pairwise(firsts):
                 piece = torch.from_numpy(window[begin:end])
                 piece = piece[: int((piece > 0).sum())]
                 if len(piece) < 2:
                     continue
-                chances = model(piece[None, :-1]).logits[0].log_softmax(-1)
-                nats -= float(chances.gather(1, piece[1:, None]).sum())
-                right += int((chances.argmax(-1) == piece[1:]).sum())
+                log_probabilities = model(piece[None, :-1]).logits[0].log_softmax(-1)
+                nats -= float(log_probabilities.gather(1, piece[1:, None]).sum())
+                right += int((log_probabilities.argmax(-1) == piece[1:]).sum())
                 predicted += len(piece) - 1
     assert predicted == task.predicted
     assert scores == pytest.approx(
@@ -114,12 +114,12 @@ def test_bits_per_byte_by_hand():
     )
 
 
-def test_every_held_out_token_but_the_boses_is_predicted():
+def test_all_held_out_tokens_but_bos_are_predicted():
     assert objective().predicted == int((HELD_OUT != 1).sum())
 
 
 @pytest.mark.parametrize("per_pass", [1, 2, 8])
-def test_scores_do_not_depend_on_the_passes(per_pass):
+def test_metrics_do_not_depend_on_the_passes(per_pass):
     with torch.inference_mode():
         expected = objective(per_pass=4).evaluate()
         found = objective(per_pass=per_pass).evaluate()

@@ -1,4 +1,4 @@
-"""A byte-level tokenizer from texts: no text falls out of it."""
+"""Test that the trained tokenizer encodes every text."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from thawline.config import VocabularyConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining.vocabulary import BOS, EOS, PAD, as_read, train_tokenizer
 
-OF_ANY_KIND = strategies.text(strategies.characters(exclude_categories=["Cs"]))
+ANY_TEXT = strategies.text(strategies.characters(exclude_categories=["Cs"]))
 
 
-def test_the_special_tokens_have_the_ids_0_1_and_2():
+def test_special_tokens():
     learnt = toy_vocabulary()
     assert len(learnt) == 300
     assert learnt.convert_tokens_to_ids([PAD, BOS, EOS]) == [0, 1, 2]
@@ -23,7 +23,7 @@ def test_the_special_tokens_have_the_ids_0_1_and_2():
     assert (learnt.model_max_length, learnt.padding_side) == (32, "right")
 
 
-def test_a_text_is_read_with_bos_before_it_and_no_eos():
+def test_text_is_encoded_with_bos_and_without_eos():
     ids = toy_vocabulary()("a film")["input_ids"]
     assert ids[0] == 1
     assert not {0, 1, 2} & set(ids[1:])
@@ -32,9 +32,9 @@ def test_a_text_is_read_with_bos_before_it_and_no_eos():
     assert toy_vocabulary()("a film", "the plot")["input_ids"] == [1, *one, 1, *other]
 
 
-@given(OF_ANY_KIND)
+@given(ANY_TEXT)
 @example("emoji 🎬👍🏽, Ünïcode, 日本語,\ttabs\n\n  and  spaces ")
-def test_every_text_is_spelt_again(text):
+def test_decoding_returns_the_text(text):
     learnt = toy_vocabulary()
     ids = learnt(text, add_special_tokens=False)["input_ids"]
     assert learnt.decode(ids) == as_read(learnt, text)
@@ -42,16 +42,16 @@ def test_every_text_is_spelt_again(text):
         assert as_read(learnt, text) == text
 
 
-@pytest.mark.parametrize("written", ["<br />", "<br>", "<br/>", "<BR />"])
-def test_a_line_break_is_a_newline(written):
+@pytest.mark.parametrize("tag", ["<br />", "<br>", "<br/>", "<BR />"])
+def test_html_line_break_is_a_newline(tag):
     learnt = toy_vocabulary()
-    ids = learnt(f"a film{written}the plot")["input_ids"]
+    ids = learnt(f"a film{tag}the plot")["input_ids"]
     assert ids == learnt("a film\nthe plot")["input_ids"]
-    assert as_read(learnt, f"a{written}b") == "a\nb"
+    assert as_read(learnt, f"a{tag}b") == "a\nb"
     assert as_read(learnt, "a <bright> b") == "a <bright> b"
 
 
-def test_what_is_saved_reads_the_same(tmp_path):
+def test_loaded_equals_saved(tmp_path):
     toy_vocabulary().save_pretrained(tmp_path)
     loaded = AutoTokenizer.from_pretrained(tmp_path)
     text = "a film<br />of 🎬"
@@ -59,16 +59,17 @@ def test_what_is_saved_reads_the_same(tmp_path):
     assert (loaded.pad_token_id, loaded.bos_token_id, loaded.eos_token_id) == (0, 1, 2)
 
 
-def test_more_tokens_read_a_text_in_fewer():
+def test_larger_vocabulary_gives_fewer_tokens():
     text = " ".join(toy_texts(5))
     lengths = [len(toy_vocabulary(size)(text)["input_ids"]) for size in (300, 340)]
     assert lengths[0] > lengths[1]
 
 
-def test_a_vocabulary_that_the_texts_cannot_fill_is_refused():
+def test_too_large_vocabulary_is_an_error():
     with pytest.raises(ThawlineError) as caught:
         train_tokenizer(["ab ab", "ab ab"], VocabularyConfig(size=1_000), 32)
-    assert str(caught.value) == (
-        "expected texts with enough repeated words for 1,000 tokens, found enough for 261; "
-        "give --vocabulary 261, or add texts"
-    )
+    error = caught.value
+    assert error.setting == "vocabulary.size"
+    assert "1,000" in error.expected
+    assert "261" in error.found
+    assert "--vocabulary 261" in error.fix

@@ -12,7 +12,7 @@ import pytest
 from tests.support.records import FIT as FIT_VALUES
 from thawline import __version__
 from thawline.config import Config, DataConfig
-from thawline.config.resolve import Given, resolve_config
+from thawline.config.resolve import GivenSetting, resolve_config
 from thawline.errors import ThawlineError
 from thawline.runs.folder import (
     FIT,
@@ -112,7 +112,7 @@ def test_a_run_is_on_disk_from_the_first_moment():
 )
 def test_a_run_that_ends_early_says_so(error, status):
     notes = []
-    reporter = Mock(note=notes.append)
+    reporter = Mock(message=notes.append)
     make_run(RUN, Config(), started())
     with pytest.raises(type(error)), run_recorded(RUN, started(), reporter):
         raise error
@@ -181,7 +181,9 @@ def test_a_full_disk_takes_nothing_from_a_resumed_run(monkeypatch):
 
 class TestResumedConfig:
     def given(self, **values):
-        return [Given(key.replace("__", "."), value, f"--{key}") for key, value in values.items()]
+        return [
+            GivenSetting(key.replace("__", "."), value, f"--{key}") for key, value in values.items()
+        ]
 
     def test_without_a_run_it_is_what_is_given(self):
         assert resumed_config(Path("run"), self.given(seed=4)) == Config(seed=4)
@@ -201,7 +203,7 @@ class TestResumedConfig:
     def test_other_settings_are_refused(self, key, value, was):
         make_run(RUN, Config(seed=3), started(Config(seed=3)))
         with pytest.raises(ThawlineError) as caught:
-            resumed_config(Path("run"), [Given(key, value, "--it")])
+            resumed_config(Path("run"), [GivenSetting(key, value, "--it")])
         assert (caught.value.setting, caught.value.found) == (key, str(value))
         assert f"({was})" in caught.value.expected
 

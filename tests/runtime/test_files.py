@@ -1,4 +1,4 @@
-"""What is written appears whole or not at all."""
+"""Test that files and folders are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from thawline.runtime.files import new_file, new_folder
+from thawline.errors import ThawlineError
+from thawline.runtime.files import check_place, new_file, new_folder
 
 
-def test_a_file_takes_its_place_when_it_is_written():
+def test_new_file_moves_into_place_at_the_end():
     path = Path("letter.txt")
     path.write_text("old")
     with new_file(path) as temporary:
@@ -19,7 +20,7 @@ def test_a_file_takes_its_place_when_it_is_written():
     assert list(Path().iterdir()) == [path]
 
 
-def test_a_folder_takes_its_place_when_it_is_filled():
+def test_new_folder_moves_into_place_at_the_end():
     folder = Path("above/letters")
     with new_folder(folder) as temporary:
         (temporary / "one.txt").touch()
@@ -29,7 +30,7 @@ def test_a_folder_takes_its_place_when_it_is_filled():
     assert list(folder.parent.iterdir()) == [folder]
 
 
-def test_a_folder_that_is_there_stays_unless_it_is_to_make_way():
+def test_existing_folder_is_kept_unless_replaced():
     folder = Path("letters")
     folder.mkdir()
     (folder / "old.txt").touch()
@@ -42,21 +43,30 @@ def test_a_folder_that_is_there_stays_unless_it_is_to_make_way():
     assert list(Path().iterdir()) == [folder]
 
 
-def half_a_file(error: type[BaseException]) -> None:
+def write_half_a_file(error: type[BaseException]) -> None:
     with new_file(Path("letter.txt")) as temporary:
         temporary.write_text("half")
         raise error
 
 
-def half_a_folder(error: type[BaseException]) -> None:
+def write_half_a_folder(error: type[BaseException]) -> None:
     with new_folder(Path("letters")) as temporary:
         (temporary / "half.txt").touch()
         raise error
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, OSError, ValueError])
-@pytest.mark.parametrize("broken_off", [half_a_file, half_a_folder])
-def test_nothing_is_left_of_what_was_broken_off(broken_off, error):
+@pytest.mark.parametrize("interrupted", [write_half_a_file, write_half_a_folder])
+def test_interrupted_write_leaves_nothing(interrupted, error):
     with pytest.raises(error):
-        broken_off(error)
+        interrupted(error)
     assert list(Path().iterdir()) == []
+
+
+def test_check_place_rejects_a_path_below_a_file():
+    check_place(Path("above/run"), "a folder for the run")
+    Path("letter.txt").touch()
+    with pytest.raises(ThawlineError) as caught:
+        check_place(Path("letter.txt/run"), "a folder for the run")
+    assert caught.value.expected == "a folder for the run"
+    assert str(Path("letter.txt/run")) in caught.value.found

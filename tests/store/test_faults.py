@@ -1,4 +1,4 @@
-"""What goes wrong with files and processes, done to real ones, and counted."""
+"""Test the store with damaged files, killed processes, full disks and missing permissions."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ processes = pytest.mark.skipif(
 
 @pytest.fixture(params=[KEY, LINE_KEY], ids=["pooled", "line"])
 def entry(request) -> Entry:
-    """An entry of three chunks and a manifest."""
+    """Return an entry of three chunks and a manifest."""
     entry = Entry(request.param, name="toy")
     assert fill(entry, TEXTS) == 10
     assert len(files_of(entry)) == 4
@@ -66,46 +66,45 @@ def contents(entry: Entry) -> dict[str, bytes]:
 
 
 def texts_in(path: Path) -> list[int]:
-    """The positions of the texts that a chunk holds; none for the manifest."""
+    """Return the positions of the texts that a chunk holds; none for the manifest."""
     if path.name == "manifest.json":
         return []
     keys = [key.tobytes() for key in load_file(path)["keys"].numpy()]
     return [position for position, text in enumerate(TEXTS) if text_key(text) in keys]
 
 
-def fix(key: StoreKey, expected_missing: list[int], before: dict[str, bytes]) -> None:
-    """Open the entry, see what is missing, fill; every file must be as it was before."""
-    told: list[str] = []
+def check_repair(key: StoreKey, expected_missing: list[int], before: dict[str, bytes]) -> None:
+    """Check that a fill reports the damage and restores every file."""
+    messages: list[str] = []
     again = Entry(key, name="toy")
     assert again.damaged != []
     assert again.missing(TEXTS) == expected_missing
-    assert fill(again, TEXTS, tell=told.append) == len(expected_missing)
+    assert fill(again, TEXTS, tell=messages.append) == len(expected_missing)
     assert is_right(again, TEXTS)
     assert contents(again) == before
-    assert told[0].startswith("the store: ")
-    assert told[0].endswith("; what is gone is computed again")
+    assert len(messages) == 1 + bool(expected_missing)  # the damage, and the size of new states
     assert Entry(key).damaged == []
 
 
-# Bytes flipped, ends cut off, files gone
+# Changed bytes, truncated files, missing files
 
 
-def test_a_flipped_byte_is_found_in_every_file_and_the_file_is_as_before(entry):
+def test_changed_byte_is_found_and_repaired_in_every_file(entry):
     before, flipped = contents(entry), 0
     for path in files_of(entry):
         content = path.read_bytes()
         lost = texts_in(path)
         assert len(lost) == (0 if path.name == "manifest.json" else 2 if 8 in lost else 4)
         for where in {*range(0, len(content), len(content) // 12), len(content) - 1}:
-            spoilt = bytearray(content)
-            spoilt[where] ^= 1
-            path.write_bytes(spoilt)
-            fix(entry.key, lost, before)
+            damaged = bytearray(content)
+            damaged[where] ^= 1
+            path.write_bytes(damaged)
+            check_repair(entry.key, lost, before)
             flipped += 1
     assert flipped >= 4 * 13
 
 
-def test_every_single_byte_of_the_manifest_counts(entry):
+def test_every_byte_of_the_manifest_is_verified(entry):
     path = entry.folder / "manifest.json"
     content, found = path.read_bytes(), 0
     for where in range(len(content)):
@@ -114,67 +113,72 @@ def test_every_single_byte_of_the_manifest_counts(entry):
     assert found == len(content) > 500
 
 
-def test_a_file_cut_short_is_found_wherever_the_cut_is(entry):
+def test_truncated_file_is_found_and_repaired(entry):
     before, cuts = contents(entry), 0
     for path in files_of(entry):
         lost = texts_in(path)
         size = path.stat().st_size
         for length in (0, 1, 8, 100, size // 2, size - 1):
             os.truncate(path, length)
-            fix(entry.key, lost, before)
+            check_repair(entry.key, lost, before)
             cuts += 1
     assert cuts == 4 * 6
 
 
-def test_every_chunk_may_be_gone(entry):
+def test_missing_chunks_are_computed_again(entry):
     before, gone = contents(entry), 0
     for path in chunk_files(entry):
         lost = texts_in(path)
         path.unlink()
-        fix(entry.key, lost, before)
+        assert {"1", "3"} <= set(entries()[0]["problem"].split())  # 1 of 3 chunks
+        check_repair(entry.key, lost, before)
         gone += 1
     for path in chunk_files(entry):
         path.unlink()
         gone += 1
-    fix(entry.key, list(range(10)), before)
+    check_repair(entry.key, list(range(10)), before)
     assert gone == 3 + 3
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "{}", '{"key": {}, "chunks": []}'])
-def test_a_damaged_manifest_costs_no_text(entry, content):
+def test_damaged_manifest_loses_no_text(entry, content):
     before = contents(entry)
     (entry.folder / "manifest.json").write_text(content)
     (listed,) = entries()
     assert (listed["name"], listed["texts"], listed["max_length"]) == ("(unknown)", 10, 40)
-    assert listed["problem"] == "manifest damaged: written again by the next fill"
-    fix(entry.key, [], before)
+    assert listed["problem"] is not None
+    check_repair(entry.key, [], before)
     assert entries()[0]["problem"] is None
 
 
-def test_a_manifest_that_is_gone_is_written_again(entry):
+def test_missing_manifest_is_written_again(entry):
     before = contents(entry)
     (entry.folder / "manifest.json").unlink()
-    assert entries()[0]["problem"] == "unfinished: completed by the next fill"
+    unfinished = entries()[0]["problem"]
+    (entry.folder / "manifest.json").write_text("{")
+    assert entries()[0]["problem"] not in (None, unfinished)  # a damaged manifest
+    (entry.folder / "manifest.json").unlink()
+    assert entries()[0]["problem"] == unfinished is not None
     again = Entry(entry.key, name="toy")
     assert is_right(again, TEXTS)
     assert fill(again, TEXTS) == 0
     assert contents(again) == before
 
 
-def test_damage_is_repaired_in_passing_where_nothing_is_missing(entry):
+def test_repair_without_missing_texts(entry):
     before = contents(entry)
     path = entry.folder / "manifest.json"
     path.write_bytes(path.read_bytes()[:-20])
     again = Entry(entry.key, name="toy")
     with filelock.FileLock(f"{entry.folder}.lock"):
-        again.repair()  # someone else is filling: leave it to them
+        again.repair()  # another process is filling the entry and repairs it
         assert contents(again) != before
     again.repair()
     assert contents(again) == before
     assert again.damaged == []
 
 
-def test_what_a_crash_left_is_deleted_by_the_next_fill(entry):
+def test_fill_deletes_unfinished_files(entry):
     before = contents(entry)
     left = ["0123456789abcdef.tmp", "manifest.tmp", f"{'0' * 64}.safetensors", "x.safetensors"]
     for name in left:
@@ -188,21 +192,21 @@ def test_what_a_crash_left_is_deleted_by_the_next_fill(entry):
     assert not entry.folder.exists()
 
 
-def test_a_chunk_whose_name_is_right_and_content_is_not_a_chunk_is_refused(entry):
+def test_file_with_a_valid_checksum_but_no_chunk_is_rejected(entry):
     before = contents(entry)
     for content in (b"", b"text", (10**15).to_bytes(8, "little") + b"{}"):
         (entry.folder / f"{hashlib.sha256(content).hexdigest()}.safetensors").write_bytes(content)
     other = entry.folder / "other.tmp"
     save_file({"weights": torch.zeros(3)}, other)
     other.rename(other.with_name(f"{hashlib.sha256(other.read_bytes()).hexdigest()}.safetensors"))
-    fix(entry.key, [], before)
+    check_repair(entry.key, [], before)
 
 
-# Another format
+# Other formats
 
 
 def write_format_1(folder: Path, key: dict) -> int:
-    """Write an entry as version 1 of the store did; return its size in bytes."""
+    """Write an entry in format 1 and return its size in bytes."""
     folder.mkdir(parents=True, exist_ok=True)
     keys = torch.tensor([list(text_key(text)) for text in TEXTS], dtype=torch.uint8)
     chunk = folder / f"{'ab' * 16}.safetensors"
@@ -214,7 +218,7 @@ def write_format_1(folder: Path, key: dict) -> int:
     return chunk.stat().st_size + manifest.stat().st_size
 
 
-def test_an_older_entry_is_listed_and_freed_and_never_read():
+def test_older_entry_is_listed_and_cleared_but_not_read():
     key = KEY.to_dict() | {"format": 1}
     digest = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
     size = write_format_1(home() / "store" / digest, key)
@@ -222,14 +226,14 @@ def test_an_older_entry_is_listed_and_freed_and_never_read():
     assert fill(Entry(KEY), TEXTS) == 10
     (older,) = (entry for entry in entries() if entry["entry"] == digest)
     assert (older["name"], older["texts"], older["bytes"]) == ("toy", 0, size)
-    assert older["problem"] == "of format 1: not read, freed by store clear"
+    assert "1" in older["problem"]
     held = sum(entry["bytes"] for entry in entries())
     assert clear() == held > size
     assert entries() == []
 
 
-@pytest.mark.parametrize("format_", [1, KEY.format], ids=["its own key", "our key"])
-def test_an_older_manifest_among_our_files_is_not_believed(format_):
+@pytest.mark.parametrize("format_", [1, KEY.format], ids=["old key", "current key"])
+def test_older_manifest_is_ignored(format_):
     entry = Entry(KEY, name="toy")
     write_format_1(entry.folder, KEY.to_dict() | {"format": format_})
     again = Entry(KEY, name="toy")
@@ -241,7 +245,7 @@ def test_an_older_manifest_among_our_files_is_not_believed(format_):
 
 
 @KEYS
-def test_a_manifest_of_a_later_format_is_not_believed(key):
+def test_manifest_of_a_later_format_is_ignored(key):
     later = replace(key, format=key.format + 1)
     fill(Entry(later), TEXTS)
     shutil.copytree(Entry(later).folder, Entry(key).folder)
@@ -250,18 +254,18 @@ def test_a_manifest_of_a_later_format_is_not_believed(key):
     assert is_right(Entry(key), TEXTS)
 
 
-# Killed
+# Killed processes
 
 
 @processes
 @pytest.mark.parametrize("finished", [1, 2, 3])
 @KEYS
-def test_a_fill_that_is_killed_after_a_chunk_loses_none(key, finished, tmp_path):
+def test_killed_fill_keeps_its_chunks(key, finished, tmp_path):
     child = Child(fill_on_command, key, tmp_path, TEXTS, ROWS)
     for chunk in range(finished):
         assert child.connection.recv() == "added"
         if chunk < finished - 1:
-            child.connection.send("go on")
+            child.connection.send("continue")
     entry = Entry(key, root=tmp_path)
     with pytest.raises(filelock.Timeout):
         filelock.FileLock(f"{entry.folder}.lock", timeout=0).acquire()
@@ -269,7 +273,8 @@ def test_a_fill_that_is_killed_after_a_chunk_loses_none(key, finished, tmp_path)
     assert not (entry.folder / "manifest.json").exists()
     whole = min(10, finished * ROWS)
     (listed,) = entries(tmp_path)
-    assert (listed["texts"], listed["problem"]) == (whole, "unfinished: completed by the next fill")
+    assert listed["texts"] == whole
+    assert listed["problem"] is not None
     assert fill(entry, TEXTS) == 10 - whole
     assert is_right(entry, TEXTS)
     assert len(files_of(entry)) == 4
@@ -278,10 +283,10 @@ def test_a_fill_that_is_killed_after_a_chunk_loses_none(key, finished, tmp_path)
 @processes
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a limit on the size of files")
 @KEYS
-def test_a_fill_that_is_killed_at_any_byte_leaves_what_was_whole(key, tmp_path):
+def test_fill_killed_at_any_byte_can_be_repeated(key, tmp_path):
     sound = Entry(key, root=tmp_path / "sound")
     fill(sound, TEXTS)
-    first = chunk_files(sound)[0].stat().st_size  # the last is smaller
+    first = chunk_files(sound)[0].stat().st_size  # the last chunk is smaller
     largest = max(path.stat().st_size for path in chunk_files(sound))
     killed = 0
     for size in (1, 8, 200, first // 2, largest - 1):
@@ -302,7 +307,7 @@ def test_a_fill_that_is_killed_at_any_byte_leaves_what_was_whole(key, tmp_path):
 @processes
 @pytest.mark.skipif(not hasattr(signal, "SIGXFSZ"), reason="needs a limit on the size of files")
 @KEYS
-def test_a_fill_that_is_killed_within_its_manifest_computes_nothing_again(key, tmp_path):
+def test_fill_killed_while_writing_the_manifest_loses_no_text(key, tmp_path):
     sound = Entry(key, root=tmp_path / "sound")
     fill(sound, TEXTS, rows=1)
     largest = max(path.stat().st_size for path in chunk_files(sound))
@@ -317,12 +322,12 @@ def test_a_fill_that_is_killed_within_its_manifest_computes_nothing_again(key, t
 
 
 @processes
-def test_a_process_that_is_killed_while_it_writes_leaves_no_chunk(tmp_path):
+def test_process_killed_while_writing_leaves_no_chunk(tmp_path):
     entry, cut = Entry(KEY, root=tmp_path), 0
     for _ in range(10):
         child = Child(add_much, tmp_path, 1_000_000)  # 60 MB
         assert child.connection.recv() == "ready"
-        child.connection.send("go on")
+        child.connection.send("continue")
         while not (found := list(entry.folder.iterdir())):
             assert child.process.is_alive()
         child.kill()
@@ -340,7 +345,7 @@ def test_a_process_that_is_killed_while_it_writes_leaves_no_chunk(tmp_path):
 
 @processes
 @KEYS
-def test_twenty_fill_at_once_and_the_one_that_holds_the_lock_is_killed(key, tmp_path):
+def test_twenty_processes_continue_after_the_lock_holder_is_killed(key, tmp_path):
     texts = [f"film {number}" for number in range(60)]
     children = [Child(fill_on_command, key, tmp_path, texts, 10) for _ in range(20)]
     open_ones = {child.connection: child for child in children}
@@ -353,7 +358,7 @@ def test_twenty_fill_at_once_and_the_one_that_holds_the_lock_is_killed(key, tmp_
         for connection in wait(list(open_ones)):
             received = connection.recv()
             if received == "added":
-                connection.send("go on")
+                connection.send("continue")
             else:
                 finished.append(received)
                 open_ones.pop(connection).process.join()
@@ -367,7 +372,7 @@ def test_twenty_fill_at_once_and_the_one_that_holds_the_lock_is_killed(key, tmp_
     assert len(files_of(entry)) == 6 + 1
 
 
-# No room, no permission
+# Full disks and missing permissions
 
 
 @contextmanager
@@ -387,7 +392,7 @@ def attempt(root: Path, largest_file: int | None = None, limit: int | None = Non
 
 @processes
 @pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="needs POSIX permissions")
-def test_a_store_that_cannot_be_written_is_read_and_the_rest_stays_in_memory(tmp_path):
+def test_read_only_store_is_read_and_new_states_stay_in_memory(tmp_path):
     if sys.platform != "linux" and os.geteuid() == 0:
         pytest.skip("root writes everywhere")
     part = Entry(KEY, root=tmp_path)
@@ -395,27 +400,23 @@ def test_a_store_that_cannot_be_written_is_read_and_the_rest_stays_in_memory(tmp
     before = contents(part)
     for folders in ([part.folder], [part.folder, part.folder.parent, tmp_path]):
         with read_only(*folders):
-            computed, right, (warned,), told, digest, writable = attempt(tmp_path)
+            computed, right, (warning,), messages, digest, writable = attempt(tmp_path)
         assert writable == (tmp_path not in folders)
-        assert (computed, right, told) == (6, True, [])
-        assert warned.startswith(
-            "the store cannot be written (Permission denied): 2.2 kB of states"
-        )
-        assert warned.endswith("; set THAWLINE_HOME to a folder that can be written")
+        assert (computed, right, messages) == (6, True, [])
+        for datum in ("Permission denied", "2.2 kB", "THAWLINE_HOME"):
+            assert datum in warning
         assert contents(part) == before
-    assert fill(part, TEXTS) == 6  # nothing of it was kept
+    assert fill(part, TEXTS) == 6  # none of them was kept
     assert digest == part.digest(TEXTS)
 
     with read_only(part.folder, part.folder.parent, tmp_path):
-        computed, right, warned, told, digest, writable = attempt(tmp_path)
-    assert (computed, right, warned, told, writable) == (0, True, [], [], False)
+        computed, right, warned, messages, digest, writable = attempt(tmp_path)
+    assert (computed, right, warned, messages, writable) == (0, True, [], [], False)
 
 
 @processes
 @pytest.mark.skipif(sys.platform not in ("linux", "darwin"), reason="needs POSIX permissions")
-def test_token_states_that_cannot_be_written_are_refused_and_those_that_are_there_are_read(
-    tmp_path,
-):
+def test_token_states_cannot_be_added_to_a_read_only_store(tmp_path):
     if sys.platform != "linux" and os.geteuid() == 0:
         pytest.skip("root writes everywhere")
     part = Entry(LINE_KEY, root=tmp_path)
@@ -426,7 +427,7 @@ def test_token_states_that_cannot_be_written_are_refused_and_those_that_are_ther
             child = Child(fill_and_be_refused, LINE_KEY, tmp_path, TEXTS, None)
             size, why, missing = child.result()
         assert size == size_of(LINE_KEY, TEXTS[4:])
-        assert why == "cannot be written (Permission denied)"
+        assert "Permission denied" in why
         assert missing == [4, 5, 6, 7, 8, 9]
         assert contents(part) == before
     assert fill(part, TEXTS) == 6
@@ -437,14 +438,15 @@ def test_token_states_that_cannot_be_written_are_refused_and_those_that_are_ther
 
 @processes
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-def test_token_states_that_fill_the_disk_leave_the_chunks_that_are_whole(tmp_path):
+def test_token_states_that_fill_the_disk_keep_complete_chunks(tmp_path):
     texts = sorted(TEXTS[:8], key=lambda text: len(token_states_of(text)))
     sound = Entry(LINE_KEY, root=tmp_path / "sound")
     fill(sound, texts)
     small, large = sorted(path.stat().st_size for path in chunk_files(sound))
-    assert small < large  # the one that is written last
+    assert small < large  # the large chunk is written last
     size, why, missing = Child(fill_and_be_refused, LINE_KEY, tmp_path, texts, large - 1).result()
-    assert (size, why) == (large, "cannot be written (File too large)")
+    assert size == large
+    assert "File too large" in why
     assert missing == [4, 5, 6, 7]
     entry = Entry(LINE_KEY, root=tmp_path)
     assert not list(entry.folder.glob("*.tmp"))
@@ -453,24 +455,25 @@ def test_token_states_that_fill_the_disk_leave_the_chunks_that_are_whole(tmp_pat
 
 
 @processes
-def test_a_damaged_chunk_of_a_store_that_cannot_be_written_is_not_read(tmp_path):
+def test_damaged_chunk_of_a_read_only_store_is_not_read(tmp_path):
     entry = Entry(KEY, root=tmp_path)
     fill(entry, TEXTS)
     os.truncate(chunk_files(entry)[0], 100)
     before = contents(entry)
     with read_only(entry.folder, entry.folder.parent, tmp_path):
-        computed, right, warned, told, *_ = attempt(tmp_path)
+        computed, right, warned, messages, *_ = attempt(tmp_path)
     assert computed in (2, 4)
     assert right
-    assert told == ["the store: 1 damaged chunk; what is gone is computed again"]
+    (message,) = messages
+    assert "1" in message.split()
     assert len(warned) == 1
     assert contents(entry) == before
 
 
-def test_a_file_in_place_of_the_folder_costs_the_store_and_nothing_else(tmp_path):
+def test_file_in_place_of_the_store_folder(tmp_path):
     (tmp_path / "store").write_text("a file")
     entry = Entry(KEY, root=tmp_path)
-    with pytest.warns(UserWarning, match=r"the store cannot be written \((Not a dir|File exists)"):
+    with pytest.warns(UserWarning, match="Not a dir|File exists"):
         assert fill(entry, TEXTS) == 10
     assert is_right(entry, TEXTS)
     assert (entries(tmp_path), clear(tmp_path)) == ([], 0)
@@ -478,19 +481,18 @@ def test_a_file_in_place_of_the_folder_costs_the_store_and_nothing_else(tmp_path
 
 @processes
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
-def test_a_disk_that_is_full_in_the_middle_keeps_the_rest_in_memory(tmp_path):
+def test_remaining_states_stay_in_memory_when_the_disk_is_full(tmp_path):
     sound = Entry(KEY, root=tmp_path / "sound")
     fill(sound, TEXTS, rows=ROWS)
     sizes = sorted(path.stat().st_size for path in chunk_files(sound))
-    assert sizes[0] < sizes[1] <= sizes[2]  # two texts; four and four
+    assert sizes[0] < sizes[1] <= sizes[2]  # two texts, four and four
     fill(Entry(KEY, root=tmp_path), TEXTS[8:])
-    computed, right, (warned,), told, digest, _ = attempt(tmp_path, largest_file=sizes[0])
+    computed, right, (warning,), messages, digest, _ = attempt(tmp_path, largest_file=sizes[0])
     assert (computed, right, digest) == (8, True, sound.digest(TEXTS))
-    assert len(told) == 1
-    assert warned == (
-        "the store cannot be written (File too large): 2.9 kB of states stay in memory for this "
-        "run, and the next computes them again; free some disk or run thawline store clear"
-    )
+    assert len(messages) == 1
+    for datum in ("File too large", "2.9 kB", "thawline store clear"):
+        assert datum in warning
+    assert "THAWLINE_HOME" not in warning  # the fix is to free disk space
     entry = Entry(KEY, root=tmp_path)
     assert entry.missing(TEXTS) == list(range(8))
     assert [path.suffix for path in files_of(entry)].count(".tmp") == 0
@@ -498,18 +500,19 @@ def test_a_disk_that_is_full_in_the_middle_keeps_the_rest_in_memory(tmp_path):
     assert is_right(entry, TEXTS)
 
 
-def test_a_small_disk_holds_what_fits_on_it(mounted_disk):
+def test_small_disk(mounted_disk):
     tiny_disk = mounted_disk("16k")
     entry = Entry(KEY, root=tiny_disk)
-    texts = [f"film {number}" for number in range(40)]  # 15 kB of states, and headers
-    with pytest.warns(UserWarning, match="No space left on device|of free disk") as caught:
+    texts = [f"film {number}" for number in range(40)]  # 15 kB of states, plus headers
+    with pytest.warns(UserWarning, match="thawline store clear") as caught:
         assert fill(entry, texts, limit=10**9) == 40
     assert len(caught) == 1
+    assert "--store-limit" not in str(caught[0].message)  # the disk is full, not the store
     assert is_right(entry, texts)
     kept = 40 - len(Entry(KEY, root=tiny_disk).missing(texts))
     assert 0 <= kept < 40
     assert not list(entry.folder.glob("*.tmp"))
     again = Entry(KEY, root=tiny_disk)
-    with pytest.warns(UserWarning, match="No space left on device|of free disk"):
+    with pytest.warns(UserWarning, match="thawline store clear"):
         assert fill(again, texts, limit=10**9) == 40 - kept
     assert torch.equal(everything(again, texts), everything(entry, texts))

@@ -1,4 +1,4 @@
-"""In which precision attention was computed."""
+"""Record the precision in which attention is computed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Attended(TorchDispatchMode):
-    """Remembers of which dtype the queries were that reached an attention kernel."""
+    """A context manager that records the dtype of the queries of each attention kernel."""
 
     def __init__(self) -> None:
         super().__init__()

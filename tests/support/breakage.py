@@ -1,4 +1,4 @@
-"""Ways to break things in the working folder of a test: each returns what does it when called."""
+"""Ways to break files in the working folder of a test. Each returns a function that does it."""
 
 from __future__ import annotations
 
@@ -20,22 +20,23 @@ LABELS = ["pos", "neg"] * 10
 
 @dataclass(frozen=True)
 class Wrong:
-    """A wrong input; docs/errors.md holds the line that it gets.
+    """A wrong input. docs/errors.md holds the line that it prints.
 
-    A test runs the command in a folder that holds ``reviews/`` (a set), ``bert/`` (a backbone) and
+    A test runs the command in a folder with ``reviews/`` (a data set), ``bert/`` (a backbone) and
     ``run/`` (a finished run). ``fit``, ``info`` and ``preflight`` get ``--backbone bert`` unless
-    they name one, ``fit`` and ``preflight`` also ``--data reviews``.
+    they name one; ``fit`` and ``preflight`` also get ``--data reviews``.
 
     Attributes:
-        given: what is wrong, in words.
-        command: what follows ``thawline``.
-        broken: breaks what the command will meet.
-        home: in place of the test's own store; None: that.
-        unprivileged: whether the command runs without root's right to read and write everything.
-        largest_file: the most bytes that the command may write to a file, as on a full disk.
-        leaves: files that it may leave, in a run that is recorded as failed.
-        noted: lines that tell before it what has been read.
-        hub: whether the line quotes the hub's client in parentheses; the page shows ``(…)`` there.
+        given: What is wrong, in words.
+        command: The command without ``thawline``.
+        broken: Breaks the files that the command reads.
+        home: THAWLINE_HOME. If None, the store of the test.
+        unprivileged: Whether the command runs without root's permission to read and write all.
+        largest_file: Maximum size of a file that the command can write, as on a full disk. None
+            if there is no limit.
+        leaves: Files that may remain, in a run that is recorded as failed.
+        noted: Number of warnings that are printed before the error.
+        hub: Whether the line quotes the hub's client in parentheses; the page shows ``(…)`` there.
     """
 
     given: str
@@ -76,13 +77,13 @@ def table(path: str, texts: list[Any] = TEXTS, labels: list[Any] = LABELS) -> Br
 
 
 def folder(path: str, *files: str) -> Breakage:
-    """A folder, with a sound table of each of these names in it."""
+    """A folder with valid tables of these names."""
     tables = [table(f"{path}/{name}") for name in files]
     return both(lambda: Path(path).mkdir(), *tables)
 
 
 def packed(path: str) -> Breakage:
-    """A gzip file of what has this path without ``.gz``."""
+    """A gzip file of the file with this path without ``.gz``."""
     plain = Path(path).with_suffix("")
     return lambda: Path(path).write_bytes(gzip.compress(plain.read_bytes(), mtime=0))
 
@@ -117,7 +118,7 @@ def forbidden(path: str, mode: int = 0o000) -> Breakage:
 
 
 def json_with(path: str, **changes: Any) -> Breakage:
-    """A JSON file with other values; one that is None is taken away."""
+    """A JSON file with other values. A value of None removes the key."""
 
     def write() -> None:
         changed = json.loads(Path(path).read_text(encoding="utf-8")) | changes
@@ -139,7 +140,7 @@ def word_with_id(path: str, ids: Mapping[str, int]) -> Breakage:
 
 
 def weights(path: str, name: str, change: Callable[[Any], Any]) -> Breakage:
-    """Weights of which those of one name are changed, or gone where the change gives None."""
+    """Weights of which one tensor is changed, or removed if the change returns None."""
 
     def write() -> None:
         from safetensors.numpy import load_file, save_file

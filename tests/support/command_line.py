@@ -1,4 +1,4 @@
-"""Run the command line within this process, and prove artifacts within it too."""
+"""Run the command line in this process, and prove artifacts in it too."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Outcome:
 
     @property
     def json(self) -> dict:
-        """The only JSON object on standard output; nothing else may stand there."""
+        """The only JSON object on standard output. Nothing else may be printed there."""
         (line,) = self.out.splitlines()
         return json.loads(line)
 
@@ -52,7 +52,7 @@ def thawline(*arguments: object, stdin: str = "") -> Outcome:
 
 
 class ProverHere:
-    """In place of `artifact.Prover`, whose fresh process costs seconds of imports in each test."""
+    """A replacement of `artifact.Prover`, whose fresh process needs seconds of imports."""
 
     def __init__(self, device: str) -> None:
         assert device in ("auto", "cpu")
@@ -84,7 +84,7 @@ class ProverHere:
 
 
 def write_set(folder: Path, splits: dict[str, tuple[list[str], list]], form: str = "csv") -> Path:
-    """Write a folder of files, one a split, with the columns text and label."""
+    """Write a folder with a file for each split, with the columns text and label."""
     folder.mkdir(parents=True)
     for split, (texts, labels) in splits.items():
         write_table(folder / f"{split}.{form}", texts, labels)

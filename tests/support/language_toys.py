@@ -1,4 +1,4 @@
-"""A toy corpus, its tokenizer and a toy language model, for tests of the pretraining."""
+"""A toy corpus, its tokenizer and a toy language model, for tests of pretraining."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SHAPE = ArchitectureConfig(
 
 
 def toy_texts(count: int, seed: int = 0) -> list[str]:
-    """Distinct texts of 3 to 30 words."""
+    """Return distinct texts of 3 to 30 words."""
     random = np.random.default_rng(seed)
     return [
         " ".join([f"film {seed}.{n}", *random.choice(WORDS, size=random.integers(3, 30))])
@@ -57,9 +57,9 @@ def toy_module(
 
 
 def document(text: str) -> list[int]:
-    """The tokens of a text as they are packed: bos, its own, eos."""
-    learnt = toy_vocabulary()
-    return [*learnt(text)["input_ids"], learnt.eos_token_id]
+    """Return the tokens of a text as they are packed: bos, the tokens of the text, eos."""
+    tokenizer = toy_vocabulary()
+    return [*tokenizer(text)["input_ids"], tokenizer.eos_token_id]
 
 
 def row_of(texts: Sequence[str]) -> NDArray[np.uint16]:
@@ -67,7 +67,7 @@ def row_of(texts: Sequence[str]) -> NDArray[np.uint16]:
 
 
 def toy_job(data: Path, **training: Any) -> PretrainConfig:
-    """A pretraining that takes a second: fp32, on the CPU."""
+    """Return the config of a pretraining on the CPU in fp32 that takes one second."""
     settings = {"epochs": 2, "window": WINDOW, "batch_size": 8, "windows_per_pass": 4}
     settings |= {"evaluate_every": 5, "checkpoint_every": 3}
     return PretrainConfig(
@@ -81,10 +81,10 @@ def toy_job(data: Path, **training: Any) -> PretrainConfig:
 
 
 class Notes(Reporter):
-    """Keeps the lines that it is told."""
+    """A reporter that collects the lines it receives."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.lines.append(text)

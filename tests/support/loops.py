@@ -1,4 +1,4 @@
-"""Objectives for tests of the loop: one that is scripted, and a head on separable features."""
+"""Objectives for tests of the training loop: a scripted one, and a head on separable features."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HIDDEN = 6
 
 
 def stored(values: Tensor) -> Features:
-    """Return pooled states (rows, hidden) as the features of a store's only stage."""
+    """Return pooled states, ``(rows, hidden)``, as the features of a store with one stage."""
     rows = torch.arange(len(values))
     states = values[:, None, None].expand(-1, 1, 3, -1)
     return Features([states], chunks=torch.zeros_like(rows), rows=rows, stages=(0,), pooling=2)
@@ -41,7 +41,7 @@ def labelled(rows: int, seed: int = 0) -> Labelled:
 def objective(
     rows: int = 40, *, seed: int = 0, dropout: float = 0.0, **settings: Any
 ) -> Classification:
-    """An MLP head on separable features, in steps of 8 texts unless told."""
+    """Return an objective for an MLP head on separable features, by default in steps of 8 texts."""
     torch.manual_seed(seed)
     head = build_head(HeadSpec("mlp", 4), HIDDEN, 2, dropout)
     config = TrainingConfig(**{"batch_size": 8} | settings)
@@ -71,13 +71,13 @@ def run(
 
 
 class Scripted:
-    """An objective with one weight, whose losses and scores are given beforehand.
+    """An objective with one weight and predefined losses and scores.
 
     Args:
-        scores: validation accuracy and loss, or accuracy, loss and macro F1, of each evaluation,
-            the one before training first.
-        losses: the factor of the weight in the loss of each step of an epoch.
-        texts: the texts of each step.
+        scores: The validation accuracy, the validation loss and optionally the macro F1 of each
+            evaluation. The first is the evaluation before the training.
+        losses: The loss of each step of an epoch, as a factor of the weight.
+        texts: The number of texts in each step. If None, each step has one text.
     """
 
     unit = "texts"
@@ -94,8 +94,8 @@ class Scripted:
         self.steps_per_epoch = len(losses)
         self.scores, self.factors = iter(scores), losses
         self.texts = (1,) * len(losses) if texts is None else texts
-        self.weights: list[float] = []  # at each evaluation
-        self.taken: list[tuple[int, int]] = []  # epoch and place of each step
+        self.weights: list[float] = []  # the weight at each evaluation
+        self.taken: list[tuple[int, int]] = []  # the epoch and the index of each step
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         for place, texts in enumerate(self.texts):

@@ -1,4 +1,4 @@
-"""The fenced blocks of a documentation page: run them, and compare what they show."""
+"""Run the fenced blocks of a documentation page and compare the output with the page."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
 _FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
-_GAP = "…"
+_OMITTED = "…"
 
-# What differs between machines, or between two runs on one of them.
+# Output that differs between machines, or between two runs on one machine.
 _VARYING = (
     (r"\b\d+:\d\d:\d\d\b", "TIME"),
     (r"[─━╸╺]+", "─"),
-    (r"(?m)^(mistakes +)[\d,]+ of", r"\1NUMBER of"),  # on another machine others are wrong
+    (r"(?m)^(mistakes +)[\d,]+ of", r"\1NUMBER of"),  # wrong predictions depend on the machine
     (r"(?m)^\w+ +\w+ +[\d.]+ % +\d+( \(cut\))? +\S.*$", "MISTAKE"),
     (r"[-+]?\b\d[\d,]*\.\d+(e[-+]\d+)?", "NUMBER"),
     (r"(largest difference) \S+", r"\1 NUMBER"),
     (r"(NUMBER|\b[\d,]+) [kMG]B\b", "SIZE"),
-    (r"\bstages? \d[\d, ]*", "STAGES"),  # which the exact fit chose
-    (r"[\d,]+ of [\d,]+ (?=parameters)", "NUMBER "),  # which follows from it
+    (r"\bstages? \d[\d, ]*", "STAGES"),  # the stages that the exact fit chose
+    (r"[\d,]+ of [\d,]+ (?=parameters)", "NUMBER "),  # depends on the chosen stages
     (r"[\d,]+ (?=(?:texts|tokens)/s)", "NUMBER "),
     (r"\bbfloat16\b|\bfloat32\b", "DTYPE"),
     (r"\b[0-9a-f]{8}\b", "ENTRY"),
@@ -38,7 +38,7 @@ _VARYING = (
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block; one with a title stands for a file of that name."""
+    """A fenced block. If it has a title, it is the content of a file of that name."""
 
     language: str
     title: str | None
@@ -47,12 +47,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """A command of a page with the output that the page shows, a line of ``…`` for what is cut."""
+    """A command of a page with the output that the page shows. ``…`` marks omitted output."""
 
     words: tuple[str, ...]
     shown: str
 
     def run(self) -> Outcome:
+        """Run the command within this process. ``< FILE`` at its end becomes the standard input."""
         program, *arguments = self.words
         assert program == "thawline", f"no test can run {program}"
         stdin = ""
@@ -61,12 +62,17 @@ class Command:
             arguments = arguments[:-2]
         return thawline(*arguments, stdin=stdin)
 
-    def problem(self, outcome: Outcome, *own: str) -> str | None:
-        """Say how the outcome differs from what is shown; ``own`` are names of this test's."""
+    def problem(self, outcome: Outcome, *removed: str) -> str | None:
+        """Return a message that shows the difference to the page, or None if there is none.
+
+        Args:
+            outcome: The outcome of the command.
+            removed: Strings that are removed from the output, such as the test's own folder.
+        """
         fails = self.shown.startswith("error: ")
         printed = outcome.err + outcome.out
-        for place in own:
-            printed = printed.replace(place, "")
+        for text in removed:
+            printed = printed.replace(text, "")
         if outcome.code == (2 if fails else 0) and matches(self.shown, printed):
             return None
         written = shlex.join(self.words)
@@ -80,7 +86,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """Yield the commands of a console block; a line that ends in a backslash goes on."""
+    """Yield the commands of a console block. A backslash at the end of a line continues it."""
     before, *rest = re.split(r"^\$ ", block.content, flags=re.MULTILINE)
     assert not before, f"a console block begins with a command, not with {before!r}"
     for written in rest:
@@ -89,26 +95,27 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def matches(shown: str, printed: str) -> bool:
-    """Say whether lines that may be cut short with ``…`` are what was printed."""
+    """Return whether the shown lines match the printed ones. ``…`` matches any output."""
     pattern = ""
     for line in _normal(shown):
-        cut = re.escape(line).replace(_GAP, ".*")
-        pattern += r"(?:.*\n)*?" if line == _GAP else f"{cut}\n"
-    whole = "".join(f"{line}\n" for line in _normal(printed))
-    return re.fullmatch(pattern, whole) is not None
+        line_pattern = re.escape(line).replace(_OMITTED, ".*")
+        pattern += r"(?:.*\n)*?" if line == _OMITTED else f"{line_pattern}\n"
+    normal = "".join(f"{line}\n" for line in _normal(printed))
+    return re.fullmatch(pattern, normal) is not None
 
 
 def _normal(text: str) -> list[str]:
+    """Return the lines of a text with placeholders for everything that varies."""
     for pattern, name in _VARYING:
         text = re.sub(pattern, name, text)
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def run_python(source: str, names: dict[str, Any]) -> int:
-    """Run a Python block; return how many values were equal to the comments behind them.
+    """Run a Python block and return the number of values that were compared with a comment.
 
-    An expression with a literal as its comment, ``labels.names  # ('neg', 'pos')``, must have
-    that value.
+    If the comment after an expression is a literal, as in ``labels.names  # ('neg', 'pos')``, the
+    expression must have that value.
     """
     compared = 0
     for node in ast.parse(source).body:
@@ -116,15 +123,15 @@ def run_python(source: str, names: dict[str, Any]) -> int:
             exec(compile(ast.Module([node], []), "page", "exec"), names)
             continue
         value = eval(compile(ast.Expression(node.value), "page", "eval"), names)
-        said = _said(source.splitlines()[node.end_lineno - 1])
-        if said:
-            assert [value] == said, f"{ast.unparse(node)} is {value!r}, not {said[0]!r}"
+        expected = _literal_in_comment(source.splitlines()[node.end_lineno - 1])
+        if expected:
+            assert [value] == expected, f"{ast.unparse(node)} is {value!r}, not {expected[0]!r}"
             compared += 1
     return compared
 
 
-def _said(line: str) -> Sequence[Any]:
-    """Return the literal in the comment of a line, in a list; an empty one where there is none."""
+def _literal_in_comment(line: str) -> Sequence[Any]:
+    """Return a list with the literal in the comment of a line, or an empty list without one."""
     _, _, comment = line.rpartition("  # ")
     try:
         return [ast.literal_eval(comment)]

@@ -1,4 +1,4 @@
-"""Look at figures as a reader does: their words, and whether they can be read."""
+"""Read the words of a figure and check that they are legible."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def words(figure: Figure) -> list[str]:
 
 
 def assert_legible(figure: Figure) -> None:
-    """No text lies over another, and none leaves the picture."""
-    # What was saved last may be an SVG, whose renderer measures widths in points, not in dots.
+    """Assert that no text overlaps another one or leaves the figure."""
+    # The figure may have been saved as an SVG, whose renderer measures in points instead of dots.
     renderer = FigureCanvasAgg(figure).get_renderer()
     boxes = [(text.get_text(), text.get_window_extent(renderer)) for text in texts(figure)]
     for name, box in boxes:
@@ -28,4 +28,4 @@ def assert_legible(figure: Figure) -> None:
         assert box.x1 <= figure.bbox.x1, name
         assert box.y1 <= figure.bbox.y1, name
     for (one, box), (other, beside) in combinations(boxes, 2):
-        assert not box.overlaps(beside), f"{one!r} lies over {other!r}"
+        assert not box.overlaps(beside), f"{one!r} overlaps {other!r}"

@@ -1,4 +1,4 @@
-"""Columns of small film reviews, for the files that these tests write."""
+"""Columns of short film reviews, for the files that tests write."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +11,7 @@ Write = Callable[[str, Rows], Path]
 
 
 def reviews(bad: int, good: int, classes: tuple[object, object] = (0, 1)) -> Rows:
-    """Columns of that many reviews of each class, sorted by class as IMDb is."""
+    """Return columns with a number of reviews of each class, sorted by class as in IMDb."""
     texts: list[object] = [BAD.format(i) for i in range(bad)]
     texts += [GOOD.format(i) for i in range(good)]
     return {"text": texts, "label": [classes[0]] * bad + [classes[1]] * good}

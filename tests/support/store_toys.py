@@ -1,7 +1,7 @@
-"""Toy states of texts, pooled and of a line, and fills of an entry that other processes run.
+"""Toy states of texts, pooled and at a line, and functions that fill an entry in other processes.
 
-Those processes come from a server that has imported torch and this module once and forks: a child
-is there in milliseconds. The fixtures' environment does not reach it, so a root is handed over.
+These processes are forked from a server that has imported torch and this module, so they start in
+milliseconds. They do not have the environment of the fixtures, so they get the root as an argument.
 """
 
 from __future__ import annotations
@@ -27,32 +27,32 @@ from thawline.store import Content, Entry, NoRoom, StoreKey, text_key
 KEY = StoreKey(backbone="b" * 64, max_length=40, truncation_side="right", dtype="float32")
 LINE_KEY = replace(KEY, line=3)
 KEYS = pytest.mark.parametrize("key", [KEY, LINE_KEY], ids=["pooled", "line"])
-"""The two kinds of content; what goes for one goes for the other."""
+"""Parametrises a test over the two kinds of content of an entry."""
 
 STAGES, HIDDEN = 5, 6
 TEXTS = [f"film {number}" for number in range(10)]
 ROWS = 4
-"""Texts in a chunk: the ten above make three."""
+"""The number of texts in a chunk. The ten texts above make three chunks."""
 
 
 def drawn(text: str, *shape: int) -> Tensor:
-    """Numbers that follow from a text alone."""
+    """Return random numbers that depend only on the text."""
     generator = torch.Generator().manual_seed(int.from_bytes(text_key(text)[:6]))
     return torch.randn(*shape, generator=generator)
 
 
 def states_of(texts: list[str]) -> Tensor:
-    """Pooled states, ``(texts, stages, 3, hidden)``."""
+    """Return pooled states, ``(texts, stages, 3, hidden)``."""
     return torch.stack([drawn(text, STAGES, 3, HIDDEN) for text in texts])
 
 
 def token_states_of(text: str) -> Tensor:
-    """Token states, ``(tokens, hidden)``: one to nine tokens."""
+    """Return token states, ``(tokens, hidden)``, of one to nine tokens."""
     return drawn(text, 1 + text_key(text)[0] % 9, HIDDEN)
 
 
 def content_of(key: StoreKey, texts: list[str]) -> Content:
-    """What an entry of this key holds of texts."""
+    """Return the content of an entry of this key for some texts."""
     rows = [token_states_of(text) for text in texts]
     lengths = torch.tensor([len(row) for row in rows], dtype=torch.int32)
     states = states_of(texts) if key.line is None else torch.cat(rows)
@@ -71,7 +71,7 @@ def fill(
     limit: int | None = None,
     tell=lambda line: None,
 ) -> int:
-    """Add what is missing, in chunks; return the number of texts that were."""
+    """Add the missing texts in chunks and return their number."""
     with entry.filling(tell):
         missing = [texts[position] for position in entry.missing(texts)]
         if missing:
@@ -89,7 +89,7 @@ def expected(texts: list[str], stages: tuple[int, ...], pooling: str) -> Tensor:
 
 
 def everything(entry: Entry, texts: list[str], pooling: str = "mean") -> Tensor:
-    """All that the entry has of texts: features of every stage, or padded token states."""
+    """Return the features of every stage, or the padded token states, of some texts."""
     if entry.key.line is not None:
         return entry.token_states(texts).take(np.arange(len(texts)))
     features = entry.features(texts, range(STAGES), pooling)
@@ -97,7 +97,7 @@ def everything(entry: Entry, texts: list[str], pooling: str = "mean") -> Tensor:
 
 
 def is_right(entry: Entry, texts: list[str]) -> bool:
-    """Whether an entry holds each text's states: all poolings of all stages, or all tokens."""
+    """Return whether an entry has the right states: all poolings and stages, or all tokens."""
     if entry.missing(texts):
         return False
     dtype = getattr(torch, entry.key.dtype)
@@ -121,7 +121,7 @@ def chunk_files(entry: Entry) -> list[Path]:
 
 
 class Child:
-    """A process that runs one of the functions below; its first argument is a connection to us."""
+    """A process that runs one of the functions below, whose first argument is a connection."""
 
     def __init__(self, work, *arguments: object) -> None:
         context = multiprocessing.get_context("forkserver")
@@ -137,7 +137,7 @@ class Child:
         assert self.process.exitcode == -signal.SIGKILL
 
     def result(self):
-        """What the function sent, once it has ended well."""
+        """Return what the function sent, after the process has ended without an error."""
         received = self.connection.recv()
         self.process.join()
         assert self.process.exitcode == 0
@@ -147,7 +147,7 @@ class Child:
 def fill_on_command(
     connection: Connection, key: StoreKey, root: Path, texts: list[str], rows: int
 ) -> None:
-    """Fill, saying so after each chunk and waiting to be told to go on; then check the contents."""
+    """Fill an entry, waiting for a message after each chunk, and then check its content."""
 
     def wait() -> None:
         connection.send("added")
@@ -161,7 +161,7 @@ def fill_on_command(
 def fill_until_byte(
     connection: Connection, key: StoreKey, root: Path, texts: list[str], rows: int, size: int
 ) -> None:
-    """Fill, and be killed by the kernel when a file is to grow beyond this size."""
+    """Fill an entry until the kernel kills this process, because a file exceeds a size."""
     import resource
 
     signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
@@ -172,7 +172,7 @@ def fill_until_byte(
 
 
 def add_much(connection: Connection, root: Path, hidden: int) -> None:
-    """Add one chunk that takes a while to write, when told to."""
+    """Wait for a message and then add one chunk that takes some time to write."""
     entry = Entry(KEY, root=root)
     content = {"states": torch.zeros(1, STAGES, 3, hidden), "lengths": torch.ones(1)}
     with entry.filling():
@@ -188,27 +188,27 @@ def fill_where_it_may_not_be_possible(
     largest_file: int | None,
     limit: int | None,
 ) -> None:
-    """Fill with no more rights than the folder's permissions give; send all that was told."""
+    """Fill an entry without root's privileges, and send the result and all messages."""
     drop_privileges()
     if largest_file is not None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-    told: list[str] = []
+    messages: list[str] = []
     entry = Entry(KEY, root=root)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        computed = fill(entry, texts, limit=limit, tell=told.append)
+        computed = fill(entry, texts, limit=limit, tell=messages.append)
     warned = [str(warning.message) for warning in caught]
     digest = entry.digest(texts)
     writable = os.access(root, os.W_OK, effective_ids=True)
-    connection.send((computed, is_right(entry, texts), warned, told, digest, writable))
+    connection.send((computed, is_right(entry, texts), warned, messages, digest, writable))
 
 
 def fill_and_be_refused(
     connection: Connection, key: StoreKey, root: Path, texts: list[str], largest_file: int | None
 ) -> None:
-    """Fill with no more rights than the folder's permissions give; send why that is refused."""
+    """Fill an entry without root's privileges, and send why the store refuses it."""
     drop_privileges()
     if largest_file is not None:
         import resource
@@ -224,7 +224,7 @@ def fill_and_be_refused(
 
 
 def drop_privileges() -> None:
-    """Give up root's right to write where permissions forbid it (Linux; others do not have it)."""
+    """Give up root's privilege to write despite the permissions (only on Linux)."""
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "capset"):
         version_3, this_process = 0x20080522, 0

@@ -1,4 +1,4 @@
-"""Tasks on toys: labelled texts, a plan and the frozen states, as `fit` puts them together."""
+"""Tasks on toy backbones: labelled texts, a plan and frozen states, combined as in `fit`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def make_task(
     labels: Labels = LABELS,
     **training: Any,
 ) -> Task:
-    """Return a task on a saved backbone; training by steps of 8 texts unless told."""
+    """Return a task on a saved backbone. By default it trains in steps of 8 texts."""
     config = Config(
         str(folder),
         strategy,

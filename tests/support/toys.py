@@ -1,4 +1,4 @@
-"""Toy configs of every family and a toy tokenizer, in code that any test can import."""
+"""Toy configs of every family and toy tokenizers, which any test can import."""
 
 from __future__ import annotations
 
@@ -58,15 +58,18 @@ WORDS = [
 GOOD, BAD = WORDS[19:27], WORDS[27:36]
 FAMILIES = ("bert", "roberta", "distilbert", "modernbert", "qwen3", "llama", "thawline-glove")
 OWN = ("thawline-glove",)
-"""Those that transformers does not know without Thawline."""
+"""The families that Thawline registers with transformers."""
 DEPTH, WIDTH, LIMIT = 4, 32, 40
 ROUNDING = {"thawline-glove": 1e-4}
-"""How far apart a family's values may lie that are equal to the bit elsewhere, relative to 1 where
-they are smaller: torch's own attention multiplies in another order where a weight may train."""
+"""The tolerance for values of a family that are equal bit for bit in other families.
+
+It is relative to the larger of 1 and the value. torch's own encoder layer multiplies in another
+order if a weight requires gradients.
+"""
 
 
 def toy_tokenizer(*, causal: bool = False):
-    """A word-level tokenizer with special tokens as the family has them; causal: no pad token."""
+    """Return a word-level tokenizer. If causal, it has no pad token and adds no special tokens."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -94,7 +97,7 @@ def toy_tokenizer(*, causal: bool = False):
 
 
 def toy_config(family: str):
-    """A config of a family: 4 blocks, 32 wide, 40 positions."""
+    """Return a config of a family with 4 blocks, a hidden size of 32 and 40 positions."""
     from transformers import AutoConfig
 
     common = {
@@ -127,7 +130,7 @@ def toy_config(family: str):
 
 
 def byte_tokenizer():
-    """A byte-level BPE tokenizer without merges; it puts its bos token before each text."""
+    """Return a byte-level BPE tokenizer without merges that puts a bos token before each text."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
@@ -150,7 +153,7 @@ def byte_tokenizer():
 
 
 def save_writer(folder, family: str = "qwen3", **changes) -> None:
-    """Save a toy language model over bytes, of weights large enough for it to have preferences."""
+    """Save a toy language model over bytes, with weights large enough for distinct predictions."""
     import torch
     from transformers import AutoModelForCausalLM
 
@@ -164,7 +167,7 @@ def save_writer(folder, family: str = "qwen3", **changes) -> None:
 
 
 def enlarge_head(head) -> None:
-    """Enlarge a native head's weights: the toys' first tokens are so alike that logits are too."""
+    """Enlarge the weights of a native head, because the toys' first tokens are very similar."""
     import torch
 
     with torch.no_grad():
@@ -174,6 +177,6 @@ def enlarge_head(head) -> None:
 
 
 def as_inputs(ids, mask=None, types=None) -> dict:
-    """A model's keyword arguments of a batch; what is None is left out."""
+    """Return a batch as keyword arguments of a model, without those that are None."""
     named = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
     return {name: tensor for name, tensor in named.items() if tensor is not None}

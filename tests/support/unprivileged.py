@@ -1,6 +1,6 @@
-"""Commands in a process that has no more rights than permissions give, and little room on disk.
+"""Run commands in a process without root's privileges and with limited file sizes.
 
-The process is forked from a server that has imported what a command needs: see `store_toys.Child`.
+The process is forked from a server that has imported the modules: see `store_toys.Child`.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from tests.support.store_toys import drop_privileges
 
 
 def run_commands(connection: Connection) -> None:
-    """Run each command that is sent, and send back what came of it; None is the end.
+    """Run each command that is received and send its outcome, until None is received.
 
-    A command is a working folder, a home, the most bytes of a file (None: any) and arguments.
+    A command consists of a working folder, a home, the maximum bytes of a file (None if unlimited)
+    and the arguments.
     """
     import resource
 

@@ -1,4 +1,4 @@
-"""What a fit tells of its settings on this set, before it begins."""
+"""The warnings about settings that are unlikely to help on a data set."""
 
 from __future__ import annotations
 
@@ -24,25 +24,29 @@ from thawline.config import (
 from thawline.data import load
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
-from thawline.training.advice import notes_on
+from thawline.training.advice import fit_warnings
 from thawline.training.plan import make_plan
 
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
-NoteOf = Callable[..., list[str]]
 
 
-def of_first_tokens(config: Config, backbone: Backbone) -> list[str]:
+def first_token_warnings(config: Config, backbone: Backbone) -> list[str]:
     dataset = load(config.data)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the plan's own, of a pooling that sees one token
+        warnings.simplefilter("ignore")  # the plan itself warns about pooling the first token
         plan = make_plan(backbone, config)
-    return [note for note in notes_on(dataset, backbone, plan, config) if "pooling" in note]
+    return [line for line in fit_warnings(dataset, backbone, plan, config) if "pooling" in line]
+
+
+def is_about(warning: str, token: str, texts: int) -> bool:
+    """Return whether a warning names the shared first token, the number of texts and a remedy."""
+    return all(part in warning for part in (f"'{token}'", f" {texts} ", "--pooling mean"))
 
 
 @pytest.fixture
 def causal(tmp_path: Path, toy_backbone: Backbones) -> Path:
-    """Save a causal toy whose tokenizer begins every text with the same token."""
+    """Save a causal toy whose tokenizer puts the same token before every text."""
     folder = tmp_path / "with-bos"
     AutoModel.from_config(toy_config("qwen3")).save_pretrained(folder)
     tokenizer = load_backbone(str(toy_backbone("bert"))).tokenizer
@@ -53,7 +57,7 @@ def causal(tmp_path: Path, toy_backbone: Backbones) -> Path:
 
 @pytest.fixture
 def reviews(toy_reviews: Reviews) -> Callable[[list[str] | None], Config]:
-    """Return what gives a config of 40 train reviews, each under a first word."""
+    """Return a function that makes a config with 40 training reviews, with given first words."""
 
     def give(firsts: list[str] | None = None) -> Config:
         texts, labels = toy_reviews(40, 1)
@@ -67,68 +71,68 @@ def reviews(toy_reviews: Reviews) -> Callable[[list[str] | None], Config]:
 
 
 FP32 = ComputeConfig(dtype="float32", device="cpu")
-LINE = (
-    "pooling first: each of the 30 train texts looked at starts with '{}', so the head sees the "
-    "same features for every text and learns nothing from them (--pooling mean)"
-)
+INSPECTED = 30
+"""The training texts that remain after the validation split, all of which are inspected."""
 
 
 @pytest.mark.parametrize("side", ["right", "left"])
-def test_a_first_token_that_every_text_has_is_told_of(
+def test_a_first_token_in_every_text_warns(
     causal: Path, reviews: Callable[..., Config], side: str
 ) -> None:
     config = replace(reviews(), tokens=TokensConfig(8, truncation_side=side))
-    assert of_first_tokens(config, load_backbone(str(causal))) == [LINE.format("[CLS]")]
+    (warning,) = first_token_warnings(config, load_backbone(str(causal)))
+    assert is_about(warning, "[CLS]", INSPECTED)
 
 
-def test_so_is_a_first_word_that_every_text_has(
+def test_a_first_word_in_every_text_warns(
     toy_backbone: Backbones, reviews: Callable[..., Config]
 ) -> None:
     backbone = load_backbone(str(toy_backbone("llama")))
-    assert of_first_tokens(reviews(["the"]), backbone) == [LINE.format("the")]
+    (warning,) = first_token_warnings(reviews(["the"]), backbone)
+    assert is_about(warning, "the", INSPECTED)
 
 
-def test_texts_that_start_unlike_draw_no_note(
+def test_different_first_words_do_not_warn(
     toy_backbone: Backbones, reviews: Callable[..., Config]
 ) -> None:
     backbone = load_backbone(str(toy_backbone("llama")))
-    assert of_first_tokens(reviews(["the"] * 7 + ["a"]), backbone) == []
+    assert first_token_warnings(reviews(["the"] * 7 + ["a"]), backbone) == []
 
 
 @pytest.mark.parametrize("pooling", ["mean", "last", None])
-def test_other_poolings_draw_none(
+def test_other_poolings_do_not_warn(
     causal: Path, reviews: Callable[..., Config], pooling: str | None
 ) -> None:
     config = replace(reviews(), head=HeadConfig(pooling=pooling))
-    assert of_first_tokens(config, load_backbone(str(causal))) == []
+    assert first_token_warnings(config, load_backbone(str(causal))) == []
 
 
-def test_a_first_token_that_sees_the_others_draws_none(
+def test_a_first_token_that_sees_the_others_does_not_warn(
     toy_backbone: Backbones, reviews: Callable[..., Config]
 ) -> None:
-    assert of_first_tokens(reviews(), load_backbone(str(toy_backbone("bert")))) == []
+    assert first_token_warnings(reviews(), load_backbone(str(toy_backbone("bert")))) == []
 
 
-def test_no_more_texts_are_looked_at_than_fit_counts_the_tokens_of(
+def test_at_most_the_preflight_sample_is_inspected(
     causal: Path, reviews: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(PreflightConfig, "sample", 12)
-    (note,) = of_first_tokens(reviews(), load_backbone(str(causal)))
-    assert "each of the 12 train texts looked at" in note
+    (warning,) = first_token_warnings(reviews(), load_backbone(str(causal)))
+    assert is_about(warning, "[CLS]", 12)
 
 
-def test_fit_tells_it_and_the_head_learns_nothing(
+def test_fit_warns_and_the_head_learns_nothing(
     causal: Path, reviews: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     notes: list[str] = []
 
     class Notebook(Reporter):
-        def note(self, text: str) -> None:
+        def message(self, text: str) -> None:
             notes.append(text)
 
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
     config = replace(reviews(), backbone=str(causal))
-    with pytest.warns(UserWarning, match="its first token has seen nothing but itself"):
+    with pytest.warns(UserWarning, match="'first'.*'mean'"):
         record = fit_run(config, Path("run"), Notebook()).to_dict()
-    assert notes.count(LINE.format("[CLS]")) == 1
+    assert sum(is_about(note, "[CLS]", INSPECTED) for note in notes) == 1
     assert record["test"]["accuracy"]["value"] == 0.5

@@ -28,6 +28,8 @@ from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
 from thawline.training.suffix import Suffix
 
+pytestmark = pytest.mark.e2e
+
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
 WAYS = {

@@ -1,4 +1,4 @@
-"""Checkpoints: from each of them a training goes on bit for bit, whatever happened to the disk."""
+"""Checkpoints: a training continues bit for bit, even if the newest file is damaged."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ SETTINGS: dict[str, Any] = {"evaluate_every": 3, "warmup_share": 0.2, "schedule"
 
 
 class Stopped(Exception):
-    """In place of whatever ends a process."""
+    """Raised in place of whatever kills a process."""
 
 
 def make(seed: int = 0, lr: float = 0.05, **settings: Any) -> Training:
-    """A training of a head with dropout: 5 steps an epoch, 3 epochs."""
+    """Return a training of a head with dropout, with 3 epochs of 5 steps."""
     task = objective(dropout=0.3, seed=seed, **settings)
     given = TrainingConfig(**{"batch_size": 8} | SETTINGS | settings)
     return Training(task, given, epochs=3, lr=lr, device="cpu")
 
 
 def advance(training: Training, steps: int) -> None:
-    """Take some steps, with evaluations where `train` has them."""
+    """Take some steps and evaluate after the same steps as `train`."""
     if not training.history:
         training.evaluate()
     for _, step in zip(range(steps), training.steps(), strict=False):
         training.update(step)
-        if training.is_at(3):
+        if training.is_due(3):
             training.evaluate()
 
 
@@ -62,7 +62,7 @@ def untimed(values: dict[str, Any]) -> dict[str, Any]:
 
 class TestState:
     @pytest.mark.parametrize("steps", [0, 1, 4, 5, 7, 15])
-    def test_what_is_read_is_what_was_written(self, steps: int) -> None:
+    def test_restored_equals_saved(self, steps: int) -> None:
         training, other = make(), make(seed=9, lr=0.5)
         advance(training, steps)
         CheckpointFolder(FOLDER).save(training)
@@ -71,9 +71,9 @@ class TestState:
         CheckpointFolder(FOLDER).restore(other)
         assert torch.equal(torch.get_rng_state(), state)
         assert same(training, other)
-        assert other.state()[1]["history"] == training.history  # the seconds too
+        assert other.state()[1]["history"] == training.history  # including the seconds
 
-    def test_it_goes_on_bit_for_bit(self) -> None:
+    def test_it_continues_bit_for_bit(self) -> None:
         training, other = make(), make()
         advance(training, 7)
         CheckpointFolder(FOLDER).save(training)
@@ -110,7 +110,7 @@ class TestFiles:
             folder.save(training)
         assert [name.partition("-")[0] for name in names()] == ["000000006", "000000008"]
 
-    def test_half_a_file_of_a_process_that_died_is_no_checkpoint_and_goes(self) -> None:
+    def test_an_incomplete_file_of_a_killed_process_is_ignored_and_deleted(self) -> None:
         folder, training, other = CheckpointFolder(FOLDER), make(), make()
         advance(training, 2)
         folder.save(training)
@@ -122,8 +122,8 @@ class TestFiles:
 
     @pytest.mark.parametrize("harm", ["cut", "one bit", "emptied", "renamed"])
     def test_a_damaged_newest_falls_back_to_the_one_before(self, harm: str) -> None:
-        whole = make()
-        advance(whole, 7)
+        uninterrupted = make()
+        advance(uninterrupted, 7)
         folder, training, other = CheckpointFolder(FOLDER), make(), make()
         for _ in range(2):
             advance(training, 2)
@@ -140,9 +140,9 @@ class TestFiles:
         assert other.done == 2
         advance(other, 5)  # the two steps that were lost, and three more
         assert other.done == 7
-        assert same(whole, other)
+        assert same(uninterrupted, other)
 
-    def test_where_all_are_damaged_it_starts_anew(self) -> None:
+    def test_if_all_are_damaged_it_starts_again(self) -> None:
         folder, training, other = CheckpointFolder(FOLDER), make(), make()
         for _ in range(2):
             advance(training, 2)
@@ -152,7 +152,7 @@ class TestFiles:
         folder.restore(other)
         assert (other.done, other.history) == (0, [])
 
-    def test_without_any_it_starts_anew(self) -> None:
+    def test_without_checkpoints_it_starts_again(self) -> None:
         training = make()
         CheckpointFolder(FOLDER).restore(training)
         assert (training.done, training.history) == (0, [])
@@ -166,12 +166,12 @@ class TestFiles:
         folder.clear()
 
 
-def learnt(task: Any) -> dict[str, Tensor]:
+def weights(task: Any) -> dict[str, Tensor]:
     return {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
 
 
 def stop_at(task: Any, number: int) -> None:
-    """Make the losses of a step end the training before it changes anything."""
+    """Raise `Stopped` in the step of this number, before it changes anything."""
     losses, calls = task.losses, iter(range(1, 1_000))
 
     def ending(step: Any) -> Iterator[Tensor]:
@@ -185,7 +185,7 @@ def stop_at(task: Any, number: int) -> None:
 class TestTraining:
     @pytest.mark.parametrize("every", [1, 2, 7])
     @pytest.mark.parametrize("number", [1, 2, 5, 6, 8, 15])
-    def test_stopped_at_any_step_it_ends_at_the_same_weights(self, number: int, every: int) -> None:
+    def test_a_resumed_training_ends_with_the_same_weights(self, number: int, every: int) -> None:
         settings = {"checkpoint_every": every, "batch_size": 8} | SETTINGS
         whole = objective(dropout=0.3)
         history = run(whole, **settings)
@@ -196,9 +196,9 @@ class TestTraining:
         if FOLDER.exists():
             torch.manual_seed(77)
         else:
-            objective(dropout=0.3)  # which seeds torch, as each start of a run does
+            objective(dropout=0.3)  # this seeds torch, as every start of a run does
         again = run(resumed, checkpoints=CheckpointFolder(FOLDER), **settings)
-        expected, found = learnt(whole), learnt(resumed)
+        expected, found = weights(whole), weights(resumed)
         assert all(torch.equal(tensor, found[name]) for name, tensor in expected.items())
         assert [{**row, "seconds": 0} for row in again] == [
             {**row, "seconds": 0} for row in history
@@ -207,7 +207,9 @@ class TestTraining:
     def test_patience_survives(self) -> None:
         scores = [(0.5, 1.0), (0.9, 1.0), *[(0.6, 1.0)] * 9]
         stopped, resumed = Scripted(scores), Scripted(scores[3:])
-        stop_at(stopped, 5)  # the first step of the third epoch: one evaluation was waited for
+        stop_at(
+            stopped, 5
+        )  # the first step of the third epoch, after one evaluation without improvement
         settings = {"epochs": 9, "lr": 0.1, "patience": 3}
         with pytest.raises(Stopped):
             run(stopped, checkpoints=CheckpointFolder(FOLDER), **settings)
@@ -216,7 +218,7 @@ class TestTraining:
         assert [row["step"] for row in history if row["kept"]] == [2]
         assert float(resumed.weight.detach()) == stopped.weights[1]
 
-    def test_what_patience_ended_is_not_taken_up_again(self) -> None:
+    def test_a_training_that_patience_stopped_does_not_continue(self) -> None:
         scores = [(0.5, 1.0), (0.9, 1.0), *[(0.6, 1.0)] * 9]
         settings: dict[str, Any] = {"epochs": 9, "lr": 0.1, "patience": 1}
         first, second = Scripted(scores), Scripted([])

@@ -1,4 +1,4 @@
-"""The exact fit: scikit-learn's optimum, whatever the blocks, and a choice made on validation."""
+"""The exact fit: the optimum of scikit-learn, in any blocks, and the choice on validation."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from thawline.training.exact import ExactFit, LabelledFeatures, fit_exactly
 STAGES, HIDDEN = 3, 5
 CANDIDATES = ((0,), (1,), (2,), (0, 1, 2))
 SPREAD = torch.tensor([0.5, 1.0, 3.0, 2.0, 0.7])
-"""Features of different sizes, so that standardising them matters."""
+"""Scales of the features. They differ, so that standardising the features matters."""
 
 
 def states(rows: int, n_labels: int, seed: int) -> tuple[Tensor, Tensor]:
-    """Return pooled states (rows, stages, hidden), of which stage 1 tells the class best."""
+    """Return pooled states (rows, stages, hidden). Only stage 1 depends on the class."""
     torch.manual_seed(seed)
     labels = torch.arange(rows) % n_labels
     centres = torch.randn(n_labels, HIDDEN, generator=torch.Generator().manual_seed(7))
-    telling = torch.tensor([0.0, 1.0, 0.0])[:, None]
-    values = torch.randn(rows, STAGES, HIDDEN) + telling * centres[labels][:, None]
+    informative = torch.tensor([0.0, 1.0, 0.0])[:, None]
+    values = torch.randn(rows, STAGES, HIDDEN) + informative * centres[labels][:, None]
     return values * SPREAD + 3, labels
 
 
 def stored(values: Tensor, labels: Tensor) -> LabelledFeatures:
-    """Return states as a store gives them, in two chunks of shuffled rows."""
+    """Return states as a store returns them, in two chunks of interleaved rows."""
     rows = len(values)
     chunks = torch.arange(rows) % 2
     tensors = [values[chunk::2, :, None].expand(-1, -1, 3, -1) for chunk in (0, 1)]
@@ -69,10 +69,11 @@ def probabilities(fitted: ExactFit, values: Tensor) -> NDArray[np.float32]:
 def peer(
     n_labels: int, penalty: float, values: Tensor, *, standardise: bool
 ) -> NDArray[np.float64]:
-    """Return scikit-learn's probabilities of texts by the same loss on stage 1.
+    """Return the probabilities of scikit-learn's optimum of the same loss on stage 1.
 
-    Its C weighs the summed loss against half the squared weights, hence 1 / (penalty x rows). For
-    two classes it keeps one vector, the difference of our two opposite ones: half the penalty.
+    Its C multiplies the summed loss, while half the squared weights have the factor 1. So C is
+    1 / (penalty x rows). For two classes scikit-learn has one weight vector, the difference of our
+    two opposite vectors, so its penalty is half as large.
     """
     train, labels = (part.numpy() for part in states(90, n_labels, seed=0))
     features, asked = train[:, 1].astype(np.float64), values[:, 1].double().numpy()
@@ -89,7 +90,7 @@ def peer(
     [(1.0, True), (0.01, True), (1e-4, True), (1.0, False), (0.1, False)],
 )
 @pytest.mark.parametrize("n_labels", [2, 3])
-def test_the_optimum_is_scikit_learn_s(n_labels: int, penalty: float, standardise: bool) -> None:
+def test_the_optimum_equals_scikit_learn(n_labels: int, penalty: float, standardise: bool) -> None:
     fitted = fit(n_labels, penalties=(penalty,), standardise=standardise, tolerance=1e-9)
     values, _ = states(40, n_labels, seed=2)
     expected = peer(n_labels, penalty, values, standardise=standardise)
@@ -97,7 +98,7 @@ def test_the_optimum_is_scikit_learn_s(n_labels: int, penalty: float, standardis
 
 
 @pytest.mark.parametrize("n_labels", [2, 3])
-def test_the_usual_tolerance_is_near_enough_to_the_optimum(n_labels: int) -> None:
+def test_the_default_tolerance_is_close_enough_to_the_optimum(n_labels: int) -> None:
     fitted = fit(n_labels, penalties=(0.01,))
     values, _ = states(40, n_labels, seed=2)
     expected = peer(n_labels, 0.01, values, standardise=True)
@@ -127,16 +128,16 @@ def test_blocks_and_the_cache_change_nothing(sizes: dict[str, int]) -> None:
     )
 
 
-def test_what_is_kept_has_the_least_validation_loss() -> None:
+def test_the_returned_head_has_the_lowest_validation_loss() -> None:
     fitted = fit(3, CANDIDATES, penalties=(1.0, 0.1, 0.01))
     least = min(fitted.path, key=lambda step: step["loss"])
     assert (least["stages"], least["penalty"]) == (list(fitted.stages), fitted.penalty)
     assert fitted.validation_loss == least["loss"]
-    assert fitted.stages == (1,)  # the stage that was made to tell the class best
+    assert fitted.stages == (1,)  # the only stage that depends on the class
     assert {tuple(step["stages"]) for step in fitted.path} == set(CANDIDATES)
 
 
-def test_the_head_that_is_returned_has_the_loss_and_accuracy_of_its_step() -> None:
+def test_the_returned_head_has_the_loss_and_accuracy_in_its_path() -> None:
     fitted = fit(3, CANDIDATES, penalties=(1.0, 0.1, 0.01))
     values, labels = states(60, 3, seed=1)
     shares = torch.from_numpy(probabilities(fitted, values)).double()
@@ -155,7 +156,7 @@ def steps_of(fitted: ExactFit) -> list[float]:
 
 
 def noise(rows: int, seed: int) -> LabelledFeatures:
-    """Return features that say nothing of the labels: every weaker penalty overfits more."""
+    """Return features that are independent of the labels, so that weaker penalties overfit more."""
     torch.manual_seed(seed)
     return stored(torch.randn(rows, 1, HIDDEN), torch.randint(0, 2, (rows,)))
 
@@ -179,13 +180,13 @@ def test_every_penalty_is_tried_while_the_loss_falls() -> None:
     assert fitted.penalty == config.penalties[-1]
 
 
-def test_the_penalty_acts_on_standardised_features_unless_told() -> None:
+def test_the_penalty_applies_to_standardised_features_by_default() -> None:
     values, _ = states(40, 2, seed=2)
     scaled, raw = (fit(penalties=(1.0,), standardise=choice) for choice in (True, False))
     assert np.abs(probabilities(scaled, values) - probabilities(raw, values)).max() > 0.01
 
 
-def test_the_path_is_json_values() -> None:
+def test_the_path_holds_json_values() -> None:
     (step,) = fit(penalties=(1.0,)).path
     assert set(step) == {"stages", "penalty", "loss", "accuracy"}
     assert [type(step[key]) for key in ("stages", "penalty", "loss", "accuracy")] == [
@@ -196,15 +197,15 @@ def test_the_path_is_json_values() -> None:
     ]
 
 
-def test_each_candidate_that_is_done_is_told() -> None:
-    told: list[int] = []
+def test_progress_advances_once_for_each_candidate() -> None:
+    advances: list[int] = []
     data = stored(*states(30, 2, seed=0))
-    fit_exactly(CANDIDATES, data, data, 2, ExactConfig(penalties=(1.0,)), advance=told.append)
-    assert told == [1] * len(CANDIDATES)
+    fit_exactly(CANDIDATES, data, data, 2, ExactConfig(penalties=(1.0,)), advance=advances.append)
+    assert advances == [1] * len(CANDIDATES)
 
 
 class Watched(Features):
-    """Features that count, at the last block, the blocks of their shape that are alive."""
+    """Features that count how many tensors of a block's shape are in memory at the last block."""
 
     def __init__(self, rows: int, alive: list[int]) -> None:
         values = torch.randn(rows, 1, HIDDEN)[:, :, None].expand(-1, -1, 3, -1)
@@ -241,5 +242,5 @@ def test_features_too_large_for_the_cache_are_never_all_in_memory() -> None:
 
 
 def test_features_that_fit_the_cache_are_kept() -> None:
-    # The last block is still on its way when the count is made.
+    # The last block has not been added yet when the blocks are counted.
     assert most_blocks_alive(cache_bytes=2**20) >= 11

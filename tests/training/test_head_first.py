@@ -34,6 +34,8 @@ from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt
 from thawline.training.loop import Training
 
+pytestmark = pytest.mark.e2e
+
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
 MakeTask = Callable[..., Task]
@@ -47,7 +49,7 @@ class Notebook(Reporter):
     def __init__(self) -> None:
         self.notes: list[str] = []
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         self.notes.append(text)
 
 

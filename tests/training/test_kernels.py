@@ -1,4 +1,4 @@
-"""What stands in for torch's slow kernels on a CPU: the same results, only where gradients are."""
+"""The replacements for slow kernels on a CPU: same results, and only with gradients."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from thawline.training.kernels import QuickOnCpu, dropout
+from thawline.training.kernels import FastCpuKernels, dropout
 
 
 @pytest.fixture(autouse=True)
@@ -25,21 +25,23 @@ def draw(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_dropout_drops_its_share_and_scales_what_is_left(share: float, dtype: torch.dtype) -> None:
-    states = torch.ones(401, 503, dtype=dtype)  # of no multiple of what a draw serves
+def test_dropout_drops_its_share_and_scales_the_rest(share: float, dtype: torch.dtype) -> None:
+    states = torch.ones(
+        401, 503, dtype=dtype
+    )  # not a multiple of the elements in one random number
     dropped = dropout(states, share)
     assert dropped.dtype == dtype
     assert float((dropped == 0).float().mean()) == pytest.approx(share, abs=0.005)
     assert float(dropped[dropped != 0].unique()) == pytest.approx(1 / (1 - share), rel=0.01)
 
 
-def test_what_is_dropped_follows_no_pattern() -> None:
+def test_dropped_elements_follow_no_pattern() -> None:
     kept = (dropout(torch.ones(2**18), 0.5) > 0).float() - 0.5
     for distance in (1, 2, 3, 4, 8, 64):
         assert abs(float((kept[distance:] * kept[:-distance]).mean())) < 0.002
 
 
-def test_dropout_hands_gradients_to_what_it_kept() -> None:
+def test_dropout_passes_gradients_to_the_kept_elements() -> None:
     states = draw(32, 32)
     dropped = dropout(states, 0.3)
     dropped.sum().backward()
@@ -49,13 +51,13 @@ def test_dropout_hands_gradients_to_what_it_kept() -> None:
 
 
 @pytest.mark.parametrize(("share", "training"), [(0.0, True), (1.0, True), (0.4, False)])
-def test_dropout_leaves_the_rest_to_torch(share: float, training: bool) -> None:
+def test_other_cases_of_dropout_use_torch(share: float, training: bool) -> None:
     states = draw(8, 8)
     expected = functional.dropout(states, share, training)
     assert torch.equal(dropout(states, share, training), expected)
 
 
-def test_a_seed_draws_the_same_mask() -> None:
+def test_the_same_seed_gives_the_same_mask() -> None:
     masks = []
     for _ in range(2):
         torch.manual_seed(3)
@@ -64,11 +66,11 @@ def test_a_seed_draws_the_same_mask() -> None:
 
 
 @pytest.mark.parametrize("masked", [False, True])
-def test_attention_is_that_of_fp32(masked: bool) -> None:
+def test_attention_equals_fp32(masked: bool) -> None:
     query, key, value = (draw(2, 4, 19, 8, dtype=torch.bfloat16) for _ in range(3))
     mask = torch.zeros(2, 1, 1, 19).masked_fill(torch.arange(19) > 15, -torch.inf)
     mask = mask.bfloat16() if masked else None
-    with QuickOnCpu():
+    with FastCpuKernels():
         attended = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
     exact = [tensor.float() for tensor in (query, key, value)]
     expected = functional.scaled_dot_product_attention(
@@ -79,7 +81,7 @@ def test_attention_is_that_of_fp32(masked: bool) -> None:
 
 def test_without_gradients_nothing_changes() -> None:
     query, key, value = (draw(2, 4, 19, 8, dtype=torch.bfloat16) for _ in range(3))
-    with torch.no_grad(), QuickOnCpu():
+    with torch.no_grad(), FastCpuKernels():
         attended = functional.scaled_dot_product_attention(query, key, value)
         torch.manual_seed(1)
         dropped = functional.dropout(query, 0.5)

@@ -1,4 +1,4 @@
-"""The one loop: its history, its rate, what it keeps, and what stops it."""
+"""The training loop: its history, its learning rate, which weights it keeps and when it stops."""
 
 from __future__ import annotations
 
@@ -25,12 +25,17 @@ from thawline.runtime.progress import Advance, Reporter
 from thawline.training.loop import Training, decay
 from thawline.training.objectives import Classification, Labelled
 
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 NAMES = ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
 NAMES += ["validation_f1_macro", "lr", "seconds", "kept"]
 
 
+def numbers_in(text: str) -> list[float]:
+    return [float(number.replace(",", "")) for number in NUMBER.findall(text)]
+
+
 class TestHistory:
-    def test_a_row_an_epoch_by_these_names(self) -> None:
+    def test_one_row_per_epoch_with_these_names(self) -> None:
         history = run(objective(), epochs=2)
         assert [list(row) for row in history] == [NAMES] * 3
         assert [(row["epoch"], row["step"]) for row in history] == [(0, 0), (1, 5), (2, 10)]
@@ -45,7 +50,7 @@ class TestHistory:
         assert (first["train_loss"], first["lr"], first["seconds"]) == (None, None, None)
         assert not first["kept"]
 
-    def test_every_so_many_steps_and_at_the_end_of_each_epoch(self) -> None:
+    def test_rows_every_few_steps_and_at_the_end_of_each_epoch(self) -> None:
         history = run(objective(), epochs=2, evaluate_every=2)
         assert [row["step"] for row in history] == [0, 2, 4, 5, 6, 8, 10]
         assert [row["epoch"] for row in history] == [0, 0.4, 0.8, 1, 1.2, 1.6, 2]
@@ -57,7 +62,7 @@ class TestHistory:
         assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
         assert history[2]["train_loss"] == pytest.approx(2.0)
 
-    def test_the_rate_of_a_row_is_that_of_the_step_to_come(self) -> None:
+    def test_the_rate_of_a_row_is_that_of_the_next_step(self) -> None:
         history = run(objective(batch_size=10), epochs=4, lr=0.1, warmup_share=0.5)
         assert [row["lr"] for row in history[1:]] == pytest.approx([0.0625, 0.1, 0.05, 0.0])
 
@@ -78,7 +83,7 @@ class TestHistory:
         assert modes == [evaluation, *epoch, evaluation, *epoch, evaluation]
         assert not task.module.training
 
-    def test_it_warns_of_nothing(self) -> None:
+    def test_it_emits_no_warning(self) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             run(objective(), epochs=1)
@@ -94,22 +99,22 @@ class TestHistory:
         assert not torch.equal(first, other)
 
     def test_progress_counts_the_steps(self) -> None:
-        told: list[int] = []
+        totals: list[int] = []
 
-        class Telling(Reporter):
+        class Recorder(Reporter):
             def task(self, description: str, total: int) -> Any:
-                told.append(total)
+                totals.append(total)
                 return super().task(description, total)
 
-        run(objective(10, batch_size=4), epochs=2, reporter=Telling())
-        assert told == [6]
+        run(objective(10, batch_size=4), epochs=2, reporter=Recorder())
+        assert totals == [6]
 
-    def test_progress_says_loss_rate_and_speed_and_each_evaluation(self) -> None:
+    def test_progress_shows_loss_rate_and_speed_and_each_evaluation(self) -> None:
         states: list[str] = []
         notes: list[str] = []
 
-        class Telling(Reporter):
-            def note(self, text: str) -> None:
+        class Recorder(Reporter):
+            def message(self, text: str) -> None:
                 notes.append(text)
 
             @contextmanager
@@ -118,29 +123,30 @@ class TestHistory:
 
         scores = [(0.5, 1.0), (0.75, 0.5), (0.875, 0.25)]
         task = Scripted(scores, losses=(1.0, 4.0), texts=(30, 10))
-        history = run(task, epochs=2, lr=0.01, reporter=Telling())
+        history = run(task, epochs=2, lr=0.01, reporter=Recorder())
         assert states[0] == ""  # nothing is trained yet
-        found = [re.fullmatch(r"loss (\S+), rate (\S+), ([\d,]+) texts/s", s) for s in states[1:]]
-        assert all(found)
-        losses = [float(match[1]) for match in found if match]
-        rates = [float(match[2]) for match in found if match]
-        # The mean over the texts since the last evaluation, and a rate that falls along a line.
+        assert all("texts/s" in state for state in states[1:])
+        losses, rates, speeds = zip(*map(numbers_in, states[1:]), strict=True)
+        # The loss is the mean since the last evaluation, and the learning rate falls linearly.
         assert [losses[1], losses[3]] == pytest.approx(
             [row["train_loss"] for row in history[1:]], abs=5e-4
         )
         assert rates == pytest.approx([0.0075, 0.005, 0.0025, 0.0], abs=1e-9)
-        assert notes == [
-            f"epoch {row['epoch']}: train loss {row['train_loss']:.3f}, "
-            f"validation loss {loss:.3f}, accuracy {accuracy:.3f}"
-            for row, (accuracy, loss) in zip(history[1:], scores[1:], strict=True)
-        ]
+        assert min(speeds) > 0
+        for note, row in zip(notes, history[1:], strict=True):
+            names = ("epoch", "train_loss", "validation_loss", "validation_accuracy")
+            assert numbers_in(note) == pytest.approx([row[name] for name in names], abs=5e-4)
 
 
 BEST = [
     ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.2), (0.5, 0.1)], 1),
     ("accuracy", [(0.5, 1.0), (0.6, 0.3), (0.9, 0.9), (0.5, 0.1)], 2),
-    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 3),  # of equals the last
-    ("accuracy", [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)], 2),  # never the untrained
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 3),  # the last of equals
+    (
+        "accuracy",
+        [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)],
+        2,
+    ),  # never the untrained module
     ("f1_macro", [(0.5, 1.0, 0.5), (0.9, 0.3, 0.2), (0.6, 0.2, 0.4), (0.5, 0.1, 0.7)], 3),
     ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 2),
     ("loss", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.1), (0.5, 0.2)], 2),
@@ -160,7 +166,7 @@ class TestBest:
         assert float(task.weight.detach()) == task.weights[best]
         assert [row["kept"] for row in history] == [n == best for n in range(4)]
 
-    def test_a_rate_that_breaks_a_head_late_leaves_its_best_epoch(self) -> None:
+    def test_a_rate_that_ruins_a_late_epoch_leaves_the_best_one(self) -> None:
         task = objective(80, batch_size=4)
         history = run(task, epochs=4, lr=300.0)
         scores = task.evaluate()
@@ -181,13 +187,13 @@ class TestPatience:
         [
             (1, [*RISING, *WORSE * 3], 6, 2),
             (2, [*RISING, *WORSE * 3], 8, 2),
-            (2, [*RISING, *WORSE, (0.9, 1.0), *WORSE * 3], 12, 4),  # a better one starts anew
+            (2, [*RISING, *WORSE, (0.9, 1.0), *WORSE * 3], 12, 4),  # a better one resets it
             (2, [*RISING, (0.8, 1.0), (0.8, 1.0), (0.8, 1.0)], 8, 4),  # an equal one does not
-            (5, [*RISING, *WORSE * 3], 10, 2),  # all epochs
+            (5, [*RISING, *WORSE * 3], 10, 2),  # never reached: all epochs run
             (None, [*RISING, *WORSE * 3], 10, 2),
         ],
     )
-    def test_it_stops_after_so_many_evaluations_without_a_better_one(
+    def test_it_stops_after_as_many_evaluations_without_a_better_one(
         self, patience: int | None, scores: list[tuple[float, ...]], steps: int, best: int
     ) -> None:
         task = Scripted(scores)
@@ -202,7 +208,7 @@ class TestPatience:
         assert [row["step"] for row in history] == [0, 2, 4, 6, 8]
         assert [row["step"] for row in history if row["kept"]] == [4]
 
-    def test_an_untrained_module_is_no_best_to_wait_from(self) -> None:
+    def test_patience_ignores_the_untrained_module(self) -> None:
         task = Scripted([(0.99, 0.1), (0.5, 1.0), *WORSE, (0.6, 1.0)])
         history = run(task, epochs=9, patience=1)
         assert [row["epoch"] for row in history] == [0, 1, 2, 3]
@@ -233,7 +239,7 @@ class TestRate:
         st.floats(0, 1, exclude_max=True),
         st.sampled_from(["linear", "cosine"]),
     )
-    def test_it_stays_within_0_and_1_and_no_step_is_lost(
+    def test_it_stays_between_0_and_1_and_is_0_only_at_the_end(
         self, total: int, share: float, schedule: str
     ) -> None:
         *factors, last = rates(total, share, schedule)
@@ -244,10 +250,10 @@ class TestRate:
     def test_the_steps_take_these_rates(self, schedule: str) -> None:
         task, taken = Scripted([(0.5, 1.0)] * 4, losses=(1.0,) * 4), []
 
-        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        def record_lr(optimizer: torch.optim.Optimizer, *_: object) -> None:
             taken.append(optimizer.param_groups[0]["lr"])
 
-        handle = register_optimizer_step_pre_hook(look)
+        handle = register_optimizer_step_pre_hook(record_lr)
         try:
             run(task, epochs=2, lr=0.01, warmup_share=0.25, schedule=schedule)
         finally:
@@ -256,7 +262,7 @@ class TestRate:
 
 
 class Breaking(Scripted):
-    """Its loss or the loss's gradient is not finite at the third step of the second epoch."""
+    """An objective whose loss or gradient is not finite at the third step of the second epoch."""
 
     def __init__(self, broken: Any) -> None:
         super().__init__([(0.5, 1.0)] * 4, losses=(1.0, 1.0, 1.0))
@@ -270,25 +276,27 @@ class Breaking(Scripted):
             yield from super().losses(step)
 
 
-class TestWhatIsNotFinite:
+def assert_names(error: ThawlineError, value: float, step: int, epoch: int) -> None:
+    assert error.setting == "training.lr"
+    assert str(value) in error.found
+    assert numbers_in(error.found) == [step, epoch]
+
+
+class TestNonFinite:
     @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
     def test_a_loss_names_its_step_and_epoch_and_changes_no_weight(self, broken: float) -> None:
         task = Breaking(lambda weight: weight * broken)
         with pytest.raises(ThawlineError) as caught:
             run(task, epochs=3)
-        assert str(caught.value) == (
-            f"expected a finite loss, found {broken} at step 3 of epoch 2; give a smaller --lr"
-        )
+        assert_names(caught.value, broken, step=3, epoch=2)
         assert len(task.weights) == 2
         assert float(task.weight.detach()) == task.before != task.weights[-1]
 
-    def test_a_gradient_does_too(self) -> None:
-        task = Breaking(lambda weight: (weight - weight).sqrt())  # 0, but as steep as can be
+    def test_so_does_a_gradient_whose_loss_is_finite(self) -> None:
+        task = Breaking(lambda weight: (weight - weight).sqrt())  # 0, with an infinite slope
         with pytest.raises(ThawlineError) as caught:
             run(task, epochs=3)
-        assert str(caught.value) == (
-            "expected a finite gradient, found nan at step 3 of epoch 2; give a smaller --lr"
-        )
+        assert_names(caught.value, float("nan"), step=3, epoch=2)
         assert float(task.weight.detach()) == task.before
 
     def test_features_stop_the_first_step(self) -> None:
@@ -297,12 +305,13 @@ class TestWhatIsNotFinite:
         train, head = Labelled(broken, given.labels), nn.Linear(HIDDEN, 2)
         config = TrainingConfig(batch_size=4)
         task = Classification(head, train, given, config, ComputeConfig(), n_classes=2, seed=0)
-        with pytest.raises(ThawlineError, match="found nan at step 1 of epoch 1"):
+        with pytest.raises(ThawlineError) as caught:
             run(task)
+        assert_names(caught.value, float("nan"), step=1, epoch=1)
 
 
 class Still(Scripted):
-    """A matrix, a bias and a frozen matrix whose gradients are 0."""
+    """An objective with a matrix, a bias and a frozen matrix, all with gradients of 0."""
 
     def __init__(self) -> None:
         super().__init__([(0.5, 1.0)] * 3)
@@ -322,27 +331,27 @@ class TestSteps:
         task = Scripted([(0.5, 1.0)] * 2, losses=(size, size))
         norms: list[float] = []
 
-        def look(optimizer: torch.optim.Optimizer, *_: object) -> None:
+        def record_norm(optimizer: torch.optim.Optimizer, *_: object) -> None:
             norms.append(float(optimizer.param_groups[0]["params"][0].grad.norm()))
 
-        handle = register_optimizer_step_pre_hook(look)
+        handle = register_optimizer_step_pre_hook(record_norm)
         try:
             run(task, epochs=1, max_grad_norm=1.0)
         finally:
             handle.remove()
         assert norms == pytest.approx([expected] * 2, rel=1e-5)
 
-    def test_decay_holds_matrices_down_and_nothing_else(self) -> None:
+    def test_only_matrices_have_weight_decay(self) -> None:
         task = Still()
         before = {name: tensor.clone() for name, tensor in task.module.state_dict().items()}
         run(task, epochs=1, lr=0.1, weight_decay=0.5)
         after = task.module.state_dict()
-        shrunk = (1 - 0.1 * 0.5) * (1 - 0.05 * 0.5)  # the rate falls from 0.1 to 0.05
+        shrunk = (1 - 0.1 * 0.5) * (1 - 0.05 * 0.5)  # the learning rate falls from 0.1 to 0.05
         assert torch.allclose(after["0.weight"], before["0.weight"] * shrunk, rtol=1e-6)
         for name in before.keys() - {"0.weight"}:
             assert torch.equal(after[name], before[name]), name
 
-    def test_only_parameters_that_ask_for_gradients_train(self) -> None:
+    def test_only_parameters_that_require_gradients_train(self) -> None:
         task = objective()
         task.module[1].requires_grad_(False)
         frozen, trained = task.module[1].weight.clone(), task.module[4].weight.clone()
@@ -363,8 +372,8 @@ class TestSteps:
         assert losses[0] == pytest.approx(losses[1], rel=1e-6)
 
 
-class Noting:
-    """In place of checkpoints on disk: notes when one is asked for."""
+class CheckpointRecorder:
+    """Replaces checkpoints on disk and records when one is saved."""
 
     def __init__(self) -> None:
         self.restored, self.saved = 0, []
@@ -377,8 +386,8 @@ class Noting:
         self.saved.append((training.done, training.history[-1]["step"]))
 
 
-def test_checkpoints_are_asked_for_every_so_many_steps_and_after_each_epoch() -> None:
-    checkpoints = Noting()
+def test_checkpoints_are_saved_every_few_steps_and_after_each_epoch() -> None:
+    checkpoints = CheckpointRecorder()
     run(objective(), epochs=2, checkpoints=checkpoints, checkpoint_every=2)
     assert checkpoints.restored == 1
     assert checkpoints.saved == [(2, 0), (4, 0), (5, 5), (6, 5), (8, 5), (10, 10)]

@@ -1,4 +1,4 @@
-"""What the loop trains on: the order of texts, the terms of a step's loss, and the scores."""
+"""Objectives: the order of texts, the terms of a step's loss, and the scores."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Reviews = Callable[..., tuple[list[str], list[int]]]
 
 class TestOrder:
     @given(st.integers(1, 40), st.integers(1, 45), st.integers(0, 9), st.integers(1, 9))
-    def test_each_text_comes_once_an_epoch(
+    def test_each_text_occurs_once_in_an_epoch(
         self, rows: int, batch_size: int, seed: int, epoch: int
     ) -> None:
         config = TrainingConfig(batch_size=batch_size)
@@ -55,7 +55,7 @@ class TestOrder:
         assert order(seed=3, epoch=2, disturb=0) != order(seed=3, epoch=1, disturb=0)
         assert order(seed=3, epoch=2, disturb=0) != order(seed=4, epoch=2, disturb=0)
 
-    def test_a_later_epoch_has_its_order_without_the_epochs_before_it(self) -> None:
+    def test_the_order_of_an_epoch_does_not_depend_on_earlier_epochs(self) -> None:
         through, straight = objective(), objective()
         for epoch in (1, 2):
             list(through.steps(epoch))
@@ -65,14 +65,14 @@ class TestOrder:
 
 class TestClassWeights:
     @pytest.mark.parametrize("counts", [(5, 5), (9, 1), (7, 2, 4), (1, 30, 2)])
-    def test_balanced_is_as_scikit_learn_has_it(self, counts: tuple[int, ...]) -> None:
+    def test_balanced_equals_scikit_learn(self, counts: tuple[int, ...]) -> None:
         labels = np.repeat(np.arange(len(counts)), counts)
         classes = np.arange(len(counts))
         expected = compute_class_weight("balanced", classes=classes, y=labels)
         found = class_weights(torch.from_numpy(labels), len(counts))
         np.testing.assert_allclose(found, expected, rtol=1e-6)
 
-    def test_a_class_that_is_not_there_takes_nothing_from_the_others(self) -> None:
+    def test_a_class_without_rows_does_not_change_the_other_weights(self) -> None:
         labels = torch.tensor([0, 0, 0, 2])
         assert class_weights(labels, 4)[[0, 2]].tolist() == pytest.approx([4 / 6, 2.0])
 
@@ -83,7 +83,7 @@ def lopsided(
     toy_reviews: Reviews,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Task:
-    """A task on a whole toy BERT; a third of the texts are of the second class."""
+    """Return a task that trains a complete toy BERT. A third of its texts have the second class."""
     texts, _ = toy_reviews(24, 1)
     parts = {"train": (texts, [int(row % 3 == 0) for row in range(24)]), "validation": ([], [])}
     parts["validation"] = toy_reviews(10, 2)
@@ -93,7 +93,7 @@ def lopsided(
 
 
 def classification(task: Task, tokens_per_batch: int = 4_096, **given: Any) -> Classification:
-    """An objective on the task, its module in evaluation mode: nothing drops out."""
+    """Return the objective of a task, with its module in evaluation mode to disable dropout."""
     model, _ = make_classifier(task)
     examples = {
         name: replace(part, tokens_per_batch=tokens_per_batch)
@@ -105,7 +105,7 @@ def classification(task: Task, tokens_per_batch: int = 4_096, **given: Any) -> C
 
 
 def gradients(task: Classification, step: Positions) -> tuple[float, dict[str, Tensor], int]:
-    """Return the mean loss of a step, its gradients, and how many terms it had."""
+    """Return the mean loss of a step, its gradients and the number of its terms."""
     task.module.zero_grad()
     losses = list(task.losses(step))
     for loss in losses:
@@ -129,7 +129,7 @@ WAYS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("way", WAYS, ids=str)
 class TestLosses:
     @pytest.mark.parametrize(("overhead", "tokens"), [(0, 4_096), (1, 200), (10**6, 120)])
-    def test_batches_within_a_step_give_the_gradients_of_one(
+    def test_several_batches_in_a_step_give_the_gradients_of_one(
         self, lopsided: Task, way: dict[str, Any], overhead: int, tokens: int
     ) -> None:
         step = np.random.default_rng(0).permutation(24)
@@ -161,7 +161,7 @@ class TestLosses:
 
 
 class TestScores:
-    def test_they_are_scikit_learn_s_on_validation(self, lopsided: Task) -> None:
+    def test_scores_equal_scikit_learn_on_validation(self, lopsided: Task) -> None:
         task = classification(lopsided, class_weights="balanced", label_smoothing=0.3)
         task.module.train()
         with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Which optimiser moves which weights."""
+"""The assignment of weights to optimisers."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_muon_gets_the_hidden_matrices_and_adamw_the_rest():
     assert {group["lr"] for group in adamw.param_groups} == {1e-3}
 
 
-def test_an_output_layer_with_weights_of_its_own_is_a_hidden_matrix_to_muon():
+def test_muon_gets_an_output_layer_that_shares_no_weights():
     module = nn.Sequential(nn.Embedding(5, 4), nn.Linear(4, 4), nn.Linear(4, 5))
     assert named(module, make_optimizers(module, WITH_MUON, 1e-3)[1]) == {"1.weight", "2.weight"}
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_each_weight_that_trains_is_in_exactly_one(kind):
+def test_each_trainable_weight_is_in_exactly_one_optimizer(kind):
     module = toy_module()
     module.model.model.layers[0].requires_grad_(False)
     optimizers = make_optimizers(module, replace(WITH_MUON, optimizer=kind), 1e-3)
@@ -56,7 +56,7 @@ def test_each_weight_that_trains_is_in_exactly_one(kind):
     assert len(optimizers) == (2 if kind == "muon" else 1)
 
 
-def test_adamw_alone_unless_told_otherwise():
+def test_adamw_is_the_only_optimizer_by_default():
     module = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
     (adamw,) = make_optimizers(module, TrainingConfig(weight_decay=0.2), 0.5)
     assert type(adamw) is AdamW

@@ -1,8 +1,7 @@
-"""The plan: each setting that was left open is resolved, and each that does not fit is refused."""
+"""The plan: it resolves the settings that were left open and refuses those that do not fit."""
 
 from __future__ import annotations
 
-import re
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -34,7 +33,7 @@ SINGLES = tuple((stage,) for stage in EVERY)
 
 @pytest.fixture(scope="module")
 def backbone(toy_backbone: Callable[[str], Path]) -> Callable[[str], Backbone]:
-    """Return what gives a loaded toy backbone; a plan does not change it."""
+    """Return a function that loads a toy backbone, which the tests share."""
     loaded: dict[str, Backbone] = {}
 
     def load(family: str = "bert") -> Backbone:
@@ -66,7 +65,7 @@ PARTS: dict[str, type] = {
 
 
 def config(**settings: Any) -> Config:
-    """Return a config with settings put in the parts that they belong to."""
+    """Return a config with each setting in the part that it belongs to."""
     made = Config()
     for name, value in settings.items():
         if name in PARTS:
@@ -82,7 +81,7 @@ def plan(backbone: Callable[[str], Backbone]) -> Callable[..., Plan]:
     return lambda family="bert", **settings: make_plan(backbone(family), config(**settings))
 
 
-def test_what_is_left_open_becomes_an_exact_linear_head_on_means(plan: Callable[..., Plan]) -> None:
+def test_the_default_is_an_exact_linear_head_on_means(plan: Callable[..., Plan]) -> None:
     assert plan() == Plan(
         strategy=Head(),
         line=DEPTH + 1,
@@ -121,7 +120,7 @@ def test_a_native_head_pools_as_its_family_does(
 
 
 @pytest.mark.parametrize("pooling", ["first", "last", "mean"])
-def test_a_named_pooling_is_taken(plan: Callable[..., Plan], pooling: str) -> None:
+def test_a_given_pooling_is_used(plan: Callable[..., Plan], pooling: str) -> None:
     assert plan(pooling=pooling).pooling == pooling
 
 
@@ -134,7 +133,7 @@ def test_other_heads_train_by_epochs_on_the_last_stage(
     assert made.candidates == ((DEPTH,),)
 
 
-def test_a_linear_head_with_epochs_trains_by_them_on_the_last_stage(
+def test_a_linear_head_with_epochs_trains_on_the_last_stage(
     plan: Callable[..., Plan],
 ) -> None:
     made = plan(epochs=5, lr=0.5)
@@ -148,7 +147,7 @@ def test_a_linear_head_with_epochs_trains_by_them_on_the_last_stage(
     [("last:1", DEPTH), ("last:3", DEPTH - 2), ("lora:r=2", 1), ("lora:from=3", 3), ("full", 0)],
 )
 @pytest.mark.parametrize("head", ["linear", "mlp:8", "native"])
-def test_above_the_line_everything_trains_by_epochs_at_the_strategy_s_own_rate(
+def test_trained_blocks_have_epochs_and_the_rate_of_their_strategy(
     plan: Callable[..., Plan], strategy: str, line: int, head: str
 ) -> None:
     made = plan(strategy=strategy, head=head)
@@ -160,7 +159,7 @@ def test_above_the_line_everything_trains_by_epochs_at_the_strategy_s_own_rate(
     assert plan(strategy=strategy, lr=0.5, epochs=7).lr == 0.5
 
 
-def test_adapters_may_be_folded_in(plan: Callable[..., Plan]) -> None:
+def test_adapters_may_be_merged(plan: Callable[..., Plan]) -> None:
     assert plan(strategy="lora", merge=True).strategy.adapters is not None
     assert plan(strategy="lp+lora", merge=True).strategy.adapters is not None
 
@@ -169,7 +168,7 @@ def test_adapters_may_be_folded_in(plan: Callable[..., Plan]) -> None:
     ("strategy", "rate"), [("last:2", "last"), ("lora:from=3", "lora"), ("full", "full")]
 )
 @pytest.mark.parametrize("pooling", ["mean", "last"])
-def test_a_head_that_is_fitted_first_is_planned_as_the_head_alone(
+def test_a_head_that_is_trained_first_has_the_plan_of_the_head_alone(
     plan: Callable[..., Plan], strategy: str, rate: str, pooling: str
 ) -> None:
     made = plan(strategy=f"lp+{strategy}", pooling=pooling)
@@ -183,7 +182,7 @@ def test_a_head_that_is_fitted_first_is_planned_as_the_head_alone(
 
 
 @pytest.mark.parametrize("head", ["mlp:8", "native"])
-def test_one_without_an_exact_fit_has_epochs_and_a_rate_of_its_own(
+def test_without_an_exact_fit_the_first_head_has_its_own_epochs_and_rate(
     plan: Callable[..., Plan], head: str
 ) -> None:
     epochs = TrainingConfig.head_first_epochs
@@ -201,199 +200,150 @@ def test_one_without_an_exact_fit_has_epochs_and_a_rate_of_its_own(
     [("last", (DEPTH,)), ("0", (0,)), ("2", (2,)), (str(DEPTH), (DEPTH,)), ("layers", EVERY)],
 )
 @pytest.mark.parametrize("epochs", [None, 2])
-def test_named_features_are_the_only_candidate(
+def test_given_features_are_the_only_candidate(
     plan: Callable[..., Plan], features: str, stages: tuple[int, ...], epochs: int | None
 ) -> None:
     assert plan(features=features, epochs=epochs).candidates == (stages,)
 
 
 @pytest.mark.parametrize("features", ["last", str(DEPTH)])
-def test_a_native_head_takes_the_last_stage_by_either_name(
+def test_a_native_head_accepts_the_last_stage_by_name_or_number(
     plan: Callable[..., Plan], features: str
 ) -> None:
     assert plan(head="native", features=features).candidates == ((DEPTH,),)
 
 
-def test_a_length_within_the_limit_is_taken(plan: Callable[..., Plan]) -> None:
+def test_a_length_within_the_limit_is_used(plan: Callable[..., Plan]) -> None:
     assert plan(max_length=16).max_length == 16
 
 
-ERRORS: list[tuple[dict[str, Any], str]] = [
-    (
-        {"head": "native", "pooling": "mean"},
-        "expected --pooling first, what the native head of bert does, found --pooling mean; "
-        "leave --pooling out or use --head linear",
-    ),
-    (
-        {"family": "qwen3", "head": "native", "pooling": "first"},
-        "expected --pooling last, what the native head of qwen3 does, found --pooling first; "
-        "leave --pooling out or use --head linear",
-    ),
-    ({"pooling": "maen"}, "expected a pooling, found 'maen'; did you mean 'mean'?"),
-    ({"pooling": "max"}, "expected a pooling, found 'max'; choose from first, last, mean"),
-    (
-        {"head": "native", "features": "layers"},
-        "expected --features last: a native head reads the last stage, found --features layers; "
-        "leave --features out or use --head linear",
-    ),
-    (
-        {"head": "native", "features": "1"},
-        "expected --features last: a native head reads the last stage, found --features 1; "
-        "leave --features out or use --head linear",
-    ),
-    (
-        {"features": "5"},
-        "expected --features last, layers or a stage from 0 to 4, found '5'; give at most 4",
-    ),
-    (
-        {"features": "layer"},
-        "expected --features last, layers or a stage from 0 to 4, found 'layer'; "
-        "did you mean 'layers'?",
-    ),
-    (
-        {"features": "-1"},
-        "expected --features last, layers or a stage from 0 to 4, found '-1'; "
-        "choose from last, layers",
-    ),
-    (
-        {"lr": 0.1},
-        "expected --epochs beside --lr: the exact fit of a linear head has no learning rate, "
-        "found --lr 0.1 alone; add --epochs 3, or leave --lr out",
-    ),
-    (
-        {"epochs": 0},
-        "expected training.epochs to be a whole number from 1 to 2,147,483,647, found 0; "
-        "fix it, or leave it out",
-    ),
-    (
-        {"epochs": 2, "lr": float("nan")},
-        "expected training.lr to be a number above 0 and at most 1,000,000, found NaN; "
-        "fix it, or leave it out",
-    ),
-    (
-        {"seed": None},
-        "expected seed to be a whole number from 0 to 4,294,967,295, found null; "
-        "fix it, or leave it out for 0",
-    ),
-    ({"device": "gpu"}, "expected a device, found 'gpu'; did you mean 'cpu'?"),
-    (
-        {"truncation_side": "middle"},
-        'expected tokens.truncation_side to be right or left, found "middle"; '
-        "choose from right, left",
-    ),
-    (
-        {"schedule": "cosin"},
-        'expected training.schedule to be linear or cosine, found "cosin"; '
-        "did you mean 'cosine'?",
-    ),
-    (
-        {"class_weights": "equal"},
-        'expected training.class_weights to be none or balanced, found "equal"; '
-        "choose from none, balanced",
-    ),
-    (
-        {"keep": "f1"},
-        'expected training.keep to be accuracy, f1_macro, loss or last, found "f1"; '
-        "choose from accuracy, f1_macro, loss, last",
-    ),
-    (
-        {"strategy": "last:2", "keep": "last", "patience": 2},
-        "expected training.patience beside what tells a better evaluation, "
-        "found training.keep = last; leave one of the two out",
-    ),
-    (
-        {"strategy": "last:2", "merge": True},
-        "expected --merge beside --strategy lora, "
-        "found --strategy last:2, which makes no adapters to fold in; leave --merge out",
-    ),
-    (
-        {"strategy": "full", "head": "native", "features": "layers"},
-        "expected --features last: a native head reads the last stage, "
-        "found --features layers; leave --features out",
-    ),
-    (
-        {"strategy": "lp+last:5"},
-        "expected k to be from 1 to 4, as many as this backbone has blocks, found 'last:5'; "
-        "give k of at most 4",
-    ),
-    (
-        {"strategy": "lp+full", "merge": True},
-        "expected --merge beside --strategy lora, "
-        "found --strategy lp+full, which makes no adapters to fold in; leave --merge out",
-    ),
-    (
-        {"strategy": "lp+full", "features": "layers"},
-        "expected --features last: a head above trained blocks reads the last stage, "
-        "found --features layers; leave --features out",
-    ),
+# The settings, the setting that the error is about, and a part of what it must show as found.
+ERRORS: list[tuple[dict[str, Any], str, str]] = [
+    ({"head": "native", "pooling": "mean"}, "head.pooling", "mean"),
+    ({"family": "qwen3", "head": "native", "pooling": "first"}, "head.pooling", "first"),
+    ({"pooling": "maen"}, "head.pooling", "maen"),
+    ({"pooling": "max"}, "head.pooling", "max"),
+    ({"head": "native", "features": "layers"}, "head.features", "layers"),
+    ({"head": "native", "features": "1"}, "head.features", "1"),
+    ({"features": "5"}, "head.features", "5"),
+    ({"features": "layer"}, "head.features", "'layer'"),
+    ({"features": "-1"}, "head.features", "-1"),
+    ({"strategy": "full", "features": "layers"}, "head.features", "layers"),
+    ({"strategy": "full", "head": "native", "features": "layers"}, "head.features", "layers"),
+    ({"strategy": "lp+full", "features": "layers"}, "head.features", "layers"),
+    ({"lr": 0.1}, "training.lr", "0.1"),
+    ({"strategy": "last:2", "keep": "last", "patience": 2}, "training.patience", "2"),
+    ({"strategy": "last:2", "merge": True}, "artifact.merge", "last:2"),
+    ({"strategy": "lp+full", "merge": True}, "artifact.merge", "lp+full"),
+]
+
+# The same for errors that other modules raise while the plan is made.
+ERRORS_ELSEWHERE: list[tuple[dict[str, Any], str, str]] = [
+    ({"epochs": 0}, "training.epochs", "0"),
+    ({"epochs": 2, "lr": float("nan")}, "training.lr", "NaN"),
+    ({"seed": None}, "seed", "null"),
+    ({"truncation_side": "middle"}, "tokens.truncation_side", "middle"),
+    ({"schedule": "cosin"}, "training.schedule", "cosin"),
+    ({"class_weights": "equal"}, "training.class_weights", "equal"),
+    ({"keep": "f1"}, "training.keep", "f1"),
     (
         {"strategy": "lp+full", "head": "mlp:8", "head_first_epochs": 0},
-        "expected training.head_first_epochs to be a whole number from 1 to 2,147,483,647, "
-        "found 0; fix it, or leave it out for 10",
+        "training.head_first_epochs",
+        "0",
     ),
-    (
-        {"strategy": "full", "features": "layers"},
-        "expected --features last: a head above trained blocks reads the last stage, "
-        "found --features layers; leave --features out",
-    ),
-    ({"dtype": "half"}, "expected a dtype, found 'half'; choose from auto, float32, bfloat16"),
-    (
-        {"strategy": "lora:targets=query+valeu"},
-        "expected a linear layer in the blocks (query, key, value, dense), found 'valeu'; "
-        "did you mean 'value'?",
-    ),
-    ({"head": "liner"}, "expected a head, found 'liner'; did you mean 'linear'?"),
-    (
-        {"strategy": "hed"},
-        "expected a strategy (head, last:1, lora:r=4,alpha=32, full, gradual, lp+full), "
-        "found 'hed'; did you mean 'head'?",
-    ),
-    (
-        {"strategy": "last:5"},
-        "expected k to be from 1 to 4, as many as this backbone has blocks, found 'last:5'; "
-        "give k of at most 4",
-    ),
-    (
-        {"strategy": "gradual"},
-        "expected a strategy that this version can run (head, last, lora, full, lp+full), "
-        "found 'gradual', which is not built yet; use --strategy head",
-    ),
+    ({"device": "gpu"}, "compute.device", "gpu"),
+    ({"dtype": "half"}, "compute.dtype", "half"),
+    ({"head": "liner"}, "head.head", "liner"),
+    ({"strategy": "hed"}, "strategy", "hed"),
+    ({"strategy": "last:5"}, "strategy", "5"),
+    ({"strategy": "lp+last:5"}, "strategy", "5"),
+    ({"strategy": "gradual"}, "strategy", "gradual"),
+    ({"strategy": "lora:targets=query+valeu"}, "strategy", "valeu"),
 ]
 
 
-@pytest.mark.parametrize(("settings", "message"), ERRORS, ids=lambda value: str(value)[:50])
-def test_a_setting_that_does_not_fit_is_refused(
-    plan: Callable[..., Plan], settings: dict[str, Any], message: str
-) -> None:
-    with pytest.raises(ThawlineError, match=f"^{re.escape(message)}$"):
+def refusal(plan: Callable[..., Plan], **settings: Any) -> ThawlineError:
+    with pytest.raises(ThawlineError) as caught:
         plan(**settings)
+    return caught.value
+
+
+@pytest.mark.parametrize(("settings", "setting", "found"), ERRORS, ids=str)
+def test_a_setting_that_does_not_fit_is_refused(
+    plan: Callable[..., Plan], settings: dict[str, Any], setting: str, found: str
+) -> None:
+    error = refusal(plan, **settings)
+    assert error.setting == setting
+    assert found in error.found
+
+
+@pytest.mark.parametrize(("settings", "setting", "found"), ERRORS_ELSEWHERE, ids=str)
+def test_an_invalid_value_is_refused(
+    plan: Callable[..., Plan], settings: dict[str, Any], setting: str, found: str
+) -> None:
+    error = refusal(plan, **settings)
+    assert error.setting in (setting, None)
+    assert found in error.found
+
+
+@pytest.mark.parametrize(
+    ("settings", "suggested"),
+    [
+        ({"pooling": "maen"}, ["mean"]),
+        ({"pooling": "max"}, ["first", "last", "mean"]),
+        ({"features": "5"}, [str(DEPTH)]),
+        ({"features": "layer"}, ["layers"]),
+        ({"features": "-1"}, ["last", "layers"]),
+        ({"device": "gpu"}, ["cpu"]),
+        ({"schedule": "cosin"}, ["cosine"]),
+        ({"strategy": "lora:targets=query+valeu"}, ["value"]),
+        ({"strategy": "hed"}, ["head"]),
+        ({"strategy": "last:5"}, [str(DEPTH)]),
+        ({"head": "liner"}, ["linear"]),
+        ({"head": "native", "features": "layers"}, ["--features", "--head linear"]),
+    ],
+    ids=str,
+)
+def test_the_fix_suggests_a_value_that_fits(
+    plan: Callable[..., Plan], settings: dict[str, Any], suggested: list[str]
+) -> None:
+    error = refusal(plan, **settings)
+    assert all(value in error.fix for value in suggested)
+
+
+@pytest.mark.parametrize("strategy", ["full", "lp+full", "last:1"])
+def test_above_trained_blocks_no_other_head_is_suggested(
+    plan: Callable[..., Plan], strategy: str
+) -> None:
+    error = refusal(plan, strategy=strategy, features="layers")
+    assert "--features" in error.fix
+    assert "--head" not in error.fix
 
 
 @pytest.mark.parametrize("length", [0, 3, LIMIT + 1])
 def test_a_length_beyond_the_backbone_s_limits_is_refused(
     plan: Callable[..., Plan], length: int
 ) -> None:
-    with pytest.raises(ThawlineError, match=f"--max-length from 4 to {LIMIT} tokens.*{length}"):
-        plan(max_length=length)
+    error = refusal(plan, max_length=length)
+    assert error.setting in ("tokens.max_length", None)
+    assert str(LIMIT) in error.expected
+    assert str(length) in error.found
 
 
 @pytest.mark.parametrize("family", ["qwen3", "llama"])
-def test_the_first_token_of_a_causal_backbone_draws_a_warning(
+def test_pooling_the_first_token_of_a_causal_backbone_warns(
     plan: Callable[..., Plan], family: str
 ) -> None:
-    message = (
-        "pooling 'first' on a causal backbone: its first token has seen nothing but itself, "
-        "so texts that start alike look alike; 'mean' or 'last' sees the whole text"
-    )
-    with pytest.warns(UserWarning, match=f"^{re.escape(message)}$"):
+    with pytest.warns(UserWarning, match="'first'.*'mean'") as caught:
         assert plan(family, pooling="first").pooling == "first"
+    assert len(caught) == 1
 
 
 @pytest.mark.parametrize(
     ("family", "pooling"),
     [("bert", "first"), ("qwen3", "last"), ("qwen3", "mean"), ("qwen3", None)],
 )
-def test_nothing_else_draws_one(
+def test_no_other_pooling_warns(
     plan: Callable[..., Plan], family: str, pooling: str | None
 ) -> None:
     with warnings.catch_warnings():

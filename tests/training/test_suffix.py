@@ -1,4 +1,4 @@
-"""A classifier from the thaw line on: the whole model's logits and gradients, at less cost."""
+"""The suffix of a classifier: it has the logits and gradients of the complete model."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from thawline.config import HeadConfig
 from thawline.inference.examples import TokenBatch, TokenExamples
 from thawline.training.adapt import Task
 from thawline.training.blocks import make_classifier
-from thawline.training.kernels import QuickOnCpu
+from thawline.training.kernels import FastCpuKernels
 from thawline.training.suffix import Suffix
 
 MakeTask = Callable[..., Task]
@@ -32,7 +32,7 @@ def task_of(
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> MakeTask:
-    """Return what gives a task of a family at a line: everything above it trains."""
+    """Return a function that makes a task of a family which trains everything from a line on."""
     made: dict[Any, Task] = {}
     home = tmp_path_factory.mktemp("home")
 
@@ -51,9 +51,9 @@ def task_of(
 
 
 def make_suffix(task: Task, *, low: bool = False) -> Suffix:
-    """A suffix with dropout everywhere that its family has it."""
+    """Return a suffix with dropout wherever its family has it."""
     model, _ = make_classifier(task)
-    with torch.no_grad():  # the toys' texts are so alike that logits would be too
+    with torch.no_grad():  # enlarge the weights, because the toy texts have very similar states
         for name, parameter in model.named_parameters():
             if parameter.dim() == 2 and not name.startswith(f"{model.base_model_prefix}."):
                 parameter.mul_(30 if task.plan.head.kind == "native" else 1)
@@ -69,9 +69,9 @@ def examples_of(task: Task) -> TokenExamples:
 
 
 def whole_logits(suffix: Suffix, inputs: Mapping[str, Tensor]) -> Tensor:
-    """Run the whole model from the tokens on, in the modes that its modules are in."""
+    """Run the complete model from the tokens on, with each module in its current mode."""
     cache = {"use_cache": False} if Stack(suffix.model.base_model).family.causal else {}
-    with QuickOnCpu():  # dropout draws as in the suffix
+    with FastCpuKernels():  # so that dropout uses the same random numbers as the suffix
         return suffix.model(**inputs, **cache).logits
 
 
@@ -89,7 +89,7 @@ def gradients(module: nn.Module, logits: Tensor) -> dict[str, Tensor]:
 @pytest.mark.parametrize("head", ["linear", "native"])
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_logits_and_gradients_are_those_of_the_whole_model(
+def test_logits_and_gradients_equal_the_complete_model(
     task_of: MakeTask, family: str, line: int, head: str
 ) -> None:
     task = task_of(family, line, head)
@@ -100,7 +100,7 @@ def test_logits_and_gradients_are_those_of_the_whole_model(
     torch.manual_seed(3)
     logits = suffix(batch)
     found = gradients(suffix, logits)
-    torch.manual_seed(3)  # the frozen stages draw nothing: they are in evaluation mode
+    torch.manual_seed(3)  # frozen stages use no random numbers, because they are in eval mode
     whole = whole_logits(suffix, batch.inputs)
     expected = gradients(suffix, whole)
     torch.testing.assert_close(logits, whole, rtol=1e-5, atol=1e-5)
@@ -113,7 +113,9 @@ def test_logits_and_gradients_are_those_of_the_whole_model(
 
 @pytest.mark.parametrize("line", LINES)
 @pytest.mark.parametrize("family", FAMILIES)
-def test_what_is_frozen_never_trains(task_of: MakeTask, family: str, line: int) -> None:
+def test_frozen_stages_are_never_in_training_mode(
+    task_of: MakeTask, family: str, line: int
+) -> None:
     task = task_of(family, line)
     suffix = make_suffix(task)
     stack = Stack(suffix.model.base_model)
@@ -134,8 +136,8 @@ def test_what_is_frozen_never_trains(task_of: MakeTask, family: str, line: int) 
     assert len(got) > 4
 
 
-@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])  # the others have none
-def test_dropout_above_the_line_is_live_in_training_alone(task_of: MakeTask, family: str) -> None:
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])  # the others have no dropout
+def test_dropout_above_the_line_is_active_only_in_training(task_of: MakeTask, family: str) -> None:
     task = task_of(family, DEPTH)
     suffix, batch = make_suffix(task), batch_of(task, 0, 1)
     with torch.no_grad():
@@ -161,7 +163,7 @@ def test_a_batch_padded_in_any_way_equals_each_text_alone(
             torch.testing.assert_close(together, alone[list(batch)], rtol=0, atol=1e-5)
 
 
-def test_the_model_is_whole_again_after_each_batch(task_of: MakeTask) -> None:
+def test_the_model_is_complete_again_after_each_batch(task_of: MakeTask) -> None:
     task = task_of("bert", 3)
     suffix = make_suffix(task)
     blocks = list(Stack(suffix.model.base_model).blocks)
@@ -173,7 +175,7 @@ def test_the_model_is_whole_again_after_each_batch(task_of: MakeTask) -> None:
     assert [name for name, _ in suffix.named_parameters()] == names
 
 
-def test_autocast_multiplies_in_bf16_and_gives_fp32(task_of: MakeTask) -> None:
+def test_autocast_multiplies_in_bf16_and_returns_fp32(task_of: MakeTask) -> None:
     task = task_of("bert", DEPTH)
     batch = batch_of(task, 0, 1, 2)
     exact, low = (make_suffix(task, low=low).eval() for low in (False, True))
@@ -185,7 +187,7 @@ def test_autocast_multiplies_in_bf16_and_gives_fp32(task_of: MakeTask) -> None:
 
 
 def test_on_a_cpu_attention_trains_in_fp32_and_predicts_in_bf16(task_of: MakeTask) -> None:
-    """In bf16 its backward pass is slow; what is predicted is what a saved classifier predicts."""
+    """Its backward pass is slow in bf16. Predictions must equal those of a saved classifier."""
     task = task_of("bert", 0)
     suffix, recorder = make_suffix(task, low=True), Attended()
     with recorder:

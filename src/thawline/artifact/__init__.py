@@ -1,9 +1,11 @@
-"""The saved classifier: a folder that transformers can read where it should, and refuses where not.
+"""Save, find, load and verify classifiers.
 
-``thawline.json`` says how texts are read and what the labels are; beside it are the tokenizer's
-files and the weights. With a native head the folder is a plain transformers model; any other head
-has a model type of its own, which `import thawline` registers. Live adapters are in a folder of
-peft's, which leaves the top without a model that transformers would load with a random head.
+An artifact is the folder of a saved classifier. ``thawline.json`` holds the labels and how texts
+are read. The tokenizer's files and the weights are beside it. With a native head the folder is a
+plain transformers model. Other heads have their own model type, which `import thawline` registers.
+
+Live adapters are in a subfolder in peft's format. The top folder then contains no model, because
+transformers would load such a model with a random head.
 """
 
 from __future__ import annotations

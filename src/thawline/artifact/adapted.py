@@ -1,7 +1,8 @@
-"""A classifier with live adapters: those in ``adapter/``, the head beside it, the base by name.
+"""Save and load a classifier with live adapters.
 
-Nothing at the top is a file that transformers knows: from an ``adapter_config.json`` there it
-would load the base with a random head.
+The adapters are in ``adapter/`` and the head is beside that folder. The base model is not copied;
+the settings contain its name or path. The top folder has no file that transformers recognises,
+because from an ``adapter_config.json`` it would load the base with a random head.
 """
 
 from __future__ import annotations
@@ -23,41 +24,46 @@ from thawline.runs.layout import ADAPTER, HEAD, AdapterSettings
 
 
 def save_adapted(fitted: Fitted, folder: Path) -> None:
-    """Write the adapters and the head."""
-    assert fitted.adapter is not None, "there are no adapters to save"
+    """Write the adapters and the head to a folder."""
+    assert fitted.adapter is not None, "the classifier has no adapters"
     fitted.adapter.save(folder / ADAPTER)
     write_weights(head_weights(fitted.model, fitted.head), folder / HEAD)
 
 
 def load_adapted(
-    folder: Path, settings: Settings, known: AdapterSettings
+    folder: Path, settings: Settings, adapter_settings: AdapterSettings
 ) -> tuple[PreTrainedModel, Adapter]:
-    """Rebuild a classifier on its base, in fp32.
+    """Load the base in fp32, and add the adapters and the head.
 
     Args:
-        folder: the artifact's.
-        settings: of the artifact.
-        known: what they say of the adapters.
+        folder: The folder of the artifact.
+        settings: The settings of the artifact.
+        adapter_settings: The part of the settings that describes the adapters.
+
+    Returns:
+        The model, and its adapters.
 
     Raises:
-        ThawlineError: the base is not to be found, or is another by now.
-        OSError, ValueError, SafetensorError: a file is missing or damaged.
+        ThawlineError: If the base cannot be found or has other weights than at training time.
+        OSError, ValueError, SafetensorError: If a file is missing or damaged.
     """
-    # What its checkpoint lacks comes from the head's file.
-    base = replace(load_base(folder, known), drawn=())
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
-        model = _classifier(base, settings, known)
-        adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, known.base)
+    # The head's file also holds the weights that the base's checkpoint lacks.
+    base = replace(load_base(folder, adapter_settings), random_weights=())
+    with torch.random.fork_rng(devices=[]):  # the random weights are overwritten below
+        model = _build_model(base, settings, adapter_settings)
+        adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, adapter_settings.base)
     head = head_weights(model, settings.head)
     model.load_state_dict(read_weights(folder / HEAD, head), strict=False)
     return model, adapter
 
 
-def _classifier(base: Backbone, settings: Settings, known: AdapterSettings) -> PreTrainedModel:
-    """Return the whole model, its head freshly drawn."""
+def _build_model(
+    base: Backbone, settings: Settings, adapter_settings: AdapterSettings
+) -> PreTrainedModel:
+    """Return the complete model with a randomly initialised head."""
     if settings.head.kind == "native":
         return native_classifier(base, settings.labels, seed=0)
-    reading, dropout = settings.reading, known.head_dropout
+    reading, dropout = settings.reading, adapter_settings.head_dropout
     width = base.stack.hidden_size * len(reading.stages)
     head = build_head(settings.head, width, len(settings.labels), dropout)
     return own_classifier(

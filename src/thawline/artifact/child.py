@@ -1,7 +1,7 @@
-"""The fresh process that proves artifacts.
+"""Run the fresh process that `Prover` compares with.
 
-It says that it is ready; then, line by line in JSON, it reads a folder and texts, and answers with
-their probabilities.
+The process prints ``ready``. Then it reads requests from standard input, one JSON object per line,
+each with an artifact's folder and texts. It prints the texts' probabilities as one line of JSON.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from thawline.runtime.progress import Reporter
 if __name__ == "__main__":
     print("ready", flush=True)
     for line in sys.stdin:
-        question = json.loads(line)
-        fitted = artifact.load(Path(question["folder"]))
-        # JSON knows no tuples: a pair of texts comes as a list.
-        texts = [text if isinstance(text, str) else tuple(text) for text in question["texts"]]
-        compute = ComputeConfig(device=question["device"], dtype="float32")
+        request = json.loads(line)
+        fitted = artifact.load(Path(request["folder"]))
+        # JSON has no tuples, so a pair of texts arrives as a list.
+        texts = [text if isinstance(text, str) else tuple(text) for text in request["texts"]]
+        compute = ComputeConfig(device=request["device"], dtype="float32")
         logits = text_logits(fitted, texts, compute, Reporter())
         print(json.dumps(probabilities(logits).tolist()), flush=True)

@@ -1,4 +1,4 @@
-"""Save a classifier into a folder that appears whole or not at all, find it and load it."""
+"""Save a classifier to a folder, and load it."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
-from thawline.backbones.parts import CONFIG, WEIGHTS, fault
+from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.backbones.stack import Stack
-from thawline.backbones.tokenizer import check_tokenizer, settle_tokenizer
+from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import SETTINGS, find
@@ -23,10 +23,15 @@ TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 
 def save(fitted: Fitted, folder: Path) -> None:
-    """Write a classifier; the folder appears whole or not at all.
+    """Save a classifier to a new folder, which appears only when it is complete.
+
+    Args:
+        fitted: The classifier.
+        folder: The path of the folder.
 
     Raises:
-        ThawlineError: something is there already.
+        ThawlineError: If the path exists.
+        OSError: If the folder cannot be written.
     """
     if folder.exists():
         raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another --out")
@@ -41,7 +46,7 @@ def save(fitted: Fitted, folder: Path) -> None:
 def _save_tokenizer(fitted: Fitted, folder: Path) -> None:
     tokenizer, reading = fitted.tokenizer, fitted.reading
     tokenizer.model_max_length = reading.max_length
-    # tokenizer.json is where other readers find the side that is cut off.
+    # Other programs read the truncation side from tokenizer.json.
     tokenizer.truncation_side = reading.truncation_side
     tokenizer.backend_tokenizer.enable_truncation(
         reading.max_length, direction=reading.truncation_side
@@ -50,11 +55,14 @@ def _save_tokenizer(fitted: Fitted, folder: Path) -> None:
 
 
 def load(path: Path) -> Fitted:
-    """Load a classifier from a run's or an artifact's folder, in fp32 and evaluation mode.
+    """Load a classifier in fp32 and in evaluation mode.
+
+    Args:
+        path: The folder of a run or of an artifact.
 
     Raises:
-        ThawlineError: there is none, parts of it are missing or damaged, or the backbone that its
-            adapters belong to is not to be found, or is another by now.
+        ThawlineError: If the folder has no classifier, or a part of it is missing or damaged. Also
+            if the backbone of its adapters cannot be found or has changed.
     """
     folder = find(path)
     quieten_transformers()
@@ -68,14 +76,14 @@ def load(path: Path) -> Fitted:
         else:
             model, adapter = load_adapted(folder, settings, settings.adapter)
         check_tokenizer(str(folder), model.base_model, tokenizer)
-        settle_tokenizer(model.base_model, tokenizer)
+        configure_tokenizer(model.base_model, tokenizer)
     except ThawlineError:
         raise
     except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise ThawlineError(
-            f"a whole saved classifier in '{folder}'",
-            fault(folder, error, *parts),
-            "save it again, or run fit again",
+            f"a complete saved classifier in '{folder}'",
+            describe_read_error(folder, error, *parts),
+            "save the classifier again, or run fit again",
         ) from error
     fitted = Fitted(
         model=model.eval(),
@@ -93,7 +101,7 @@ def load(path: Path) -> Fitted:
 
 
 def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    # For some families transformers makes up a tokenizer of no words where there is none.
+    # For some families transformers silently creates an empty tokenizer if the files are missing.
     for name in TOKENIZER:
         if not (folder / name).is_file():
             raise ValueError(f"no {name}")
@@ -101,19 +109,19 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
 
 
 def _check_stages(folder: Path, fitted: Fitted) -> None:
-    """Raise ThawlineError where the head would read stages that the backbone does not have."""
-    read, depth = fitted.reading.stages, Stack(fitted.model.base_model).depth
-    own = tuple(getattr(fitted.model.config, "stages", read))  # a native head has none
-    if own != read or not set(read) <= set(range(depth + 1)):
+    """Raise ThawlineError unless the head's stages exist and are the same in both files."""
+    stages, depth = fitted.reading.stages, Stack(fitted.model.base_model).depth
+    config_stages = tuple(getattr(fitted.model.config, "stages", stages))  # a native head has none
+    if config_stages != stages or not set(stages) <= set(range(depth + 1)):
         raise ThawlineError(
             f"the same stages, from 0 to {depth}, in config.json and {SETTINGS} of '{folder}'",
-            f"{', '.join(map(str, own))} and {', '.join(map(str, read))}",
+            f"{', '.join(map(str, config_stages))} and {', '.join(map(str, stages))}",
             "run fit again",
         )
 
 
 def _check_labels(folder: Path, fitted: Fitted) -> None:
-    """Raise ThawlineError where transformers would name the classes in another way."""
+    """Raise ThawlineError if config.json has other label names than the settings."""
     names = [name for _, name in sorted(fitted.model.config.id2label.items())]
     if names != list(fitted.labels.names):
         raise ThawlineError(

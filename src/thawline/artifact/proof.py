@@ -1,4 +1,4 @@
-"""The proof of artifacts: a fresh process that reads one must give the same probabilities."""
+"""Verify artifacts: a fresh process that loads one must compute the same probabilities."""
 
 from __future__ import annotations
 
@@ -23,27 +23,28 @@ from thawline.inference.texts import text_logits
 from thawline.runtime.progress import Reporter
 
 TOLERANCE = 1e-5
-"""How far apart the same probabilities may lie in fp32, in this process and in a fresh one."""
+"""Maximum difference between the probabilities of this and of a fresh process, in fp32."""
 
 
 class Prover:
-    """A fresh process that will load artifacts and classify texts, to be compared with this one.
+    """Run a fresh process that loads artifacts and classifies texts, and compare its results.
 
-    It starts at once, so that what it has to import is ready when the first artifact is.
+    The process starts immediately, so that its imports are finished when the first artifact is
+    saved.
 
     Args:
-        device: that both classify on.
+        device: The device on which both processes compute.
     """
 
     def __init__(self, device: str) -> None:
         self._device = device
         self._ready = False
-        self._complaints = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
             [sys.executable, "-m", "thawline.artifact.child"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self._complaints,  # a pipe that nobody reads would fill and hold it up
+            stderr=self._stderr,  # a pipe that is not read could fill up and block the process
             text=True,
             encoding="utf-8",
         )
@@ -54,55 +55,60 @@ class Prover:
     def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.communicate()
-        self._complaints.close()
+        self._stderr.close()
 
     def wait(self) -> None:
-        """Wait until it has imported what it needs, so that it takes no time from what follows."""
-        assert self._process.stdout is not None, "it was started with a pipe"
+        """Wait until the process has finished its imports and is ready for requests."""
+        assert self._process.stdout is not None, "the process has pipes"
         if not self._ready:
             self._process.stdout.readline()
             self._ready = True
 
     def prove(self, fitted: Fitted, folder: Path, texts: Sequence[Text]) -> float:
-        """Compare the probabilities of texts, computed here and by the fresh process, in fp32.
+        """Compare the probabilities from this process and from the fresh process, in fp32.
+
+        Args:
+            fitted: The classifier in this process.
+            folder: The folder of its artifact.
+            texts: The texts to classify.
 
         Returns:
-            The largest difference between two probabilities.
+            The largest absolute difference between two probabilities.
 
         Raises:
-            ThawlineError: the fresh process failed, or a difference is above `TOLERANCE`.
+            ThawlineError: If the fresh process fails, or if the difference is above `TOLERANCE`.
         """
         compute = ComputeConfig(device=self._device, dtype="float32")
         here = probabilities(text_logits(fitted, texts, compute, Reporter()))
-        there = self._ask(folder, texts)
+        there = self._request(folder, texts)
         difference = float(np.abs(here - there).max())
         if not difference <= TOLERANCE:
             raise ThawlineError(
-                f"the saved classifier to give the same probabilities within {TOLERANCE:g}",
+                f"a saved classifier with the same probabilities, within {TOLERANCE:g}",
                 f"a difference of {difference:.3g}",
-                "keep this folder and report it: the artifact cannot be trusted",
+                f"do not use '{folder}', because it is wrong; please report this as a bug",
             )
         return difference
 
-    def _ask(self, folder: Path, texts: Sequence[Text]) -> NDArray[np.float64]:
-        question = {"folder": str(folder), "texts": list(texts), "device": self._device}
-        asked, answers = self._process.stdin, self._process.stdout
-        assert asked is not None, "it was started with a pipe"
-        assert answers is not None, "it was started with a pipe"
+    def _request(self, folder: Path, texts: Sequence[Text]) -> NDArray[np.float64]:
+        request = {"folder": str(folder), "texts": list(texts), "device": self._device}
+        requests, responses = self._process.stdin, self._process.stdout
+        assert requests is not None, "the process has pipes"
+        assert responses is not None, "the process has pipes"
         self.wait()
-        with suppress(BrokenPipeError):  # it is gone: why, it has said
-            asked.write(f"{json.dumps(question)}\n")
-            asked.flush()
-        answer = answers.readline()
-        if not answer:
+        with suppress(BrokenPipeError):  # the process has ended; its error is reported below
+            requests.write(f"{json.dumps(request)}\n")
+            requests.flush()
+        response = responses.readline()
+        if not response:
             raise ThawlineError(
-                "a fresh process to load the saved classifier",
-                self._last_words(),
-                f'try thawline predict {folder} "a text" --debug',
+                f"a classifier in '{folder}' that a fresh process can load",
+                self._last_error_line(),
+                f'run thawline predict {folder} "a text" --debug to see the error',
             )
-        return np.array(json.loads(answer), dtype=np.float64)
+        return np.array(json.loads(response), dtype=np.float64)
 
-    def _last_words(self) -> str:
+    def _last_error_line(self) -> str:
         self._process.wait()
-        self._complaints.seek(0)
-        return (self._complaints.read().strip().splitlines() or ["no message"])[-1]
+        self._stderr.seek(0)
+        return (self._stderr.read().strip().splitlines() or ["no message"])[-1]

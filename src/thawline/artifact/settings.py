@@ -1,4 +1,4 @@
-"""``thawline.json``: what a saved classifier's weights do not tell."""
+"""Read and write ``thawline.json``, which holds a classifier's settings but not its weights."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings, read_adapter
 
 @dataclass(frozen=True)
 class Settings:
-    """All of it; the fields are those of `Fitted`.
+    """Describe a saved classifier; the fields have the same meaning as in `Fitted`.
 
     Attributes:
-        adapter: None: the artifact holds a whole model.
+        labels: The labels.
+        reading: How texts are tokenised and pooled.
+        head: The kind of head.
+        strategy: The strategy that trained the classifier, in its written form.
+        backbone: The name or path of the backbone.
+        adapter: The settings of live adapters. None if the artifact holds a complete model.
     """
 
     labels: Labels
@@ -30,7 +35,7 @@ class Settings:
 
     @classmethod
     def of(cls, fitted: Fitted) -> Self:
-        """Return those of a classifier."""
+        """Return the settings of a classifier."""
         adapter = None
         if fitted.adapter is not None:
             dropout = getattr(fitted.model.config, "head_dropout", 0.0)
@@ -42,11 +47,11 @@ class Settings:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read them.
+        """Read the settings from an artifact's folder.
 
         Raises:
-            ThawlineError: they are of another format.
-            OSError, ValueError, KeyError, TypeError: a part is missing or damaged.
+            ThawlineError: If the file has another format.
+            OSError, ValueError, KeyError, TypeError: If a part is missing or damaged.
         """
         values = read_settings(folder)
         reading = values["reading"]
@@ -60,7 +65,7 @@ class Settings:
         )
 
     def write(self, folder: Path) -> None:
-        """Write them."""
+        """Write the settings to an artifact's folder."""
         values = {
             "format": FORMAT,
             "labels": self.labels.to_dict(),

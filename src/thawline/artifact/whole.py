@@ -1,4 +1,4 @@
-"""A classifier as one transformers model: ``config.json`` with labels and ``model.safetensors``."""
+"""Save and load a classifier as one transformers model."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
-from thawline.backbones.weights import faults
+from thawline.backbones.weights import weight_problems
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 
 
 def save_whole(fitted: Fitted, folder: Path) -> None:
-    """Write the model's files."""
+    """Write ``config.json``, with the labels, and ``model.safetensors`` to a folder."""
     fitted.model.save_pretrained(folder, safe_serialization=True)
 
 
 def load_whole(folder: Path) -> PreTrainedModel:
-    """Read a model, in fp32.
+    """Load a model in fp32.
 
     Raises:
-        ThawlineError: the weights are not those that config.json asks for.
-        OSError, ValueError, SafetensorError: a file is missing or damaged.
+        ThawlineError: If the weights do not match config.json.
+        OSError, ValueError, SafetensorError: If a file is missing or damaged.
     """
     model, info = AutoModelForSequenceClassification.from_pretrained(
         folder,
         dtype=torch.float32,
         output_loading_info=True,
         use_safetensors=True,
-        ignore_mismatched_sizes=True,  # `_check_weights` says which, in one line
+        ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
         trust_remote_code=False,
     )
     _check_weights(folder, info)
@@ -38,9 +38,9 @@ def load_whole(folder: Path) -> PreTrainedModel:
 
 
 def _check_weights(folder: Path, info: dict[str, Any]) -> None:
-    """Raise ThawlineError unless the weights are those that config.json asks for, all of them."""
-    wrong = faults(info["missing_keys"], info["mismatched_keys"], info["unexpected_keys"])
+    """Raise ThawlineError unless the weights match config.json in names and shapes."""
+    wrong = weight_problems(info["missing_keys"], info["mismatched_keys"], info["unexpected_keys"])
     if wrong:
         raise ThawlineError(
-            f"the weights that config.json asks for in '{folder}'", wrong[0], "run fit again"
+            f"the weights that config.json describes in '{folder}'", wrong[0], "run fit again"
         )

@@ -1,1 +1,1 @@
-"""Pretrained transformers, seen as rows of stages."""
+"""Pretrained transformers as rows of stages: find, load, cut and pool them."""

@@ -1,4 +1,4 @@
-"""Low-rank adapters in a backbone, by peft: put in, read from a folder, folded into the weights."""
+"""Low-rank adapters of peft in a backbone: insert them, read them, merge them into the weights."""
 
 from __future__ import annotations
 
@@ -19,14 +19,20 @@ from transformers import PreTrainedModel
 from thawline.backbones.weights import read_weights, weights_digest
 
 WEIGHTS = "adapter_model.safetensors"
-"""peft's name for the file."""
+"""The name that peft gives to the file of adapter weights."""
 
 
 def base_digest(base: nn.Module) -> str:
-    """Return a SHA-256 over a backbone's weights, the same with adapters in it and without.
+    """Return a SHA-256 over a backbone's weights that does not depend on adapters in it.
 
-    BERT's pooler reads the states, so it is left out: where a native head needs it, it is saved
-    with the head.
+    BERT's pooler is left out because it only reads the final states. If a native head needs the
+    pooler, it is saved with the head.
+
+    Args:
+        base: The base model, with or without adapters.
+
+    Returns:
+        The digest in hexadecimal.
     """
     return weights_digest(
         {
@@ -37,16 +43,19 @@ def base_digest(base: nn.Module) -> str:
     )
 
 
-def put_adapters(model: PreTrainedModel, config: LoraConfig, base: str) -> PeftModel:
-    """Put fresh adapters into a base model, within it, and return peft's view of it.
+def insert_adapters(model: PreTrainedModel, config: LoraConfig, base: str) -> PeftModel:
+    """Insert newly initialised adapters into a base model in place.
 
     Args:
-        model: gets the adapters.
-        config: theirs.
-        base: the backbone's name, for whoever reads the adapters' config.
+        model: The base model. Its linear layers are replaced by adapted ones.
+        config: The configuration of the adapters.
+        base: The backbone's name, which is written to the adapters' config.
+
+    Returns:
+        The peft model that wraps ``model``.
     """
-    # peft writes down where the base was read from, which may be a path of this machine, and
-    # warns where another name stands there already. The name belongs there, afterwards.
+    # peft writes the path that the base was read from, which may be private to this machine, and
+    # warns if the config already holds another name. So the name is set afterwards.
     config.base_model_name_or_path = None
     adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
     assert isinstance(adapted, PeftModel)
@@ -55,36 +64,49 @@ def put_adapters(model: PreTrainedModel, config: LoraConfig, base: str) -> PeftM
 
 
 def read_adapters(model: PreTrainedModel, folder: Path, base: str) -> PeftModel:
-    """Put the adapters of a folder into a base model like theirs.
+    """Read adapters from a folder and insert them into a matching base model in place.
 
     Args:
-        model: gets the adapters.
-        folder: peft's, with its config and its weights.
-        base: the backbone's name.
+        model: The base model. Its linear layers are replaced by adapted ones.
+        folder: The folder that peft wrote, with the config and the weights of the adapters.
+        base: The backbone's name, which is written to the adapters' config.
+
+    Returns:
+        The peft model that wraps ``model``.
 
     Raises:
-        ValueError: peft's config is missing or does not fit the backbone, or the weights do not
-            fit the config.
-        OSError: the weights are missing.
-        SafetensorError: they are damaged.
+        ValueError: If peft's config is missing or does not fit the backbone, or if the weights do
+            not fit the config.
+        OSError: If the file of weights is missing.
+        SafetensorError: If the file of weights is damaged.
     """
-    adapted = put_adapters(model, LoraConfig.from_pretrained(str(folder)), base)
+    adapted = insert_adapters(model, LoraConfig.from_pretrained(str(folder)), base)
     wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     set_peft_model_state_dict(adapted, read_weights(folder / WEIGHTS, wanted))
     return adapted
 
 
 def merge_adapters(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
-    """Return a base model with the adapters of a folder folded into its weights, in place.
+    """Merge the adapters of a folder into the weights of a base model in place.
 
-    Adapters that are trained on the result belong to these very bits, wherever they are made
-    again. So the products are summed in fp64 and rounded once: in fp32 the last bit would depend
+    New adapters that are trained on the merged model need exactly the same bits on every machine.
+    So the products are summed in fp64 and rounded once to fp32. In fp32 the last bit would depend
     on the machine's order of summation.
 
+    Args:
+        model: The base model that the adapters were trained on.
+        folder: The folder that peft wrote.
+
+    Returns:
+        The merged model in fp32 and evaluation mode.
+
     Raises:
-        ValueError, OSError, SafetensorError: as `read_adapters`.
+        ValueError: If the config or the weights do not fit the backbone.
+        OSError: If the file of weights is missing.
+        SafetensorError: If the file of weights is damaged.
     """
-    with torch.random.fork_rng(devices=[]):  # what is drawn here is overwritten
+    # The random initial weights are overwritten, so they must not advance the caller's generator.
+    with torch.random.fork_rng(devices=[]):
         adapted = read_adapters(model, folder, "")
     for module in adapted.modules():
         if isinstance(module, BaseTunerLayer):

@@ -1,8 +1,8 @@
-"""Attention for the frozen pass on a CPU: plain matrix products, a text at a time.
+"""Attention for the frozen pass on a CPU: plain matrix products, one text at a time.
 
-torch's CPU flash kernel computes in small fp32 tiles and reaches a quarter of the bf16 matrix
-rate. Two batched products with the softmax in between are faster for long texts, and without
-their padding no mask is needed; ``benchmarks/frozen_pass.py`` measures both.
+The flash kernel of torch computes in small fp32 tiles on a CPU and reaches a quarter of the bf16
+matrix rate. Two batched products with a softmax between them are faster for long texts. Padding
+is cut off first, so that no mask is needed. ``benchmarks/frozen_pass.py`` measures both.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
 NAME = "thawline_cpu"
-"""The ``attn_implementation`` under which transformers finds it."""
+"""The ``attn_implementation`` that selects this function in transformers."""
 
-SHORTEST = 96
-"""Texts of fewer tokens are left to torch: the calls would cost more than the products."""
+MIN_TOKENS = 96
+"""Batches with fewer tokens per text use torch's attention, because calls would dominate."""
 
 
 def attend(
@@ -30,33 +30,36 @@ def attend(
     scaling: float | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Bidirectional attention of right-padded texts, in inference only.
+    """Compute bidirectional attention of right-padded texts, for inference only.
 
     Args:
-        module: the attention module that asks.
-        query: ``(batch, heads, tokens, head width)``.
-        key: as ``query``.
-        value: as ``query``.
-        attention_mask: ``(batch, 1, tokens, tokens)`` bool, hiding nothing but padding; or None.
-        scaling: of the products; None: one over the root of the head width.
-        options: what else transformers hands on.
+        module: The attention module that calls this function.
+        query: Queries, ``(batch, heads, tokens, head width)``.
+        key: Keys, of the same shape.
+        value: Values, of the same shape.
+        attention_mask: Boolean mask ``(batch, 1, tokens, tokens)`` that hides padding and nothing
+            else. None if no text is padded.
+        scaling: Factor of the products of queries and keys. If None, one over the square root of
+            the head width.
+        options: Further options of transformers, which are passed on to torch's attention.
 
     Returns:
-        ``(batch, tokens, heads, head width)``, zero at padded places; and None for the weights.
+        The attended values, ``(batch, tokens, heads, head width)``, which are 0 at padding, and
+        None instead of attention weights.
     """
     batch, heads, tokens, width = query.shape
-    if tokens < SHORTEST:
-        usual: tuple[Tensor, None] = sdpa_attention_forward(
+    if tokens < MIN_TOKENS:
+        result: tuple[Tensor, None] = sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, **options
         )
-        return usual
-    real = [tokens] * batch
+        return result
+    lengths = [tokens] * batch
     if attention_mask is not None:
-        real = attention_mask[:, 0, 0].sum(-1).tolist()
+        lengths = attention_mask[:, 0, 0].sum(-1).tolist()
     scale = width**-0.5 if scaling is None else scaling
     attended = query.new_zeros(batch, tokens, heads, width)
     scratch = query.new_empty(heads * tokens * tokens)
-    for text, length in enumerate(real):
+    for text, length in enumerate(lengths):
         weights = scratch[: heads * length**2].view(heads, length, length)
         keys = key[text, :, :length].transpose(1, 2)
         torch.baddbmm(weights, query[text, :, :length], keys, beta=0, alpha=scale, out=weights)

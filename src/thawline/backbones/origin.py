@@ -1,4 +1,4 @@
-"""Another task's classifier as a backbone: what is known of it."""
+"""Information about the classifier of another task that a backbone was taken from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ class Origin:
     """The saved classifier that a backbone was taken from.
 
     Attributes:
-        folder: the artifact's.
-        strategy: by which it was trained.
-        backbone: the name of the one that it started from.
-        labels: the names of its classes.
-        adapter: what its adapters belong to; None: its weights are whole.
+        folder: The folder of the artifact.
+        strategy: The strategy that trained the classifier.
+        backbone: The name of the backbone that the classifier started from.
+        labels: The names of the classifier's classes.
+        adapter: The settings of the classifier's adapters. None if its weights are complete
+            without adapters.
     """
 
     folder: str
@@ -29,20 +30,26 @@ class Origin:
     adapter: AdapterSettings | None = None
 
     @classmethod
-    def of(cls, folder: Path) -> Self:
-        """Return that of an artifact's folder.
+    def from_folder(cls, folder: Path) -> Self:
+        """Read the origin from an artifact's folder.
+
+        Args:
+            folder: The folder of a saved classifier.
 
         Raises:
-            ThawlineError: the artifact is of another format.
-            OSError, ValueError, KeyError, TypeError: its settings are damaged.
+            ThawlineError: If the artifact has another format.
+            OSError: If the settings cannot be read.
+            ValueError: If the settings are not JSON, or hold an invalid value.
+            KeyError: If the settings lack a key.
+            TypeError: If a value of the settings has the wrong type.
         """
         values = read_settings(folder)
         labels = tuple(Labels.from_dict(values["labels"]).names)
         adapter = read_adapter(values)
         return cls(str(folder), values["strategy"], values["backbone"], labels, adapter)
 
-    def described(self) -> dict[str, Any]:
-        """Return what a record holds of it."""
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields that a run's record holds."""
         return {
             "folder": self.folder,
             "strategy": self.strategy,

@@ -1,4 +1,4 @@
-"""The files of a saved model, and which of them is at fault where they cannot be read."""
+"""The files of a saved model, and explanations of why they cannot be read."""
 
 from __future__ import annotations
 
@@ -13,38 +13,39 @@ from thawline.runtime.failures import first_line
 CONFIG = ("config.json",)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
-"""Each part of a saved model: the names that it may have, the usual one first."""
+"""Each part of a saved model as a tuple of possible file names, the usual name first."""
 
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _JSON = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
-def fault(folder: Path, error: Exception, *parts: tuple[str, ...]) -> str:
-    """Say what is at fault where reading a saved model raised an error.
+def describe_read_error(folder: Path, error: Exception, *parts: tuple[str, ...]) -> str:
+    """Describe in a phrase why a saved model could not be read.
 
-    transformers has many words for a file that is missing, and some of them name none.
+    transformers reports a missing file in many ways, and some of them do not name the file.
 
     Args:
-        folder: the model's.
-        error: what reading it raised.
-        parts: those that were read: `CONFIG`, `WEIGHTS`, `TOKENIZER`.
+        folder: The folder of the model.
+        error: The exception that was raised.
+        parts: The parts that were read: `CONFIG`, `WEIGHTS` or `TOKENIZER`.
 
     Returns:
-        The part that is missing, the JSON file that breaks off, or what the error says.
+        The name of the missing part, the name of the damaged JSON file, or the first line of the
+        exception.
 
     Raises:
-        ThawlineError: a file is whole, but may not be read.
+        ThawlineError: If a file exists, but its permissions forbid reading it.
     """
     _check_permissions(folder)
     for names in parts:
         if not any((folder / name).is_file() for name in names):
             pickles = [name for name in _PICKLES if (folder / name).is_file()]
-            only = f", only {pickles[0]}, a pickle" if names is WEIGHTS and pickles else ""
+            only = f", only the pickle {pickles[0]}" if names is WEIGHTS and pickles else ""
             return f"no {names[0]}{only}"
     if isinstance(error, SafetensorError):
         return f"damaged weights ({first_line(error)})"
     if "custom code" in str(error):
-        return "one that brings code of its own, which is never run"
+        return "a model that needs its own Python code, which is never run"
     damaged = _damaged_json(folder)
     return first_line(error) if damaged is None else damaged
 
@@ -56,9 +57,9 @@ def _check_permissions(folder: Path) -> None:
                 continue
         except PermissionError as error:
             raise ThawlineError(
-                f"a file that can be read ({folder / name})",
+                f"permission to read the file {folder / name}",
                 str(error.strerror),
-                "give yourself the right to read it",
+                "give yourself permission to read it",
             ) from error
         except OSError:
             continue

@@ -1,4 +1,4 @@
-"""Pooling: from a state for each token to one vector for each text."""
+"""Pooling: combine the states of a text's tokens into one vector."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ POOLINGS = ("first", "last", "mean")
 
 
 def pool(states: Tensor, mask: Tensor | None, pooling: str) -> Tensor:
-    """Pool token states into one vector a text.
+    """Pool token states into one vector per text.
 
     Args:
-        states: ``(batch, tokens, hidden)``, padded on the right.
-        mask: ``(batch, tokens)``, 1 at real tokens and 0 at padding; None: all are real.
-        pooling: ``first`` or ``last`` real token, or the ``mean`` of the real tokens, which is
-            summed in fp32 whatever the states' dtype.
+        states: Token states, ``(batch, tokens, hidden)``, padded on the right.
+        mask: ``(batch, tokens)``, 1 at real tokens and 0 at padding. None if no text is padded.
+        pooling: ``first`` or ``last`` for that real token, or ``mean`` for the mean of the real
+            tokens. The mean is summed in fp32 for every dtype.
 
     Returns:
-        ``(batch, hidden)``, in the states' dtype.
+        Pooled states, ``(batch, hidden)``, in the dtype of ``states``.
 
     Raises:
-        ValueError: there is no such pooling.
+        ValueError: If ``pooling`` is unknown.
     """
     if pooling not in POOLINGS:
-        raise ValueError(f"no pooling '{pooling}', only {', '.join(POOLINGS)}")
+        raise ValueError(f"unknown pooling '{pooling}'; choose from {', '.join(POOLINGS)}")
     if pooling == "first":
         return states[:, 0]
     if pooling == "last":
@@ -39,5 +39,13 @@ def pool(states: Tensor, mask: Tensor | None, pooling: str) -> Tensor:
 
 
 def pool_all(states: Tensor, mask: Tensor | None) -> Tensor:
-    """Return every pooling side by side, ``(batch, 3, hidden)``, in the order of `POOLINGS`."""
+    """Compute every pooling of token states.
+
+    Args:
+        states: Token states, ``(batch, tokens, hidden)``, padded on the right.
+        mask: ``(batch, tokens)``, 1 at real tokens and 0 at padding. None if no text is padded.
+
+    Returns:
+        ``(batch, 3, hidden)``, in the order of `POOLINGS`.
+    """
     return torch.stack([pool(states, mask, pooling) for pooling in POOLINGS], dim=1)

@@ -1,4 +1,4 @@
-"""A saved model's folder, read strictly: safetensors only, no code that it brings, clear errors."""
+"""Strict reading of a saved model's folder: only safetensors, no custom code, clear errors."""
 
 from __future__ import annotations
 
@@ -10,92 +10,122 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PreTrainedModel
 
-from thawline.backbones.parts import CONFIG, WEIGHTS, fault
+from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.errors import ThawlineError
 
 
 def read_config(path: str, *, saved: bool = False) -> Any:
-    """Read the config of a model; arguments and errors as of `readable`."""
-    with readable(path, CONFIG, saved=saved):
+    """Read the config of a model.
+
+    Args:
+        path: The folder of the model.
+        saved: Whether the folder holds a saved classifier of Thawline.
+
+    Raises:
+        ThawlineError: If the config is missing or damaged.
+    """
+    with explain_read_errors(path, CONFIG, saved=saved):
         return AutoConfig.from_pretrained(path, trust_remote_code=False)
 
 
 def read_model(
     path: str, auto: Any, *, saved: bool = False
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
-    """Read a model in fp32, and which weights its checkpoint lacks or has in another shape.
+    """Read a model in fp32 from safetensors files, never from a pickle.
 
-    Only safetensors is read, never a pickle. What is lacking (some BERTs come without their
-    pooler) is drawn from a fixed seed, so that every load gives the same model.
+    Some BERT checkpoints have no pooler, for example. Missing weights are initialised from a fixed
+    seed, so that every load gives the same model.
 
     Args:
-        path: of the folder.
-        auto: the class of transformers that makes the model.
-        saved: as of `readable`.
+        path: The folder of the model.
+        auto: The Auto class of transformers that builds the model.
+        saved: Whether the folder holds a saved classifier of Thawline.
+
+    Returns:
+        The model, and the loading info of transformers with the weights that are missing or have
+        another shape.
+
+    Raises:
+        ThawlineError: If the weights are missing or damaged.
     """
-    with readable(path, WEIGHTS, saved=saved), torch.random.fork_rng(devices=[]):
+    with explain_read_errors(path, WEIGHTS, saved=saved), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         found: tuple[PreTrainedModel, dict[str, Any]] = auto.from_pretrained(
             path,
             dtype=torch.float32,
             use_safetensors=True,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # `check_complete` says which, in one line
+            ignore_mismatched_sizes=True,  # `check_complete` reports them in one line
             trust_remote_code=False,
         )
         return found
 
 
 @contextmanager
-def readable(path: str, *parts: tuple[str, ...], saved: bool = False) -> Iterator[None]:
-    """Turn whatever is raised while a part of a folder is read into one clear line.
+def explain_read_errors(path: str, *parts: tuple[str, ...], saved: bool = False) -> Iterator[None]:
+    """Turn every exception that is raised while a folder is read into a ThawlineError.
 
     Args:
-        path: of the folder.
-        parts: which part it is.
-        saved: whether it is a saved classifier's.
+        path: The folder of the model.
+        parts: The parts that are read: `CONFIG`, `WEIGHTS` or `TOKENIZER` of `backbones.parts`.
+        saved: Whether the folder holds a saved classifier of Thawline.
+
+    Raises:
+        ThawlineError: If the code inside the ``with`` block raises an exception.
     """
-    whole = "a whole model (config.json, model.safetensors, tokenizer.json)"
+    expected = "a complete model (config.json, model.safetensors, tokenizer.json)"
     fix = "save the model and its tokenizer there with save_pretrained"
     if saved:
-        whole, fix = "a whole saved classifier", "save it again, or run fit again"
+        expected, fix = "a complete saved classifier", "save it again, or run fit again"
     try:
         yield
     except ThawlineError:
         raise
-    except Exception as error:  # of many kinds, and none of them a promise
-        raise ThawlineError(
-            f"{whole} in '{path}'", fault(Path(path), error, *parts), fix
-        ) from error
+    except Exception as error:  # transformers raises many types and documents none of them
+        found = describe_read_error(Path(path), error, *parts)
+        raise ThawlineError(f"{expected} in '{path}'", found, fix) from error
 
 
 def check_complete(
     name: str, missing: Collection[str], mismatched: Collection[tuple[str, Any, Any]]
 ) -> None:
-    """Raise ThawlineError where weights are missing, or of another shape than they should be.
+    """Check that a checkpoint has every weight in the right shape.
 
     Args:
-        name: of the model.
-        missing: names; a BERT may come without its pooler.
-        mismatched: name, shape found, shape wanted.
+        name: The name of the model.
+        missing: Names of the missing weights. BERT's pooler may be missing.
+        mismatched: For each weight of another shape its name, its shape and the expected shape.
+
+    Raises:
+        ThawlineError: If a weight other than the pooler's is missing, or has another shape.
     """
     fix = "use the checkpoint that belongs to this config.json"
     lacking = {key for key in missing if not key.startswith("pooler.")}
     if lacking:
-        found = f"{len(lacking)} missing, {sorted(lacking)[0]} the first"
+        found = f"{len(lacking)} missing, the first of them {sorted(lacking)[0]}"
         raise ThawlineError(f"all weights of '{name}'", found, fix)
     for key, found_shape, wanted in sorted(mismatched):
         raise ThawlineError(
-            f"the weights of '{name}' in the shapes that its config.json asks for",
-            f"{key} of shape {tuple(found_shape)} in place of {tuple(wanted)}",
+            f"the weights of '{name}' in the shapes that its config.json describes",
+            f"{key} of shape {tuple(found_shape)} instead of {tuple(wanted)}",
             fix,
         )
 
 
 def check_finite(name: str, model: PreTrainedModel) -> None:
-    """Raise ThawlineError where a weight is no number."""
+    """Check that all weights of a model are finite.
+
+    Args:
+        name: The name of the model.
+        model: The model to check.
+
+    Raises:
+        ThawlineError: If a weight is nan or infinite.
+    """
     for key, tensor in model.state_dict().items():
         if tensor.is_floating_point() and not tensor.isfinite().all():
             raise ThawlineError(
-                f"finite weights in '{name}'", f"nan or infinity in {key}", "fetch the model again"
+                f"finite weights in '{name}'",
+                f"nan or infinity in {key}",
+                "download the model again",
             )

@@ -1,13 +1,13 @@
 """A backbone as a row of stages, and the cut at the thaw line.
 
 Stage 0 is the embeddings, stages 1 … L are the blocks; a final norm and BERT's pretrained pooler
-belong to stage L. This is the only module that knows where a family keeps them.
+belong to stage L. This is the only module that knows where a family keeps these modules.
 
-The cut leaves the model whole: blocks before the line become pass-throughs and the stored states
-enter at the block of the line, so that masks, rotary tables, layer types and parameter names
-stay the model's own.
+The cut keeps the complete model. Blocks before the line become pass-throughs, and the stored
+states enter at the block of the line. So masks, rotary tables, layer types and parameter names
+stay those of the model.
 
-Shape legend: batch = texts, tokens = padded length, stages = L + 1, hidden = the backbone's width.
+Shapes: batch = texts, tokens = padded length, stages = L + 1, hidden = the backbone's width.
 """
 
 from __future__ import annotations
@@ -29,23 +29,27 @@ from thawline.errors import ThawlineError
 
 @dataclass(frozen=True)
 class Family:
-    """Where one family of transformers keeps its parts, as paths inside the base model.
+    """The places of the parts of a transformers family, as paths inside the base model.
 
     Attributes:
-        embeddings: the modules of stage 0.
-        blocks: the `nn.ModuleList` of blocks.
-        final: modules after the last block; they belong to stage L. Absent ones are passed over.
-        query: the name of the query projection in each block, what LoRA adapts unless told; other
-            linear layers, joined by +, where a block has no such projection of its own.
-        attention_dropout: the name of the config's setting.
-        causal: whether a token sees only itself and those before it.
-        token_types: whether the model tells the two texts of a pair apart by ``token_type_ids``.
-        sees_all: whether every token of every block sees all real tokens, which is what
-            `attention.attend` computes.
-        native_pooling: what the family's own classification head reads from the last stage.
-        fused: the names of linear layers in each block that are never called, since attention
-            reads their weights itself: an adapter in their place would do nothing.
-        still: from a config to the modules that never train, wherever the line is.
+        embeddings: Paths of the modules of stage 0.
+        blocks: Path of the `nn.ModuleList` of blocks.
+        final: Paths of the modules after the last block, which belong to stage L. Paths that a
+            model does not have are ignored.
+        query: Name of the linear layer in each block that LoRA adapts by default, usually the
+            query projection. Several names are joined by ``+``.
+        attention_dropout: Name of the config attribute with the dropout of attention weights.
+        causal: Whether each token attends only to itself and to earlier tokens.
+        token_types: Whether the model distinguishes the two texts of a pair by
+            ``token_type_ids``.
+        full_attention: Whether every token attends to all real tokens in every block. If True,
+            the frozen pass on a CPU uses `attention.attend`, which computes exactly that.
+        native_pooling: Function that takes the config and returns the pooling of the family's own
+            classification head.
+        fused: Names of linear layers in each block that are never called, because attention reads
+            their weights directly. An adapter in their place would have no effect.
+        always_frozen: Function that takes the config and returns the paths of modules that never
+            train, for every thaw line.
     """
 
     embeddings: tuple[str, ...]
@@ -55,10 +59,10 @@ class Family:
     attention_dropout: str = "attention_dropout"
     causal: bool = False
     token_types: bool = False
-    sees_all: bool = False
+    full_attention: bool = False
     native_pooling: Callable[[Any], str] = lambda config: "first"
     fused: tuple[str, ...] = ()
-    still: Callable[[Any], tuple[str, ...]] = lambda config: ()
+    always_frozen: Callable[[Any], tuple[str, ...]] = lambda config: ()
 
 
 _BERT = Family(
@@ -66,7 +70,7 @@ _BERT = Family(
     "encoder.layer",
     final=("pooler",),
     attention_dropout="attention_probs_dropout_prob",
-    sees_all=True,
+    full_attention=True,
 )
 _DECODER = Family(
     ("embed_tokens",),
@@ -81,7 +85,7 @@ FAMILIES: dict[str, Family] = {
     "bert": replace(_BERT, token_types=True),
     "roberta": _BERT,
     "xlm-roberta": _BERT,
-    "distilbert": Family(("embeddings",), "transformer.layer", query="q_lin", sees_all=True),
+    "distilbert": Family(("embeddings",), "transformer.layer", query="q_lin", full_attention=True),
     "modernbert": Family(
         ("embeddings",),
         "layers",
@@ -98,35 +102,43 @@ FAMILIES: dict[str, Family] = {
         query="linear1+linear2",
         native_pooling=lambda config: "mean",
         fused=("out_proj",),
-        still=lambda config: ("embeddings.words",) if config.freeze_vectors else (),
+        always_frozen=lambda config: ("embeddings.words",) if config.freeze_vectors else (),
     ),
 }
 
 
 def register_family(model_type: str, family: Family) -> None:
-    """Teach Thawline another family; ``model_type`` is the one in the model's ``config.json``."""
+    """Register a family of backbones for this process.
+
+    Args:
+        model_type: The ``model_type`` in the ``config.json`` of the family's models.
+        family: The places of the family's parts.
+    """
     FAMILIES[model_type] = family
 
 
 def family_of(config: Any) -> Family:
     """Return the family of a model's config.
 
+    Args:
+        config: The config of a base model of transformers.
+
     Raises:
-        ThawlineError: the family is not known.
+        ThawlineError: If no family is registered for the config's ``model_type``.
     """
     family = FAMILIES.get(config.model_type)
     if family is None:
         raise ThawlineError(
             f"a backbone of a known family ({', '.join(sorted(FAMILIES))})",
             f"model type '{config.model_type}'",
-            "call thawline.backbones.register_family with the paths of its embeddings, its list "
-            "of blocks and its final norm",
+            "use a backbone of a known family, or register this one with "
+            "thawline.backbones.register_family",
         )
     return family
 
 
 class _PassThrough(nn.Module):
-    """Stands in for a frozen block while its states come from elsewhere."""
+    """Replaces a frozen block while stored states are injected after it."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -139,14 +151,28 @@ class _PassThrough(nn.Module):
 
 
 class _Reached(Exception):
-    """Stops a forward pass at the thaw line, carrying the states that arrived there."""
+    """Stops a forward pass at the thaw line and carries the states that arrived there."""
 
     def __init__(self, states: Tensor) -> None:
         self.states = states
 
 
 class Stack:
-    """A base model (`AutoModel`) seen as a row of stages."""
+    """A base model as a row of stages that can be cut at a thaw line.
+
+    Args:
+        model: A base model as `transformers.AutoModel` returns it.
+
+    Attributes:
+        model: As given.
+        family: The family of the model.
+        blocks: The list of blocks. Block ``i`` is stage ``i + 1``.
+        depth: The number of blocks, L.
+        hidden_size: The width of the states.
+
+    Raises:
+        ThawlineError: If the family is unknown or the model has no blocks.
+    """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self.model = model
@@ -156,17 +182,17 @@ class Stack:
         self.blocks = blocks
         self.depth = len(self.blocks)
         if self.depth == 0:
-            fix = "use one whose config.json counts its blocks"
-            raise ThawlineError("a backbone of at least one block", "one of none", fix)
+            fix = "use a backbone whose config.json has a positive number of blocks"
+            raise ThawlineError("a backbone with at least one block", "no blocks", fix)
         self.hidden_size: int = model.config.hidden_size
 
     def sharing_weights(self) -> Stack:
-        """Return a stack of its own modules on the same parameters, for another thread's hooks."""
+        """Return a stack with the same parameters but new modules, for use in another thread."""
         shared = {id(tensor): tensor for tensor in self.model.state_dict(keep_vars=True).values()}
         return Stack(copy.deepcopy(self.model, shared))
 
     def modules_of(self, stage: int) -> list[nn.Module]:
-        """Return the modules of one stage, 0 … L."""
+        """Return the modules of one stage, which is between 0 and L."""
         paths = self.family.embeddings if stage == 0 else ()
         if stage == self.depth:
             paths = (*paths, *self.family.final)
@@ -176,40 +202,65 @@ class Stack:
 
     def _submodule(self, path: str) -> nn.Module | None:
         try:
-            # A path may hold None: a BERT built without its pooler.
+            # The path holds None in a BERT that was built without its pooler.
             found: nn.Module = self.model.get_submodule(path)
         except AttributeError:
             return None
         return found
 
     def check_line(self, line: int) -> None:
-        """Raise ValueError unless ``0 <= line <= L + 1``."""
+        """Raise ValueError unless the line is between 0 and L + 1."""
         if not 0 <= line <= self.depth + 1:
-            raise ValueError(f"line {line} is not within 0 and {self.depth + 1}")
+            raise ValueError(f"the thaw line must be between 0 and {self.depth + 1}, not {line}")
 
     def freeze(self, line: int) -> None:
-        """Freeze the stages before the line, in evaluation mode; thaw the others.
+        """Freeze the stages before a thaw line and unfreeze the others.
 
-        What the family keeps `still` stays frozen above the line too.
+        Frozen stages are set to evaluation mode and the others to training mode. Modules in the
+        family's ``always_frozen`` never train.
+
+        Args:
+            line: The thaw line, between 0 and L + 1.
+
+        Raises:
+            ValueError: If the line is outside this range.
         """
         self.check_line(line)
         for stage in range(self.depth + 1):
             for module in self.modules_of(stage):
                 module.requires_grad_(stage >= line)
                 module.train(stage >= line)
-        for path in self.family.still(self.model.config):
+        for path in self.family.always_frozen(self.model.config):
             self.model.get_submodule(path).requires_grad_(False)
 
     def forward(self, inputs: Inputs) -> Tensor:
-        """Run the whole backbone: ``(batch, tokens)`` ids to ``(batch, tokens, hidden)`` states."""
+        """Run the complete backbone.
+
+        Args:
+            inputs: Token ids and masks, ``(batch, tokens)`` each.
+
+        Returns:
+            The states of the last stage, ``(batch, tokens, hidden)``.
+        """
         cache = {"use_cache": False} if self.family.causal else {}
         output: Tensor = self.model(**inputs, **cache)[0]
         return output
 
     def prefix(self, line: int, inputs: Inputs) -> Tensor:
-        """Return the states that reach the line 1 … L + 1, ``(batch, tokens, hidden)``."""
+        """Run the stages before a thaw line.
+
+        Args:
+            line: The thaw line, between 1 and L + 1.
+            inputs: Token ids and masks, ``(batch, tokens)`` each.
+
+        Returns:
+            The states that reach the line, ``(batch, tokens, hidden)``.
+
+        Raises:
+            ValueError: If the line is outside this range.
+        """
         if not 1 <= line <= self.depth + 1:
-            raise ValueError(f"no states reach line {line}, only 1 … {self.depth + 1}")
+            raise ValueError(f"a prefix needs a line between 1 and {self.depth + 1}, not {line}")
         if line == self.depth + 1:
             return self.forward(inputs)
 
@@ -226,15 +277,19 @@ class Stack:
         raise RuntimeError("the backbone never ran the block of the line")
 
     def suffix(self, line: int, states: Tensor, inputs: Inputs) -> Tensor:
-        """Go on from stored states at the line (1 … L) to the last stage.
+        """Run the stages from a thaw line on, starting from stored states.
 
         Args:
-            line: the thaw line the states were taken at.
-            states: ``(batch, tokens, hidden)``, finite at padded places too.
-            inputs: of the same texts, for masks and positions only.
+            line: The thaw line that the states were stored at, between 1 and L.
+            states: ``(batch, tokens, hidden)``, with finite values at padding too.
+            inputs: Inputs of the same texts, which supply masks and positions only.
 
         Returns:
-            ``(batch, tokens, hidden)``, equal to the whole model's to the bit.
+            The states of the last stage, ``(batch, tokens, hidden)``. They equal those of the
+            complete model bit for bit.
+
+        Raises:
+            ValueError: If the line is outside this range.
         """
         with self.cut(line) as enter:
             enter(states)
@@ -242,9 +297,20 @@ class Stack:
 
     @contextmanager
     def cut(self, line: int) -> Iterator[Callable[[Tensor], None]]:
-        """Skip the blocks before the line; what is handed to the yielded function enters there."""
+        """Skip the blocks before a thaw line inside the ``with`` block.
+
+        Args:
+            line: The thaw line, between 1 and L.
+
+        Yields:
+            A function that takes states, ``(batch, tokens, hidden)``. They enter at the line in
+            the next forward passes.
+
+        Raises:
+            ValueError: If the line is outside this range.
+        """
         if not 1 <= line <= self.depth:
-            raise ValueError(f"a cut needs a line within 1 and {self.depth}, not {line}")
+            raise ValueError(f"a cut needs a line between 1 and {self.depth}, not {line}")
         entering: list[Tensor] = []
 
         def inject(
@@ -266,10 +332,14 @@ class Stack:
                 self.blocks[index] = block
 
     def stage_states(self, inputs: Inputs, visit: Callable[[int, Tensor], None]) -> None:
-        """Run the whole backbone once, handing each stage's states to ``visit(stage, states)``.
+        """Run the complete backbone once and call a function with the states of each stage.
 
-        The states of stage L are those after the final norm. Nothing is kept here, so a visitor
-        that pools leaves no more than one stage's token states in memory.
+        The states of stage L are those after the final norm. They are not kept, so a function
+        that pools them needs memory for the token states of one stage only.
+
+        Args:
+            inputs: Token ids and masks, ``(batch, tokens)`` each.
+            visit: Function of the stage, 0 … L, and its states, ``(batch, tokens, hidden)``.
         """
 
         def before_first(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -292,7 +362,14 @@ class Stack:
                 handle.remove()
 
     def pooled(self, inputs: Inputs) -> Tensor:
-        """Return every pooling of every stage, ``(batch, stages, 3, hidden)``."""
+        """Run the complete backbone once and pool the states of every stage in every way.
+
+        Args:
+            inputs: Token ids and masks, ``(batch, tokens)`` each.
+
+        Returns:
+            ``(batch, stages, 3, hidden)``, with the poolings in the order of `POOLINGS`.
+        """
         pooled: dict[int, Tensor] = {}
         mask = inputs.get("attention_mask")
         self.stage_states(

@@ -1,4 +1,4 @@
-"""A backbone's tokenizer: loaded with its options, checked, and settled to fit the model."""
+"""Load a backbone's tokenizer with its options, check it and configure it for the model."""
 
 from __future__ import annotations
 
@@ -18,33 +18,47 @@ OPTIONS = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
 }
-"""The options of `TokensConfig` as transformers names them, and as parts of a tokenizer do."""
+"""Options of `TokensConfig` and the attribute of a tokenizer's part that each of them sets."""
 
 NO_LIMIT = int(1e30)
-"""What transformers writes as a tokenizer's length where it knows none."""
+"""The ``model_max_length`` that transformers gives to a tokenizer without a limit."""
 
 
 def load_tokenizer(path: str, config: TokensConfig) -> PreTrainedTokenizerBase:
-    """Load a tokenizer; a class that builds itself out of options is given those that are set."""
+    """Load a tokenizer.
+
+    Some classes of transformers build the tokenizer from options, so the options are passed to
+    them. `set_options` handles the other classes.
+
+    Args:
+        path: The folder of the tokenizer.
+        config: The options. An option that is None keeps its saved value.
+    """
     return AutoTokenizer.from_pretrained(path, trust_remote_code=False, **_options(config))
 
 
 def set_options(name: str, tokenizer: PreTrainedTokenizerBase, config: TokensConfig) -> None:
-    """Set the options of a fast tokenizer in its parts; an option that is None stays as it is.
+    """Set the options of a fast tokenizer in its parts, in place.
 
-    transformers does so only for classes that build themselves. Where a tokenizer is read whole
-    from its file, as ModernBERT's is, an option would be dropped in silence.
+    transformers ignores options silently if it reads the complete tokenizer from its file, as for
+    ModernBERT.
+
+    Args:
+        name: The name of the backbone.
+        tokenizer: A fast tokenizer.
+        config: The options. An option that is None keeps its saved value.
 
     Raises:
-        ThawlineError: no part of the tokenizer has such an option.
+        ThawlineError: If no part of the tokenizer has one of the options.
     """
     for option, value in _options(config).items():
         parts = list(_parts(tokenizer.backend_tokenizer))
         if not [part for part in parts if _set_part(part, option, value)]:
             raise ThawlineError(
                 f"a tokenizer with the option {option} in '{name}'",
-                "one without it",
-                f"leave tokens.{option} out",
+                "a tokenizer without this option",
+                f"omit tokens.{option}",
+                setting=f"tokens.{option}",
             )
 
 
@@ -54,7 +68,7 @@ def _options(config: TokensConfig) -> dict[str, bool]:
 
 
 def _parts(tokenizer: Tokenizer) -> Iterator[Any]:
-    """Yield what a text goes through before it is cut into tokens, part by part."""
+    """Yield the normalizers and pre-tokenizers, which process a text before it is tokenised."""
     for part in (tokenizer.normalizer, tokenizer.pre_tokenizer):
         if isinstance(part, normalizers.Sequence | pre_tokenizers.Sequence):
             yield from part  # type: ignore[misc]
@@ -63,7 +77,7 @@ def _parts(tokenizer: Tokenizer) -> Iterator[Any]:
 
 
 def _set_part(part: Any, option: str, value: bool) -> bool:
-    """Set an option on a part; return whether it has it."""
+    """Set an option on a part if it has the option, and return whether it does."""
     if isinstance(part, pre_tokenizers.Metaspace) and option == "add_prefix_space":
         if (part.prepend_scheme != "never") != value:
             part.prepend_scheme = "first" if value else "never"
@@ -74,13 +88,13 @@ def _set_part(part: Any, option: str, value: bool) -> bool:
     return True
 
 
-def lift_truncation(tokenizer: PreTrainedTokenizerBase, limit: int | None = None) -> None:
-    """Undo where a saved classifier's tokenizer cuts texts: another fit reads them as it is told.
+def reset_truncation(tokenizer: PreTrainedTokenizerBase, limit: int | None = None) -> None:
+    """Reset the truncation of a saved classifier's tokenizer, because another fit sets its own.
 
     Args:
-        tokenizer: of a saved classifier.
-        limit: its backbone's own, in tokens; None: only the model's positions limit it, for what
-            its tokenizer said before is not saved.
+        tokenizer: The tokenizer of a saved classifier, which is changed in place.
+        limit: The limit of its backbone's tokenizer, in tokens. If None, only the model's
+            position table limits the length, because a classifier does not save this limit.
     """
     tokenizer.model_max_length = NO_LIMIT if limit is None else limit
     tokenizer.truncation_side = "right"
@@ -88,7 +102,10 @@ def lift_truncation(tokenizer: PreTrainedTokenizerBase, limit: int | None = None
 
 
 def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return a tokenizer's whole behaviour as JSON, less the truncation of the last call."""
+    """Return the complete state of a tokenizer as JSON, without truncation and padding.
+
+    Both are left out because they depend on the last call.
+    """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state.pop("truncation", None)
     state.pop("padding", None)
@@ -96,45 +113,60 @@ def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Raise ThawlineError where a backbone's model cannot take what its tokenizer gives."""
+    """Check that a model accepts the output of its tokenizer.
+
+    Args:
+        name: The name of the backbone.
+        model: The base model.
+        tokenizer: The tokenizer.
+
+    Raises:
+        ThawlineError: If the tokenizer is not a fast one, has no words, has ids that the
+            embeddings lack, or has no token that can serve for padding.
+    """
     fix = "use the tokenizer that belongs to this model"
     if not tokenizer.is_fast:
         raise ThawlineError(
             f"a tokenizer.json for '{name}'",
-            f"{type(tokenizer).__name__}, which is written in Python",
-            "convert the tokenizer to a fast one and save it there",
+            f"the slow tokenizer {type(tokenizer).__name__}",
+            "convert the tokenizer to a fast one and save it in that folder",
         )
-    # Where its files are missing, transformers makes some families a tokenizer without a word.
+    # If the files are missing, transformers builds an empty tokenizer for some families.
     vocabulary = tokenizer.get_vocab()
     if set(vocabulary) <= set(tokenizer.all_special_tokens):
-        raise ThawlineError(f"a tokenizer for '{name}'", "one that knows no word", fix)
+        raise ThawlineError(f"a tokenizer for '{name}'", "one without any words", fix)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise ThawlineError(
-            f"a tokenizer with at most {rows} ids, the rows of the embeddings of '{name}'",
+            f"a tokenizer with at most {rows} ids, because the embeddings of '{name}' have {rows} "
+            "rows",
             f"{len(tokenizer)} ids",
             fix,
         )
     last = max(vocabulary, key=vocabulary.__getitem__)
     if vocabulary[last] >= rows:
         raise ThawlineError(
-            f"ids below {rows}, the rows of the embeddings of '{name}', in its tokenizer",
-            f"{vocabulary[last]} for '{last}'",
+            f"token ids below {rows}, because the embeddings of '{name}' have {rows} rows",
+            f"the id {vocabulary[last]} of the token '{last}'",
             fix,
         )
     if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):
         raise ThawlineError(
-            f"a pad, end or unknown token in the tokenizer of '{name}'",
-            "none of them",
-            "set its pad_token and save it with save_pretrained",
+            f"a tokenizer of '{name}' with a pad, end or unknown token",
+            "none of these tokens",
+            "set the tokenizer's pad_token and save it with save_pretrained",
         )
 
 
-def settle_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Make a tokenizer give what its base model takes.
+def configure_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Configure a tokenizer and the model's config to agree, in place.
 
-    The pad id is set in tokenizer and config alike, padding goes on the right whatever the family
-    does, and token types are made only for a family that reads them.
+    The pad id is set in both. Padding goes on the right for every family. Token types are returned
+    only for a family that uses them.
+
+    Args:
+        model: The base model, whose config gets the pad id.
+        tokenizer: The tokenizer.
     """
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = (

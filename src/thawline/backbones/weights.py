@@ -1,6 +1,6 @@
-"""Named tensors: what they are in one hash, and read from a file as strictly as they were written.
+"""Named tensors in safetensors files: hash them, write them and read them strictly.
 
-safetensors only, never a pickle.
+Pickles are never read or written.
 """
 
 from __future__ import annotations
@@ -22,59 +22,69 @@ def weights_digest(weights: Mapping[str, Tensor]) -> str:
 
 
 def hash_weights(digest: hashlib._Hash, weights: Mapping[str, Tensor]) -> None:
-    """Add names, dtypes, shapes and values to a hash, in the order of the names."""
+    """Add the names, dtypes, shapes and values of tensors to a hash, sorted by name."""
     for name, tensor in sorted(weights.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data)
 
 
 def write_weights(weights: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors to a file that `read_weights` and every other reader of safetensors takes."""
+    """Write named tensors to a safetensors file."""
     plain = {name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}
     save_file(plain, path, metadata={"format": "pt"})
 
 
 def read_weights(path: Path, wanted: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Read the tensors that are wanted, all of them and no other.
+    """Read a safetensors file that must hold exactly the wanted names and shapes.
 
     Args:
-        path: of the file.
-        wanted: tensors of the names and shapes that it should hold.
+        path: The safetensors file.
+        wanted: Tensors with the names and shapes that the file should hold.
+
+    Returns:
+        The tensors of the file by name.
 
     Raises:
-        ValueError: the first that is missing, of another shape or one too many.
-        OSError: the file cannot be read.
-        SafetensorError: it is damaged.
+        ValueError: If a tensor is missing, has another shape or is not wanted. The message names
+            the first of them.
+        OSError: If the file cannot be read.
+        SafetensorError: If the file is damaged.
     """
     found: dict[str, Tensor] = load_file(path)
-    misshapen = [
+    mismatched = [
         (name, found[name].shape, wanted[name].shape)
         for name in wanted.keys() & found.keys()
         if found[name].shape != wanted[name].shape
     ]
-    wrong = faults(wanted.keys() - found.keys(), misshapen, found.keys() - wanted.keys())
-    if wrong:
-        raise ValueError(f"{path.name}: {wrong[0]}")
+    problems = weight_problems(
+        wanted.keys() - found.keys(), mismatched, found.keys() - wanted.keys()
+    )
+    if problems:
+        raise ValueError(f"{path.name}: {problems[0]}")
     return found
 
 
-def faults(
+def weight_problems(
     missing: Iterable[str],
-    misshapen: Iterable[tuple[str, Sequence[int], Sequence[int]]],
+    mismatched: Iterable[tuple[str, Sequence[int], Sequence[int]]],
     unexpected: Iterable[str],
 ) -> list[str]:
-    """Say of each tensor what is wrong with it.
+    """Describe what is wrong with each tensor of a checkpoint.
 
     Args:
-        missing: names.
-        misshapen: names, each with the shape that it has and the one that is wanted.
-        unexpected: names.
+        missing: Names of the missing tensors.
+        mismatched: For each tensor of another shape its name, its shape and the expected shape.
+        unexpected: Names of the tensors that the model does not have.
+
+    Returns:
+        One noun phrase for each tensor: first the missing ones, then the mismatched, then the
+        unexpected, sorted by name.
     """
     return [
-        *(f"{name} missing" for name in sorted(missing)),
+        *(f"no weight {name}" for name in sorted(missing)),
         *(
-            f"{name} of shape {tuple(found)} in place of {tuple(wanted)}"
-            for name, found, wanted in sorted(misshapen)
+            f"{name} of shape {tuple(found)} instead of {tuple(wanted)}"
+            for name, found, wanted in sorted(mismatched)
         ),
-        *(f"{name}, which has no place" for name in sorted(unexpected)),
+        *(f"an unexpected weight {name}" for name in sorted(unexpected)),
     ]

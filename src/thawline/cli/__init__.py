@@ -1,4 +1,4 @@
-"""The command line: `main` runs it, with the verbs of the modules that are imported here."""
+"""The command line. `main` runs it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ORDER = (
     *("demo", "fit", "predict", "evaluate", "info", "preflight"),
     *("pretrain", "generate", "vectors"),
 )
-"""Of the verbs in the help; groups of verbs come after them."""
+"""The order of the verbs in the help. Groups of verbs come after them."""
 
 app.registered_commands.sort(key=lambda verb: ORDER.index(getattr(verb.callback, "__name__", "")))
 

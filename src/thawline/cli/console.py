@@ -1,4 +1,4 @@
-"""The process around the verbs: arguments in, one line for an error, an exit code out."""
+"""Run a command: read its arguments, print errors as one line and set the exit code."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ import typer
 from thawline.cli import usage
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import is_out_of_memory
-from thawline.runtime.hardware import bound_kernel_cache, let_idle_threads_sleep
+from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
-_FULL = "free some disk, or choose a place on another one"
-_FORBIDDEN = "choose a place that you may read and write"
+_FULL = "free some disk space, or choose a place on another disk"
+_FORBIDDEN = "choose a place that you can read and write"
 _FIXES = {
     errno.ENOSPC: _FULL,
     errno.EDQUOT: _FULL,
@@ -31,7 +31,7 @@ _FIXES = {
     errno.EROFS: _FORBIDDEN,
     errno.ENAMETOOLONG: "give a shorter name",
 }
-"""How to fix what the operating system refuses, where that is known."""
+"""How to fix an error of the operating system, by its number."""
 
 
 def print_json(value: Any) -> None:
@@ -45,19 +45,19 @@ def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
 
 
 def one_line(message: object) -> str:
-    """Return a message with its line breaks as spaces."""
+    """Return a message on one line, with single spaces."""
     return " ".join(str(message).split())
 
 
 def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
-    """Take ``--debug`` out, wherever it stands before a ``--``."""
+    """Remove every ``--debug`` before a ``--``, and return whether there was one."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [argument for argument in arguments[:end] if argument != "--debug"]
     return options + arguments[end:], len(options) < end
 
 
 def _explain(error: Exception) -> ThawlineError | None:
-    """Return what was wrong and how to fix it; None: that is not the user's to fix."""
+    """Return the error that the user can fix, or None if it is a bug."""
     if isinstance(error, ThawlineError):
         return error
     if isinstance(error, usage.UsageError):
@@ -65,16 +65,16 @@ def _explain(error: Exception) -> ThawlineError | None:
     if isinstance(error, OSError):
         return _explain_refusal(error)
     if is_out_of_memory(error):
-        fix = "take a smaller --batch-size, head or backbone"
-        return ThawlineError("memory enough for this", "too little", fix)
+        fix = "use a smaller --batch-size, head or backbone"
+        return ThawlineError("enough memory", "too little", fix)
     return None
 
 
 def _explain_refusal(error: OSError) -> ThawlineError:
-    """Say what the operating system refused."""
+    """Explain an error of the operating system."""
     place = "" if error.filename is None else f" ('{_shortened(str(error.filename))}')"
     found = f"{error.strerror or one_line(error)}{place}"
-    otherwise = "fix that, or add --debug to see where it happened"
+    otherwise = "fix the cause, or add --debug to see where it happened"
     fix = otherwise if error.errno is None else _FIXES.get(error.errno, otherwise)
     return ThawlineError("files that can be read and written", found, fix)
 
@@ -84,9 +84,16 @@ def _shortened(path: str) -> str:
 
 
 def run(app: typer.Typer) -> NoReturn:
-    """Run the command line and leave: an error that the user can fix is one line, exit code 2."""
+    """Run the command line and exit.
+
+    An error that the user can fix is printed as one line, and the exit code is 2. Other errors keep
+    their traceback.
+
+    Args:
+        app: The application with all verbs.
+    """
     warnings.showwarning = _show_warning
-    bound_kernel_cache()
+    limit_kernel_cache()
     let_idle_threads_sleep()
     arguments, debug = _split_debug(sys.argv[1:])
     command: Callable[..., Any] = typer.main.get_command(app)

@@ -1,83 +1,131 @@
-"""The command line's options: one name, one help text and one setting each, whatever the verb."""
+"""The options of the command line: those of settings, and those that verbs share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from thawline.config import (
-    DEFAULT_MAX_LENGTH,
-    EPOCHS,
-    FAMILY_MAX_LENGTHS,
-    SHARED_NAMES,
-    SMALL_RUN,
-)
+from thawline.config import SMALL_RUN
+from thawline.config.annotations import GivenSetting, Setting
+from thawline.config.ranges import Bytes
 from thawline.errors import ThawlineError
 
-if TYPE_CHECKING:
-    from thawline.config.resolve import Given
-
-SETTINGS = SHARED_NAMES | {
-    "data": "data.data",
-    "text": "data.text",
-    "label": "data.label",
-    "small": "data.limit",
-    "limit": "data.limit",
-    "seed": "seed",
-    "store_limit": "compute.store_limit",
-    "merge": "artifact.merge",
-}
-"""The setting of `Config` that each option gives a value to, as the verbs name the option."""
+# -- options of settings --------------------------------------------------------------------------
 
 
-def given(context: typer.Context, settings: Mapping[str, str] = SETTINGS) -> list[Given]:
-    """Return the settings whose options really stand on the command line.
+@dataclass(frozen=True)
+class SettingOption:
+    """An option that gives a value to a setting. Its texts come from the setting's `Help`.
 
-    Args:
-        context: of the verb.
-        settings: the key of each option's setting, by the option's name.
-
-    Raises:
-        ThawlineError: the value of ``--limit`` or ``--store-limit`` cannot be read.
+    Attributes:
+        setting: The setting.
+        value: The value that the option stands for, for an option without a value. If None, the
+            option takes a value.
+        flag: The option, if it is not that of the setting.
+        text: The help text, if it is not that of the setting.
     """
-    from thawline.config.resolve import Given
 
-    found = []
-    for option in context.command.params:
-        name = str(option.name)
-        source = context.get_parameter_source(name)
-        if name in settings and source is not None and source.name == "COMMANDLINE":
-            value = _READERS.get(name, _as_it_is)(context.params[name])
-            found.append(Given(settings[name], value, option.opts[0]))
-    return found
+    setting: Setting
+    value: Any = None
+    flag: str | None = None
+    text: str | None = None
+
+    @property
+    def option(self) -> str:
+        """The option as the user writes it, for example ``--lr``."""
+        own = self.flag if self.flag is not None else self.setting.help.option
+        name = self.setting.key.rpartition(".")[2]
+        return own if own is not None else f"--{name.replace('_', '-')}"
+
+    @property
+    def name(self) -> str:
+        """The name of the option's parameter, for example ``store_limit``."""
+        return self.option.strip("-").replace("-", "_")
+
+    @property
+    def help_text(self) -> str:
+        """The help text, which ends with the default."""
+        if self.text is not None:
+            return self.text
+        help_ = self.setting.help
+        default = self._shown_default()
+        text = help_.text if default is None else f"{help_.text} Default: {default}."
+        text = f"{text} Can be given several times." if help_.repeatable else text
+        return text.replace("`", "")
+
+    def _shown_default(self) -> str | None:
+        default = self.setting.default
+        if default is True:
+            return self.option
+        if default is None or default is False or default == ():
+            return self.setting.help.default
+        return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
+
+    def parameter(self, section: str | None) -> tuple[Any, Any]:
+        """Return the annotation and the default of the option's parameter for typer.
+
+        Args:
+            section: The section of the help that lists the option. If None, the common one.
+        """
+        is_flag = self.value is not None or self.setting.type is bool
+        declared = self.option
+        if self.value is None and self.setting.default is True:
+            declared = f"{declared}/--no-{self.option.strip('-')}"
+        metavar = self.setting.help.metavar
+        option = typer.Option(
+            declared,
+            help=self.help_text,
+            metavar=None if is_flag else self.name.upper() if metavar is None else metavar,
+            show_default=False,
+            rich_help_panel=section,
+        )
+        if is_flag:
+            return Annotated[bool, option], self.value is None and self.setting.default is True
+        kind = list[str] if self.setting.help.repeatable else str
+        return Annotated[kind | None, option], None
+
+    def read(self, given: Any) -> Any:
+        """Convert what typer read to a plain value, which `resolve_config` checks.
+
+        Raises:
+            ThawlineError: If a pair of numbers or a size is malformed.
+        """
+        if self.value is not None:
+            return self.value
+        if not isinstance(given, str):
+            return given
+        if self.setting.hint == Bytes:
+            return self._read_size(given)
+        if self.setting.is_list:
+            items = [item.strip() for item in given.split(",")]
+            return items if self.setting.type == tuple[str, ...] else self._read_pair(items, given)
+        return _as_number(given) if self.setting.type in (int, float) else given
+
+    def _read_pair(self, items: list[str], given: str) -> list[int]:
+        if len(items) == 2 and all(item.isdecimal() for item in items):
+            return [int(item) for item in items]
+        expected = f"two integers for {self.option}, separated by a comma"
+        fix = f"write for example {self.option} 4000,2000"
+        raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
+
+    def _read_size(self, given: str) -> int:
+        from pydantic import ByteSize, TypeAdapter
+
+        try:
+            return int(TypeAdapter(ByteSize).validate_python(given))
+        except (ValueError, OverflowError) as error:
+            fix = f"write for example {self.option} 20GB, or 0 to store nothing"
+            raise ThawlineError(
+                f"a size for {self.option}", f"'{given}'", fix, setting=self.setting.key
+            ) from error
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-def _names(labels: str) -> list[str]:
-    return [name.strip() for name in labels.split(",")]
-
-
-def _rows(limit: str) -> list[int]:
-    train, comma, test = limit.partition(",")
-    if comma and train.strip().isdecimal() and test.strip().isdecimal():
-        return [int(train), int(test)]
-    raise ThawlineError(
-        "--limit as two whole numbers, N,M", f"'{limit}'", "write --limit 4000,2000"
-    )
-
-
-def _small_run(small: bool) -> list[int] | None:
-    return list(SMALL_RUN) if small else None
-
-
-def as_number(text: Any) -> Any:
-    """Return a text as the number that it is, or as it stands: the settings say what is wrong."""
+def _as_number(text: str) -> int | float | str:
+    """Return the number in a text. If there is none, return the text, for `resolve_config`."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -86,31 +134,44 @@ def as_number(text: Any) -> Any:
     return text
 
 
-def _bytes(size: str) -> int:
-    from pydantic import ByteSize, TypeAdapter
-
-    try:
-        return int(TypeAdapter(ByteSize).validate_python(size))
-    except (ValueError, OverflowError) as error:
-        raise ThawlineError(
-            "--store-limit as a size",
-            f"'{size}'",
-            "write --store-limit 20GB, or 0 to store nothing",
-        ) from error
+def small(settings: Mapping[str, Setting]) -> SettingOption:
+    """Return the option ``--small``, a limit with fixed numbers of rows."""
+    train, test = SMALL_RUN
+    text = f"Sample {train:,} training rows and {test:,} test rows, as --limit {train},{test} does."
+    return SettingOption(settings["data.limit"], list(SMALL_RUN), "--small", text)
 
 
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "labels": _names,
-    "limit": _rows,
-    "small": _small_run,
-    "store_limit": _bytes,
-}
-"""How the options are read whose text is not yet the value."""
+def given_settings(
+    context: typer.Context, options: Mapping[str, SettingOption]
+) -> list[GivenSetting]:
+    """Return the settings whose options the user gave.
+
+    Args:
+        context: The context of the verb.
+        options: The options of settings by the names of their parameters.
+
+    Raises:
+        ThawlineError: If the value of an option cannot be read.
+    """
+    given = []
+    for parameter in context.command.params:
+        name = str(parameter.name)
+        source = context.get_parameter_source(name)
+        if name in options and source is not None and source.name == "COMMANDLINE":
+            option = options[name]
+            value = option.read(context.params[name])
+            given.append(GivenSetting(option.setting.key, value, parameter.opts[0]))
+    return given
+
+
+# -- options that verbs share ---------------------------------------------------------------------
 
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
-        "--config", metavar="FILE", help="TOML with settings, such as a run's config.toml."
+        "--config",
+        metavar="FILE",
+        help="TOML file with settings, for example the config.toml of a run.",
     ),
 ]
 Overrides = Annotated[
@@ -118,178 +179,29 @@ Overrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Any setting: training.lr=1e-3; it can stand several times.",
+        help="Give any setting a value, for example training.weight_decay=0.1. "
+        "Can be given several times.",
     ),
-]
-
-Data = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SET",
-        help="A file, a folder, a .tar.gz of class folders, a set's name or a hub id.",
-    ),
-]
-LabelNames = Annotated[
-    str | None,
-    typer.Option(
-        "--labels",
-        metavar="NAMES",
-        help="Names of the classes, in ascending order of their numbers: neg,pos.",
-    ),
-]
-TextColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--text",
-        metavar="COLUMN",
-        help="Where the texts are; two for pairs: premise,hypothesis; without, found by name.",
-    ),
-]
-LabelColumn = Annotated[
-    str | None,
-    typer.Option(
-        "--label", metavar="COLUMN", help="Where the labels are; without, found by its name."
-    ),
-]
-Small = Annotated[
-    bool,
-    typer.Option("--small", help=f"Draw {SMALL_RUN[0]:,} train and {SMALL_RUN[1]:,} test rows."),
-]
-Limit = Annotated[str | None, typer.Option(metavar="N,M", help="Draw N train and M test rows.")]
-BackboneName = Annotated[
-    str,
-    typer.Option(
-        "--backbone", metavar="MODEL", help="A folder, a run, a packaged name, a hub id, or glove."
-    ),
-]
-VectorsName = Annotated[
-    str,
-    typer.Option(
-        "--vectors",
-        metavar="VECTORS",
-        help="Of the backbone glove: glove.6B.50d, a file in GloVe's format, or random.",
-    ),
-]
-StrategyText = Annotated[
-    str,
-    typer.Option(
-        "--strategy",
-        metavar="STRATEGY",
-        help="head, last:k, lora:r=4,alpha=32, full or lp+full; not built yet: gradual.",
-    ),
-]
-HeadText = Annotated[str, typer.Option("--head", metavar="HEAD", help="linear, mlp:H or native.")]
-Pooling = Annotated[
-    str | None,
-    typer.Option(
-        metavar="POOLING", help="first, last or mean; without, mean or the native head's."
-    ),
-]
-FeaturesText = Annotated[
-    str | None,
-    typer.Option(
-        "--features",
-        metavar="STAGES",
-        help="last, a stage's number, or layers (all side by side); "
-        "without, an exact fit chooses on validation and the others take the last.",
-    ),
-]
-_GLOVE = FAMILY_MAX_LENGTHS["thawline-glove"]
-MaxLength = Annotated[
-    int | None,
-    typer.Option(
-        parser=as_number,
-        metavar="TOKENS",
-        help=f"Kept of each text; without, {DEFAULT_MAX_LENGTH} ({_GLOVE} for glove) or the "
-        "model's lower limit.",
-    ),
-]
-TruncationSide = Annotated[
-    str, typer.Option(metavar="SIDE", help="Where a long text is cut off: right or left.")
-]
-Against = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="FILE", help="Texts to look for in the splits, such as those of a language model."
-    ),
-]
-Epochs = Annotated[
-    int | None,
-    typer.Option(
-        parser=as_number,
-        metavar="N",
-        help=f"Train by epochs; without, a linear head is fitted exactly, others take {EPOCHS}.",
-    ),
-]
-BatchSize = Annotated[int, typer.Option(parser=as_number, metavar="N", help="Texts in a step.")]
-LearningRate = Annotated[
-    float | None,
-    typer.Option(
-        "--lr", parser=as_number, metavar="RATE", help="Learning rate; each strategy has its own."
-    ),
-]
-Seed = Annotated[
-    int,
-    typer.Option(
-        parser=as_number,
-        metavar="N",
-        help="Of the head's first weights and the order of texts; never of the rows.",
-    ),
-]
-Standardise = Annotated[
-    bool,
-    typer.Option(
-        "--standardise/--no-standardise", help="Scale features over train before the head."
-    ),
-]
-Device = Annotated[
-    str,
-    typer.Option(
-        metavar="DEVICE", help="cuda, mps, cpu, or auto: the first of these that is here."
-    ),
-]
-Dtype = Annotated[
-    str,
-    typer.Option(
-        metavar="DTYPE",
-        help="Of the frozen pass: float32, bfloat16, or auto: the faster on this machine.",
-    ),
-]
-StoreLimit = Annotated[
-    str | None,
-    typer.Option(
-        metavar="SIZE",
-        help="The most that the store may hold, 20GB for one; without, a quarter of its disk.",
-    ),
-]
-Merge = Annotated[
-    bool,
-    typer.Option(
-        "--merge", help="Fold LoRA's adapters into the weights: a plain model, without peft."
-    ),
-]
-PredictDtype = Annotated[
-    str, typer.Option("--dtype", metavar="DTYPE", help="float32, bfloat16 or auto.")
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="The run's folder; without, a new one below runs/."),
+    typer.Option(metavar="RUN", help="Folder of the run. Default: a new folder below runs/."),
 ]
 LadderOut = Annotated[
-    Path, typer.Option("--out", metavar="FOLDER", help="The ladder's; one that stopped goes on.")
+    Path,
+    typer.Option(
+        "--out",
+        metavar="FOLDER",
+        help="Folder of the ladder. A ladder that was stopped is resumed from it.",
+    ),
 ]
 Resume = Annotated[
     bool,
-    typer.Option("--resume", help="Go on with the run in --out; start it where there is none."),
+    typer.Option("--resume", help="Resume the run in --out, or start it if it does not exist."),
 ]
 Json = Annotated[
-    bool, typer.Option("--json", help="Print JSON on standard output and nothing else.")
+    bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")
 ]
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or a saved classifier's.")
+    Path, typer.Argument(metavar="RUN", help="Folder of a run or of a saved classifier.")
 ]
-Texts = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="TEXT", help="Texts; without, the lines of standard input."),
-]
-Split = Annotated[str, typer.Option(metavar="SPLIT", help="train, validation, test or all.")]

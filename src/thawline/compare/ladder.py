@@ -130,10 +130,10 @@ class _OncePerNote(Reporter):
         self._reporter = reporter
         self._reported: set[str] = set()
 
-    def note(self, text: str) -> None:
+    def message(self, text: str) -> None:
         if text not in self._reported:
             self._reported.add(text)
-            self._reporter.note(text)
+            self._reporter.message(text)
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
@@ -153,7 +153,7 @@ def _fit(runs: Sequence[LadderRun], dataset: Dataset, reporter: Reporter) -> lis
         shared = Shared(dataset, prover)
         for number, run in enumerate(runs, 1):
             seed = run.config.seed
-            reporter.note(f"-- {run.rung}, seed {seed} ({number} of {len(runs)})")
+            reporter.message(f"-- {run.rung}, seed {seed} ({number} of {len(runs)})")
             _forget_last_run()
             record = fit_run(run.config, run.folder, reporter, resume=True, shared=shared)
             records.append(record)
@@ -164,7 +164,7 @@ def _forget_last_run() -> None:
     """Release memory, so that the peak memory of the next run is its own where possible."""
     gc.collect()
     hardware.release_memory()
-    hardware.forget_peak_memory()
+    hardware.reset_peak_memory()
 
 
 def _draw(

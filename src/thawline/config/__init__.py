@@ -1,10 +1,10 @@
-"""Every default of Thawline, in frozen dataclasses: one for each room that has settings.
+"""All settings of Thawline and their defaults, as frozen dataclasses.
 
-A default is written here and nowhere else, and so is its range: the command line and
-`TextClassifier` take their defaults from the class attributes, and `settings.py` checks
-values against the annotations. ``None`` means "decided from what is known later", and the comment
-beside it says how. A module for each kind of job; nothing heavy is imported, so that ``--help`` is
-quick.
+A setting is written once, as a field with its type, range, default and meaning (`Help`). The
+command line builds its options from these fields, `TextClassifier` takes its defaults from them,
+and `resolve.py` checks values against them. ``None`` stands for a default that depends on something
+known only later; the field's `Help` describes it. Nothing heavy is imported here, so that
+``--help`` is fast.
 """
 
 from thawline.config.encoder import MADE_BACKBONE, RANDOM_VECTORS, EncoderConfig
@@ -28,12 +28,14 @@ from thawline.config.fit import (
     HeadConfig,
     LoraConfig,
     MetricsConfig,
+    PredictConfig,
     PreflightConfig,
     ReportConfig,
     TokensConfig,
     TrainingConfig,
 )
 from thawline.config.generation import WritingConfig
+from thawline.config.help import Help
 from thawline.config.ladder import DemoConfig, LadderConfig
 from thawline.config.loop import LoopConfig
 from thawline.config.pretraining import (
@@ -73,10 +75,12 @@ __all__ = [
     "EncoderConfig",
     "ExactConfig",
     "HeadConfig",
+    "Help",
     "LadderConfig",
     "LoopConfig",
     "LoraConfig",
     "MetricsConfig",
+    "PredictConfig",
     "PreflightConfig",
     "PretrainConfig",
     "PretrainingConfig",

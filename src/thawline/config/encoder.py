@@ -1,36 +1,60 @@
-"""The settings of the backbone that a fit makes itself, on word vectors."""
+"""The settings of the backbone ``glove``, which `fit` builds on word vectors."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Annotated
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le
 
-from thawline.config.ranges import Count
+from thawline.config.help import Help
+from thawline.config.ranges import Count, Fraction
 
 MADE_BACKBONE = "glove"
-"""The name of the backbone that is not read from anywhere: it is made for the fit."""
+"""The name of the backbone that `fit` builds itself instead of loading it."""
 
 RANDOM_VECTORS = "random"
-"""In place of vectors: all of them are drawn."""
+"""The value of `EncoderConfig.vectors` that initialises all word vectors at random."""
 
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """What ``--backbone glove`` makes: word vectors below a small transformer."""
+    """The backbone of ``--backbone glove``: a small transformer on top of word vectors."""
 
-    vectors: str = "glove.6B.50d"  # a packaged name, a file in GloVe's text format, or random
-    vector_size: Count = 50  # of random vectors; all others bring their own
-    freeze_vectors: bool = False  # whether they stay as they are, under full too
-    frequent_words: Annotated[int, Ge(0), Le(2**31 - 1)] = 20_000  # of the vectors, beside train's
-    min_count: Count = 5  # in train, of a word that the vectors lack
-    width: Count = 128  # of the blocks
-    layers: Count = 2  # the number of blocks
-    heads: Count = 4  # of attention, in each
-    feed_forward: Count = 256  # the width within each
-    norm_first: bool = True  # a block's norms before its parts, or after them
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1  # of embeddings and blocks
-    deviation: Annotated[float, Gt(0), Le(10)] = 0.05  # of the weights that are drawn
-    vector_deviation: Annotated[float, Gt(0), Le(100)] = 0.4  # of vectors that are drawn
-    limit: Count = 512  # tokens of a text, the most that it takes
+    vectors: Annotated[
+        str,
+        Help(
+            "Word vectors of the backbone `glove`: `glove.6B.50d`, a file in GloVe's text format, "
+            "or `random`."
+        ),
+    ] = "glove.6B.50d"
+    vector_size: Annotated[
+        Count, Help("Size of a random word vector. Other vectors have a size of their own.")
+    ] = 50
+    freeze_vectors: Annotated[
+        bool, Help("Keep the word vectors frozen, even if the strategy is `full`.")
+    ] = False
+    frequent_words: Annotated[
+        int,
+        Ge(0),
+        Le(2**31 - 1),
+        Help("Number of the vectors' most frequent words to add to the words of train."),
+    ] = 20_000
+    min_count: Annotated[
+        Count, Help("Minimum number of times that a word without a vector must occur in train.")
+    ] = 5
+    width: Annotated[Count, Help("Width of the blocks.")] = 128
+    layers: Annotated[Count, Help("Number of blocks.")] = 2
+    heads: Annotated[Count, Help("Number of attention heads in each block.")] = 4
+    feed_forward: Annotated[Count, Help("Width of the feed-forward layer in each block.")] = 256
+    norm_first: Annotated[
+        bool, Help("Apply the norms of a block before attention and feed-forward, not after them.")
+    ] = True
+    dropout: Annotated[Fraction, Help("Dropout of the embeddings and blocks.")] = 0.1
+    deviation: Annotated[
+        float, Gt(0), Le(10), Help("Standard deviation of randomly initialised weights.")
+    ] = 0.05
+    vector_deviation: Annotated[
+        float, Gt(0), Le(100), Help("Standard deviation of randomly initialised word vectors.")
+    ] = 0.4
+    limit: Annotated[Count, Help("Maximum number of tokens that the model can read.")] = 512

@@ -1,189 +1,422 @@
-"""The settings of a fit: one frozen dataclass for each room that has some."""
+"""The settings of a fit: one frozen dataclass for each part of it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, MinLen
 
 from thawline.config.encoder import EncoderConfig
+from thawline.config.help import Help
 from thawline.config.loop import LoopConfig
-from thawline.config.ranges import Bytes, Count, Penalty, Rate, Seed, Share
+from thawline.config.ranges import Bytes, Count, Device, Fraction, Penalty, Rate, Seed, Share
 
 SMALL_RUN = (4_000, 2_000)
-"""Rows of train and test in the small run of the original tutorials (``--small``)."""
+"""Numbers of training and test rows in the small run of the original tutorials (``--small``)."""
 
 ROW_SEED = 42
-"""Which rows are drawn never depends on ``--seed``: every run sees identical splits."""
+"""The seed that selects rows. It is not ``--seed``, so that all runs have identical splits."""
+
+LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
+"""The best learning rate of each strategy in `benchmarks/learning_rates.json`."""
+
+FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
+"""Other learning rates by model type. This model is small and starts from random weights."""
+
+FEW_TO_CHOOSE = 100
+"""Below this number of validation rows, the last epoch is better on average than the best one."""
+
+EPOCHS = 3
+"""Number of epochs if none is given and the head cannot be solved exactly."""
+
+DEFAULT_MAX_LENGTH = 512
+"""Maximum number of tokens per text by default."""
+
+FAMILY_MAX_LENGTHS = {"thawline-glove": 256}
+"""Other defaults by model type, because an epoch over long texts is slow on a CPU."""
+
+MEMORY_SHARE = 0.25
+"""Share of the available memory that the exact fit may use for features."""
+
+STORE_SHARE = 0.25
+"""Share of the disk space that is free or used by the store, which the store may use."""
+
+_TOKENIZER = "the tokenizer's own setting"
+_RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
+
+TextColumn = Annotated[
+    str | None,
+    Help(
+        "Name of the text column, or of two columns for text pairs, for example "
+        "`premise,hypothesis`.",
+        "a column with a common name such as `text` or `review`",
+        metavar="COLUMN",
+    ),
+]
+MaxLength = Annotated[
+    int | None,
+    Help(
+        "Maximum number of tokens per text. Longer texts are truncated.",
+        f"{DEFAULT_MAX_LENGTH}, {FAMILY_MAX_LENGTHS['thawline-glove']} for `glove`, or the "
+        "model's limit if that is lower",
+        metavar="TOKENS",
+    ),
+]
+LIMIT_HELP = Help(
+    "Number of training rows (including validation) and of test rows to sample.",
+    "all rows",
+    metavar="N,M",
+)
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Where the labelled texts come from and which rows are used."""
 
-    data: str | None = None  # a set's name, a hub id, a file or a folder
-    text: str | None = None  # the text column, or two for pairs: a,b; None: by the common names
-    label: str | None = None  # the label column; None: found by the common names
-    labels: tuple[str, ...] | None = None  # names, in ascending order of integer labels
-    limit: tuple[Count, Count] | None = None  # rows of train, validation counted, and of test
-    validation_share: Share = 0.1  # of train, where the source has no validation split
-    test_share: Share = 0.2  # of everything, where the source has no test split
+    data: Annotated[
+        str | None,
+        Help(
+            "Labelled texts: a file, a folder, a .tar.gz of class folders, a data set's name or a "
+            "hub id.",
+            metavar="SET",
+        ),
+    ] = None
+    text: TextColumn = None
+    label: Annotated[
+        str | None,
+        Help(
+            "Name of the label column.",
+            "a column with a common name such as `label`",
+            metavar="COLUMN",
+        ),
+    ] = None
+    labels: Annotated[
+        tuple[str, ...] | None,
+        Help(
+            "Names of the classes, in ascending order of the integer labels, for example "
+            "`neg,pos`.",
+            "the names in the data",
+            metavar="NAMES",
+        ),
+    ] = None
+    limit: Annotated[tuple[Count, Count] | None, LIMIT_HELP] = None
+    validation_share: Annotated[
+        Share,
+        Help("Share of train that is used for validation if the data have no validation split."),
+    ] = 0.1
+    test_share: Annotated[
+        Share, Help("Share of all rows that is used for testing if the data have no test split.")
+    ] = 0.2
 
 
 @dataclass(frozen=True)
 class TokensConfig:
     """How a text becomes token ids."""
 
-    max_length: int | None = None  # tokens; None: 512 (glove 256), or the model's limit if lower
-    truncation_side: Literal["right", "left"] = "right"  # the side that is cut off
-    add_prefix_space: bool | None = None  # before the first word; None: as the tokenizer has it
-    do_lower_case: bool | None = None  # None: as the tokenizer has it
-    strip_accents: bool | None = None  # None: as the tokenizer has it
-
-
-LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
-"""Each strategy's own, the winner in `benchmarks/learning_rates.json`; one for all would not do."""
-
-FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
-"""By model type, where a family has others: this one is small, and trained from first weights."""
-
-FEW_TO_CHOOSE = 100
-"""Validation rows below which the last epoch is, in the mean, better than the one they choose."""
-
-EPOCHS = 3
-"""Epochs where a head has no exact fit and none were named."""
-
-DEFAULT_MAX_LENGTH = 512
-"""Tokens kept of each text unless told otherwise."""
-
-FAMILY_MAX_LENGTHS = {"thawline-glove": 256}
-"""Likewise by model type: what an epoch over long texts costs on a CPU."""
-
-MEMORY_SHARE = 0.25
-"""The part of the available memory that the exact fit may keep features in."""
-
-STORE_SHARE = 0.25
-"""The part of the disk, of what is free and what the store holds, that the store may take."""
+    max_length: MaxLength = None
+    truncation_side: Annotated[
+        Literal["right", "left"],
+        Help("Side at which a long text is truncated: right or left.", metavar="SIDE"),
+    ] = "right"
+    add_prefix_space: Annotated[
+        bool | None, Help("Insert a space before the first word.", _TOKENIZER)
+    ] = None
+    do_lower_case: Annotated[bool | None, Help("Convert texts to lower case.", _TOKENIZER)] = None
+    strip_accents: Annotated[bool | None, Help("Remove accents from letters.", _TOKENIZER)] = None
 
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """What models are run on, and how the frozen part's outputs are stored."""
+    """Where models are computed, and how the states of the frozen part are stored."""
 
-    device: str = "auto"  # cuda, mps, cpu; auto: the first of these that this machine has
-    dtype: str = "auto"  # float32, bfloat16; auto: bfloat16 where this machine is faster with it
-    tokens_per_batch: Count = 4_096
-    density: Annotated[float, Gt(0), Le(1)] = 0.99  # the least share of real tokens in a batch
-    rows_per_chunk: Count = 1_024  # texts in one file of the store, …
-    bytes_per_chunk: Count = 64 * 2**20  # … fewer where their states would pass this size
-    store_limit: Bytes | None = None  # of the whole store; None: `STORE_SHARE` of its disk
+    device: Device = "auto"
+    dtype: Annotated[
+        str,
+        Help(
+            "Number format of the frozen pass: `float32`, `bfloat16`, or `auto` for the faster one "
+            "on this machine."
+        ),
+    ] = "auto"
+    tokens_per_batch: Annotated[
+        Count, Help("Number of tokens in a batch of the frozen pass, including padding.")
+    ] = 4_096
+    density: Annotated[
+        float, Gt(0), Le(1), Help("Minimum share of a batch's tokens that is not padding.")
+    ] = 0.99
+    rows_per_chunk: Annotated[Count, Help("Number of texts in one file of the store.")] = 1_024
+    bytes_per_chunk: Annotated[
+        Count, Help("Maximum size of such a file in bytes, which may reduce its number of texts.")
+    ] = 64 * 2**20
+    store_limit: Annotated[
+        Bytes | None,
+        Help(
+            "Maximum size of the store, for example `--store-limit 20GB`. 0 stores nothing.",
+            "a quarter of the disk space that is free or used by the store",
+            metavar="SIZE",
+        ),
+    ] = None
+
+
+@dataclass(frozen=True)
+class PredictConfig:
+    """The settings of `predict`, which checks them itself."""
+
+    device: Device = "auto"
+    dtype: Annotated[
+        str,
+        Help("Number format: `float32`, `bfloat16`, or `auto` for the faster one on this machine."),
+    ] = "float32"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict of JSON values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
 class HeadConfig:
     """The part that turns pooled states into logits."""
 
-    head: str = "linear"  # linear, mlp:H, native
-    pooling: str | None = None  # first, last, mean; None: mean, or the native head's own
-    features: str | None = None  # last, a stage's number, layers; None: chosen on validation
-    standardise: bool = True  # by each feature's mean and deviation over train
-    dropout: Annotated[float, Ge(0), Lt(1)] = 0.1  # in an MLP head
+    head: Annotated[
+        str,
+        Help(
+            "Classification head: `linear`, `mlp:H` with one hidden layer of H units, or `native` "
+            "for the model's own head."
+        ),
+    ] = "linear"
+    pooling: Annotated[
+        str | None,
+        Help(
+            "How token states are combined: `first`, `last` or `mean`.",
+            "mean, or the native head's own pooling",
+        ),
+    ] = None
+    features: Annotated[
+        str | None,
+        Help(
+            "Stage that the head reads: a number, `last`, or `layers` for all stages side by side.",
+            "the best stage on validation for an exact fit, otherwise the last stage",
+            metavar="STAGES",
+        ),
+    ] = None
+    standardise: Annotated[
+        bool, Help("Scale each feature to mean 0 and deviation 1 over train.")
+    ] = True
+    dropout: Annotated[Fraction, Help("Dropout in an MLP head.")] = 0.1
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Low-rank adapters, where the strategy's string does not say."""
+    """Low-rank adapters: the values that the strategy does not state."""
 
-    r: int = 4
-    alpha: float = 32
-    dropout: float = 0.1
-    targets: str | None = None  # modules' names joined by +; None: the family's query projection
-    from_block: int = 1  # blocks count from 1
+    r: Annotated[int, Help("Rank of the adapters.")] = 4
+    alpha: Annotated[float, Help("Scaling factor; updates are multiplied by alpha / r.")] = 32
+    dropout: Annotated[float, Help("Dropout of the adapters' input.")] = 0.1
+    targets: Annotated[
+        str | None,
+        Help("Names of the modules to adapt, joined by +.", "the family's query projection"),
+    ] = None
+    from_block: Annotated[int, Help("First block with adapters. Blocks are counted from 1.")] = 1
 
 
 @dataclass(frozen=True)
 class ExactConfig:
     """The exact fit of a linear head."""
 
-    penalties: Annotated[tuple[Penalty, ...], MinLen(1)] = (
-        1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4,
-    )  # fmt: skip
-    patience: Count = 2  # penalties in a row that may raise the validation loss
-    max_iterations: Count = 500
-    tolerance: Share = 1e-6  # relative decrease of the loss at which a fit is done
-    rows_per_block: Count = 4_096
-    cache_bytes: Bytes | None = None  # of features kept in memory; None: `MEMORY_SHARE` of it
+    penalties: Annotated[
+        tuple[Penalty, ...],
+        MinLen(1),
+        Help("L2 penalties, tried in this order."),
+    ] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
+    patience: Annotated[
+        Count,
+        Help("Number of penalties in a row that may raise the validation loss before the end."),
+    ] = 2
+    max_iterations: Annotated[Count, Help("Maximum number of L-BFGS iterations.")] = 500
+    tolerance: Annotated[
+        Share, Help("Relative decrease of the loss below which the optimisation stops.")
+    ] = 1e-6
+    rows_per_block: Annotated[
+        Count, Help("Number of rows whose features are processed at once.")
+    ] = 4_096
+    cache_bytes: Annotated[
+        Bytes | None,
+        Help(
+            "Maximum size of the features that are kept in memory, in bytes.",
+            "a quarter of the available memory",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
 class TrainingConfig(LoopConfig):
     """The training loop over labelled texts."""
 
-    epochs: Count | None = None  # None: the exact fit where the head has one, else the strategy's
-    head_first_epochs: Count = 10  # of lp+S, on pooled states, for a head without an exact fit
-    batch_size: Count = 16  # texts in a step
-    length_pool: Count = 50  # steps whose texts are sorted by length together; 1: none
-    pass_overhead: Annotated[int, Ge(0), Le(1_000_000)] = 256  # of a forward pass, in tokens
-    lr: Rate | None = None  # None: the strategy's own
-    attention_dropout: Annotated[float, Ge(0), Lt(1)] | None = 0.0  # None: the model's own
-    class_weights: Literal["none", "balanced"] = "none"  # balanced: rarer classes count for more
-    label_smoothing: Annotated[float, Ge(0), Lt(1)] = 0.0
-    keep: Literal["accuracy", "f1_macro", "loss", "last"] = "accuracy"  # the best, or the last
+    epochs: Annotated[
+        Count | None,
+        Help(
+            "Number of training epochs. If omitted, a linear head is solved exactly and everything "
+            f"else trains for {EPOCHS} epochs.",
+            metavar="N",
+        ),
+    ] = None
+    head_first_epochs: Annotated[
+        Count,
+        Help(
+            "Number of epochs that an MLP or native head trains alone before `lp+S` continues. "
+            "A linear head is solved exactly instead."
+        ),
+    ] = 10
+    batch_size: Annotated[Count, Help("Number of texts in a training step.", metavar="N")] = 16
+    length_pool: Annotated[
+        Count,
+        Help(
+            "Number of steps whose texts are sorted by length together, which reduces padding. "
+            "1 disables sorting."
+        ),
+    ] = 50
+    pass_overhead: Annotated[
+        int,
+        Ge(0),
+        Le(1_000_000),
+        Help(
+            "Fixed cost of a forward pass, in tokens. A step is split by length if that saves more "
+            "padding than this."
+        ),
+    ] = 256
+    lr: Annotated[
+        Rate | None,
+        Help(
+            "Maximum learning rate of training by epochs.",
+            f"that of the strategy: {_RATES}",
+            metavar="RATE",
+        ),
+    ] = None
+    attention_dropout: Annotated[
+        Fraction | None,
+        Help("Dropout within attention. A value above 0 makes attention slower on a CPU."),
+    ] = 0.0
+    class_weights: Annotated[
+        Literal["none", "balanced"],
+        Help("Weights in the loss. `balanced` gives every class the same total weight."),
+    ] = "none"
+    label_smoothing: Annotated[
+        Fraction, Help("Share of each label that is spread evenly over all classes.")
+    ] = 0.0
+    keep: Annotated[
+        Literal["accuracy", "f1_macro", "loss", "last"],
+        Help(
+            "Measure on validation of the evaluation whose weights are kept, or `last` for the "
+            "last weights. Of equal evaluations the last one is kept."
+        ),
+    ] = "accuracy"
 
 
 @dataclass(frozen=True)
 class ArtifactConfig:
     """The saved classifier."""
 
-    merge: bool = False  # adapters into the backbone's weights, which gives a plain model
+    merge: Annotated[
+        bool,
+        Help(
+            "Merge LoRA adapters into the weights, which saves a plain model that does not need "
+            "peft."
+        ),
+    ] = False
 
 
 @dataclass(frozen=True)
 class MetricsConfig:
     """How scores and their intervals are computed."""
 
-    confidence: Share = 0.95  # of every interval
-    resamples: Annotated[int, Ge(1), Le(1_000_000)] = 1_000  # bootstrap draws of all rows
-    bins: Annotated[int, Ge(1), Le(10_000)] = 15  # of confidence, for the calibration error
-    seed: Seed = 0  # of the bootstrap
+    confidence: Annotated[Share, Help("Confidence level of every interval.")] = 0.95
+    resamples: Annotated[
+        int, Ge(1), Le(1_000_000), Help("Number of bootstrap samples of all rows.")
+    ] = 1_000
+    bins: Annotated[
+        int, Ge(1), Le(10_000), Help("Number of confidence bins in the calibration error.")
+    ] = 15
+    seed: Annotated[Seed, Help("Random seed of the bootstrap.")] = 0
 
 
 @dataclass(frozen=True)
 class PreflightConfig:
-    """What is looked at in labelled texts before anything is trained on them."""
+    """What is inspected in labelled texts before training."""
 
-    sample: Count = 300  # rows of a split whose tokens `fit` counts; the verb counts them all
-    shown_rows: Count = 2  # of a split
-    shown_copies: Count = 5  # of each kind
-    shown_characters: Count = 160  # of a text
-    similarity: Annotated[float, Gt(0), Le(1)] = 0.8  # Jaccard's; from there on texts are near
-    words: Count = 3  # in a row, what two texts are compared by
-    bands: tuple[Count, Count] = (25, 5)  # of a MinHash: how many, and the hashes in each
-    hash_seed: Seed = 1
-    crowd: Count = 20  # texts of one split, at least, that a candidate is compared with
-    imbalance: Annotated[float, Ge(1)] = 9.0  # rows of the largest class to one of the smallest
-    truncated: Share = 0.2  # of a split's texts; this and the one above are worth a note
+    sample: Annotated[
+        Count, Help("Rows of a split whose tokens `fit` counts. `preflight` counts all rows.")
+    ] = 300
+    shown_rows: Annotated[Count, Help("Number of rows of a split to show.")] = 2
+    shown_copies: Annotated[Count, Help("Number of duplicates of each kind to show.")] = 5
+    shown_characters: Annotated[Count, Help("Number of characters of a text to show.")] = 160
+    similarity: Annotated[
+        float, Gt(0), Le(1), Help("Jaccard similarity from which two texts are near duplicates.")
+    ] = 0.8
+    words: Annotated[Count, Help("Length of the word sequences that are compared.")] = 3
+    bands: Annotated[
+        tuple[Count, Count], Help("Number of MinHash bands, and of hashes in a band.")
+    ] = (25, 5)
+    hash_seed: Annotated[Seed, Help("Random seed of the hashes.")] = 1
+    crowd: Annotated[
+        Count, Help("Number of texts of a split that a candidate is compared with, at most.")
+    ] = 20
+    imbalance: Annotated[
+        float,
+        Ge(1),
+        Help("Ratio of the largest to the smallest class from which a warning is printed."),
+    ] = 9.0
+    truncated: Annotated[
+        Share, Help("Share of truncated texts in a split from which a warning is printed.")
+    ] = 0.2
 
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """What is shown of a fit beside its scores."""
+    """What is shown of a fit in addition to its scores."""
 
-    mistakes: Count = 20  # the most confident ones; the terminal shows …
-    shown_mistakes: Count = 5  # … the first of them, in one line each
-    samples: Count = 3  # test texts that the classifier reads before training and after
-    characters: Count = 160  # of a text, on the terminal and in the record
-    classes: Count = 12  # that the terminal lists; of more, those with the lowest F1
+    mistakes: Annotated[
+        Count, Help("Number of the most confident mistakes to write to `mistakes.csv`.")
+    ] = 20
+    shown_mistakes: Annotated[Count, Help("Number of these mistakes to show on the terminal.")] = 5
+    samples: Annotated[
+        Count, Help("Number of test texts to classify before and after training.")
+    ] = 3
+    characters: Annotated[
+        Count, Help("Number of characters of a text to show on the terminal and in the record.")
+    ] = 160
+    classes: Annotated[
+        Count,
+        Help("Maximum number of classes to show. If there are more, those of lowest F1 are shown."),
+    ] = 12
 
 
 @dataclass(frozen=True)
 class Config:
-    """A whole `fit`, resolved; it is saved with the run."""
+    """All settings of `fit`. They are saved with the run."""
 
-    backbone: str = "thawline/qwen3-mini"  # a folder, a packaged name, a hub id, or glove
-    strategy: str = "head"
-    seed: Seed = 0
+    backbone: Annotated[
+        str,
+        Help(
+            "Pretrained model: a folder, a run, a packaged name, a hub id, or `glove` for a small "
+            "transformer on top of word vectors.",
+            metavar="MODEL",
+        ),
+    ] = "thawline/qwen3-mini"
+    strategy: Annotated[
+        str,
+        Help(
+            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `full`, "
+            "or `lp+S` for the head first and then strategy S."
+        ),
+    ] = "head"
+    seed: Annotated[
+        Seed,
+        Help(
+            "Random seed for weight initialisation and shuffling. The split of the data does not "
+            "depend on it.",
+            metavar="N",
+        ),
+    ] = 0
     data: DataConfig = field(default_factory=DataConfig)
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     tokens: TokensConfig = field(default_factory=TokensConfig)
@@ -196,7 +429,7 @@ class Config:
     report: ReportConfig = field(default_factory=ReportConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values (tuples become lists there)."""
+        """Return the settings as nested dicts of JSON values (tuples become lists in JSON)."""
         return asdict(self)
 
 
@@ -217,4 +450,4 @@ SHARED_NAMES = {
     "device": "compute.device",
     "dtype": "compute.dtype",
 }
-"""The setting behind each name that `fit` and `TextClassifier` have in common."""
+"""The key of each setting that `TextClassifier` takes under the same name as ``thawline fit``."""

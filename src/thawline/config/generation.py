@@ -1,4 +1,4 @@
-"""The settings of a language model that writes."""
+"""The settings of ``thawline generate``, which writes text with a language model."""
 
 from __future__ import annotations
 
@@ -7,24 +7,54 @@ from typing import Annotated, Any
 
 from annotated_types import Ge, Gt, Le
 
-from thawline.config.ranges import Count, Seed
+from thawline.config.help import Help
+from thawline.config.ranges import Count, Device, Seed
 
 
 @dataclass(frozen=True)
 class WritingConfig:
-    """A whole `generate`: the model, and how each next token is drawn.
+    """All settings of `generate`: the model, and how each next token is sampled.
 
-    The three ways to narrow the draw act in the order temperature, top_k, top_p.
+    The distribution of the next token is changed by temperature, then top_k, then top_p.
     """
 
-    model: str = "thawline/qwen3-mini"
-    tokens: Count = 128  # written at most; fewer where the text ends, or the model's limit is met
-    temperature: Annotated[float, Ge(0), Le(100)] = 0.8  # of the logits; 0: always the likeliest
-    top_k: Count = 50  # the likeliest tokens, drawn from; as many as there are: all of them
-    top_p: Annotated[float, Gt(0), Le(1)] = 0.95  # the share that the likeliest tokens make up
-    seed: Seed = 0
-    samples: Count = 1  # sample i of them, from 0, is drawn with seed + i
-    device: str = "auto"  # cuda, mps, cpu; auto: the first of these that this machine has
+    model: Annotated[
+        str,
+        Help(
+            "Causal language model: a folder, a pretraining run, a packaged name or a hub id.",
+            metavar="MODEL",
+        ),
+    ] = "thawline/qwen3-mini"
+    tokens: Annotated[
+        Count,
+        Help(
+            "Maximum number of tokens to write. A text is shorter if it ends or reaches the "
+            "model's limit.",
+            metavar="N",
+        ),
+    ] = 128
+    temperature: Annotated[
+        float,
+        Ge(0),
+        Le(100),
+        Help(
+            "Sampling temperature. Higher values give more surprising text; 0 always takes the "
+            "most likely token.",
+            metavar="T",
+        ),
+    ] = 0.8
+    top_k: Annotated[Count, Help("Sample from the K most likely tokens.", metavar="K")] = 50
+    top_p: Annotated[
+        float,
+        Gt(0),
+        Le(1),
+        Help("Sample from the most likely tokens whose probabilities sum to P.", metavar="P"),
+    ] = 0.95
+    seed: Annotated[Seed, Help("Random seed of the first text.", metavar="S")] = 0
+    samples: Annotated[
+        Count, Help("Number of texts. They use the seeds S, S + 1 and so on.", metavar="N")
+    ] = 1
+    device: Device = "auto"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict of JSON values."""

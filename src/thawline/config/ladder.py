@@ -1,28 +1,38 @@
-"""The settings of a ladder, several strategies on identical splits, and of the demonstration."""
+"""The settings of a ladder, which compares strategies on identical splits, and of the demo."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any
 
-from annotated_types import Gt, Lt, MinLen
+from annotated_types import MinLen
 
-from thawline.config.fit import ComputeConfig, Config
-from thawline.config.ranges import Count, Seed, Share
+from thawline.config.fit import LIMIT_HELP, Config
+from thawline.config.help import Help
+from thawline.config.ranges import Count, Device, Seed, Share
 
 
 @dataclass(frozen=True)
 class LadderConfig:
-    """A whole ladder; it is saved with it.
+    """All settings of a ladder. They are saved with it.
 
-    A rung is written as a strategy, with the settings behind it in which it differs from the
-    others: ``last:2 training.lr=2e-5 training.epochs=5``.
+    A rung is written as a strategy, followed by the settings in which it differs from the other
+    rungs: ``last:2 training.lr=2e-5 training.epochs=5``.
     """
 
-    rungs: Annotated[tuple[str, ...], MinLen(1)] = ("head", "last:1", "lora", "full")
-    seeds: Annotated[tuple[Seed, ...], MinLen(1)] = (0,)  # each rung is fitted with each of them
-    significance: Annotated[float, Gt(0), Lt(1)] = 0.05  # from there on two rungs are alike
-    fit: Config = field(default_factory=Config)  # of all rungs, but for strategy and seed
+    rungs: Annotated[
+        tuple[str, ...],
+        MinLen(1),
+        Help("Rungs: a strategy each, which may be followed by settings of its own."),
+    ] = ("head", "last:1", "lora", "full")
+    seeds: Annotated[
+        tuple[Seed, ...], MinLen(1), Help("Random seeds. Every rung is fitted with each of them.")
+    ] = (0,)
+    significance: Annotated[
+        Share, Help("Significance level. Two rungs whose p-value is not below it count as equal.")
+    ] = 0.05
+    fit: Config = field(default_factory=Config)
+    """The settings of all rungs, except strategy and seed."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dicts of JSON values."""
@@ -31,22 +41,40 @@ class LadderConfig:
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """The demonstration: a ladder on few rows of the embedded reviews, and three predictions."""
+    """All settings of `demo`: a ladder on a few of the embedded reviews, and three predictions."""
 
-    backbone: str = "thawline/qwen3-mini"  # a folder, a packaged name or a hub id
-    data: str = "thawline/reviews"  # a set of film reviews
-    rungs: Annotated[tuple[str, ...], MinLen(1)] = (
+    backbone: Annotated[
+        str, Help("Pretrained model: a folder, a packaged name or a hub id.", metavar="MODEL")
+    ] = "thawline/qwen3-mini"
+    data: Annotated[
+        str,
+        Help("Film reviews: a file, a folder, a data set's name or a hub id.", metavar="SET"),
+    ] = "thawline/reviews"
+    rungs: Annotated[
+        tuple[str, ...],
+        MinLen(1),
+        Help("Rungs: a strategy each, which may be followed by settings of its own."),
+    ] = (
         "head",
         "last:1 training.epochs=2",
         "lora training.epochs=2",
         "full training.epochs=2",
     )
-    limit: tuple[Count, Count] = (1_200, 500)  # rows of train, validation counted, and of test
-    validation_share: Share = 0.25  # of train: of so few rows a tenth would choose by chance
-    max_length: int = 128  # tokens kept of each text
-    seed: Seed = 0
-    device: str = ComputeConfig.device
-    texts: Annotated[tuple[str, ...], MinLen(1)] = (
+    limit: Annotated[tuple[Count, Count], replace(LIMIT_HELP, default=None)] = (1_200, 500)
+    validation_share: Annotated[
+        Share, Help("Share of train that is used for validation. With few rows it must be large.")
+    ] = 0.25
+    max_length: Annotated[
+        int,
+        Help("Maximum number of tokens per text. Longer texts are truncated.", metavar="TOKENS"),
+    ] = 128
+    seed: Annotated[
+        Seed, Help("Random seed for weight initialisation and shuffling.", metavar="N")
+    ] = 0
+    device: Device = "auto"
+    texts: Annotated[
+        tuple[str, ...], MinLen(1), Help("Texts that the best classifier is asked to classify.")
+    ] = (
         "A warm and funny film. I would watch it again tomorrow.",
         "The story goes nowhere, and the acting is even worse.",
         "Some scenes are lovely, but most of it is far too long.",

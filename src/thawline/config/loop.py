@@ -5,22 +5,56 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from annotated_types import Ge, Lt
+from thawline.config.help import Help
+from thawline.config.ranges import Count, Fraction, Penalty, Rate
 
-from thawline.config.ranges import Count, Penalty, Rate
+Optimizer = Annotated[
+    Literal["adamw", "muon"],
+    Help(
+        "Optimiser. `muon` trains the matrices of the blocks with Muon and everything else, such "
+        "as embeddings and norms, with AdamW."
+    ),
+]
+WarmupShare = Annotated[
+    Fraction, Help("Share of all steps in which the learning rate rises from 0 to its maximum.")
+]
+CheckpointEvery = Annotated[
+    Count, Help("Number of steps between two checkpoints, from which `--resume` can continue.")
+]
 
 
 @dataclass(frozen=True)
 class LoopConfig:
-    """Optimiser, schedule, and when to evaluate and to stop."""
+    """Optimiser, learning rate schedule, evaluation and early stopping."""
 
-    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: of hidden matrices, AdamW of the rest
-    muon_lr: Rate = 0.02
-    schedule: Literal["linear", "cosine"] = "linear"  # how the rate falls to 0
-    warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.1  # of all steps
-    weight_decay: Penalty = 0.01  # of matrices; biases and norms have none
-    max_grad_norm: Rate = 1.0
-    evaluate_every: Count | None = None  # steps; None: an epoch
-    keep: Literal["accuracy", "f1_macro", "loss", "last"] = "loss"  # the best, or the last
-    patience: Count | None = None  # evaluations in a row without a better one; None: all epochs
-    checkpoint_every: Count = 100  # steps
+    optimizer: Optimizer = "adamw"
+    muon_lr: Annotated[Rate, Help("Maximum learning rate of Muon.")] = 0.02
+    schedule: Annotated[
+        Literal["linear", "cosine"], Help("How the learning rate decays to 0 after the warmup.")
+    ] = "linear"
+    warmup_share: WarmupShare = 0.1
+    weight_decay: Annotated[
+        Penalty, Help("Weight decay of AdamW on matrices. Biases and norms are not decayed.")
+    ] = 0.01
+    max_grad_norm: Annotated[
+        Rate, Help("Maximum norm of the gradient. A larger gradient is scaled down to it.")
+    ] = 1.0
+    evaluate_every: Annotated[
+        Count | None,
+        Help(
+            "Number of steps between two evaluations, in addition to the one after each epoch.",
+            "only after each epoch",
+        ),
+    ] = None
+    keep: Annotated[
+        Literal["accuracy", "f1_macro", "loss", "last"],
+        Help("Measure of the evaluation whose weights are kept, or `last` for the last weights."),
+    ] = "loss"
+    patience: Annotated[
+        Count | None,
+        Help(
+            "Number of evaluations in a row without an improvement after which training stops.",
+            "train for all epochs",
+        ),
+    ] = None
+    checkpoint_every: CheckpointEvery = 100

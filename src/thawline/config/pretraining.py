@@ -1,82 +1,157 @@
-"""The settings of a language model's pretraining."""
+"""The settings of ``thawline pretrain``, which trains a language model."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
-from annotated_types import Ge, Le, Lt
+from annotated_types import Ge, Le
 
-from thawline.config.loop import LoopConfig
-from thawline.config.ranges import Count, Rate, Seed, Share
+from thawline.config.fit import TextColumn
+from thawline.config.help import Help
+from thawline.config.loop import CheckpointEvery, LoopConfig, Optimizer, WarmupShare
+from thawline.config.ranges import Count, Device, Rate, Seed, Share
 
 CPU_WINDOWS = 4
-"""Windows in a pass on a CPU: as many as its caches hold."""
+"""Number of windows in a pass on a CPU. More windows do not fit into its caches."""
 
 WORTH_COMPILING = 10_000_000
-"""Tokens from which on a CPU the minute of the compiler is won back."""
+"""Number of tokens from which compiling, which takes a minute on a CPU, saves time."""
 
 
 @dataclass(frozen=True)
 class CorpusConfig:
     """The texts that a language model learns from."""
 
-    data: tuple[str, ...] = ()  # files, folders, sets' names or hub ids; their test splits stay out
-    text: str | None = None  # the text column; None: found by the common names
-    without: tuple[str, ...] = ()  # sources whose texts, all splits, are left out wherever they are
-    held_out: Share = 0.01  # of the distinct texts, to measure on
-    limit: Count | None = None  # texts in all, drawn at random; None: every one
+    data: Annotated[
+        tuple[str, ...],
+        Help(
+            "Texts: a file, a folder, a data set's name or a hub id. Labels are ignored, and the "
+            "test split of a folder or of a hub data set is left out.",
+            metavar="SET",
+            repeatable=True,
+        ),
+    ] = ()
+    text: TextColumn = None
+    without: Annotated[
+        tuple[str, ...],
+        Help(
+            "Texts to exclude from the corpus, for example a test set. All splits are excluded.",
+            metavar="SET",
+            repeatable=True,
+        ),
+    ] = ()
+    held_out: Annotated[Share, Help("Share of the distinct texts that is used for validation.")] = (
+        0.01
+    )
+    limit: Annotated[
+        Count | None, Help("Maximum number of texts, sampled at random.", "all texts")
+    ] = None
 
 
 @dataclass(frozen=True)
 class VocabularyConfig:
     """The byte-level BPE tokenizer."""
 
-    size: Annotated[int, Ge(300), Le(2**17)] = 32_768  # special tokens and the 256 bytes counted
-    min_frequency: Count = 2  # of a pair of tokens that is merged
+    size: Annotated[
+        int,
+        Ge(300),
+        Le(2**17),
+        Help(
+            "Number of tokens in the vocabulary, including 3 special tokens and 256 bytes.",
+            metavar="N",
+            option="--vocabulary",
+        ),
+    ] = 32_768
+    min_frequency: Annotated[
+        Count,
+        Help("Minimum number of times that a pair of tokens must occur to be merged into one."),
+    ] = 2
 
 
 @dataclass(frozen=True)
 class ArchitectureConfig:
-    """A Qwen3; names and meanings are those of `transformers.Qwen3Config`."""
+    """A Qwen3 model. Names and meanings are those of `transformers.Qwen3Config`."""
 
-    hidden_size: Count = 128
-    num_hidden_layers: Count = 3
-    num_attention_heads: Count = 4
-    num_key_value_heads: Count = 2
-    head_dim: Count = 32
-    intermediate_size: Count = 512
+    hidden_size: Annotated[Count, Help("Width of a token's state.")] = 128
+    num_hidden_layers: Annotated[Count, Help("Number of blocks.")] = 3
+    num_attention_heads: Annotated[Count, Help("Number of attention heads in a block.")] = 4
+    num_key_value_heads: Annotated[
+        Count,
+        Help("Number of key and value heads. It must divide the number of attention heads."),
+    ] = 2
+    head_dim: Annotated[Count, Help("Width of an attention head, an even number.")] = 32
+    intermediate_size: Annotated[Count, Help("Width of the feed-forward layer.")] = 512
 
 
 @dataclass(frozen=True)
 class PretrainingConfig(LoopConfig):
     """The training loop over windows of tokens."""
 
-    epochs: Count = 6
-    window: Annotated[int, Ge(8), Le(32_768)] = 512  # tokens, and the most that the model takes
-    batch_size: Count = 32  # windows in a step
-    windows_per_pass: Count | None = None  # None: `CPU_WINDOWS` on a CPU, else the whole step
-    lr: Rate = 3e-3  # AdamW's: of embeddings and norms
-    optimizer: Literal["adamw", "muon"] = "muon"
-    warmup_share: Annotated[float, Ge(0), Lt(1)] = 0.02
-    evaluate_every: Count | None = 500
-    keep: Literal["accuracy", "loss", "last"] = "loss"
-    checkpoint_every: Count = 250
-    compile: Literal["auto", "on", "off"] = "auto"  # auto: from `WORTH_COMPILING` tokens on
+    epochs: Annotated[Count, Help("Number of times that each text is read.", metavar="N")] = 6
+    window: Annotated[
+        int,
+        Ge(8),
+        Le(32_768),
+        Help("Number of tokens in a window, which is also the most that the model can read."),
+    ] = 512
+    batch_size: Annotated[Count, Help("Number of windows in a step.", metavar="N")] = 32
+    windows_per_pass: Annotated[
+        Count | None,
+        Help(
+            "Maximum number of windows in one pass. The gradients of a step's passes are summed.",
+            f"{CPU_WINDOWS} on a CPU, otherwise all windows of a step",
+        ),
+    ] = None
+    lr: Annotated[Rate, Help("Maximum learning rate of AdamW.", metavar="RATE")] = 3e-3
+    optimizer: Optimizer = "muon"
+    warmup_share: WarmupShare = 0.02
+    evaluate_every: Annotated[
+        Count | None,
+        Help("Number of steps between two evaluations, in addition to the one after each epoch."),
+    ] = 500
+    keep: Annotated[
+        Literal["accuracy", "loss", "last"],
+        Help(
+            "Measure on the held-out texts of the evaluation whose weights are kept, or `last` "
+            "for the last weights."
+        ),
+    ] = "loss"
+    checkpoint_every: CheckpointEvery = 250
+    compile: Annotated[
+        Literal["auto", "on", "off"],
+        Help(
+            "Whether torch compiles the passes. `auto` compiles on CUDA, and on a CPU with a C++ "
+            f"compiler if training reads at least {WORTH_COMPILING:,} tokens."
+        ),
+    ] = "auto"
 
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """A whole `pretrain`, resolved; it is saved with the run."""
+    """All settings of `pretrain`. They are saved with the run."""
 
-    seed: Seed = 0
-    device: str = "auto"  # cuda, mps, cpu; auto: the first of these that this machine has
-    dtype: str = "auto"  # of matrix products; auto: bfloat16 where this machine is faster with it
+    seed: Annotated[
+        Seed,
+        Help(
+            "Random seed for weight initialisation and the order of windows. The held-out texts do "
+            "not depend on it.",
+            metavar="N",
+        ),
+    ] = 0
+    device: Device = "auto"
+    dtype: Annotated[
+        str,
+        Help(
+            "Number format of matrix products: `float32`, `bfloat16`, or `auto` for the faster one "
+            "on this machine. Weights are always float32."
+        ),
+    ] = "auto"
     corpus: CorpusConfig = field(default_factory=CorpusConfig)
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
     training: PretrainingConfig = field(default_factory=PretrainingConfig)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values (tuples become lists there)."""
+        """Return the settings as nested dicts of JSON values (tuples become lists in JSON)."""
         return asdict(self)

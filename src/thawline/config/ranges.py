@@ -1,4 +1,4 @@
-"""Ranges of settings, written once: what `settings.py` holds a value against."""
+"""Types and ranges that several settings share. `resolve.py` checks values against them."""
 
 from __future__ import annotations
 
@@ -6,21 +6,38 @@ from typing import Annotated
 
 from annotated_types import Ge, Gt, Le, Lt
 
+from thawline.config.help import Help
+
 Count = Annotated[int, Ge(1), Le(2**31 - 1)]
-"""How many of something; what is above this no library here can count to."""
+"""A number of things. No library used here can count further than the upper limit."""
 
 Bytes = Annotated[int, Ge(0), Le(2**63 - 1)]
-"""A size. The command line reads one as people write it, 20GB or 512MiB."""
+"""A size in bytes. The command line also reads sizes such as 20GB or 512MiB."""
 
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
-"""The seeds that scikit-learn takes; torch and NumPy's generators take larger ones too."""
+"""A random seed in the range of scikit-learn; torch and NumPy also take larger ones."""
 
 Share = Annotated[float, Gt(0), Lt(1)]
-"""A part of a whole: never nothing and never all of it."""
+"""A share of a total, strictly between 0 and 1."""
+
+Fraction = Annotated[float, Ge(0), Lt(1)]
+"""A share that may be 0, such as a dropout probability."""
 
 Rate = Annotated[float, Gt(0), Le(1e6)]
-"""A factor of a training step. AdamW's first step multiplies a learning rate by ten, and that must
-still be a finite fp32 number; nothing is learnt long before it is not."""
+"""A factor of a training step, such as a learning rate.
+
+AdamW's first step multiplies a learning rate by ten, and the result must be a finite fp32 number.
+Training fails long before that limit.
+"""
 
 Penalty = Annotated[float, Ge(0), Le(1e6)]
-"""How strongly large weights are held down, 0 not at all."""
+"""The strength of a penalty on large weights; 0 disables it."""
+
+Device = Annotated[
+    str,
+    Help(
+        "Device to compute on: `cuda`, `mps`, `cpu`, or `auto` for the first of these that is "
+        "available."
+    ),
+]
+"""A device of torch; it is checked when a command starts to compute."""

@@ -1,8 +1,8 @@
-"""A job's config out of plain values: those of a TOML file, of the command line, of a record.
+"""Build a config from plain values: those of a TOML file, of the command line or of a record.
 
-A setting is named by its dotted key, ``training.lr``. pydantic holds the values against the types
-and ranges in `config/`, and `misfit.py` says what does not fit. Verbs import this module when
-they run, so that ``--help`` loads no pydantic.
+A setting is named by its dotted key, ``training.lr``. pydantic checks the values against the types
+and ranges in `config/`, and `explain.py` explains what does not fit. Commands import this module
+when they run, so that ``--help`` does not load pydantic.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,18 +21,35 @@ from typing_extensions import TypeVar
 
 from thawline._version import __version__
 from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config
-from thawline.config.explain import as_plain, explain, is_text
+from thawline.config.annotations import GivenSetting, flatten_settings, settings_of
+from thawline.config.explain import as_plain, explain_validation_error
 from thawline.errors import ThawlineError
 
+__all__ = [
+    "PATHS",
+    "AnyConfig",
+    "ConfigT",
+    "GivenSetting",
+    "build_config",
+    "change_config",
+    "check_config",
+    "config_from_record",
+    "config_to_toml",
+    "resolve_config",
+]
 
-class Settings(Protocol):
-    """What the config of every job has: a `Config`, or that of another job than `fit`."""
+
+class AnyConfig(Protocol):
+    """A config of any command: a `Config`, a `PretrainConfig` and so on."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as nested dicts of JSON values."""
 
 
-PLACES = frozenset(
+ConfigT = TypeVar("ConfigT", bound=AnyConfig, default=Config)
+"""A frozen dataclass of `thawline.config` with all settings of a command."""
+
+PATHS = frozenset(
     {
         *("backbone", "data", "data.data"),
         *("corpus.data", "corpus.without"),
@@ -40,151 +57,167 @@ PLACES = frozenset(
         *("encoder.vectors", "fit.encoder.vectors"),
     }
 )
-"""Settings that may be a path, or several; a run is made again from any folder."""
+"""Settings that may be a path or several. They become absolute, so that a run can be repeated from
+any working folder."""
 
-Job = TypeVar("Job", bound=Settings, default=Config)
-"""A frozen dataclass of `thawline.config` with all the settings of a kind of job."""
+_CHECKED = "_is_checked"
+"""The attribute that marks a config which was built from checked values.
 
-
-@dataclass(frozen=True)
-class Given:
-    """One value that stands on the command line.
-
-    Attributes:
-        key: of the setting, dotted.
-        value: a plain value.
-        written: how the user wrote it: ``--lr``, ``--set training.lr``.
-    """
-
-    key: str
-    value: Any
-    written: str
+`dataclasses.replace` does not copy it, so a changed config is checked again.
+"""
 
 
 def resolve_config(
-    options: Sequence[Given] = (),
+    options: Sequence[GivenSetting] = (),
     *,
-    job: type[Job] = Config,  # type: ignore[assignment]
+    config_type: type[ConfigT] = Config,  # type: ignore[assignment]
     file: Path | None = None,
     overrides: Sequence[str] = (),
-    begun: Path | None = None,
-) -> Job:
-    """Return the config that options, overrides and a file make together.
+    saved: Path | None = None,
+) -> ConfigT:
+    """Build a config from options, overrides and a file.
 
-    What stands on the command line wins over the file, and the file over the defaults. A backbone
-    or a set that is a path here becomes an absolute one.
+    The command line takes precedence over the file, and the file over the defaults. A backbone or a
+    data set that is an existing path becomes an absolute path.
 
     Args:
-        options: those that really stand on the command line.
-        job: what the settings are for.
-        file: TOML; its keys are those of the job's config, and what it leaves out has its default.
-        overrides: ``key=value`` each, the value in TOML, or a text as it stands.
-        begun: the TOML of a run to go on with, which takes the place of the defaults.
+        options: The options that the user gave.
+        config_type: The dataclass of the config.
+        file: A TOML file with settings. If None, no file is read.
+        overrides: Settings as ``key=value``. A value that is not valid TOML is taken as a string.
+        saved: The TOML file of a saved run, which replaces the defaults. If None, the defaults are
+            those of `config_type`.
 
     Raises:
-        ThawlineError: a file cannot be read, a key is unknown or given twice, or a value does
+        ThawlineError: If a file cannot be read, a key is unknown or given twice, or a value does
             not fit its setting.
     """
-    given = [*options, *(one for override in overrides for one in _read_override(job, override))]
-    _check_given_once(given)
+    given = [*options]
+    for override in overrides:
+        given += _read_override(config_type, override, "--set ")
+    _check_no_duplicates(given)
     values: dict[str, Any] = {}
-    written: dict[str, str] = {}
-    for path in filter(None, (begun, file)):
-        read = dict(leaves(_read_file(path)))
+    sources: dict[str, str] = {}
+    for path in filter(None, (saved, file)):
+        read = dict(flatten_settings(_read_file(path)))
         values |= read
-        written |= {key: f"{key} in '{path}'" for key in read}
-    values |= {one.key: one.value for one in given}
-    written |= {one.key: one.written for one in given}
-    return _with_absolute_paths(build_config(_nested(values), written, job=job))
+        sources |= {key: f"{key} in '{path}'" for key in read}
+    values |= {setting.key: setting.value for setting in given}
+    sources |= {setting.key: setting.written for setting in given}
+    return _with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
 
 
 @cache
-def _adapter(job: type[Job]) -> TypeAdapter[Job]:
-    return TypeAdapter(job)
+def _adapter(config_type: type[ConfigT]) -> TypeAdapter[ConfigT]:
+    return TypeAdapter(config_type)
 
 
 def build_config(
     values: Any,
-    written: Mapping[str, str] | None = None,
+    sources: Mapping[str, str] | None = None,
     *,
-    job: type[Job] = Config,  # type: ignore[assignment]
+    config_type: type[ConfigT] = Config,  # type: ignore[assignment]
     fix: str | None = None,
-) -> Job:
-    """Return the config that plain values stand for.
+) -> ConfigT:
+    """Build a config from plain values and check it.
 
     Args:
-        values: tables within tables, as TOML and JSON give them.
-        written: what errors call a setting, by its dotted key; by default the key itself.
-        job: what the settings are for.
-        fix: how to fix what does not fit; by default it depends on what that is.
+        values: Nested tables, as TOML and JSON give them. Omitted settings have their defaults.
+        sources: What an error calls a setting, by its dotted key. If None, or if a key is missing,
+            the error shows the key.
+        config_type: The dataclass of the config.
+        fix: How to fix a value that does not fit. If None, it depends on the error.
 
     Raises:
-        ThawlineError: a key is unknown, or a value has another type or is out of its range.
+        ThawlineError: If a key is unknown, or a value has the wrong type or is out of its range.
     """
-    # In JSON strictness means what it should mean here: no "3" for 3, but a list for a tuple.
+    # In JSON, strict mode does what is needed here: "3" is no integer, but a list is a tuple.
     text = json.dumps(values, default=as_plain)
     try:
-        found: Job = _adapter(job).validate_json(text, strict=True, extra="forbid")
-        return found
+        config: ConfigT = _adapter(config_type).validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
-        explained = explain(job, problem, values, {} if written is None else written)
+        names = {} if sources is None else sources
+        explained = explain_validation_error(config_type, problem, values, names)
         if fix is not None:
-            explained = ThawlineError(explained.expected, explained.found, fix)
+            setting = explained.setting
+            explained = ThawlineError(explained.expected, explained.found, fix, setting=setting)
         raise explained from error
+    return _mark_checked(config)
 
 
-def check_config(config: Settings) -> None:
-    """Raise ThawlineError where a config that was made in Python holds a value out of place."""
-    build_config(config.to_dict(), job=type(config))
+def check_config(config: AnyConfig) -> None:
+    """Check a config that may have been made in Python.
 
-
-def change_config(config: Job, overrides: Sequence[str]) -> Job:
-    """Return a config in which some settings have other values.
-
-    Args:
-        config: which has values already.
-        overrides: ``key=value`` each, the value in TOML, or a text as it stands.
+    A config that `build_config` or `resolve_config` returned is not checked again.
 
     Raises:
-        ThawlineError: a key is unknown or given twice, or a value does not fit its setting.
+        ThawlineError: If a value has the wrong type or is out of its range.
     """
-    job = type(config)
-    given = [one for override in overrides for one in _read_override(job, override, "")]
-    _check_given_once(given)
-    values = dict(leaves(config.to_dict())) | {one.key: one.value for one in given}
-    written = {one.key: one.written for one in given}
-    return _with_absolute_paths(build_config(_nested(values), written, job=job))
+    if not getattr(config, _CHECKED, False):
+        build_config(config.to_dict(), config_type=type(config))
+
+
+def _mark_checked(config: ConfigT) -> ConfigT:
+    object.__setattr__(config, _CHECKED, True)  # the dataclass is frozen
+    return config
+
+
+def change_config(config: ConfigT, overrides: Sequence[str]) -> ConfigT:
+    """Return a copy of a config with other values for some settings.
+
+    Args:
+        config: The config to copy.
+        overrides: Settings as ``key=value``. A value that is not valid TOML is taken as a string.
+
+    Raises:
+        ThawlineError: If a key is unknown or given twice, or a value does not fit its setting.
+    """
+    config_type = type(config)
+    given: list[GivenSetting] = []
+    for override in overrides:
+        given += _read_override(config_type, override)
+    _check_no_duplicates(given)
+    changes = {setting.key: setting.value for setting in given}
+    values = dict(flatten_settings(config.to_dict())) | changes
+    sources = {setting.key: setting.written for setting in given}
+    return _with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
 
 
 def config_from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
-    """Return a config with some tables taken from a run's record and all else at its default.
+    """Return a config with some tables from the record of a run, and defaults for all others.
 
     Args:
-        record: from `runs.read_record`.
-        place: where it was read.
-        tables: the names of the tables to take.
+        record: The record, as read from its file.
+        place: The file of the record, for errors.
+        tables: The names of the tables to take.
 
     Raises:
-        ThawlineError: this version does not know a setting in them, or its value.
+        ThawlineError: If this version does not know a setting in these tables, or its value.
     """
     recorded = record["config"]
     if isinstance(recorded, Mapping):
         recorded = {table: recorded[table] for table in tables if table in recorded}
-    written = {"": f"the config in '{place}'"}
-    written |= {key: f"{key} in '{place}'" for key, _ in leaves(recorded)}
+    sources = {"": f"the config in '{place}'"}
+    sources |= {key: f"{key} in '{place}'" for key, _ in flatten_settings(recorded)}
     versions = record.get("versions")
-    maker = versions.get("thawline", "another") if isinstance(versions, Mapping) else "another"
-    fix = f"this is Thawline {__version__}: use version {maker}, which made the run"
-    return build_config(recorded, written, fix=fix)
+    maker = versions.get("thawline") if isinstance(versions, Mapping) else None
+    version = "the version" if maker is None else f"version {maker}"
+    fix = f"use {version} of Thawline that made the run; this is version {__version__}"
+    return build_config(recorded, sources, fix=fix)
 
 
-def config_to_toml(config: Settings, verb: str = "fit") -> str:
-    """Return a whole config as the TOML that `resolve_config` reads; what is None is left out."""
-    given = {key: value for key, value in leaves(config.to_dict()) if value is not None}
-    again = f"thawline {verb} --config FILE makes it again"
-    head = f"# A whole {verb} of Thawline {__version__}; {again}."
-    return f"{head}\n\n{tomli_w.dumps(_nested(given))}"
+def config_to_toml(config: AnyConfig, verb: str = "fit") -> str:
+    """Return a config as TOML, which `resolve_config` reads. Settings that are None are left out.
+
+    Args:
+        config: The config.
+        verb: The command that the config belongs to.
+    """
+    values = {k: value for k, value in flatten_settings(config.to_dict()) if value is not None}
+    head = f"# All settings of a {verb} with Thawline {__version__}."
+    again = f"# Repeat it with: thawline {verb} --config FILE"
+    return f"{head}\n{again}\n\n{tomli_w.dumps(_nested(values))}"
 
 
 # -- reading ------------------------------------------------------------------------------------
@@ -193,57 +226,55 @@ def config_to_toml(config: Settings, verb: str = "fit") -> str:
 def _read_file(file: Path) -> dict[str, Any]:
     if not file.is_file():
         found = f"the folder '{file}'" if file.is_dir() else f"no file '{file}'"
-        fix = "give a file such as the config.toml of a run"
-        raise ThawlineError("--config as a TOML file", found, fix)
+        fix = "give a file, for example the config.toml of a run"
+        raise ThawlineError("a TOML file for --config", found, fix)
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # no TOML, or not UTF-8
-        fix = "fix it there; a run's config.toml shows how it is written"
-        raise ThawlineError(f"TOML in '{file}'", str(error), fix) from error
+    except ValueError as error:  # invalid TOML or UTF-8
+        fix = "fix the file; the config.toml of a run is an example"
+        raise ThawlineError(f"valid TOML in '{file}'", str(error), fix) from error
 
 
-def _read_override(job: type, text: str, before: str = "--set ") -> Iterator[Given]:
-    """Yield what ``--set key=value`` gives; a table in the value gives several.
+def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[GivenSetting]:
+    """Yield the settings in ``key=value``. A value that is a table has several.
 
-    What was written ``before`` the key goes into what errors call the setting.
+    Args:
+        config_type: The dataclass of the config.
+        text: What the user wrote.
+        prefix: What errors show before the key.
     """
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not (key and equals):
-        fix = "write --set training.lr=1e-3"
-        raise ThawlineError("--set with key=value", f"'{text}'", fix)
+        fix = "write a key and a value, for example --set training.lr=1e-3"
+        raise ThawlineError("key=value after --set", f"'{text}'", fix)
     try:
         value = tomllib.loads(f"value = {raw}")["value"]
     except tomllib.TOMLDecodeError:
         value = raw
-    if is_text(job, key) and not isinstance(value, str):
-        value = raw  # the stage 4 of --set head.features=4 is a text
-    for full_key, leaf in leaves({key: value}):
-        yield Given(full_key, leaf, f"{before}{full_key}")
+    setting = settings_of(config_type).get(key)
+    if setting is not None and setting.is_string and not isinstance(value, str):
+        value = raw  # head.features=4 is the string "4"
+    for full_key, item in flatten_settings({key: value}):
+        yield GivenSetting(full_key, item, f"{prefix}{full_key}")
 
 
-def _check_given_once(given: Sequence[Given]) -> None:
-    first: dict[str, Given] = {}
-    for one in given:
-        other = first.setdefault(one.key, one)
-        if other is not one:
-            if other.written == one.written:
-                raise ThawlineError(f"{one.written} once", "it twice", "leave one of them out")
-            expected = f"{other.written} or {one.written}"
-            raise ThawlineError(expected, "both", "leave one of them out")
-
-
-def leaves(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield the dotted key and the value of each setting in nested tables."""
-    for key, value in values.items() if isinstance(values, Mapping) else ():
-        if isinstance(value, Mapping):
-            yield from leaves(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", value
+def _check_no_duplicates(given: Sequence[GivenSetting]) -> None:
+    seen: dict[str, GivenSetting] = {}
+    for setting in given:
+        other = seen.setdefault(setting.key, setting)
+        if other is not setting:
+            expected, found = f"{other.written} or {setting.written}", "both"
+            if other.written == setting.written:
+                expected, found = f"{setting.written} once", "it twice"
+            raise ThawlineError(expected, found, "remove one of them", setting=setting.key)
 
 
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """Undo `leaves`; a value in the place of a table stays there, to be found by `build_config`."""
+    """Return nested tables, the inverse of `flatten_settings`.
+
+    A value in the place of a table stays there; `build_config` reports it.
+    """
     nested: dict[str, Any] = {}
     for key, value in flat.items():
         *tables, name = key.split(".")
@@ -255,24 +286,33 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _with_absolute_paths(config: Job) -> Job:
-    """Make paths absolute in what names a set or a backbone."""
+def _with_absolute_paths(config: ConfigT) -> ConfigT:
+    """Return a checked config in which the settings that are existing paths are absolute."""
+    for key, setting in settings_of(type(config)).items():
+        if key in PATHS:
+            *tables, name = key.split(".")
+            config = _with_absolute_path(config, tables, name, setting.is_list)
+    return _mark_checked(config)
 
-    def absolute(name: str) -> str:
-        path = Path(name)
-        packed = (place for place in path.parents if place.suffix.lower() == ".zip")
-        there = bool(name) and (path.exists() or any(place.is_file() for place in packed))
-        return str(path.absolute()) if there else name
 
-    values = dict(leaves(config.to_dict()))
-    for key in PLACES & values.keys():
-        value = values[key]
-        if key.endswith("encoder.vectors") and value == RANDOM_VECTORS:
-            continue
-        if key.endswith("backbone") and value == MADE_BACKBONE and not Path(value).is_dir():
-            continue  # a folder of that name wins, a file does not
-        if isinstance(value, str):
-            values[key] = absolute(value)
-        elif value is not None:
-            values[key] = [absolute(name) for name in value]
-    return build_config(_nested(values), job=type(config))
+def _with_absolute_path(config: Any, tables: Sequence[str], name: str, is_list: bool) -> Any:
+    """Return a config in which one setting, at the end of a path of tables, is absolute."""
+    if tables:
+        table, *below = tables
+        changed = _with_absolute_path(getattr(config, table), below, name, is_list)
+        return replace(config, **{table: changed})
+    value = getattr(config, name)
+    if is_list:
+        return replace(config, **{name: tuple(map(_absolute, value))})
+    if value is None or (name == "vectors" and value == RANDOM_VECTORS):
+        return config
+    if name == "backbone" and value == MADE_BACKBONE and not Path(value).is_dir():
+        return config  # only a folder of that name takes precedence, not a file
+    return replace(config, **{name: _absolute(value)})
+
+
+def _absolute(name: str) -> str:
+    path = Path(name)
+    archives = (parent for parent in path.parents if parent.suffix.lower() == ".zip")
+    exists = bool(name) and (path.exists() or any(archive.is_file() for archive in archives))
+    return str(path.absolute()) if exists else name

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from thawline.config.fit import TextColumn
+from thawline.config.help import Help
 from thawline.config.ranges import Count, Seed
 
 
@@ -14,23 +16,47 @@ from thawline.config.ranges import Count, Seed
 class TextsConfig:
     """Where the texts come from."""
 
-    data: str | None = None  # a set's name, a hub id, a file or a folder; labels are not read
-    text: str | None = None  # the text column, or two for pairs: a,b; None: by the common names
+    data: Annotated[
+        str | None,
+        Help(
+            "Texts: a file, a folder, a data set's name or a hub id. Labels are ignored.",
+            metavar="SET",
+        ),
+    ] = None
+    text: TextColumn = None
 
 
 @dataclass(frozen=True)
 class VectorsConfig:
-    """Word vectors by the skip-gram model with negative samples."""
+    """Word vectors from the skip-gram model with negative sampling."""
 
-    method: Literal["word2vec", "fasttext"] = "word2vec"  # fasttext learns from parts of words too
-    width: Annotated[int, Ge(1), Le(10_000)] = 50  # numbers of a vector
-    min_count: Count = 5  # of a word in the texts
-    window: Annotated[int, Ge(1), Le(1_000)] = 5  # words on each side that a word is to foretell
-    negatives: Annotated[int, Ge(1), Le(1_000)] = 5  # words drawn against each that stands there
-    epochs: Count = 5
-    lr: Annotated[float, Gt(0), Le(1)] = 0.025  # at the start; it falls to 0
-    workers: Annotated[int, Ge(1), Le(1_024)] = 1  # threads; with more no two runs are alike
-    seed: Seed = 0
+    method: Annotated[
+        Literal["word2vec", "fasttext"],
+        Help("Method: `word2vec`, or `fasttext`, which also learns from parts of words."),
+    ] = "word2vec"
+    width: Annotated[int, Ge(1), Le(10_000), Help("Size of a word vector.", metavar="N")] = 50
+    min_count: Annotated[
+        Count, Help("Minimum number of times that a word must occur in the texts.", metavar="N")
+    ] = 5
+    window: Annotated[
+        int, Ge(1), Le(1_000), Help("Number of words to predict on each side of a word.")
+    ] = 5
+    negatives: Annotated[
+        int, Ge(1), Le(1_000), Help("Number of random words to contrast with each true word.")
+    ] = 5
+    epochs: Annotated[Count, Help("Number of times that the texts are read.", metavar="N")] = 5
+    lr: Annotated[
+        float, Gt(0), Le(1), Help("Initial learning rate. It decays to 0.", metavar="RATE")
+    ] = 0.025
+    workers: Annotated[
+        int,
+        Ge(1),
+        Le(1_024),
+        Help("Number of threads. With more than one, results are not reproducible."),
+    ] = 1
+    seed: Annotated[
+        Seed, Help("Random seed of the initial vectors and of sampling.", metavar="N")
+    ] = 0
     data: TextsConfig = TextsConfig()
 
     def to_dict(self) -> dict[str, Any]:

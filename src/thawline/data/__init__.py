@@ -1,4 +1,4 @@
-"""Files, folders, named sets, hub ids and objects in memory become labelled texts, split."""
+"""Read labelled texts from files, folders, named sets, hub ids and memory, and split them."""
 
 from thawline.data.dataset import Dataset, LabelledTexts, load, load_data, load_split
 from thawline.data.labels import Labels

@@ -1,4 +1,4 @@
-"""Texts, labels and seeds in every form in which scikit-learn's users and tools give them."""
+"""Read texts, labels and seeds in every form that users and tools of scikit-learn pass."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from thawline.data import LabelledTexts, Labels, Text, check_texts
+from thawline.data.texts import shorten
 from thawline.errors import ThawlineError
 
 _SEEDS = 2**31 - 1
-"""Seeds drawn from a generator lie below this: int32 is what every platform's numpy draws."""
-
+"""Upper bound of random seeds, because NumPy draws int32 on every platform."""
 
 _ONE_LABEL = "one label for each text, in one dimension"
 
@@ -25,11 +25,11 @@ def read_texts(texts: Any) -> list[Text]:
     """Return texts as a list.
 
     Args:
-        texts: ``(rows,)`` in a list, a tuple, an array, a Series …; an array or a frame of one
-            column is that column, and one of two columns holds pairs.
+        texts: The texts in a list, a tuple, an array or a Series, ``(rows,)``. An array or a frame
+            with one column is read as that column, and one with two columns as pairs of texts.
 
     Raises:
-        ThawlineError: something else, or a row that is neither a text nor a pair of them.
+        ThawlineError: If it is something else, or a row is neither a text nor a pair of texts.
     """
     table = texts.to_numpy() if hasattr(texts, "to_numpy") else texts
     if isinstance(table, np.ndarray):
@@ -38,7 +38,7 @@ def read_texts(texts: Any) -> list[Text]:
 
 
 def _rows_of(table: NDArray[Any], names: Iterable[Any] | None) -> Any:
-    """Return an array's rows as Python's own objects, two columns as tuples."""
+    """Return the rows of an array as Python objects, with two columns as tuples."""
     if table.ndim < 2:
         return table.tolist()
     columns = table.shape[1] if table.ndim == 2 else 0
@@ -48,17 +48,21 @@ def _rows_of(table: NDArray[Any], names: Iterable[Any] | None) -> Any:
         return [tuple(row) for row in table.tolist()]
     named = f" ({', '.join(map(str, names))})" if names is not None else ""
     raise ThawlineError(
-        "one column of texts, or two for pairs",
+        "one column of texts, or two columns for pairs",
         f"{columns} columns{named}" if columns else f"an array of shape {table.shape}",
-        "choose one, such as frame['text']",
+        "choose one column, for example frame['text']",
     )
 
 
 def read_labels(y: Any) -> NDArray[Any]:
-    """Return labels as an array of their own dtype, ``(rows,)``.
+    """Return labels as an array that keeps their dtype, ``(rows,)``.
+
+    Args:
+        y: The labels in a list, a tuple, an array, a Series or a frame with one column.
 
     Raises:
-        ThawlineError: no labels, several for a text, a missing one, or continuous numbers.
+        ThawlineError: If there are no labels, if a text has several or none, or if the labels are
+            continuous numbers.
     """
     if y is None:
         raise ThawlineError(
@@ -73,69 +77,78 @@ def read_labels(y: Any) -> NDArray[Any]:
         raise ThawlineError(
             _ONE_LABEL,
             f"labels of shape {labels.shape}" if labels.ndim else type(y).__name__,
-            "give a list, an array or a Series of labels",
+            "pass a list, an array or a Series of labels",
         )
     missing = np.flatnonzero(pd.isna(labels))
     if len(missing):
         raise ThawlineError(
             "a label for each text",
-            f"a missing one in row {missing[0]} (counting from 0)",
+            f"a missing label in row {missing[0]} (counting from 0)",
             "drop that row, or label it",
         )
     if labels.dtype.kind == "f":
-        _check_whole(labels)
+        _check_integers(labels)
     return labels
 
 
 def _as_array(y: Any) -> NDArray[Any]:
-    """Return labels as an array that keeps each for what it is: numpy makes [1, "a"] strings."""
+    """Return labels as an array that keeps their types; NumPy alone turns [1, "a"] into strings."""
     try:
         array = np.asarray(y)
     except ValueError:
         raise ThawlineError(
-            _ONE_LABEL, "rows of different lengths", "choose one label for each text"
+            _ONE_LABEL,
+            f"rows of different lengths: {shorten(repr(y))}",
+            "pass one label for each text",
         ) from None
     if array.dtype.kind in "US" and isinstance(y, list | tuple) and array.ndim == 1:
-        kept = all(isinstance(label, str) for label in y)
-        return array if kept else np.array(y, dtype=object)
+        all_strings = all(isinstance(label, str) for label in y)
+        return array if all_strings else np.array(y, dtype=object)
     return array
 
 
-def _check_whole(labels: NDArray[Any]) -> None:
-    broken = np.flatnonzero(~np.isfinite(labels) | (labels != np.floor(labels)))
-    if len(broken):
+def _check_integers(labels: NDArray[Any]) -> None:
+    invalid = np.flatnonzero(~np.isfinite(labels) | (labels != np.floor(labels)))
+    if len(invalid):
         raise ThawlineError(
             "labels that are integers, booleans or strings",
-            f"continuous ones, such as {labels[broken[0]]} in row {broken[0]} (counting from 0)",
-            "turn them into classes first",
+            f"continuous values, such as {labels[invalid[0]]} in row {invalid[0]} "
+            "(counting from 0)",
+            "convert them to classes",
         )
 
 
 def read_rows(texts: Any, labels: Any, known: Labels) -> LabelledTexts:
-    """Return texts with the ids of their classes; `read_texts` and `read_labels` say what is taken.
+    """Return texts with the ids of their classes.
+
+    Args:
+        texts: The texts, in any form that `read_texts` accepts.
+        labels: Their labels, in any form that `read_labels` accepts.
+        known: The classes.
 
     Raises:
-        ThawlineError: what those two refuse, more of one than of the other, or an unknown class.
+        ThawlineError: If texts or labels are invalid, if their numbers differ, or if a class is
+            unknown.
     """
     listed, given = read_texts(texts), read_labels(labels)
     if len(listed) != len(given):
         raise ThawlineError(
             "as many labels as texts",
             f"{len(listed):,} texts and {len(given):,} labels",
-            "give both the same rows",
+            "pass one label for each text",
         )
     return LabelledTexts(listed, known.encode(given), np.arange(len(listed)), "fit")
 
 
 def read_seed(random_state: Any) -> int:
-    """Return the seed that a ``random_state`` stands for, as scikit-learn's estimators read it.
+    """Return the seed that a ``random_state`` represents, with the meaning of scikit-learn.
 
     Args:
-        random_state: a seed; a ``RandomState`` or ``Generator``, from which one is drawn; None:
-            one is drawn from numpy's global state.
+        random_state: A seed, or a ``RandomState`` or ``Generator`` that generates one. If None,
+            the global random state of NumPy generates it.
 
     Raises:
-        ThawlineError: none of these.
+        ThawlineError: If it is something else.
     """
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
@@ -144,7 +157,7 @@ def read_seed(random_state: Any) -> int:
     if random_state is None or isinstance(random_state, np.random.RandomState):
         return int(check_random_state(random_state).randint(_SEEDS))
     raise ThawlineError(
-        "a random_state: a whole number, None, or numpy's RandomState or Generator",
+        "random_state as an integer, None, or a RandomState or Generator of NumPy",
         f"{random_state!r} ({type(random_state).__name__})",
-        "give random_state=0",
+        "use random_state=0",
     )

@@ -1,4 +1,4 @@
-"""Batches of texts of similar length under a token budget."""
+"""Form batches of texts of similar length under a token budget."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 def plan_batches(
     lengths: NDArray[np.int64], *, tokens_per_batch: int, density: float
 ) -> list[NDArray[np.int64]]:
-    """Group texts of like length, longest first, so that memory peaks at the start.
+    """Group texts of similar length, longest first, so that memory peaks at the start.
 
-    A batch is closed before its padded size would pass the budget or its share of real tokens
-    would fall below ``density``; a text alone may be longer than the budget.
+    A batch ends before its padded size would exceed the budget or its share of real tokens would
+    fall below ``density``. A single text may be longer than the budget.
 
     Args:
-        lengths: tokens of each text, ``(texts,)``.
-        tokens_per_batch: the most tokens of a batch, padding counted.
-        density: the least share of real tokens, 0 to 1.
+        lengths: The number of tokens of each text, ``(texts,)``.
+        tokens_per_batch: The maximum number of tokens in a batch, padding included.
+        density: The minimum share of real tokens, from 0 to 1.
 
     Returns:
-        Arrays of positions into ``lengths``; each position occurs once.
+        Arrays of positions in ``lengths``. Each position occurs once.
     """
     order = np.argsort(-lengths, kind="stable")
     batches: list[NDArray[np.int64]] = []
@@ -41,18 +41,20 @@ def plan_batches(
 def split_by_length(
     lengths: NDArray[np.int64], *, tokens_per_batch: int, overhead: int
 ) -> list[NDArray[np.int64]]:
-    """Split a few texts into the batches that are computed soonest together.
+    """Split a few texts into the batches with the lowest total cost.
 
-    A batch costs its tokens, padding counted, and a fixed part. Of all splits of the texts in the
-    order of their lengths the cheapest is found exactly, in time quadratic in their number.
+    The cost of a batch is its number of tokens, padding included, plus a constant. The texts are
+    sorted by length, and the cheapest way to cut that sequence is found exactly. The time is
+    quadratic in the number of texts.
 
     Args:
-        lengths: tokens of each text, ``(texts,)``.
-        tokens_per_batch: the most tokens of a batch, padding counted; a text alone may be longer.
-        overhead: the fixed part, in tokens.
+        lengths: The number of tokens of each text, ``(texts,)``.
+        tokens_per_batch: The maximum number of tokens in a batch, padding included. A single text
+            may be longer.
+        overhead: The constant cost of a batch, in tokens.
 
     Returns:
-        Arrays of positions into ``lengths``, longest first; each position occurs once.
+        Arrays of positions in ``lengths``, longest first. Each position occurs once.
     """
     order = np.argsort(-lengths, kind="stable")
     cost, starts = [0.0], [0]
@@ -72,7 +74,7 @@ def split_by_length(
 def padding_density(
     lengths: NDArray[np.int64], batches: Sequence[NDArray[np.int64]]
 ) -> float | None:
-    """Return the share of real tokens among all that the batches hold; None without batches."""
+    """Return the share of real tokens in the batches, or None if there are no batches."""
     if not batches:
         return None
     padded = sum(int(lengths[batch].max()) * len(batch) for batch in batches)

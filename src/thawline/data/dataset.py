@@ -1,4 +1,4 @@
-"""Labelled texts in train, validation and test, and how each of them came about."""
+"""Load labelled texts as train, validation and test splits."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
-from thawline.data.labels import IntArray, Labels, plain, shown
+from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part
-from thawline.data.splits import Drawn, Splits
+from thawline.data.splits import SelectedRows, Splits
 from thawline.data.texts import Text
 from thawline.errors import ThawlineError, did_you_mean
 
 ALL = "all"
-"""In place of a split: every row of every labelled split."""
+"""Selects every row of every labelled split, where the name of a split is expected."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +28,10 @@ class LabelledTexts:
     """Texts with the ids of their classes.
 
     Attributes:
-        texts: the text of each row, or its two texts as a tuple.
-        labels: (rows,) int64 ids.
-        rows: (rows,) int64 row numbers in the source's split, counting from 0.
-        source: the name of that split; several are joined by "+".
+        texts: The text of each row, or its two texts as a tuple.
+        labels: The class id of each row, ``(rows,)`` int64.
+        rows: The row numbers in the split of the source, counting from 0, ``(rows,)`` int64.
+        source: The name of that split. Several names are joined by "+".
     """
 
     texts: list[Text]
@@ -43,25 +43,26 @@ class LabelledTexts:
         return len(self.texts)
 
     def take(self, positions: Sequence[int] | npt.NDArray[np.integer[Any]]) -> LabelledTexts:
-        """Return the rows at these positions, in their order."""
-        where = np.asarray(positions, dtype=np.int64)
-        texts = [self.texts[position] for position in where]
-        return LabelledTexts(texts, self.labels[where], self.rows[where], self.source)
+        """Return the rows at these positions, in the given order."""
+        chosen = np.asarray(positions, dtype=np.int64)
+        texts = [self.texts[position] for position in chosen]
+        return LabelledTexts(texts, self.labels[chosen], self.rows[chosen], self.source)
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A set, split and ready to train on.
+    """A data set with its train, validation and test splits.
 
     Attributes:
-        name: a short name, without a path.
-        labels: its classes.
-        train: what is trained on.
-        validation: what is selected on.
-        test: what is measured on, once.
-        protocol: as JSON values: under "splits", for each of the three its "source", "rows"
-            (their number) and "how" it came about; "row_seed"; "limit".
-        notes: what the user should know, a line each.
+        name: A short name, without a path.
+        labels: The classes.
+        train: The rows to train on.
+        validation: The rows to select epochs and settings on.
+        test: The rows to measure on, once.
+        protocol: JSON values that document the splits. "splits" holds, for each split, its
+            "source", its number of "rows" and "how" they were selected. "row_seed" and "limit"
+            hold the settings of the selection.
+        warnings: Messages for the user about the data and its splits, one line each.
     """
 
     name: str
@@ -70,16 +71,16 @@ class Dataset:
     validation: LabelledTexts
     test: LabelledTexts
     protocol: dict[str, Any]
-    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
 
     @property
     def parts(self) -> dict[str, LabelledTexts]:
-        """The three splits by name."""
+        """The three splits, by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 over the texts and the label ids of all three splits, in hexadecimal."""
+        """The SHA-256 of the texts and label ids of all three splits, in hexadecimal."""
         digest = hashlib.sha256()
         for split in self.parts.values():
             digest.update(f"{len(split)}\n".encode())
@@ -91,10 +92,13 @@ class Dataset:
 
 
 def load(config: DataConfig) -> Dataset:
-    """Read the set that a configuration names and split it.
+    """Read the data set that a configuration names, and split it.
+
+    Args:
+        config: The data set and how to split it.
 
     Raises:
-        ThawlineError: whatever in the configuration, the files or their rows cannot work.
+        ThawlineError: If the configuration, a file or a row is invalid.
     """
     return _load(config.data, config)
 
@@ -109,26 +113,32 @@ def load_data(
     validation_share: float = DataConfig.validation_share,
     test_share: float = DataConfig.test_share,
 ) -> Dataset:
-    """Read labelled texts from wherever they are and split them, as `fit` on the command line does.
+    """Read labelled texts and split them, as `fit` on the command line does.
 
     Args:
-        source: a file (Parquet, CSV, TSV, JSONL or JSON; also with .gz or in a .zip), a folder
-            with one for each split, a folder of class folders or the ``.tar.gz`` of one, a named
-            set or a hub id; or in memory a DataFrame, a `datasets.Dataset`, ``(texts, labels)``,
-            or a dict of these by split. A path wins over a name.
-        text: the text column, or two as ``"premise,hypothesis"``; None: found by common names.
-        label: the label column; None: found by common names.
-        labels: names of the classes, in ascending order of integer labels; None: the source's own.
-        limit: rows of train, which validation comes out of, and of test; None: all.
-        validation_share: of train, where the source has no validation split.
-        test_share: of everything, where the source has no test split.
+        source: A file (Parquet, CSV, TSV, JSONL or JSON, optionally with .gz or in a .zip), a
+            folder with a file for each split, a folder of class folders or its ``.tar.gz``, a
+            named set, or a hub id. Or an object in memory: a DataFrame, a `datasets.Dataset`,
+            ``(texts, labels)``, or a dict of these by split. A path takes precedence over a name.
+        text: The text column, or two columns for pairs as ``"premise,hypothesis"``. If None, the
+            column is found by common names.
+        label: The label column. If None, it is found by common names.
+        labels: Names of the classes, in ascending order of integer labels. If None, the names come
+            from the source.
+        limit: The maximum numbers of rows of train, before validation is carved out, and of test.
+            If None, all rows are used.
+        validation_share: The share of train that becomes validation if the source has no
+            validation split.
+        test_share: The share of all rows that becomes test if the source has no test split.
 
     Raises:
-        ThawlineError: whatever in the settings, the source or its rows cannot work.
+        ThawlineError: If a setting, the source or one of its rows is invalid.
     """
     if isinstance(labels, str):
-        fix = "put each name in a list of its own"
-        raise ThawlineError("a sequence of label names", f"one string {labels!r}", fix)
+        fix = f"write the names as a list, for example {labels.split(',')!r}"
+        raise ThawlineError(
+            "a sequence of label names", f"the string {labels!r}", fix, setting="data.labels"
+        )
     names = None if labels is None else tuple(labels)
     config = DataConfig(
         text=text,
@@ -145,89 +155,111 @@ def _load(given: Any, config: DataConfig) -> Dataset:
     source = open_source(given, config.text, config.label)
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
-    drawn = {split: splits.draw(split) for split in SPLITS}
-    train_classes = _check_train(drawn["train"], labels, limited=config.limit is not None)
+    selected = {split: splits.select(split) for split in SPLITS}
+    train_classes = _check_train(selected["train"], labels, limited=config.limit is not None)
     texts = {
-        split: _labelled_texts(rows, labels, train_classes, f"classes in {split} that train has")
-        for split, rows in drawn.items()
+        split: _labelled_texts(
+            rows, labels, train_classes, f"{split} labels among the classes of train"
+        )
+        for split, rows in selected.items()
     }
     return Dataset(
         source.name,
         labels,
         **texts,
-        protocol=_protocol(drawn, config),
-        notes=(*source.notes, *(note for rows in drawn.values() for note in rows.notes)),
+        protocol=_protocol(selected, config),
+        warnings=(
+            *source.warnings,
+            *(line for rows in selected.values() for line in rows.warnings),
+        ),
     )
 
 
 def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
-    """Read one split, as `load` draws it, with the classes of a model.
+    """Read one split with the same rows as `load`, for a model with known classes.
 
-    Only what the split needs is read, so that a folder may hold nothing but a test file.
+    Only the files that the split needs are read, so a folder may hold nothing but a test file.
 
     Args:
-        config: where the set is; its limit and shares hold, its label names do not.
+        config: The data set. Its limit and shares are used, its label names are not.
         split: train, validation or test; or all, for every row of every labelled split.
-        labels: the model's classes.
+        labels: The classes of the model.
 
     Raises:
-        ThawlineError: another split, a class that the model does not know, or whatever in the
-            configuration, the files or their rows cannot work.
+        ThawlineError: If there is no such split, if the model does not know a class, or if the
+            configuration, a file or a row is invalid.
     """
     if split not in (*SPLITS, ALL):
-        raise ThawlineError("a split", repr(split), did_you_mean(split, (*SPLITS, ALL)))
+        known = (*SPLITS, ALL)
+        raise ThawlineError(
+            f"a split ({', '.join(known)})", repr(split), did_you_mean(split, known)
+        )
     splits = Splits(open_source(config.data, config.text, config.label), config)
-    drawn = splits.draw_all() if split == ALL else [splits.draw(split)]
+    selected = splits.select_all() if split == ALL else [splits.select(split)]
     every_class = np.arange(len(labels))
     return _joined(
         [
-            _labelled_texts(rows, labels, every_class, "classes that the model knows")
-            for rows in drawn
+            _labelled_texts(rows, labels, every_class, "labels among the classes of the model")
+            for rows in selected
         ]
     )
 
 
 def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
-    """Return the classes of the part that is trained on, named by the user or by the source."""
+    """Return the classes of the rows to train on, with the names of the user or of the source."""
     labels = Labels.from_raw(base.raw_labels, names)
     if len(labels) < 2:
         raise ThawlineError(
             f"at least two classes in {base.table.where}",
-            f"only {labels.described()}",
+            f"only the class {labels.described()}",
             "add rows of another class, or name another column with --label",
+            setting="data.label",
         )
     known = base.class_names
-    own = [known[value] for value in labels.values if isinstance(value, int) and value in known]
-    if names is None and len(own) == len(labels):
-        return Labels(tuple(own), labels.values)
+    source_names = [known[v] for v in labels.values if isinstance(v, int) and v in known]
+    if names is None and len(source_names) == len(labels):
+        return Labels(tuple(source_names), labels.values)
     return labels
 
 
-def _check_train(train: Drawn, labels: Labels, *, limited: bool) -> IntArray:
-    """Return the ids in train, at least two."""
+def _check_train(train: SelectedRows, labels: Labels, *, limited: bool) -> IntArray:
+    """Return the class ids in train, and raise ThawlineError if there are fewer than two."""
     ids: IntArray = np.unique(labels.lookup(train.raw_labels))
     if len(ids) < 2:
-        found = f"only {labels.names[ids[0]]}" if len(ids) else "none of them"
+        found = f"only the class {labels.names[ids[0]]}" if len(ids) else "none"
         fix = f"{'raise --limit, or ' if limited else ''}add rows of the other classes"
-        raise ThawlineError("at least two classes in train", found, fix)
+        setting = "data.limit" if limited else None
+        raise ThawlineError("at least two classes in train", found, fix, setting=setting)
     return ids
 
 
-def _labelled_texts(drawn: Drawn, labels: Labels, allowed: IntArray, what: str) -> LabelledTexts:
-    """Return the drawn rows; each must be of an allowed class (ids), described by `what`."""
-    raw, part = drawn.raw_labels, drawn.part
+def _labelled_texts(
+    selected: SelectedRows, labels: Labels, allowed: IntArray, expected: str
+) -> LabelledTexts:
+    """Return the selected rows with their texts and class ids.
+
+    Args:
+        selected: The rows.
+        labels: The classes.
+        allowed: The ids of the classes that may occur.
+        expected: A description of these classes, for the error.
+
+    Raises:
+        ThawlineError: If another class occurs.
+    """
+    raw, part = selected.raw_labels, selected.part
     ids = labels.lookup(raw)
     foreign = np.flatnonzero(~np.isin(ids, allowed))
     if len(foreign):
         first = foreign[0]
         raise ThawlineError(
-            f"{what} ({shown(labels.names[i] for i in allowed)})",
-            f"{plain(raw[first])!r} in row {drawn.rows[first]} (counting from 0) of "
+            f"{expected} ({join_words(labels.names[i] for i in allowed)})",
+            f"{to_plain_label(raw[first])!r} in row {selected.rows[first]} (counting from 0) of "
             f"{part.table.where}",
-            "take that class out, or train on rows of it (a higher --limit draws more)",
+            "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts
-    return LabelledTexts([texts[row] for row in drawn.rows], ids, drawn.rows, part.name)
+    return LabelledTexts([texts[row] for row in selected.rows], ids, selected.rows, part.name)
 
 
 def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
@@ -239,10 +271,10 @@ def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
     )
 
 
-def _protocol(drawn: Mapping[str, Drawn], config: DataConfig) -> dict[str, Any]:
+def _protocol(selected: Mapping[str, SelectedRows], config: DataConfig) -> dict[str, Any]:
     described = {
         split: {"source": rows.part.name, "rows": len(rows.rows), "how": rows.how}
-        for split, rows in drawn.items()
+        for split, rows in selected.items()
     }
     limit = None if config.limit is None else list(config.limit)
     return {"splits": described, "row_seed": ROW_SEED, "limit": limit}

@@ -1,4 +1,4 @@
-"""Which raw value of a label column stands for which class, its id and its name."""
+"""Map the values of a label column to class ids and names."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _UNKNOWN = -1
 
 @dataclass(frozen=True)
 class Labels:
-    """The classes of a set, in the order of their ids.
+    """The classes of a data set, in the order of their ids.
 
     Attributes:
-        names: the name of each id.
-        values: the value that means each id in the source; a boolean is kept as 0 or 1.
+        names: The name of each class.
+        values: The value of each class in the source. Booleans are kept as 0 or 1.
     """
 
     names: tuple[str, ...]
@@ -36,23 +36,23 @@ class Labels:
     def from_raw(
         cls, raw: Sequence[Any] | npt.NDArray[Any], names: tuple[str, ...] | None
     ) -> Labels:
-        """Find the classes among the values of a label column.
+        """Find the classes in the values of a label column.
 
-        Integers and booleans are put in ascending order and strings in alphabetical order, but
-        strings that are all integers are ordered as numbers ("10" after "9").
+        Integers and booleans are sorted in ascending order and strings in alphabetical order.
+        Strings that are all integers are sorted as numbers ("10" after "9").
 
         Args:
-            raw: the label of each row: integers, booleans or strings, of one kind.
-            names: the names of integer labels, in ascending order of the labels; for labels that
-                are strings, those very strings, in the order that the ids shall have. ``None``:
-                the values themselves are the names.
+            raw: The label of each row: integers, booleans or strings, all of one kind.
+            names: The names of integer labels, in ascending order of the labels. For labels that
+                are strings, the same strings in the desired order of ids. If None, the values are
+                used as names.
 
         Raises:
-            ThawlineError: a value that cannot be a label, values of two kinds, or names that do
-                not fit the values.
+            ThawlineError: If a value cannot be a label, if there are numbers and strings, or if
+                the names do not fit the values.
         """
         kinds = {type(cell) for cell in raw}
-        values = _in_order({plain(cell) for cell in raw})
+        values = _sorted_labels({to_plain_label(cell) for cell in raw})
         if names is not None:
             return cls._named(values, tuple(names))
         if values and kinds <= {bool, np.bool_}:
@@ -67,15 +67,17 @@ class Labels:
             return cls(names, tuple(by_name[name] for name in names))
         if not _are_numbers(values):
             raise ThawlineError(
-                f"the label names of the data ({shown(by_name)})",
-                shown(names),
-                "give --labels exactly those names, in the order that you want, or leave it out",
+                f"the label names of the data ({join_words(by_name)})",
+                f"'{join_words(names)}'",
+                "give --labels exactly these names, in the order that you want, or omit it",
+                setting="data.labels",
             )
         if len(names) != len(values):
             raise ThawlineError(
-                f"{len(values)} label names, for the labels {shown(values)}",
-                f"{len(names)} ({shown(names)})",
+                f"{len(values)} label names, for the labels {join_words(values)}",
+                f"{len(names)} ({join_words(names)})",
                 "give --labels one name for each label, in ascending order of the labels",
+                setting="data.labels",
             )
         return cls(names, values)
 
@@ -84,104 +86,112 @@ class Labels:
 
     @cached_property
     def _ids(self) -> dict[int | str, int]:
-        """Every way to write a class; an exact value goes before a name, a name before a guess."""
-        loose: dict[int | str, int] = {
-            other: i for i, value in enumerate(self.values) for other in _otherwise(value)
+        """The id for every way to write a class.
+
+        An exact value takes precedence over a name, and a name over another spelling.
+        """
+        spellings: dict[int | str, int] = {
+            other: i for i, value in enumerate(self.values) for other in _other_spellings(value)
         }
         names: dict[int | str, int] = {name: i for i, name in enumerate(self.names)}
         exact = {value: i for i, value in enumerate(self.values)}
-        return {**loose, **names, **exact}
+        return {**spellings, **names, **exact}
 
     def lookup(self, raw: Iterable[Any]) -> IntArray:
-        """Return the id of each label, -1 where it is unknown, as (rows,) int64."""
+        """Return the id of each label, or -1 for an unknown label, ``(rows,)`` int64."""
         ids = self._ids
-        return np.fromiter((ids.get(plain(cell), _UNKNOWN) for cell in raw), dtype=np.int64)
+        return np.fromiter((ids.get(to_plain_label(cell), _UNKNOWN) for cell in raw), np.int64)
 
     def encode(self, raw: Sequence[Any] | npt.NDArray[Any], where: str = "the labels") -> IntArray:
         """Return the id of each label.
 
         Args:
-            raw: a value or a name of a class for each row; an integer may also be written as a
-                string and the other way round, as CSV knows no integers.
-            where: what holds the labels, for the error.
+            raw: The value or the name of a class for each row. An integer may be written as a
+                string and vice versa, because CSV files have no integers.
+            where: A description of the labels, for the error.
 
         Returns:
-            (rows,) int64.
+            The ids, ``(rows,)`` int64.
 
         Raises:
-            ThawlineError: a label that is no value and no name.
+            ThawlineError: If a label is neither a value nor a name of a class.
         """
         ids = self.lookup(raw)
         if (ids == _UNKNOWN).any():
             row = int(np.argmax(ids == _UNKNOWN))
-            label = plain(raw[row])
+            label = to_plain_label(raw[row])
             raise ThawlineError(
-                f"{where} to be among {self.described()}",
+                f"{where} among {self.described()}",
                 f"{label!r} in row {row} (counting from 0)",
                 did_you_mean(str(label), self.names),
             )
         return ids
 
     def described(self) -> str:
-        """Return the names, each with its value where that differs: ``neg (0), pos (1)``."""
-        return shown(
+        """Return the names, each followed by its value if it differs: ``neg (0), pos (1)``."""
+        return join_words(
             name if name == str(value) else f"{name} ({value})"
             for name, value in zip(self.names, self.values, strict=True)
         )
 
     def to_dict(self) -> dict[str, list[Any]]:
-        """Return the labels as JSON values, for `from_dict`."""
+        """Return the labels as JSON values that `from_dict` reads."""
         return {"names": list(self.names), "values": list(self.values)}
 
     @classmethod
     def from_dict(cls, saved: Mapping[str, Sequence[Any]]) -> Labels:
-        """Return the labels that `to_dict` wrote."""
+        """Create the labels from the result of `to_dict`."""
         return cls(tuple(saved["names"]), tuple(saved["values"]))
 
 
 def check_names(names: Sequence[str]) -> None:
-    """Raise ThawlineError where two classes would have one name, or one would have none."""
+    """Check that the names of classes are distinct and not empty.
+
+    Raises:
+        ThawlineError: If two names are equal, or if one is empty.
+    """
     if len(set(names)) < len(names) or not all(names):
         raise ThawlineError(
-            "label names that differ and are not empty",
-            shown(name if name else "''" for name in names),
+            "distinct label names that are not empty",
+            join_words(name if name else "''" for name in names),
             "give --labels each name once",
+            setting="data.labels",
         )
 
 
-def plain(cell: Any) -> int | str:
-    """Return a label as an ordinary integer or string.
+def to_plain_label(cell: Any) -> int | str:
+    """Return a label as a Python integer or string.
 
     Raises:
-        ThawlineError: anything that is neither an integer, a boolean nor a string.
+        ThawlineError: If it is neither an integer, a boolean nor a string.
     """
     value = cell.item() if isinstance(cell, np.generic) else cell
     if isinstance(value, str):
         return str(value)
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
-        return int(value)  # an integer column with a gap comes out of pandas as floats
+        return int(value)  # pandas turns an integer column with missing values into floats
     raise ThawlineError(
         "labels that are integers, booleans or strings",
         f"{value!r} ({type(value).__name__})",
-        "choose another label column, or turn its values into class names",
+        "choose another label column, or convert its values to class names",
     )
 
 
-def shown(words: Iterable[object]) -> str:
-    """Return the words joined by commas, the tail of a long list as a count."""
+def join_words(words: Iterable[object]) -> str:
+    """Return the words joined by commas; a long list ends with the number of omitted words."""
     strings = [str(word) for word in words]
     more = len(strings) - _MOST_SHOWN
     return ", ".join(strings[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
-def _in_order(values: set[int | str]) -> tuple[int | str, ...]:
+def _sorted_labels(values: set[int | str]) -> tuple[int | str, ...]:
     numbers = [value for value in values if isinstance(value, int)]
     strings = [value for value in values if isinstance(value, str)]
     if numbers and strings:
         raise ThawlineError(
             "labels of one kind",
-            f"both numbers ({shown(sorted(numbers))}) and strings ({shown(sorted(strings))})",
-            "write all labels in one way",
+            f"numbers ({join_words(sorted(numbers))}) and strings ({join_words(sorted(strings))})",
+            "write all labels as numbers, or all as strings",
         )
     if strings and _are_numbers(strings):
         return tuple(sorted(strings, key=lambda value: (int(value), value)))
@@ -192,8 +202,8 @@ def _are_numbers(values: Iterable[int | str]) -> bool:
     return all(isinstance(value, int) or _INTEGER.fullmatch(value) for value in values)
 
 
-def _otherwise(value: int | str) -> list[int | str]:
-    """Return the other spelling of an integer: 1 for "1" and "1" for 1."""
+def _other_spellings(value: int | str) -> list[int | str]:
+    """Return the other spelling of an integer, if it has one: 1 for "1" and "1" for 1."""
     if isinstance(value, int):
         return [str(value)]
     return [int(value)] if _INTEGER.fullmatch(value) and str(int(value)) == value else []

@@ -1,4 +1,4 @@
-"""How long texts are in tokens before anything is cut off, and how many would be cut."""
+"""Measure the lengths of texts in tokens, and how many texts would be truncated."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from thawline.data import Text
 from thawline.data.tokens import tokenize
 
 QUANTILES = {"min": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "max": 1.0}
-"""What is said of the lengths; each is the length of a real text."""
+"""The quantiles that describe lengths. Each is the length of an actual text."""
 
 _WHOLE_TEXT = 10**9
 _TEXTS_PER_CALL = 10_000
@@ -22,7 +22,13 @@ _TEXTS_PER_CALL = 10_000
 
 @dataclass(frozen=True)
 class Tokenization:
-    """How texts become tokens: by which tokenizer, and where a long one is cut off."""
+    """How texts are tokenized and truncated.
+
+    Attributes:
+        tokenizer: The tokenizer.
+        max_length: The maximum number of tokens of a text, special tokens included.
+        truncation_side: The side that is cut off, right or left.
+    """
 
     tokenizer: PreTrainedTokenizerBase
     max_length: int
@@ -34,14 +40,17 @@ def count_tokens(
     tokenization: Tokenization,
     advance: Callable[[int], None] = lambda texts: None,
 ) -> npt.NDArray[np.int64]:
-    """Return the tokens of each text, special tokens included and nothing cut off, ``(texts,)``.
+    """Count the tokens of each text, special tokens included, without truncation.
 
-    The ids are not kept, so that memory does not grow with the texts.
+    The token ids are not kept, so that they need no memory.
 
     Args:
-        texts: any number of texts or pairs.
-        tokenization: how they become tokens.
-        advance: told the number of texts done since the last call.
+        texts: Any number of texts or pairs.
+        tokenization: How the texts are tokenized.
+        advance: Called with the number of texts completed since the last call.
+
+    Returns:
+        The number of tokens of each text, ``(texts,)`` int64.
     """
     counted = [
         tokenize(
@@ -61,16 +70,17 @@ def describe_lengths(
     max_length: int,
     weights: npt.NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
-    """Return the quantiles of lengths, and the share of texts that are cut.
+    """Describe lengths by their quantiles and the share of truncated texts.
 
     Args:
-        lengths: tokens of each text, ``(texts,)``.
-        max_length: tokens that are kept of a text.
-        weights: ``(texts,)``, how many texts each one stands for; None: itself.
+        lengths: The number of tokens of each text, ``(texts,)``.
+        max_length: The maximum number of tokens of a text.
+        weights: How many texts each text represents, ``(texts,)``. If None, each represents one.
 
     Returns:
-        JSON values: ``tokens``, by the names of `QUANTILES`; ``truncated``, a share;
-        ``lengths_of``, the number of texts. Without texts the first two are None.
+        JSON values: ``tokens``, the quantiles by the names of `QUANTILES`; ``truncated``, a share
+        from 0 to 1; ``lengths_of``, the number of texts. Without texts, the quantiles and the
+        share are None.
     """
     if not len(lengths):
         return {"tokens": dict.fromkeys(QUANTILES), "truncated": None, "lengths_of": 0}

@@ -1,4 +1,4 @@
-"""Which rows make train, validation and test: never chosen by anything but `ROW_SEED`."""
+"""Select the rows of train, validation and test; random choices depend only on `ROW_SEED`."""
 
 from __future__ import annotations
 
@@ -19,23 +19,25 @@ from thawline.errors import ThawlineError, did_you_mean
 def carve(
     labels: npt.NDArray[np.int64], share_or_rows: float | int, seed: int
 ) -> tuple[IntArray, IntArray]:
-    """Carve a stratified part out of rows.
+    """Carve a stratified random part out of rows.
 
-    A class with a single row stays in the rest. Where there are too few rows for every class to
-    stand on both sides, the part is drawn at random instead, and the rest keeps a row of each
-    class as long as there is room.
+    A class with a single row stays in the rest. If there are too few rows to represent every class
+    on both sides, the part is selected at random without stratification. The rest then keeps a row
+    of each class if possible.
 
     Args:
-        labels: (rows,) class of each row.
-        share_or_rows: a share of the rows, above 0 and below 1, rounded to whole rows with at
-            least one on each side; or an exact number of rows, 0 and all of them included.
-        seed: of the draw.
+        labels: The class of each row, ``(rows,)``.
+        share_or_rows: A share of the rows above 0 and below 1, as a float. It is rounded to whole
+            rows, with at least one row on each side. Or an exact number of rows, as an integer from
+            0 to all rows.
+        seed: The random seed.
 
     Returns:
-        Positions of the rest and of the carved part, (rest,) and (carved,), each ascending.
+        The positions of the rest, ``(rest,)``, and of the carved part, ``(carved,)``, both in
+        ascending order.
 
     Raises:
-        ThawlineError: a share or a number of rows that is out of range.
+        ThawlineError: If the share or the number of rows is out of range.
     """
     from sklearn.model_selection import train_test_split
 
@@ -56,17 +58,17 @@ def carve(
 
 def _whole_rows(rows: int, share_or_rows: float | int) -> int:
     if isinstance(share_or_rows, float):
-        _check_share(share_or_rows, "the share to carve out")
+        _check_share(share_or_rows, "a share to carve out")
         return min(max(round(rows * share_or_rows), 1), max(rows - 1, 0))
     wanted = operator.index(share_or_rows)
     if not 0 <= wanted <= rows:
-        fix = "ask for no more rows than there are"
-        raise ThawlineError(f"0 to {rows:,} rows to carve out", f"{wanted:,}", fix)
+        fix = f"carve out at most {rows:,} rows"
+        raise ThawlineError(f"between 0 and {rows:,} rows to carve out", f"{wanted:,}", fix)
     return wanted
 
 
 def _candidates(labels: npt.NDArray[np.int64], wanted: int, seed: int) -> tuple[IntArray, bool]:
-    """Return the positions to draw from, at least `wanted`, and whether they can be stratified."""
+    """Return at least `wanted` candidate positions, and whether they can be stratified."""
     _, classes, counts = np.unique(labels, return_inverse=True, return_counts=True)
     shared = np.flatnonzero(counts[classes] > 1)
     strata = int(np.count_nonzero(counts > 1))
@@ -79,63 +81,63 @@ def _candidates(labels: npt.NDArray[np.int64], wanted: int, seed: int) -> tuple[
 
 
 @dataclass(frozen=True)
-class Drawn:
+class SelectedRows:
     """The rows of one split.
 
     Attributes:
-        part: the part of the source that they stand in.
-        rows: (rows,) row numbers there, ascending.
-        how: how they came about, in words.
-        notes: what the user should know, a line each.
+        part: The part of the source that holds them.
+        rows: The row numbers in that part, ascending, ``(rows,)``.
+        how: A description of how they were selected.
+        warnings: Messages for the user, one line each.
     """
 
     part: Part
     rows: IntArray
     how: str
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def raw_labels(self) -> list[Any]:
-        """The label of each row as the source writes it."""
+        """The label of each row, as written in the source."""
         labels = self.part.raw_labels
         return [labels[row] for row in self.rows]
 
     def carved(self, share_or_rows: float | int) -> tuple[IntArray, IntArray, str]:
-        """Return the rows of the rest and of the carved part, and how they were drawn."""
+        """Return the rows of the rest and of the carved part, and how they were selected."""
         codes = self.part.codes[self.rows]
         rest, carved = carve(codes, share_or_rows, ROW_SEED)
-        way = "stratified" if _candidates(codes, len(carved), ROW_SEED)[1] else "at random"
-        return self.rows[rest], self.rows[carved], f"{way}, seed {ROW_SEED}"
+        method = "stratified" if _candidates(codes, len(carved), ROW_SEED)[1] else "at random"
+        return self.rows[rest], self.rows[carved], f"{method}, seed {ROW_SEED}"
 
 
 class Splits:
-    """Draws train, validation and test from a source, reading only the parts that it needs.
+    """Select train, validation and test from a source, reading only the parts that are needed.
 
     Args:
-        source: what there is.
-        config: the shares to carve out and the limit.
+        source: The source.
+        config: The shares to carve out, and the limit.
 
     Raises:
-        ThawlineError: a share or a limit that is out of range.
+        ThawlineError: If a share or the limit is out of range.
     """
 
     def __init__(self, source: Source, config: DataConfig) -> None:
-        _check_share(config.validation_share, "the validation share")
-        _check_share(config.test_share, "the test share")
+        _check_share(config.validation_share, "a validation share", "data.validation_share")
+        _check_share(config.test_share, "a test share", "data.test_share")
         if config.limit is not None:
             _check_limit(config.limit)
         self._source, self._config = source, config
         self._train_limit = None if config.limit is None else config.limit[0]
         self._test_limit = None if config.limit is None else config.limit[1]
 
-    def draw(self, split: str) -> Drawn:
+    def select(self, split: str) -> SelectedRows:
         """Return the rows of a split.
 
         Args:
             split: train, validation or test.
 
         Raises:
-            ThawlineError: another split, or a part that is missing or cannot be read.
+            ThawlineError: If there is no such split, or if a part is missing or cannot be read.
         """
         if split == "train":
             return self._train
@@ -143,82 +145,90 @@ class Splits:
             return self._validation
         if split == "test":
             return self._test
-        raise ThawlineError("a split", repr(split), did_you_mean(split, SPLITS))
+        expected = f"a split ({', '.join(SPLITS)})"
+        raise ThawlineError(expected, repr(split), did_you_mean(split, SPLITS))
 
     @cached_property
     def base(self) -> Part:
-        """The part that is trained on, before anything is carved out of it.
+        """The part to train on, before validation and test are carved out of it.
 
         Raises:
-            ThawlineError: the source has none.
+            ThawlineError: If the source has no such part.
         """
         part = self._source.parts.get("train", self._source.parts.get(WHOLE))
         if part is None:
             found = ", ".join(part.name for part in self._source.parts.values())
-            fix = "add a train split, or give one file by its own path"
-            raise ThawlineError(f"a train split in {self._source.name}", f"only {found}", fix)
+            fix = "add a train split, or give the path of one file"
+            expected = f"a train split in {self._source.name}"
+            raise ThawlineError(expected, f"only {found}", fix, setting="data.data")
         return part
 
-    def draw_all(self) -> list[Drawn]:
+    def select_all(self) -> list[SelectedRows]:
         """Return every row of every part whose labels are known, train first.
 
         Raises:
-            ThawlineError: there is no such part, or one that cannot be read.
+            ThawlineError: If there is no such part, or if one cannot be read.
         """
-        parts = [self._own(split) for split in (WHOLE, *SPLITS)]
-        drawn = [_all_of(part) for part in parts if part is not None]
-        if not drawn:
-            found = "-1 in every row, which means hidden"
-            raise ThawlineError(f"labels in {self._source.name}", found, "choose another set")
-        return drawn
+        parts = [self._labelled_part(split) for split in (WHOLE, *SPLITS)]
+        selected = [_all_rows(part) for part in parts if part is not None]
+        if not selected:
+            found = "-1 in every row, which marks hidden labels"
+            fix = "choose a data set with labels"
+            expected = f"labels in {self._source.name}"
+            raise ThawlineError(expected, found, fix, setting="data.data")
+        return selected
 
     @cached_property
-    def _test(self) -> Drawn:
-        part = self._own("test")
+    def _test(self) -> SelectedRows:
+        part = self._labelled_part("test")
         if part is not None:
-            return self._limited(_all_of(part), self._test_limit, "test")
-        _, rows, way = self._test_carving
-        how = self._carving_words(self.base.name, self._config.test_share, way)
-        notes = (*self._hidden_note("test"), f"test was {how} ({len(rows):,} rows)")
-        return self._limited(Drawn(self.base, rows, how, notes), self._test_limit, "test")
+            return self._limited(_all_rows(part), self._test_limit, "test")
+        _, rows, method = self._test_carving
+        how = self._describe_carving(self.base.name, self._config.test_share, method)
+        warnings = (*self._hidden_labels_warning("test"), f"test was {how} ({len(rows):,} rows)")
+        selected = SelectedRows(self.base, rows, how, warnings)
+        return self._limited(selected, self._test_limit, "test")
 
     @cached_property
-    def _validation(self) -> Drawn:
-        part = self._own("validation")
+    def _validation(self) -> SelectedRows:
+        part = self._labelled_part("validation")
         if part is not None:
-            return self._limited(_all_of(part), self._test_limit, "validation")
-        _, rows, way = self._validation_carving
-        how = self._carving_words("train", self._config.validation_share, way)
-        notes = (*self._hidden_note("validation"), f"validation was {how} ({len(rows):,} rows)")
-        return Drawn(self.base, rows, how, notes)
+            return self._limited(_all_rows(part), self._test_limit, "validation")
+        _, rows, method = self._validation_carving
+        how = self._describe_carving("train", self._config.validation_share, method)
+        carved = f"validation was {how} ({len(rows):,} rows)"
+        warnings = (*self._hidden_labels_warning("validation"), carved)
+        return SelectedRows(self.base, rows, how, warnings)
 
     @cached_property
-    def _train(self) -> Drawn:
-        if self._own("validation") is not None:
-            return self._pool
+    def _train(self) -> SelectedRows:
+        pool = self._train_and_validation
+        if self._labelled_part("validation") is not None:
+            return pool
         rows, carved, _ = self._validation_carving
-        how = f"{self._pool.how}; {len(carved):,} of these carved out for validation"
-        return replace(self._pool, rows=rows, how=how)
+        how = f"{pool.how}; {len(carved):,} of these rows carved out for validation"
+        return replace(pool, rows=rows, how=how)
 
     @cached_property
-    def _pool(self) -> Drawn:
-        """Train, with the validation rows that are carved out of it."""
-        if self._own("test") is not None:
-            return self._limited(_all_of(self.base), self._train_limit, "train")
+    def _train_and_validation(self) -> SelectedRows:
+        """The rows of train, including those that are carved out for validation."""
+        if self._labelled_part("test") is not None:
+            return self._limited(_all_rows(self.base), self._train_limit, "train")
         rows, carved, _ = self._test_carving
-        how = f"what {len(carved):,} rows carved out for test leave of {self.base.name}"
-        return self._limited(Drawn(self.base, rows, how), self._train_limit, "train")
+        name = self.base.name
+        how = f"the {len(rows):,} rows of {name} that remain after the {len(carved):,} test rows"
+        return self._limited(SelectedRows(self.base, rows, how), self._train_limit, "train")
 
     @cached_property
     def _test_carving(self) -> tuple[IntArray, IntArray, str]:
-        return _all_of(self.base).carved(float(self._config.test_share))
+        return _all_rows(self.base).carved(float(self._config.test_share))
 
     @cached_property
     def _validation_carving(self) -> tuple[IntArray, IntArray, str]:
-        return self._pool.carved(float(self._config.validation_share))
+        return self._train_and_validation.carved(float(self._config.validation_share))
 
-    def _own(self, split: str) -> Part | None:
-        """Return the source's own part, unless it keeps its labels hidden."""
+    def _labelled_part(self, split: str) -> Part | None:
+        """Return the part of the source for a split, or None if it is missing or hides labels."""
         part = self._source.parts.get(split)
         return None if part is None or self._hides_labels(split, part) else part
 
@@ -228,41 +238,46 @@ class Splits:
             return False
         return train is None or not train.has_minus_one
 
-    def _hidden_note(self, split: str) -> tuple[str, ...]:
+    def _hidden_labels_warning(self, split: str) -> tuple[str, ...]:
         part = self._source.parts.get(split)
         if part is None:
             return ()
-        return (f"left alone: {part.name}, as every label in it is -1, which means hidden",)
+        return (
+            f"ignored {part.name}, because all of its labels are -1, which marks hidden labels",
+        )
 
     @staticmethod
-    def _carving_words(out_of: str, share: float, way: str) -> str:
-        return f"carved out of {out_of}: {100 * share:g} %, {way}"
+    def _describe_carving(out_of: str, share: float, method: str) -> str:
+        return f"carved out of {out_of}: {100 * share:g} %, {method}"
 
     @staticmethod
-    def _limited(drawn: Drawn, most: int | None, split: str) -> Drawn:
-        have = len(drawn.rows)
-        if most is None or have == most:
-            return drawn
-        if have < most:
-            note = f"{split} has {have:,} rows, fewer than the {most:,} asked for: all are used"
-            return replace(drawn, notes=(*drawn.notes, note))
-        _, rows, way = drawn.carved(most)
-        return replace(drawn, rows=rows, how=f"{drawn.how}; {most:,} of {have:,} rows drawn, {way}")
+    def _limited(selected: SelectedRows, most: int | None, split: str) -> SelectedRows:
+        rows = len(selected.rows)
+        if most is None or rows == most:
+            return selected
+        if rows < most:
+            warning = f"{split} has {rows:,} rows, fewer than the limit of {most:,}: all are used"
+            return replace(selected, warnings=(*selected.warnings, warning))
+        _, kept, method = selected.carved(most)
+        how = f"{selected.how}; {most:,} of {rows:,} rows selected, {method}"
+        return replace(selected, rows=kept, how=how)
 
 
-def _all_of(part: Part) -> Drawn:
-    return Drawn(part, np.arange(len(part.raw_labels)), "the source's own")
+def _all_rows(part: Part) -> SelectedRows:
+    return SelectedRows(part, np.arange(len(part.raw_labels)), "given by the source")
 
 
 def _check_limit(limit: tuple[int, int]) -> None:
-    fix = "give --limit two numbers: N,M"
+    fix, setting = "give --limit two numbers, for example 4000,2000", "data.limit"
     if not isinstance(limit, tuple | list) or len(limit) != 2:
-        raise ThawlineError("a limit for train and one for test", repr(limit), fix)
+        expected = "a limit for train and a limit for test"
+        raise ThawlineError(expected, repr(limit), fix, setting=setting)
     if min(limit) < 1:
         found = ",".join(str(rows) for rows in limit)
-        raise ThawlineError("a limit of at least 1 row", found, fix)
+        raise ThawlineError("limits of at least 1 row", found, fix, setting=setting)
 
 
-def _check_share(share: float, what: str) -> None:
+def _check_share(share: float, expected: str, setting: str | None = None) -> None:
     if not 0 < share < 1:
-        raise ThawlineError(f"{what} above 0 and below 1", str(share), "give a share such as 0.1")
+        fix = "use a share such as 0.1"
+        raise ThawlineError(f"{expected} above 0 and below 1", str(share), fix, setting=setting)

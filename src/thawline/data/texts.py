@@ -1,4 +1,4 @@
-"""What is classified: a text, or a pair of texts."""
+"""Check and format texts and pairs of texts."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import Any, TypeGuard
 from thawline.errors import ThawlineError
 
 Text = str | tuple[str, str]
-"""One text, or a pair of texts that is read as one: premise and hypothesis, question and answer."""
+"""A text, or a pair of texts to classify together, such as a premise and a hypothesis."""
 
 _MOST_SHOWN = 60
 
 
 def check_texts(texts: Iterable[Any]) -> list[Text]:
-    """Return the texts as a list, once each of them is known to be one.
+    """Check every text and return the texts as a list.
 
     Args:
-        texts: (rows,) strings, pairs of strings as tuples, or both.
+        texts: Strings, pairs of strings as tuples, or both, ``(rows,)``.
 
     Raises:
-        ThawlineError: a single string, a table or a mapping in place of a sequence; or a row that
-            is neither a string nor a pair of strings, or that holds half a character.
+        ThawlineError: If it is a single string, a table or a mapping; or if a row is neither a
+            string nor a pair of strings, or contains an invalid character (a lone surrogate).
     """
     if isinstance(texts, str | bytes):
-        raise ThawlineError("a sequence of texts", "one string", "put it in a list: [text]")
+        fix = "put the text in a list: [text]"
+        found = f"the string {shorten(repr(texts))}"
+        raise ThawlineError("a sequence of texts", found, fix)
     kind = type(texts).__name__
     if isinstance(texts, Mapping) or hasattr(texts, "columns"):
-        raise ThawlineError("a sequence of texts", f"a {kind}", "give one of its columns")
+        raise ThawlineError("a sequence of texts", f"a {kind}", "pass one of its columns")
     if not isinstance(texts, Iterable):
         raise ThawlineError("a sequence of texts", f"one {kind}", "put the texts in a list")
     listed = list(texts)
@@ -36,59 +38,62 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
             fix = "convert or drop that row"
             if isinstance(text, list) and is_text(tuple(text)):
                 fix = "write a pair of texts as a tuple: (first, second)"
-            raise ThawlineError("texts as strings", f"{_kind(text)} in row {row}", fix)
+            raise ThawlineError("texts as strings", f"{_describe_invalid(text)} in row {row}", fix)
     return listed
 
 
 def is_text(cell: object) -> TypeGuard[Text]:
-    """Say whether a cell is a string, or a tuple of two strings, that can be tokenised."""
+    """Return whether a cell is a string or a tuple of two strings, with valid characters."""
     if isinstance(cell, tuple):
         return len(cell) == 2 and all(_is_string(part) for part in cell)
     return _is_string(cell)
 
 
 def is_blank(text: Text) -> bool:
-    """Say whether there is nothing to read in a text, or in either half of a pair."""
+    """Return whether a text, or both texts of a pair, contain only white space."""
     return not "".join(text).strip()
 
 
-def shortened(text: str) -> str:
-    """Return the text, the tail of a long one as an ellipsis, for messages."""
-    return text if len(text) <= _MOST_SHOWN else text[: _MOST_SHOWN - 1] + "…"
+def shorten(text: str, characters: int = _MOST_SHOWN) -> str:
+    """Return the text, cut to a number of characters with an ellipsis at the end if it is longer.
+
+    Args:
+        text: The text.
+        characters: The maximum number of characters, the ellipsis included.
+    """
+    return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def _is_string(cell: object) -> bool:
-    """Half a surrogate pair, which JSON can spell, is no character and cannot be tokenised."""
     if not isinstance(cell, str):
         return False
     try:
         cell.encode("utf-8")
-    except UnicodeEncodeError:
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can express, cannot be tokenized
         return False
     return True
 
 
-def _kind(cell: object) -> str:
-    return f"half a character in {shortened(repr(cell))}" if _has_string(cell) else _name(cell)
-
-
-def _has_string(cell: object) -> bool:
+def _describe_invalid(cell: object) -> str:
+    """Describe a cell that is not a text, for an error."""
     parts = cell if isinstance(cell, tuple) and len(cell) == 2 else (cell,)
-    return all(isinstance(part, str) for part in parts)
-
-
-def _name(cell: object) -> str:
+    if all(isinstance(part, str) for part in parts):
+        return f"an invalid character (a lone surrogate) in {shorten(repr(cell))}"
     if isinstance(cell, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in cell) or 'nothing'}"
     return type(cell).__name__
 
 
 def one_string(text: Text) -> str:
-    """Return what a text is compared by; the two of a pair stand on lines of their own."""
+    """Return a text as a single string; the texts of a pair are joined by a line break."""
     return text if isinstance(text, str) else "\n".join(text)
 
 
 def one_line(text: Text, characters: int) -> str:
-    """Return the first characters of a text, on one line."""
-    line = " ".join(one_string(text).split())
-    return line if len(line) <= characters else line[: characters - 1] + "…"
+    """Return the start of a text on one line, with an ellipsis if the text is longer.
+
+    Args:
+        text: A text or a pair of texts.
+        characters: The maximum number of characters, the ellipsis included.
+    """
+    return shorten(" ".join(one_string(text).split()), characters)

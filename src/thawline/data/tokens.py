@@ -1,4 +1,4 @@
-"""Tokenise once; then batches of like length under a token budget."""
+"""Tokenize texts once and build padded batches from the token ids."""
 
 from __future__ import annotations
 
@@ -17,24 +17,25 @@ from transformers import PreTrainedTokenizerBase
 from thawline.data import Text
 
 Inputs = Mapping[str, Tensor]
-"""A batch as a model's keyword arguments: ``input_ids``, ``(batch, tokens)`` int64, padded on the
-right; ``attention_mask`` where something is padded; ``token_type_ids`` where there are pairs."""
+"""A batch as keyword arguments of a model, ``(batch, tokens)`` int64 each: ``input_ids``, padded on
+the right; ``attention_mask`` if there is padding; ``token_type_ids`` if there are pairs."""
 
 TEXTS_PER_CALL = 1_000
-"""Texts handed to the tokenizer's threads at once: enough to keep them all busy."""
+"""Number of texts passed to the tokenizer at once: enough to keep all of its threads busy."""
 
 
 @dataclass(frozen=True)
 class TokenizedTexts:
-    """Token ids of many texts, one after the other without padding.
+    """The token ids of many texts, concatenated without padding.
 
     Attributes:
-        ids: ``(all tokens,)`` int32.
-        offsets: ``(texts + 1,)`` int64; text i is ``ids[offsets[i]:offsets[i + 1]]``.
-        truncated: ``(texts,)`` bool, whether something was cut off.
-        pad_id: what fills a batch.
-        types: ``(all tokens,)`` int8, 1 in the second text of a pair; None where a model knows no
-            such types, or where there is no pair.
+        ids: The token ids of all texts, ``(all tokens,)`` int32.
+        offsets: The start of each text in ``ids``, ``(texts + 1,)`` int64. Text i is
+            ``ids[offsets[i]:offsets[i + 1]]``.
+        truncated: Whether each text was truncated, ``(texts,)`` bool.
+        pad_id: The token id for padding.
+        types: The token types, ``(all tokens,)`` int8: 1 in the second text of a pair. None if the
+            model has no token types, or if there are no pairs.
     """
 
     ids: NDArray[np.int32]
@@ -48,14 +49,14 @@ class TokenizedTexts:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """Tokens of each text, ``(texts,)``."""
+        """The number of tokens of each text, ``(texts,)``."""
         return np.diff(self.offsets)
 
     def select(self, positions: NDArray[np.int64]) -> TokenizedTexts:
-        """Return some of the texts, in this order."""
+        """Return the texts at these positions, in the given order."""
         lengths = self.lengths[positions]
         offsets = np.concatenate([[0], lengths.cumsum()]).astype(np.int64)
-        # Each token's place here: its place in its text, plus where its text starts here.
+        # The index of a token is its offset in its text plus the start of that text in `ids`.
         taken = np.arange(offsets[-1]) + np.repeat(self.offsets[positions] - offsets[:-1], lengths)
         types = None if self.types is None else self.types[taken]
         return TokenizedTexts(
@@ -63,9 +64,9 @@ class TokenizedTexts:
         )
 
     def batch(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
-        """Return some texts as a model's keyword arguments (`Inputs`).
+        """Return the texts at these positions as keyword arguments of a model (`Inputs`).
 
-        There is no mask where nothing had to be padded: attention is faster without one.
+        There is no attention mask without padding, because attention is faster without a mask.
         """
         lengths = self.lengths[positions]
         inputs = {"input_ids": self._padded(self.ids, positions, self.pad_id)}
@@ -76,9 +77,9 @@ class TokenizedTexts:
             inputs["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
         return inputs
 
-    def _padded(self, ragged: NDArray[Any], positions: NDArray[np.int64], filling: int) -> Tensor:
+    def _padded(self, ragged: NDArray[Any], positions: NDArray[np.int64], fill: int) -> Tensor:
         lengths = self.lengths[positions]
-        padded = np.full((len(positions), lengths.max()), filling, dtype=np.int64)
+        padded = np.full((len(positions), lengths.max()), fill, dtype=np.int64)
         for row, position in enumerate(positions):
             start = self.offsets[position]
             padded[row, : lengths[row]] = ragged[start : start + lengths[row]]
@@ -93,44 +94,45 @@ def tokenize(
     truncation_side: str,
     advance: Callable[[int], None] = lambda texts: None,
 ) -> TokenizedTexts:
-    """Tokenise texts in parallel (the tokenizer's own threads), special tokens included.
+    """Tokenize texts in the threads of the tokenizer, special tokens included.
 
-    A pair becomes one row of ids in the tokenizer's own form, or on two lines where it knows none;
-    where it is too long, the longer of the two is cut.
+    The two texts of a pair become one row of ids, in the format of the tokenizer. If the tokenizer
+    has no format for pairs, a line break separates the two texts. If a pair is too long, its longer
+    text is truncated.
 
     Args:
-        tokenizer: a fast tokenizer with a pad token.
-        texts: any number of texts or pairs, empty ones too.
-        max_length: the most tokens kept, special tokens counted.
-        truncation_side: ``right`` or ``left``, the side that is cut off.
-        advance: told the number of texts done since the last call.
+        tokenizer: A fast tokenizer with a pad token.
+        texts: Any number of texts or pairs, which may be empty.
+        max_length: The maximum number of tokens of a row, special tokens included.
+        truncation_side: The side that is cut off, ``right`` or ``left``.
+        advance: Called with the number of texts completed since the last call.
     """
     tokenizer.truncation_side = truncation_side
     special = tokenizer.num_special_tokens_to_add
-    # Causal tokenizers put nothing between the texts of a pair.
-    parted = special(pair=True) > special(pair=False)
+    # Tokenizers of causal models put no special token between the texts of a pair.
+    has_separator = special(pair=True) > special(pair=False)
 
     def joined(text: Text) -> Text:
-        return text if parted or isinstance(text, str) else "\n".join(text)
+        return text if has_separator or isinstance(text, str) else "\n".join(text)
 
     pad_id = int(tokenizer.pad_token_id)
     ids, types, lengths, truncated = array("i"), array("b"), array("q", [0]), array("b")
     for start in range(0, len(texts), TEXTS_PER_CALL):
         chunk = [joined(text) for text in texts[start : start + TEXTS_PER_CALL]]
         encoded = tokenizer(chunk, truncation=True, max_length=max_length)
-        # A causal tokenizer makes nothing at all of an empty text; one pad token stands in for it.
+        # Tokenizers of causal models return no tokens for an empty text. Use one pad token then.
         rows = [row or [pad_id] for row in encoded["input_ids"]]
         lengths.extend(map(len, rows))
         ids.extend(chain.from_iterable(rows))
         types.extend(chain.from_iterable(row or [0] for row in encoded.get("token_type_ids", ())))
         truncated.extend(bool(encoding.overflowing) for encoding in encoded.encodings)
-        del encoded, rows  # before the next call: they take more room than all ids before them
+        del encoded, rows  # free them before the next call: they need more memory than all ids
         advance(len(chunk))
-    kinds = np.frombuffer(types, dtype=np.int8)
+    token_types = np.frombuffer(types, dtype=np.int8)
     return TokenizedTexts(
         ids=np.frombuffer(ids, dtype=np.int32),
         offsets=np.cumsum(lengths, dtype=np.int64),
         truncated=np.frombuffer(truncated, dtype=np.bool_),
         pad_id=pad_id,
-        types=kinds if kinds.any() else None,
+        types=token_types if token_types.any() else None,
     )

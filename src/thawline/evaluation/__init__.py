@@ -1,1 +1,1 @@
-"""Metrics, paired tests and mistakes, as pure functions on arrays."""
+"""Compute metrics, paired tests and mistakes with pure functions on arrays."""

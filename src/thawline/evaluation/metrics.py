@@ -1,8 +1,8 @@
-"""Scores of a classifier with confidence intervals: pure functions on NumPy arrays.
+"""Score a classifier with confidence intervals, with pure functions on NumPy arrays.
 
-Shares lie between 0 and 1; the loss is
-in nats. Accuracy is a proportion of independent rows and has Wilson's interval; every other score
-has a percentile bootstrap over rows.
+A score is a dict ``{"value", "low", "high"}`` of floats. Shares lie between 0 and 1; the loss is
+in nats. Accuracy is a proportion of independent rows and has a Wilson score interval. Every other
+score has a percentile bootstrap interval over rows.
 """
 
 from __future__ import annotations
@@ -25,59 +25,61 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
 _COUNTS_PER_BLOCK = 2_000_000
-"""Bounds the memory of the bootstrap of a large confusion matrix, at 16 MB for each array."""
+"""Limits the memory of the bootstrap of a large confusion matrix to 16 MB for each array."""
 
 
 class Interval(NamedTuple):
-    """The two ends of a confidence interval, in the score's own unit."""
+    """The two ends of a confidence interval, in the unit of the score."""
 
     low: float
     high: float
 
 
 class _Calibration(NamedTuple):
-    """What the loss and the calibration error need of each row."""
+    """The values of each row from which the loss and the calibration error are computed."""
 
     losses: Floats  # (rows,), nats
-    gaps: Floats  # (rows,), confidence less correctness (0 or 1)
+    gaps: Floats  # (rows,), confidence minus correctness (0 or 1)
     bins: Integers  # (rows,), from 0
 
 
 def probabilities(logits: ArrayLike) -> Floats:
-    """Turn logits into the probabilities of the classes.
+    """Convert logits to class probabilities.
 
     Args:
-        logits: shape ``(rows, classes)``, normalised by a softmax; or ``(rows, 1)`` or
-            ``(rows,)``, one logit for two classes, which is the logit of the second class against
-            the first (a sigmoid).
+        logits: Logits of shape ``(rows, classes)``, which are normalised with a softmax. Or one
+            logit for two classes, of shape ``(rows, 1)`` or ``(rows,)``: the logit of the second
+            class against the first, which is normalised with a sigmoid.
 
     Returns:
-        Shape ``(rows, classes)``; each row sums to 1.
+        Probabilities of shape ``(rows, classes)``. Each row sums to 1.
 
     Raises:
-        ThawlineError: a logit is not finite; the message names the first such row.
-        ValueError: the logits have another number of dimensions, or no class.
+        ThawlineError: If a logit is not finite. The message names the first such row.
+        ValueError: If the logits have another number of dimensions, or no class.
     """
     return np.asarray(softmax(_class_logits(logits), axis=1), dtype=np.float64)
 
 
 def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confidence) -> Interval:
-    """Return the score interval of a proportion (Wilson, 1927).
+    """Return the Wilson score interval of a proportion.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
-    Journal of the American Statistical Association 22 (158), 1927. Unlike the interval by normal
-    theory it never leaves [0, 1], and keeps a width where every row or none is a success.
+    Journal of the American Statistical Association 22 (158), 1927. Unlike the normal approximation
+    interval, it always lies within [0, 1] and has a width above 0 if all rows or none are
+    successes.
 
     Args:
-        successes: rows that count, for accuracy the rows predicted rightly.
-        rows: all rows, at least 1.
-        confidence: the share of such intervals that hold the true proportion.
+        successes: The number of successful rows. For accuracy, the number of correct predictions.
+        rows: The number of rows, at least 1.
+        confidence: The share of such intervals that contain the true proportion.
 
     Raises:
-        ValueError: no rows, successes outside 0 … rows, or a confidence outside (0, 1).
+        ValueError: If there are no rows, if ``successes`` is not between 0 and ``rows``, or if
+            ``confidence`` is not between 0 and 1.
     """
     if rows < 1 or not 0 <= successes <= rows:
-        raise ValueError(f"{successes} successes among {rows} rows make no proportion")
+        raise ValueError(f"successes must be between 0 and {rows} rows, not {successes}")
     _check_confidence(confidence)
     z = float(ndtri((1 + confidence) / 2))
     share = successes / rows
@@ -85,7 +87,7 @@ def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confiden
     half = z * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
     scale = 1 + z**2 / rows
     low, high = (centre - half) / scale, (centre + half) / scale
-    # At 0 and at all successes one end equals the share; rounding must not move it past that.
+    # With no or only successes, one end equals the share. Rounding must not move it past the share.
     return Interval(min(max(low, 0.0), share), max(min(high, 1.0), share))
 
 
@@ -99,42 +101,45 @@ def evaluate(
     bins: int = MetricsConfig.bins,
     seed: int = MetricsConfig.seed,
 ) -> Scores:
-    """Score logits against labels, with intervals.
+    """Compute metrics with confidence intervals from logits and labels.
 
-    The prediction is the class of the greatest logit, the first of equals.
+    The prediction is the class with the greatest logit, and the first of these in a tie.
 
     A division by zero gives 0, as in scikit-learn: the precision of a class that is never
-    predicted, the recall of a class that never occurs. A class that occurs neither in the labels
-    nor in the predictions was not tested at all: its scores are null, and the macro averages leave
-    it out (scikit-learn does the same unless it is given the list of classes).
+    predicted, and the recall of a class that never occurs. A class that occurs neither in the
+    labels nor in the predictions was not tested: its scores are null, and the macro averages
+    exclude it. scikit-learn does the same unless it is given the list of classes.
 
-    Intervals: accuracy has Wilson's. The others are percentiles of a bootstrap over rows (B. Efron,
-    "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1), 1979). Drawing
-    rows with replacement is a multinomial draw of the confusion matrix, which is how precision,
-    recall and F1 are resampled. Where all of a score's resamples are equal (every row is right) its
-    interval has no width; accuracy's says more there. A percentile interval is widened to the value
-    where it would miss it. That happens to the calibration error, which grows with sampling noise
-    and so is greater in a resample than in the sample: read its interval as its spread in samples
-    of this size, not as a bound on the true error. Time grows with ``rows * resamples``.
+    Accuracy has a Wilson score interval. The other intervals are percentiles of a bootstrap over
+    rows (B. Efron, "Bootstrap methods: another look at the jackknife", Annals of Statistics 7 (1),
+    1979). Sampling rows with replacement is equivalent to sampling the confusion matrix from a
+    multinomial distribution, which is how precision, recall and F1 are resampled. If all resamples
+    of a score are equal, for example if every prediction is correct, its interval has no width;
+    the interval of the accuracy is more informative then.
+
+    A percentile interval that does not contain the value is extended to the value. This concerns
+    the calibration error, which grows with sampling noise and is therefore greater in a resample
+    than in the sample. Its interval shows its spread in samples of this size. It is not a bound on
+    the true error. The time grows with ``rows * resamples``.
 
     Args:
-        logits: shape ``(rows, classes)``, or ``(rows, 1)`` or ``(rows,)`` for two classes.
-        labels: shape ``(rows,)``, integers from 0.
-        n_classes: how many classes the logits must stand for; None takes their number from the
-            logits.
-        confidence: of every interval, between 0 and 1.
-        resamples: bootstrap draws, each of as many rows as there are.
-        bins: equal-width bins of confidence for the calibration error.
-        seed: of the bootstrap; the same seed gives the same intervals.
+        logits: Logits of shape ``(rows, classes)``, or ``(rows, 1)`` or ``(rows,)`` for two
+            classes.
+        labels: Class ids of shape ``(rows,)``, integers from 0.
+        n_classes: The expected number of classes. If None, it is taken from the logits.
+        confidence: The confidence level of every interval, between 0 and 1.
+        resamples: The number of bootstrap samples.
+        bins: The number of equal-width bins of confidence for the calibration error.
+        seed: The random seed of the bootstrap.
 
     Returns:
         The scores. The calibration error is the expected calibration error (C. Guo et al., "On
         calibration of modern neural networks", ICML 2017).
 
     Raises:
-        ThawlineError: there are no rows, or a logit is not finite.
-        ValueError: shapes disagree, a label is no integer or outside 0 … classes - 1, or a
-            setting is out of its range.
+        ThawlineError: If there are no rows, or if a logit is not finite.
+        ValueError: If shapes differ, if a label is not an integer from 0 to classes - 1, or if an
+            argument is out of range.
     """
     _check_confidence(confidence)
     if resamples < 1 or bins < 1:
@@ -142,7 +147,7 @@ def evaluate(
     scores = _class_logits(logits)
     classes = scores.shape[1]
     if n_classes is not None and n_classes != classes:
-        raise ValueError(f"the logits stand for {classes} classes, not {n_classes}")
+        raise ValueError(f"the logits have {classes} classes, not {n_classes}")
     truth = _checked_labels(labels, scores)
     rows = len(truth)
     predictions = scores.argmax(axis=1)
@@ -152,10 +157,8 @@ def evaluate(
 
     generator = np.random.default_rng(seed)
     calibration = _calibration(scores, truth, predictions, bins)
-    values: dict[str, Floats | float] = {
-        **_averages(*_margins(confusion)),
-        **_row_means(calibration),
-    }
+    averages = _averages(*_margins(confusion))
+    values: dict[str, Floats | float] = {**averages, **_row_means(calibration)}
     draws = {
         **_resample_averages(confusion, resamples, generator),
         **_resample_row_means(calibration, resamples, generator),
@@ -164,7 +167,7 @@ def evaluate(
         name: _score(float(value), _percentiles(draws[name], float(value), confidence))
         for name, value in values.items()
     }
-    from thawline.runs.records import Scores  # pydantic, which `probabilities` does not need
+    from thawline.runs.records import Scores  # needs pydantic, which `probabilities` does not
 
     return Scores(
         rows=rows,
@@ -177,7 +180,7 @@ def evaluate(
 
 
 def _class_logits(logits: ArrayLike) -> Floats:
-    """Return finite logits of shape (rows, classes), one logit ``z`` written as ``[0, z]``."""
+    """Return finite logits of shape (rows, classes); a single logit ``z`` becomes ``[0, z]``."""
     given = np.asarray(logits, dtype=np.float64)
     scores = given[:, None] if given.ndim == 1 else given
     if scores.ndim != 2 or scores.shape[1] == 0:
@@ -187,8 +190,8 @@ def _class_logits(logits: ArrayLike) -> Floats:
         row, column = np.argwhere(~finite)[0]
         raise ThawlineError(
             "finite logits",
-            f"{scores[row, column]} in row {row} (rows count from 0)",
-            "check the model's weights, or fit again with a lower --lr",
+            f"{scores[row, column]} in row {row} (counting from 0)",
+            "check the weights of the model, or run fit again with a lower --lr",
         )
     if scores.shape[1] == 1:
         return np.hstack([np.zeros_like(scores), scores])
@@ -196,21 +199,21 @@ def _class_logits(logits: ArrayLike) -> Floats:
 
 
 def _checked_labels(labels: ArrayLike, scores: Floats) -> Integers:
-    """Return labels of shape (rows,) that fit the logits, as int64."""
+    """Check labels of shape (rows,) against the logits and return them as int64."""
     rows, classes = scores.shape
     truth = np.asarray(labels)
     if truth.shape != (rows,):
         raise ValueError(f"{rows} rows of logits need labels of shape ({rows},), not {truth.shape}")
     if rows == 0:
         raise ThawlineError(
-            "at least one row to score", "none", "give a split that has labelled texts"
+            "at least one row to score", "none", "choose a split that has labelled texts"
         )
     if truth.dtype.kind not in "iub":
         raise ValueError(f"labels must be integers, not {truth.dtype}")
     outside = (truth < 0) | (truth >= classes)
     if outside.any():
         row = int(outside.argmax())
-        raise ValueError(f"label {truth[row]} in row {row} is outside 0 … {classes - 1}")
+        raise ValueError(f"label {truth[row]} in row {row} is not between 0 and {classes - 1}")
     return truth.astype(np.int64)
 
 
@@ -226,13 +229,13 @@ def _score(value: float, interval: Interval) -> Score:
 
 
 def _percentiles(draws: Floats, value: float, confidence: float) -> Interval:
-    """Return the percentile interval of ``draws`` (resamples,), widened to hold ``value``."""
+    """Return the percentile interval of ``draws`` (resamples,), extended to contain ``value``."""
     low, high = np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2])
     return Interval(min(float(low), value), max(float(high), value))
 
 
 def _margins(confusion: Integers) -> tuple[Integers, Integers, Integers]:
-    """Return true positives, predicted rows and true rows, each of shape (classes,)."""
+    """Return the numbers of true positives, predicted rows and true rows, each (classes,)."""
     return np.diagonal(confusion), confusion.sum(axis=0), confusion.sum(axis=1)
 
 
@@ -247,8 +250,8 @@ def _precision_recall_f1(
         "f1": (2 * right, predicted + support),
     }
     return {
-        name: np.where(absent, np.nan, above / np.maximum(below, 1))
-        for name, (above, below) in parts.items()
+        name: np.where(absent, np.nan, numerator / np.maximum(denominator, 1))
+        for name, (numerator, denominator) in parts.items()
     }
 
 
@@ -266,12 +269,12 @@ def _averages(right: Integers, predicted: Integers, support: Integers) -> dict[s
 def _resample_averages(
     confusion: Integers, resamples: int, generator: np.random.Generator
 ) -> dict[str, Floats]:
-    """Bootstrap the averages, each of shape (resamples,), from draws of the occupied cells."""
+    """Bootstrap the averages, each of shape (resamples,), by resampling the non-zero cells."""
     classes = len(confusion)
     truth, predicted = np.nonzero(confusion)
     counts = confusion[truth, predicted]
     rows, cells = int(counts.sum()), len(counts)
-    # One matrix takes cell counts to the three margins: (cells,) @ (cells, 3 * classes).
+    # One matrix maps cell counts to the three margins: (cells,) @ (cells, 3 * classes).
     hit = np.flatnonzero(truth == predicted)
     cell = np.concatenate([hit, np.arange(cells), np.arange(cells)])
     margin = np.concatenate([truth[hit], classes + predicted, 2 * classes + truth])
@@ -282,13 +285,13 @@ def _resample_averages(
     blocks = []
     for start in range(0, resamples, block):
         draws = generator.multinomial(rows, counts / rows, size=min(block, resamples - start))
-        right, named, support = np.split(np.asarray(draws @ to_margins), 3, axis=1)
-        blocks.append(_averages(right, named, support))
+        right, chosen, support = np.split(np.asarray(draws @ to_margins), 3, axis=1)
+        blocks.append(_averages(right, chosen, support))
     return {name: np.concatenate([part[name] for part in blocks]) for name in blocks[0]}
 
 
 def _calibration(scores: Floats, truth: Integers, predictions: Integers, bins: int) -> _Calibration:
-    """Return each row's loss, its gap between confidence and correctness, and its bin."""
+    """Return the loss of each row, its confidence minus its correctness, and its bin."""
     logs = log_softmax(scores, axis=1)
     row = np.arange(len(truth))
     confidences = np.exp(logs[row, predictions])
@@ -300,8 +303,8 @@ def _calibration(scores: Floats, truth: Integers, predictions: Integers, bins: i
 def _row_means(rows: _Calibration) -> dict[str, float]:
     """Return the loss and the expected calibration error.
 
-    A bin's share of rows times its gap between mean confidence and accuracy is the sum of its
-    rows' gaps over all rows.
+    The calibration error weights the gap between mean confidence and accuracy of each bin by the
+    share of rows in that bin. The product equals the sum of gaps in the bin over all rows.
     """
     sums = np.bincount(rows.bins, weights=rows.gaps)
     return {
@@ -321,7 +324,7 @@ def _resample_row_means(
     loss_draws, error_draws = np.empty(resamples), np.empty(resamples)
     for draw in range(resamples):
         times = np.bincount(generator.integers(n, size=n, dtype=np.int32), minlength=n)
-        # No BLAS product: its threads cost more than they save on vectors of this size.
+        # A BLAS product would be slower, because its threads cost more than they save here.
         loss_draws[draw] = (times * losses).sum() / n
         error_draws[draw] = np.abs(np.add.reduceat(times * gaps, starts)).sum() / n
     return {"loss": loss_draws, "calibration_error": error_draws}

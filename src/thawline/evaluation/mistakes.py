@@ -1,4 +1,4 @@
-"""What a classifier got wrong, and what it says of sample texts: pure functions on arrays."""
+"""Find the mistakes of a classifier and select sample texts, with pure functions on arrays."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from thawline.runs.records import (
 
 @dataclass(frozen=True)
 class Scored:
-    """Labelled texts as a classifier scored them.
+    """Labelled texts with the logits of a classifier.
 
     Attributes:
-        part: the texts and the ids of their classes.
-        labels: the classes.
-        logits: ``(texts, labels)``.
-        tokens: ``(texts,)`` int64, tokens of each text before anything was cut off.
-        max_length: tokens that the classifier reads of a text.
+        part: The texts and their class ids.
+        labels: The classes.
+        logits: The logits, ``(texts, labels)``.
+        tokens: The number of tokens of each text before truncation, ``(texts,)`` int64.
+        max_length: The maximum number of tokens that the classifier reads.
     """
 
     part: LabelledTexts
@@ -43,26 +43,26 @@ class Scored:
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
-        """``(texts, labels)``; each row sums to 1."""
+        """The class probabilities, ``(texts, labels)``. Each row sums to 1."""
         return probabilities(self.logits)
 
     @property
     def predictions(self) -> NDArray[np.int64]:
-        """The id of each text's most probable class, the first of equals, ``(texts,)``."""
+        """The id of the most probable class of each text, ``(texts,)``. In a tie, the first one."""
         return np.asarray(self.logits.argmax(axis=1), dtype=np.int64)
 
     @property
     def wrong(self) -> NDArray[np.bool_]:
-        """Whether the prediction is another class than the label, ``(texts,)``."""
+        """Whether the predicted class differs from the label, ``(texts,)``."""
         return np.not_equal(self.predictions, self.part.labels)
 
     @property
     def truncated(self) -> NDArray[np.bool_]:
-        """Whether something of the text was cut off, ``(texts,)``."""
+        """Whether the text was truncated, ``(texts,)``."""
         return np.greater(self.tokens, self.max_length)
 
     def described(self, position: int) -> Mistake:
-        """Return one text and its prediction, whether it is a mistake or not."""
+        """Return one text and its prediction, even if the prediction is correct."""
         predicted = int(self.predictions[position])
         return Mistake(
             row=int(self.part.rows[position]),
@@ -76,14 +76,14 @@ class Scored:
 
 
 def confident_mistakes(scored: Scored, most: int) -> list[Mistake]:
-    """Return the mistakes with the highest probability, that one first, equals in their order.
+    """Return the mistakes with the highest probability, highest first.
 
     Args:
-        scored: texts with their predictions.
-        most: how many at most.
+        scored: Texts with their predictions.
+        most: The maximum number of mistakes.
 
     Returns:
-        What `Scored.described` says of each.
+        The mistakes. Ties keep the order of the texts.
     """
     confidence = np.where(scored.wrong, scored.probabilities.max(axis=1), -1.0)
     order = np.argsort(-confidence, kind="stable")[: min(most, int(scored.wrong.sum()))]
@@ -91,16 +91,16 @@ def confident_mistakes(scored: Scored, most: int) -> list[Mistake]:
 
 
 def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) -> ErrorRates:
-    """Return how often whole and truncated texts, and texts of each length, were mistaken.
+    """Return the error rates of complete texts, truncated texts, and texts of each length.
 
     Args:
-        scored: texts with their predictions.
-        confidence: of every interval, which is Wilson's.
+        scored: Texts with their predictions.
+        confidence: The confidence level of the Wilson score intervals.
 
     Returns:
-        The error rates of whole and of truncated texts, and of each quarter of the texts from the
-        shortest to the longest. Texts of one length are in one quarter, so there may be fewer than
-        four.
+        The error rates of complete and of truncated texts, and of each quarter of the texts, from
+        the shortest to the longest. Texts of equal length are in the same quarter, so there may be
+        fewer than four quarters.
     """
 
     def rate(rows: NDArray[np.bool_]) -> ErrorRate:
@@ -116,8 +116,7 @@ def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) ->
     by_length = []
     for quarter in np.unique(quarters):
         rows = quarters == quarter
-        lengths = scored.tokens[rows]
-        shortest, longest = int(lengths.min()), int(lengths.max())
+        shortest, longest = int(scored.tokens[rows].min()), int(scored.tokens[rows].max())
         found = dict(rate(rows))
         by_length.append(LengthErrorRate(**found, shortest=shortest, longest=longest))
     return ErrorRates(
@@ -126,19 +125,24 @@ def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) ->
 
 
 def pick_samples(scored: Scored, most: int) -> list[int]:
-    """Return the positions of short texts of different classes, whatever was predicted of them.
+    """Return the positions of short texts of different classes, regardless of their predictions.
 
-    Each class gives its shortest text before any gives its second; among equals the shorter goes
-    first. Texts that were cut, or in which there is nothing to read, are the last resort.
+    The shortest text of every class comes before the second shortest of any class, and shorter
+    texts come first within each round. Truncated and blank texts are used only if there are not
+    enough others.
+
+    Args:
+        scored: Texts with their predictions.
+        most: The maximum number of texts.
     """
     blank = np.array([is_blank(text) for text in scored.part.texts])
     order = np.lexsort((scored.tokens, scored.truncated, blank))
-    turn: dict[int, int] = {}
-    turns = np.empty(len(order), dtype=np.int64)
+    last_rank: dict[int, int] = {}
+    rank_in_class = np.empty(len(order), dtype=np.int64)
     for position in order:
         label = int(scored.part.labels[position])
-        turns[position] = turn[label] = turn.get(label, -1) + 1
-    picked = np.lexsort((scored.tokens, turns, scored.truncated, blank))[:most]
+        rank_in_class[position] = last_rank[label] = last_rank.get(label, -1) + 1
+    picked = np.lexsort((scored.tokens, rank_in_class, scored.truncated, blank))[:most]
     return [int(position) for position in picked]
 
 

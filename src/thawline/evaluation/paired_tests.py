@@ -1,4 +1,4 @@
-"""Whether two classifiers differ on the same rows, and how sure that is for several of them."""
+"""Test whether classifiers differ on the same rows, with correction for several comparisons."""
 
 from __future__ import annotations
 
@@ -11,26 +11,28 @@ from scipy.stats import binom
 
 
 def paired_p(differences: ArrayLike) -> float:
-    """Return the exact two-sided p-value of paired differences, by flipping their signs.
+    """Return the exact two-sided p-value of a sign-flipping test on paired differences.
 
-    Where neither of two classifiers is better, a row on which one was right more often than the
-    other might as well have been the other's. With one seed each that is McNemar's exact test
-    (Q. McNemar, Psychometrika 12 (2), 1947; by the binomial distribution, on the rows that only one
-    of the two got right); with several seeds a row counts by how many of them it was right in.
+    Under the null hypothesis that neither classifier is better, each difference is equally likely
+    to have the opposite sign. With one seed for each classifier, this is McNemar's exact test
+    (Q. McNemar, Psychometrika 12 (2), 1947): a binomial test on the rows that only one of the two
+    predicted correctly. With several seeds, each row is weighted by its difference in the number
+    of correct seeds.
 
     Args:
-        differences: shape ``(rows,)``, whole numbers: in how many seeds one classifier got the row
-            right, less in how many the other did.
+        differences: Integers of shape ``(rows,)``: the number of seeds in which the first
+            classifier is correct, minus the number in which the second one is.
 
     Raises:
-        ValueError: a difference is no whole number.
+        ValueError: If a difference is not an integer.
     """
     given = np.asarray(differences)
     whole = given.astype(np.int64)
     if (whole != given).any():
-        raise ValueError("differences are whole numbers of seeds")
+        raise ValueError("differences must be whole numbers of seeds")
     sizes, counts = np.unique(np.abs(whole[whole != 0]), return_counts=True)
-    # Each size's sum is size * (2 B - count) with B binomial; position i is the sum 2 i - total.
+    # The sum of the differences of one size is size * (2 B - count), where B is binomial.
+    # Position i of `chances` is the probability of the sum 2 i - total.
     chances = np.ones(1)
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         steps = np.zeros(size * count + 1)
@@ -41,11 +43,17 @@ def paired_p(differences: ArrayLike) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Correct p-values for being several, so that one false alarm among them stays as unlikely.
+    """Correct p-values for multiple comparisons, to control the family-wise error rate.
 
     S. Holm, "A simple sequentially rejective multiple test procedure", Scandinavian Journal of
-    Statistics 6 (2), 1979: the smallest is multiplied by their number, the next by one less, and
-    none falls below a smaller one's.
+    Statistics 6 (2), 1979. The smallest p-value is multiplied by the number of p-values, the next
+    by one less, and so on. No corrected value is below that of a smaller p-value.
+
+    Args:
+        p_values: The p-values.
+
+    Returns:
+        The corrected p-values, in the given order.
     """
     corrected, lowest = [0.0] * len(p_values), 0.0
     order = sorted(range(len(p_values)), key=p_values.__getitem__)
@@ -58,29 +66,29 @@ def holm(p_values: Sequence[float]) -> list[float]:
 def against_best(
     wrong: Sequence[Sequence[Sequence[int]]], best: int
 ) -> list[dict[str, Any] | None]:
-    """Compare what several classifiers got wrong with what the best one did, row by row.
+    """Compare the mistakes of several classifiers with those of the best one, row by row.
 
     Args:
-        wrong: for each classifier and each of its seeds, as many for all, the rows that it got
-            wrong, counting from 0.
-        best: the position of the one that the others are compared with.
+        wrong: For each classifier and each of its seeds, the rows with a wrong prediction, counting
+            from 0. All classifiers have the same number of seeds.
+        best: The position of the classifier to compare the others with.
 
     Returns:
-        For each classifier None where it is the best, else ``only_this_right`` and
-        ``only_best_right``, rows a seed on average; ``p``, by `paired_p`; and ``p_corrected``, by
-        `holm`, for as many comparisons as there are.
+        For each classifier, None if it is the best one. Otherwise ``only_this_right`` and
+        ``only_best_right``, numbers of rows averaged over seeds; ``p``, computed by `paired_p`;
+        and ``p_corrected``, corrected by `holm` for all comparisons.
 
     Raises:
-        ValueError: one has more seeds than another.
+        ValueError: If the classifiers have different numbers of seeds.
     """
     if len({len(seeds) for seeds in wrong}) != 1:
-        raise ValueError("classifiers are compared over the same seeds")
-    rows = 1 + max((row for seeds in wrong for own in seeds for row in own), default=-1)
+        raise ValueError("all classifiers must have the same number of seeds")
+    rows = 1 + max((row for seeds in wrong for seed in seeds for row in seed), default=-1)
     times = [_times_wrong(seeds, rows) for seeds in wrong]
     seeds = len(wrong[best])
     found: list[dict[str, Any] | None] = []
-    for index, own in enumerate(times):
-        differences = times[best] - own
+    for index, times_wrong in enumerate(times):
+        differences = times[best] - times_wrong
         pairs = [_only(wrong[index][seed], wrong[best][seed]) for seed in range(seeds)]
         found.append(
             None
@@ -99,7 +107,7 @@ def against_best(
 
 
 def _times_wrong(seeds: Sequence[Sequence[int]], rows: int) -> NDArray[np.int64]:
-    """Return in how many seeds each row was wrong, ``(rows,)``."""
+    """Return the number of seeds in which each row was predicted wrongly, ``(rows,)``."""
     times = np.zeros(rows, dtype=np.int64)
     for wrong in seeds:
         times[list(wrong)] += 1
@@ -107,6 +115,6 @@ def _times_wrong(seeds: Sequence[Sequence[int]], rows: int) -> NDArray[np.int64]
 
 
 def _only(wrong: Sequence[int], wrong_of_best: Sequence[int]) -> tuple[int, int]:
-    """Return how many rows only this one, and only the best, got right."""
+    """Return the numbers of rows that only this classifier, and only the best one, got right."""
     this, best = set(wrong), set(wrong_of_best)
     return len(best - this), len(this - best)

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from thawline.backbones.copies import load_native
+from thawline.backbones.copies import build_native
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.data import Labels
@@ -117,8 +117,8 @@ def label_maps(labels: Labels) -> dict[str, dict[Any, Any]]:
 def native_classifier(
     backbone: Backbone, labels: Labels, seed: int, attention_dropout: float | None = None
 ) -> PreTrainedModel:
-    """Return a backbone with the family's own head, freshly drawn; arguments as `load_native`."""
-    model = load_native(backbone, len(labels), seed, attention_dropout)
+    """Return a backbone with the family's own head, freshly drawn; arguments as `build_native`."""
+    model = build_native(backbone, len(labels), seed, attention_dropout)
     model.config.update(label_maps(labels))
     return model
 

@@ -15,7 +15,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.config import ComputeConfig, Config, PreflightConfig
 from thawline.data import Dataset, load
 from thawline.data.lengths import Tokenization
-from thawline.data.preflight.survey import survey
+from thawline.data.preflight.inspection import inspect_dataset
 from thawline.errors import ThawlineError
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.prefix.passes import PassReport
@@ -55,7 +55,7 @@ from thawline.runs.resume import read_run
 from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Frozen, Task, adapt, run_prefix
-from thawline.training.advice import note_on_origin, notes_on
+from thawline.training.advice import fit_warnings, transfer_warnings
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Row
 from thawline.training.plan import Plan, make_plan
@@ -133,7 +133,7 @@ def fit_run(
     resumed = resume and is_run(folder)
     before = read_run(folder, FIT) if resumed else None
     if isinstance(before, FitRecord):
-        reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
+        reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
         return before
     if not resumed:
         check_folder(folder)
@@ -144,11 +144,11 @@ def fit_run(
     job = _Job(config, folder.absolute(), dataset, backbone, plan, prover)
     described = _describe(job)
     for note in (
-        *note_on_origin(backbone, dataset),
-        *(*dataset.notes, *described.preflight.findings),
-        *notes_on(dataset, backbone, plan, config),
+        *transfer_warnings(backbone, dataset),
+        *(*dataset.warnings, *described.preflight.findings),
+        *fit_warnings(dataset, backbone, plan, config),
     ):
-        reporter.note(note)
+        reporter.message(note)
     check_same_rows(before, dataset, folder)
     _check_same_backbone(before, described.backbone, folder)
     first = run_start(config, FIT, before, resumed=resumed)
@@ -196,12 +196,12 @@ def _check_same_backbone(
 def _describe(job: _Job) -> FitPlan:
     """Return what is known of a fit before it computes anything."""
     dataset, plan, backbone = job.dataset, job.plan, job.backbone
-    origin, made = backbone.origin, backbone.made
+    origin, made = backbone.origin, backbone.built_from
     return FitPlan(
         backbone=BackboneReference(
             name=backbone.name,
             sha256=backbone.digest(),
-            origin=None if origin is None else BackboneOrigin(**origin.described()),
+            origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
         ),
         encoder=None if made is None else EncoderReference(**made),
         strategy=str(plan.strategy),
@@ -226,7 +226,7 @@ def _survey(job: _Job) -> Survey:
     """Take the quick survey that every fit starts with; `thawline preflight` takes a full one."""
     side = job.config.tokens.truncation_side
     tokenization = Tokenization(job.backbone.tokenizer, job.plan.max_length, side)
-    found = survey(job.dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
+    found = inspect_dataset(job.dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
     return Survey(**found)
 
 
@@ -286,7 +286,7 @@ def _save(job: _Job, adapted: Adapted, prover: artifact.Prover, reporter: Report
     shutil.rmtree(folder, ignore_errors=True)  # a run that was stopped may have left one
     fitted = adapted.fitted.merged() if job.config.artifact.merge else adapted.fitted
     artifact.save(fitted, folder)
-    reporter.note("proving the saved classifier in a fresh process")
+    reporter.message("proving the saved classifier in a fresh process")
     return Proof(texts=len(texts), difference=prover.prove(fitted, folder, texts))
 
 

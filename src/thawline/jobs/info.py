@@ -64,7 +64,7 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
     origin = backbone.origin
     return InfoReport(
         backbone=backbone.name,
-        origin=None if origin is None else BackboneOrigin(**origin.described()),
+        origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
         family=backbone.stack.model.config.model_type,
         hidden_size=stack.hidden_size,
         max_length=plan.max_length,

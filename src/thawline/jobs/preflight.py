@@ -8,7 +8,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.config import Config, PreflightConfig
 from thawline.data import Text, load
 from thawline.data.lengths import Tokenization
-from thawline.data.preflight.survey import survey
+from thawline.data.preflight.inspection import inspect_dataset
 from thawline.data.sources.columns import read_texts
 from thawline.data.sources.formats import open_table
 from thawline.errors import ThawlineError
@@ -42,9 +42,9 @@ def preflight(
     dataset = load(config.data)
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
-    for note in dataset.notes:
-        reporter.note(note)
-    report = survey(
+    for note in dataset.warnings:
+        reporter.message(note)
+    report = inspect_dataset(
         dataset,
         Tokenization(backbone.tokenizer, max_length, config.tokens.truncation_side),
         PreflightConfig() if settings is None else settings,
@@ -55,7 +55,7 @@ def preflight(
         **report,
         backbone=backbone.name,
         file=None if against is None else str(against),
-        notes=list(dataset.notes),
+        notes=list(dataset.warnings),
     )
 
 

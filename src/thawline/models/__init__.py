@@ -1,1 +1,1 @@
-"""Heads, the classifier as a model of transformers, adapters."""
+"""Classification heads, low-rank adapters and the classifier as a model of transformers."""

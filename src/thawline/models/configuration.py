@@ -1,4 +1,4 @@
-"""The config of a saved Thawline model, apart from `modeling`: it needs none of torch."""
+"""The config of a saved Thawline model, in its own module so that it needs no torch."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from thawline.runs.layout import MODEL_TYPE
 
 
 class ThawlineConfig(PreTrainedConfig):
-    """What `ThawlineForSequenceClassification` is made of.
+    """Configuration of `ThawlineForSequenceClassification`.
 
     Attributes:
-        backbone: the base model's config as a dict, its ``model_type`` included.
-        head: ``linear`` or ``mlp:H``.
-        head_dropout: in an MLP head.
-        pooling: ``first``, ``last`` or ``mean``.
-        stages: the stages whose pooled states stand side by side before the head.
+        backbone: The base model's config as a dict, including its ``model_type``.
+        head: The head, ``linear`` or ``mlp:H`` with a hidden layer of width H.
+        head_dropout: Dropout probability in an MLP head. A linear head has no dropout.
+        pooling: How token states are combined: ``first``, ``last`` or ``mean``.
+        stages: The stages whose pooled states are concatenated as features of the head.
     """
 
     model_type = MODEL_TYPE
@@ -32,7 +32,7 @@ class ThawlineConfig(PreTrainedConfig):
         **common: Any,
     ) -> None:
         self.backbone = {} if backbone is None else dict(backbone)
-        # Where it was read from, a path of this machine, is nobody else's concern.
+        # This is a path of the machine that the base was read on, so it is not saved.
         self.backbone.pop("_name_or_path", None)
         self.head = head
         self.head_dropout = head_dropout

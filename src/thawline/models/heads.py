@@ -1,7 +1,8 @@
-"""Heads: from pooled states to logits.
+"""Classification heads, which turn pooled states into logits.
 
-``linear`` and ``mlp:H`` are ours; ``native`` is the family's own sequence-classification head,
-taken whole from transformers. All read features, ``(batch, width)``, and give ``(batch, labels)``.
+``linear`` and ``mlp:H`` are Thawline's own heads. ``native`` is the family's sequence
+classification head from transformers. Every head takes features, ``(batch, width)``, and returns
+logits, ``(batch, labels)``.
 """
 
 from __future__ import annotations
@@ -18,16 +19,21 @@ from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAtte
 
 from thawline.errors import ThawlineError, did_you_mean
 
-WIDEST = 1_000_000
-"""Of an MLP head's hidden layer; from there on no machine holds its weights."""
+MAX_HIDDEN_WIDTH = 1_000_000
+"""Maximum width of an MLP head's hidden layer. Wider layers do not fit in memory."""
 
 STANDARD_DEVIATION_FLOOR = 1e-6
-"""A feature that is constant over train would divide by 0."""
+"""Minimum standard deviation, so that a constant feature does not divide by 0."""
 
 
 @dataclass(frozen=True)
 class HeadSpec:
-    """A parsed ``--head``: ``linear``, ``mlp:64`` or ``native``."""
+    """A parsed ``--head``: ``linear``, ``mlp:H`` or ``native``.
+
+    Attributes:
+        kind: ``linear``, ``mlp`` or ``native``.
+        hidden: Width of the hidden layer of an ``mlp``. None for the other kinds.
+    """
 
     kind: str
     hidden: int | None = None
@@ -37,27 +43,46 @@ class HeadSpec:
 
 
 def parse_head(text: str) -> HeadSpec:
-    """Read ``linear``, ``mlp:H`` or ``native``.
+    """Parse the written form of a head.
+
+    Args:
+        text: ``linear``, ``mlp:H`` with a whole number H, or ``native``.
 
     Raises:
-        ThawlineError: anything else.
+        ThawlineError: If the text has another form.
     """
     kind, _, hidden = text.partition(":")
     if kind == "mlp":
-        if hidden.isdecimal() and 0 < int(hidden) <= WIDEST:
+        if hidden.isdecimal() and 0 < int(hidden) <= MAX_HIDDEN_WIDTH:
             return HeadSpec("mlp", int(hidden))
         raise ThawlineError(
-            f"the width of an MLP head's hidden layer, a whole number from 1 to {WIDEST:,}",
+            f"mlp:H with a whole number H between 1 and {MAX_HIDDEN_WIDTH:,}",
             f"'{text}'",
-            "write --head mlp:64",
+            "use for example --head mlp:64",
+            setting="head.head",
         )
     if kind in ("linear", "native") and not hidden:
         return HeadSpec(kind)
-    raise ThawlineError("a head", f"'{text}'", did_you_mean(text, ["linear", "mlp:64", "native"]))
+    fix = did_you_mean(text, ["linear", "mlp:64", "native"])
+    raise ThawlineError("a head: linear, mlp:H or native", f"'{text}'", fix, setting="head.head")
 
 
 def build_head(spec: HeadSpec, width: int, n_labels: int, dropout: float) -> nn.Sequential:
-    """Make a linear or MLP head with torch's default initialisation."""
+    """Build a linear or MLP head with torch's default initialisation.
+
+    A linear head is one layer with ``width * labels + labels`` parameters. An MLP head is dropout,
+    a linear layer of H units, ReLU, dropout and a linear layer, with
+    ``(width + 1) * H + (H + 1) * labels`` parameters: 8,386 for H = 64, 128 features and 2 labels.
+
+    Args:
+        spec: The kind of the head, ``linear`` or ``mlp``.
+        width: Number of features.
+        n_labels: Number of classes.
+        dropout: Dropout probability in an MLP head. A linear head has no dropout.
+
+    Returns:
+        A module that turns features, ``(batch, width)``, into logits, ``(batch, labels)``.
+    """
     if spec.hidden is None:
         return nn.Sequential(nn.Linear(width, n_labels))
     return nn.Sequential(
@@ -71,9 +96,11 @@ def build_head(spec: HeadSpec, width: int, n_labels: int, dropout: float) -> nn.
 
 @dataclass(frozen=True)
 class Standardisation:
-    """Each feature's mean and standard deviation over train, ``(width,)`` each, in fp32.
+    """The mean and standard deviation of each feature over the training texts.
 
-    `none` stands for features as they are: mean 0 and deviation 1, both of shape ``()``.
+    Attributes:
+        mean: Means, ``(width,)`` in fp32, or ``()`` if features are not standardised.
+        deviation: Standard deviations of the same shape, at least `STANDARD_DEVIATION_FLOOR`.
     """
 
     mean: Tensor
@@ -81,15 +108,18 @@ class Standardisation:
 
     @classmethod
     def none(cls) -> Standardisation:
-        """Return the standardisation that changes nothing."""
+        """Return a standardisation that leaves features unchanged: mean 0 and deviation 1."""
         return cls(torch.zeros(()), torch.ones(()))
 
     @classmethod
     def of(cls, blocks: Iterable[Tensor]) -> Standardisation:
-        """Measure features that come in blocks ``(rows, width)``, in one pass.
+        """Measure features in one pass over blocks of rows.
 
-        Blocks are merged by the pairwise update of Chan, Golub and LeVeque (1979), which loses
-        nothing to cancellation.
+        Blocks are merged by the pairwise update of Chan, Golub and LeVeque (1979), which avoids
+        cancellation. Sums are in fp64.
+
+        Args:
+            blocks: Features in blocks, ``(rows, width)`` each.
         """
         rows, mean, spread = 0, torch.zeros(()), torch.zeros(())
         for block in blocks:
@@ -104,14 +134,27 @@ class Standardisation:
         return cls(mean.float(), deviation.float())
 
     def __call__(self, features: Tensor) -> Tensor:
-        """Standardise features, ``(batch, width)``."""
+        """Standardise features.
+
+        Args:
+            features: ``(batch, width)``.
+
+        Returns:
+            ``(features - mean) / deviation``, of the same shape.
+        """
         return (features - self.mean) / self.deviation
 
     def fold_into(self, head: nn.Sequential) -> nn.Sequential:
-        """Return a head that reads raw features and gives what ``head`` gives of standardised ones.
+        """Fold the standardisation into the first linear layer of a head.
 
-        The first linear layer becomes ``W / sigma`` and ``b - W (mu / sigma)``; dropout before it
-        acts in training only, so evaluation is unchanged.
+        The layer's weight becomes ``W / sigma`` and its bias ``b - W (mu / sigma)``. Dropout before
+        it acts only in training, so the logits in evaluation mode stay the same.
+
+        Args:
+            head: A head that takes standardised features.
+
+        Returns:
+            A copy of the head that takes features before standardisation.
         """
         folded = copy.deepcopy(head)
         first = next(layer for layer in folded if isinstance(layer, nn.Linear))
@@ -123,12 +166,12 @@ class Standardisation:
         return folded
 
 
-class _Entry(nn.Module):
-    """Stands in for the base model: gives stored pooled states as a text of one token."""
+class _PooledStates(nn.Module):
+    """Replaces the base model and returns pooled states as the states of one token."""
 
     def __init__(self, base: PreTrainedModel) -> None:
         super().__init__()
-        # BERT's pretrained pooler belongs to the last stage, so it stays here, frozen with it.
+        # BERT's pretrained pooler belongs to the last stage, so it is frozen with that stage.
         self.pooler = getattr(base, "pooler", None)
         self.states: Tensor | None = None
 
@@ -138,25 +181,38 @@ class _Entry(nn.Module):
 
 
 class NativeHead(nn.Module):
-    """A family's own classification head, fed with pooled states in place of texts.
+    """A family's own classification head, which takes pooled states instead of texts.
 
-    It is the model that `AutoModelForSequenceClassification` makes, sharing its head's modules,
-    with only the base replaced; so dropout, activation and order of layers are the family's.
+    It is the model of `AutoModelForSequenceClassification` with the base replaced. The modules of
+    the head are shared with that model, so dropout, activation and order of layers are those of
+    the family. BERT's head, for example, trains ``hidden * labels + labels`` parameters, because
+    its pretrained pooler is frozen.
+
+    Args:
+        model: The sequence classifier of transformers. It is not changed.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
         shell = copy.copy(model)
         shell._modules = dict(model._modules)
-        self.entry = _Entry(model.base_model)
+        self.entry = _PooledStates(model.base_model)
         shell._modules[model.base_model_prefix] = self.entry
         self.shell = shell
         self.entry.requires_grad_(False)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Turn pooled states of the last stage, ``(batch, hidden)``, into logits."""
+        """Compute logits.
+
+        Args:
+            pooled: Pooled states of the last stage, ``(batch, hidden)``, in the family's own
+                pooling.
+
+        Returns:
+            Logits, ``(batch, labels)``.
+        """
         self.entry.states = pooled[:, None, :]
-        # One token, that is not the pad id: what a causal family's head looks for.
+        # The head of a causal family looks for the last token that is not the pad id.
         pad = self.shell.config.pad_token_id
         ids = torch.full((len(pooled), 1), 1 if pad == 0 else 0, device=pooled.device)
         logits: Tensor = self.shell(input_ids=ids, attention_mask=torch.ones_like(ids)).logits

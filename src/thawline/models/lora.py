@@ -1,7 +1,7 @@
-"""Low-rank adapters above the thaw line, by peft, on the backbone alone: the head is ours.
+"""Low-rank adapters above the thaw line (Hu et al., 2021, arXiv 2106.09685), by peft.
 
-Hu et al., 2021, arXiv 2106.09685. The whole backbone is adapted by its own module names, so an
-adapter that is trained above the line loads into the whole model.
+Only the backbone gets adapters, because the head trains directly. The adapters have the module
+names of the complete backbone, so plain peft can load them into the complete base model.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from peft import LoraConfig, PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
-from thawline.backbones.adapters import base_digest, put_adapters, read_adapters
+from thawline.backbones.adapters import base_digest, insert_adapters, read_adapters
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.errors import ThawlineError, did_you_mean
@@ -22,45 +22,49 @@ from thawline.strategies import Lora, Strategy
 
 @dataclass(frozen=True)
 class Adapter:
-    """Adapters within a backbone, and which backbone they belong to.
+    """The adapters in a backbone.
 
     Attributes:
-        peft: peft's view of the adapted backbone.
-        base: the backbone's name.
+        peft: The peft model that wraps the adapted backbone.
+        base: The name of the backbone.
     """
 
     peft: PeftModel
     base: str
 
     def base_digest(self) -> str:
-        """Return the `base_digest` of the backbone below them."""
+        """Return the `backbones.adapters.base_digest` of the backbone."""
         return base_digest(self.peft.get_base_model())
 
     def save(self, folder: Path) -> None:
-        """Write the adapters as peft does; plain peft loads them onto the base model."""
-        # The vocabulary never changes here, and "auto" would ask the hub whether it did.
+        """Write the adapters in peft's format, so that plain peft can load them.
+
+        Args:
+            folder: The folder to write to.
+        """
+        # The vocabulary never changes, and the default "auto" would ask the hub whether it did.
         self.peft.save_pretrained(str(folder), save_embedding_layers=False)
-        # An empty form, but for the path on this machine that the base was read from.
+        # peft's README is an empty template that contains the local path of the base.
         (folder / "README.md").unlink()
 
     def merge(self) -> None:
-        """Fold the adapters into the backbone's weights, in place."""
+        """Merge the adapters into the backbone's weights in place."""
         self.peft.merge_and_unload()
 
 
 def thaw(model: PreTrainedModel, strategy: Strategy, backbone: Backbone) -> Adapter | None:
-    """Freeze a whole classifier but for its head and what its strategy trains.
+    """Freeze a classifier except for its head and the parts that its strategy trains.
 
     Args:
-        model: made from the backbone.
-        strategy: says where the line is and whether adapters train above it.
-        backbone: what the model was made from.
+        model: A classifier that was built from the backbone. It is changed in place.
+        strategy: The strategy, which sets the thaw line and the adapters.
+        backbone: The backbone that the classifier was built from.
 
     Returns:
-        The adapters that the backbone got; None where its own weights train.
+        The new adapters. None if the strategy trains the backbone's own weights.
 
     Raises:
-        ThawlineError: as `add_adapters`.
+        ThawlineError: If a target of the adapters is not a linear layer of the blocks.
     """
     stack = Stack(model.base_model)
     if strategy.adapters is None:
@@ -71,18 +75,19 @@ def thaw(model: PreTrainedModel, strategy: Strategy, backbone: Backbone) -> Adap
 
 
 def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
-    """Put adapters into the blocks ``from`` … L of a backbone, and freeze all else in it.
+    """Insert adapters into the blocks ``from`` … L of a backbone and freeze everything else in it.
 
-    At first they add nothing: one factor of each is drawn from torch's random state, the other
-    is 0.
+    An adapter of rank r adds ``B A`` to the weight of a linear layer, with A ``(r, in)`` and
+    B ``(out, r)``, so it has ``r * (in + out)`` parameters. A is initialised from torch's random
+    state and B with zeros, so the adapters change nothing before training.
 
     Args:
-        stack: its model gets the adapters within it.
-        lora: rank, alpha, dropout, targets and the first block.
-        base: the backbone's name, for whoever reads the adapters' config.
+        stack: The backbone, whose model is changed in place.
+        lora: Rank, alpha, dropout, targets and the first block.
+        base: The backbone's name, which is written to the adapters' config.
 
     Raises:
-        ThawlineError: a target that is no linear layer of these blocks, or one that is not called.
+        ThawlineError: If a target is not a linear layer that these blocks call.
     """
     config = LoraConfig(
         r=lora.r,
@@ -90,28 +95,34 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
         lora_dropout=lora.dropout,
         target_modules=target_paths(stack, lora),
     )
-    return Adapter(put_adapters(stack.model, config, base), base)
+    return Adapter(insert_adapters(stack.model, config, base), base)
 
 
 def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
-    """Put the adapters that `Adapter.save` wrote into a backbone like theirs.
+    """Load adapters that `Adapter.save` wrote into a matching backbone.
 
     Args:
-        stack: its model gets the adapters within it.
-        folder: theirs.
-        base: the backbone's name.
+        stack: The backbone, whose model is changed in place.
+        folder: The folder of the adapters.
+        base: The backbone's name, which is written to the adapters' config.
 
     Raises:
-        ValueError, OSError, SafetensorError: as `read_adapters`.
+        ValueError: If the config or the weights do not fit the backbone.
+        OSError: If the file of weights is missing.
+        SafetensorError: If the file of weights is damaged.
     """
     return Adapter(read_adapters(stack.model, folder, base), base)
 
 
 def target_paths(stack: Stack, lora: Lora) -> list[str]:
-    """Return the full names of the linear layers that get an adapter.
+    """Return the names within the base model of the linear layers that get an adapter.
+
+    Args:
+        stack: The backbone.
+        lora: The targets and the first block.
 
     Raises:
-        ThawlineError: as `add_adapters`.
+        ThawlineError: If a target is not a linear layer that these blocks call.
     """
     wanted = (stack.family.query if lora.targets is None else lora.targets).split("+")
     paths: list[str] = []
@@ -123,16 +134,20 @@ def target_paths(stack: Stack, lora: Lora) -> list[str]:
             if f".{path}".endswith(f".{target}")
         ]
         if not found:
-            every = _linear_paths(stack, stack.depth - 1)
-            known = dict.fromkeys(path.rpartition(".")[2] for path in every)
-            within = target.rpartition(".")[2] in stack.family.fused
-            raise ThawlineError(
-                f"a linear layer in the blocks ({', '.join(known)})",
-                f"'{target}', whose weights attention reads itself" if within else f"'{target}'",
-                f"choose from {', '.join(known)}" if within else did_you_mean(target, known),
-            )
+            raise _unknown_target(stack, target)
         paths += found
     return list(dict.fromkeys(paths))
+
+
+def _unknown_target(stack: Stack, target: str) -> ThawlineError:
+    paths = _linear_paths(stack, stack.depth - 1)
+    known = dict.fromkeys(path.rpartition(".")[2] for path in paths)
+    found, fix = f"'{target}'", did_you_mean(target, known)
+    if target.rpartition(".")[2] in stack.family.fused:
+        found += ", a layer that attention never calls, so an adapter in it would have no effect"
+        fix = f"choose from {', '.join(known)}"
+    expected = f"a linear layer in the blocks of the backbone ({', '.join(known)})"
+    return ThawlineError(expected, found, fix, setting="strategy")
 
 
 def _linear_paths(stack: Stack, block: int) -> list[str]:

@@ -1,10 +1,10 @@
-"""A backbone, a pooling and a head of ours as one transformers model.
+"""A backbone, a pooling and a linear or MLP head as one model of transformers.
 
-It is saved under its own ``model_type``, so that transformers without Thawline refuses it instead
-of loading it with a random head. `import thawline` registers it with the Auto classes.
+The model is saved under its own ``model_type``, so that transformers without Thawline refuses it
+instead of loading it with a random head. `import thawline` registers it with the Auto classes.
 
-A hook loads this module in the middle of whichever import first brings the Auto classes in, be it
-one of Thawline's own rooms: so those are imported here only when they are used.
+An import hook loads this module while transformers is still importing its Auto classes. To avoid
+circular imports, other modules of Thawline are imported inside functions.
 """
 
 from __future__ import annotations
@@ -21,7 +21,11 @@ from thawline.models.configuration import ThawlineConfig
 
 
 class ThawlineForSequenceClassification(PreTrainedModel):
-    """A backbone with a linear or MLP head on the pooled states of some stages."""
+    """A backbone with a linear or MLP head on the concatenated pooled states of some stages.
+
+    Args:
+        config: The configuration. All weights are initialised randomly.
+    """
 
     config_class = ThawlineConfig
     base_model_prefix = "backbone"
@@ -42,7 +46,16 @@ class ThawlineForSequenceClassification(PreTrainedModel):
     def assemble(
         cls, config: ThawlineConfig, backbone: PreTrainedModel, head: nn.Sequential
     ) -> Any:
-        """Return a model of these very parts, in evaluation mode."""
+        """Build a model from existing parts, which are shared and not copied.
+
+        Args:
+            config: The configuration, which must fit the parts.
+            backbone: The base model.
+            head: The head.
+
+        Returns:
+            The model in evaluation mode.
+        """
         with torch.device("meta"):
             model = cls(config)
         model.backbone, model.head = backbone, head
@@ -59,11 +72,13 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         """Classify token ids.
 
         Args:
-            input_ids: ``(batch, tokens)``, padded on the right.
-            attention_mask: ``(batch, tokens)``; None: no padding.
-            token_type_ids: ``(batch, tokens)``, 1 in the second text of a pair; None: no pairs.
-            labels: ``(batch,)`` ids; given, the mean cross-entropy is returned as ``loss``.
-            ignored: what a pipeline may add.
+            input_ids: Token ids, ``(batch, tokens)``, padded on the right.
+            attention_mask: ``(batch, tokens)``, 1 at real tokens and 0 at padding. None if no text
+                is padded.
+            token_type_ids: ``(batch, tokens)``, 1 in the second text of a pair and 0 elsewhere.
+                None if there are no pairs.
+            labels: Label ids, ``(batch,)``. If given, ``loss`` is the mean cross-entropy.
+            ignored: Further arguments that a pipeline may pass, which are not used.
 
         Returns:
             An output with ``logits``, ``(batch, labels)``.
@@ -81,8 +96,8 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
         if stack.family.token_types:
             inputs["token_type_ids"] = token_type_ids
-        given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
-        stack.stage_states(given, keep)
+        present = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+        stack.stage_states(present, keep)
         logits = self.head(torch.cat([pooled[stage] for stage in self.config.stages], dim=1))
         loss = None if labels is None else cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

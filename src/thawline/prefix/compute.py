@@ -29,7 +29,7 @@ Compute = Callable[[Stack, Batch, Inputs], Content]
 def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
     """Return a copy in evaluation mode, on a device, with the attention that is fastest there."""
     frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
-    if device == "cpu" and frozen.family.sees_all:
+    if device == "cpu" and frozen.family.full_attention:
         frozen.model.set_attn_implementation(attention.NAME)
     return frozen
 

@@ -136,7 +136,7 @@ def ensure_states(
         if positions:
             missing = [texts[position] for position in positions]
             size = len(missing) * _pooled_bytes(backbone.stack, entry.key.dtype)
-            entry.plan(len(missing), size, config.store_limit, reporter.note)
+            entry.plan(len(missing), size, config.store_limit, reporter.message)
             tokens = tokenize_for(entry, backbone, missing, report, reporter)
             blocks = range(1, backbone.stack.depth + 1)
             fill = _Fill(entry, backbone.stack, pooled_states, blocks, config, report)
@@ -174,7 +174,7 @@ def ensure_token_states(
             missing = [texts[position] for position in positions]
             lacking = tokens.select(np.array(positions))
             size = token_bytes(backbone.stack, entry.key.dtype, lacking.lengths)
-            entry.plan(len(missing), size, config.store_limit, reporter.note)
+            entry.plan(len(missing), size, config.store_limit, reporter.message)
             compute = states_at_line(entry, missing)
             fill = _Fill(entry, backbone.stack, compute, compute.blocks, config, report)
             fill.run(missing, lacking, reporter)
@@ -201,7 +201,7 @@ def _filling(entry: Entry, texts: Sequence[Text], reporter: Reporter) -> Iterato
         entry.repair()
         yield []
         return
-    with entry.filling(reporter.note):
+    with entry.filling(reporter.message):
         yield entry.missing(texts)  # another process may have computed them meanwhile
 
 

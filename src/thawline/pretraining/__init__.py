@@ -1,1 +1,1 @@
-"""A language model from texts: corpus, tokenizer, windows, objective, and the whole job."""
+"""Pretrain a language model from texts, and generate text with it."""

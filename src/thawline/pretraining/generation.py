@@ -1,4 +1,4 @@
-"""Text that a causal language model writes, token by token, by transformers' own `generate`."""
+"""Generate text with a causal language model, using `generate` of transformers."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from thawline.runtime.devices import pick_device
 
 
 @dataclass(frozen=True)
-class Written:
-    """One text.
+class GeneratedText:
+    """Hold one generated text.
 
     Attributes:
-        prompt: as the user gave it.
-        text: the prompt as the model read it, and what it wrote.
-        written: what it wrote alone.
-        prompt_tokens: how many it read, the one that starts every text counted.
-        tokens: how many it wrote, the one that ends a text counted.
-        stopped: why it stopped: ``end`` of the text, all ``tokens`` written, or the model's
-            ``limit``.
-        seed: with which the same model writes the same text again, on the same machine.
-        seconds: of the writing.
+        prompt: The prompt, as the user wrote it.
+        text: The prompt, as the tokenizer decodes it, followed by the generated text.
+        written: The generated text without the prompt.
+        prompt_tokens: Number of tokens of the prompt, including the token that starts a text.
+        tokens: Number of generated tokens, including the token that ends a text.
+        stopped: Why generation stopped: ``end`` (the model ended the text), ``tokens`` (the
+            requested number was generated) or ``limit`` (the model's context is full).
+        seed: Random seed that reproduces the text with the same model on the same machine.
+        seconds: Duration of the generation.
     """
 
     prompt: str
@@ -46,60 +46,70 @@ def write_texts(
     language: LanguageModel,
     prompt: str,
     config: WritingConfig,
-    listen: Callable[[str], object] | None = None,
-) -> Iterator[Written]:
-    """Check everything, then write the samples, one after the other.
+    callback: Callable[[str], object] | None = None,
+) -> Iterator[GeneratedText]:
+    """Check all arguments, and return an iterator that generates one sample after the other.
 
     Args:
-        language: the model; it is moved to the device.
-        prompt: what the text starts with; empty: nothing but the token that starts every text.
-        config: how to write; its ``model`` is not read.
-        listen: is given each piece of a text, the prompt's too, as soon as its words are whole.
+        language: The model. It is moved to the device.
+        prompt: The start of the text. If empty, generation starts from the token that starts every
+            text.
+        config: The settings of the generation. Its field ``model`` is ignored.
+        callback: Function that receives each part of a text, including the prompt, as soon as its
+            words are complete. None to receive nothing.
 
     Raises:
-        ThawlineError: the settings contradict each other, the device is not here, or the prompt is
-            too long or, where no token starts a text, empty.
+        ThawlineError: If the settings contradict each other, the device is not available, or the
+            prompt is too long. Also if the prompt is empty and the model has no start token.
     """
     if config.samples > 1 and config.temperature == 0:
         raise ThawlineError(
-            "one sample at temperature 0, which always writes the same",
+            "1 sample, because temperature 0 always generates the same text",
             f"{config.samples} samples",
-            "give --samples 1, or a temperature above 0",
+            "use --samples 1, or a temperature above 0",
+            setting="samples",
         )
     device = pick_device(config.device)
     ids = prompt_ids(language, prompt)
     language.model.to(device)
     return (
-        _write(language, prompt, ids.to(device), config, config.seed + number, listen)
+        _write(language, prompt, ids.to(device), config, config.seed + number, callback)
         for number in range(config.samples)
     )
 
 
 def prompt_ids(language: LanguageModel, prompt: str) -> torch.Tensor:
-    """Return the ids of a prompt, ``(1, tokens)``, with room for at least one more.
+    """Return the token ids of a prompt, ``(1, tokens)``.
+
+    Args:
+        language: The model and its tokenizer.
+        prompt: The prompt. If empty, the result is the token that starts a text.
 
     Raises:
-        ThawlineError: there is no room, nothing to start from, or half a character.
+        ThawlineError: If the prompt leaves no space for another token, if it is empty and the model
+            has no start token, or if it is not valid Unicode.
     """
     try:
         prompt.encode()
     except UnicodeError as error:
-        raise ThawlineError("a prompt in UTF-8", str(error), "convert it to UTF-8") from error
+        raise ThawlineError(
+            "a prompt that is valid Unicode", str(error), "convert the prompt to UTF-8"
+        ) from error
     ids: list[int] = language.tokenizer(prompt)["input_ids"]
-    while len(ids) > 1 and ids[-1] in language.ends:
-        ids = ids[:-1]  # some tokenizers end each text, and this one is to go on
+    while len(ids) > 1 and ids[-1] in language.end_ids:
+        ids = ids[:-1]  # some tokenizers append an end token, but the text continues
     if not ids:
-        if language.start is None:
+        if language.start_id is None:
             raise ThawlineError(
-                "a prompt, as this model has no token that starts a text",
-                "an empty one",
-                'write thawline generate "The film"',
+                f"a prompt, because '{language.name}' has no token that starts a text",
+                "an empty prompt",
+                'add a prompt, for example thawline generate "The film"',
             )
-        ids = [language.start]
+        ids = [language.start_id]
     if len(ids) >= language.limit:
         raise ThawlineError(
-            f"a prompt of at most {language.limit - 1} tokens, so that '{language.name}' can add "
-            "to it",
+            f"a prompt of at most {language.limit - 1} tokens, so that '{language.name}' can "
+            "continue it",
             f"{len(ids)} tokens",
             "shorten the prompt",
         )
@@ -113,37 +123,37 @@ def _write(
     ids: torch.Tensor,
     config: WritingConfig,
     seed: int,
-    listen: Callable[[str], object] | None,
-) -> Written:
+    callback: Callable[[str], object] | None,
+) -> GeneratedText:
     tokenizer, start = language.tokenizer, time.perf_counter()
     room = language.limit - ids.shape[1]
-    how = _generation_config(language, config, min(config.tokens, room))
-    # What the checkpoint suggests (a temperature, a penalty) would fill whatever is None in `how`.
+    generation = _generation_config(language, config, min(config.tokens, room))
+    # Otherwise the checkpoint's own settings would replace those that are None in `generation`.
     suggested = language.model.generation_config
     language.model.generation_config = GenerationConfig()
     devices = [ids.device] if ids.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
-            whole = language.model.generate(
+            tokens = language.model.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                generation_config=how,
-                streamer=None if listen is None else _Pieces(tokenizer, listen),
+                generation_config=generation,
+                streamer=None if callback is None else _CallbackStreamer(tokenizer, callback),
             )[0].tolist()
     finally:
         language.model.generation_config = suggested
-    count = len(whole) - ids.shape[1]
-    read = tokenizer.decode(ids[0].tolist(), **_AS_WRITTEN)
-    text = tokenizer.decode(whole, **_AS_WRITTEN)
-    if whole[-1] in language.ends and count:
+    count = len(tokens) - ids.shape[1]
+    decoded_prompt = tokenizer.decode(ids[0].tolist(), **_DECODING)
+    text = tokenizer.decode(tokens, **_DECODING)
+    if tokens[-1] in language.end_ids and count:
         stopped = "end"
     else:
         stopped = "tokens" if count == config.tokens else "limit"
-    return Written(
+    return GeneratedText(
         prompt=prompt,
         text=text,
-        written=text[len(read) :],  # decoded alone, its first word might lose the space before it
+        written=text[len(decoded_prompt) :],  # decoding it alone could lose its first space
         prompt_tokens=ids.shape[1],
         tokens=count,
         stopped=stopped,
@@ -152,15 +162,15 @@ def _write(
     )
 
 
-_AS_WRITTEN: dict[str, Any] = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
-"""Nothing is tidied: pieces of a text make the same text as all its tokens at once."""
+_DECODING: dict[str, Any] = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
+"""Options of `decode`. Without clean-up, the parts of a text join to the complete text."""
 
 
-def _generation_config(language: LanguageModel, config: WritingConfig, most: int) -> Any:
-    ends = language.ends
+def _generation_config(language: LanguageModel, config: WritingConfig, max_tokens: int) -> Any:
+    ends = language.end_ids
     pad = language.tokenizer.pad_token_id
     common = {
-        "max_new_tokens": most,
+        "max_new_tokens": max_tokens,
         "use_cache": True,
         "eos_token_id": ends if ends else None,
         "pad_token_id": (ends[0] if ends else 0) if pad is None else pad,
@@ -176,13 +186,15 @@ def _generation_config(language: LanguageModel, config: WritingConfig, most: int
     )
 
 
-class _Pieces(TextStreamer):
-    """Hands on each piece of a text where transformers would print it."""
+class _CallbackStreamer(TextStreamer):
+    """Pass each part of a text to a callback instead of printing it."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase, listen: Callable[[str], object]) -> None:
-        super().__init__(tokenizer, **_AS_WRITTEN)
-        self._listen = listen
+    def __init__(
+        self, tokenizer: PreTrainedTokenizerBase, callback: Callable[[str], object]
+    ) -> None:
+        super().__init__(tokenizer, **_DECODING)
+        self._callback = callback
 
     def on_finalized_text(self, text: str, stream_end: bool = False) -> None:
         if text:
-            self._listen(text)
+            self._callback(text)

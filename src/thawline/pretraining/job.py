@@ -98,7 +98,7 @@ def pretrain_run(
     resumed = resume and is_run(folder)
     before = read_run(folder, PRETRAIN) if resumed else None
     if isinstance(before, PretrainRecord):
-        reporter.note(f"the run in '{folder}' is finished: nothing is left to do")
+        reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
         return before
     if not resumed:
         check_folder(folder)
@@ -114,8 +114,8 @@ def pretrain_run(
             "other texts",
             "choose another --out, which starts a new run",
         )
-    for line in (*corpus.sources, *corpus.notes, describe_counts(corpus)):
-        reporter.note(line)
+    for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
+        reporter.message(line)
     # Whether the texts suffice is checked before the folder is made, so that a mistake leaves none.
     seconds = dict[str, float]()
     tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
@@ -251,7 +251,7 @@ def _tokenizer(
     if (folder / TOKENIZER).is_dir():
         found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     else:
-        reporter.note(f"training a tokenizer of {config.vocabulary.size:,} tokens")
+        reporter.message(f"training a tokenizer of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     seconds["vocabulary"] = time.perf_counter() - start
     return found

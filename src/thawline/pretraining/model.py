@@ -1,4 +1,4 @@
-"""The language model: a Qwen3 from its config, and what it loses on windows of tokens."""
+"""Define the language model, a Qwen3, and its loss on windows of tokens."""
 
 from __future__ import annotations
 
@@ -14,33 +14,46 @@ from thawline.config import ArchitectureConfig
 from thawline.errors import ThawlineError
 
 IGNORED = -100
-"""In the place of a token that is not to be predicted."""
+"""The target of a token that is not predicted."""
 
 
 def check_architecture(config: ArchitectureConfig) -> None:
-    """Raise ThawlineError where no attention can be made of these numbers of heads."""
-    heads, shared = config.num_attention_heads, config.num_key_value_heads
-    if heads % shared:
+    """Check that the numbers of heads and their width are valid.
+
+    Raises:
+        ThawlineError: If the number of key-value heads does not divide the number of attention
+            heads, or if the width of a head is odd.
+    """
+    heads, key_value_heads = config.num_attention_heads, config.num_key_value_heads
+    if heads % key_value_heads:
         raise ThawlineError(
-            f"architecture.num_key_value_heads to divide the {heads} attention heads",
-            str(shared),
-            "give 1, or as many as there are attention heads",
+            f"a number of key-value heads that divides the {heads} attention heads",
+            str(key_value_heads),
+            f"set architecture.num_key_value_heads to 1 or {heads}",
+            setting="architecture.num_key_value_heads",
         )
     if config.head_dim % 2:
         raise ThawlineError(
-            "architecture.head_dim to be even, as rotary positions turn pairs",
+            "an even head width, because rotary position embeddings rotate pairs of numbers",
             str(config.head_dim),
-            "give an even one",
+            "set architecture.head_dim to an even number",
+            setting="architecture.head_dim",
         )
 
 
 def new_model(
     config: ArchitectureConfig, tokenizer: PreTrainedTokenizerFast, window: int, seed: int
 ) -> Qwen3ForCausalLM:
-    """Return a language model with freshly drawn weights; input and output embeddings are one.
+    """Return a language model with random weights and with tied input and output embeddings.
+
+    Args:
+        config: The architecture.
+        tokenizer: The tokenizer, which defines the vocabulary and the special tokens.
+        window: The maximum number of tokens that the model reads.
+        seed: Random seed for the weights.
 
     Raises:
-        ThawlineError: `check_architecture` finds fault.
+        ThawlineError: If `check_architecture` rejects the architecture.
     """
     check_architecture(config)
     torch.manual_seed(seed)
@@ -64,14 +77,14 @@ def new_model(
 
 
 def document_mask(ids: Tensor, bos_id: int) -> Tensor:
-    """Return what each token sees: itself and those before it in its own document.
+    """Return an attention mask in which a token sees itself and earlier tokens of its document.
 
     Args:
-        ids: ``(batch, tokens)``; a document begins with ``bos_id``.
-        bos_id: of the token that every document begins with.
+        ids: Token ids, ``(batch, tokens)``. Every document begins with ``bos_id``.
+        bos_id: Id of the token that begins a document.
 
     Returns:
-        ``(batch, 1, tokens, tokens)`` bool, which transformers takes as it is.
+        A boolean mask, ``(batch, 1, tokens, tokens)``, in the form that transformers expects.
     """
     document = (ids == bos_id).cumsum(1)
     same = document[:, :, None] == document[:, None, :]
@@ -79,15 +92,15 @@ def document_mask(ids: Tensor, bos_id: int) -> Tensor:
 
 
 class NextToken(nn.Module):
-    """From windows to what the model loses on them, in nats.
+    """Compute the loss of a language model on windows of tokens, in nats.
 
-    No document sees another, and no token of one is predicted from another: the begin of a
-    document is read, not predicted. So is what fills the last window.
+    A document never attends to another document. The first token of a document is not predicted,
+    because it would be predicted from another document. Padding is not predicted either.
 
     Args:
-        model: the language model.
-        low: whether matrices are multiplied in bf16, under autocast; weights stay fp32.
-        compiled: whether torch compiles the forward and the backward pass.
+        model: The language model.
+        low: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
+        compiled: Whether torch compiles the forward and the backward pass.
     """
 
     def __init__(self, model: Qwen3ForCausalLM, *, low: bool, compiled: bool) -> None:
@@ -101,18 +114,29 @@ class NextToken(nn.Module):
             self._score = torch.compile(self._measure, dynamic=False)
 
     def targets(self, windows: Tensor) -> Tensor:
-        """Return what is to be predicted, ``(batch, length)``, with `IGNORED` for what is not."""
+        """Return the targets of the prediction, which are the tokens that follow.
+
+        Args:
+            windows: Token ids, ``(batch, length + 1)``.
+
+        Returns:
+            Token ids, ``(batch, length)``, and `IGNORED` for tokens that are not predicted.
+        """
         following = windows[:, 1:]
         return following.masked_fill((following == self._bos) | (following == self.pad_id), IGNORED)
 
     def forward(self, windows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the sum of the losses in nats, and how many tokens were foretold: scalars.
+        """Return the loss and the number of correct predictions.
 
         Args:
-            windows: ``(batch, length + 1)`` token ids.
+            windows: Token ids, ``(batch, length + 1)``.
+
+        Returns:
+            Two scalars: the sum of the cross-entropies in nats, and the number of tokens that were
+            predicted correctly. The latter is 0 in training mode, where it is not computed.
         """
-        found: tuple[Tensor, Tensor] = self._score(windows, not self.training)
-        return found
+        result: tuple[Tensor, Tensor] = self._score(windows, not self.training)
+        return result
 
     def _measure(self, windows: Tensor, count: bool) -> tuple[Tensor, Tensor]:
         ids, targets = windows[:, :-1], self.targets(windows)
@@ -121,7 +145,7 @@ class NextToken(nn.Module):
             states = self.model.model(input_ids=ids, attention_mask=mask, use_cache=False)[0]
             logits: Any = self.model.lm_head(states)
         logits = logits.float().flatten(0, 1)
-        wanted = targets.flatten()
-        nats = cross_entropy(logits, wanted, ignore_index=IGNORED, reduction="sum")
-        right = (logits.argmax(-1) == wanted).sum() if count else nats.new_zeros(())
+        targets = targets.flatten()
+        nats = cross_entropy(logits, targets, ignore_index=IGNORED, reduction="sum")
+        right = (logits.argmax(-1) == targets).sum() if count else nats.new_zeros(())
         return nats, right

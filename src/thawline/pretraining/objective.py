@@ -1,4 +1,4 @@
-"""Predicting the next token, as an objective of the one training loop."""
+"""Define next-token prediction as an objective of the training loop."""
 
 from __future__ import annotations
 
@@ -17,26 +17,31 @@ from thawline.pretraining.packing import Windows
 
 
 class Step(NamedTuple):
-    """The windows of one step."""
+    """Identify the windows of one training step.
+
+    Attributes:
+        windows: Indices of the windows.
+        start: Position of the first token of window 0.
+    """
 
     windows: NDArray[np.int64]
     start: int
 
 
 class LanguageModelling:
-    """Cross-entropy of the next token, over windows.
+    """Minimise the cross-entropy of the next token.
 
     Args:
-        module: from windows to nats.
-        train: what is learnt from.
-        held_out: windows to measure on, ``(windows, length + 1)``.
-        held_out_bytes: what their tokens spell, in bytes.
-        config: the number of windows in a step and in a pass.
-        per_pass: windows in one forward pass; it divides the batch size.
-        seed: of the order of windows.
+        module: The module that computes the loss on windows, in nats.
+        train: The windows to train on.
+        held_out: The windows to evaluate on, ``(windows, length + 1)``.
+        held_out_bytes: Length of the held-out texts, in bytes.
+        config: The settings of the training, which define the number of windows in a step.
+        per_pass: Number of windows in one forward pass. It must divide the batch size.
+        seed: Random seed for the order of the windows.
 
     Attributes:
-        predicted: the tokens that are predicted in `held_out`.
+        predicted: Number of tokens that are predicted in ``held_out``.
     """
 
     unit = "tokens"
@@ -60,7 +65,7 @@ class LanguageModelling:
         self.predicted = int((module.targets(torch.from_numpy(held_out)) != IGNORED).sum())
 
     def steps(self, epoch: int) -> Iterator[Step]:
-        """Yield the windows of each step: all once an epoch, less what fills no whole step."""
+        """Yield the windows of each step in random order; an incomplete last step is left out."""
         random = np.random.default_rng((self._seed, epoch))
         start = int(random.integers(self._train.length))
         order = random.permutation(len(self._train))
@@ -68,27 +73,32 @@ class LanguageModelling:
             yield Step(order[step * self._size : (step + 1) * self._size], start)
 
     def size(self, step: Step) -> int:
-        """Return the number of tokens."""
+        """Return the number of tokens of a step."""
         return len(step.windows) * self._train.length
 
     def losses(self, step: Step) -> Iterator[Tensor]:
-        """Yield the cross-entropy of each pass, in nats, as a share of the mean over tokens."""
+        """Yield each pass's part of the step's loss, the mean cross-entropy per token in nats."""
         windows = torch.from_numpy(self._train.take(step.windows, step.start))
         predicted = int((self._measure.targets(windows) != IGNORED).sum())
-        for some in windows.split(self._per_pass):
-            nats, _ = self.module(some.to(self._device))
+        for batch in windows.split(self._per_pass):
+            nats, _ = self.module(batch.to(self._device))
             yield nats / predicted
 
     def evaluate(self) -> dict[str, float]:
-        """Measure loss in nats a token, perplexity, bits per byte, and tokens foretold."""
+        """Evaluate the model on the held-out windows.
+
+        Returns:
+            The loss in nats per token, the share of correctly predicted tokens, the perplexity, and
+            the bits per byte of text.
+        """
         self.module.eval()
         nats = right = 0.0
-        for some in torch.from_numpy(self._held_out).split(self._per_pass):
-            # A pass of another shape would be compiled once more: the last is filled up.
-            padding = (0, 0, 0, self._per_pass - len(some))
-            filled = nn.functional.pad(some, padding, value=self._measure.pad_id)
-            lost, foretold = self.module(filled.to(self._device))
-            nats, right = nats + float(lost), right + float(foretold)
+        for batch in torch.from_numpy(self._held_out).split(self._per_pass):
+            # Pad the last batch, because torch would compile the module again for another shape.
+            padding = (0, 0, 0, self._per_pass - len(batch))
+            padded = nn.functional.pad(batch, padding, value=self._measure.pad_id)
+            batch_nats, batch_right = self.module(padded.to(self._device))
+            nats, right = nats + float(batch_nats), right + float(batch_right)
         loss = nats / self.predicted
         return {
             "validation_loss": loss,

@@ -1,4 +1,4 @@
-"""Documents as one row of tokens on disk, and the windows that are cut out of it."""
+"""Store all documents as one sequence of tokens on disk, and cut windows out of it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from thawline.runtime.failures import system_errors
 from thawline.runtime.progress import Reporter
 
 TEXTS_PER_CALL = 1_000
-"""Texts whose tokens are in memory at once."""
+"""Number of texts whose tokens are in memory at the same time."""
 
 Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 
@@ -25,39 +25,51 @@ Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 def pack(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, path: Path, reporter: Reporter
 ) -> None:
-    """Write the tokens of all texts into one ``.npy``: of each a bos, its own, and an eos.
+    """Write the tokens of all texts to one ``.npy`` file, each text between a bos and an eos.
 
-    It appears whole or not at all, and no more than `TEXTS_PER_CALL` texts' tokens are in memory.
+    The file appears only when it is complete. The tokens of at most `TEXTS_PER_CALL` texts are in
+    memory at the same time.
 
     Args:
-        texts: the documents.
-        tokenizer: with ids for bos and eos.
-        path: of the file; uint16 where every id fits, else uint32.
-        reporter: told of progress.
+        texts: The documents.
+        tokenizer: The tokenizer, which needs a bos and an eos token.
+        path: The path of the file. Its dtype is uint16 if every id fits, otherwise uint32.
+        reporter: Receives the progress.
+
+    Raises:
+        OSError: If the file cannot be written.
     """
-    kind = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    body, whole = path.with_suffix(".tokens.tmp"), path.with_suffix(".npy.tmp")
+    dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
+    tokens_path, npy_path = path.with_suffix(".tokens.tmp"), path.with_suffix(".npy.tmp")
     total = 0
     with system_errors(path), reporter.task(f"tokens of {path.stem}", len(texts)) as advance:
-        with body.open("wb") as file:
-            for read, ids in _documents(texts, tokenizer):
-                file.write(np.array(ids, dtype=kind).tobytes())
+        with tokens_path.open("wb") as file:
+            for count, ids in _documents(texts, tokenizer):
+                file.write(np.array(ids, dtype=dtype).tobytes())
                 total += len(ids)
-                advance(read)
-        with whole.open("wb") as file, body.open("rb") as tokens:
-            header = {"descr": kind.str, "fortran_order": False, "shape": (total,)}
+                advance(count)
+        with npy_path.open("wb") as file, tokens_path.open("rb") as tokens:
+            header = {"descr": dtype.str, "fortran_order": False, "shape": (total,)}
             np.lib.format.write_array_header_1_0(file, header)
             shutil.copyfileobj(tokens, file)
-        os.replace(whole, path)
-        body.unlink()
+        os.replace(npy_path, path)
+        tokens_path.unlink()
 
 
 def check_windows(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, training: PretrainingConfig
 ) -> None:
-    """Raise ThawlineError where texts make fewer windows than a step has.
+    """Check that the texts fill at least one training step.
 
-    No more of them is tokenised than answers that.
+    Texts are tokenised only until the step is full.
+
+    Args:
+        texts: The documents.
+        tokenizer: The tokenizer.
+        training: The settings, which define the length of a window and the windows of a step.
+
+    Raises:
+        ThawlineError: If the texts have too few tokens.
     """
     windows, total = training.batch_size, 0
     for _, ids in _documents(texts, tokenizer):
@@ -65,53 +77,53 @@ def check_windows(
         if n_windows(total, training.window) >= windows:
             return
     raise ThawlineError(
-        f"texts for a step of {windows:,} windows of {training.window:,} tokens",
-        f"{total:,} tokens, enough for {max(0, n_windows(total, training.window)):,}",
-        "give a smaller --batch-size or training.window, or add texts",
+        f"enough texts for one step of {windows:,} windows of {training.window:,} tokens",
+        f"{total:,} tokens, enough for {max(0, n_windows(total, training.window)):,} windows",
+        "use a smaller --batch-size or training.window, or add texts",
     )
 
 
 def _documents(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerFast
 ) -> Iterator[tuple[int, list[int]]]:
-    """Yield for some texts at a time how many they are, and the tokens of all of them.
+    """Yield the texts in groups: the number of texts, and the tokens of all of them.
 
-    A special token that is spelt out in a text is text, so that no document begins or ends in
-    another.
+    The name of a special token inside a text is encoded as ordinary text. Otherwise a document
+    could begin or end inside another one.
     """
     encoder, bos, eos = tokenizer.backend_tokenizer, tokenizer.bos_token_id, tokenizer.eos_token_id
     encoder.no_truncation()
     encoder.encode_special_tokens = True
     for first in range(0, len(texts), TEXTS_PER_CALL):
-        some = list(texts[first : first + TEXTS_PER_CALL])
-        encoded = encoder.encode_batch_fast(some, add_special_tokens=False)
-        yield len(some), [id for one in encoded for id in (bos, *one.ids, eos)]
+        group = list(texts[first : first + TEXTS_PER_CALL])
+        encoded = encoder.encode_batch_fast(group, add_special_tokens=False)
+        yield len(group), [id for text in encoded for id in (bos, *text.ids, eos)]
 
 
 def open_tokens(path: Path) -> Tokens:
-    """Map the tokens of a file into memory, ``(tokens,)``."""
+    """Return the memory-mapped tokens of a file, ``(tokens,)``."""
     tokens: Tokens = np.load(path, mmap_mode="r")
     return tokens
 
 
 def n_windows(tokens: int, length: int) -> int:
-    """Return how many whole windows there are wherever below ``length`` the first begins."""
+    """Return how many complete windows exist for every start of the first one below ``length``."""
     return (tokens - length) // length
 
 
 class Windows:
-    """Windows of fixed length, side by side, each sharing one token with the next.
+    """Cut a sequence of tokens into adjacent windows of a fixed length.
 
-    The shared token is read in one window and predicted in the other, so that every token but
-    the very first is predicted once. An epoch may begin its first window up to one window later
-    than another does, so that documents are not always cut at the same places.
+    Adjacent windows share one token, which is predicted in one window and read in the next. So
+    every token except the first is predicted once. Each epoch can start at another token, so that
+    documents are not always cut at the same positions.
 
     Args:
-        tokens: all tokens, ``(tokens,)``.
-        length: of a window: tokens that are read in it.
+        tokens: All tokens, ``(tokens,)``.
+        length: Number of tokens that are read in a window.
 
     Raises:
-        ThawlineError: there is not one whole window, wherever the first begins.
+        ThawlineError: If there are fewer tokens than two windows have.
     """
 
     def __init__(self, tokens: Tokens, length: int) -> None:
@@ -119,29 +131,38 @@ class Windows:
         self._count = n_windows(len(tokens), length)
         if self._count < 1:
             raise ThawlineError(
-                f"texts of at least {2 * length:,} tokens together, two windows",
+                f"texts with at least {2 * length:,} tokens in total, which are two windows",
                 f"{len(tokens):,} tokens",
-                "add texts, or give a shorter training.window",
+                "add texts, or use a smaller training.window",
             )
 
     def __len__(self) -> int:
         return self._count
 
     def take(self, windows: NDArray[np.int64], start: int) -> NDArray[np.int64]:
-        """Return windows with the token after each, ``(windows, length + 1)``.
+        """Return some windows, each with the token that follows it.
 
         Args:
-            windows: their numbers.
-            start: the token at which the first window begins, below ``length``.
+            windows: Indices of the windows, ``(windows,)``.
+            start: Position of the first token of window 0, below ``length``.
+
+        Returns:
+            Token ids, ``(windows, length + 1)``.
         """
         firsts = start + windows * self.length
         return np.stack([self._tokens[f : f + self.length + 1] for f in firsts]).astype(np.int64)
 
 
 def all_windows(tokens: Tokens, length: int, pad_id: int) -> NDArray[np.int64]:
-    """Return all tokens as windows with the token after each, ``(windows, length + 1)``.
+    """Return all tokens as windows, each with the token that follows it.
 
-    The last is filled with the pad id.
+    Args:
+        tokens: All tokens, ``(tokens,)``.
+        length: Number of tokens that are read in a window.
+        pad_id: Id of the token that fills the last window.
+
+    Returns:
+        Token ids, ``(windows, length + 1)``.
     """
     count = -(-(len(tokens) - 1) // length)
     padded = np.full(count * length + 1, pad_id, dtype=np.int64)

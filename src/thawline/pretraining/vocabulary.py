@@ -1,4 +1,4 @@
-"""A byte-level BPE tokenizer, learnt from a corpus."""
+"""Train a byte-level BPE tokenizer on a corpus."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from thawline.config import VocabularyConfig
 from thawline.errors import ThawlineError
 
 PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
-"""Special tokens, with the ids 0, 1 and 2: a text begins with one and ends with another."""
+"""Special tokens with the ids 0, 1 and 2, for padding, the begin and the end of a text."""
 
 LINE_BREAK = r"(?i)<br\s*/?>"
-"""What reviews write in the place of a newline."""
+"""Regular expression for HTML line breaks, which are replaced by a newline."""
 
 
 def train_tokenizer(
     texts: Sequence[str], config: VocabularyConfig, window: int
 ) -> PreTrainedTokenizerFast:
-    """Learn merges of bytes (Sennrich et al., 2016, arXiv 1508.07909) that no text falls out of.
+    """Train a BPE tokenizer (Sennrich et al., 2016, arXiv 1508.07909) that can encode every text.
 
-    Reading a text for a classifier puts `BOS` before it, and nothing after: the last token is
-    then the text's own.
+    The tokenizer puts `BOS` before a text and nothing after it, so that the last token of a text
+    belongs to the text itself. A classifier may read the state of that token.
 
     Args:
-        texts: the corpus.
-        config: the number of tokens.
-        window: the most tokens that the model takes.
+        texts: The corpus.
+        config: The size of the vocabulary.
+        window: The maximum number of tokens that the model reads.
 
     Raises:
-        ThawlineError: the corpus has fewer distinct pairs to merge than the vocabulary has room.
+        ThawlineError: If the corpus has too few repeated words for the size of the vocabulary.
     """
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.Replace(Regex(LINE_BREAK), "\n")
@@ -57,9 +57,10 @@ def train_tokenizer(
     found = tokenizer.get_vocab_size()
     if found < config.size:
         raise ThawlineError(
-            f"texts with enough repeated words for {config.size:,} tokens",
-            f"enough for {found:,}",
-            f"give --vocabulary {found}, or add texts",
+            f"texts with enough repeated words for a vocabulary of {config.size:,} tokens",
+            f"enough for {found:,} tokens",
+            f"use --vocabulary {found}, or add texts",
+            setting="vocabulary.size",
         )
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A",
@@ -78,7 +79,7 @@ def train_tokenizer(
 
 
 def as_read(tokenizer: PreTrainedTokenizerFast, text: str) -> str:
-    """Return a text as the tokenizer's normalizer leaves it: what its tokens spell."""
+    """Return a text as the tokenizer normalises it, which is the text that its tokens decode to."""
     normalizer = tokenizer.backend_tokenizer.normalizer
-    read: str = normalizer.normalize_str(text)
-    return read
+    normalized: str = normalizer.normalize_str(text)
+    return normalized

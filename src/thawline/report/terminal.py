@@ -11,7 +11,7 @@ from rich.console import Group, JustifyMethod, RenderableType
 from rich.table import Table
 
 from thawline.config import ReportConfig
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
@@ -225,7 +225,7 @@ def print_info(described: InfoReport) -> None:
 
 def _origin_line(origin: BackboneOrigin) -> str:
     """Return a line that says which classifier a backbone is taken from, without its head."""
-    classes = f"{len(origin.labels)} classes ({shown(origin.labels)})"
+    classes = f"{len(origin.labels)} classes ({join_words(origin.labels)})"
     start = f"{origin.strategy} on {origin.backbone}"
     return f"taken from a classifier trained with {start}, without its head of {classes}"
 

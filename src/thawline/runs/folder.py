@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Literal
 
 from thawline.config.explain import as_plain
-from thawline.config.resolve import Settings, config_to_toml
+from thawline.config.resolve import AnyConfig, config_to_toml
 from thawline.errors import ThawlineError
 from thawline.runs.layout import RECORD
-from thawline.runs.records.base import Settings as PlainSettings
+from thawline.runs.records.base import Settings
 from thawline.runs.records.files import RunRecord, write_record
 from thawline.runs.records.ladder import StartedLadder
 from thawline.runs.records.run import Hardware, JobStart, RunStart, StartedRun
@@ -68,7 +68,7 @@ def is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def job_start(config: Settings) -> JobStart:
+def job_start(config: AnyConfig) -> JobStart:
     """Return what the file of any job holds from the moment that it is first written."""
     return JobStart(
         started=_now(),
@@ -78,7 +78,9 @@ def job_start(config: Settings) -> JobStart:
     )
 
 
-def run_start(config: Settings, verb: Verb, before: RunRecord | None, *, resumed: bool) -> RunStart:
+def run_start(
+    config: AnyConfig, verb: Verb, before: RunRecord | None, *, resumed: bool
+) -> RunStart:
     """Return what the record of a run holds from the moment that it is first written.
 
     Args:
@@ -94,7 +96,7 @@ def run_start(config: Settings, verb: Verb, before: RunRecord | None, *, resumed
     return RunStart(verb=verb, resumed=[*times, _now()] if resumed else [], **start)
 
 
-def make_run(folder: Path, config: Settings, started: StartedRun) -> None:
+def make_run(folder: Path, config: AnyConfig, started: StartedRun) -> None:
     """Make the folder of a run with its config and its record.
 
     If the run is resumed, only the record is written. If the disk is full, nothing is left behind.
@@ -139,7 +141,7 @@ def run_recorded(folder: Path, started: StartedRun, reporter: Reporter) -> Itera
             yield
     except KeyboardInterrupt:
         out = shlex.quote(str(folder))
-        reporter.note(f"stopped; to continue: thawline {started.verb} --resume --out {out}")
+        reporter.message(f"stopped; to continue: thawline {started.verb} --resume --out {out}")
         raise
 
 
@@ -171,9 +173,9 @@ def outcome_recorded(file: Path, started: StartedRun | StartedLadder) -> Iterato
         raise
 
 
-def plain_settings(config: Settings) -> PlainSettings:
+def plain_settings(config: AnyConfig) -> Settings:
     """Return the settings of a config as JSON values."""
-    plain: PlainSettings = json.loads(json.dumps(config.to_dict(), default=as_plain))
+    plain: Settings = json.loads(json.dumps(config.to_dict(), default=as_plain))
     return plain
 
 

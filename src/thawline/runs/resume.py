@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.config import Config
-from thawline.config.resolve import Given, Job, leaves, resolve_config
+from thawline.config.annotations import flatten_settings
+from thawline.config.resolve import ConfigT, GivenSetting, resolve_config
 from thawline.errors import ThawlineError
 from thawline.runs.folder import CONFIG, FIT, Verb, is_run
 from thawline.runs.layout import RECORD, read_status
@@ -16,13 +17,13 @@ from thawline.runs.records.run import RunStart
 
 def resumed_config(
     folder: Path,
-    options: Sequence[Given] = (),
+    options: Sequence[GivenSetting] = (),
     *,
-    job: type[Job] = Config,  # type: ignore[assignment]
+    job: type[ConfigT] = Config,  # type: ignore[assignment]
     verb: str = FIT,
     file: Path | None = None,
     overrides: Sequence[str] = (),
-) -> Job:
+) -> ConfigT:
     """Return the config that a run was started with, or a new config if there is no run.
 
     Args:
@@ -41,21 +42,23 @@ def resumed_config(
         if folder.is_dir() and any(folder.iterdir()):
             found = f"a folder without {CONFIG}"
             raise ThawlineError(f"a run to resume at '{folder}'", found, "choose another --out")
-        return resolve_config(options, job=job, file=file, overrides=overrides)
+        return resolve_config(options, config_type=job, file=file, overrides=overrides)
     _check_verb(folder, verb, read_status(folder, verb).verb)
-    given = resolve_config(options, job=job, file=file, overrides=overrides, begun=folder / CONFIG)
+    given = resolve_config(
+        options, config_type=job, file=file, overrides=overrides, saved=folder / CONFIG
+    )
     return check_same_config(folder, given)
 
 
-def check_same_config(folder: Path, given: Job) -> Job:
+def check_same_config(folder: Path, given: ConfigT) -> ConfigT:
     """Return the config that a run was started with.
 
     Raises:
         ThawlineError: If the given config differs from it, or if this version cannot read it.
     """
-    started = resolve_config(job=type(given), file=folder / CONFIG)
+    started = resolve_config(config_type=type(given), file=folder / CONFIG)
     if given != started:
-        now, before = (dict(leaves(config.to_dict())) for config in (given, started))
+        now, before = (dict(flatten_settings(config.to_dict())) for config in (given, started))
         key = next(key for key in before if before[key] != now[key])
         value = "none" if before[key] is None else before[key]
         raise ThawlineError(

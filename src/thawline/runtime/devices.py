@@ -1,4 +1,4 @@
-"""The few differences between platforms and library versions."""
+"""Choose the device and the dtype, and save and restore torch's random states."""
 
 from __future__ import annotations
 
@@ -8,57 +8,78 @@ from typing import Any
 from thawline.errors import ThawlineError, did_you_mean
 
 DTYPES = ("auto", "float32", "bfloat16")
-"""What ``--dtype`` may be."""
+"""The values of ``--dtype``."""
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
-"""What ``--device`` may be."""
+"""The values of ``--device``."""
 
 
 def devices() -> list[str]:
-    """Return those of ``cuda``, ``mps`` and ``cpu`` that this machine has, the fastest first."""
+    """Return the devices of this machine (``cuda``, ``mps``, ``cpu``), fastest first."""
     import torch
 
-    has = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return [*(device for device, is_here in has.items() if is_here), "cpu"]
+    accelerators = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    return [*(device for device, is_available in accelerators.items() if is_available), "cpu"]
 
 
 def pick_device(wanted: str) -> str:
-    """Return ``cuda``, ``mps`` or ``cpu``: what is wanted, or for ``auto`` the fastest here.
+    """Return the device to compute on: ``cuda``, ``mps`` or ``cpu``.
+
+    Args:
+        wanted: One of `DEVICES`. ``auto`` selects the fastest device of this machine.
 
     Raises:
-        ThawlineError: another device than these, or one that this machine lacks.
+        ThawlineError: If the device is unknown, or if this machine does not have it.
     """
     if wanted not in DEVICES:
-        raise ThawlineError("a device", f"'{wanted}'", did_you_mean(wanted, DEVICES))
-    here = devices()
+        raise ThawlineError(
+            f"a device ({', '.join(DEVICES)})",
+            f"'{wanted}'",
+            did_you_mean(wanted, DEVICES),
+        )
+    available = devices()
     if wanted == "auto":
-        return here[0]
-    if wanted not in here:
-        fix = f"give --device {here[0]}, or leave it out"
-        raise ThawlineError(f"a device of this machine ({', '.join(here)})", f"'{wanted}'", fix)
+        return available[0]
+    if wanted not in available:
+        raise ThawlineError(
+            f"a device of this machine ({', '.join(available)})",
+            f"'{wanted}'",
+            f"use --device {available[0]}, or omit the option",
+        )
     return wanted
 
 
 def has_bf16_instructions() -> bool:
     """Return whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16, AMX, Arm BF16).
 
-    It is asked, not timed: a timing on a busy machine could pick another dtype from one run to the
-    next, and with it another entry of the store.
+    The answer comes from the CPU's capabilities and not from a timing. On a busy machine a timing
+    could select another dtype from one run to the next, and with it another entry of the store.
     """
     import torch
 
-    ask = getattr(torch.cpu, "get_capabilities", dict)  # torch 2.9 lacks it
-    return any(bool(has) for name, has in ask().items() if name.endswith("bf16"))
+    get_capabilities = getattr(torch.cpu, "get_capabilities", dict)  # missing in torch 2.9
+    return any(bool(has) for name, has in get_capabilities().items() if name.endswith("bf16"))
 
 
 def pick_dtype(wanted: str, device: str) -> str:
-    """Resolve ``auto``: bfloat16 where this device is clearly faster with it, else float32.
+    """Return the dtype to compute in: ``float32`` or ``bfloat16``.
+
+    Args:
+        wanted: One of `DTYPES`. ``auto`` selects bfloat16 if the device has hardware for it.
+        device: The device, as `pick_device` returns it.
 
     Raises:
-        ThawlineError: another dtype than these three.
+        ThawlineError: If the dtype is unknown.
     """
     if wanted not in DTYPES:
-        raise ThawlineError("a dtype", f"'{wanted}'", did_you_mean(wanted, DTYPES))
+        raise ThawlineError(
+            f"a dtype ({', '.join(DTYPES)})",
+            f"'{wanted}'",
+            did_you_mean(wanted, DTYPES),
+        )
     if wanted != "auto":
         return wanted
     if device == "cuda":
@@ -71,20 +92,28 @@ def pick_dtype(wanted: str, device: str) -> str:
 
 
 def make_accelerator(device: str) -> Any:
-    """Return an `accelerate.Accelerator` on a device, whatever this process trained on before.
+    """Return an `accelerate.Accelerator` on a device.
 
-    Mixed precision is left to autocast, so that two trainings of one process may differ in it.
+    The process may have trained on another device before. The accelerator leaves mixed precision
+    to autocast, so that two trainings in one process can use different dtypes.
+
+    Args:
+        device: The device, as `pick_device` returns it.
     """
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, PartialState
 
-    if PartialState().device.type != device:  # it keeps one device for a whole process
+    if PartialState().device.type != device:  # the state keeps one device for the whole process
         AcceleratorState._reset_state(reset_partial_state=True)
     return Accelerator(cpu=device == "cpu", mixed_precision="no")
 
 
 def random_states() -> dict[str, Any]:
-    """Return the states of torch's generators as tensors of bytes, ``random.cpu`` among them."""
+    """Return the states of torch's random number generators.
+
+    Returns:
+        Tensors of bytes under ``random.cpu`` and, if available, ``random.cuda``, ``random.mps``.
+    """
     import torch
 
     states = {"random.cpu": torch.get_rng_state()}
@@ -96,7 +125,12 @@ def random_states() -> dict[str, Any]:
 
 
 def restore_random_states(states: Mapping[str, Any]) -> None:
-    """Set torch's generators to states under the names ``cpu``, ``cuda`` and ``mps``."""
+    """Set the states of torch's random number generators.
+
+    Args:
+        states: The tensors from `random_states`, under ``cpu``, ``cuda`` and ``mps`` (without the
+            prefix ``random.``).
+    """
     import torch
 
     torch.set_rng_state(states["cpu"])

@@ -1,4 +1,4 @@
-"""Errors that come from below Thawline, in the words of a message."""
+"""Recognise errors of the system and of other libraries, and shorten their messages."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pathlib import Path
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of an error's message, or its name where it has none.
+    """Return the first line of an error's message, or the error's type if it has no message.
 
-    Where that line ends with a colon, the next one is added: it says what was announced.
+    If the line ends with a colon, the next line is appended.
     """
     if isinstance(error, KeyError):
         return f"{error}, which is unknown or missing"
@@ -21,29 +21,32 @@ def first_line(error: Exception) -> str:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Return whether an error says that memory, a GPU's or this machine's, was not enough."""
+    """Return whether an error means that the memory of a GPU or of this machine is exhausted."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 @contextmanager
-def system_errors(place: Path) -> Iterator[None]:
-    """Make whatever the operating system refuses an OSError that names what is being written.
+def system_errors(path: Path) -> Iterator[None]:
+    """Turn every error of the operating system into an OSError that names the path.
 
-    Of a full disk Python names no file, and safetensors and tokenizers, which write files
-    themselves, say no more than a text that ends in ``(os error 28)``.
+    When a disk is full, Python's OSError names no file. safetensors and tokenizers write files
+    themselves and raise other errors, whose messages end with ``(os error 28)``.
 
     Args:
-        place: what is being written.
+        path: The file or folder that is being written.
+
+    Raises:
+        OSError: If the operating system reports an error.
     """
     try:
         yield
     except OSError as error:
-        error.filename, error.filename2 = str(place), None
+        error.filename, error.filename2 = str(path), None
         raise
     except Exception as error:
         number = re.search(r"\(os error (\d+)\)", str(error))
         if number is None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(place)) from error
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error

@@ -1,7 +1,4 @@
-"""Files and folders that appear whole or not at all: made under another name beside their place.
-
-Whether a place will take them is checked before the work that they are to hold.
-"""
+"""Write files and folders atomically: under a temporary name first, then moved into place."""
 
 from __future__ import annotations
 
@@ -17,29 +14,35 @@ from thawline.runtime.failures import system_errors
 
 
 def check_place(path: Path, what: str) -> None:
-    """Raise ThawlineError unless something new can be made at a path, and the folders above it.
+    """Check that a new file or folder can be created at a path, before the work begins.
 
     Args:
-        path: where nothing is yet, or an empty folder.
-        what: it is to be, for the message: "a folder for the run".
+        path: The path, at which nothing exists or an empty folder. Missing parents are allowed.
+        what: What will be created, for the message ("a folder for the run").
+
+    Raises:
+        ThawlineError: If a file is in the way, or if the nearest folder is not writable.
     """
     parent = next(parent for parent in [path, *path.absolute().parents] if parent.exists())
     if not parent.is_dir():
         raise ThawlineError(what, f"'{path}' below the file '{parent}'", "choose another --out")
     if not os.access(parent, os.W_OK):
-        expected = "a folder that can be written"
-        raise ThawlineError(expected, f"no permission in '{parent}'", "choose another --out")
+        raise ThawlineError(
+            "a writable folder", f"no write permission in '{parent}'", "choose another --out"
+        )
 
 
 @contextmanager
 def new_file(path: Path) -> Iterator[Path]:
-    """Give a path to write a file at; it takes its place when all is written.
+    """Yield a temporary path to write to, and move the complete file into place at the end.
+
+    If the block raises an error, the temporary file is deleted.
 
     Args:
-        path: of the file, which is replaced where it is there.
+        path: The path of the file. An existing file is replaced.
 
     Raises:
-        OSError: it cannot be written; the error names its place.
+        OSError: If the file cannot be written. The error names ``path``.
     """
     temporary = path.with_name(f".{path.name}.tmp")
     try:
@@ -53,21 +56,24 @@ def new_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def new_folder(folder: Path, *, replace: bool = False) -> Iterator[Path]:
-    """Give an empty folder to fill; it takes its place when all is written.
+    """Yield a temporary folder to fill, and move the complete folder into place at the end.
+
+    If the block raises an error, the temporary folder is deleted.
 
     Args:
-        folder: its place; what lies above it is made if need be.
-        replace: whether a folder that is there makes way.
+        folder: The path of the folder. Missing parents are created.
+        replace: Whether to replace an existing folder.
 
     Raises:
-        OSError: it cannot be written, or something is there; the error names its place.
+        OSError: If the folder cannot be written, or if it exists and ``replace`` is false. The
+            error names ``folder``.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
         with system_errors(folder):
             yield temporary
-            temporary.chmod(0o755)  # mkdtemp makes it private
+            temporary.chmod(0o755)  # mkdtemp makes the folder private
             if replace:
                 shutil.rmtree(folder, ignore_errors=True)
             os.replace(temporary, folder)

@@ -1,4 +1,4 @@
-"""What this machine is: its memory, its processor, its matrix rate, and the versions installed."""
+"""Measure and describe this machine: memory, processor, speed and installed versions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def peak_memory_bytes() -> int:
-    """Return the largest resident size that this process has had, in bytes."""
+    """Return the largest resident memory that this process has used, in bytes."""
     try:
         import resource
     except ImportError:  # Windows
@@ -24,26 +24,30 @@ def peak_memory_bytes() -> int:
     return int(peak if sys.platform == "darwin" else peak * 1024)
 
 
-def forget_peak_memory() -> bool:
-    """Let `peak_memory_bytes` count from now on, where the system can; say whether it does."""
+def reset_peak_memory() -> bool:
+    """Restart the measurement of `peak_memory_bytes`.
+
+    Returns:
+        Whether the operating system supports this. Only Linux does.
+    """
     try:
-        Path("/proc/self/clear_refs").write_text("5")  # Linux alone has it, see proc(5)
+        Path("/proc/self/clear_refs").write_text("5")  # only on Linux, see proc(5)
     except OSError:
         return False
     return True
 
 
 def available_memory_bytes() -> int:
-    """Return how many bytes a process could still take without anything being swapped out."""
+    """Return how many bytes a process can allocate before the system starts to swap."""
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def release_memory() -> None:
-    """Give freed memory back to the operating system, where its C library keeps hold of it.
+    """Return freed memory to the operating system, if the C library is glibc.
 
-    glibc does: batches of many shapes leave its heap in pieces that only `malloc_trim` returns.
+    Batches of many shapes fragment the heap of glibc, and only `malloc_trim` returns the fragments.
     """
     if sys.platform == "linux":
         import ctypes
@@ -53,25 +57,25 @@ def release_memory() -> None:
             trim(0)
 
 
-def bound_kernel_cache() -> None:
-    """Keep oneDNN from hoarding a compiled kernel for each length of text that it meets.
+def limit_kernel_cache() -> None:
+    """Limit oneDNN's cache, which otherwise keeps a compiled kernel for each length of text.
 
-    It must be called before the first matrix product; a user's own setting wins.
+    Call this before the first matrix product. An environment variable that is already set is kept.
     """
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "64")
 
 
 def let_idle_threads_sleep() -> None:
-    """Keep idle OpenMP threads from spinning: where a core is shared, they stall the busy ones.
+    """Let idle OpenMP threads sleep, because spinning ones slow down the busy ones on shared cores.
 
-    It must be called before torch is imported; a user's own settings win.
+    Call this before torch is imported. Environment variables that are already set are kept.
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
 def _matmul_rate(dtype: Any, size: int = 1_024, repeats: int = 6) -> float:
-    """Return the best rate of several matrix products, in floating-point operations a second."""
+    """Return the best rate of several matrix products, in floating-point operations per second."""
     import torch
 
     left = torch.ones(size, size, dtype=dtype)
@@ -86,7 +90,13 @@ def _matmul_rate(dtype: Any, size: int = 1_024, repeats: int = 6) -> float:
 
 @cache
 def matmul_rates() -> dict[str, float]:
-    """Measure this CPU's rate for square matrix products in fp32 and bf16 (about 0.1 s, once)."""
+    """Measure the rate of matrix products on this CPU, in floating-point operations per second.
+
+    The measurement takes about 0.1 s and is cached.
+
+    Returns:
+        The rates under ``float32`` and ``bfloat16``.
+    """
     import torch
 
     return {
@@ -96,7 +106,7 @@ def matmul_rates() -> dict[str, float]:
 
 
 def cpu_name() -> str:
-    """Return the processor's name as the operating system tells it."""
+    """Return the processor's name as the operating system reports it, or its architecture."""
     if sys.platform == "linux":
         with open("/proc/cpuinfo", encoding="utf-8") as info:
             for line in info:
@@ -106,7 +116,7 @@ def cpu_name() -> str:
 
 
 def describe_machine() -> dict[str, Any]:
-    """Describe this machine for a record: JSON values, bytes and counts."""
+    """Describe this machine as JSON values for a record; memory is in bytes."""
     import psutil
     import torch
 
@@ -121,6 +131,6 @@ def describe_machine() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that a result depends on."""
+    """Return the versions of Python and of the libraries that affect the results."""
     names = ("thawline", "torch", "transformers", "tokenizers", "numpy", "scipy", "scikit-learn")
     return {"python": platform.python_version()} | {name: metadata.version(name) for name in names}

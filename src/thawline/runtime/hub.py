@@ -1,4 +1,4 @@
-"""Keep the libraries around a model hub quiet, and find out whether the hub answers."""
+"""Silence the libraries around the model hub, and check whether the hub answers."""
 
 from __future__ import annotations
 
@@ -8,43 +8,47 @@ from typing import Any
 
 from thawline.runtime.failures import first_line
 
+HUB_ANSWER_SECONDS = 5.0
+"""How long `hub_failure` waits for the hub's answer, in seconds."""
+
 
 def quieten_transformers() -> None:
-    """Keep transformers' progress bars and notices off the terminal; errors still come through."""
+    """Silence progress bars and all messages but errors of transformers and the hub client."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()
     logging.disable_progress_bar()
-    # peft asks each model for it; the user can do nothing about that.
+    # peft reads this attribute of every model. The user cannot prevent the warning.
     warnings.filterwarnings("ignore", "`is_gradient_checkpointing` is deprecated", FutureWarning)
     quieten_hub()
 
 
-HUB_ANSWER_SECONDS = 5.0
-"""How long the hub may take to say that it is there."""
+def quieten_hub() -> None:
+    """Silence the hub client's messages about retries, except errors."""
+    from huggingface_hub.utils import logging
+
+    logging.set_verbosity_error()
 
 
-def hub_silence(ask: Callable[..., Any]) -> str | None:
-    """Return why the hub does not answer; None: it does, be it that it has no such thing.
+def hub_failure(request: Callable[..., Any]) -> str | None:
+    """Send one request to the hub and return why the hub does not answer.
 
-    One request and no more: its client tries for half a minute before it looks into its cache.
+    The hub client itself retries for half a minute before it reads its cache.
 
     Args:
-        ask: asks the hub for something small, and takes ``timeout`` in seconds.
+        request: A function that requests something small from the hub. It takes ``timeout`` in
+            seconds.
+
+    Returns:
+        The first line of the network error. None if the hub answers, even if its answer is that
+        the requested item does not exist.
     """
     from huggingface_hub.errors import HfHubHTTPError
 
     try:
-        ask(timeout=HUB_ANSWER_SECONDS)
+        request(timeout=HUB_ANSWER_SECONDS)
     except HfHubHTTPError:
         return None
-    except Exception as error:  # of whichever HTTP library this version of the client uses
+    except Exception as error:  # the type depends on the HTTP library of the client's version
         return first_line(error)
     return None
-
-
-def quieten_hub() -> None:
-    """Keep the hub client from telling of each try to reach the network; errors come through."""
-    from huggingface_hub.utils import logging
-
-    logging.set_verbosity_error()

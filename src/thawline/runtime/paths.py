@@ -1,4 +1,4 @@
-"""Where Thawline keeps what it may throw away."""
+"""Locate the folder of the store."""
 
 from __future__ import annotations
 
@@ -9,11 +9,17 @@ from thawline.errors import ThawlineError
 
 
 def home() -> Path:
-    """Return the folder that holds the store: ``THAWLINE_HOME``, or ``~/.cache/thawline``."""
+    """Return Thawline's cache folder: ``THAWLINE_HOME``, or by default ``~/.cache/thawline``.
+
+    Raises:
+        ThawlineError: If the path contains a home directory (``~``) that cannot be found.
+    """
     named = os.environ.get("THAWLINE_HOME")
     try:
         return Path(named).expanduser() if named else Path.home() / ".cache" / "thawline"
-    except RuntimeError as error:  # of a user that this machine does not have
-        fix = "set THAWLINE_HOME to a folder"
-        found = f"'{named}'" if named else "none in this account"
-        raise ThawlineError("a home for the store", found, fix) from error
+    except RuntimeError as error:  # this machine has no such user
+        raise ThawlineError(
+            "a folder for the store",
+            f"'{named}', whose user does not exist" if named else "no home directory",
+            "set THAWLINE_HOME to a folder",
+        ) from error

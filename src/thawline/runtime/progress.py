@@ -1,4 +1,4 @@
-"""What a long job tells whoever waits for it: on standard error, never on standard output."""
+"""Report the messages and the progress of long jobs, on standard error."""
 
 from __future__ import annotations
 
@@ -8,39 +8,54 @@ from typing import Protocol
 
 
 class Advance(Protocol):
-    """What a task tells of its progress."""
+    """Define the function that a job calls to report the progress of a task."""
 
     def __call__(self, steps: int, now: str = "") -> None:
-        """Tell how many more steps are done, and in a few words how it stands."""
+        """Report progress.
+
+        Args:
+            steps: The number of steps completed since the last call.
+            now: The current state in a few words, for example the loss.
+        """
 
 
 class Reporter:
-    """Tells nothing; the command line uses `TerminalReporter`."""
+    """Discard all messages and progress; the command line uses `TerminalReporter`."""
 
-    def note(self, text: str) -> None:
-        """Tell one line."""
+    def message(self, text: str) -> None:
+        """Report one line of information."""
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
-        """Follow a task of ``total`` steps; the yielded function is told how many more are done."""
+        """Report the progress of a task, through the function that is yielded.
+
+        Args:
+            description: A short description of the task.
+            total: The number of steps of the task.
+        """
         yield lambda steps, now="": None
 
 
 class TerminalReporter(Reporter):
-    """Notes and progress bars on standard error."""
+    """Print messages and progress bars on standard error."""
 
     def __init__(self) -> None:
         from rich.console import Console
 
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
 
-    def note(self, text: str) -> None:
-        """Print one line."""
+    def message(self, text: str) -> None:
+        """Print one line of information."""
         self.console.print(text, markup=False)
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
-        """Show a bar with the time left; where there is no terminal, one line at the end."""
+        """Show a progress bar with the remaining time, or one line at the end without a terminal.
+
+        Args:
+            description: A short description of the task.
+            total: The number of steps of the task.
+        """
         from rich.progress import (
             BarColumn,
             MofNCompleteColumn,

@@ -1,20 +1,20 @@
-"""The prefix's outputs on disk: states by text, memory-mapped, checked.
+"""Keep the prefix's outputs on disk: memory-mapped states, found by text and verified.
 
-Layout, below ``THAWLINE_HOME`` (by default ``~/.cache/thawline``)::
+The layout below ``THAWLINE_HOME`` (by default ``~/.cache/thawline``) is::
 
-    store/<key>/<sha256>.safetensors   a chunk: states of some texts, and the texts' keys
-    store/<key>/manifest.json          the entry's key and its chunks; written last
-    store/<key>.lock                   held while an entry is filled
+    store/<key>/<sha256>.safetensors   a chunk: the states and keys of some texts
+    store/<key>/manifest.json          the entry's key and chunks; written last
+    store/<key>.lock                   locked while a process fills the entry
 
-An entry belongs to one backbone, tokenizer, length limit, truncation side and dtype, and holds
+An entry belongs to one backbone, tokenizer, length limit, truncation side and dtype. It holds
 either the pooled states of every stage, ``(texts, stages, poolings, hidden)``, or the token states
-that reach one line, ragged: ``(all tokens, hidden)`` and the texts' lengths. Texts are found in it
-by the hash of their characters, so that every split, fold and learning curve shares what any of
-them computed.
+that reach one line, without padding: ``(all tokens, hidden)`` and the lengths of the texts. A text
+is found by the hash of its characters, so all splits, folds and learning curves share its states.
 
-Reading takes no lock and writes nothing: a chunk proves itself by its checksum. Whoever fills an
-entry holds its lock and fixes it first: chunks that an interrupted fill left are taken in, damaged
-ones and unfinished files are deleted, and the texts that are then missing are computed again.
+Reading takes no lock and writes nothing, because the checksum of a chunk verifies its content. A
+process that fills an entry locks and repairs it first. It keeps the valid chunks that an
+interrupted fill left, and deletes damaged chunks and unfinished files. It then computes the states
+of all missing texts.
 """
 
 from thawline.runtime.paths import home

@@ -1,4 +1,4 @@
-"""What may be written to the store, and what is done with states that may not."""
+"""Decide whether states fit into the store, or else into memory."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Why states cannot be written ("the store …"), and what would fix it."""
+    """Describe why states cannot be written to the store, and how to fix it.
+
+    Attributes:
+        why: The reason, as a predicate whose subject is "the store" ("has 5 MB of free disk").
+        fix: The instruction.
+    """
 
     why: str
     fix: str
@@ -29,7 +34,13 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Capacity:
-    """The bytes that a store holds, may hold, and finds free on its disk."""
+    """Describe the size of a store.
+
+    Attributes:
+        held: Size of the files in the store, in bytes.
+        limit: Maximum size of the store, in bytes.
+        free: Free space on its disk, in bytes.
+    """
 
     held: int
     limit: int
@@ -40,44 +51,51 @@ class Capacity:
         """Measure a store.
 
         Args:
-            folder: the store's; it need not exist.
-            limit: the most that it may hold, in bytes; None: a quarter of the disk that it has or
-                could have.
+            folder: The folder of the store. It does not have to exist.
+            limit: The maximum size of the store, in bytes. If None, a quarter of the sum of its
+                current size and the free disk space.
         """
         held = size(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
-        free = shutil.disk_usage(_nearest(folder)).free
+        free = shutil.disk_usage(_nearest_existing(folder)).free
         return cls(held, int(STORE_SHARE * (free + held)) if limit is None else limit, free)
 
     def obstacle(self, more: int) -> Obstacle | None:
-        """Return what keeps so many more bytes from being written, if anything does."""
+        """Return why more data cannot be written, or None if it can.
+
+        Args:
+            more: The size of the data, in bytes.
+        """
         if self.held + more > self.limit:
             return Obstacle(
-                f"may hold {decimal(self.limit)} and holds {decimal(self.held)}",
+                f"is limited to {decimal(self.limit)} and holds {decimal(self.held)}",
                 "raise --store-limit or run thawline store clear",
             )
         if more > self.free:
             return Obstacle(
-                f"has {decimal(self.free)} of free disk",
-                "free some disk or run thawline store clear",
+                f"has {decimal(self.free)} of free disk space",
+                "free disk space or run thawline store clear",
             )
         return None
 
 
 class NoRoom(Exception):
-    """States that may not be written to the store, and are not kept in memory either.
+    """Report states that cannot be written to the store and are too large to keep in memory.
 
     Args:
-        size: of these states, in bytes.
-        obstacle: why not, and what would fix it.
+        size: The size of the states, in bytes.
+        obstacle: Why they cannot be written, and how to fix it.
     """
 
     def __init__(self, size: int, obstacle: Obstacle) -> None:
-        super().__init__(f"the store {obstacle.why}: no room for {decimal(size)}")
+        super().__init__(f"the store {obstacle.why}, so {decimal(size)} cannot be added")
         self.size, self.obstacle = size, obstacle
 
 
 def unwritable(folder: Path) -> Obstacle | None:
-    """Return what keeps files from being made in a folder, by making one."""
+    """Return why files cannot be created in a folder, or None if they can.
+
+    The function creates a temporary file to find out.
+    """
     try:
         with tempfile.TemporaryFile(dir=folder):
             return None
@@ -86,13 +104,12 @@ def unwritable(folder: Path) -> Obstacle | None:
 
 
 def obstacle_of(error: Exception) -> Obstacle:
-    """Return what a failed write says of the store."""
-    reason = (error.strerror if isinstance(error, OSError) else None) or " ".join(
-        str(error).split()
-    )
+    """Return the obstacle that a failed write shows."""
+    reason = error.strerror if isinstance(error, OSError) else None
+    reason = reason or " ".join(str(error).split())
     if isinstance(error, OSError) and error.errno in _FULL:
         return Obstacle(
-            f"cannot be written ({reason})", "free some disk or run thawline store clear"
+            f"cannot be written ({reason})", "free disk space or run thawline store clear"
         )
     return Obstacle(
         f"cannot be written ({reason})", "set THAWLINE_HOME to a folder that can be written"
@@ -100,24 +117,28 @@ def obstacle_of(error: Exception) -> Obstacle:
 
 
 def in_memory_instead(more: int, obstacle: Obstacle) -> str:
-    """Return what the user is told of states that stay in memory.
+    """Return the warning for states that stay in memory.
+
+    Args:
+        more: The size of the states, in bytes.
+        obstacle: Why they cannot be written to the store.
 
     Raises:
-        ThawlineError: memory has no room for them either.
+        ThawlineError: If the states do not fit into memory either.
     """
     available = available_memory_bytes()
     if more > available:
         raise ThawlineError(
-            f"room for {decimal(more)} of states in the store or in memory",
-            f"a store that {obstacle.why} and {decimal(available)} of available memory",
-            f"{obstacle.fix}, or take fewer texts",
+            f"space for {decimal(more)} of states in the store or in memory",
+            f"a store that {obstacle.why}, and {decimal(available)} of available memory",
+            f"{obstacle.fix}, or use fewer texts",
         )
     return (
-        f"the store {obstacle.why}: {decimal(more)} of states stay in memory for this run, and "
-        f"the next computes them again; {obstacle.fix}"
+        f"the store {obstacle.why}, so {decimal(more)} of states stay in memory for this run and "
+        f"the next run computes them again; {obstacle.fix}"
     )
 
 
-def _nearest(folder: Path) -> Path:
-    """Return the folder itself or the nearest above it that exists."""
+def _nearest_existing(folder: Path) -> Path:
+    """Return the folder, or its nearest parent that exists."""
     return next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))

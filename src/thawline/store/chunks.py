@@ -1,12 +1,11 @@
-"""The files of a store's entry: chunks that prove themselves, and the manifest that lists them.
+"""Read and write the files of a store's entry: chunks, and the manifest that lists them.
 
-A chunk is one safetensors file: its content, the keys of the texts that it belongs to, and in its
-header what it depends on. Its name is the SHA-256 of its content, so a flipped byte or a missing
-end shows. The manifest carries a checksum of its own; whatever is wrong with it, it can be written
-again from the chunks.
+A chunk is one safetensors file. It holds the states and the keys of some texts, and its header
+holds the entry's key. The file's name is the SHA-256 of its content, which reveals changed bytes
+and truncation. The manifest has a checksum of its own and can be written again from the chunks.
 
-Every file is written under a temporary name and renamed: a name that stands in the folder stands
-for a whole file, unless the disk has spoilt it since.
+Every file is written under a temporary name and then renamed. A file under its final name is
+therefore complete, unless the disk has damaged it later.
 """
 
 from __future__ import annotations
@@ -27,33 +26,39 @@ from safetensors.torch import save
 from torch import Tensor
 
 FORMAT = 3
-"""The version of all that is described here; part of every key."""
+"""Version of the format of chunks and manifests; it is part of every key."""
 
 KEY_BYTES = 16
-"""Of each text's key."""
+"""Size of a text's key, in bytes."""
 
 LISTED_BYTES = 512
-"""The most that a chunk takes in the manifest."""
+"""Upper bound of the size of a chunk's description in the manifest, in bytes."""
 
 MANIFEST, CHUNK, TEMPORARY = "manifest.json", ".safetensors", ".tmp"
 
 _KEYS = "keys"
 
 Key = dict[str, Any]
-"""All that states depend on, apart from the text, as JSON values; ``format`` is among them."""
+"""Everything that states depend on except the text, as JSON values, including ``format``."""
 
 Content = Mapping[str, Tensor]
-"""The tensors of texts, by name, on the CPU.
+"""The tensors of some texts by name, on the CPU.
 
-Pooled states: ``states``, ``(texts, stages, 3, hidden)``. Token states: ``states``,
-``(all tokens, hidden)``, one text after the other without padding, and ``lengths``, ``(texts,)``
-int32, the tokens of each.
+Pooled states are one tensor: ``states``, ``(texts, stages, 3, hidden)``. Token states are two:
+``states``, ``(all tokens, hidden)``, with the texts one after the other and without padding, and
+``lengths``, ``(texts,)`` int32, with the number of tokens of each text.
 """
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """One chunk as the manifest lists it; ``sha256`` is also the file's name."""
+    """Describe one chunk in the manifest.
+
+    Attributes:
+        sha256: SHA-256 of the file in hexadecimal digits, which is also the file's name.
+        rows: Number of texts.
+        bytes: Size of the file.
+    """
 
     sha256: str
     rows: int
@@ -62,7 +67,13 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What an entry holds; the name is the backbone's, for people."""
+    """Describe an entry.
+
+    Attributes:
+        name: Name of the backbone, for display only.
+        key: The entry's key.
+        chunks: The entry's chunks.
+    """
 
     name: str
     key: Key
@@ -70,7 +81,7 @@ class Manifest:
 
 
 def path_of(folder: Path, sha256: str) -> Path:
-    """Return where the chunk of this checksum is."""
+    """Return the path of the chunk with a checksum."""
     return folder / f"{sha256}{CHUNK}"
 
 
@@ -78,9 +89,9 @@ def pack(key: Key, keys: bytes, content: Content) -> bytes:
     """Return the bytes of a chunk's file.
 
     Args:
-        key: what the content depends on.
-        keys: `KEY_BYTES` of each text, one after the other.
-        content: of these texts.
+        key: The entry's key.
+        keys: The keys of the texts, `KEY_BYTES` each, one after the other.
+        content: The states of the texts.
     """
     rows = torch.frombuffer(bytearray(keys), dtype=torch.uint8).view(-1, KEY_BYTES)
     tensors = {name: tensor.contiguous() for name, tensor in content.items()}
@@ -89,28 +100,31 @@ def pack(key: Key, keys: bytes, content: Content) -> bytes:
 
 
 def checksum(packed: bytes) -> str:
-    """Return the SHA-256 of what `pack` returned, in hexadecimal digits."""
+    """Return the SHA-256 of a packed chunk, in hexadecimal digits."""
     return hashlib.sha256(packed).hexdigest()
 
 
 def write_chunk(folder: Path, packed: bytes) -> None:
-    """Write what `pack` returned.
+    """Write a chunk that `pack` returned.
 
     Raises:
-        OSError: the folder cannot be written, or the disk is full; nothing is left behind.
+        OSError: If the folder is not writable or the disk is full. No unfinished file remains.
     """
     _write(path_of(folder, checksum(packed)), packed)
 
 
 def read_keys(path: Path, key: Key) -> bytes | None:
-    """Return the keys in a chunk, one after the other; None where the chunk is not whole.
+    """Verify a chunk and return the keys of its texts.
 
     Args:
-        path: the chunk's file.
-        key: what the content has to depend on.
+        path: The chunk's file.
+        key: The entry's key, which the chunk must have.
+
+    Returns:
+        The keys, one after the other. None if the chunk is damaged or belongs to another entry.
 
     Raises:
-        OSError: the file cannot be read, which says nothing about its content.
+        OSError: If the file cannot be read. It may nevertheless be intact.
     """
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
@@ -122,10 +136,10 @@ def read_keys(path: Path, key: Key) -> bytes | None:
 
 
 def map_content(path: Path) -> Content:
-    """Return the memory-mapped content of a chunk that is known to be whole.
+    """Return the memory-mapped content of a verified chunk.
 
     Raises:
-        OSError: the file is gone, or cannot be read.
+        OSError: If the file is missing or cannot be read.
     """
     with safe_open(path, "pt") as tensors:
         names = set(tensors.keys()) - {_KEYS}
@@ -133,7 +147,7 @@ def map_content(path: Path) -> Content:
 
 
 def read_header(path: Path) -> tuple[Key | None, int]:
-    """Return what a chunk says of itself, unproven: its key, and its number of rows."""
+    """Return the key and the number of texts in a chunk's header, without verifying the chunk."""
     try:
         with safe_open(path, "pt") as tensors:
             key = json.loads(tensors.metadata()["thawline"])
@@ -143,10 +157,10 @@ def read_header(path: Path) -> tuple[Key | None, int]:
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write what an entry holds, with a checksum over it.
+    """Write an entry's manifest together with its checksum.
 
     Raises:
-        OSError: the folder cannot be written.
+        OSError: If the folder is not writable.
     """
     described = asdict(manifest)
     text = json.dumps(described | {"sha256": _canonical_checksum(described)}, indent=1)
@@ -154,7 +168,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Return an entry's manifest; None where there is none, or a damaged one, or another format."""
+    """Return an entry's manifest, or None if it is missing, damaged or of another format."""
     try:
         described = json.loads((folder / MANIFEST).read_bytes())
         if described.pop("sha256") != _canonical_checksum(described):
@@ -166,10 +180,10 @@ def read_manifest(folder: Path) -> Manifest | None:
 
 
 def read_older_manifest(folder: Path) -> Manifest | None:
-    """Return a manifest of format 1, without its chunks; None where there is none.
+    """Return a manifest of format 1 without its chunks, or None if the entry has none.
 
-    Format 1 had neither checksums over its manifests nor names of chunks that follow from their
-    content. Its entries are listed, so that they can be freed, and never read.
+    Format 1 has no checksums. Its entries are listed so that users can delete them, but the states
+    in them are never read.
     """
     try:
         described = json.loads((folder / MANIFEST).read_bytes())
@@ -180,7 +194,7 @@ def read_older_manifest(folder: Path) -> Manifest | None:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Yield the files of a folder that are a store's own: chunks, manifests, unfinished ones."""
+    """Yield the files of an entry: chunks, the manifest and unfinished files."""
     with contextlib.suppress(OSError):
         for path in sorted(folder.iterdir()):
             if path.name == MANIFEST or path.suffix in (CHUNK, TEMPORARY):
@@ -188,7 +202,7 @@ def files(folder: Path) -> Iterator[Path]:
 
 
 def size(paths: Iterable[Path]) -> int:
-    """Return how many bytes files have together; those that have just gone count nothing."""
+    """Return the total size of files in bytes, ignoring files that no longer exist."""
     total = 0
     for path in paths:
         with contextlib.suppress(OSError):
@@ -197,7 +211,7 @@ def size(paths: Iterable[Path]) -> int:
 
 
 def remove(path: Path) -> None:
-    """Delete a file; one that cannot be (read-only; mapped, on Windows) stays for the next time."""
+    """Delete a file if possible; a read-only file, or on Windows a mapped one, is kept."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
 
@@ -214,7 +228,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def _of_this_format(key: Key) -> Key:
-    """Return the key, unless it is of another format; then raise a `ValueError`."""
+    """Return the key, or raise ValueError if it is of another format."""
     if key["format"] != FORMAT:
         raise ValueError(f"format {key['format']}")
     return key

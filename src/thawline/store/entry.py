@@ -1,4 +1,4 @@
-"""One entry of the store: its files, what is found in them, and how it is filled."""
+"""Open, read, fill and repair one entry of the store."""
 
 from __future__ import annotations
 
@@ -31,12 +31,15 @@ def _keys_of(texts: Sequence[Text]) -> Keys:
 
 
 class Entry:
-    """One backbone's states, pooled or at a line, opened for reading and adding.
+    """Give access to the states of one backbone, either pooled or at one line.
 
-    What a chunk holds of its texts is all the same here: only `features` and `token_states` look.
+    Args:
+        key: What the states depend on.
+        name: Name of the backbone, for display only.
+        root: The cache folder that contains the store. If None, `home`.
 
     Attributes:
-        damaged: the names of files that the last look at the folder found to be spoilt or gone.
+        damaged: Names of the files that `refresh` found to be damaged or missing.
     """
 
     def __init__(self, key: StoreKey, *, name: str = "", root: Path | None = None) -> None:
@@ -46,13 +49,13 @@ class Entry:
         self._key = key.to_dict()
         self._index = Index()
         self._chunks: list[Chunk] = []
-        self._contents: dict[int, Content] = {}  # by the chunk's number: mapped when asked for
+        self._contents: dict[int, Content] = {}  # by chunk number, mapped on demand
         self._manifest: Manifest | None = None
         self._filling = self._begin(None)
         self.refresh()
 
     def at_line(self, line: int) -> Entry:
-        """Open the entry of the same backbone and settings for the token states of another line."""
+        """Open the entry that holds the same backbone's token states at another line."""
         root = self.folder.parent.parent
         return Entry(replace(self.key, line=line), name=self.name, root=root)
 
@@ -60,7 +63,7 @@ class Entry:
         return Filling(self.folder, in_memory=self.key.line is None, obstacle=obstacle)
 
     def refresh(self) -> None:
-        """Read what other processes have added since; verify each chunk that is new here."""
+        """Read the chunks that other processes have added, and verify each new chunk."""
         found = {path.name: path for path in chunks.files(self.folder)}
         manifest = chunks.read_manifest(self.folder)
         self._manifest = None if manifest is None or manifest.key != self._key else manifest
@@ -74,9 +77,11 @@ class Entry:
                 self.damaged.append(path.name)
 
     def _take_in(self, path: Path) -> bool:
-        """Map a chunk that proves itself; return False where it is damaged or gone.
+        """Add a chunk to the index if it is intact.
 
-        One that cannot be read may be sound: it is passed over, and nothing is said against it.
+        Returns:
+            False if the chunk is damaged or missing. A chunk that cannot be read is skipped and
+            not reported as damaged, because it may be intact.
         """
         try:
             keys, size = chunks.read_keys(path, self._key), path.stat().st_size
@@ -94,7 +99,7 @@ class Entry:
         self._index.add(as_keys(keys))
 
     def missing(self, texts: Sequence[Text]) -> list[int]:
-        """Return the positions of texts whose states are not here, each distinct text once."""
+        """Return the positions of the texts without stored states, one for each distinct text."""
         keys = _keys_of(texts)
         absent = np.flatnonzero(self._index.find(keys)[:, 0] < 0)
         _, first = np.unique(keys[absent], return_index=True)
@@ -102,18 +107,19 @@ class Entry:
 
     @contextmanager
     def filling(self, tell: Tell = lambda line: None) -> Iterator[None]:
-        """Hold the entry's lock: what another process computes now is waited for, not redone.
+        """Hold the entry's lock while states are added.
 
-        The entry is fixed first. Where the folder cannot be written there is no lock either.
+        If another process fills the entry, wait for it, so that no states are computed twice. The
+        entry is repaired first. If the folder is not writable, no lock is taken.
 
         Args:
-            tell: is told why it takes time, and what was damaged.
+            tell: Function that reports waiting and damage.
         """
         with self._locked(tell) as obstacle:
             self._filling = self._begin(obstacle)
             self.refresh()
             if self.damaged:
-                tell(f"the store: {_damage(self.damaged)}; what is gone is computed again")
+                tell(f"the store has {_damage(self.damaged)}; missing states are computed again")
             self._tidy()
             try:
                 yield
@@ -122,16 +128,16 @@ class Entry:
 
     @contextmanager
     def _locked(self, tell: Tell) -> Iterator[Obstacle | None]:
-        """Yield what keeps the lock from being taken, if anything does."""
+        """Take the lock and yield None, or yield why the lock cannot be taken."""
         lock, obstacle = filelock.FileLock(lock_of(self.folder)), None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
-                tell("waiting for another process, which fills the same entry of the store")
+                tell("waiting for another process that is filling the same entry of the store")
                 lock.acquire()
-        except (OSError, NotImplementedError) as error:  # the latter: a disk without locks
+        except (OSError, NotImplementedError) as error:  # NotImplementedError: no file locks
             obstacle = obstacle_of(error)
         try:
             yield obstacle
@@ -139,7 +145,7 @@ class Entry:
             lock.release()
 
     def repair(self) -> None:
-        """Delete what is damaged and write the manifest again, unless someone else is at it."""
+        """Delete damaged files and rewrite the manifest, unless another process holds the lock."""
         if not self.damaged:
             return
         with suppress(OSError), filelock.FileLock(lock_of(self.folder), timeout=0):
@@ -148,15 +154,15 @@ class Entry:
             self._write_manifest()
 
     def _tidy(self) -> None:
-        """Delete damaged chunks and unfinished files. Call this under the lock, after `refresh`."""
+        """Delete damaged chunks and unfinished files; call this under the lock, after `refresh`."""
         for path in chunks.files(self.folder):
             if path.suffix == chunks.TEMPORARY or path.name in self.damaged:
                 chunks.remove(path)
 
     def _write_manifest(self) -> None:
-        """List the chunks that are on disk. If that fails they still prove themselves."""
+        """Write the manifest of the chunks on disk; an error is ignored, because it is optional."""
         there = [c for c in self._chunks if chunks.path_of(self.folder, c.sha256).exists()]
-        there.sort(key=attrgetter("sha256"))  # the same chunks make the same manifest
+        there.sort(key=attrgetter("sha256"))  # so that the same chunks give the same manifest
         name = self.name if self._manifest is None else self._manifest.name
         manifest = Manifest(name, self._key, tuple(there))
         if (there or self.damaged) and manifest != self._manifest:
@@ -165,33 +171,33 @@ class Entry:
                 self._manifest, self.damaged = manifest, []
 
     def plan(self, texts: int, size: int, limit: int | None, tell: Tell) -> None:
-        """Decide where the states of a fill go, before any is computed. Call within `filling`.
+        """Decide before the computation whether the states go to disk; call this in `filling`.
 
-        Where the store has no room for pooled states or cannot be written, they stay in memory,
-        and a warning says so.
+        If the store has no space for pooled states or is not writable, a warning is given and the
+        states stay in memory.
 
         Args:
-            texts: how many are to be added.
-            size: of their states, in bytes.
-            limit: the most that the store may hold, in bytes; None: a quarter of its disk.
-            tell: is told the size, and what the store then holds.
+            texts: Number of texts to add.
+            size: Size of their states, in bytes.
+            limit: Maximum size of the store, in bytes. If None, a quarter of its disk.
+            tell: Function that reports the size of the states and of the store.
 
         Raises:
-            NoRoom: the store has no room for these token states, or cannot be written.
-            ThawlineError: neither the store nor memory has room for these pooled states.
+            NoRoom: If the store has no space for token states or is not writable.
+            ThawlineError: If neither the store nor memory has space for pooled states.
         """
         self._filling.plan(texts, size, limit, tell)
 
     def add(self, texts: Sequence[Text], content: Content) -> None:
-        """Add one chunk: to the folder, or to memory where it cannot go there. Within `filling`.
+        """Add one chunk on disk, or in memory if it cannot be written; call this in `filling`.
 
         Args:
-            texts: the texts that the content belongs to.
-            content: pooled or token states, as the entry's key has it.
+            texts: The texts that the content belongs to.
+            content: Pooled states or token states, according to the entry's key.
 
         Raises:
-            NoRoom: token states cannot be written (any more).
-            ThawlineError: pooled states cannot, and memory has no room for what is still to come.
+            NoRoom: If token states cannot be written.
+            ThawlineError: If pooled states can neither be written nor kept in memory.
         """
         keys = b"".join(map(text_key, texts))
         packed = chunks.pack(self._key, keys, content)
@@ -200,11 +206,16 @@ class Entry:
         self._append(Chunk(chunks.checksum(packed), len(texts), len(packed)), keys)
 
     def features(self, texts: Sequence[Text], stages: Sequence[int], pooling: str) -> Features:
-        """Return a view of some texts' states; nothing is read before it is asked for.
+        """Return the features of texts; the states are read on demand.
+
+        Args:
+            texts: The texts.
+            stages: The stages whose states are concatenated.
+            pooling: One of `POOLINGS`.
 
         Raises:
-            KeyError: a text's states are not here; `missing` tells which.
-            OSError: a file of the entry is gone since its content was proven.
+            KeyError: If a text has no stored states; see `missing`.
+            OSError: If a file has been deleted since it was verified.
         """
         contents, chunk, rows = self._located(texts)
         return Features(
@@ -216,11 +227,11 @@ class Entry:
         )
 
     def lengths(self, texts: Sequence[Text]) -> NDArray[np.int64]:
-        """Return the number of tokens that some texts' states were computed from, ``(texts,)``.
+        """Return the number of tokens of each text, ``(texts,)``.
 
         Raises:
-            KeyError: a text's states are not here; `missing` tells which.
-            OSError: a file of the entry is gone since its content was proven.
+            KeyError: If a text has no stored states; see `missing`.
+            OSError: If a file has been deleted since it was verified.
         """
         contents, chunk, rows = self._located(texts)
         lengths = np.empty(len(texts), dtype=np.int64)
@@ -230,11 +241,11 @@ class Entry:
         return lengths
 
     def token_states(self, texts: Sequence[Text]) -> TokenStates:
-        """Return a view of some texts' states at the entry's line; they are read when asked for.
+        """Return the token states of texts at the entry's line; they are read on demand.
 
         Raises:
-            KeyError: a text's states are not here; `missing` tells which.
-            OSError: a file of the entry is gone since its content was proven.
+            KeyError: If a text has no stored states; see `missing`.
+            OSError: If a file has been deleted since it was verified.
         """
         contents, chunk, rows = self._located(texts)
         return TokenStates(contents, chunks=chunk, rows=rows)
@@ -242,10 +253,10 @@ class Entry:
     def _located(
         self, texts: Sequence[Text]
     ) -> tuple[list[Content], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the chunks that hold texts, each text's among these, and its row there."""
+        """Return the contents of the chunks, and the chunk index and the row of each text."""
         places = self._places(texts)
         used, chunk = np.unique(places[:, 0], return_inverse=True)
-        # Of no texts at all the first chunk still tells how wide they would be.
+        # For an empty list of texts, the first chunk is kept because it defines the width.
         numbers = used.tolist() or range(len(self._chunks))[:1]
         return [self._content_of(number) for number in numbers], chunk, places[:, 1]
 
@@ -263,7 +274,7 @@ class Entry:
         return places
 
     def digest(self, texts: Sequence[Text]) -> str:
-        """Return a SHA-256 over the checksums of the chunks that hold these texts."""
+        """Return a SHA-256 of the checksums of the chunks that hold the texts."""
         used = np.unique(self._places(texts)[:, 0])
         checksums = sorted(self._chunks[index].sha256 for index in used)
         return hashlib.sha256("".join(checksums).encode()).hexdigest()

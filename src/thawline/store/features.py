@@ -1,4 +1,4 @@
-"""Features: pooled states of some stages, gathered from a store's chunks."""
+"""Gather features, the pooled states of some stages, from a store's chunks."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor
 
 
 class Features:
-    """Features of texts, gathered from memory-mapped chunks in pieces.
+    """Give access to the features of texts, which are read from memory-mapped chunks in parts.
 
     Args:
-        tensors: the states in each chunk, ``(texts, stages, poolings, hidden)``.
-        chunks: ``(texts,)``, where in ``tensors`` each text's chunk is.
-        rows: ``(texts,)``, where in that chunk it is.
-        stages: whose states are put side by side.
-        pooling: the number of the pooling in `POOLINGS`.
+        tensors: The states in each chunk, ``(texts in the chunk, stages, poolings, hidden)``.
+        chunks: Index in ``tensors`` of each text's chunk, ``(texts,)``.
+        rows: Row of each text in its chunk, ``(texts,)``.
+        stages: The stages whose states are concatenated.
+        pooling: Index of the pooling in `POOLINGS`.
 
     Attributes:
-        width: stages x hidden.
+        width: Number of features, which is stages x hidden.
     """
 
     def __init__(
@@ -39,19 +39,19 @@ class Features:
         return len(self._rows)
 
     def take(self, positions: Tensor) -> Tensor:
-        """Return the features of some texts, ``(positions, width)`` in fp32."""
+        """Return the features of the texts at some positions, ``(positions, width)`` in fp32."""
         taken = torch.empty(len(positions), self.width)
         chunks, rows = self._chunks[positions], self._rows[positions]
         for chunk in chunks.unique().tolist():
-            where = (chunks == chunk).nonzero()[:, 0]
+            in_chunk = (chunks == chunk).nonzero()[:, 0]
             states = self._tensors[chunk][:, :, self._pooling]
             hidden = states.shape[-1]
             for index, stage in enumerate(self._stages):
-                side = slice(index * hidden, (index + 1) * hidden)
-                taken[where, side] = states[rows[where], stage].float()
+                columns = slice(index * hidden, (index + 1) * hidden)
+                taken[in_chunk, columns] = states[rows[in_chunk], stage].float()
         return taken
 
     def blocks(self, rows: int) -> Iterator[Tensor]:
-        """Yield all features in order, ``(rows, width)`` at a time."""
+        """Yield all features in order, as blocks of ``(rows, width)``."""
         for positions in torch.arange(len(self)).split(rows):
             yield self.take(positions)

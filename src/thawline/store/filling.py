@@ -1,4 +1,4 @@
-"""One fill of an entry: whether what it adds may be written."""
+"""Write the chunks of one fill of an entry, as far as the store has space for them."""
 
 from __future__ import annotations
 
@@ -19,28 +19,26 @@ from thawline.store.capacity import (
 )
 
 Tell = Callable[[str], None]
-"""Is told one line; a `Reporter`'s ``note``."""
+"""A function that reports one line of information, for example `Reporter.message`."""
 
 
 class Filling:
-    """Writes the chunks of one fill as long as that may be done.
-
-    What may not be written stays in memory, where it is small enough for that: pooled states are.
+    """Write the chunks of one fill until an obstacle occurs.
 
     Args:
-        folder: the entry's.
-        in_memory: whether chunks that may not be written stay in memory, with a warning; else
-            `NoRoom` is raised.
-        obstacle: what keeps chunks from being written, as far as it is known already.
+        folder: The folder of the entry.
+        in_memory: Whether chunks that cannot be written stay in memory, with a warning. Otherwise
+            `NoRoom` is raised. Only pooled states are small enough to stay in memory.
+        obstacle: Why chunks cannot be written. None if no reason is known yet.
     """
 
     def __init__(self, folder: Path, *, in_memory: bool, obstacle: Obstacle | None = None) -> None:
         self._folder, self._in_memory, self._obstacle = folder, in_memory, obstacle
-        self._expected = 0  # bytes that are still to come
-        self._limit: int | None = None  # of the store, where the fill was planned
+        self._expected = 0  # bytes that are still to be added
+        self._limit: int | None = None  # maximum size of the store, if the fill was planned
 
     def plan(self, texts: int, size: int, limit: int | None, tell: Tell) -> None:
-        """Decide where states go before any is computed; see `Entry.plan`."""
+        """Decide whether the states go to disk or to memory; see `Entry.plan`."""
         capacity = Capacity.of(self._folder.parent, limit)
         self._expected, self._limit = size, capacity.limit
         obstacle = self._obstacle or unwritable(self._folder) or capacity.obstacle(size)
@@ -53,33 +51,36 @@ class Filling:
         )
 
     def write(self, packed: bytes, listed: int) -> bool:
-        """Write a chunk; return False where it has to stay in memory.
+        """Write a chunk, unless it must stay in memory.
 
         Args:
-            packed: the chunk, by `chunks.pack`.
-            listed: chunks that the manifest lists already.
+            packed: The chunk, as `chunks.pack` returns it.
+            listed: Number of chunks that the manifest already lists.
+
+        Returns:
+            True if the chunk was written, False if it must stay in memory.
 
         Raises:
-            NoRoom: it may not be written, nor kept in memory.
-            ThawlineError: memory has no room for what is still to come.
+            NoRoom: If the chunk can neither be written nor stay in memory.
+            ThawlineError: If the states still to be added do not fit into memory.
         """
         self._expected = max(self._expected, len(packed))
         if self._obstacle is None:
-            obstacle = self._full(len(packed), listed) or self._written(packed)
+            obstacle = self._size_obstacle(len(packed), listed) or self._write_chunk(packed)
             if obstacle is not None:
                 self._give_up(obstacle)
         self._expected -= len(packed)
         return self._obstacle is None
 
-    def _full(self, size: int, listed: int) -> Obstacle | None:
-        """Return the obstacle where others have filled the store since the fill was planned."""
+    def _size_obstacle(self, size: int, listed: int) -> Obstacle | None:
+        """Return an obstacle if other processes have filled the store since the plan was made."""
         if self._limit is None:
             return None
-        manifest = chunks.LISTED_BYTES * (listed + 2)  # this chunk's, and the head
+        manifest = chunks.LISTED_BYTES * (listed + 2)  # for this chunk and the head
         return Capacity.of(self._folder.parent, self._limit).obstacle(size + manifest)
 
-    def _written(self, packed: bytes) -> Obstacle | None:
-        """Write a chunk; return what kept it from being written, if anything did."""
+    def _write_chunk(self, packed: bytes) -> Obstacle | None:
+        """Write a chunk and return None, or return why it cannot be written."""
         try:
             chunks.write_chunk(self._folder, packed)
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Where each text's states are among a store's chunks."""
+"""Find the chunk and the row that hold a text's states."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from numpy.typing import NDArray
 from thawline.store.chunks import KEY_BYTES
 
 Keys = NDArray[np.bytes_]
-"""Keys of texts, ``(texts,)`` of `KEY_BYTES` each."""
-
+"""Keys of texts, ``(texts,)``, each of `KEY_BYTES` bytes."""
 
 Places = NDArray[np.int64]
-"""Each text's chunk and its row there, ``(texts, 2)``; -1 twice where a text is in none."""
+"""The chunk and the row of each text, ``(texts, 2)``; both are -1 if no chunk holds the text."""
 
 
 def as_keys(joined: bytes) -> Keys:
-    """Read keys that stand one after the other."""
+    """Return an array of keys from bytes that hold one key after the other."""
     return np.frombuffer(joined, dtype=f"S{KEY_BYTES}")
 
 
 class Index:
-    """Texts' keys and their places: a sorted array of 32 bytes a text, where a dict takes 300."""
+    """Map texts' keys to their places.
+
+    A sorted array takes 32 bytes per text, while a dict takes about 300.
+    """
 
     def __init__(self) -> None:
         self._added: list[Keys] = []
@@ -29,11 +31,11 @@ class Index:
         self._places = np.empty((0, 2), dtype=np.int64)
 
     def add(self, keys: Keys) -> None:
-        """Add the rows of the next chunk."""
+        """Add the keys of the next chunk, in the order of its rows."""
         self._added.append(keys)
 
     def find(self, keys: Keys) -> Places:
-        """Return the places of texts; one that is in several chunks is found in the first."""
+        """Return the places of texts; if several chunks hold a text, the first one counts."""
         self._sort()
         found = np.full((len(keys), 2), -1, dtype=np.int64)
         if len(self._sorted):
@@ -43,7 +45,7 @@ class Index:
         return found
 
     def _sort(self) -> None:
-        """Sort once before a search, not with every chunk."""
+        """Sort all keys before a search, because sorting after each chunk would be slow."""
         if len(self._sorted) == sum(map(len, self._added)):
             return
         keys = np.concatenate(self._added)

@@ -1,4 +1,4 @@
-"""Where the store is, and the names of entries and of the texts in them."""
+"""Locate the store, and compute the keys of entries and of texts."""
 
 from __future__ import annotations
 
@@ -13,43 +13,60 @@ from thawline.store.chunks import FORMAT, KEY_BYTES, Key
 
 
 def entry_folders(root: Path | None = None) -> list[Path]:
-    """Return the folders of all entries; ``root`` stands for `home`."""
+    """Return the folders of all entries.
+
+    Args:
+        root: The cache folder that contains the store. If None, `home`.
+    """
     folder = store_folder(root)
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def store_folder(root: Path | None = None) -> Path:
-    """Return the folder of the store itself; ``root`` stands for `home`."""
+    """Return the folder of the store.
+
+    Args:
+        root: The cache folder that contains the store. If None, `home`.
+    """
     return (home() if root is None else root) / "store"
 
 
 def lock_of(folder: Path) -> Path:
-    """Return the file that is locked while an entry is filled."""
+    """Return the lock file of an entry, which is locked while a process fills the entry."""
     return folder.with_name(f"{folder.name}.lock")
 
 
 @dataclass(frozen=True)
 class StoreKey:
-    """All that states depend on, apart from the text itself."""
+    """Identify an entry by everything that states depend on except the text.
 
-    backbone: str  # digest of weights, config and tokenizer
+    Attributes:
+        backbone: Digest of the backbone's weights, config and tokenizer.
+        max_length: Maximum number of tokens of a text.
+        truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
+        dtype: The dtype of the computation.
+        format: Version of the store's format.
+        line: Line from 2 to L that the token states reach. None for pooled states of all stages.
+    """
+
+    backbone: str
     max_length: int
     truncation_side: str
     dtype: str
     format: int = FORMAT
-    line: int | None = None  # token states that reach it, 2 … L; None: pooled states of all stages
+    line: int | None = None
 
     def to_dict(self) -> Key:
-        """Return the key as JSON values; pooled states have no line in theirs."""
+        """Return the key as JSON values, without ``line`` if it is None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def digest(self) -> str:
-        """Return the entry's name."""
+        """Return the name of the entry's folder."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def text_key(text: Text) -> bytes:
-    """Return the key of a text or a pair within an entry: 16 bytes of SHA-256."""
+    """Return the key of a text or a pair of texts: the first 16 bytes of a SHA-256."""
     if isinstance(text, str):
         return _sha256_of(text)[:KEY_BYTES]
     return hashlib.sha256(b"".join(map(_sha256_of, text))).digest()[:KEY_BYTES]

@@ -1,4 +1,4 @@
-"""The store as a whole: what it holds, and how it is emptied."""
+"""List and delete the entries of the store."""
 
 from __future__ import annotations
 
@@ -16,20 +16,26 @@ from thawline.store.keys import StoreKey, entry_folders, lock_of
 
 
 def entries(root: Path | None = None) -> list[dict[str, Any]]:
-    """List the store: for each entry its key, the texts it holds, its bytes and its ``problem``.
+    """List the entries of the store, without verifying checksums.
 
-    Checksums are not looked at. A problem is one line for people, or None: the manifest is damaged
-    or missing, chunks are gone, or another format's entry is never read.
+    Args:
+        root: The cache folder that contains the store. If None, `home`.
+
+    Returns:
+        For each entry a dict with ``entry`` (the folder's name), ``name`` (of the backbone), the
+        fields of its `StoreKey`, ``texts`` (their number), ``bytes`` and ``problem``. The problem
+        is one line of text, or None: the manifest is damaged or missing, chunks are missing, or
+        the entry is of an older format.
     """
     described = map(_describe, entry_folders(root))
     return [entry for entry in described if entry["bytes"]]
 
 
 def _describe(folder: Path) -> dict[str, Any]:
-    own = list(chunks.files(folder))
-    name, key, rows, problem = _contents(folder, own)
+    paths = list(chunks.files(folder))
+    name, key, rows, problem = _summarise(folder, paths)
     described = dict.fromkeys(field.name for field in fields(StoreKey)) | key
-    size = chunks.size(own)
+    size = chunks.size(paths)
     return {
         "entry": folder.name,
         "name": name,
@@ -40,38 +46,45 @@ def _describe(folder: Path) -> dict[str, Any]:
     }
 
 
-def _contents(folder: Path, own: Sequence[Path]) -> tuple[str, chunks.Key, int, str | None]:
-    """Return an entry's name, its key, its number of texts, and what is wrong with it."""
+def _summarise(folder: Path, paths: Sequence[Path]) -> tuple[str, chunks.Key, int, str | None]:
+    """Return an entry's name, its key, its number of texts and its problem."""
     manifest, older = chunks.read_manifest(folder), chunks.read_older_manifest(folder)
     if manifest is not None:
-        there = [c for c in manifest.chunks if chunks.path_of(folder, c.sha256) in own]
-        gone = len(manifest.chunks) - len(there)
-        problem = f"{gone} of {len(manifest.chunks)} chunks gone: computed again" if gone else None
-        return manifest.name, manifest.key, sum(chunk.rows for chunk in there), problem
+        existing = [c for c in manifest.chunks if chunks.path_of(folder, c.sha256) in paths]
+        total, rows = len(manifest.chunks), sum(chunk.rows for chunk in existing)
+        missing = total - len(existing)
+        problem = f"{missing} of {total} chunks missing; the next run computes them again"
+        return manifest.name, manifest.key, rows, problem if missing else None
     if older is not None:
-        problem = f"of format {older.key['format']}: not read, freed by store clear"
+        problem = f"of format {older.key['format']}, which is not read; store clear deletes it"
         return older.name, older.key, 0, problem
-    headers = [chunks.read_header(path) for path in own if path.suffix == chunks.CHUNK]
+    headers = [chunks.read_header(path) for path in paths if path.suffix == chunks.CHUNK]
     keys = [key for key, _ in headers if key is not None]
-    damaged = folder / chunks.MANIFEST in own
-    problem = "manifest damaged: written again" if damaged else "unfinished: completed"
+    is_damaged = folder / chunks.MANIFEST in paths
+    problem = "damaged manifest" if is_damaged else "unfinished"
     texts = sum(rows for _, rows in headers)
-    return "(unknown)", keys[0] if keys else {}, texts, f"{problem} by the next fill"
+    return "(unknown)", keys[0] if keys else {}, texts, f"{problem}; the next run repairs it"
 
 
 def clear(root: Path | None = None) -> int:
-    """Delete every entry but those that are being filled; return the bytes that were freed.
+    """Delete all entries except those that a process is filling.
+
+    Args:
+        root: The cache folder that contains the store. If None, `home`.
+
+    Returns:
+        The number of bytes that were freed.
 
     Raises:
-        OSError: the store cannot be written.
+        OSError: If the store is not writable.
     """
     freed = 0
     for folder in entry_folders(root):
         lock = lock_of(folder)
         with suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
-            held = chunks.size(chunks.files(folder))
+            before = chunks.size(chunks.files(folder))
             shutil.rmtree(folder, ignore_errors=True)
-            freed += held - chunks.size(chunks.files(folder))
+            freed += before - chunks.size(chunks.files(folder))
         if not folder.exists():
             chunks.remove(lock)
     return freed

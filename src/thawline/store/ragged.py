@@ -1,4 +1,4 @@
-"""Token states of texts, ragged in a store's chunks, padded when they are asked for."""
+"""Gather token states, stored without padding in a store's chunks, as padded batches."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from thawline.store.chunks import Content
 
 
 class TokenStates:
-    """The states of texts' tokens at one line, gathered from memory-mapped chunks.
+    """Give access to the token states of texts at one line, read from memory-mapped chunks.
 
     Args:
-        contents: of the chunks that hold the texts.
-        chunks: ``(texts,)``, where in ``contents`` each text's chunk is.
-        rows: ``(texts,)``, where in that chunk it is.
+        contents: Contents of the chunks that hold the texts.
+        chunks: Index in ``contents`` of each text's chunk, ``(texts,)``.
+        rows: Row of each text in its chunk, ``(texts,)``.
 
     Attributes:
-        lengths: tokens of each text, ``(texts,)``.
+        lengths: Number of tokens of each text, ``(texts,)``.
     """
 
     def __init__(
@@ -37,21 +37,24 @@ class TokenStates:
         self._ends = np.empty(len(rows), dtype=np.int64)
         self.lengths: NDArray[np.int64] = np.empty(len(rows), dtype=np.int64)
         for number, content in enumerate(contents):
-            here = chunks == number
+            in_chunk = chunks == number
             lengths = content["lengths"].numpy().astype(np.int64)
-            self.lengths[here] = lengths[rows[here]]
-            self._ends[here] = lengths.cumsum()[rows[here]]
+            self.lengths[in_chunk] = lengths[rows[in_chunk]]
+            self._ends[in_chunk] = lengths.cumsum()[rows[in_chunk]]
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     @torch.inference_mode(False)
     def take(self, positions: NDArray[np.int64]) -> Tensor:
-        """Return the states of some texts, as `TokenizedTexts.batch` has their tokens.
+        """Return the states of some texts, in the layout of `TokenizedTexts.batch`.
+
+        Args:
+            positions: Positions of the texts, ``(batch,)``.
 
         Returns:
-            ``(batch, tokens, hidden)`` in the stored dtype, zero at padded places; a copy that may
-            enter a graph, whatever mode it was asked for in.
+            A copy of the states, ``(batch, tokens, hidden)``, in the stored dtype and zero at
+            padding. The copy can enter an autograd graph, even if it was made in inference mode.
         """
         ends = self._ends[positions]
         places = zip(self._chunks[positions], ends - self.lengths[positions], ends, strict=True)

@@ -1,4 +1,4 @@
-"""What a fit tells of its settings on this set, before it begins: what is likely to be in vain."""
+"""Warn about settings that are unlikely to help on a data set, before the training starts."""
 
 from __future__ import annotations
 
@@ -9,47 +9,76 @@ import numpy as np
 from thawline.backbones.loading import Backbone
 from thawline.config import FEW_TO_CHOOSE, Config, PreflightConfig
 from thawline.data import Dataset
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.data.tokens import tokenize
 from thawline.training.plan import Plan
 
 
-def notes_on(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> Iterator[str]:
-    """Yield what the user should know of these settings on this set, a line each."""
-    yield from _never_trained(backbone, plan)
-    yield from _chosen_by_few(dataset, plan, config)
+def fit_warnings(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> Iterator[str]:
+    """Yield one line for each setting that is unlikely to help on this data set.
+
+    Args:
+        dataset: The data set to train on.
+        backbone: The loaded backbone.
+        plan: The resolved settings.
+        config: The settings as the user gave them.
+    """
+    yield from _untrained_blocks(backbone, plan)
+    yield from _few_validation_rows(dataset, plan, config)
     yield from _same_first_token(dataset, backbone, plan, config)
 
 
-def _chosen_by_few(dataset: Dataset, plan: Plan, config: Config) -> Iterator[str]:
-    """Say where the rows of validation are too few to tell one epoch from another."""
+def transfer_warnings(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
+    """Yield a line if the backbone is a classifier of another task, whose head is replaced.
+
+    Args:
+        backbone: The loaded backbone. It may be a run of Thawline or a classifier of transformers.
+        dataset: The data set to train on.
+    """
+    config = backbone.stack.model.config
+    if backbone.origin is not None:
+        labels: Sequence[str] = backbone.origin.labels
+    elif any(name.endswith("ForSequenceClassification") for name in config.architectures or ()):
+        labels = [str(name) for name in config.id2label.values()]
+    else:
+        return
+    old = f"{len(labels)} classes ({join_words(labels)})"
+    new = f"{len(dataset.labels.names)} classes ({join_words(dataset.labels.names)})"
+    yield f"'{backbone.name}' has a head for {old}: it is replaced by a new head for {new}"
+
+
+def _few_validation_rows(dataset: Dataset, plan: Plan, config: Config) -> Iterator[str]:
+    """Warn if the validation split is too small to choose the best epoch."""
     rows, training = len(dataset.validation), config.training
     by_epochs = plan.epochs is not None and plan.epochs > 1
-    chosen = training.keep != "last" and training.patience is None  # patience needs a choice
-    if by_epochs and chosen and rows < FEW_TO_CHOOSE:
+    # With patience the user needs a choice, so keeping the last epoch is no alternative.
+    chooses = training.keep != "last" and training.patience is None
+    if by_epochs and chooses and rows < FEW_TO_CHOOSE:
         yield (
-            f"{rows} validation rows choose an epoch by chance: the last is better in the mean "
-            "(--set training.keep=last)"
+            f"{rows} validation rows are too few to choose the best epoch: on average the last "
+            "epoch is better. Add --set training.keep=last to keep it."
         )
 
 
-def _never_trained(backbone: Backbone, plan: Plan) -> Iterator[str]:
-    """Say where blocks that were drawn stay as they are."""
-    depth = backbone.stack.depth  # adapters leave the weights of every block
+def _untrained_blocks(backbone: Backbone, plan: Plan) -> Iterator[str]:
+    """Warn if blocks with random weights are not trained."""
+    depth = backbone.stack.depth
+    # Adapters do not change the weights of any block.
     frozen = depth if plan.strategy.adapters is not None else min(plan.line - 1, depth)
-    if backbone.made is not None and frozen > 0:
+    if backbone.built_from is not None and frozen > 0:
         yield (
-            f"--strategy {plan.strategy} leaves {frozen} of {depth} blocks as they "
-            "were drawn, for this backbone was never trained (--strategy full trains them all)"
+            f"with --strategy {plan.strategy}, {frozen} of {depth} blocks keep their random "
+            "weights, because this backbone is not pretrained. Use --strategy full to train all "
+            "blocks."
         )
 
 
 def _same_first_token(
     dataset: Dataset, backbone: Backbone, plan: Plan, config: Config
 ) -> Iterator[str]:
-    """Say where the head reads a token that has seen no other and is the same in every text.
+    """Warn if the head reads a token that sees no other token and is the same in every text.
 
-    As many texts of train are looked at as `fit` counts the tokens of.
+    As many training texts are inspected as preflight measures the lengths of.
     """
     texts = dataset.train.texts[: PreflightConfig.sample]
     if plan.pooling != "first" or not backbone.stack.family.causal or len(texts) < 2:
@@ -60,25 +89,11 @@ def _same_first_token(
         max_length=plan.max_length,
         truncation_side=config.tokens.truncation_side,
     )
-    firsts = np.unique(tokens.ids[tokens.offsets[:-1]])
-    if len(firsts) == 1:
-        token = backbone.tokenizer.convert_ids_to_tokens(int(firsts[0]))
+    first_ids = np.unique(tokens.ids[tokens.offsets[:-1]])
+    if len(first_ids) == 1:
+        token = backbone.tokenizer.convert_ids_to_tokens(int(first_ids[0]))
         yield (
-            f"pooling first: each of the {len(texts):,} train texts looked at starts with "
-            f"'{token}', so the head sees the same features for every text and learns nothing "
-            "from them (--pooling mean)"
+            f"all {len(texts):,} training texts that were inspected start with '{token}', so with "
+            "pooling 'first' the head reads the same features for every text and learns nothing. "
+            "Use --pooling mean."
         )
-
-
-def note_on_origin(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
-    """Say what becomes of the head of another task's classifier, Thawline's or transformers'."""
-    config = backbone.stack.model.config
-    if backbone.origin is not None:
-        labels: Sequence[str] = backbone.origin.labels
-    elif any(name.endswith("ForSequenceClassification") for name in config.architectures or ()):
-        labels = [str(name) for name in config.id2label.values()]
-    else:
-        return
-    old = f"{len(labels)} classes ({shown(labels)})"
-    new = f"{len(dataset.labels.names)} ({shown(dataset.labels.names)})"
-    yield f"the head of {old} in '{backbone.name}' is replaced by one of {new}"

@@ -80,7 +80,7 @@ def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], Trai
         return {}, None
     alone = replace(task, plan=task.plan.first, frozen=task.frozen.of_head())
     adapted = adapt_head(alone, reporter, None)
-    reporter.note(_said(adapted))
+    reporter.message(_said(adapted))
     weights = head_weights(adapted.fitted.model, task.plan.head)
     return weights, TrainedFirst(adapted.choice, adapted.history, adapted.seconds)
 

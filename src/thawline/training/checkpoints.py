@@ -1,9 +1,9 @@
-"""A training on disk, from which another process goes on bit for bit.
+"""Save a training to disk, so that another process can continue it bit for bit.
 
-A checkpoint is one safetensors file: weights, the best weights so far, the optimiser, the random
-states, and in its header, as JSON, the schedule, the history and the place in the loop. Its name
-ends in a checksum of its content, and it is written under a temporary name first: whatever kills
-the process, the newest whole file is a whole checkpoint.
+A checkpoint is one safetensors file. It holds the weights, the best weights so far, the state of
+the optimiser and the random states. Its header holds the schedule, the history and the position in
+the loop, as JSON. The file is written under a temporary name first, and its name ends in a checksum
+of its content. So an incomplete or damaged file is never taken for a checkpoint.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from torch import Tensor
 from thawline.training.loop import Training
 
 KEPT = 2
-"""Files that stay: the newest, and the one before it should the disk spoil that."""
+"""The number of checkpoints to keep: the newest, and one more in case the newest is damaged."""
 
 SUFFIX, TEMPORARY = ".safetensors", ".tmp"
 
@@ -31,17 +31,20 @@ class CheckpointFolder:
     """The checkpoints of one run.
 
     Args:
-        folder: theirs alone; made when the first is saved.
+        folder: A folder that holds nothing else. It is created when the first checkpoint is saved.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def save(self, training: Training) -> None:
-        """Write a checkpoint; those that it makes needless go.
+        """Write a checkpoint and delete those that are no longer needed.
+
+        Args:
+            training: The training to save.
 
         Raises:
-            OSError: the folder cannot be written, or the disk is full.
+            OSError: If the folder cannot be written or the disk is full.
         """
         tensors, values = training.state()
         content = save(
@@ -53,10 +56,14 @@ class CheckpointFolder:
         temporary = self.folder / f"{name}{TEMPORARY}"
         temporary.write_bytes(content)
         os.replace(temporary, self.folder / f"{name}{SUFFIX}")
-        self._tidy()
+        self._delete_old()
 
     def restore(self, training: Training) -> None:
-        """Bring a training to where the newest whole checkpoint has it; without one, do nothing."""
+        """Load the newest undamaged checkpoint. Do nothing if there is none.
+
+        Args:
+            training: A training of the same objective and config as the saved one.
+        """
         for path in self._newest_first():
             content = path.read_bytes()
             if path.stem.partition("-")[2] == _checksum(content):
@@ -68,18 +75,22 @@ class CheckpointFolder:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _newest_first(self) -> list[Path]:
+        """Return the checkpoint files, the newest first."""
         return sorted(self.folder.glob(f"*{SUFFIX}"), reverse=True)
 
-    def _tidy(self) -> None:
+    def _delete_old(self) -> None:
+        """Delete old checkpoints and the temporary files of processes that were killed."""
         for path in [*self._newest_first()[KEPT:], *self.folder.glob(f"*{TEMPORARY}")]:
             path.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Return the tensors of a checkpoint and the values in its header."""
     with safe_open(path, "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         return tensors, json.loads(file.metadata()["thawline"])
 
 
 def _checksum(content: bytes) -> str:
+    """Return the first 16 hexadecimal digits of the SHA-256 of some bytes."""
     return hashlib.sha256(content).hexdigest()[:16]

@@ -1,7 +1,8 @@
-"""The exact fit of a linear head: regularised logistic regression on stored features.
+"""Fit a linear head exactly, by regularised logistic regression on stored features.
 
-The loss is convex, so its optimum is found by L-BFGS (Liu and Nocedal, 1989) rather than by
-epochs. The penalty and, unless told, the features are chosen on validation; test is never seen.
+The loss is convex, so L-BFGS (Liu and Nocedal, 1989) finds its optimum and no epochs are needed.
+The penalty is chosen on the validation split, and so are the features if several are given. The
+test split is never used.
 """
 
 from __future__ import annotations
@@ -22,22 +23,23 @@ from thawline.runtime.hardware import available_memory_bytes
 from thawline.store import Features
 
 Flat = np.ndarray[tuple[int], np.dtype[np.float64]]
-"""A head's weights and biases as the optimiser sees them, ``(labels x (width + 1),)``."""
+"""The weights and biases of a head as SciPy needs them, ``(labels x (width + 1),)``."""
 
 LabelledFeatures = tuple[Callable[[tuple[int, ...]], Features], Tensor]
-"""What gives the features of any stages, and the ids of the same rows."""
+"""A function that returns the features of the given stages, and the class ids of the same rows."""
 
 
 @dataclass(frozen=True)
 class ExactFit:
-    """A linear head at its optimum.
+    """A linear head that was fitted to its optimum.
 
     Attributes:
-        head: reads raw features; the standardisation is folded in.
-        stages: the stages whose features it reads.
-        penalty: the chosen L2 penalty, on weights of standardised features, per text.
-        validation_loss: mean cross-entropy on validation, in nats.
-        path: every candidate that was tried, in order, as JSON values.
+        head: The head. It reads raw features, because the standardisation is folded into it.
+        stages: The stages whose features the head reads.
+        penalty: The chosen L2 penalty per text, on the weights of standardised features.
+        validation_loss: The mean cross-entropy on the validation split, in nats.
+        path: Every fit in the order in which it was made, as JSON values: the stages, the penalty,
+            and the loss and the accuracy on the validation split.
     """
 
     head: nn.Sequential
@@ -48,9 +50,16 @@ class ExactFit:
 
 
 class _Blocks:
-    """Standardised features in blocks: kept in memory where they fit, else gathered each time.
+    """Iterate over standardised features in blocks.
 
-    To gather them again takes some thirty times as long as to compute with them.
+    The blocks stay in memory if they fit. Otherwise each pass reads them from the store, which
+    takes about thirty times as long as the computation with them.
+
+    Args:
+        features: The features, ``(rows, width)``.
+        labels: The class ids of the same rows, ``(rows,)``.
+        transform: The standardisation, applied to each block.
+        config: The rows in a block and the memory limit.
     """
 
     def __init__(
@@ -62,21 +71,21 @@ class _Blocks:
     ) -> None:
         self._features, self._labels, self._transform = features, labels, transform
         self._rows = config.rows_per_block
-        size = len(features) * features.width * 4
-        most = config.cache_bytes
-        most = int(MEMORY_SHARE * available_memory_bytes()) if most is None else most
-        self._kept = list(self._read()) if size <= most else None
+        n_bytes = len(features) * features.width * 4
+        limit = config.cache_bytes
+        limit = int(MEMORY_SHARE * available_memory_bytes()) if limit is None else limit
+        self._in_memory = list(self._read()) if n_bytes <= limit else None
 
     def __len__(self) -> int:
         return len(self._features)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        yield from self._read() if self._kept is None else self._kept
+        yield from self._read() if self._in_memory is None else self._in_memory
 
     def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
         labels = self._labels.split(self._rows)
-        for block, expected in zip(self._features.blocks(self._rows), labels, strict=True):
-            yield self._transform(block), expected
+        for block, block_labels in zip(self._features.blocks(self._rows), labels, strict=True):
+            yield self._transform(block), block_labels
 
 
 def fit_exactly(
@@ -89,20 +98,26 @@ def fit_exactly(
     standardise: bool = True,
     advance: Callable[[int], None] = lambda candidates: None,
 ) -> ExactFit:
-    """Fit a linear head on each candidate's features; keep the one with the least validation loss.
+    """Fit a linear head on each candidate's features and return the best one.
 
-    For each candidate the penalties are tried from the strongest down, each fit starting from the
-    last one's weights, until the validation loss has risen ``config.patience`` times in a row.
+    The best head has the lowest validation loss. For each candidate, the penalties are tried from
+    the strongest to the weakest, and each fit starts from the weights of the previous one. A
+    candidate ends when the validation loss has not fallen for ``config.patience`` penalties in a
+    row.
 
     Args:
-        candidates: sets of stages whose features stand side by side.
-        train: what gives the features of any stages, ``(rows, stages x hidden)``, and the ids,
-            ``(rows,)`` int64.
-        validation: the same of validation.
-        n_labels: the number of classes.
-        config: penalties, patience, sizes.
-        standardise: whether the penalty acts on standardised features.
-        advance: told each candidate that is done.
+        candidates: The sets of stages to choose from. The features of the stages in a set are
+            concatenated.
+        train: A function that returns the features of the given stages,
+            ``(rows, stages x hidden)``, and the class ids, ``(rows,)`` int64.
+        validation: The same for the validation split.
+        n_labels: The number of classes.
+        config: The penalties, the patience, the tolerance and the memory limits.
+        standardise: Whether the penalty applies to the weights of standardised features.
+        advance: Called with 1 after each candidate.
+
+    Returns:
+        The head with the lowest validation loss, and the path of all fits.
     """
     path: list[dict[str, Any]] = []
     best: ExactFit | None = None
@@ -110,31 +125,32 @@ def fit_exactly(
         features = train[0](stages)
         blocks = features.blocks(config.rows_per_block)
         scale = Standardisation.of(blocks) if standardise else Standardisation.none()
-        fitting = _Blocks(features, train[1], scale, config)
-        choosing = _Blocks(validation[0](stages), validation[1], scale, config)
+        train_blocks = _Blocks(features, train[1], scale, config)
+        validation_blocks = _Blocks(validation[0](stages), validation[1], scale, config)
         weights = np.zeros(n_labels * (features.width + 1))
-        lowest, risen = float("inf"), 0
+        lowest, worse_in_a_row = float("inf"), 0
         for penalty in config.penalties:
-            weights = _minimise(fitting, weights, n_labels, penalty, config)
-            loss, accuracy = _score(choosing, weights, n_labels)
+            weights = _minimise(train_blocks, weights, n_labels, penalty, config)
+            loss, accuracy = _score(validation_blocks, weights, n_labels)
             path.append(
                 {"stages": list(stages), "penalty": penalty, "loss": loss, "accuracy": accuracy}
             )
             if best is None or loss < best.validation_loss:
                 head = scale.fold_into(_as_head(weights, n_labels))
                 best = ExactFit(head, stages, penalty, loss, path)
-            lowest, risen = min(lowest, loss), 0 if loss < lowest else risen + 1
-            if risen >= config.patience:
+            worse_in_a_row = 0 if loss < lowest else worse_in_a_row + 1
+            lowest = min(lowest, loss)
+            if worse_in_a_row >= config.patience:
                 break
         advance(1)
-    assert best is not None, "at least one candidate and one penalty"
+    assert best is not None, "fit_exactly needs at least one candidate and one penalty"
     return best
 
 
 def _minimise(
     blocks: _Blocks, start: Flat, n_labels: int, penalty: float, config: ExactConfig
 ) -> Flat:
-    """Return the weights that minimise the penalised mean loss."""
+    """Return the weights that minimise the penalised mean loss, starting from given weights."""
 
     def objective(flat: Flat) -> tuple[float, Flat]:
         weight, bias = _split(flat, n_labels)
@@ -159,22 +175,24 @@ def _minimise(
 
 
 def _split(flat: Flat, n_labels: int) -> tuple[Tensor, Tensor]:
-    both = torch.from_numpy(flat).float().view(n_labels, -1)
-    return both[:, :-1].contiguous(), both[:, -1].contiguous()
+    """Return the weight matrix, ``(labels, width)``, and the biases, ``(labels,)``."""
+    weight_and_bias = torch.from_numpy(flat).float().view(n_labels, -1)
+    return weight_and_bias[:, :-1].contiguous(), weight_and_bias[:, -1].contiguous()
 
 
 def _score(blocks: _Blocks, flat: Flat, n_labels: int) -> tuple[float, float]:
-    """Return mean cross-entropy and accuracy."""
+    """Return the mean cross-entropy and the accuracy."""
     weight, bias = _split(flat, n_labels)
-    loss, right = 0.0, 0
+    loss, n_correct = 0.0, 0
     for features, labels in blocks:
         logits = torch.addmm(bias, features, weight.T)
         loss += float(cross_entropy(logits.double(), labels, reduction="sum"))
-        right += int((logits.argmax(1) == labels).sum())
-    return loss / len(blocks), right / len(blocks)
+        n_correct += int((logits.argmax(1) == labels).sum())
+    return loss / len(blocks), n_correct / len(blocks)
 
 
 def _as_head(flat: Flat, n_labels: int) -> nn.Sequential:
+    """Return a linear head with the given weights and biases."""
     weight, bias = _split(flat, n_labels)
     head = build_head(HeadSpec("linear"), weight.shape[1], n_labels, dropout=0.0)
     head.load_state_dict({"0.weight": weight, "0.bias": bias})

@@ -1,4 +1,8 @@
-"""The one training loop. What it trains, and on what, is an objective."""
+"""The training loop that every strategy shares.
+
+An `Objective` says what is trained and on which data; the loop runs the optimiser, evaluates after
+each epoch, keeps the best weights and saves checkpoints.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +26,7 @@ from thawline.training.objectives import Objective
 from thawline.training.optimizers import make_optimizers
 
 Row = dict[str, Any]
-"""What was measured at one evaluation."""
+"""The measurements of one evaluation, by name."""
 
 MERITS: dict[str, Callable[[Row], float]] = {
     "accuracy": lambda row: float(row["validation_accuracy"]),
@@ -30,7 +34,10 @@ MERITS: dict[str, Callable[[Row], float]] = {
     "loss": lambda row: -float(row["validation_loss"]),
     "last": lambda row: float(row["step"]),
 }
-"""How good an evaluation is, by what keeps one; of equals, the last is kept."""
+"""The score by which evaluations are compared, for each value of ``training.keep``.
+
+The evaluation with the highest score is kept; if several have the same score, the last of them.
+"""
 
 
 def train(
@@ -43,24 +50,27 @@ def train(
     reporter: Reporter,
     checkpoints: Checkpoints | None = None,
 ) -> list[Row]:
-    """Train an objective's module and leave it, in evaluation mode, at its best evaluation.
+    """Train the objective's module and leave it with its best weights, in evaluation mode.
 
     Args:
-        objective: what trains, and on what.
-        config: the optimiser, the schedule, and when to evaluate and to stop.
-        epochs: the most epochs.
-        lr: the highest rate.
-        device: ``cuda``, ``mps`` or ``cpu``.
-        reporter: told of the steps and of each evaluation.
-        checkpoints: where the training is kept, and taken up again; None: nowhere.
+        objective: The module to train and the data to train and evaluate it on.
+        config: The optimiser, the schedule, and when to evaluate, stop and save checkpoints.
+        epochs: The maximum number of epochs.
+        lr: The peak learning rate of AdamW.
+        device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
+        reporter: Receives the progress of the steps and one line for each evaluation.
+        checkpoints: Saves the training and restores it before the first step. If None, no
+            checkpoint is saved or restored.
 
     Returns:
-        The history: one dict an evaluation, the first of the untrained module, with ``epoch``,
-        ``step``, ``train_loss`` (mean over the texts since the last; None at first), the
-        objective's scores, ``lr``, ``seconds``, and ``kept``: whether the module is as it was then.
+        The history, one row for each evaluation. The first row is that of the untrained module.
+        Each row has ``epoch``, ``step``, ``train_loss`` (mean over the examples since the previous
+        evaluation), the objective's scores, ``lr``, ``seconds`` (of training since the previous
+        evaluation) and ``kept`` (whether the module has the weights of this evaluation).
+        ``train_loss``, ``lr`` and ``seconds`` are None in the first row.
 
     Raises:
-        ThawlineError: the loss or its gradient is not finite.
+        ThawlineError: If the loss or the norm of its gradient is not finite.
     """
     training = Training(objective, config, epochs=epochs, lr=lr, device=device)
     if checkpoints is not None:
@@ -71,33 +81,40 @@ def train(
         advance(training.done)
         for step in training.steps():
             training.update(step)
-            advance(1, training.now())
-            if training.is_at(config.evaluate_every):
+            advance(1, training.progress())
+            if training.is_due(config.evaluate_every):
                 training.evaluate()
-                reporter.note(said(training.history[-1]))
-            if checkpoints is not None and training.is_at(config.checkpoint_every):
+                reporter.message(describe_evaluation(training.history[-1]))
+            if checkpoints is not None and training.is_due(config.checkpoint_every):
                 checkpoints.save(training)
     training.restore_best()
     return training.history
 
 
 class Checkpoints(Protocol):
-    """Where a training is kept."""
+    """Save the state of a training and restore it."""
 
     def restore(self, training: Training) -> None:
-        """Take up the training that is kept, if there is one."""
+        """Load the newest checkpoint into the training, if one exists."""
 
     def save(self, training: Training) -> None:
-        """Keep the training as it stands."""
+        """Save the current state of the training."""
 
 
 class Training:
-    """A training as it stands between two steps; `state` is all that a checkpoint holds.
+    """The state of a training between two optimiser steps.
+
+    Args:
+        objective: The module to train and the data to train and evaluate it on.
+        config: The optimiser, the schedule, and when to evaluate and stop.
+        epochs: The maximum number of epochs.
+        lr: The peak learning rate of AdamW.
+        device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
 
     Attributes:
-        done: optimiser steps so far.
-        total: optimiser steps in all epochs.
-        history: what was measured so far.
+        done: The number of optimiser steps taken so far.
+        total: The number of optimiser steps in all epochs.
+        history: One row for each evaluation so far.
     """
 
     def __init__(
@@ -106,10 +123,10 @@ class Training:
         self._objective, self._config, self._epochs = objective, config, epochs
         self._accelerator = make_accelerator(device)
         self.total = epochs * objective.steps_per_epoch
-        self._learnt = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
+        self._trainable = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
         optimizers = make_optimizers(objective.module, config, lr)
-        factor = partial(decay, total=self.total, config=config)
-        self._schedules = [LambdaLR(optimizer, factor) for optimizer in optimizers]
+        lr_factor = partial(decay, total=self.total, config=config)
+        self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in optimizers]
         prepared = self._accelerator.prepare(objective.module, *optimizers)
         objective.module, *self._optimizers = prepared
         self.done = 0
@@ -117,29 +134,39 @@ class Training:
         self._best: dict[str, Tensor] = {}
         self._best_merit = -math.inf
         self._best_step: int | None = None
-        self._waited = 0  # evaluations since the best
-        self._summed, self._seen, self._seconds = 0.0, 0, 0.0  # since the last evaluation
+        self._evaluations_since_best = 0
+        # The sum of losses, the number of examples and the seconds since the last evaluation.
+        self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
 
     def steps(self) -> Iterator[Any]:
-        """Yield what each of the steps trains on that are still to come, until it has stopped."""
+        """Yield the data of each remaining step, until patience runs out."""
         per_epoch = self._objective.steps_per_epoch
         for epoch in range(self.done // per_epoch + 1, self._epochs + 1):
-            begun = self.done - (epoch - 1) * per_epoch
-            for step in islice(self._objective.steps(epoch), begun, None):
+            done_in_epoch = self.done - (epoch - 1) * per_epoch
+            for step in islice(self._objective.steps(epoch), done_in_epoch, None):
                 if self.has_stopped:
                     return
                 yield step
 
     def update(self, step: Any) -> None:
-        """Take one step of the optimiser."""
-        start, mean = time.perf_counter(), 0.0
+        """Take one optimiser step.
+
+        Args:
+            step: The data of the step, as `steps` yields it.
+
+        Raises:
+            ThawlineError: If the loss or the norm of its gradient is not finite.
+        """
+        start = time.perf_counter()
         self._objective.module.train()
+        mean_loss = 0.0
         for loss in self._objective.losses(step):
             self._accelerator.backward(loss)
-            mean += loss.item()
-        self._check_finite("loss", mean)
-        longest = self._config.max_grad_norm
-        norm = self._accelerator.clip_grad_norm_(self._learnt.values(), longest)
+            mean_loss += loss.item()
+        self._check_finite("loss", mean_loss)
+        norm = self._accelerator.clip_grad_norm_(
+            self._trainable.values(), self._config.max_grad_norm
+        )
         self._check_finite("gradient", float(norm))
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
             optimizer.step()
@@ -147,67 +174,84 @@ class Training:
             optimizer.zero_grad()
         self.done += 1
         size = self._objective.size(step)
-        self._summed, self._seen = self._summed + mean * size, self._seen + size
+        self._loss_sum += mean_loss * size
+        self._n_examples += size
         self._seconds += time.perf_counter() - start
 
-    def now(self) -> str:
-        """Say how it stands: the loss since the last evaluation, the learning rate, the speed."""
-        loss, speed = self._summed / self._seen, self._seen / self._seconds
-        lr = self._rate()
-        return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {self._objective.unit}/s"
+    def progress(self) -> str:
+        """Return the mean loss since the last evaluation, the learning rate and the speed."""
+        loss, speed = self._loss_sum / self._n_examples, self._n_examples / self._seconds
+        lr, unit = self._rate(), self._objective.unit
+        return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {unit}/s"
 
     def _rate(self) -> float:
-        """Return AdamW's rate, which every training has."""
+        """Return the current learning rate of AdamW, the optimiser that every training has."""
         return float(self._schedules[0].get_last_lr()[0])
 
-    def is_at(self, every: int | None) -> bool:
-        """Return whether a multiple of so many steps is done, or an epoch."""
-        of_epoch = self.done % self._objective.steps_per_epoch == 0
-        return of_epoch or (every is not None and self.done % every == 0)
+    def is_due(self, every: int | None) -> bool:
+        """Return whether an event is due after the current step.
+
+        Args:
+            every: The number of steps between two events. An event is also due at the end of each
+                epoch, and only there if this is None.
+        """
+        ends_epoch = self.done % self._objective.steps_per_epoch == 0
+        return ends_epoch or (every is not None and self.done % every == 0)
 
     def evaluate(self) -> None:
-        """Add a row to the history; remember the module where it is better than ever."""
+        """Evaluate the module, add a row to the history and copy the weights if they are best."""
         with torch.inference_mode():
             scores = self._objective.evaluate()
         epoch = self.done / self._objective.steps_per_epoch
         row = {
             "epoch": int(epoch) if epoch.is_integer() else epoch,
             "step": self.done,
-            "train_loss": self._summed / self._seen if self._seen else None,
+            "train_loss": self._loss_sum / self._n_examples if self._n_examples else None,
             **scores,
             "lr": self._rate() if self.done else None,
             "seconds": self._seconds if self.done else None,
         }
         self.history.append(row)
-        self._summed, self._seen, self._seconds = 0.0, 0, 0.0
+        self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
         if self.done:
-            self._remember(row)
+            self._copy_if_best(row)
 
-    def _remember(self, row: Row) -> None:
+    def _copy_if_best(self, row: Row) -> None:
+        """Copy the trained weights if no earlier evaluation was better."""
         merit = MERITS[self._config.keep](row)
-        self._waited = 0 if merit > self._best_merit else self._waited + 1
+        # An equally good evaluation is kept as the newer one, but does not reset the patience.
+        if merit > self._best_merit:
+            self._evaluations_since_best = 0
+        else:
+            self._evaluations_since_best += 1
         if merit >= self._best_merit:
             self._best_merit, self._best_step = merit, self.done
-            self._best = {name: tensor.detach().clone() for name, tensor in self._learnt.items()}
+            self._best = {name: value.detach().clone() for name, value in self._trainable.items()}
 
     @property
     def has_stopped(self) -> bool:
-        """Whether there were as many evaluations without a better one as patience allows."""
-        return self._config.patience is not None and self._waited >= self._config.patience
+        """Whether as many evaluations as ``patience`` passed without an improvement."""
+        patience = self._config.patience
+        return patience is not None and self._evaluations_since_best >= patience
 
     def restore_best(self) -> None:
-        """Put the best weights back into the module, in evaluation mode, and mark their row."""
+        """Load the best weights into the module, mark their row and set evaluation mode."""
         with torch.no_grad():
             for name, tensor in self._best.items():
-                self._learnt[name].copy_(tensor)
+                self._trainable[name].copy_(tensor)
         self._objective.module.eval()
         for row in self.history:
             row["kept"] = row["step"] == self._best_step
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Return all that `load_state` needs to go on bit for bit: tensors, and JSON values."""
+        """Return everything that `load_state` needs to continue the training bit for bit.
+
+        Returns:
+            The tensors by name (weights, best weights, optimiser states, random states), and the
+            remaining values, which can be written as JSON.
+        """
         optimizers = [optimizer.state_dict() for optimizer in self._optimizers]
-        tensors = {f"learnt.{name}": tensor.detach() for name, tensor in self._learnt.items()}
+        tensors = {f"learnt.{name}": tensor.detach() for name, tensor in self._trainable.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
         tensors |= {
             f"optimizer.{number}.{index}.{name}": tensor
@@ -223,64 +267,78 @@ class Training:
             "schedules": [schedule.state_dict() for schedule in self._schedules],
             "best_merit": self._best_merit,
             "best_step": self._best_step,
-            "waited": self._waited,
-            "since": [self._summed, self._seen, self._seconds],
+            "waited": self._evaluations_since_best,
+            "since": [self._loss_sum, self._n_examples, self._seconds],
         }
 
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
-        """Take up what `state` returned of a training of the same objective and config."""
-        kinds: dict[str, dict[str, Tensor]] = defaultdict(dict)
+        """Restore a training to a saved state.
+
+        Args:
+            tensors: The tensors that `state` returned for the same objective and config.
+            values: The other values that `state` returned.
+        """
+        groups: dict[str, dict[str, Tensor]] = defaultdict(dict)
         for name, tensor in tensors.items():
-            kind, _, rest = name.partition(".")
-            kinds[kind][rest] = tensor
+            group, _, rest = name.partition(".")
+            groups[group][rest] = tensor
         with torch.no_grad():
-            for name, parameter in self._learnt.items():
-                parameter.copy_(kinds["learnt"][name])
-        self._best = {name: kinds["best"][name] for name in self._learnt if kinds["best"]}
-        parts: dict[int, dict[int, dict[str, Tensor]]] = defaultdict(lambda: defaultdict(dict))
-        for name, tensor in kinds["optimizer"].items():
-            which, index, part = name.split(".", 2)
-            parts[int(which)][int(index)][part] = tensor
-        for number, optimizer in enumerate(self._optimizers):
-            groups = values["groups"][number]
-            optimizer.load_state_dict({"state": parts[number], "param_groups": groups})
-            self._schedules[number].load_state_dict(values["schedules"][number])
+            for name, parameter in self._trainable.items():
+                parameter.copy_(groups["learnt"][name])
+        self._best = {name: groups["best"][name] for name in self._trainable if groups["best"]}
+        states: dict[int, dict[int, dict[str, Tensor]]] = defaultdict(lambda: defaultdict(dict))
+        for name, tensor in groups["optimizer"].items():
+            number, index, part = name.split(".", 2)
+            states[int(number)][int(index)][part] = tensor
+        for n, optimizer in enumerate(self._optimizers):
+            optimizer.load_state_dict({"state": states[n], "param_groups": values["groups"][n]})
+            self._schedules[n].load_state_dict(values["schedules"][n])
         self.done, self.history = values["done"], values["history"]
         self._best_merit = values["best_merit"]
         self._best_step = values["best_step"]
-        self._waited = values["waited"]
-        self._summed, self._seen, self._seconds = values["since"]
-        restore_random_states(kinds["random"])
+        self._evaluations_since_best = values["waited"]
+        self._loss_sum, self._n_examples, self._seconds = values["since"]
+        restore_random_states(groups["random"])
 
     def _check_finite(self, name: str, value: float) -> None:
+        """Raise ThawlineError if the value is infinite or not a number."""
         if not math.isfinite(value):
-            step = self.done % self._objective.steps_per_epoch + 1
-            epoch = self.done // self._objective.steps_per_epoch + 1
-            found = f"{value} at step {step} of epoch {epoch}"
-            raise ThawlineError(f"a finite {name}", found, "give a smaller --lr")
+            epoch, step = divmod(self.done, self._objective.steps_per_epoch)
+            raise ThawlineError(
+                f"a finite {name}",
+                f"{value} at step {step + 1} of epoch {epoch + 1}",
+                "use a smaller learning rate (--lr)",
+                setting="training.lr",
+            )
 
 
-SAID = {
+_SHOWN_SCORES = {
     "train loss": "train_loss",
     "validation loss": "validation_loss",
     "accuracy": "validation_accuracy",
     "bits per byte": "validation_bits_per_byte",
 }
-"""What a line tells of an evaluation, where it was measured."""
+"""The scores that the line of an evaluation shows, if they were measured."""
 
 
-def said(row: Row) -> str:
-    """Return an evaluation as one line."""
-    scores = {name: row[key] for name, key in SAID.items() if row.get(key) is not None}
+def describe_evaluation(row: Row) -> str:
+    """Return one line that describes an evaluation."""
+    scores = {name: row[key] for name, key in _SHOWN_SCORES.items() if row.get(key) is not None}
     return f"epoch {row['epoch']:.3g}: " + ", ".join(
         f"{name} {value:.3f}" for name, value in scores.items()
     )
 
 
 def decay(step: int, total: int, config: LoopConfig) -> float:
-    """Return the rate's factor at a step: up from 0 over the warm-up, then down to 0 at the end.
+    """Return the factor by which the peak learning rate is multiplied at a step.
 
-    It falls along a line, or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983).
+    The factor rises linearly to 1 during the warm-up and then falls to 0 at the last step, either
+    linearly or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983).
+
+    Args:
+        step: The number of steps already taken.
+        total: The number of steps in all epochs.
+        config: The schedule and the share of warm-up steps.
     """
     warmup = round(total * config.warmup_share)
     if step < warmup:

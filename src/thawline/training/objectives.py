@@ -1,4 +1,4 @@
-"""What the loop trains on: an objective gives each step's losses and scores what was learnt."""
+"""Objectives: the losses of each training step, and the scores on the validation split."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from thawline.inference.texts import example_logits
 
 
 class Objective(Protocol):
-    """What the loop needs to know of a task.
+    """A task as the training loop sees it.
 
     Attributes:
-        module: what trains; its parameters with ``requires_grad`` are optimised.
-        steps_per_epoch: optimiser steps in an epoch.
-        unit: what `size` counts, in the plural.
+        module: The module to train. Its parameters with ``requires_grad`` are optimised.
+        steps_per_epoch: The number of optimiser steps in an epoch.
+        unit: The unit of `size`, in the plural (``texts``).
     """
 
     module: nn.Module
@@ -32,37 +32,42 @@ class Objective(Protocol):
     unit: str
 
     def steps(self, epoch: int) -> Iterator[Any]:
-        """Yield what each step trains on, in an order set by seed and epoch."""
+        """Yield the data of each step, in an order that depends on the seed and the epoch only."""
 
     def size(self, step: Any) -> int:
-        """Return how many texts, or tokens, a step trains on."""
+        """Return the number of texts, or of tokens, in a step."""
 
     def losses(self, step: Any) -> Iterator[Tensor]:
-        """Yield terms whose sum is the mean loss over the step, one a forward pass."""
+        """Yield one term for each forward pass. Their sum is the mean loss over the step."""
 
     def evaluate(self) -> dict[str, float]:
-        """Return scores on validation, ``validation_loss`` among them."""
+        """Return the scores on the validation split, including ``validation_loss``."""
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Texts as the module reads them, with the ids of their classes, ``(texts,)``."""
+    """Texts with their labels.
+
+    Attributes:
+        examples: The texts as the module reads them.
+        labels: The class ids, ``(texts,)`` int64.
+    """
 
     examples: Examples
     labels: Tensor
 
 
 class Classification:
-    """Cross-entropy over labelled texts.
+    """The objective of classification: cross-entropy over labelled texts.
 
     Args:
-        module: from a batch of examples to logits, ``(batch, labels)``.
-        train: what is trained on.
-        validation: what is evaluated on.
-        config: the number of texts in a step, class weights, label smoothing.
-        compute: the share of real tokens in a batch of the evaluation.
-        n_classes: how many classes there are.
-        seed: of the order of texts.
+        module: Maps a batch of examples to logits, ``(batch, labels)``.
+        train: The texts of the train split.
+        validation: The texts of the validation split.
+        config: The number of texts in a step, the class weights and the label smoothing.
+        compute: The minimum share of real tokens in a batch of the evaluation.
+        n_classes: The number of classes.
+        seed: The random seed for shuffling the texts.
     """
 
     unit = "texts"
@@ -86,57 +91,65 @@ class Classification:
         self._weights = class_weights(train.labels, n_classes) if balanced else None
 
     def steps(self, epoch: int) -> Iterator[Positions]:
-        """Yield the positions of each step's texts; all texts once an epoch."""
+        """Yield the positions of the texts in each step. Each text occurs once in an epoch."""
         random, size = np.random.default_rng((self._seed, epoch)), self._config.batch_size
         order = self._train.examples.order(random, size, self._config.length_pool)
         yield from (order[start : start + size] for start in range(0, len(order), size))
 
     def size(self, step: Positions) -> int:
-        """Return the number of texts."""
+        """Return the number of texts in a step."""
         return len(step)
 
     def losses(self, step: Positions) -> Iterator[Tensor]:
-        """Yield the cross-entropy of each of the step's batches, in nats, as a share of the mean.
+        """Yield the loss of each forward pass. Their sum is the mean cross-entropy in nats.
 
-        A step is as many texts as the batch size says; batches of like length within it only
-        save padding, so each text counts the same in whichever it falls.
+        A step consists of ``batch_size`` texts. It is split into batches of texts of similar length
+        only to save padding, so each text has the same weight, whichever batch it is in.
         """
         examples, smoothing = self._train.examples, self._config.label_smoothing
-        whole = self._weight(self._train.labels[step])
+        step_weight = self._weight(self._train.labels[step])
         for batch in examples.split(step, self._config.pass_overhead):
             logits = self.module(examples.take(batch))
             labels = self._train.labels[batch].to(logits.device)
             weights = None if self._weights is None else self._weights.to(logits.device)
             loss = cross_entropy(logits, labels, weights, label_smoothing=smoothing)
-            yield loss * (self._weight(labels.cpu()) / whole)
+            yield loss * (self._weight(labels.cpu()) / step_weight)
 
     def density(self) -> float:
-        """Return the share of real tokens among those of the first epoch's forward passes."""
+        """Return the share of real tokens, not padding, in the batches of the first epoch."""
         examples, overhead = self._train.examples, self._config.pass_overhead
-        split = (examples.split(step, overhead) for step in self.steps(1))
-        return examples.density([batch for batches in split for batch in batches])
+        batches = (batch for step in self.steps(1) for batch in examples.split(step, overhead))
+        return examples.density(list(batches))
 
     def _weight(self, labels: Tensor) -> float:
-        """Return what some texts weigh together in a mean."""
+        """Return the sum of the class weights of some texts, or their number without weights."""
         return float(len(labels) if self._weights is None else self._weights[labels].sum())
 
     def evaluate(self) -> dict[str, float]:
-        """Measure mean cross-entropy, accuracy and macro F1 on validation."""
+        """Return the mean cross-entropy, the accuracy and the macro F1 on the validation split."""
         labels = self._validation.labels
         density = self._compute.density
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))
-        found = logits.argmax(1)
+        predicted = logits.argmax(1)
         return {
             "validation_loss": float(cross_entropy(logits, labels)),
-            "validation_accuracy": float((found == labels).float().mean()),
-            "validation_f1_macro": float(f1_score(labels, found, average="macro")),
+            "validation_accuracy": float((predicted == labels).float().mean()),
+            "validation_f1_macro": float(f1_score(labels, predicted, average="macro")),
         }
 
 
 def class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    """Return weights, ``(classes,)``, with which every class that is there counts the same.
+    """Return class weights that give every class in the data the same total weight.
 
-    Rows over classes times the rows of the class, as scikit-learn's ``balanced`` has it.
+    The weight of a class is the number of rows divided by the number of classes times the rows of
+    the class, as in scikit-learn's ``class_weight="balanced"``. Classes without rows do not count.
+
+    Args:
+        labels: The class ids, ``(rows,)`` int64.
+        n_classes: The number of classes, including those without rows.
+
+    Returns:
+        The weights, ``(classes,)``.
     """
     counts = torch.bincount(labels, minlength=n_classes)
     return len(labels) / (torch.count_nonzero(counts) * counts.clamp_min(1)).float()

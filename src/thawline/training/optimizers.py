@@ -1,4 +1,4 @@
-"""Which optimiser moves which weights."""
+"""Create the optimisers and assign the weights to them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,23 @@ from thawline.config import LoopConfig
 
 
 def make_optimizers(module: nn.Module, config: LoopConfig, lr: float) -> list[Optimizer]:
-    """Return AdamW, and Muon after it where the config asks for that.
+    """Return AdamW, followed by Muon if the config asks for it.
 
-    Muon (Jordan et al., 2024; `torch.optim.Muon`) makes the steps of hidden matrices orthogonal.
-    Embeddings, and an output layer that shares their weights, stay with AdamW, and so do norms
-    and biases.
+    Muon (Jordan et al., 2024; `torch.optim.Muon`) orthogonalises the updates of hidden matrices.
+    AdamW keeps the embeddings, an output layer that shares their weights, norms and biases.
 
     Args:
-        module: its parameters with ``requires_grad`` are optimised.
-        config: the kind, Muon's rate and the decay of matrices.
-        lr: AdamW's highest rate.
+        module: The module to train. Its parameters with ``requires_grad`` are optimised.
+        config: The kind of optimiser, the learning rate of Muon and the weight decay of matrices.
+        lr: The peak learning rate of AdamW.
+
+    Returns:
+        One or two optimisers. Each trainable parameter belongs to exactly one of them.
     """
-    learnt = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
     hidden = _hidden_matrices(module) if config.optimizer == "muon" else []
-    taken = {id(parameter) for parameter in hidden}
-    rest = [parameter for parameter in learnt if id(parameter) not in taken]
+    hidden_ids = {id(parameter) for parameter in hidden}
+    rest = [parameter for parameter in trainable if id(parameter) not in hidden_ids]
     optimizers: list[Optimizer] = [
         torch.optim.AdamW(_decay_matrices(rest, config.weight_decay), lr=lr, fused=True)
     ]
@@ -37,18 +39,18 @@ def make_optimizers(module: nn.Module, config: LoopConfig, lr: float) -> list[Op
 
 
 def _hidden_matrices(module: nn.Module) -> list[Tensor]:
-    """Return the matrices that train and are no embeddings."""
+    """Return the trainable matrices that are not embeddings."""
     embeddings = [part for part in module.modules() if isinstance(part, nn.Embedding)]
-    outer = {id(parameter) for part in embeddings for parameter in part.parameters()}
+    embedding_ids = {id(parameter) for part in embeddings for parameter in part.parameters()}
     return [
         parameter
         for parameter in module.parameters()
-        if parameter.requires_grad and parameter.dim() == 2 and id(parameter) not in outer
+        if parameter.requires_grad and parameter.dim() == 2 and id(parameter) not in embedding_ids
     ]
 
 
 def _decay_matrices(parameters: Iterable[Tensor], weight_decay: float) -> list[dict[str, object]]:
-    """Group parameters: matrices are held down, biases and norms are not."""
+    """Return parameter groups in which only the matrices have weight decay."""
     groups: dict[float, list[Tensor]] = {weight_decay: [], 0.0: []}
     for parameter in parameters:
         groups[weight_decay if parameter.dim() > 1 else 0.0].append(parameter)

@@ -1,4 +1,4 @@
-"""Before anything is computed: every setting of a fit resolved, and checked against the others."""
+"""Resolve the settings of a fit and check them against each other, before anything is computed."""
 
 from __future__ import annotations
 
@@ -13,24 +13,26 @@ from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
 from thawline.runtime.devices import pick_device, pick_dtype
-from thawline.strategies import Head, HeadFirst, Strategy, parse_strategy, require_built
+from thawline.strategies import Head, HeadFirst, Strategy, check_implemented, parse_strategy
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A `fit`, checked and resolved before anything is computed.
+    """The settings of a fit, resolved and checked.
 
     Attributes:
-        strategy: where the thaw line is and what trains.
-        line: the thaw line on this backbone.
-        head: which head.
-        exact: whether the head is fitted to its optimum rather than by epochs.
-        pooling: what the head reads of each stage.
-        candidates: the sets of stages that the exact fit chooses from; the only one otherwise.
-        max_length: tokens kept of a text.
-        epochs: None for an exact fit.
-        lr: None for an exact fit.
-        first: how the head alone is trained before, on pooled states; None: it is not.
+        strategy: The strategy, which sets the thaw line and what is trained.
+        line: The thaw line on this backbone.
+        head: The kind of head and its width.
+        exact: Whether the head is solved exactly rather than trained by epochs.
+        pooling: How token states are combined: ``first``, ``last`` or ``mean``.
+        candidates: The sets of stages that the exact fit chooses from. Without an exact fit, the
+            only set.
+        max_length: The maximum number of tokens in a text. Longer texts are truncated.
+        epochs: The number of epochs. None for an exact fit.
+        lr: The peak learning rate. None for an exact fit.
+        first: The plan that trains the head alone, on pooled states, before the strategy. None if
+            the strategy does not train the head first.
     """
 
     strategy: Strategy
@@ -46,16 +48,23 @@ class Plan:
 
 
 def make_plan(backbone: Backbone, config: Config) -> Plan:
-    """Resolve every setting that was left open, and check those that were given.
+    """Resolve the settings that were left open and check those that were given.
+
+    Args:
+        backbone: The loaded backbone.
+        config: The settings of the fit.
+
+    Returns:
+        The plan, in which no setting is left open.
 
     Raises:
-        ThawlineError: a setting does not fit the backbone, the strategy or another setting.
+        ThawlineError: If a setting does not fit the backbone, the strategy or another setting.
     """
     check_config(config)
     pick_dtype(config.compute.dtype, pick_device(config.compute.device))
     strategy = parse_strategy(config.strategy)
     strategy.check(backbone.stack.depth)
-    require_built(strategy)
+    check_implemented(strategy)
     if strategy.adapters is not None:
         target_paths(backbone.stack, strategy.adapters)
     spec = parse_head(config.head.head)
@@ -63,8 +72,8 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     line = strategy.line(backbone.stack.depth)
     frozen = line > backbone.stack.depth
     exact = frozen and spec.kind == "linear" and training.epochs is None
-    _check_together(config, strategy, exact)
-    _check_made(backbone, config, strategy)
+    _check_combinations(config, strategy, exact)
+    _check_glove(backbone, config, strategy)
     family = backbone.stack.model.config.model_type
     plan = Plan(
         strategy=strategy,
@@ -77,13 +86,13 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
         epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
         lr=None if exact else (strategy.rate(family) if training.lr is None else training.lr),
     )
-    return replace(plan, first=_plan_head(plan, backbone, training))
+    return replace(plan, first=_plan_head_first(plan, backbone, training))
 
 
-def _plan_head(plan: Plan, backbone: Backbone, training: TrainingConfig) -> Plan | None:
-    """Plan the head's own training before the strategy that follows it, if that is asked for.
+def _plan_head_first(plan: Plan, backbone: Backbone, training: TrainingConfig) -> Plan | None:
+    """Return the plan of the head that is trained before an ``lp+`` strategy, or None.
 
-    The rate and the epochs of the settings are those of what follows.
+    The learning rate and the epochs that the user gave apply to the strategy, not to this plan.
     """
     if not isinstance(plan.strategy, HeadFirst):
         return None
@@ -98,63 +107,79 @@ def _plan_head(plan: Plan, backbone: Backbone, training: TrainingConfig) -> Plan
     )
 
 
-def _check_together(config: Config, strategy: Strategy, exact: bool) -> None:
+def _check_combinations(config: Config, strategy: Strategy, exact: bool) -> None:
+    """Raise ThawlineError if two settings contradict each other."""
     if config.artifact.merge and strategy.adapters is None:
         raise ThawlineError(
-            "--merge beside --strategy lora",
-            f"--strategy {strategy}, which makes no adapters to fold in",
-            "leave --merge out",
+            "a strategy with adapters, because --merge folds adapters into the backbone",
+            f"--strategy {strategy}, which trains no adapters",
+            "omit --merge, or use --strategy lora",
+            setting="artifact.merge",
         )
     if exact and config.training.lr is not None:
         raise ThawlineError(
-            "--epochs beside --lr: the exact fit of a linear head has no learning rate",
-            f"--lr {config.training.lr} alone",
-            "add --epochs 3, or leave --lr out",
+            "--epochs together with --lr, because the exact fit of a linear head has no "
+            "learning rate",
+            f"--lr {config.training.lr} without --epochs",
+            "add --epochs 3 to train by epochs, or omit --lr",
+            setting="training.lr",
         )
     if config.training.keep == "last" and config.training.patience is not None:
         raise ThawlineError(
-            "training.patience beside what tells a better evaluation",
-            "training.keep = last",
-            "leave one of the two out",
+            "no patience, because training.keep is last and no evaluation counts as better",
+            f"training.patience = {config.training.patience}",
+            "omit training.patience, or set training.keep to loss",
+            setting="training.patience",
         )
 
 
-def _check_made(backbone: Backbone, config: Config, strategy: Strategy) -> None:
-    """Raise ThawlineError for settings of an encoder that is not made, or that adapters miss later.
+def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None:
+    """Raise ThawlineError if the settings do not fit an encoder that is made from word vectors.
 
-    Adapters are saved without their backbone, and one that is made would be nowhere to be read.
+    Adapters are saved without their backbone. An encoder that is made for one fit is saved nowhere
+    else, so its adapters could not be loaded again unless they are merged.
     """
-    if backbone.made is None and config.encoder != EncoderConfig():
+    if backbone.built_from is None and config.encoder != EncoderConfig():
         raise ThawlineError(
-            f"--vectors and encoder.* beside --backbone {MADE_BACKBONE}, which is made of them",
-            f"--backbone {backbone.name}, whose vectors are there",
-            "leave them out",
+            f"--backbone {MADE_BACKBONE}, because --vectors and the encoder.* settings apply only "
+            "to an encoder made from word vectors",
+            f"--backbone {backbone.name}, which is loaded complete",
+            "omit --vectors and the encoder.* settings",
+            setting="backbone",
         )
-    if backbone.made is not None and strategy.adapters is not None and not config.artifact.merge:
+    if (
+        backbone.built_from is not None
+        and strategy.adapters is not None
+        and not config.artifact.merge
+    ):
         raise ThawlineError(
-            "a backbone in a folder below adapters that are saved without it",
-            f"'{backbone.name}', which is made for this fit",
-            "add --merge, or use --strategy full",
+            "a saved backbone, because adapters are saved without the weights of their backbone",
+            f"'{backbone.name}', which is made for this fit and not saved",
+            "add --merge to save the complete model, or use --strategy full",
+            setting="artifact.merge",
         )
 
 
 def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> str:
+    """Return the pooling, which is ``mean`` by default or that of the native head."""
     family, config = backbone.stack.family, backbone.stack.model.config
     if wanted is not None and wanted not in POOLINGS:
-        raise ThawlineError("a pooling", f"'{wanted}'", did_you_mean(wanted, POOLINGS))
+        fix = did_you_mean(wanted, POOLINGS)
+        raise ThawlineError("a known pooling", f"'{wanted}'", fix, setting="head.pooling")
     if spec.kind == "native":
         native = family.native_pooling(config)
         if wanted not in (None, native):
             raise ThawlineError(
-                f"--pooling {native}, what the native head of {config.model_type} does",
+                f"--pooling {native}, which the native head of {config.model_type} uses",
                 f"--pooling {wanted}",
-                "leave --pooling out or use --head linear",
+                "omit --pooling, or use --head linear",
+                setting="head.pooling",
             )
         return native
     if wanted == "first" and family.causal:
         warnings.warn(
-            "pooling 'first' on a causal backbone: its first token has seen nothing but itself, "
-            "so texts that start alike look alike; 'mean' or 'last' sees the whole text",
+            "the first token of a causal backbone sees only itself, so with pooling 'first' the "
+            "head ignores the rest of the text. Use pooling 'mean' or 'last' instead.",
             stacklevel=2,
         )
     return "mean" if wanted is None else wanted
@@ -163,27 +188,30 @@ def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> 
 def _resolve_features(
     backbone: Backbone, spec: HeadSpec, wanted: str | None, frozen: bool, exact: bool
 ) -> tuple[tuple[int, ...], ...]:
+    """Return the sets of stages whose features the head may read."""
     depth = backbone.stack.depth
-    every = tuple(range(depth + 1))
+    all_stages = tuple(range(depth + 1))
     if wanted is None:
-        single = tuple((stage,) for stage in every)
-        return (*single, every) if exact else ((depth,),)
+        single_stages = tuple((stage,) for stage in all_stages)
+        return (*single_stages, all_stages) if exact else ((depth,),)
     if wanted.isdecimal() and int(wanted) <= depth:
         stages: tuple[int, ...] = (int(wanted),)
     elif wanted in ("last", "layers"):
-        stages = (depth,) if wanted == "last" else every
+        stages = (depth,) if wanted == "last" else all_stages
     else:
-        near = did_you_mean(wanted, ["last", "layers"])
+        suggestion = did_you_mean(wanted, ["last", "layers"])
         raise ThawlineError(
-            f"--features last, layers or a stage from 0 to {depth}",
+            f"--features last, layers or a stage between 0 and {depth}",
             f"'{wanted}'",
-            f"give at most {depth}" if wanted.isdecimal() else near,
+            f"use a stage of at most {depth}" if wanted.isdecimal() else suggestion,
+            setting="head.features",
         )
     if stages != (depth,) and (spec.kind == "native" or not frozen):
         reader = "a native head" if spec.kind == "native" else "a head above trained blocks"
         raise ThawlineError(
-            f"--features last: {reader} reads the last stage",
+            f"--features last, because {reader} reads only the last stage",
             f"--features {wanted}",
-            "leave --features out or use --head linear" if frozen else "leave --features out",
+            "omit --features, or use --head linear" if frozen else "omit --features",
+            setting="head.features",
         )
     return (stages,)

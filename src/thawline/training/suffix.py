@@ -1,4 +1,4 @@
-"""A classifier from the thaw line on, as one module that trains."""
+"""The suffix of a classifier: everything from the thaw line to the logits, as one module."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from transformers import PreTrainedModel
 
 from thawline.backbones.stack import Stack
 from thawline.inference.examples import TokenBatch
-from thawline.training.kernels import QuickOnCpu
+from thawline.training.kernels import FastCpuKernels
 
 
 class Suffix(nn.Module):
-    """From tokens, and the frozen states at the line, to logits.
+    """Compute logits from tokens and, if they are stored, the token states at the thaw line.
 
-    Only what `freeze` left trainable is ever in training mode: dropout in a frozen block would
-    change what is stored of it, and slow it down.
+    The stages before the line are never in training mode. Their dropout would make the states
+    differ from the stored ones, and would cost time.
 
     Args:
-        model: a whole classifier; whatever is frozen in it stays so.
-        line: the thaw line, at most L.
-        low: whether matrices are multiplied in bf16, under autocast; weights stay fp32.
+        model: The complete classifier. Frozen parameters stay frozen.
+        line: The thaw line, at most L.
+        low: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
     """
 
     def __init__(self, model: PreTrainedModel, line: int, *, low: bool) -> None:
@@ -32,7 +32,12 @@ class Suffix(nn.Module):
         self._stack, self._line, self._low = Stack(model.base_model), line, low
 
     def train(self, mode: bool = True) -> Self:
-        """Set the modules above the line to training mode, those before it never."""
+        """Set the training mode of the modules from the line on.
+
+        Args:
+            mode: True for training mode, False for evaluation mode. The stages before the line are
+                always in evaluation mode.
+        """
         super().train(mode)
         for stage in range(self._line):
             for module in self._stack.modules_of(stage):
@@ -40,16 +45,24 @@ class Suffix(nn.Module):
         return self
 
     def forward(self, batch: TokenBatch) -> Tensor:
-        """Classify a batch of `TokenExamples`; returns ``(texts, labels)`` in fp32."""
+        """Return the logits of a batch.
+
+        Args:
+            batch: A batch of `TokenExamples`. If it has states, they replace the stages before the
+                line.
+
+        Returns:
+            The logits, ``(texts, labels)`` in fp32.
+        """
         device = self.model.device
         inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
         cache = {"use_cache": False} if self._stack.family.causal else {}
-        with ExitStack() as around:
-            around.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=self._low))
+        with ExitStack() as contexts:
+            contexts.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=self._low))
             if device.type == "cpu":
-                around.enter_context(QuickOnCpu())
+                contexts.enter_context(FastCpuKernels())
             if batch.states is not None:
-                enter = around.enter_context(self._stack.cut(self._line))
+                enter = contexts.enter_context(self._stack.cut(self._line))
                 enter(batch.states.to(device, torch.float32))
             logits: Tensor = self.model(**inputs, **cache).logits
         return logits.float()

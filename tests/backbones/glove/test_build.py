@@ -1,4 +1,4 @@
-"""An encoder made for a fit."""
+"""An encoder that is built for a fit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tests.support.toys import WORDS
-from thawline.backbones.glove.build import make_encoder
+from thawline.backbones.glove.build import build_encoder
 from thawline.backbones.opening import open_backbone
 from thawline.backbones.vectors import find_vectors
 from thawline.config import Config, EncoderConfig, TokensConfig
@@ -26,14 +26,14 @@ def config(vectors, seed=0, tokens=None, **settings) -> Config:
 
 class Notes(Reporter):
     def __init__(self) -> None:
-        self.told: list[str] = []
+        self.lines: list[str] = []
 
-    def note(self, text: str) -> None:
-        self.told.append(text)
+    def message(self, text: str) -> None:
+        self.lines.append(text)
 
 
-def test_words_have_their_vectors_and_the_others_are_drawn(vectors):
-    made = make_encoder(config(vectors), TEXTS, Reporter())
+def test_words_have_their_vectors_and_the_others_are_random(vectors):
+    made = build_encoder(config(vectors), TEXTS, Reporter())
     table = made.stack.model.embeddings.words.weight.detach().numpy()
     ids, given = made.tokenizer.get_vocab(), find_vectors(str(vectors), Reporter())
     rows = given.rows()
@@ -46,21 +46,25 @@ def test_words_have_their_vectors_and_the_others_are_drawn(vectors):
     assert made.stack.model.config.pad_token_id == made.tokenizer.pad_token_id == 0
 
 
-def test_what_it_was_made_of_is_told(vectors):
+def test_words_and_coverage_are_recorded_and_reported(vectors):
     notes = Notes()
-    made = make_encoder(config(vectors), TEXTS, notes).made
-    assert made is not None
-    assert (made["tokens"], made["coverage"], made["words"]) == (11, 9 / 11, 16)
-    assert made["words_with_vectors"] == 16 - 3 - 2  # the special ones, "dull" and the comma
-    assert notes.told == [f"an encoder of 16 words: {vectors} covers 81.8% of the tokens of train"]
+    built_from = build_encoder(config(vectors), TEXTS, notes).built_from
+    assert built_from is not None
+    values = (built_from["tokens"], built_from["coverage"], built_from["words"])
+    assert values == (11, 9 / 11, 16)
+    assert built_from["words_with_vectors"] == 16 - 3 - 2  # special words, "dull" and the comma
+    (line,) = notes.lines
+    assert all(part in line for part in (" 16 ", str(vectors), "81.8%"))
     notes = Notes()
-    make_encoder(config("random"), TEXTS, notes)
-    assert notes.told == ["an encoder of 11 words, their vectors drawn at random"]
+    build_encoder(config("random"), TEXTS, notes)
+    (line,) = notes.lines
+    assert " 11 " in line
+    assert "%" not in line
 
 
 def test_the_same_config_and_texts_make_the_same_encoder_and_others_another(vectors):
     def digest(texts=TEXTS, **changes):
-        return make_encoder(config(vectors, **changes), texts, Reporter()).digest()
+        return build_encoder(config(vectors, **changes), texts, Reporter()).digest()
 
     torch.manual_seed(5)
     before, same = torch.get_rng_state(), digest()
@@ -77,24 +81,24 @@ def test_the_same_config_and_texts_make_the_same_encoder_and_others_another(vect
 
 
 def test_without_texts_it_knows_the_words_of_the_vectors(vectors):
-    made = make_encoder(config(vectors), [], Reporter())
+    made = build_encoder(config(vectors), [], Reporter())
     assert "zebra" in made.tokenizer.get_vocab()
     assert "film" in made.tokenizer.get_vocab()
 
 
 def test_an_uneven_number_of_heads_is_refused(vectors):
     with pytest.raises(ThawlineError) as caught:
-        make_encoder(config(vectors, width=16, heads=3), TEXTS, Reporter())
-    assert str(caught.value) == (
-        "expected encoder.width to be a multiple of encoder.heads, found 16 and 3; "
-        "write --set encoder.width=18"
-    )
+        build_encoder(config(vectors, width=16, heads=3), TEXTS, Reporter())
+    assert (caught.value.setting, caught.value.found) == ("encoder.width", "16")
+    assert "encoder.width=18" in caught.value.fix
 
 
 def test_an_option_that_its_tokenizer_lacks_is_refused(vectors):
     cased = config(vectors, tokens=TokensConfig(do_lower_case=False))
-    with pytest.raises(ThawlineError, match="a tokenizer with the option do_lower_case in 'glove'"):
-        make_encoder(cased, TEXTS, Reporter())
+    with pytest.raises(ThawlineError) as caught:
+        build_encoder(cased, TEXTS, Reporter())
+    assert caught.value.setting == "tokens.do_lower_case"
+    assert "'glove'" in caught.value.expected
 
 
 def test_a_folder_of_its_name_wins_and_asks_for_no_texts(toy_backbone):
@@ -106,13 +110,16 @@ def test_a_folder_of_its_name_wins_and_asks_for_no_texts(toy_backbone):
         raise AssertionError
 
     found = open_backbone(Config(backbone="glove"), never, Reporter())
-    assert found.made is None
+    assert found.built_from is None
     assert found.stack.model.config.model_type == "bert"
 
 
-def test_it_keeps_256_tokens_of_a_text_unless_told(vectors):
-    made = make_encoder(config(vectors), WORDS, Reporter())
+def test_it_keeps_256_tokens_of_a_text_by_default(vectors):
+    made = build_encoder(config(vectors), WORDS, Reporter())
     assert made.resolve_max_length(None) == 256
     assert made.resolve_max_length(512) == 512
-    with pytest.raises(ThawlineError, match=r"from 2 to 512 tokens.*give --max-length 256"):
+    with pytest.raises(ThawlineError) as caught:
         made.resolve_max_length(513)
+    assert (caught.value.setting, caught.value.found) == ("tokens.max_length", "513")
+    assert all(number in caught.value.expected for number in (" 2 ", " 512"))
+    assert "--max-length 256" in caught.value.fix

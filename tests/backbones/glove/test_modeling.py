@@ -1,4 +1,4 @@
-"""The encoder as a model: its places, its dropout, and what its fast path would leave out."""
+"""The encoder as a model: its positions, its dropout, and the fast path that it avoids."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thawline.backbones.glove.modeling import (
     GloveForSequenceClassification,
     GloveModel,
     SelfAttention,
-    places,
+    sinusoidal_positions,
 )
 from thawline.backbones.stack import Stack
 
@@ -30,14 +30,14 @@ def model(**changes) -> GloveModel:
     return GloveModel(config)
 
 
-def test_places_are_the_sines_of_the_paper():
-    found = places(7, 6, torch.device("cpu"))
+def test_positions_are_the_sines_of_the_paper():
+    found = sinusoidal_positions(7, 6, torch.device("cpu"))
     for place in range(7):
         for pair in range(3):
             angle = place / 10_000 ** (2 * pair / 6)
             assert found[place, 2 * pair].item() == pytest.approx(math.sin(angle), abs=1e-6)
             assert found[place, 2 * pair + 1].item() == pytest.approx(math.cos(angle), abs=1e-6)
-    assert places(7, 5, torch.device("cpu")).shape == (7, 5)
+    assert sinusoidal_positions(7, 5, torch.device("cpu")).shape == (7, 5)
 
 
 def test_the_auto_classes_know_it(tmp_path):

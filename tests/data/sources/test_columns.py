@@ -20,7 +20,7 @@ def test_columns_are_found_by_common_names(write, columns, text, label):
     assert read_labels(table, None) == [f"cell of {label}"]
 
 
-def test_a_named_column_goes_before_a_common_name(write):
+def test_a_named_column_takes_precedence_over_a_common_name(write):
     table = open_table(write("x.csv", {"text": ["a"], "summary": ["b"], "stars": ["5"]}))
     assert read_texts(table, "summary") == ["b"]
     assert read_labels(table, "stars") == ["5"]
@@ -53,85 +53,119 @@ def _read(table, text=None, label=None):
     return read_texts(table, text), read_labels(table, label)
 
 
-COLUMN_ERRORS = [
-    ({"txt": ["a"], "label": [0]}, (None, None), "expected a text column (text, sentence, review,"),
-    ({"txt": ["a"], "label": [0]}, (None, None), "found the columns txt, label in "),
-    ({"txt": ["a"], "label": [0]}, (None, None), "with --text; did you mean 'txt'?"),
-    (
-        {"text": ["a"], "stars": [0]},
-        (None, None),
-        "name the label column with --label; choose from",
-    ),
-    ({"text": ["a"], "label": [0]}, ("revew", None), "expected a column 'revew' for --text"),
-    ({"text": ["a"], "grade": [0]}, (None, "grad"), "name one of these; did you mean 'grade'?"),
-    ({"id": ["a"], "body_html": [0]}, (None, None), "found the columns body_html, id in "),
-    ({"text": ["a"], "id": ["x"], "rate": [0]}, (None, "rating"), "found the columns rate, "),
-    ({"a": ["a"], "label": [0]}, ("a,b", None), "expected a column 'b' for --text, found the col"),
-    ({"a": ["a"], "label": [0]}, ("a,b,c", None), "one or two columns for --text, found 'a,b,c'"),
-    ({"premise": ["a"], "label": [0]}, (None, None), "found the columns premise, label in "),
+COLUMN_ERRORS = [  # columns, the named text and label, the wrong setting, and data in the error
+    ({"txt": ["a"], "label": [0]}, (None, None), "data.text", ["(text, sentence, review,"]),
+    ({"txt": ["a"], "label": [0]}, (None, None), "data.text", ["txt, label", "'txt'", "--text"]),
+    ({"text": ["a"], "stars": [0]}, (None, None), "data.label", ["stars", "--label"]),
+    ({"text": ["a"], "label": [0]}, ("revew", None), "data.text", ["'revew'", "--text"]),
+    ({"text": ["a"], "grade": [0]}, (None, "grad"), "data.label", ["'grad'", "'grade'"]),
+    ({"id": ["a"], "body_html": [0]}, (None, None), "data.text", ["body_html, id"]),
+    ({"text": ["a"], "id": ["x"], "rate": [0]}, (None, "rating"), "data.label", [" rate, "]),
+    ({"a": ["a"], "label": [0]}, ("a,b", None), "data.text", ["'b'", "--text"]),
+    ({"a": ["a"], "label": [0]}, ("a,b,c", None), "data.text", ["'a,b,c'", "--text"]),
+    ({"premise": ["a"], "label": [0]}, (None, None), "data.text", ["premise, label"]),
 ]
 
 
-@pytest.mark.parametrize(("columns", "named", "words"), COLUMN_ERRORS)
-def test_a_missing_column_is_named_with_those_that_are_there_the_nearest_first(
-    write, columns, named, words
+@pytest.mark.parametrize(("columns", "named", "setting", "mentioned"), COLUMN_ERRORS)
+def test_a_missing_column_is_reported_with_the_nearest_columns_first(
+    write, columns, named, setting, mentioned
 ):
     table = open_table(write("x.parquet", columns))
     with pytest.raises(ThawlineError) as error:
         _read(table, *named)
-    assert words in str(error.value)
+    assert error.value.setting == setting
+    for datum in mentioned:
+        assert datum in str(error.value)
 
 
-def test_a_column_that_stands_twice_is_refused(tmp_path):
+def test_a_duplicate_column_name_is_refused(tmp_path):
     (tmp_path / "x.csv").write_text("text,text,label\na,b,c\n")
-    with pytest.raises(ThawlineError, match="one column 'text', found the columns text, text, lab"):
+    with pytest.raises(ThawlineError) as error:
         read_texts(open_table(tmp_path / "x.csv"), None)
+    assert error.value.setting == "data.text"
+    assert "'text'" in error.value.expected
+    assert "text, text, label" in error.value.found
 
 
-CELL_ERRORS = [
-    ("x.jsonl", {"text": ["a", None], "label": [0, 1]}, "expected a text in every row of "),
-    ("x.jsonl", {"text": ["a", None], "label": [0, 1]}, "found none in row 1 (counting from 0)"),
-    ("x.jsonl", {"text": ["a", 3], "label": [0, 1]}, "found int 3 in row 1"),
-    ("x.jsonl", {"text": [["a", "b"], "c"], "label": [0, 1]}, "found list ['a', 'b'] in row 0"),
-    ("x.parquet", {"text": [["a"], ["b"]], "label": [0, 1]}, "found list ['a'] in row 0"),
-    ("x.parquet", {"text": [None, "b"], "label": [0, 1]}, "found none in row 0"),
+CELL_ERRORS = [  # file, columns, the wrong setting, and data in `found`
+    ("x.jsonl", {"text": ["a", None], "label": [0, 1]}, "text", ["row 1"]),
+    ("x.jsonl", {"text": ["a", 3], "label": [0, 1]}, "text", ["int", "3", "row 1"]),
+    (
+        "x.jsonl",
+        {"text": [["a", "b"], "c"], "label": [0, 1]},
+        "text",
+        ["list", "['a', 'b']", "row 0"],
+    ),
+    ("x.parquet", {"text": [["a"], ["b"]], "label": [0, 1]}, "text", ["list", "['a']", "row 0"]),
+    ("x.parquet", {"text": [None, "b"], "label": [0, 1]}, "text", ["row 0"]),
     (
         "x.jsonl",
         {"text": ["ok", "half \ud83d"], "label": [0, 1]},
-        "found str 'half \\ud83d' in row",
+        "text",
+        ["str", "'half \\ud83d'"],
     ),
-    ("x.jsonl", {"text": ["a", "b"], "label": [0, None]}, "expected a label in every row of "),
-    ("x.parquet", {"text": ["a", "b"], "label": [None, 1]}, "found none in row 0"),
-    ("x.csv", {"text": ["a", "b"], "label": ["pos", ""]}, "found none in row 1"),
-    ("x.jsonl", {"text": ["a", "b"], "label": [0, float("nan")]}, "found none in row 1"),
-    ("x.jsonl", {"text": ["a", "b"], "label": [0, 0.5]}, "found float 0.5 in row 1"),
-    ("x.jsonl", {"text": ["a", "b"], "label": [{"y": 1}, 0]}, "found dict {'y': 1} in row 0"),
-    ("x.jsonl", {"text": ["a"], "label": [["q" * 99]]}, "q… in row 0"),
-    ("x.csv", {"text": ["a", "b"], "label": ["pos", "  "]}, "found none in row 1"),
+    ("x.jsonl", {"text": ["a", "b"], "label": [0, None]}, "label", ["row 1"]),
+    ("x.parquet", {"text": ["a", "b"], "label": [None, 1]}, "label", ["row 0"]),
+    ("x.csv", {"text": ["a", "b"], "label": ["pos", ""]}, "label", ["row 1"]),
+    ("x.jsonl", {"text": ["a", "b"], "label": [0, float("nan")]}, "label", ["row 1"]),
+    ("x.jsonl", {"text": ["a", "b"], "label": [0, 0.5]}, "label", ["float", "0.5", "row 1"]),
     (
-        "x.csv",
-        {"id": ["1", "2"], "text": ["", " "], "label": ["0", "1"]},
-        "expected a text in the column 'text' of ",
+        "x.jsonl",
+        {"text": ["a", "b"], "label": [{"y": 1}, 0]},
+        "label",
+        ["dict", "{'y': 1}", "row 0"],
     ),
-    (
-        "x.parquet",
-        {"id": ["1", "2"], "text": [None, ""], "label": [0, 1]},
-        "found nothing in all of its 2 rows; name another column with --text (label, id)",
-    ),
-    ("x.csv", {"text": ["a", "b"], "label": ["", ""]}, "expected a label in the column 'label' of"),
-    ("x.csv", {"text": ["a", "b"], "label": ["", ""]}, "name another column with --label (text)"),
-    ("x.csv", {"premise": ["a"], "hypothesis": [""], "label": ["0"]}, "in the column 'hypothesis'"),
+    ("x.jsonl", {"text": ["a"], "label": [["q" * 99]]}, "label", ["q… ", "row 0"]),
+    ("x.csv", {"text": ["a", "b"], "label": ["pos", "  "]}, "label", ["row 1"]),
     (
         "x.jsonl",
         {"premise": ["a", "b"], "hypothesis": ["c", 5], "label": [0, 1]},
-        "found int 5 in row 1",
+        "text",
+        ["int", "5", "row 1"],
     ),
 ]
 
 
-@pytest.mark.parametrize(("name", "columns", "words"), CELL_ERRORS)
-def test_a_cell_that_cannot_be_used_is_named_by_its_row(write, name, columns, words):
-    table = open_table(write(name, columns))
+@pytest.mark.parametrize(("name", "columns", "role", "found"), CELL_ERRORS)
+def test_an_invalid_cell_is_reported_with_its_row(write, name, columns, role, found):
+    path = write(name, columns)
     with pytest.raises(ThawlineError) as error:
-        _read(table)
-    assert words in str(error.value)
+        _read(open_table(path))
+    assert error.value.setting == f"data.{role}"
+    assert str(path) in error.value.expected
+    for datum in found:
+        assert datum in error.value.found
+
+
+EMPTY_COLUMNS = [  # file, columns, the role and the name of the empty column, and other columns
+    (
+        "x.csv",
+        {"id": ["1", "2"], "text": ["", " "], "label": ["0", "1"]},
+        *("text", "text", "label, id"),
+    ),
+    (
+        "x.parquet",
+        {"id": ["1", "2"], "text": [None, ""], "label": [0, 1]},
+        *("text", "text", "label, id"),
+    ),
+    ("x.csv", {"text": ["a", "b"], "label": ["", ""]}, "label", "label", "text"),
+    (
+        "x.csv",
+        {"premise": ["a", "b"], "hypothesis": ["", ""], "label": ["0", "1"]},
+        *("text", "hypothesis", "premise"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "columns", "role", "column", "others"), EMPTY_COLUMNS)
+def test_an_empty_column_is_reported_with_the_other_columns(
+    write, name, columns, role, column, others
+):
+    with pytest.raises(ThawlineError) as error:
+        _read(open_table(write(name, columns)))
+    assert error.value.setting == f"data.{role}"
+    assert f"'{column}'" in error.value.expected
+    assert " 2 " in error.value.found
+    assert f"--{role} " in error.value.fix
+    assert others in error.value.fix

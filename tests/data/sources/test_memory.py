@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 import thawline
+from tests.support.mentions import mentions
 from tests.support.review_files import reviews
 from thawline.data import Labels, load_data
 from thawline.errors import ThawlineError
@@ -42,7 +43,7 @@ FORMS = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_one_object_is_split_as_the_file_of_the_same_rows_is(write, form):
+def test_an_object_is_split_like_a_file_of_the_same_rows(write, form):
     data = load_data(FORMS[form](TRAIN), labels=("neg", "pos"), limit=(30, 10))
     file = load_data(write("films.jsonl", TRAIN), labels=["neg", "pos"], limit=(30, 10))
     assert data.digest == file.digest
@@ -57,18 +58,18 @@ def test_a_dict_gives_the_splits(form):
     data = load_data(given)
     assert (len(data.train), len(data.validation), len(data.test)) == (80, 10, 20)
     assert data.validation.texts == TEST["text"]
-    assert data.notes[0] == "left alone, as no train, validation or test split: extra"
+    assert data.warnings[0].endswith(" extra")
     assert data.protocol["splits"]["validation"]["source"] == "Dev"
 
 
-def test_a_dataset_dict_brings_its_class_names():
+def test_a_dataset_dict_provides_its_class_names():
     splits = _datasets().DatasetDict(train=_dataset(TRAIN), test=_dataset(TEST))
     data = load_data(splits)
     assert data.labels == Labels(("neg", "pos"), (0, 1))
     assert (len(data.train), len(data.validation), len(data.test)) == (90, 10, 10)
 
 
-def test_columns_are_found_or_named_and_pairs_joined():
+def test_columns_are_found_or_named_and_pairs_are_read():
     frame = pd.DataFrame({"premise": ["a"] * 20, "hypothesis": ["b"] * 20, "y": ["no", "yes"] * 10})
     data = load_data(frame, label="y")
     assert set(data.train.texts) == {("a", "b")}
@@ -94,81 +95,50 @@ def test_the_shares_are_settings():
 
 
 FRAME = pd.DataFrame(TRAIN)
-ERRORS = [
-    (3, {}, "expected a path, a name, a DataFrame, a datasets.Dataset, (texts, labels), or a dict"),
-    (3, {}, "found the int; turn it into one of these"),
-    (["a", "b", "c"], {}, "found the list; turn it into one of these"),
-    ({"train": 3}, {}, "found the split train; turn it into"),
-    (["a", "b"], {}, "expected a sequence of texts, found one string"),
-    ((["a", 3], [0, 1]), {}, "expected texts as strings, found int in row 1"),
-    (
-        (["a"], [0, 1]),
-        {},
-        "expected as many labels as texts, found 1 texts and 2 labels; give both",
-    ),
-    (([], []), {}, "expected at least one row in the texts and labels, found none"),
-    (
-        (["a", "b"], [0, None]),
-        {},
-        "expected a label in every row of the texts and labels, found non",
-    ),
-    (
-        {"text": ["a"], "label": [0]},
-        {},
-        "expected a split train, validation or test among the keys",
-    ),
-    ({"text": ["a"], "label": [0]}, {}, "found text, label; name the splits train"),
-    ({}, {}, "found none; name the splits train"),
-    (
-        {"val": FRAME, "dev": FRAME},
-        {},
-        "expected one validation split in the dict, found two (val, d",
-    ),
-    (
-        FRAME,
-        {"text": "txt"},
-        "expected a column 'txt' for --text, found the columns text, label in",
-    ),
-    (
-        FRAME.assign(text=None),
-        {},
-        "expected a text in the column 'text' of the DataFrame, found noth",
-    ),
-    (FRAME.assign(text=FRAME["text"].where(FRAME.index != 7)), {}, "found none in row 7 (counting"),
-    (FRAME.assign(label=0), {}, "expected at least two classes in the DataFrame, found only 0"),
-    (FRAME, {"limit": 100}, "expected a limit for train and one for test, found 100; give --limit"),
-    (
-        FRAME,
-        {"labels": "neg,pos"},
-        "expected a sequence of label names, found one string 'neg,pos'",
-    ),
-    (FRAME, {"test_share": 2}, "expected the test share above 0 and below 1, found 2"),
-    (
-        {"train": FRAME, "test": FRAME.assign(label=2)},
-        {},
-        "expected classes in test that train has",
-    ),
-    (None, {}, "found no data; name one with --data"),
+ERRORS = [  # the source, settings, the wrong setting, and data in `expected` and `found`
+    (3, {}, None, "datasets.Dataset", "int"),
+    (["a", "b", "c"], {}, None, "datasets.Dataset", "list"),
+    ({"train": 3}, {}, None, "datasets.Dataset", "train"),
+    (["a", "b"], {}, None, "", "'a'"),
+    ((["a", 3], [0, 1]), {}, None, "", "int|row 1"),
+    ((["a"], [0, 1]), {}, None, "", "1 |2 "),
+    (([], []), {}, "data.data", "the texts", "none"),
+    ((["a", "b"], [0, None]), {}, "data.label", "the texts", "row 1"),
+    ({"text": ["a"], "label": [0]}, {}, None, "train, validation", "text, label"),
+    ({}, {}, None, "train, validation", "none"),
+    ({"val": FRAME, "dev": FRAME}, {}, None, "validation", "(val, dev)"),
+    (FRAME, {"text": "txt"}, "data.text", "'txt'", "text, label"),
+    (FRAME.assign(text=None), {}, "data.text", "'text'", "100"),
+    (FRAME.assign(text=FRAME["text"].where(FRAME.index != 7)), {}, "data.text", "", "row 7"),
+    (FRAME.assign(label=0), {}, "data.label", "DataFrame", "0"),
+    (FRAME, {"limit": 100}, "data.limit", "", "100"),
+    (FRAME, {"labels": "neg,pos"}, "data.labels", "", "'neg,pos'"),
+    (FRAME, {"test_share": 2}, "data.test_share", "", "2"),
+    ({"train": FRAME, "test": FRAME.assign(label=2)}, {}, None, "(0, 1)", "2|row 0"),
+    (None, {}, "data.data", "", ""),
 ]
 
 
-@pytest.mark.parametrize(("given", "settings", "words"), ERRORS)
-def test_what_cannot_work_is_an_error_of_one_line(given, settings, words):
+@pytest.mark.parametrize(("given", "settings", "setting", "expected", "found"), ERRORS)
+def test_invalid_input_raises_one_line(given, settings, setting, expected, found):
     with pytest.raises(ThawlineError) as error:
         load_data(given, **settings)
-    assert words in str(error.value)
+    assert error.value.setting == setting
+    assert expected in error.value.expected
+    assert mentions(error.value.found, found)
     assert "\n" not in str(error.value)
 
 
 def test_a_path_object_never_asks_the_hub(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "datasets", None)
-    with pytest.raises(ThawlineError, match="expected a file or a folder, found no path named"):
-        load_data(tmp_path / "imdb")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ThawlineError, match="expected a file or a folder, found no path named"):
-        load_data((tmp_path / "imdb").relative_to(tmp_path))
+    for path in (tmp_path / "imdb", (tmp_path / "imdb").relative_to(tmp_path)):
+        with pytest.raises(ThawlineError) as error:
+            load_data(path)
+        assert error.value.setting == "data.data"
+        assert error.value.found.endswith(repr(str(path)))
 
 
-def test_the_package_hands_it_out():
+def test_the_package_exports_load_data():
     assert thawline.load_data is load_data
     assert "load_data" in thawline.__all__

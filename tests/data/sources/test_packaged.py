@@ -1,4 +1,4 @@
-"""Sets that come with the package."""
+"""Data sets in the package."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from thawline.data.sources.packaged import PACKAGED_SETS
 from thawline.errors import ThawlineError
 
 
-def test_the_reviews_are_found_from_any_folder_with_the_names_of_their_classes():
+def test_the_reviews_have_class_names():
     reviews = load_data("thawline/reviews")
     assert reviews.name == "reviews"
     assert reviews.labels.names == ("neg", "pos")
@@ -23,14 +23,16 @@ def test_the_reviews_are_found_from_any_folder_with_the_names_of_their_classes()
     assert test.texts == reviews.test.texts
 
 
-def test_names_and_columns_may_be_given_all_the_same():
+def test_label_names_and_columns_may_be_given():
     reviews = load_data("thawline/reviews", labels=["bad", "good"], limit=(40, 20))
     assert reviews.labels.names == ("bad", "good")
-    with pytest.raises(ThawlineError, match="'words'"):
+    with pytest.raises(ThawlineError) as error:
         load_data("thawline/reviews", text="words")
+    assert error.value.setting == "data.text"
+    assert "'words'" in error.value.expected
 
 
-def test_a_path_of_that_name_wins(tmp_path, monkeypatch):
+def test_a_path_takes_precedence(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "thawline" / "reviews").mkdir(parents=True)
     frame = pd.DataFrame({"text": ["a", "b", "c", "d"] * 5, "label": ["x", "y"] * 10})
@@ -39,21 +41,18 @@ def test_a_path_of_that_name_wins(tmp_path, monkeypatch):
     assert load_data("thawline/reviews").labels.names == ("x", "y")
 
 
-def test_an_installation_without_the_files_says_so(tmp_path, monkeypatch):
+def test_an_installation_without_the_files_is_reported(tmp_path, monkeypatch):
     for lacking in (tmp_path / "embedded", tmp_path):
         monkeypatch.setattr(packaged, "_EMBEDDED", lacking)
         (tmp_path / "reviews").mkdir(exist_ok=True)
         with pytest.raises(ThawlineError) as caught:
             load_data("thawline/reviews")
-        assert str(caught.value) == (
-            "expected the set 'thawline/reviews', which comes with the package, found an "
-            "installation without its files; reinstall the package with pip install "
-            "--force-reinstall thawline"
-        )
+        assert "'thawline/reviews'" in caught.value.expected
+        assert "pip install --force-reinstall thawline" in caught.value.fix
 
 
-def test_every_packaged_set_says_where_its_texts_come_from():
+def test_every_packaged_set_documents_its_source():
     assert known_sets() == (*NAMED_SETS, *PACKAGED_SETS)
     for known in PACKAGED_SETS.values():
-        told = packaged._EMBEDDED.joinpath(known.folder, "README.md").read_text(encoding="utf-8")
-        assert "## Source and terms" in told
+        readme = packaged._EMBEDDED.joinpath(known.folder, "README.md").read_text(encoding="utf-8")
+        assert "## Source and terms" in readme

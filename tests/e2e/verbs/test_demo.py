@@ -1,4 +1,4 @@
-"""The verb `demo`, on a toy."""
+"""`thawline demo` on a toy backbone."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ def test_it_prints_the_table_the_verdict_three_predictions_and_the_files(toy_bac
     assert done.code == 0, done.err
     shown = done.out
     for words in (
-        *("reviews: 45 train, 15 validation, 20 test texts", "trained", "accuracy", "last:1"),
-        *("verdict ", "chosen ", "plots ", "runs/demo/ladder.json", "three texts, read by"),
-        *("This is a demonstration", "next      thawline predict runs/demo/"),
+        *("reviews: 45 train, 15 validation, 20 test", "accuracy", "last:1"),
+        *("runs/demo/ladder.json", "thawline predict runs/demo/"),
     ):
         assert words in shown
     assert (
@@ -38,4 +37,4 @@ def test_it_prints_the_table_the_verdict_three_predictions_and_the_files(toy_bac
     assert other.code == 0, other.err
     refused = thawline("demo", "--backbone", toy_backbone(), *SMALL, "--max-length", 20)
     assert refused.code == 2
-    assert "tokens.max_length as the run in " in refused.err
+    assert "tokens.max_length" in refused.err

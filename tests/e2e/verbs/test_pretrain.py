@@ -1,4 +1,4 @@
-"""The verb that makes a language model, from its options to what it prints."""
+"""`thawline pretrain`: its options, its run and what it prints."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ def test_from_texts_to_a_backbone(reviews):
     done = thawline("pretrain", "--data", reviews, *SMALL, "--out", "lm")
     assert done.code == 0, done.err
     first, second, *_ = done.out.strip().splitlines()
-    assert (first.startswith("6 held-out texts, "), second) == (True, "")
+    assert (first.split()[0], second) == ("6", "")  # held-out texts
     *_, last = done.out.strip().splitlines()
     assert last.split() == ["next", "thawline", "fit", "--backbone", "lm/model", "--data", "…"]
-    assert any("24 texts" in line and "6 held out" in line for line in done.err.splitlines())
+    (counts,) = [line for line in done.err.splitlines() if line.startswith("24 ")]
+    assert "6 held out" in counts
 
-    # The folder of its run is a backbone, and writes.
+    # The folder of the run is a backbone and can generate text.
     shown = thawline("info", "--backbone", "lm", "--json").json
     assert (shown["family"], shown["hidden_size"], shown["max_length"]) == ("qwen3", 16, 32)
     written = thawline("generate", "--model", "lm", "film", "--tokens", "3", "--json")
     assert written.code == 0, written.err
 
-    # What it wrote down makes it again, and a run that is done is left as it is.
+    # The saved config repeats the run, and a finished run stays as it is.
     config = tomllib.loads(Path("lm/config.toml").read_text("utf-8"))
     assert config["corpus"]["data"] == [str(reviews.absolute())]
     again = thawline("pretrain", "--config", "lm/config.toml", "--out", "again", "--json")
@@ -46,8 +47,8 @@ def test_from_texts_to_a_backbone(reviews):
     assert again.json["kept"]["validation_loss"] == record["kept"]["validation_loss"]
     finished = thawline("pretrain", "--resume", "--out", "lm")
     assert finished.code == 0
-    assert "'lm'" in finished.err
-    assert len(finished.err.splitlines()) == 1
+    (line,) = finished.err.splitlines()
+    assert "'lm'" in line
     assert finished.out == done.out
 
 
@@ -67,7 +68,7 @@ def test_a_test_file_that_is_named_itself_gets_a_note(reviews):
     done = thawline("pretrain", "--data", reviews / "test.csv", *SMALL, "--batch-size=4",
                     "--out", "lm", "--json")  # fmt: skip
     place = reviews.absolute() / "test.csv"
-    assert f"{place} looks like a test split; its texts are learnt from" in done.err
+    assert str(place) in done.err
     assert done.code == 0
 
 

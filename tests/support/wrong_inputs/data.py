@@ -1,4 +1,4 @@
-"""Sets that `fit` cannot read or cannot learn from."""
+"""Data that `fit` cannot read or learn from."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from tests.support.breakage import (
 )
 
 DATA = [
-    Wrong("a set's name with a typing error", "fit --data imbd", hub=True),
-    Wrong("a path with a typing error", "fit --data no-such.csv"),
-    Wrong("a file of another kind", "fit --data r.docx", written("r.docx", "a film")),
+    Wrong("a data set's name with a typo", "fit --data imbd", hub=True),
+    Wrong("a path with a typo", "fit --data no-such.csv"),
+    Wrong("a file of an unsupported type", "fit --data r.docx", written("r.docx", "a film")),
     Wrong("an empty folder", "fit --data empty", folder("empty")),
     Wrong("a folder with nothing to train on", "fit --data own", folder("own", "test.csv")),
     Wrong("two files for one split", "fit", written("reviews/train.jsonl", "{}")),
-    Wrong("a shard missing", "fit --data own", folder("own", "train-00000-of-00002.parquet")),
-    Wrong("a link that leads nowhere", "fit --data l.csv", linked("l.csv", "gone.csv")),
+    Wrong("a missing shard", "fit --data own", folder("own", "train-00000-of-00002.parquet")),
+    Wrong("a broken link", "fit --data l.csv", linked("l.csv", "gone.csv")),
     Wrong(
-        "a Parquet file cut short",
+        "a truncated Parquet file",
         "fit --data t.parquet",
         both(table("t.parquet"), cut_short("t.parquet")),
     ),
     Wrong(
-        "a gzip file cut short",
+        "a truncated gzip file",
         "fit --data t.csv.gz",
         both(table("t.csv"), packed("t.csv.gz"), cut_short("t.csv.gz")),
     ),
@@ -41,17 +41,17 @@ DATA = [
         written("t.csv", b"text,label\na caf\xe9,pos\n"),
     ),
     Wrong(
-        "a row with a cell too many",
+        "a row with too many cells",
         "fit --data t.csv",
         written("t.csv", "text,label\na film,pos\na dull, slow film,neg\n"),
     ),
     Wrong(
-        "a quotation mark that does not end",
+        "an unclosed quotation mark",
         "fit --data t.csv",
         written("t.csv", 'text,label\n"a film,pos\nb,neg\n'),
     ),
     Wrong(
-        "a line that is no JSON",
+        "a line that is not valid JSON",
         "fit --data t.jsonl",
         written("t.jsonl", '{"text": "a", "label": 1}\n{"text": "b",\n'),
     ),
@@ -64,9 +64,9 @@ DATA = [
         "fit --data t.csv",
         written("t.csv", "label,stars\n" + "pos,1\nneg,2\n" * 10),
     ),
-    Wrong("no such column", "fit --text txet"),
+    Wrong("an unknown column", "fit --text txet"),
     Wrong("an empty label column", "fit --data t.csv", written("t.csv", "text,label\na,\nb,\n")),
-    Wrong("a label missing", "fit --data t.csv", written("t.csv", "text,label\na,1\nb,\n")),
+    Wrong("a missing label", "fit --data t.csv", written("t.csv", "text,label\na,1\nb,\n")),
     Wrong(
         "a fraction for a label", "fit --data t.parquet", table("t.parquet", TEXTS, [0.5, 1.5] * 10)
     ),

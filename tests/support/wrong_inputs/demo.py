@@ -1,4 +1,4 @@
-"""Demonstrations that cannot be run, and what they are told."""
+"""Wrong input of ``demo``."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ DEMO = [
     Wrong("a setting that it does not have", "demo --set epochs=3"),
     Wrong("a seed below 0", "demo --seed=-1"),
     Wrong("a rung twice", 'demo --set \'rungs=["head", "head"]\''),
-    Wrong("a rung on rows of its own", "demo --set 'rungs=[\"full data.limit=9\"]'"),
+    Wrong("a rung with its own rows", "demo --set 'rungs=[\"full data.limit=9\"]'"),
     Wrong(
-        "a rung with a typing error",
+        "a rung with a typo",
         'demo --backbone bert --max-length 24 --set \'rungs=["head", "fulll"]\'',
     ),
-    Wrong("more tokens than the backbone takes", "demo --backbone bert --max-length 300"),
-    Wrong("a folder with something else in it", "demo --out reviews"),
+    Wrong("more tokens than the backbone can read", "demo --backbone bert --max-length 300"),
+    Wrong("a folder with other files", "demo --out reviews"),
 ]

@@ -1,4 +1,4 @@
-"""Backbones that `fit` cannot use, and places where it cannot make a run."""
+"""Backbones that `fit` cannot use, and folders where it cannot save a run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.breakage import (
 QUERY = "encoder.layer.2.attention.self.query.weight"
 
 FOLDERS = [
-    Wrong("no such backbone", "fit --backbone minlm", hub=True),
+    Wrong("an unknown backbone", "fit --backbone minlm", hub=True),
     Wrong("an empty name for a backbone", "fit --backbone ''"),
     Wrong("a file in place of a backbone's folder", "fit --backbone f", written("f", "a file")),
     Wrong("a model folder without its config", "fit", removed("bert/config.json")),
@@ -32,15 +32,15 @@ FOLDERS = [
         renamed("bert/model.safetensors", "pytorch_model.bin"),
     ),
     Wrong("a model folder without its tokenizer", "fit", removed("bert/tokenizer.json")),
-    Wrong("a config.json cut short", "fit", written("bert/config.json", '{"model_type": "bert",')),
-    Wrong("a tokenizer cut short", "fit", written("bert/tokenizer.json", '{"version": "1.0",')),
-    Wrong("weights cut short", "fit", cut_short("bert/model.safetensors")),
+    Wrong("a truncated config.json", "fit", written("bert/config.json", '{"model_type": "bert",')),
+    Wrong("a truncated tokenizer", "fit", written("bert/tokenizer.json", '{"version": "1.0",')),
+    Wrong("truncated weights", "fit", cut_short("bert/model.safetensors")),
     Wrong(
-        "weights that stand for others (Git LFS)",
+        "a Git LFS pointer in place of the weights",
         "fit",
         written("bert/model.safetensors", "version https://git-lfs.github.com/spec/v1\n"),
     ),
-    Wrong("a weight missing", "fit", weights("bert/model.safetensors", QUERY, lambda query: None)),
+    Wrong("a missing weight", "fit", weights("bert/model.safetensors", QUERY, lambda query: None)),
     Wrong(
         "a weight of another shape",
         "fit",
@@ -58,12 +58,12 @@ FOLDERS = [
     ),
     Wrong("a backbone of no blocks", "fit", json_with("bert/config.json", num_hidden_layers=0)),
     Wrong(
-        "a family that Thawline does not know",
+        "an unsupported model family",
         "fit",
         json_with("bert/config.json", model_type="gpt2"),
     ),
     Wrong(
-        "a model that brings its own code",
+        "a model that needs its own code",
         "fit",
         json_with("bert/config.json", model_type="own", auto_map={"AutoConfig": "own.Own"}),
     ),
@@ -80,30 +80,30 @@ FOLDERS = [
     Wrong("a run folder that exists", "fit --out run"),
     Wrong("a file in place of the run's folder", "fit --out f", written("f", "a file")),
     Wrong("a run's folder below a file", "fit --out f/run", written("f", "a file")),
-    Wrong("a run's folder that is a link to nothing", "fit --out l", linked("l", "gone")),
+    Wrong("a run's folder that is a broken link", "fit --out l", linked("l", "gone")),
     Wrong("a name that is too long", "fit --out " + "x" * 300),
     Wrong(
-        "a file that may not be read",
+        "a file without read permission",
         "fit --data t.csv",
         both(table("t.csv"), forbidden("t.csv")),
         unprivileged=True,
     ),
-    Wrong("a folder that may not be read", "fit", forbidden("reviews"), unprivileged=True),
+    Wrong("a folder without read permission", "fit", forbidden("reviews"), unprivileged=True),
     Wrong(
-        "a backbone that may not be read",
+        "a backbone without read permission",
         "fit",
         forbidden("bert/model.safetensors"),
         unprivileged=True,
     ),
     Wrong(
-        "a place for the run that may not be written",
+        "a place for the run without write permission",
         "fit --out shut/run",
         both(folder("shut"), forbidden("shut", 0o555)),
         unprivileged=True,
     ),
-    Wrong("files that may not grow, as on a full disk", "fit --out full", largest_file=0),
+    Wrong("a full disk", "fit --out full", largest_file=0),
     Wrong(
-        "files that may not grow, as on a full disk, in mid-run",
+        "a disk that is full during a run",
         "fit --out full",
         largest_file=20_000,
         leaves=("full", "full/config.toml", "full/record.json"),

@@ -1,4 +1,4 @@
-"""Runs and artifacts that `predict` and `evaluate` cannot use, and what they are told."""
+"""Runs and artifacts that `predict` and `evaluate` cannot use."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.support.breakage import (
 
 PREDICT = [
     Wrong("no run", "predict"),
-    Wrong("a run with a typing error", "predict rnu text"),
+    Wrong("a run with a typo", "predict rnu text"),
     Wrong("a file in place of a run", "predict reviews/train.csv text"),
-    Wrong("a folder that is no run", "predict bert text"),
-    Wrong("a run that did not finish", "predict run text", removed("run/model")),
+    Wrong("a folder that is not a run", "predict bert text"),
+    Wrong("an unfinished run", "predict run text", removed("run/model")),
     Wrong("no text", "predict run"),
-    Wrong("a text that is no Unicode", "predict run \udcff"),
-    Wrong("a dtype that there is not", "predict run text --dtype half"),
+    Wrong("a text that is not Unicode", "predict run \udcff"),
+    Wrong("an unknown dtype", "predict run text --dtype half"),
     Wrong(
         "an artifact without its weights",
         "predict run text",
@@ -37,12 +37,12 @@ PREDICT = [
         removed("run/model/tokenizer_config.json"),
     ),
     Wrong(
-        "an artifact's weights cut short",
+        "an artifact with truncated weights",
         "predict run text",
         cut_short("run/model/model.safetensors"),
     ),
     Wrong(
-        "an artifact's settings cut short",
+        "an artifact with truncated settings",
         "predict run text",
         written("run/model/thawline.json", '{"format": 1,'),
     ),
@@ -57,7 +57,7 @@ PREDICT = [
         json_with("run/model/config.json", id2label={"0": "bad", "1": "good"}),
     ),
     Wrong(
-        "an artifact whose head reads a stage too many",
+        "an artifact whose head reads an unknown stage",
         "predict run text",
         json_with("run/model/config.json", stages=[9]),
     ),
@@ -67,7 +67,7 @@ PREDICT = [
         word_with_id("run/model/tokenizer.json", {"film": 1000}),
     ),
     Wrong(
-        "an artifact that may not be read",
+        "an artifact without read permission",
         "predict run text",
         forbidden("run/model/model.safetensors"),
         unprivileged=True,
@@ -75,13 +75,13 @@ PREDICT = [
 ]
 
 EVALUATE = [
-    Wrong("no such run", "evaluate nowhere"),
+    Wrong("a run that does not exist", "evaluate nowhere"),
     Wrong("an artifact without its run", "evaluate run/model"),
-    Wrong("a split with a typing error", "evaluate run --split tset"),
-    Wrong("rows limited without a set", "evaluate run --limit 5,5"),
-    Wrong("no such set", "evaluate run --data no-such.csv"),
+    Wrong("a split with a typo", "evaluate run --split tset"),
+    Wrong("a limit without data", "evaluate run --limit 5,5"),
+    Wrong("a data set that does not exist", "evaluate run --data no-such.csv"),
     Wrong(
-        "a record cut short", "evaluate run", written("run/record.json", '{"status": "finished",')
+        "a truncated record", "evaluate run", written("run/record.json", '{"status": "finished",')
     ),
     Wrong("a record without its data", "evaluate run", json_with("run/record.json", data=None)),
     Wrong(
@@ -94,12 +94,14 @@ EVALUATE = [
         "evaluate run",
         json_with("run/record.json", result=0.9),
     ),
-    Wrong("a set that is gone", "evaluate run", removed("reviews")),
-    Wrong("a set that has changed", "evaluate run", table("reviews/test.csv", TEXTS, [0, 1] * 10)),
+    Wrong("a data set that no longer exists", "evaluate run", removed("reviews")),
     Wrong(
-        "classes that the model does not know",
+        "a data set that has changed", "evaluate run", table("reviews/test.csv", TEXTS, [0, 1] * 10)
+    ),
+    Wrong(
+        "classes that are unknown to the model",
         "evaluate run --data t.csv",
         table("t.csv", TEXTS, ["good", "bad"] * 10),
     ),
-    Wrong("an option of another verb", "evaluate run --epochs 3"),
+    Wrong("an option of another command", "evaluate run --epochs 3"),
 ]

@@ -1,4 +1,4 @@
-"""Runs and saved classifiers that `fit` cannot start from."""
+"""Runs and saved classifiers that cannot be a backbone."""
 
 from __future__ import annotations
 
@@ -6,27 +6,27 @@ from tests.support.breakage import Wrong, json_with, removed
 
 STARTS = [
     Wrong(
-        "a run that did not finish as the backbone",
+        "an unfinished run as the backbone",
         "fit --backbone run",
         json_with("run/record.json", status="failed"),
     ),
     Wrong(
-        "a run's model without its weights as the backbone",
+        "a run without weights as the backbone",
         "fit --backbone run",
         removed("run/model/model.safetensors"),
     ),
     Wrong(
-        "a run's settings without its labels",
+        "a run without labels",
         "fit --backbone run/model",
         json_with("run/model/thawline.json", labels=None),
     ),
     Wrong(
-        "a backbone out of a later format",
+        "a backbone of a later format",
         "fit --backbone run",
         json_with("run/model/thawline.json", format=9),
     ),
     Wrong(
-        "adapters whose base is gone as the backbone",
+        "a backbone of adapters whose base no longer exists",
         "fit --backbone run",
         json_with(
             "run/model/thawline.json",

@@ -23,24 +23,24 @@ from tests.support.wrong_inputs.vectors import FIT_VECTORS, VECTORS
 PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 
 THAWLINE = [
-    Wrong("a verb with a typing error", "fti"),
+    Wrong("a command with a typo", "fti"),
 ]
 
 INFO = [
     Wrong("one class", "info --labels one"),
     Wrong("a label name twice", "info --labels neg,neg"),
-    Wrong("a strategy with a typing error", "info --strategy lsat:2"),
+    Wrong("a strategy with a typo", "info --strategy lsat:2"),
     Wrong("k above the depth", "info --strategy last:5"),
     Wrong("a setting that is out of its range", "info --set head.dropout=1"),
-    Wrong("no such backbone", "info --backbone ./no/such"),
-    Wrong("a word too many", "info bert"),
+    Wrong("an unknown backbone", "info --backbone ./no/such"),
+    Wrong("an extra argument", "info bert"),
 ]
 
 PREFLIGHT = [
     Wrong("no data", "preflight --data ''"),
     Wrong("a max length of 1", "preflight --max-length 1"),
-    Wrong("a side that there is not", "preflight --truncation-side up"),
-    Wrong("no such file to compare with", "preflight --against no.csv"),
+    Wrong("an unknown side", "preflight --truncation-side up"),
+    Wrong("a file to compare with that does not exist", "preflight --against no.csv"),
     Wrong("a folder to compare with", "preflight --against reviews"),
     Wrong(
         "a file without texts to compare with",
@@ -49,26 +49,26 @@ PREFLIGHT = [
     ),
     Wrong("a missing label", "preflight --data t.csv", written("t.csv", "text,label\na,1\nb,\n")),
     Wrong(
-        "a Parquet file cut short",
+        "a truncated Parquet file",
         "preflight --data t.parquet",
         both(table("t.parquet"), cut_short("t.parquet")),
     ),
 ]
 
 STORE = [
-    Wrong("a verb with a typing error", "store lst"),
-    Wrong("an option that it does not take", "store ls --limit 5"),
-    Wrong("a home of nobody", "store ls", home="~no-such-user/store"),
+    Wrong("a command with a typo", "store lst"),
+    Wrong("an unknown option", "store ls --limit 5"),
+    Wrong("a home folder of an unknown user", "store ls", home="~no-such-user/store"),
     Wrong("a name that is too long", "store clear", home="x" * 300),
     Wrong(
-        "a store that may not be read",
+        "a store without read permission",
         "store ls",
         both(written("home/store/x/manifest.json", "{}"), forbidden("home/store")),
         home="home",
         unprivileged=True,
     ),
     Wrong(
-        "a store that may not be written",
+        "a store without write permission",
         "store clear",
         both(written("home/store/x/manifest.json", "{}"), forbidden("home/store", 0o555)),
         home="home",

@@ -1,5 +1,5 @@
-"""The backbone that is made for a fit: word vectors below a small `nn.TransformerEncoder`.
+"""A backbone that is built for each fit: word vectors below a small `nn.TransformerEncoder`.
 
-Nothing is imported here: whatever first brings in the Auto classes of transformers loads
-`modeling` from a hook, in the middle of its own import.
+Nothing is imported here. An import hook loads `modeling` while transformers is still importing
+its Auto classes, so an import here could be circular.
 """

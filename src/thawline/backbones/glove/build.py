@@ -1,8 +1,13 @@
-"""Make the encoder for a fit: its words from the texts, its vectors from a file, the rest drawn."""
+"""Build the encoder for a fit.
+
+The vocabulary comes from the texts and the word vectors from a file. All other weights are
+initialised randomly.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +20,7 @@ from thawline.backbones.glove.vocabulary import Vocabulary, build_vocabulary
 from thawline.backbones.glove.words import PAD, SPECIAL, word_tokenizer
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
-from thawline.backbones.tokenizer import set_options, settle_tokenizer
+from thawline.backbones.tokenizer import configure_tokenizer, set_options
 from thawline.backbones.vectors import Vectors, find_vectors
 from thawline.backbones.vectors.words import UNKNOWN
 from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config, EncoderConfig
@@ -24,62 +29,75 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 
 
-def make_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> Backbone:
-    """Make an encoder that was never trained.
+def build_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> Backbone:
+    """Build an untrained encoder for a fit.
+
+    Args:
+        config: The complete configuration. Its seed initialises the random weights.
+        texts: The training texts, whose words the encoder knows. If empty, the encoder knows only
+            the words of the vectors, and nothing is reported about coverage.
+        reporter: Receives the progress and one line about the words of the encoder.
+
+    Returns:
+        The encoder in fp32 and evaluation mode.
 
     Raises:
-        ThawlineError: as `find_vectors`; the heads do not share the width evenly; or the tokenizer
-            lacks an option.
+        ThawlineError: If the vectors cannot be found or read, if the width is not a multiple of
+            the number of attention heads, or if the tokenizer lacks an option.
     """
     settings = config.encoder
     _check_heads(settings)
-    drawn = settings.vectors == RANDOM_VECTORS
-    vectors = None if drawn else find_vectors(settings.vectors, reporter)
+    is_random = settings.vectors == RANDOM_VECTORS
+    vectors = None if is_random else find_vectors(settings.vectors, reporter)
     vocabulary = build_vocabulary(texts, vectors, settings)
     tokenizer = word_tokenizer(vocabulary.ids, settings.limit)
     set_options(MADE_BACKBONE, tokenizer, config.tokens)
-    model = _draw(settings, vocabulary, vectors, config.seed)
-    settle_tokenizer(model, tokenizer)
-    made = Backbone(MADE_BACKBONE, MADE_BACKBONE, Stack(model.eval()), tokenizer)
-    described = _describe(settings, vocabulary) | {"sha256": made.digest()}
+    model = _build_model(settings, vocabulary, vectors, config.seed)
+    configure_tokenizer(model, tokenizer)
+    encoder = Backbone(MADE_BACKBONE, MADE_BACKBONE, Stack(model.eval()), tokenizer)
+    built_from = _describe(settings, vocabulary) | {"sha256": encoder.digest()}
     if texts:
-        reporter.note(told(described))
-    return Backbone(made.name, made.path, made.stack, made.tokenizer, made=described)
+        reporter.message(_format_summary(built_from))
+    return replace(encoder, built_from=built_from)
 
 
-def told(made: dict[str, Any]) -> str:
-    """Say in a line what an encoder was made of, from the record's values."""
-    if made["vectors"] == RANDOM_VECTORS:
-        return f"an encoder of {made['words']:,} words, their vectors drawn at random"
+def _format_summary(built_from: dict[str, Any]) -> str:
+    """Return one line about the words and vectors of an encoder, from the record's values."""
+    words, vectors = built_from["words"], built_from["vectors"]
+    if vectors == RANDOM_VECTORS:
+        return f"the encoder knows {words:,} words, and their vectors are initialised randomly"
     return (
-        f"an encoder of {made['words']:,} words: {made['vectors']} covers "
-        f"{made['coverage']:.1%} of the tokens of train"
+        f"the encoder knows {words:,} words, and {vectors} has vectors for "
+        f"{built_from['coverage']:.1%} of the tokens in train"
     )
 
 
 def _describe(settings: EncoderConfig, vocabulary: Vocabulary) -> dict[str, Any]:
-    drawn = settings.vectors == RANDOM_VECTORS
+    """Return what the record holds about an encoder, without its digest."""
+    is_random = settings.vectors == RANDOM_VECTORS
     return {
         "vectors": settings.vectors,
         "words": len(vocabulary.words),
         "words_with_vectors": int((vocabulary.rows >= 0).sum()),
         "tokens": vocabulary.tokens,
-        "coverage": None if drawn else vocabulary.coverage,
+        "coverage": None if is_random else vocabulary.coverage,
     }
 
 
 def _check_heads(settings: EncoderConfig) -> None:
     if settings.width % settings.heads:
         raise ThawlineError(
-            "encoder.width to be a multiple of encoder.heads",
-            f"{settings.width} and {settings.heads}",
-            f"write --set encoder.width={settings.heads * (settings.width // settings.heads + 1)}",
+            f"an encoder.width that is a multiple of encoder.heads, which is {settings.heads}",
+            str(settings.width),
+            f"use --set encoder.width={settings.heads * (settings.width // settings.heads + 1)}",
+            setting="encoder.width",
         )
 
 
-def _draw(
+def _build_model(
     settings: EncoderConfig, vocabulary: Vocabulary, vectors: Vectors | None, seed: int
 ) -> GloveModel:
+    """Build the model with its table of word vectors, without advancing torch's random state."""
     config = GloveConfig(
         vocab_size=len(vocabulary.words),
         vector_size=settings.vector_size if vectors is None else vectors.width,
@@ -98,13 +116,13 @@ def _draw(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = GloveModel(config)
-    table = _table(config, settings, vocabulary, vectors, seed)
+    table = _vector_table(config, settings, vocabulary, vectors, seed)
     with torch.no_grad():
         model.embeddings.words.weight.copy_(torch.from_numpy(table))
     return model
 
 
-def _table(
+def _vector_table(
     config: GloveConfig,
     settings: EncoderConfig,
     vocabulary: Vocabulary,
@@ -113,12 +131,12 @@ def _table(
 ) -> NDArray[np.float32]:
     """Return the vector of each word, ``(words, vector size)``.
 
-    Padding is 0. The unknown word is the mean of all that have a vector; what else has none is
-    drawn.
+    Padding has a vector of zeros. The unknown word has the mean of the known vectors. Other words
+    without a vector get random normal values.
     """
     shape = (len(vocabulary.words), config.vector_size)
-    drawn = np.random.default_rng(seed).normal(0, settings.vector_deviation, shape)
-    table = drawn.astype(np.float32)
+    random = np.random.default_rng(seed).normal(0, settings.vector_deviation, shape)
+    table = random.astype(np.float32)
     known = vocabulary.rows >= 0
     if vectors is not None:
         table[known] = vectors.matrix[vocabulary.rows[known]]

@@ -1,4 +1,4 @@
-"""The config of the encoder on word vectors, apart from `modeling`: it needs none of torch."""
+"""The config of the encoder on word vectors, in its own module so that it needs no torch."""
 
 from __future__ import annotations
 
@@ -8,23 +8,26 @@ from transformers.configuration_utils import PreTrainedConfig
 
 
 class GloveConfig(PreTrainedConfig):
-    """What a `GloveModel` is made of.
+    """Configuration of a `GloveModel`.
 
     Attributes:
-        vocab_size: words, those for padding, the unknown word and the boundary included.
-        vector_size: of a word's vector; a linear layer takes it to `hidden_size` where they differ.
-        freeze_vectors: whether the words' vectors stay as they are, wherever the thaw line is.
-        hidden_size: the width of the blocks.
-        num_hidden_layers: the number of blocks.
-        num_attention_heads: in each block.
-        intermediate_size: of the feed-forward layer in each block.
-        norm_first: whether a block's norms stand before its two parts, or after them.
-        dropout: of embeddings and blocks, in training.
-        attention_dropout: of attention's weights, in training.
-        max_position_embeddings: the most tokens of a text; positions are sines, so there is no
-            table of them.
-        initializer_range: the deviation of the weights that are drawn.
-        pad_token_id: the row of padding, always 0.
+        vocab_size: Number of words, including those for padding, unknown words and the boundary
+            of a pair.
+        vector_size: Width of a word vector. If it differs from ``hidden_size``, a linear layer
+            projects the vectors.
+        freeze_vectors: Whether the word vectors never train, for every thaw line.
+        hidden_size: Width of the blocks.
+        num_hidden_layers: Number of blocks.
+        num_attention_heads: Number of attention heads in each block.
+        intermediate_size: Width of the feed-forward layer in each block.
+        norm_first: Whether a block normalises before attention and the feed-forward layer
+            (pre-norm) or after them (post-norm).
+        dropout: Dropout probability of embeddings and blocks in training.
+        attention_dropout: Dropout probability of attention weights in training.
+        max_position_embeddings: Maximum number of tokens in a text. Positions are sinusoidal, so
+            they have no table.
+        initializer_range: Standard deviation of the initial weights.
+        pad_token_id: Token id of padding, always 0.
     """
 
     model_type = "thawline-glove"

@@ -1,9 +1,8 @@
-"""The encoder on word vectors as a model of transformers, and the same with a classifier on top.
+"""The encoder on word vectors as a model of transformers, alone and with a classifier.
 
-Words' vectors, sines for their places (Vaswani et al., 2017, arXiv 1706.03762), and the layers of
-an `nn.TransformerEncoder`. `import thawline` registers both models with the Auto classes, from a
-hook in the middle of whichever import first brings those in: so nothing of Thawline but the config
-is imported here.
+It consists of word vectors, sinusoidal positions (Vaswani et al., 2017, arXiv 1706.03762) and the
+layers of an `nn.TransformerEncoder`. `import thawline` installs a hook that registers both models
+while transformers imports its Auto classes. So this module imports only the config from Thawline.
 """
 
 from __future__ import annotations
@@ -21,43 +20,59 @@ from thawline.backbones.glove.configuration import GloveConfig
 
 
 def gelu(states: Tensor) -> Tensor:
-    """Return GELU, as a function of our own.
+    """Apply GELU, wrapped in a function that torch does not recognise.
 
-    In evaluation mode an `nn.TransformerEncoderLayer` takes a fast path wherever it knows its
-    activation. That path reads the weights of ``linear1`` and ``linear2`` without calling them, so
-    an adapter in their place would do nothing, and without a word. It knows torch's own functions.
+    In evaluation mode an `nn.TransformerEncoderLayer` takes a fast path if it recognises its
+    activation. That path reads the weights of ``linear1`` and ``linear2`` without calling these
+    layers, so an adapter in their place would silently have no effect.
+
+    Args:
+        states: A tensor of any shape.
+
+    Returns:
+        A tensor of the same shape.
     """
     return nn.functional.gelu(states)
 
 
-def places(tokens: int, width: int, device: torch.device) -> Tensor:
-    """Return sines and cosines of the places 0 … tokens - 1, ``(tokens, width)`` in fp32."""
+def sinusoidal_positions(tokens: int, width: int, device: torch.device) -> Tensor:
+    """Compute the sinusoidal encodings of positions (Vaswani et al., 2017, section 3.5).
+
+    Args:
+        tokens: Number of positions, counted from 0.
+        width: Width of an encoding.
+        device: Device of the result.
+
+    Returns:
+        ``(tokens, width)`` in fp32, with sines at even and cosines at odd indices.
+    """
     rates = torch.arange(0, width, 2, device=device) * (-math.log(10_000) / width)
     angles = torch.arange(tokens, device=device)[:, None] * rates.exp()
     return torch.stack([angles.sin(), angles.cos()], dim=2).flatten(1)[:, :width]
 
 
 class SelfAttention(nn.MultiheadAttention):
-    """`nn.MultiheadAttention` of tokens to those of their own text, texts before tokens throughout.
+    """Self-attention with the weights of `nn.MultiheadAttention`, but batch-first throughout.
 
-    Torch's own puts tokens first before it projects, and a matrix in bf16 takes six times as long
-    where the rows do not lie one after the other (16 texts of 250 tokens, 128 wide, two cores of
-    an AMD EPYC, torch 2.13: 14.6 ms against 2.4).
+    torch's own forward pass moves the tokens to the first dimension before it projects them. A
+    bf16 product takes six times as long if the rows are not contiguous: 14.6 ms against 2.4 ms for
+    16 texts of 250 tokens, 128 wide, on two cores of an AMD EPYC with torch 2.13.
     """
 
     def forward(  # type: ignore[override]  # narrower than the parent's
         self, query: Tensor, *ignored: Tensor, key_padding_mask: Tensor, **fixed: Any
     ) -> tuple[Tensor, None]:
-        """Mix states ``(batch, tokens, hidden)``.
+        """Let each token attend to the tokens of its own text.
 
         Args:
-            query: the states, which are keys and values too.
-            ignored: the states again, twice.
-            key_padding_mask: ``(batch, tokens)``, -inf for padding, else 0.
-            fixed: what an `nn.TransformerEncoderLayer` asks for: no weights, all tokens.
+            query: States, ``(batch, tokens, hidden)``. They are used as keys and values too.
+            ignored: The same states as key and value, which are not used.
+            key_padding_mask: ``(batch, tokens)``, -inf at padding and 0 at real tokens.
+            fixed: Further arguments of an `nn.TransformerEncoderLayer`, which are not used.
 
         Returns:
-            The mixed states, and None in place of weights.
+            The attended states, ``(batch, tokens, hidden)``, and None instead of attention
+            weights.
         """
         packed = linear(query, self.in_proj_weight, self.in_proj_bias)
         queries, keys, values = (
@@ -76,7 +91,7 @@ class SelfAttention(nn.MultiheadAttention):
 
 
 class GloveEmbeddings(nn.Module):
-    """Stage 0: a vector for each word, taken to the width of the blocks, and its place."""
+    """Stage 0: word vectors, projected to the width of the blocks, plus positions."""
 
     def __init__(self, config: GloveConfig) -> None:
         super().__init__()
@@ -87,15 +102,15 @@ class GloveEmbeddings(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        """Turn ids ``(batch, tokens)`` into states ``(batch, tokens, hidden)``."""
+        """Turn token ids, ``(batch, tokens)``, into states, ``(batch, tokens, hidden)``."""
         words = self.norm(self.projection(self.words(input_ids)))
-        place = places(words.shape[1], words.shape[2], words.device)
-        states: Tensor = self.dropout(words + place.to(words.dtype))
+        positions = sinusoidal_positions(words.shape[1], words.shape[2], words.device)
+        states: Tensor = self.dropout(words + positions.to(words.dtype))
         return states
 
 
 class GlovePreTrainedModel(PreTrainedModel):
-    """What the two models below have in common."""
+    """Common base of the encoder and its classifier."""
 
     config_class = GloveConfig
     base_model_prefix = "glove"
@@ -104,7 +119,7 @@ class GlovePreTrainedModel(PreTrainedModel):
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         if isinstance(module, nn.MultiheadAttention):
-            # transformers would draw it in torch's way, whatever the config says.
+            # transformers would ignore the config here and use torch's own initialisation.
             initialization.normal_(module.in_proj_weight, std=self.config.initializer_range)
             initialization.zeros_(module.in_proj_bias)
         else:
@@ -112,7 +127,11 @@ class GlovePreTrainedModel(PreTrainedModel):
 
 
 class GloveModel(GlovePreTrainedModel):
-    """The encoder: from ids to the states of the last block."""
+    """The encoder, which turns token ids into the states of the last block.
+
+    Args:
+        config: The configuration.
+    """
 
     def __init__(self, config: GloveConfig) -> None:
         super().__init__(config)
@@ -139,11 +158,11 @@ class GloveModel(GlovePreTrainedModel):
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
-        """Return the table of the words' vectors."""
+        """Return the table of word vectors."""
         return self.embeddings.words
 
     def set_input_embeddings(self, value: nn.Embedding) -> None:
-        """Put another table of vectors in place."""
+        """Replace the table of word vectors."""
         self.embeddings.words = value
 
     def forward(
@@ -153,25 +172,26 @@ class GloveModel(GlovePreTrainedModel):
         output_hidden_states: bool | None = None,
         **ignored: Any,
     ) -> BaseModelOutput:
-        """Read token ids.
+        """Encode token ids.
 
         Args:
-            input_ids: ``(batch, tokens)``, padded on the right.
-            attention_mask: ``(batch, tokens)``; None: no padding.
-            output_hidden_states: whether to give out the states of every stage.
-            ignored: what a pipeline may add.
+            input_ids: Token ids, ``(batch, tokens)``, padded on the right.
+            attention_mask: ``(batch, tokens)``, 1 at real tokens and 0 at padding. None if no text
+                is padded.
+            output_hidden_states: Whether to return the states of every stage.
+            ignored: Further arguments that a pipeline may pass, which are not used.
 
         Returns:
             An output with ``last_hidden_state``, ``(batch, tokens, hidden)``.
         """
-        # Always a mask: without one torch's attention has a fast path of its own in evaluation,
-        # which rounds otherwise and materialises all weights.
+        # Always use a mask. Without one, torch's attention takes another fast path in evaluation
+        # mode, which rounds differently and materialises all attention weights.
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
-        hidden, states = real == 0, self.embeddings(input_ids)
+        is_padding, states = real == 0, self.embeddings(input_ids)
         stages = [states]
-        # Not `self.encoder(…)`: it asks its first layer for parts that a pass-through lacks.
+        # `self.encoder(…)` would read attributes of its first layer that a pass-through lacks.
         for block in self.encoder.layers:
-            states = block(states, src_key_padding_mask=hidden)
+            states = block(states, src_key_padding_mask=is_padding)
             stages.append(states)
         if self.encoder.norm is not None:
             states = self.encoder.norm(states)
@@ -181,7 +201,13 @@ class GloveModel(GlovePreTrainedModel):
 
 
 class GloveForSequenceClassification(GlovePreTrainedModel):
-    """The family's own classifier: the mean of the real tokens, dropout, a linear layer."""
+    """The family's own classifier: mean of the real tokens, dropout and one linear layer.
+
+    The head has ``hidden * labels + labels`` parameters.
+
+    Args:
+        config: The configuration, with the number of labels.
+    """
 
     def __init__(self, config: GloveConfig) -> None:
         super().__init__(config)
@@ -200,10 +226,11 @@ class GloveForSequenceClassification(GlovePreTrainedModel):
         """Classify token ids.
 
         Args:
-            input_ids: ``(batch, tokens)``, padded on the right.
-            attention_mask: ``(batch, tokens)``; None: no padding.
-            labels: ``(batch,)`` ids; given, the mean cross-entropy is returned as ``loss``.
-            ignored: what a pipeline may add.
+            input_ids: Token ids, ``(batch, tokens)``, padded on the right.
+            attention_mask: ``(batch, tokens)``, 1 at real tokens and 0 at padding. None if no text
+                is padded.
+            labels: Label ids, ``(batch,)``. If given, ``loss`` is the mean cross-entropy.
+            ignored: Further arguments that a pipeline may pass, which are not used.
 
         Returns:
             An output with ``logits``, ``(batch, labels)``.

@@ -1,4 +1,4 @@
-"""The words that an encoder knows: those of a corpus, and the most frequent of its vectors."""
+"""Choose the words of an encoder from a corpus and from the most frequent word vectors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from thawline.config import EncoderConfig
 from thawline.data import Text
 
 TEXTS_PER_CALL = 1_000
-"""Texts that are cut into words at once."""
+"""Number of texts that are split into words in one call."""
 
 
 @dataclass(frozen=True, eq=False)
 class Vocabulary:
-    """Words with their rows among the vectors.
+    """The words of an encoder and their rows in the table of vectors.
 
     Attributes:
-        words: the id of each is its place; the first are those for padding, for the unknown word
-            and for the boundary of a pair.
-        rows: ``(words,)`` of the vectors, -1 where a word has none.
-        tokens: of the corpus.
-        covered: tokens of the corpus whose word has a vector.
+        words: The words in the order of their ids. The first three stand for padding, for unknown
+            words and for the boundary of a pair.
+        rows: Row of each word in the vectors, ``(words,)``, or -1 if the word has no vector.
+        tokens: Number of tokens in the corpus.
+        covered: Number of tokens in the corpus whose word has a vector.
     """
 
     words: tuple[str, ...]
@@ -39,28 +39,33 @@ class Vocabulary:
 
     @property
     def ids(self) -> dict[str, int]:
-        """The id of each word."""
+        """The token id of each word."""
         return {word: row for row, word in enumerate(self.words)}
 
     @property
     def coverage(self) -> float | None:
-        """The share of the corpus' tokens that have a vector; None without a corpus."""
+        """Share of the corpus' tokens that have a vector, in [0, 1]. None if there is no corpus."""
         return self.covered / self.tokens if self.tokens else None
 
 
 def count_words(texts: Sequence[Text]) -> dict[str, int]:
-    """Return how often each word stands in some texts or pairs, the most frequent first.
+    """Count the words of texts or pairs.
 
-    Words that are as frequent come in the order of their characters.
+    Args:
+        texts: Texts or pairs of texts.
+
+    Returns:
+        The count of each word, the most frequent word first. Equally frequent words are sorted
+        alphabetically.
     """
     splitter = word_splitter()
-    flat = list(_strings(texts))
+    strings = list(_strings(texts))
     trainer = trainers.WordLevelTrainer(vocab_size=2**31, min_frequency=1, show_progress=False)
-    splitter.train_from_iterator(flat, trainer)
+    splitter.train_from_iterator(strings, trainer)
     words = [word for word, _ in sorted(splitter.get_vocab().items(), key=lambda pair: pair[1])]
     counts = np.zeros(len(words), dtype=np.int64)
-    for start in range(0, len(flat), TEXTS_PER_CALL):
-        encoded = splitter.encode_batch_fast(flat[start : start + TEXTS_PER_CALL])
+    for start in range(0, len(strings), TEXTS_PER_CALL):
+        encoded = splitter.encode_batch_fast(strings[start : start + TEXTS_PER_CALL])
         ids = np.fromiter(chain.from_iterable(one.ids for one in encoded), dtype=np.int64)
         counts += np.bincount(ids, minlength=len(words))
     pairs = zip(words, counts.tolist(), strict=True)
@@ -68,6 +73,7 @@ def count_words(texts: Sequence[Text]) -> dict[str, int]:
 
 
 def _strings(texts: Sequence[Text]) -> Iterator[str]:
+    """Yield each text, and each text of a pair."""
     for text in texts:
         yield from (text,) if isinstance(text, str) else text
 
@@ -77,32 +83,36 @@ def build_vocabulary(
 ) -> Vocabulary:
     """Choose the words of an encoder.
 
-    A word of the corpus that has a vector is kept even if it stands there once; another one has to
-    stand there `min_count` times. The most frequent words of the vectors are kept in any case, so
-    that what is trained here can go on with other texts.
+    A word of the corpus that has a vector is always kept. A word without a vector is kept if it
+    occurs at least ``min_count`` times. The most frequent words of the vectors are added, so that
+    the trained encoder can be used on other texts.
 
     Args:
-        texts: the corpus, such as the texts of train; none at all leave the vectors' words.
-        vectors: None: there are none.
-        config: with the two numbers.
+        texts: The corpus, usually the training texts. If empty, only words of the vectors are
+            chosen.
+        vectors: The word vectors. None if all vectors are initialised randomly.
+        config: The settings, of which ``min_count`` and ``frequent_words`` are used.
+
+    Returns:
+        The special words, then the words of the corpus, then those of the vectors.
     """
     counts = count_words(texts)
     known: Mapping[str, int] = {} if vectors is None else vectors.rows()
-    own = [w for w, count in counts.items() if w in known or count >= config.min_count]
-    frequent = [] if vectors is None else list(_frequent(vectors, config.frequent_words))
-    words = tuple(dict.fromkeys((*SPECIAL, *own, *frequent)))
+    corpus_words = [w for w, count in counts.items() if w in known or count >= config.min_count]
+    frequent = [] if vectors is None else list(_most_frequent(vectors, config.frequent_words))
+    words = tuple(dict.fromkeys((*SPECIAL, *corpus_words, *frequent)))
     rows = np.array([known.get(word, -1) for word in words], dtype=np.int64)
-    rows[: len(SPECIAL)] = -1  # whatever the vectors say of words that are written so
+    rows[: len(SPECIAL)] = -1  # even if the vectors have words that are spelled like these
     covered = sum(count for word, count in counts.items() if word in known)
     return Vocabulary(words, rows, sum(counts.values()), covered)
 
 
-def _frequent(vectors: Vectors, number: int) -> Iterator[str]:
-    """Return the first of the vectors' words that a text can hold: those that are never cut."""
+def _most_frequent(vectors: Vectors, number: int) -> Iterator[str]:
+    """Return the first words of the vectors that the splitter keeps as one token."""
     splitter = word_splitter()
 
-    def whole(word: str) -> bool:
+    def is_one_token(word: str) -> bool:
         plain = splitter.normalizer.normalize_str(word)
         return [part for part, _ in splitter.pre_tokenizer.pre_tokenize_str(plain)] == [word]
 
-    return islice(filter(whole, vectors.words), number)
+    return islice(filter(is_one_token, vectors.words), number)

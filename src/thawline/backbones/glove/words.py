@@ -1,4 +1,4 @@
-"""The encoder's tokenizer: each word is one token."""
+"""The encoder's tokenizer, which makes one token of each word."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from thawline.backbones.vectors.words import UNKNOWN, word_splitter
 
 PAD, BOUNDARY = "[PAD]", "[SEP]"
 SPECIAL = (PAD, UNKNOWN, BOUNDARY)
-"""The first rows of the vocabulary: padding, the unknown word, what stands between two texts."""
+"""The first words of every vocabulary: padding, unknown words and the boundary of a pair."""
 
 
 def word_tokenizer(vocabulary: Mapping[str, int], limit: int) -> PreTrainedTokenizerFast:
-    """Return the fast tokenizer of a vocabulary.
+    """Build a fast tokenizer for a vocabulary.
 
-    A text has no special tokens; a pair has one between its two texts.
+    A single text gets no special tokens. A pair gets one between its two texts.
 
     Args:
-        vocabulary: the id of each word, those of `SPECIAL` included.
-        limit: tokens that the model takes.
+        vocabulary: The token id of each word, including those of `SPECIAL`.
+        limit: Maximum number of tokens in a text.
     """
     tokenizer = word_splitter()
     tokenizer.model = models.WordLevel(dict(vocabulary), unk_token=UNKNOWN)

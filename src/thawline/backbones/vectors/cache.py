@@ -1,12 +1,11 @@
-"""The binary form of a file of vectors, made once and then mapped into memory.
+"""Cache files of word vectors in a binary format, which is then mapped into memory.
 
 Below ``THAWLINE_HOME``::
 
     vectors/<key>/vectors.npy   the matrix
-    vectors/<key>/words.txt     a word a line
+    vectors/<key>/words.txt     one word per line
 
-The key belongs to the file's place, size and time of change. The folder appears whole or not at
-all.
+The key depends on the file's path, size and modification time. The folder is created atomically.
 """
 
 from __future__ import annotations
@@ -29,11 +28,19 @@ MATRIX, WORDS = "vectors.npy", "words.txt"
 
 
 def cached_vectors(file: DataFile, name: str, reporter: Reporter) -> Vectors:
-    """Return the vectors of a text file, from its binary form, which is made where it is not there.
+    """Return the vectors of a text file, and cache them in the binary format first if needed.
+
+    Args:
+        file: The text file, plain or compressed.
+        name: The name that the user gave to the vectors.
+        reporter: Receives the progress if the text file is read.
+
+    Returns:
+        The vectors, with a matrix that is mapped into memory.
 
     Raises:
-        ThawlineError: as `read_blocks`.
-        OSError: the binary form cannot be written.
+        ThawlineError: If the text file cannot be read or has an invalid line.
+        OSError: If the cache cannot be written.
     """
     folder = home() / "vectors" / _key(file)
     if not folder.is_dir():
@@ -41,19 +48,19 @@ def cached_vectors(file: DataFile, name: str, reporter: Reporter) -> Vectors:
             with new_folder(folder) as temporary:
                 _write(file, temporary, reporter)
         except OSError:
-            if not folder.is_dir():  # else another process was faster
+            if not folder.is_dir():  # otherwise another process wrote it in the meantime
                 raise
     matrix = np.load(folder / MATRIX, mmap_mode="r")
-    # Not splitlines: a word may be what other writings break lines with.
+    # `splitlines` would also split at line separators of Unicode, which may be words.
     words = (folder / WORDS).read_bytes().decode("utf-8").split("\n")[:-1]
     return Vectors(name, words, matrix)
 
 
 def _key(file: DataFile) -> str:
     status = file.path.stat()
-    place = str(file.path.resolve())
-    known = json.dumps([FORMAT, place, file.member, status.st_size, status.st_mtime_ns])
-    return hashlib.sha256(known.encode()).hexdigest()[:32]
+    path = str(file.path.resolve())
+    identity = json.dumps([FORMAT, path, file.member, status.st_size, status.st_mtime_ns])
+    return hashlib.sha256(identity.encode()).hexdigest()[:32]
 
 
 def _write(file: DataFile, folder: Path, reporter: Reporter) -> None:
@@ -66,7 +73,7 @@ def _write(file: DataFile, folder: Path, reporter: Reporter) -> None:
             matrix.write(block.tobytes())
             words.write("".join(f"{name}\n" for name in names).encode())
             rows += len(names)
-        # How many rows there are is known now; numpy leaves room for that in the header.
+        # The number of rows is only known now. numpy reserves space for it in the header.
         matrix.seek(0)
         _write_header(matrix, rows, width)
 

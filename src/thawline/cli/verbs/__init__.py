@@ -1,4 +1,4 @@
-"""The verbs of the command line, one module each; importing this package registers all of them."""
+"""The verbs of the command line, one module each. Importing this package registers all of them."""
 
 from thawline.cli.verbs import (
     demo,

@@ -1,38 +1,25 @@
-"""The verb `demo`: what Thawline does, shown on data and a model that come with it."""
+"""`thawline demo`: compare strategies on the data and the model that come with Thawline."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from thawline.cli import options as opt
+from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured
+from thawline.cli.groups import app
 from thawline.config import DemoConfig
 
 FOLDER = Path("runs", "demo")
-LIMIT = ",".join(map(str, DemoConfig.limit))
-SETTINGS = {name: name for name in ("backbone", "data", "limit", "max_length", "seed", "device")}
-"""The setting of `DemoConfig` behind each option: those of its own name."""
+SETTINGS = ("backbone", "data", "limit", "max_length", "seed", "device")
 
 
-@app.command()
-def demo(
-    context: typer.Context,
-    backbone: opt.BackboneName = DemoConfig.backbone,
-    data: opt.Data = DemoConfig.data,
-    limit: opt.Limit = LIMIT,
-    max_length: opt.MaxLength = DemoConfig.max_length,
-    seed: opt.Seed = DemoConfig.seed,
-    device: opt.Device = DemoConfig.device,
-    config_file: opt.ConfigFile = None,
-    overrides: opt.Overrides = None,
-    out: opt.LadderOut = FOLDER,
-    as_json: opt.Json = False,
-) -> None:
-    """Show what the strategies are worth. On few of the embedded reviews, in a minute or so."""
-    config = configured(context, config_file, overrides, DemoConfig, SETTINGS)
+@verb_with_settings(app, DemoConfig, SETTINGS)
+def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = False) -> None:
+    """Compare the strategies on a few of the embedded reviews.
+
+    This takes about a minute.
+    """
     from thawline.compare.demo import run_demo
     from thawline.runtime.progress import TerminalReporter
 

@@ -2,45 +2,50 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
 from thawline.cli import options as opt
+from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured
-from thawline.config import (
-    ComputeConfig,
-    DataConfig,
-)
+from thawline.cli.groups import app
+from thawline.config import Config, DataConfig
 from thawline.errors import ThawlineError
 
+SETTINGS = (
+    *("data.data", SMALL, "data.limit", "data.text", "data.label"),
+    *("compute.device", "compute.dtype", "compute.store_limit"),
+)
 
-@app.command()
+Split = Annotated[
+    str,
+    typer.Option(
+        metavar="SPLIT",
+        help="Split to score: train, validation, test or all. Default: test.",
+        show_default=False,
+    ),
+]
+
+
+@verb_with_settings(app, Config, SETTINGS, files=False)
 def evaluate(
-    context: typer.Context,
-    run: opt.RunPath,
-    data: opt.Data = DataConfig.data,
-    split: opt.Split = "test",
-    small: opt.Small = False,
-    limit: opt.Limit = None,
-    text: opt.TextColumn = DataConfig.text,
-    label: opt.LabelColumn = DataConfig.label,
-    device: opt.Device = ComputeConfig.device,
-    dtype: opt.Dtype = ComputeConfig.dtype,
-    store_limit: opt.StoreLimit = None,
-    as_json: opt.Json = False,
+    config: Config, run: opt.RunPath, split: Split = "test", as_json: opt.Json = False
 ) -> None:
-    """Score a saved classifier. Without --data: on the run's own rows of --split."""
-    config = configured(context)
-    if data is None and config.data != DataConfig():
+    """Score a saved classifier.
+
+    It is scored on the rows of its run, or on other data if --data is given.
+    """
+    named = None if config.data.data is None else config.data
+    if named is None and config.data != DataConfig():
         raise ThawlineError(
-            "--data beside --small, --limit, --text or --label",
-            "no --data, which means the run's own rows",
-            "add --data, or leave the others out",
+            "--data with --small, --limit, --text or --label",
+            "no --data, which means the rows of the run",
+            "add --data, or remove the other options",
         )
     from thawline.jobs.evaluate import evaluate_run
     from thawline.runtime.progress import TerminalReporter
 
-    named = None if data is None else config.data
     scores = evaluate_run(run, named, split, config.compute, TerminalReporter())
     if as_json:
         print_json(scores.to_dict())

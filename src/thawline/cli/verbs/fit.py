@@ -1,70 +1,43 @@
-"""The command line: verbs only. Whatever needs torch is imported when a verb runs."""
+"""`thawline fit`: train a text classifier."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import typer
-
 from thawline.cli import options as opt
+from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured, require_data, resumed
-from thawline.config import (
-    ArtifactConfig,
-    ComputeConfig,
-    Config,
-    DataConfig,
-    EncoderConfig,
-    HeadConfig,
-    TokensConfig,
-    TrainingConfig,
-)
+from thawline.cli.groups import app, require_data
+from thawline.config import Config
+
+SETTINGS = {
+    "Data": (
+        *("data.data", "data.text", "data.label", "data.labels", SMALL, "data.limit"),
+        *("tokens.max_length", "tokens.truncation_side"),
+    ),
+    "Backbone and strategy": ("backbone", "strategy", "encoder.vectors", "artifact.merge"),
+    "Head": ("head.head", "head.pooling", "head.features", "head.standardise"),
+    "Training": ("training.epochs", "training.batch_size", "training.lr", "seed"),
+    "Compute": ("compute.device", "compute.dtype", "compute.store_limit"),
+}
 
 
-@app.command()
+@verb_with_settings(app, Config, SETTINGS)
 def fit(
-    context: typer.Context,
-    data: opt.Data = DataConfig.data,
-    backbone: opt.BackboneName = Config.backbone,
-    strategy: opt.StrategyText = Config.strategy,
-    vectors: opt.VectorsName = EncoderConfig.vectors,
-    labels: opt.LabelNames = None,
-    small: opt.Small = False,
-    limit: opt.Limit = None,
-    head: opt.HeadText = HeadConfig.head,
-    pooling: opt.Pooling = HeadConfig.pooling,
-    features: opt.FeaturesText = HeadConfig.features,
-    standardise: opt.Standardise = HeadConfig.standardise,
-    max_length: opt.MaxLength = TokensConfig.max_length,
-    truncation_side: opt.TruncationSide = TokensConfig.truncation_side,
-    epochs: opt.Epochs = TrainingConfig.epochs,
-    batch_size: opt.BatchSize = TrainingConfig.batch_size,
-    lr: opt.LearningRate = TrainingConfig.lr,
-    seed: opt.Seed = Config.seed,
-    text: opt.TextColumn = DataConfig.text,
-    label: opt.LabelColumn = DataConfig.label,
-    device: opt.Device = ComputeConfig.device,
-    dtype: opt.Dtype = ComputeConfig.dtype,
-    store_limit: opt.StoreLimit = None,
-    merge: opt.Merge = ArtifactConfig.merge,
-    config_file: opt.ConfigFile = None,
-    overrides: opt.Overrides = None,
-    out: opt.Out = None,
-    resume: opt.Resume = False,
-    as_json: opt.Json = False,
+    config: Config, out: opt.Out = None, resume: opt.Resume = False, as_json: opt.Json = False
 ) -> None:
-    """Adapt a backbone to labelled texts. Evaluate, save and prove the classifier."""
-    if resume:
-        config = resumed(context, out, config_file, overrides)
-    else:
-        config = configured(context, config_file, overrides)
+    """Train a text classifier on a pretrained backbone.
+
+    The classifier is evaluated before and after training, saved, and checked by classifying texts
+    in a fresh process.
+    """
     require_data(config.data.data)
     from thawline.jobs.fit import fit_run
     from thawline.runs.folder import default_folder
     from thawline.runtime.progress import TerminalReporter
 
-    named = f"{Path(str(config.data.data)).stem}-{config.strategy}"
-    folder = default_folder(named) if out is None else out
+    name = f"{Path(str(config.data.data)).stem}-{config.strategy}"
+    folder = default_folder(name) if out is None else out
     record = fit_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
         print_json(record.to_dict())

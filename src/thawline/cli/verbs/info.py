@@ -2,34 +2,24 @@
 
 from __future__ import annotations
 
-import typer
-
 from thawline.cli import options as opt
+from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured
-from thawline.config import (
-    Config,
-    EncoderConfig,
-    HeadConfig,
+from thawline.cli.groups import app
+from thawline.config import Config
+
+SETTINGS = (
+    *("backbone", "strategy", "encoder.vectors", "data.labels"),
+    *("head.head", "head.pooling", "head.features"),
 )
 
 
-@app.command()
-def info(
-    context: typer.Context,
-    backbone: opt.BackboneName = Config.backbone,
-    strategy: opt.StrategyText = Config.strategy,
-    vectors: opt.VectorsName = EncoderConfig.vectors,
-    labels: opt.LabelNames = None,
-    head: opt.HeadText = HeadConfig.head,
-    pooling: opt.Pooling = HeadConfig.pooling,
-    features: opt.FeaturesText = HeadConfig.features,
-    config_file: opt.ConfigFile = None,
-    overrides: opt.Overrides = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Print stages, thaw line and what would train. No data is needed."""
-    config = configured(context, config_file, overrides)
+@verb_with_settings(app, Config, SETTINGS)
+def info(config: Config, as_json: opt.Json = False) -> None:
+    """Print the stages of a backbone and what a strategy trains.
+
+    No data are needed.
+    """
     from thawline.jobs.info import describe
 
     names = config.data.labels

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
+
+import typer
 
 from thawline.cli import options as opt
+from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import one_line, print_json
 from thawline.cli.groups import app
-from thawline.config import (
-    ComputeConfig,
-)
+from thawline.config import ComputeConfig, PredictConfig
 from thawline.errors import ThawlineError
 
+SETTINGS = ("device", "dtype")
 
-@app.command()
+Texts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="TEXT", help="Texts to classify. Default: the lines of standard input."),
+]
+
+
+@verb_with_settings(app, PredictConfig, SETTINGS, files=False, check=False)
 def predict(
-    run: opt.RunPath,
-    texts: opt.Texts = None,
-    device: opt.Device = ComputeConfig.device,
-    dtype: opt.PredictDtype = "float32",
-    as_json: opt.Json = False,
+    config: PredictConfig, run: opt.RunPath, texts: Texts = None, as_json: opt.Json = False
 ) -> None:
     """Classify texts with a saved classifier."""
     from thawline import artifact
@@ -27,13 +32,13 @@ def predict(
     from thawline.inference.texts import prediction_records, text_logits
     from thawline.runtime.progress import Reporter
 
-    artifact.find(run)  # before standard input is waited for
-    given = _given_texts(texts)
+    artifact.find(run)  # fail before waiting for standard input
+    given = _read_texts(texts)
     fitted = artifact.load(run)
-    read = [_pair(text) for text in given] if fitted.reading.pairs else given
-    compute = ComputeConfig(device=device, dtype=dtype)
-    shares = probabilities(text_logits(fitted, read, compute, Reporter()))
-    records = prediction_records(fitted, read, shares)
+    inputs = [_split_pair(text) for text in given] if fitted.reading.pairs else given
+    compute = ComputeConfig(device=config.device, dtype=config.dtype)
+    shares = probabilities(text_logits(fitted, inputs, compute, Reporter()))
+    records = prediction_records(fitted, inputs, shares)
     if as_json:
         for record in records:
             print_json(record)
@@ -43,23 +48,24 @@ def predict(
         print_predictions(records)
 
 
-def _given_texts(texts: list[str] | None) -> list[str]:
+def _read_texts(texts: list[str] | None) -> list[str]:
     try:
         given = texts if texts else [line.rstrip("\r\n") for line in sys.stdin]
         "".join(given).encode()
     except UnicodeError as error:
         raise ThawlineError("texts in UTF-8", str(error), "convert them to UTF-8") from error
     if not given:
-        raise ThawlineError("at least one text", "none", 'write thawline predict RUN "a text"')
+        fix = 'give a text: thawline predict RUN "a text"'
+        raise ThawlineError("at least one text", "none", fix)
     return given
 
 
-def _pair(text: str) -> tuple[str, str]:
+def _split_pair(text: str) -> tuple[str, str]:
     first, tab, second = text.partition("\t")
     if not tab:
         raise ThawlineError(
-            "pairs of texts, as this classifier learnt from",
-            f"'{one_line(text)}' alone",
-            "write the two with a tab between them",
+            "a pair of texts, because this classifier was trained on pairs",
+            f"the single text '{one_line(text)}'",
+            "write the two texts with a tab between them",
         )
     return first, second

@@ -1,45 +1,44 @@
-"""`thawline preflight`: inspect a data set before a fit."""
+"""`thawline preflight`: inspect a data set before training."""
 
 from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from thawline.cli import options as opt
+from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
-from thawline.cli.groups import app, configured, require_data
-from thawline.config import (
-    Config,
-    DataConfig,
-    EncoderConfig,
-    TokensConfig,
+from thawline.cli.groups import app, require_data
+from thawline.config import Config
+
+SETTINGS = (
+    *("data.data", "data.text", "data.label", "data.labels", SMALL, "data.limit"),
+    *("backbone", "encoder.vectors", "tokens.max_length", "tokens.truncation_side"),
 )
 
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="File of texts to look for in the splits, for example the training texts of a "
+        "language model.",
+    ),
+]
 
-@app.command()
-def preflight(
-    context: typer.Context,
-    data: opt.Data = DataConfig.data,
-    backbone: opt.BackboneName = Config.backbone,
-    vectors: opt.VectorsName = EncoderConfig.vectors,
-    labels: opt.LabelNames = None,
-    small: opt.Small = False,
-    limit: opt.Limit = None,
-    max_length: opt.MaxLength = TokensConfig.max_length,
-    truncation_side: opt.TruncationSide = TokensConfig.truncation_side,
-    text: opt.TextColumn = DataConfig.text,
-    label: opt.LabelColumn = DataConfig.label,
-    against: opt.Against = None,
-    config_file: opt.ConfigFile = None,
-    overrides: opt.Overrides = None,
-    as_json: opt.Json = False,
-) -> None:
-    """Look at a set before a fit. Classes, lengths in tokens, duplicates, leakage."""
-    config = configured(context, config_file, overrides)
+
+@verb_with_settings(app, Config, SETTINGS)
+def preflight(config: Config, against: Against = None, as_json: opt.Json = False) -> None:
+    """Inspect a data set before training.
+
+    This reports classes, lengths in tokens, duplicates and leakage between splits.
+    """
     require_data(config.data.data)
-    from thawline.jobs.preflight import preflight as look_at
+    from thawline.jobs.preflight import preflight as inspect_data
     from thawline.runtime.progress import TerminalReporter
 
-    report = look_at(config, TerminalReporter(), against)
+    report = inspect_data(config, TerminalReporter(), against)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -1,4 +1,4 @@
-"""`thawline store`: list or empty the store."""
+"""`thawline store`: list or clear the store."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thawline.cli.groups import store_app
 
 @store_app.command("ls")
 def store_ls(as_json: opt.Json = False) -> None:
-    """List what the store holds."""
+    """List the entries of the store."""
     from thawline import store
 
     found = store.entries()
@@ -26,7 +26,7 @@ def store_ls(as_json: opt.Json = False) -> None:
 
 @store_app.command("clear")
 def store_clear(as_json: opt.Json = False) -> None:
-    """Delete all frozen states. They are computed again when they are needed."""
+    """Delete all frozen states. They are computed again when needed."""
     from thawline import store
 
     freed = store.clear()
@@ -36,4 +36,4 @@ def store_clear(as_json: opt.Json = False) -> None:
         typer.echo(f"freed {freed / 1e6:,.1f} MB in {store.home() / 'store'}")
         left = len(store.entries())
         if left:
-            typer.echo(f"left {left} that another process is filling or reading")
+            typer.echo(f"kept {left} that another process is writing or reading")

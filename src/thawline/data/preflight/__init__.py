@@ -1,1 +1,1 @@
-"""What a data set is like before a fit: classes, lengths, duplicates and leakage."""
+"""Inspect a data set before training: classes, lengths, duplicates and leakage."""

@@ -1,4 +1,4 @@
-"""Texts that stand in a set more than once, as they are or almost, and with which labels."""
+"""Count texts that occur in a data set more than once, exactly or nearly, and their labels."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ import numpy.typing as npt
 from thawline.config import PreflightConfig
 from thawline.data.dataset import LabelledTexts
 from thawline.data.labels import IntArray, Labels
-from thawline.data.preflight.near import NearPairs
+from thawline.data.preflight.near_duplicates import NearDuplicates
 from thawline.data.texts import Text, one_line, one_string
 
 
 class Duplicates:
-    """The distinct texts of several splits, where each of them stands and with which labels.
+    """The distinct texts of several splits, with the rows and labels of each.
 
-    Two texts are the same where all their characters are. Their labels agree where every row of
-    either has the same one.
+    Two texts are equal if all their characters are equal. Their labels agree if all rows of both
+    texts have the same label.
 
     Args:
-        splits: the splits by name, in the order of their use.
-        labels: the classes.
-        config: how many examples are given, and how long.
+        splits: The splits by name, in the order train, validation, test.
+        labels: The classes.
+        config: The number of examples and their length.
 
     Attributes:
-        texts: the distinct texts, in the order in which they first occur.
+        texts: The distinct texts, in the order in which they first occur.
     """
 
     def __init__(
@@ -47,13 +47,16 @@ class Duplicates:
 
     @cached_property
     def rows(self) -> IntArray:
-        """(texts, splits) int64, how many rows of a split are that text."""
+        """The number of rows of each split that hold each text, ``(texts, splits)`` int64."""
         counts = [np.bincount(ids, minlength=len(self.texts)) for ids in self._ids.values()]
         return np.stack(counts, axis=1)
 
     @cached_property
     def _label_range(self) -> tuple[IntArray, IntArray]:
-        """(texts, splits) each: the lowest and the highest id; reversed where there is none."""
+        """The lowest and the highest label id of each text in each split, ``(texts, splits)`` each.
+
+        If a text does not occur in a split, the lowest is greater than the highest.
+        """
         low = np.full(self.rows.shape, len(self._labels))
         high = np.full(self.rows.shape, -1)
         for column, (name, ids) in enumerate(self._ids.items()):
@@ -62,62 +65,66 @@ class Duplicates:
         return low, high
 
     def shared_with(self, texts: Iterable[Text]) -> dict[str, int]:
-        """Return how many distinct texts of each split are among these texts too."""
+        """Return for each split how many of its distinct texts are among the given texts."""
         ids = {self._known.get(one_string(text), -1) for text in texts} - {-1}
-        stands = self.rows[sorted(ids)] > 0
-        return dict(zip(self._names, stands.sum(axis=0).tolist(), strict=True))
+        occurs = self.rows[sorted(ids)] > 0
+        return dict(zip(self._names, occurs.sum(axis=0).tolist(), strict=True))
 
     @property
     def conflicting(self) -> int:
-        """The number of distinct texts that stand with more than one label, in all splits."""
+        """The number of distinct texts that occur with more than one label, over all splits."""
         low, high = self._label_range
         return int(np.count_nonzero(low.min(axis=1) < high.max(axis=1)))
 
-    def exact(self, later: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
-        """Describe the texts of a split that stand in earlier ones too, or twice in itself.
+    def describe_exact(self, later: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
+        """Describe the texts of a split that also occur in earlier splits, or twice in itself.
 
         Args:
-            later: the split whose texts are counted.
-            earlier: the splits that they are looked for in; none: the split itself.
+            later: The split whose texts are counted.
+            earlier: The splits in which they are searched. If empty, copies within ``later`` are
+                counted.
 
         Returns:
-            JSON values: ``texts``, how many distinct ones; ``conflicting``, how many of these
-            have labels that do not all agree; ``examples``, the conflicting ones first.
+            JSON values: ``texts``, the number of distinct texts; ``conflicting``, the number of
+            these whose labels do not all agree; ``examples``, with conflicting texts first.
         """
-        often = self.rows[:, self._column(later)] > (0 if earlier else 1)
-        texts = (
-            np.flatnonzero(often & self._stands_in(earlier)) if earlier else np.flatnonzero(often)
-        )
+        duplicated = self.rows[:, self._column(later)] > (0 if earlier else 1)
+        if earlier:
+            duplicated &= self._occurs_in(earlier)
+        texts = np.flatnonzero(duplicated)
         return self._describe(texts, texts, np.ones(len(texts)), later, earlier)
 
-    def near(self, pairs: NearPairs, later: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
-        """Describe the texts of a split that are near to another of earlier ones, or of itself.
+    def describe_near(
+        self, pairs: NearDuplicates, later: str, earlier: Sequence[str] = ()
+    ) -> dict[str, Any]:
+        """Describe the texts of a split that have near duplicates in earlier splits, or in itself.
 
-        A text that stands in an earlier split just as it is, is not counted again.
+        A text that has an exact copy in an earlier split is not counted again.
 
         Args:
-            pairs: among `texts`.
-            later: the split whose texts are counted.
-            earlier: the splits that they are looked for in; none: the split itself.
+            pairs: The near duplicates among `texts`.
+            later: The split whose texts are counted.
+            earlier: The splits in which they are searched. If empty, near duplicates within
+                ``later`` are counted.
 
         Returns:
-            As `exact` does; labels agree where those of both texts do.
+            The same JSON values as `describe_exact`. Labels agree if those of both texts agree.
         """
         text = np.concatenate([pairs.first, pairs.second])
         other = np.concatenate([pairs.second, pairs.first])
         similarity = np.concatenate([pairs.similarity, pairs.similarity])
-        fits = self._stands_in([later])[text]
+        counted = self._occurs_in([later])[text]
         if earlier:
-            fits &= ~self._stands_in(earlier)[text] & self._stands_in(earlier)[other]
+            counted &= ~self._occurs_in(earlier)[text] & self._occurs_in(earlier)[other]
         else:
-            fits &= self._stands_in([later])[other]
-        return self._describe(text[fits], other[fits], similarity[fits], later, earlier)
+            counted &= self._occurs_in([later])[other]
+        return self._describe(text[counted], other[counted], similarity[counted], later, earlier)
 
     def _column(self, name: str) -> int:
         return self._names.index(name)
 
-    def _stands_in(self, names: Sequence[str]) -> npt.NDArray[np.bool_]:
-        """Return for each text whether it stands in any of these splits."""
+    def _occurs_in(self, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return for each text whether it occurs in any of these splits."""
         columns = [self._column(name) for name in names]
         return np.asarray((self.rows[:, columns] > 0).any(axis=1))
 
@@ -129,45 +136,55 @@ class Duplicates:
         later: str,
         earlier: Sequence[str],
     ) -> dict[str, Any]:
-        """Count texts that have copies (the two may be the same), and show some of them."""
-        places = list(earlier) if earlier else [later]
-        conflict = self._differ(texts, later, others, places)
-        # Within one split a pair stands both ways round: shown is the one that starts earlier.
+        """Count texts that have copies, and describe some of them.
+
+        Args:
+            texts: The texts, as positions in `texts`, ``(pairs,)``.
+            others: The copy of each text, ``(pairs,)``; the text itself if the copy is exact.
+            similarity: The similarity of each pair, ``(pairs,)``.
+            later: The split whose texts are counted.
+            earlier: The splits of the copies. If empty, the copies are in ``later``.
+        """
+        searched = list(earlier) if earlier else [later]
+        conflict = self._labels_differ(texts, later, others, searched)
+        # Within one split, each pair occurs in both orders. Only one of the two is shown.
         shown = np.flatnonzero((texts <= others) | bool(earlier))
         best = np.lexsort((others[shown], texts[shown], -similarity[shown], ~conflict[shown]))
         return {
             "texts": len(np.unique(texts)),
             "conflicting": len(np.unique(texts[conflict])),
             "examples": [
-                self._example(int(texts[at]), int(others[at]), float(similarity[at]), later, places)
+                self._example(
+                    int(texts[at]), int(others[at]), float(similarity[at]), later, searched
+                )
                 for at in shown[best][: self._config.shown_copies]
             ],
         }
 
-    def _differ(
-        self, texts: IntArray, later: str, others: IntArray, places: Sequence[str]
+    def _labels_differ(
+        self, texts: IntArray, later: str, others: IntArray, searched: Sequence[str]
     ) -> npt.NDArray[np.bool_]:
-        """Return for each pair whether the labels of the two, in their splits, differ."""
+        """Return for each pair whether the labels of the two texts, in their splits, differ."""
         low, high = self._label_range
-        here, there = self._column(later), [self._column(name) for name in places]
+        here, there = self._column(later), [self._column(name) for name in searched]
         lowest = np.minimum(low[texts, here], low[others][:, there].min(axis=1))
         highest = np.maximum(high[texts, here], high[others][:, there].max(axis=1))
         return np.asarray(lowest < highest)
 
     def _example(
-        self, text: int, other: int, similarity: float, later: str, places: Sequence[str]
+        self, text: int, other: int, similarity: float, later: str, searched: Sequence[str]
     ) -> dict[str, Any]:
-        where = [(text, later), *((other, name) for name in places)]
+        places = [(text, later), *((other, name) for name in searched)]
         return {
             "similarity": similarity,
             "copies": [
-                self._place(one, name)
-                for one, name in dict.fromkeys(where)
+                self._describe_copies(one, name)
+                for one, name in dict.fromkeys(places)
                 if self.rows[one, self._column(name)]
             ],
         }
 
-    def _place(self, text: int, name: str) -> dict[str, Any]:
+    def _describe_copies(self, text: int, name: str) -> dict[str, Any]:
         split = self._splits[name]
         at = np.flatnonzero(self._ids[name] == text)
         classes = np.unique(split.labels[at])

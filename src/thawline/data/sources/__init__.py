@@ -1,1 +1,1 @@
-"""Files, folders, archives, named sets, hub ids and objects in memory, read as labelled texts."""
+"""Open files, folders, archives, named sets, hub ids and objects in memory as labelled texts."""

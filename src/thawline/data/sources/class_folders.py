@@ -1,4 +1,4 @@
-"""A text in each file and a folder for each class, as the published IMDb archive is laid out."""
+"""Read data sets with one file for each text and one folder for each class, as IMDb has them."""
 
 from __future__ import annotations
 
@@ -12,14 +12,21 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from thawline.data.sources.files import broken, decode, file_errors
-from thawline.data.sources.parts import WHOLE, Part, Source, by_split, left_alone, split_of
+from thawline.data.sources.files import damaged_file, decode, file_errors
+from thawline.data.sources.parts import (
+    WHOLE,
+    Part,
+    Source,
+    ignored_warning,
+    match_splits,
+    split_of,
+)
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
 UNLABELLED = "unsup"
-"""In place of a class: texts that are of none."""
+"""The name of a folder with unlabelled texts."""
 
 _TEXT_SUFFIX = ".txt"
 _BLOCK = 1 << 20
@@ -27,60 +34,63 @@ _NUMBER = re.compile("([0-9]+)")
 
 
 def folder_source(folder: Path) -> Source | None:
-    """Return the splits of a folder of class folders; ``None``: it is none.
+    """Return the splits of a folder of class folders, or None if it is not such a folder.
 
-    ``train/pos/123_8.txt`` is a text of the class ``pos``. Without folders named after splits, the
-    class folders are one set that is not yet split. Classes, and the files of each, come in the
-    order of the numbers in their names. What ``unsup`` holds is left alone.
+    ``train/pos/123_8.txt`` is a text of the class ``pos``. If there are no folders named after
+    splits, the class folders are one set that is not split yet. Classes, and the files of each
+    class, are ordered by the numbers in their names. The folder ``unsup`` is ignored.
 
     Raises:
-        ThawlineError: a folder that cannot be read, or two folders for one split.
+        ThawlineError: If a folder cannot be read, or if there are two folders for one split.
     """
-    inner = _folders(folder)
-    found, others = by_split([name for name in inner if _classes(folder / name)], str(folder))
-    places = {split: folder / own for split, own in found.items()}
-    if not places:
-        kinds = _classes(folder)
-        if not kinds or by_split(kinds, str(folder))[0]:
+    with_classes = [name for name in _folders(folder) if _classes(folder / name)]
+    found, others = match_splits(with_classes, str(folder))
+    folders = {split: folder / name for split, name in found.items()}
+    if not folders:
+        classes = _classes(folder)
+        if not classes or match_splits(classes, str(folder))[0]:
             return None
-        places, others = {WHOLE: folder.resolve()}, []
-    parts = {split: _part(place.name, partial(_open, place)) for split, place in places.items()}
-    unlabelled = [place.name for place in places.values() if (place / UNLABELLED).is_dir()]
-    notes = (*left_alone(others), *_unlabelled_notes(unlabelled))
-    return Source(folder.resolve().name, parts, notes)
+        folders, others = {WHOLE: folder.resolve()}, []
+    parts = {split: _part(path.name, partial(_open, path)) for split, path in folders.items()}
+    unlabelled = [path.name for path in folders.values() if (path / UNLABELLED).is_dir()]
+    warnings = (*ignored_warning(others), *_unlabelled_warning(unlabelled))
+    return Source(folder.resolve().name, parts, warnings)
 
 
 def archive_source(path: Path) -> Source:
-    """Return the splits of a packed archive of class folders, read without unpacking it to disk.
+    """Return the splits of a compressed archive of class folders, without unpacking it to disk.
 
     Raises:
-        ThawlineError: an archive that cannot be read or is cut short, a text that is not UTF-8, no
-            class folders of a split, or two for one split.
+        ThawlineError: If the archive cannot be read or is truncated, if a text is not UTF-8, or if
+            there are no class folders of a split, or two for one split.
     """
     texts, unlabelled = _read_archive(path)
     if not texts:
         raise ThawlineError(
-            f"texts of a train, validation or test split in {path}, as train/pos/1{_TEXT_SUFFIX}",
+            f"texts of a train, validation or test split in {path}, such as "
+            f"train/pos/1{_TEXT_SUFFIX}",
             "none",
-            "unpack it and give the folder or the file with the data",
+            "unpack the archive and give the folder or the file with the data",
         )
     by_name = {PurePosixPath(place).name: place for place in texts}
     if len(by_name) < len(texts):
         found = ", ".join(sorted(texts))
-        fix = "unpack it and give one of its folders"
+        fix = "unpack the archive and give one of its folders"
         raise ThawlineError(f"one set of class folders in {path}", found, fix)
-    splits, _ = by_split(sorted(by_name), str(path))
+    splits, _ = match_splits(sorted(by_name), str(path))
     parts = {}
-    for split, own in splits.items():
-        kinds = texts[by_name[own]]
-        where = f"{own} in {path}"
-        parts[split] = _part(own, partial(_table, where, kinds, partial(_kept, kinds)))
-    notes = _unlabelled_notes(sorted(unlabelled))
-    return Source(path.name.partition(".")[0], parts, notes)
+    for split, name in splits.items():
+        by_class = texts[by_name[name]]
+        where = f"{name} in {path}"
+        parts[split] = _part(
+            name, partial(_table, where, by_class, partial(_from_memory, by_class))
+        )
+    warnings = _unlabelled_warning(sorted(unlabelled))
+    return Source(path.name.partition(".")[0], parts, warnings)
 
 
 def is_archive(path: Path) -> bool:
-    """Say whether a file has the name of a packed archive."""
+    """Return whether a file has the name of a compressed archive."""
     return path.name.lower().endswith(ARCHIVE_SUFFIXES)
 
 
@@ -89,20 +99,20 @@ def _read_archive(path: Path) -> tuple[dict[str, dict[str, dict[str, str]]], set
     texts: dict[str, dict[str, dict[str, str]]] = defaultdict(lambda: defaultdict(dict))
     unlabelled = set()
     for member, content in _members(path):
-        split, kind, file = member.parts[-3:]
-        if kind == UNLABELLED:
+        split, class_name, file = member.parts[-3:]
+        if class_name == UNLABELLED:
             unlabelled.add(split)
         else:
             folder = str(member.parent.parent)
-            texts[folder][kind][file] = decode(content, f"{path} ({member})")
+            texts[folder][class_name][file] = decode(content, f"{path} ({member})")
     return texts, unlabelled
 
 
 def _members(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
-    """Yield the text files in class folders of splits, with what is in them."""
+    """Yield the path and the content of each text file in the class folders of splits."""
     with file_errors(path), gzip.open(path) as unpacked:
         try:
-            # Not as a stream, "r|": tarfile takes three times as long over it.
+            # The streaming mode "r|" of tarfile takes three times as long.
             with tarfile.open(fileobj=unpacked, mode="r:") as archive:
                 for info in archive:
                     member = PurePosixPath(info.name)
@@ -111,9 +121,9 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
                         if stream is not None:
                             yield member, stream.read()
         except tarfile.TarError as error:
-            raise broken(str(path), "a whole archive", error) from error
+            raise damaged_file(str(path), "a complete archive", error) from error
         while unpacked.read(_BLOCK):
-            pass  # to the checksum at the end: tarfile takes what it cannot read for the end
+            pass  # check the checksum at the end, because tarfile treats damaged data as the end
 
 
 def _is_of_split(member: PurePosixPath) -> bool:
@@ -122,11 +132,11 @@ def _is_of_split(member: PurePosixPath) -> bool:
 
 
 def _open(folder: Path) -> Table:
-    """Open the class folders in a folder; the texts are read when they are asked for."""
-    files = {kind: _texts(folder / kind) for kind in _classes(folder)}
+    """Open the class folders in a folder, without reading the texts yet."""
+    files = {name: _texts(folder / name) for name in _classes(folder)}
 
-    def read(kind: str, file: str) -> str:
-        path = folder / kind / file
+    def read(class_name: str, file: str) -> str:
+        path = folder / class_name / file
         with file_errors(path):
             return decode(path.read_bytes(), str(path))
 
@@ -136,19 +146,25 @@ def _open(folder: Path) -> Table:
 def _table(
     where: str, files: Mapping[str, Iterable[str]], text: Callable[[str, str], str]
 ) -> Table:
-    """Return the texts and classes of files; a text does not keep the line ends after it."""
-    rows = [(kind, file) for kind in _in_order(files) for file in _in_order(files[kind])]
+    """Return a table of texts and classes. Line breaks at the end of a text are removed.
 
-    def read(name: str) -> list[Any]:
-        if name == "label":
-            return [kind for kind, _ in rows]
-        return [text(kind, file).rstrip("\r\n") for kind, file in rows]
+    Args:
+        where: A description of the table, for errors.
+        files: The names of the files of each class.
+        text: Returns the text of a class and a file.
+    """
+    rows = [(name, file) for name in _in_order(files) for file in _in_order(files[name])]
+
+    def read(column: str) -> list[Any]:
+        if column == "label":
+            return [class_name for class_name, _ in rows]
+        return [text(class_name, file).rstrip("\r\n") for class_name, file in rows]
 
     return Table(where, ("text", "label"), read)
 
 
-def _kept(texts: Mapping[str, Mapping[str, str]], kind: str, file: str) -> str:
-    return texts[kind][file]
+def _from_memory(texts: Mapping[str, Mapping[str, str]], class_name: str, file: str) -> str:
+    return texts[class_name][file]
 
 
 def _part(name: str, opened: Callable[[], Table]) -> Part:
@@ -156,7 +172,7 @@ def _part(name: str, opened: Callable[[], Table]) -> Part:
 
 
 def _classes(folder: Path) -> list[str]:
-    """Return the folders that hold texts of a class."""
+    """Return the names of the folders that hold the texts of a class."""
     names = [name for name in _folders(folder) if name != UNLABELLED]
     return [name for name in names if _texts(folder / name)]
 
@@ -176,7 +192,7 @@ def _is_text(name: str) -> bool:
 
 
 def _in_order(names: Iterable[str]) -> list[str]:
-    """Return the names sorted, "10" after "9"."""
+    """Return the names sorted, with "10" after "9"."""
 
     def key(name: str) -> tuple[list[int | str], str]:
         return [int(p) if i % 2 else p for i, p in enumerate(_NUMBER.split(name))], name
@@ -184,6 +200,6 @@ def _in_order(names: Iterable[str]) -> list[str]:
     return sorted(names, key=key)
 
 
-def _unlabelled_notes(folders: Iterable[str]) -> tuple[str, ...]:
-    named = ", ".join(f"{folder}/{UNLABELLED}" for folder in folders)
-    return (f"left alone, as its texts have no label: {named}",) if named else ()
+def _unlabelled_warning(folders: Iterable[str]) -> tuple[str, ...]:
+    names = ", ".join(f"{folder}/{UNLABELLED}" for folder in folders)
+    return (f"ignored, because the texts have no labels: {names}",) if names else ()

@@ -1,4 +1,4 @@
-"""CSV and TSV files, with a line of column names or in the forms that are known without one."""
+"""Read CSV and TSV files, with a header line or in one of the known formats without a header."""
 
 from __future__ import annotations
 
@@ -9,33 +9,40 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from thawline.data.sources.files import DataFile, broken
+from thawline.data.sources.files import DataFile, damaged_file
 from thawline.data.sources.tables import LABEL_COLUMNS, TEXT_COLUMNS, Table
 from thawline.errors import ThawlineError
 
 AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
-"""The classes of AG News in the order of their numbers."""
+"""The classes of AG News, in the order of their numbers."""
 
 _HEADERLESS = {2: ("label", "text"), 3: ("label", "title", "description")}
 _CLASS = re.compile(r"[0-9]{1,9}")
-_SAYS_AG_NEWS = re.compile(r"ag[_-]?news", re.IGNORECASE)
+_AG_NEWS_PATH = re.compile(r"ag[_-]?news", re.IGNORECASE)
 
 
 def open_csv(file: DataFile) -> Table:
     """Read a CSV file.
 
-    Where the first line holds no names but a class's number before one or two texts, as in the
-    published files of AG News, Yelp or DBpedia, the columns are called ``label`` and ``text``, or
-    ``label``, ``title``, ``description`` and ``text``: title and description joined by a space.
+    The published files of AG News, Yelp and DBpedia have no header: each line holds the number of
+    a class and one or two texts. The columns of such a file are ``label`` and ``text``, or
+    ``label``, ``title``, ``description`` and ``text``, where ``text`` is the title and the
+    description joined by a space.
 
     Raises:
-        ThawlineError: the file cannot be read, is not UTF-8, is cut short or has a broken row.
+        ThawlineError: If the file cannot be read, is not UTF-8, is truncated or has an invalid
+            row.
     """
     return _open(file, ",", csv.QUOTE_MINIMAL)
 
 
 def open_tsv(file: DataFile) -> Table:
-    """Read a TSV file; as `open_csv`, but where quotes do not pair they are taken as they stand."""
+    """Read a TSV file like `open_csv`; unpaired quotation marks are ordinary characters.
+
+    Raises:
+        ThawlineError: If the file cannot be read, is not UTF-8, is truncated or has an invalid
+            row.
+    """
     try:
         return _open(file, "\t", csv.QUOTE_MINIMAL)
     except ThawlineError as error:
@@ -51,24 +58,24 @@ def _open(file: DataFile, delimiter: str, quoting: Any) -> Table:
         try:
             first = next(filter(None, reader), [])
             if _is_headerless(first):
-                return _headerless(file, [first, *_classed_rows(reader, first, file)])
-            rows = list(_whole_rows(reader, first, file))
+                return _headerless_table(file, [first, *_headerless_rows(reader, first, file)])
+            rows = list(_complete_rows(reader, first, file))
         except csv.Error as error:
             found = f"line {reader.line_num}: {error}"
-            form = file.suffix.removeprefix(".").upper()
-            raise broken(file.where, f"well-formed {form}", found) from error
+            file_format = file.suffix.removeprefix(".").upper()
+            raise damaged_file(file.where, f"valid {file_format}", found) from error
     position = {name: i for i, name in enumerate(first)}
     return Table(file.where, tuple(first), lambda name: [row[position[name]] for row in rows])
 
 
-def _whole_rows(reader: Any, first: Sequence[str], file: DataFile) -> Iterator[list[str]]:
-    """Yield the rows that are not blank; each must have a cell for every column."""
+def _complete_rows(reader: Any, first: Sequence[str], file: DataFile) -> Iterator[list[str]]:
+    """Yield the rows that are not blank, and check that each has a cell for every column."""
     for row in reader:
         if len(row) == len(first):
             yield row
         elif row:
             expected = f"{len(first)} cells in every row, as in the first line"
-            raise broken(file.where, expected, f"{len(row)} in line {reader.line_num}")
+            raise damaged_file(file.where, expected, f"{len(row)} in line {reader.line_num}")
 
 
 def _is_headerless(first: Sequence[str]) -> bool:
@@ -77,24 +84,24 @@ def _is_headerless(first: Sequence[str]) -> bool:
     return len(first) in _HEADERLESS and _CLASS.fullmatch(first[0]) is not None and not known
 
 
-def _classed_rows(reader: Any, first: Sequence[str], file: DataFile) -> Iterator[list[str]]:
-    for row in _whole_rows(reader, first, file):
+def _headerless_rows(reader: Any, first: Sequence[str], file: DataFile) -> Iterator[list[str]]:
+    for row in _complete_rows(reader, first, file):
         if _CLASS.fullmatch(row[0]) is None:
             raise ThawlineError(
-                f"the number of a class at the start of every row, as in the first ({file.where})",
+                f"a class number at the start of every row, as in the first row of {file.where}",
                 f"'{row[0][:60]}' in line {reader.line_num}",
-                "fix the row, or give the file a first line with the names of its columns",
+                "fix the row, or add a first line with the names of the columns",
             )
         yield row
 
 
-def _headerless(file: DataFile, rows: list[list[str]]) -> Table:
+def _headerless_table(file: DataFile, rows: list[list[str]]) -> Table:
     names = _HEADERLESS[len(rows[0])]
     classes = [int(row[0]) for row in rows]
     class_names: dict[str, dict[int, str]] = {}
-    place = f"{file.path.absolute().parent.name}/{file.path.name}"
-    if len(names) == 3 and set(classes) <= {1, 2, 3, 4} and _SAYS_AG_NEWS.search(place):
-        # Counted from 0 as on the hub: a classifier of the one can be evaluated on the other.
+    folder_and_file = f"{file.path.absolute().parent.name}/{file.path.name}"
+    if len(names) == 3 and set(classes) <= {1, 2, 3, 4} and _AG_NEWS_PATH.search(folder_and_file):
+        # Count from 0 as on the hub, so that a classifier can be evaluated on either version.
         classes = [number - 1 for number in classes]
         class_names["label"] = dict(enumerate(AG_NEWS))
 
@@ -110,7 +117,7 @@ def _headerless(file: DataFile, rows: list[list[str]]) -> Table:
 
 @contextmanager
 def _field_limit_lifted() -> Iterator[None]:
-    """Let a cell be longer than 128 KiB, the limit of the csv module for the whole process."""
+    """Allow cells longer than 128 KiB, the default limit of the csv module for the process."""
     before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Files of data, plain or packed: one way to their bytes, and errors that name them."""
+"""Open data files, compressed or not, and report errors that name the file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import IO, TextIO, cast
 from thawline.errors import ThawlineError
 
 PACKINGS = (".gz", ".zip")
-"""How a file may be packed, by the suffix that comes last."""
+"""The suffixes of compressed files that can be read."""
 
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 _ENCRYPTED = 0x1
@@ -23,11 +23,11 @@ _ENCRYPTED = 0x1
 
 @dataclass(frozen=True)
 class DataFile:
-    """A file as it stands on disk, what a gzip file holds, or one member of a zip file.
+    """A file on disk, the content of a gzip file, or one member of a zip file.
 
     Attributes:
-        path: where it stands on disk.
-        member: its name within a zip file; ``None``: it is not in one.
+        path: The path of the file on disk.
+        member: The name of the member in a zip file. None if the file is not a zip file.
     """
 
     path: Path
@@ -35,32 +35,33 @@ class DataFile:
 
     @property
     def where(self) -> str:
-        """What the user knows it by, for messages."""
+        """The path, and the member in parentheses, for messages."""
         return str(self.path) if self.member is None else f"{self.path} ({self.member})"
 
     @property
     def name(self) -> str:
-        """Its own name, unpacked: ``train.csv`` for ``train.csv.gz``."""
+        """The name of the uncompressed file: ``train.csv`` for ``train.csv.gz``."""
         if self.member is not None:
             return PurePosixPath(self.member).name
         return self.path.stem if self.is_packed else self.path.name
 
     @property
     def suffix(self) -> str:
-        """The suffix of its own name, in small letters."""
+        """The suffix of that name, in lower case."""
         return PurePosixPath(self.name).suffix.lower()
 
     @property
     def is_packed(self) -> bool:
-        """Whether its bytes have to be unpacked, so that one cannot jump about in them."""
+        """Whether the file is compressed, so that random access to its bytes is slow."""
         return self.member is not None or self.path.suffix.lower() in PACKINGS
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """Open it and yield its bytes, unpacked.
+        """Open the file and yield its uncompressed bytes.
 
         Raises:
-            ThawlineError: it cannot be read, or it is cut short or damaged; within the context too.
+            ThawlineError: If the file cannot be read, or is truncated or damaged. This error is
+                also raised for reading within the context.
         """
         with file_errors(self.path):
             if self.member is not None:
@@ -75,13 +76,14 @@ class DataFile:
 
     @contextmanager
     def open_text(self, newline: str = "") -> Iterator[TextIO]:
-        """Open it and yield its text, line ends as they stand; a byte order mark is skipped.
+        """Open the file and yield its text. Line ends are kept, a byte order mark is skipped.
 
         Args:
-            newline: what ends a line, as for the built-in `open`: "" is any of the usual ways.
+            newline: The line end, as in the built-in `open`. "" accepts every common line end.
 
         Raises:
-            ThawlineError: as in `open`, or it is not UTF-8; within the context too.
+            ThawlineError: If the file cannot be read, is damaged or is not UTF-8. This error is
+                also raised for reading within the context.
         """
         try:
             with self.open() as stream:
@@ -93,14 +95,15 @@ class DataFile:
 
 
 def find_file(path: Path, suffixes: Collection[str]) -> DataFile:
-    """Return the file of data at a path, which may be packed.
+    """Return the data file at a path, which may be compressed.
 
     Args:
-        path: where to look.
-        suffixes: those of the files that count as data in a zip file.
+        path: The path of the file.
+        suffixes: The suffixes of data files in a zip file.
 
     Raises:
-        ThawlineError: a zip file that cannot be read, or holds no such file or several.
+        ThawlineError: If it is a zip file that cannot be read, or that does not hold exactly one
+            data file.
     """
     if path.suffix.lower() != ".zip":
         return DataFile(path)
@@ -108,58 +111,71 @@ def find_file(path: Path, suffixes: Collection[str]) -> DataFile:
     names = ", ".join(members[:5])
     if len(members) != 1:
         raise ThawlineError(
-            f"one file of data ({', '.join(suffixes)}) in {path}",
+            f"one data file ({', '.join(suffixes)}) in {path}",
             f"{len(members)} ({names})" if members else "none",
-            "unpack it and give the folder or one file",
+            "unpack the zip file and give the folder or one file",
         )
     return DataFile(path, names)
 
 
 def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
-    """Return the names of the files in a zip file that end in a suffix, hidden ones left out.
+    """Return the names of the members of a zip file with one of the suffixes, except hidden ones.
 
     Raises:
-        ThawlineError: it cannot be read, or has a password.
+        ThawlineError: If the zip file cannot be read or has a password.
     """
     with file_errors(path), zipfile.ZipFile(path) as archive:
         members = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
     if any(info.flag_bits & _ENCRYPTED for info in members):
-        fix = "unpack it with its password and give the file"
+        fix = "unpack the zip file with its password and give the data file"
         raise ThawlineError(f"a zip file without a password ({path})", "one with a password", fix)
     return [info.filename for info in members]
 
 
 def decode(content: bytes, where: str) -> str:
-    """Return bytes as text, without a byte order mark.
+    """Decode UTF-8 and remove a byte order mark.
+
+    Args:
+        content: The bytes.
+        where: The name of the file, for the error.
 
     Raises:
-        ThawlineError: they are not UTF-8; the position of the first bad byte is named.
+        ThawlineError: If the content is not UTF-8. The error names the position of the first
+            invalid byte.
     """
     try:
         return content.decode("utf-8").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
-        found = f"a byte that is none, at position {error.start}"
+        found = f"an invalid byte at position {error.start}"
         raise ThawlineError(f"UTF-8 text in {where}", found, "save the file as UTF-8") from error
 
 
-def broken(where: str, expected: str, found: object) -> ThawlineError:
-    """Return the error of a file whose content is not what its form promises."""
-    return ThawlineError(f"{expected} ({where})", str(found), "fix the file or fetch it again")
+def damaged_file(where: str, expected: str, found: object) -> ThawlineError:
+    """Return the error for a file whose content is invalid.
+
+    Args:
+        where: The name of the file.
+        expected: A description of valid content.
+        found: The invalid content, or the exception that reports it.
+    """
+    reason = str(found).rstrip(".")
+    return ThawlineError(f"{expected} ({where})", reason, "fix the file or download it again")
 
 
 @contextmanager
 def file_errors(path: Path) -> Iterator[None]:
-    """Turn what reading a file, packed or not, may raise into an error that names the file."""
+    """Convert exceptions of reading a file, compressed or not, to a ThawlineError that names it."""
     try:
         yield
     except _DAMAGED as error:
-        raise broken(str(path), "a whole packed file", error) from error
-    except NotImplementedError as error:  # what zipfile makes of rare ways to compress
-        raise broken(str(path), "a zip file of a common kind", error) from error
+        raise damaged_file(str(path), "a complete compressed file", error) from error
+    except NotImplementedError as error:  # zipfile does not support rare compression methods
+        expected = "a zip file with a common compression method"
+        raise damaged_file(str(path), expected, error) from error
     except OSError as error:
-        expected, fix = f"a file that can be read ({path})", "check that it is there"
         found = error.strerror if error.strerror is not None else str(error)
-        raise ThawlineError(expected, found, f"{fix} and that you may read it") from error
+        fix = "check that the file exists and that you may read it"
+        raise ThawlineError(f"a file that can be read ({path})", found, fix) from error
 
 
 def _is_data(member: str, suffixes: Collection[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Folders with a file for each split, or with several where a split is stored in shards."""
+"""Read folders with one file for each split, or several files for a split stored in shards."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ from pathlib import Path
 
 from thawline.data.sources.files import PACKINGS, file_errors
 from thawline.data.sources.formats import READERS, open_table
-from thawline.data.sources.parts import Part, Source, by_split, left_alone, split_name
+from thawline.data.sources.parts import (
+    Part,
+    Source,
+    ignored_warning,
+    match_splits,
+    split_name,
+)
 from thawline.data.sources.tables import Table, join_tables
 from thawline.errors import ThawlineError
 
 DATA_SUFFIXES = frozenset({*READERS, *PACKINGS, ".tgz", ".arrow", ".xlsx"})
-"""Suffixes of files that look like data, read or not."""
+"""Suffixes of files that look like data, including formats that cannot be read."""
 
 _SHARD = re.compile(r"(?P<stem>.+)-[0-9]{5}-of-(?P<count>[0-9]{5})(?P<suffix>\..+)")
 
@@ -23,37 +29,38 @@ def data_files(folder: Path) -> list[str]:
     """Return the names of the files in a folder that look like data, sorted.
 
     Raises:
-        ThawlineError: the folder cannot be read.
+        ThawlineError: If the folder cannot be read.
     """
     with file_errors(folder):
         return sorted(path.name for path in folder.iterdir() if _is_data(path))
 
 
 def files_source(folder: Path, text: str | None, label: str | None) -> Source | None:
-    """Return the splits that a folder has files of; ``None``: it has no such file.
+    """Return the splits of a folder of files named after splits, or None if it has no such file.
 
-    Files are named after their splits. Where a split is stored as hubs do, in
-    ``train-00000-of-00002.parquet`` and so on, its files are read as one, in their order.
+    If a split is stored in shards, such as ``train-00000-of-00002.parquet``, the shards are read
+    in order, as one table.
 
     Args:
-        folder: where the files are.
-        text: the text column; ``None``: found by the common names.
-        label: the label column; ``None``: found by the common names.
+        folder: The folder.
+        text: The text column. If None, it is found by common names.
+        label: The label column. If None, it is found by common names.
 
     Raises:
-        ThawlineError: a folder that cannot be read, two files for one split, or a missing shard.
+        ThawlineError: If the folder cannot be read, if there are two files for one split, or if a
+            shard is missing.
     """
-    groups = _grouped(data_files(folder))
-    found, others = by_split(groups, str(folder))
+    groups = _group_shards(data_files(folder))
+    found, others = match_splits(groups, str(folder))
     parts = {
         split: Part(split_name(group), partial(_open, folder, group, groups[group]), text, label)
         for split, group in found.items()
     }
-    return Source(folder.resolve().name, parts, left_alone(others)) if parts else None
+    return Source(folder.resolve().name, parts, ignored_warning(others)) if parts else None
 
 
-def _grouped(names: Iterable[str]) -> dict[str, list[str]]:
-    """Return the sorted names by what they are together: themselves, or the shards of one split."""
+def _group_shards(names: Iterable[str]) -> dict[str, list[str]]:
+    """Group sorted file names: the shards of one split together, every other file alone."""
     groups: dict[str, list[str]] = {}
     for name in names:
         shard = _SHARD.fullmatch(name)
@@ -71,8 +78,8 @@ def _open(folder: Path, group: str, names: Sequence[str]) -> Table:
     if missing:
         raise ThawlineError(
             f"all {wanted} files of {folder / group}",
-            f"{len(names)}, {missing[0]} missing",
-            "fetch the others too, or give one file by its own path",
+            f"{len(names)}, without {missing[0]}",
+            "download the missing files, or give the path of one file",
         )
     return join_tables([open_table(folder / name) for name in names], str(folder / group))
 

@@ -1,4 +1,4 @@
-"""The forms that tables of texts come in, each by its suffix."""
+"""Open data files in the supported formats, selected by suffix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thawline.data.sources.delimited import open_csv, open_tsv
-from thawline.data.sources.files import DataFile, broken, find_file
+from thawline.data.sources.files import DataFile, damaged_file, find_file
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 def open_table(path: Path) -> Table:
-    """Open a file of a form that is known by its suffix, plain or packed.
+    """Open a data file, compressed or not, in the format of its suffix.
 
     Raises:
-        ThawlineError: another suffix, or a file that cannot be read, is not UTF-8, is cut short
-            or has a broken row.
+        ThawlineError: If the suffix is unknown, or if the file cannot be read, is not UTF-8, is
+            truncated or has an invalid row.
     """
     if path.is_dir():
         raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
@@ -31,9 +31,9 @@ def open_table(path: Path) -> Table:
     opener = READERS.get(file.suffix)
     if opener is None:
         raise ThawlineError(
-            f"a file that ends in {', '.join(READERS)}, also with .gz or in a .zip",
+            f"a file that ends in {', '.join(READERS)}, optionally with .gz or in a .zip",
             str(path),
-            "convert it to one of these",
+            "convert the file to one of these formats",
         )
     return opener(file)
 
@@ -61,12 +61,12 @@ def _parquet(file: DataFile) -> Iterator[ParquetFile]:
                 yield parquet
         except (pa.ArrowException, UnicodeDecodeError, OSError) as error:
             if isinstance(error, OSError) and error.errno is not None:
-                raise  # the system's own, which `open` explains
-            raise broken(file.where, "a whole Parquet file", error) from error
+                raise  # an error of the operating system, which `DataFile.open` converts
+            raise damaged_file(file.where, "a complete Parquet file", error) from error
 
 
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, str]]:
-    """Return what the library `datasets` writes into a Parquet file's schema of its classes."""
+    """Return the class names that the library `datasets` writes into a Parquet schema."""
     try:
         features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
         return {
@@ -75,17 +75,17 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, 
             if isinstance(feature, dict) and isinstance(feature.get("names"), list)
         }
     except (KeyError, TypeError, AttributeError, ValueError):
-        return {}  # no such note, or another library's
+        return {}  # there is no such entry, or another library wrote it
 
 
 def _open_json_lines(file: DataFile) -> Table:
     with file.open_text(newline="\n") as stream:
-        # Not splitlines: a JSON string may hold U+2028 and its like as they are.
+        # str.splitlines would also split at characters such as U+2028 within a JSON string.
         return _rows_table(file, _objects(enumerate(stream, start=1), file))
 
 
 def _open_json(file: DataFile) -> Table:
-    """Read a JSON file: one list of objects, or an object in every line."""
+    """Read a JSON file that holds a list of objects, or an object in every line."""
     with file.open_text(newline="\n") as stream:
         content = stream.read()
     if not content.lstrip().startswith("["):
@@ -93,11 +93,11 @@ def _open_json(file: DataFile) -> Table:
     try:
         rows = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise broken(file.where, "a list of JSON objects", error) from error
+        raise damaged_file(file.where, "a list of JSON objects", error) from error
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             found = f"{type(row).__name__} as item {number} (counting from 0)"
-            raise broken(file.where, "a list of JSON objects", found)
+            raise damaged_file(file.where, "a list of JSON objects", found)
     return _rows_table(file, rows)
 
 
@@ -109,9 +109,9 @@ def _objects(lines: Iterator[tuple[int, str]], file: DataFile) -> list[dict[str,
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise broken(file.where, expected, f"line {number}: {error}") from error
+            raise damaged_file(file.where, expected, f"line {number}: {error}") from error
         if not isinstance(row, dict):
-            raise broken(file.where, expected, f"{type(row).__name__} in line {number}")
+            raise damaged_file(file.where, expected, f"{type(row).__name__} in line {number}")
         rows.append(row)
     return rows
 
@@ -129,4 +129,4 @@ READERS: dict[str, Callable[[DataFile], Table]] = {
     ".ndjson": _open_json_lines,
     ".json": _open_json,
 }
-"""The forms that are read, by suffix."""
+"""The function that opens each format, by suffix."""

@@ -1,4 +1,4 @@
-"""Sets that come through `datasets.load_dataset`, from a hub or from its cache."""
+"""Load data sets with `datasets.load_dataset`, from the hub or from its cache."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.data.sources.memory import dataset_table
 from thawline.data.sources.packaged import PACKAGED_SETS
-from thawline.data.sources.parts import Part, Source, by_split, left_alone
+from thawline.data.sources.parts import Part, Source, ignored_warning, match_splits
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runtime.failures import first_line
-from thawline.runtime.hub import hub_silence, quieten_hub
+from thawline.runtime.hub import hub_failure, quieten_hub
 
 
 @dataclass(frozen=True)
 class HubSet:
-    """A set on the hub, and what is known of it beforehand.
+    """A data set on the hub, with its known properties.
 
     Attributes:
-        hub_id: where it stands; a local folder laid out as on the hub will do too.
-        label_names: by label, from 0; empty: not known.
-        text: its text column; ``None``: found by the common names.
-        label: its label column; ``None``: found by the common names.
-        config: its configuration; ``None``: its default.
+        hub_id: The hub id, or a local folder with the layout of the hub.
+        label_names: The class names by label, from 0. Empty if they are unknown.
+        text: The text column. If None, it is found by common names.
+        label: The label column. If None, it is found by common names.
+        config: The configuration of the data set. If None, its default configuration.
     """
 
     hub_id: str
@@ -56,66 +56,70 @@ NAMED_SETS: dict[str, HubSet] = {
         config="split",
     ),
 }
-"""The sets that Thawline knows by a short name."""
+"""The data sets that Thawline knows by a short name."""
 
 
 def known_sets() -> tuple[str, ...]:
-    """Return the names of all sets that Thawline knows, those that come with it too."""
+    """Return the names of all known data sets, including those of the package."""
     return (*NAMED_SETS, *PACKAGED_SETS)
 
 
 def hub_source(name: str, hub_set: HubSet, text: str | None, label: str | None) -> Source:
-    """Return the splits of a set that `datasets` can load, from the hub or from its cache.
+    """Return the splits of a data set that `datasets` can load, from the hub or from its cache.
 
     Args:
-        name: what the user called it, for messages.
-        hub_set: where it stands and what is known of it.
-        text: the text column, where the user named one.
-        label: the label column, where the user named one.
+        name: The name that the user gave, for messages.
+        hub_set: The hub id and the known properties.
+        text: The text column that the user named, or None.
+        label: The label column that the user named, or None.
 
     Raises:
-        ThawlineError: `datasets` is not installed, the hub cannot be reached and the set is not in
-            the cache, the hub has no such set, or the set cannot be read or has no usual split.
+        ThawlineError: If `datasets` is not installed, if the hub cannot be reached and the data set
+            is not in the cache, if the hub has no such data set, or if the data set cannot be read
+            or has no train, validation or test split.
     """
     splits = _load(name, hub_set)
     text = hub_set.text if text is None else text
     label = hub_set.label if label is None else label
-    found, others = by_split(splits, name)
+    found, others = match_splits(splits, name)
     if not found:
-        fix = "choose another set"
-        raise ThawlineError(f"a train, validation or test split in {name}", shown(others), fix)
+        expected, names = f"a train, validation or test split in {name}", join_words(others)
+        raise ThawlineError(expected, names, "choose another data set")
     parts = {}
-    for split, own in found.items():
-        opened = partial(dataset_table, splits[own], f"the split {own} of {name}")
-        parts[split] = Part(own, opened, text, label, hub_set.label_names)
-    return Source(name, parts, left_alone(others))
+    for split, hub_split in found.items():
+        opened = partial(dataset_table, splits[hub_split], f"the split {hub_split} of {name}")
+        parts[split] = Part(hub_split, opened, text, label, hub_set.label_names)
+    return Source(name, parts, ignored_warning(others))
 
 
 def _load(name: str, hub_set: HubSet) -> Any:
-    """Return the `DatasetDict` of a set."""
+    """Return the `DatasetDict` of a data set."""
     from huggingface_hub import HfApi
 
     datasets = _import_datasets(name)
     quieten_hub()
     ask = partial(HfApi().dataset_info, hub_set.hub_id)
-    silence = None if Path(hub_set.hub_id).is_dir() else hub_silence(ask)
+    silence = None if Path(hub_set.hub_id).is_dir() else hub_failure(ask)
     try:
         with nullcontext() if silence is None else _only_from_cache(datasets):
             return datasets.load_dataset(hub_set.hub_id, hub_set.config)
     except (ConnectionError, datasets.exceptions.DatasetNotFoundError) as error:
-        found = f"no path named {name!r}, and the hub gave no set: {first_line(error)}"
+        found = (
+            f"no file or folder named {name!r}, and no data set from the hub: {first_line(error)}"
+        )
         if silence is not None:
             found = (
-                f"no path named {name!r}, no copy in the cache, no answer of the hub ({silence})"
+                f"no file or folder named {name!r}, no copy in the cache, and no answer from the "
+                f"hub ({silence})"
             )
         hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, known_sets())})"
-        fix = f"check the network, or the path or hub id{hint}"
-        raise ThawlineError("a path, or a set that the hub can give", found, fix) from error
-    except Exception as error:  # what its builders raise is no part of the library's promise
+        fix = f"check the network, and the path or hub id{hint}"
+        raise ThawlineError("a path or a data set on the hub", found, fix) from error
+    except Exception as error:  # the exceptions of dataset builders are not documented
         raise ThawlineError(
-            f"a set that `datasets` can read, under {name!r}",
+            f"a data set {name!r} that the library `datasets` can read",
             f"{type(error).__name__}: {first_line(error)}",
-            "fetch it as Parquet, CSV or JSONL and give the folder",
+            "download the data set as Parquet, CSV or JSONL and give the folder",
         ) from error
 
 
@@ -133,11 +137,11 @@ def _import_datasets(name: str) -> ModuleType:
     try:
         import datasets
     except ImportError as error:
-        near = did_you_mean(name, known_sets())
+        hint = did_you_mean(name, known_sets())
         raise ThawlineError(
-            "a path, or the library `datasets` to look on the hub",
-            f"no path named {name!r}, and `datasets` is not installed",
-            f'check the path or run pip install "thawline[hub]" ({near})',
+            "a path, or the library `datasets` to load a data set from the hub",
+            f"no file or folder named {name!r}, and `datasets` is not installed",
+            f'check the path, or run pip install "thawline[hub]" ({hint})',
         ) from error
     module: ModuleType = datasets
     return module

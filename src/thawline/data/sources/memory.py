@@ -1,4 +1,4 @@
-"""Sets that stand in memory: tables of pandas and `datasets`, and lists."""
+"""Read data sets in memory: tables of pandas and `datasets`, and lists."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from thawline.data.labels import shown
-from thawline.data.sources.parts import WHOLE, Part, Source, by_split, left_alone
+from thawline.data.labels import join_words
+from thawline.data.sources.parts import WHOLE, Part, Source, ignored_warning, match_splits
 from thawline.data.sources.tables import Table
 from thawline.data.texts import check_texts
 from thawline.errors import ThawlineError
@@ -17,33 +17,34 @@ _NAME = "data"
 
 
 def memory_source(given: Any, text: str | None, label: str | None) -> Source:
-    """Return what a DataFrame, a `datasets.Dataset`, texts with labels or a dict of them hold.
+    """Return the splits of a DataFrame, a `datasets.Dataset`, texts with labels, or a dict of them.
 
     Args:
-        given: a table; ``(texts, labels)``; or one of these for each split, by its name.
-        text: the text column; ``None``: found by the common names.
-        label: the label column; ``None``: found by the common names.
+        given: A table, ``(texts, labels)``, or a dict with one of these for each split.
+        text: The text column. If None, it is found by common names.
+        label: The label column. If None, it is found by common names.
 
     Raises:
-        ThawlineError: something else, no known split, or texts that have not a label each.
+        ThawlineError: If it is something else, if there is no known split, or if the numbers of
+            texts and labels differ.
     """
     if not isinstance(given, Mapping):
         opened = partial(_table, given, f"the {type(given).__name__}")
         return Source(_NAME, {WHOLE: Part(_NAME, opened, text, label)})
-    found, others = by_split(map(str, given), f"the {type(given).__name__}")
+    found, others = match_splits(map(str, given), f"the {type(given).__name__}")
     if not found:
         fix = "name the splits train, validation and test"
-        expected = "a split train, validation or test among the keys"
-        raise ThawlineError(expected, shown(others) or "none", fix)
+        expected = "train, validation or test among the keys"
+        raise ThawlineError(expected, join_words(others) or "none", fix)
     parts = {
-        split: Part(own, partial(_table, given[own], f"the split {own}"), text, label)
-        for split, own in found.items()
+        split: Part(key, partial(_table, given[key], f"the split {key}"), text, label)
+        for split, key in found.items()
     }
-    return Source(_NAME, parts, left_alone(others))
+    return Source(_NAME, parts, ignored_warning(others))
 
 
 def dataset_table(rows: Any, where: str) -> Table:
-    """Return the columns of a `datasets.Dataset`, with the class names that it knows."""
+    """Return the columns and class names of a `datasets.Dataset`."""
     class_names = {
         column: dict(enumerate(feature.names))
         for column, feature in rows.features.items()
@@ -62,12 +63,12 @@ def _table(given: Any, where: str) -> Table:
     raise ThawlineError(
         "a path, a name, a DataFrame, a datasets.Dataset, (texts, labels), or a dict of splits",
         where,
-        "turn it into one of these",
+        "convert the object to one of these",
     )
 
 
 def _is_a(given: Any, library: str, name: str) -> bool:
-    """Say whether an object is of a class, without importing its library: then it cannot be."""
+    """Return whether an object is of a class. If its library is not imported, it cannot be."""
     module = sys.modules.get(library)
     return module is not None and isinstance(given, getattr(module, name))
 
@@ -89,6 +90,6 @@ def _list_table(texts: Any, labels: Any) -> Table:
         raise ThawlineError(
             "as many labels as texts",
             f"{len(columns['text']):,} texts and {len(columns['label']):,} labels",
-            "give both the same rows",
+            "pass one label for each text",
         )
     return Table("the texts and labels", tuple(columns), columns.__getitem__)

@@ -1,4 +1,4 @@
-"""What the user gave as data: a path, a named set, a hub id or an object in memory."""
+"""Open a source of data: a path, a named data set, a hub id or an object in memory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.data.sources.class_folders import archive_source, folder_source, is_archive
 from thawline.data.sources.files import DataFile
 from thawline.data.sources.folders import DATA_SUFFIXES, data_files, files_source
@@ -23,21 +23,25 @@ _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
 def open_source(given: Any, text: str | None = None, label: str | None = None) -> Source:
-    """Find what was given; a path wins over a name.
+    """Open a source of data. A path takes precedence over a name.
 
     Args:
-        given: a path, a set's name, a hub id, or an object in memory as in `memory_source`.
-        text: the text column, or two with a comma between them; ``None``: found by the common
-            names.
-        label: the label column; ``None``: found by the common names.
+        given: A path, the name of a data set, a hub id, or an object in memory that
+            `memory_source` accepts.
+        text: The text column, or two columns separated by a comma. If None, the column is found by
+            common names.
+        label: The label column. If None, it is found by common names.
 
     Raises:
-        ThawlineError: nothing of that name, a folder without a split, two files for one split, or
-            a file, a set or an object that cannot be read.
+        ThawlineError: If nothing has that name, if a folder has no split or two files for one
+            split, or if the source cannot be read.
     """
     if given is None or (isinstance(given, str) and not given.strip()):
-        fix = "name one with --data"
-        raise ThawlineError("a file, a folder, a set's name or a hub id", "no data", fix)
+        expected, fix = (
+            "a file, a folder, the name of a data set or a hub id",
+            "name one with --data",
+        )
+        raise ThawlineError(expected, "no data", fix, setting="data.data")
     if not isinstance(given, str | os.PathLike):
         return memory_source(given, text, label)
     path = Path(given)
@@ -45,7 +49,7 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
         path = path.expanduser()
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, RuntimeError, ValueError) as error:
-        raise ThawlineError("a path that can be looked up", str(error), "check the path") from error
+        raise ThawlineError("a valid path", str(error), "check the path") from error
     if is_folder:
         return _folder(path, text, label)
     if exists:
@@ -55,8 +59,9 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
         return packaged_source(name, text, label)
     if isinstance(given, str) and (name in NAMED_SETS or _may_be_hub_id(name)):
         return hub_source(name, NAMED_SETS.get(name, HubSet(name)), text, label)
-    fix = f"check the path, or name a set ({did_you_mean(name, known_sets())})"
-    raise ThawlineError("a file or a folder", f"no path named {name!r}", fix)
+    fix = f"check the path, or name a data set ({did_you_mean(name, known_sets())})"
+    expected = "a file, a folder or the name of a data set"
+    raise ThawlineError(expected, f"no file or folder named {name!r}", fix, setting="data.data")
 
 
 def _file(path: Path, text: str | None, label: str | None) -> Source:
@@ -72,12 +77,13 @@ def _folder(folder: Path, text: str | None, label: str | None) -> Source:
         source = folder_source(folder)
     if source is not None:
         return source
-    fix = "name the files train, validation and test, or give one file by its own path"
+    fix = "name the files train, validation and test, or give the path of one file"
     if folder.name in NAMED_SETS:
-        fix += f" (a folder {folder} stands before the set of that name)"
-    expected = f"a file train, validation or test in {folder} ({', '.join(READERS)})"
-    found = shown(data_files(folder)) or "no data file"
-    raise ThawlineError(f"{expected}, or a folder for each class", found, fix)
+        fix += f" (the folder {folder} takes precedence over the data set of that name)"
+    expected = f"files named train, validation or test in {folder} ({', '.join(READERS)})"
+    found = join_words(data_files(folder)) or "no data files"
+    expected += ", or one folder for each class"
+    raise ThawlineError(expected, found, fix, setting="data.data")
 
 
 def _may_be_hub_id(name: str) -> bool:

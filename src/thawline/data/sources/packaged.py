@@ -1,4 +1,4 @@
-"""Sets that come with Thawline itself, below ``embedded/``: no network and no download."""
+"""Read the data sets in the folder ``embedded/`` of the package, without network access."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _EMBEDDED = Path(__file__).parents[2] / "embedded"
 
 @dataclass(frozen=True)
 class PackagedSet:
-    """A set within the package, and what is known of it.
+    """A data set in the package, with its known properties.
 
     Attributes:
-        folder: its name below ``embedded/``; a file for each split lies there.
-        label_names: by label, from 0.
-        text: its text column.
-        label: its label column.
+        folder: The name of a folder in ``embedded/`` that holds one file for each split.
+        label_names: The class names by label, from 0.
+        text: The text column.
+        label: The label column.
     """
 
     folder: str
@@ -33,19 +33,19 @@ class PackagedSet:
 PACKAGED_SETS: dict[str, PackagedSet] = {
     "thawline/reviews": PackagedSet("reviews", ("neg", "pos")),
 }
-"""By name. Each folder has a README.md that says where its texts come from, and their terms."""
+"""The data sets by name. The README.md in each folder states the origin and terms of the texts."""
 
 
 def packaged_source(name: str, text: str | None, label: str | None) -> Source:
-    """Return the splits of a set that comes with this package.
+    """Return the splits of a data set in the package.
 
     Args:
-        name: one of `PACKAGED_SETS`.
-        text: the text column, where the user named one.
-        label: the label column, where the user named one.
+        name: A name in `PACKAGED_SETS`.
+        text: The text column that the user named, or None.
+        label: The label column that the user named, or None.
 
     Raises:
-        ThawlineError: this installation lacks the set's files.
+        ThawlineError: If the files of the data set are missing in this installation.
     """
     known = PACKAGED_SETS[name]
     folder = _EMBEDDED / known.folder
@@ -54,7 +54,7 @@ def packaged_source(name: str, text: str | None, label: str | None) -> Source:
     source = files_source(folder, text, label) if folder.is_dir() else None
     if source is None:
         raise ThawlineError(
-            f"the set '{name}', which comes with the package",
+            f"the data set '{name}', which is part of the package",
             "an installation without its files",
             reinstall("thawline"),
         )

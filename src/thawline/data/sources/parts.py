@@ -1,4 +1,4 @@
-"""What every source of data comes down to: labelled parts, by the split that each of them is."""
+"""Represent every source of data as labelled parts, one for each split."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from thawline.data.labels import IntArray, Labels, shown
+from thawline.data.labels import IntArray, Labels, join_words
 from thawline.data.sources.columns import find_label, read_labels, read_texts
 from thawline.data.sources.tables import Table
 from thawline.data.texts import Text
@@ -15,7 +15,7 @@ from thawline.errors import ThawlineError
 
 SPLITS = ("train", "validation", "test")
 WHOLE = "whole"
-"""The part of a source that is one set, not yet split."""
+"""The key of the only part of a source that is not split yet."""
 
 _SPLIT_OF_STEM = {split: split for split in SPLITS} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
@@ -25,14 +25,15 @@ _HIDDEN = "-1"
 
 @dataclass(frozen=True)
 class Part:
-    """One labelled split of a source; it is opened and read when it is first asked for.
+    """One labelled split of a source. It is opened and read on first use.
 
     Attributes:
-        name: what the source calls it.
-        open: opens the table that holds its columns.
-        text: the text column, or two with a comma between; ``None``: found by the common names.
-        label: the label column; ``None``: found by the common names.
-        known_names: class names that come with a named set, by label from 0.
+        name: The name of the split in the source.
+        open: Opens the table that holds the columns.
+        text: The text column, or two columns separated by a comma. If None, the column is found by
+            common names.
+        label: The label column. If None, it is found by common names.
+        known_names: The class names of a named data set, by label from 0.
     """
 
     name: str
@@ -43,7 +44,7 @@ class Part:
 
     @cached_property
     def table(self) -> Table:
-        """Where its columns are."""
+        """The table that holds the columns."""
         return self.open()
 
     @cached_property
@@ -53,62 +54,71 @@ class Part:
 
     @cached_property
     def raw_labels(self) -> list[Any]:
-        """The label of each row as the source writes it; at least one row.
+        """The label of each row, as written in the source.
 
         Raises:
-            ThawlineError: zero rows, or a label that is missing or cannot be one.
+            ThawlineError: If there are no rows, or if a label is missing or invalid.
         """
         labels = read_labels(self.table, self.label) if self.table.columns else []
         if not labels:
             fix = "choose another file or split"
-            raise ThawlineError(f"at least one row in {self.table.where}", "none", fix)
+            expected = f"at least one row in {self.table.where}"
+            raise ThawlineError(expected, "none", fix, setting="data.data")
         return labels
 
     @cached_property
     def codes(self) -> IntArray:
-        """(rows,) class of each row, numbered from the values alone, whatever their names.
+        """The class of each row, numbered by value and not by name, ``(rows,)``.
 
-        Rows are drawn by these codes, so that a set gives the same rows under any names.
+        Random rows are selected by these codes, so that the names of classes do not change the
+        selection.
         """
         return Labels.from_raw(self.raw_labels, None).encode(self.raw_labels)
 
     @property
     def class_names(self) -> Mapping[int, str]:
-        """The class names that the source itself knows, by label; empty: none."""
+        """The class names that the source provides, by label. Empty if it provides none."""
         column = find_label(self.table, self.label)
         return self.table.class_names.get(column, dict(enumerate(self.known_names)))
 
     @property
     def hides_labels(self) -> bool:
-        """Whether every label is -1, as benchmarks write labels that they keep to themselves."""
+        """Whether every label is -1, which benchmarks use for hidden labels."""
         return all(str(label) == _HIDDEN for label in self.raw_labels)
 
     @property
     def has_minus_one(self) -> bool:
-        """Whether -1 is a label like any other here."""
+        """Whether -1 occurs as a label."""
         return any(str(label) == _HIDDEN for label in self.raw_labels)
 
 
 @dataclass(frozen=True)
 class Source:
-    """The labelled splits that a source has.
+    """The labelled splits of a source.
 
     Attributes:
-        name: a short name, without a path.
-        parts: by `SPLITS`, or one part under `WHOLE`.
-        notes: what was left alone, a line each.
+        name: A short name, without a path.
+        parts: The parts by the names in `SPLITS`, or a single part under `WHOLE`.
+        warnings: Messages about what was ignored, one line each.
     """
 
     name: str
     parts: Mapping[str, Part]
-    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-def by_split(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
-    """Return which name stands for which split, and the names that stand for none.
+def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
+    """Match names of files, folders or keys to splits.
+
+    Args:
+        names: The names.
+        where: What holds them, for the error.
+
+    Returns:
+        The name of each split that was found, by split, and the names that match no split.
 
     Raises:
-        ThawlineError: two names for one split.
+        ThawlineError: If two names match the same split.
     """
     found: dict[str, str] = {}
     others: list[str] = []
@@ -120,7 +130,7 @@ def by_split(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str
             raise ThawlineError(
                 f"one {split} split in {where}",
                 f"two ({found[split]}, {name})",
-                "move one of them away",
+                "rename or remove one of them",
             )
         else:
             found[split] = name
@@ -128,20 +138,20 @@ def by_split(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str
 
 
 def split_of(name: str) -> str | None:
-    """Return which of `SPLITS` a file, a folder or a hub split is by its name; ``None``: none."""
+    """Return the split that a name of a file, folder or hub split matches, or None if none."""
     return _SPLIT_OF_STEM.get(split_name(name).lower())
 
 
 def split_name(name: str) -> str:
-    """Return a file's name without suffixes, and without the numbers of shards.
+    """Return the name of a file without suffixes and without the numbers of shards.
 
-    It is ``train`` for ``train.csv.gz`` and for ``train-*-of-00002.parquet``.
+    The result is ``train`` for ``train.csv.gz`` and for ``train-*-of-00002.parquet``.
     """
     return name.partition(".")[0].partition("-*-of-")[0]
 
 
-def left_alone(others: list[str]) -> tuple[str, ...]:
-    """Return the note on what is no split, if there is any."""
+def ignored_warning(others: list[str]) -> tuple[str, ...]:
+    """Return a warning about names that match no split, if there are any."""
     if not others:
         return ()
-    return (f"left alone, as no train, validation or test split: {shown(others)}",)
+    return (f"ignored, because it is no train, validation or test split: {join_words(others)}",)

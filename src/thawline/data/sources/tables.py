@@ -1,4 +1,4 @@
-"""Named columns, in one form for every source of them."""
+"""Represent named columns in the same way for every source."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ TEXT_COLUMNS = (
     "document",
     "body",
 )
+"""Common names of text columns, most likely first. Case and surrounding spaces are ignored."""
+
 LABEL_COLUMNS = (
     "label",
     "labels",
@@ -32,7 +34,7 @@ LABEL_COLUMNS = (
     "topic",
     "polarity",
 )
-"""Common names, the likeliest first; capitals and spaces around a name do not count."""
+"""Common names of label columns, most likely first."""
 
 PAIR_COLUMNS = (
     ("premise", "hypothesis"),
@@ -45,13 +47,13 @@ PAIR_COLUMNS = (
 
 @dataclass(frozen=True)
 class Table:
-    """The columns of one file, of a split or of an object in memory.
+    """The columns of a file, a split or an object in memory.
 
     Attributes:
-        where: what the user knows it by, for messages.
-        columns: the names of the columns.
-        read: returns the cells of a named column, in the order of the rows.
-        class_names: for columns of integers that carry their own names, those names by value.
+        where: The name of the source, for messages.
+        columns: The names of the columns.
+        read: Returns the cells of a named column, in the order of the rows.
+        class_names: The class names by integer value, for each column that provides them.
     """
 
     where: str
@@ -61,10 +63,14 @@ class Table:
 
 
 def join_tables(tables: Sequence[Table], where: str) -> Table:
-    """Return the rows of several tables, one table after the other.
+    """Concatenate the rows of several tables.
+
+    Args:
+        tables: The tables.
+        where: The name of the result, for messages.
 
     Raises:
-        ThawlineError: they do not have the same columns.
+        ThawlineError: If the tables do not have the same columns.
     """
     first = tables[0]
     for table in tables:
@@ -72,7 +78,7 @@ def join_tables(tables: Sequence[Table], where: str) -> Table:
             raise ThawlineError(
                 f"the columns {', '.join(first.columns)} in {table.where}, as in {first.where}",
                 ", ".join(table.columns),
-                "put files of one form together",
+                "use files with the same columns",
             )
 
     def read(name: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What labelled texts are like before anything is trained on them: rows, lengths, duplicates."""
+"""Inspect labelled texts before training: rows, lengths and duplicates."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, Text
-from thawline.data.labels import shown
+from thawline.data.labels import join_words
 from thawline.data.lengths import Tokenization, count_tokens, describe_lengths
 from thawline.data.preflight.duplicates import Duplicates
-from thawline.data.preflight.near import find_near
+from thawline.data.preflight.near_duplicates import find_near_duplicates
 from thawline.data.sources.parts import SPLITS
 from thawline.data.texts import is_blank, one_line, one_string
 from thawline.runtime.progress import Reporter
 
 
-def survey(
+def inspect_dataset(
     dataset: Dataset,
     tokenization: Tokenization,
     settings: PreflightConfig,
@@ -29,29 +29,30 @@ def survey(
     quick: bool = False,
     against: Sequence[Text] | None = None,
 ) -> dict[str, Any]:
-    """Look at the splits of a set.
+    """Inspect the splits of a data set.
 
     Args:
-        dataset: the set.
-        tokenization: how its texts become tokens.
-        settings: what is looked at.
-        reporter: told of progress.
-        quick: take no longer than a second or two: leave near duplicates out, and count the
-            tokens of ``settings.sample`` rows of each split.
-        against: texts that are looked for in each split.
+        dataset: The data set.
+        tokenization: How its texts are tokenized.
+        settings: The thresholds and the sizes of samples.
+        reporter: Receives the progress.
+        quick: Whether to finish within a second or two. If True, near duplicates are not searched,
+            and only the tokens of ``settings.sample`` rows of each split are counted.
+        against: Texts to search in each split. None if there are none.
 
     Returns:
-        JSON values: ``splits`` and, over all of them, ``all``, each with ``rows``, ``classes``,
-        ``imbalance``, ``empty``, ``tokens``, ``truncated`` (a share) and ``lengths_of`` (the rows
-        whose tokens were counted); ``duplicates``, ``exact`` and ``near`` (None where they were
-        left out), each ``within`` and ``across`` splits; ``leakage``, the test texts that stand
-        in train or validation; ``against``, how many ``texts`` that is, how many of them are
-        ``distinct``, and how many of these are ``in`` each split; ``findings``, a line each;
-        ``seconds``.
+        JSON values. ``splits`` describes each split and ``all`` describes them together, each with
+        ``rows``, ``classes``, ``imbalance``, ``empty``, ``tokens``, ``truncated`` (a share) and
+        ``lengths_of`` (the number of rows whose tokens were counted). ``duplicates`` has ``exact``
+        and ``near`` (None if they were not searched), each ``within`` and ``across`` splits.
+        ``leakage`` counts the test texts that also occur in train or validation. ``against`` has
+        the number of ``texts``, the number of ``distinct`` texts and the number of these ``in``
+        each split. ``findings`` is a list of sentences for the user. ``seconds`` holds the time
+        that each step took.
     """
     start = time.perf_counter()
     splits: dict[str, LabelledTexts] = {name: getattr(dataset, name) for name in SPLITS}
-    lengths = _measure(splits, tokenization, settings.sample if quick else None, reporter)
+    lengths = _count_tokens(splits, tokenization, settings.sample if quick else None, reporter)
     measured = time.perf_counter()
     duplicates = Duplicates(splits, dataset.labels, settings)
     found = _find_duplicates(duplicates, settings, reporter, quick=quick)
@@ -68,30 +69,30 @@ def survey(
         "splits": described,
         "all": _describe_all(described, lengths, tokenization.max_length),
         **found,
-        "against": None if against is None else _look_for(against, duplicates),
+        "against": None if against is None else _count_shared(against, duplicates),
     }
     end = time.perf_counter()
     seconds = {"tokens": measured - start, "duplicates": end - measured, "total": end - start}
     return report | {"findings": _findings(report, settings), "seconds": seconds}
 
 
-def _measure(
+def _count_tokens(
     splits: Mapping[str, LabelledTexts],
     tokenization: Tokenization,
     sample: int | None,
     reporter: Reporter,
 ) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the tokens of the texts of each split, or of that many drawn from it."""
-    drawn = {name: _sample(split.texts, sample) for name, split in splits.items()}
-    with reporter.task("counting tokens", sum(map(len, drawn.values()))) as advance:
-        return {name: count_tokens(texts, tokenization, advance) for name, texts in drawn.items()}
+    """Return the number of tokens of each text of each split, or of a random sample of each."""
+    sampled = {name: _sample(split.texts, sample) for name, split in splits.items()}
+    with reporter.task("counting tokens", sum(map(len, sampled.values()))) as advance:
+        return {name: count_tokens(texts, tokenization, advance) for name, texts in sampled.items()}
 
 
 def _sample(texts: Sequence[Text], rows: int | None) -> Sequence[Text]:
     if rows is None or len(texts) <= rows:
         return texts
-    drawn = np.random.default_rng(ROW_SEED).choice(len(texts), rows, replace=False)
-    return [texts[row] for row in np.sort(drawn)]
+    chosen = np.random.default_rng(ROW_SEED).choice(len(texts), rows, replace=False)
+    return [texts[row] for row in np.sort(chosen)]
 
 
 def _describe(split: LabelledTexts, labels: Labels) -> dict[str, Any]:
@@ -109,7 +110,7 @@ def _describe_all(
     lengths: Mapping[str, npt.NDArray[np.int64]],
     max_length: int,
 ) -> dict[str, Any]:
-    """Describe all splits as one; a text drawn from many counts for as many as it stands for."""
+    """Describe all splits together; each sampled text is weighted by the rows it represents."""
     parts = described.values()
     classes = {
         label: sum(part["classes"][label] for part in parts)
@@ -130,15 +131,15 @@ def _describe_all(
 
 
 def _imbalance(counts: Sequence[int]) -> float | None:
-    """Return how many rows the largest class has for one of the smallest that has any."""
-    some = [count for count in counts if count]
-    return max(some) / min(some) if some else None
+    """Return the ratio of the largest class to the smallest one, ignoring classes without rows."""
+    present = [count for count in counts if count]
+    return max(present) / min(present) if present else None
 
 
 def _shown_rows(
     split: LabelledTexts, labels: Labels, settings: PreflightConfig
 ) -> list[dict[str, Any]]:
-    """Return some rows drawn at random, of different classes as long as there are any."""
+    """Return a few random rows, from different classes first."""
     order = np.random.default_rng(ROW_SEED).permutation(len(split))
     firsts = np.sort(np.unique(split.labels[order], return_index=True)[1])
     rest = np.setdiff1d(np.arange(len(order)), firsts)
@@ -155,15 +156,15 @@ def _shown_rows(
 def _find_duplicates(
     duplicates: Duplicates, settings: PreflightConfig, reporter: Reporter, *, quick: bool
 ) -> dict[str, Any]:
-    everything_learned_from = ("train", "validation")
-    exact = _within_and_across(duplicates.exact)
-    leakage = duplicates.exact("test", everything_learned_from)
+    before_test = ("train", "validation")
+    exact = _within_and_across(duplicates.describe_exact)
+    leakage = duplicates.describe_exact("test", before_test)
     near = near_leakage = None
     if not quick:
         with reporter.task("comparing texts", len(duplicates.texts)) as advance:
-            pairs = find_near(duplicates.texts, duplicates.rows > 0, settings, advance)
-        near = _within_and_across(lambda *where: duplicates.near(pairs, *where))
-        near_leakage = duplicates.near(pairs, "test", everything_learned_from)
+            pairs = find_near_duplicates(duplicates.texts, duplicates.rows > 0, settings, advance)
+        near = _within_and_across(lambda *splits: duplicates.describe_near(pairs, *splits))
+        near_leakage = duplicates.describe_near(pairs, "test", before_test)
     return {
         "duplicates": {"exact": exact, "near": near, "conflicting": duplicates.conflicting},
         "leakage": {"exact": leakage, "near": near_leakage},
@@ -171,7 +172,7 @@ def _find_duplicates(
 
 
 def _within_and_across(describe: Callable[..., dict[str, Any]]) -> dict[str, Any]:
-    """Describe what each split shares with itself and with those before it."""
+    """Describe the copies within each split, and between each split and every earlier one."""
     return {
         "within": {name: describe(name) for name in SPLITS},
         "across": [
@@ -182,18 +183,18 @@ def _within_and_across(describe: Callable[..., dict[str, Any]]) -> dict[str, Any
     }
 
 
-def _look_for(texts: Sequence[Text], duplicates: Duplicates) -> dict[str, Any]:
+def _count_shared(texts: Sequence[Text], duplicates: Duplicates) -> dict[str, Any]:
     distinct = {one_string(text) for text in texts}
     found = duplicates.shared_with(distinct)
     return {"texts": len(texts), "distinct": len(distinct), "in": found}
 
 
 def _findings(report: Mapping[str, Any], settings: PreflightConfig) -> list[str]:
-    """Return what the user should know before training, a line each."""
+    """Return what the user should know before training, one sentence for each finding."""
     conflicting = report["duplicates"]["conflicting"]
     return [
         *_leakage_findings(report),
-        *([f"labels: {_texts(conflicting)} with more than one"] if conflicting else []),
+        *([f"labels: {_occurrences(conflicting)} with more than one label"] if conflicting else []),
         *(
             line
             for name, part in report["splits"].items()
@@ -202,21 +203,25 @@ def _findings(report: Mapping[str, Any], settings: PreflightConfig) -> list[str]
     ]
 
 
-def _texts(number: int, kind: str = "") -> str:
-    return f"{number:,} {kind}text{'' if number == 1 else 's'}"
+def _occurrences(number: int, kind: str = "text", verb: str = "occur") -> str:
+    """Return "1 text occurs" or "2 texts occur"."""
+    return f"{number:,} {kind} {verb}s" if number == 1 else f"{number:,} {kind}s {verb}"
 
 
 def _leakage_findings(report: Mapping[str, Any]) -> Iterator[str]:
     exact, near = report["leakage"]["exact"], report["leakage"]["near"]
-    holders, against = "train and validation hold", report["against"]
+    against = report["against"]
     if exact["texts"]:
+        found = _occurrences(exact["texts"], "test text", "also occur")
         other = f" ({exact['conflicting']:,} with another label)" if exact["conflicting"] else ""
-        yield f"leakage: {holders} {_texts(exact['texts'], 'test ')}{other}"
+        yield f"leakage: {found} in train or validation{other}"
     if near is not None and near["texts"]:
-        yield f"leakage: {holders} near duplicates of {_texts(near['texts'], 'other test ')}"
+        found = _occurrences(near["texts"], "other test text", "resemble")
+        yield f"leakage: {found} a text of train or validation"
     for name in ("validation", "test"):
         if against is not None and against["in"][name]:
-            yield f"leakage: {name} holds {_texts(against['in'][name])} of those compared with"
+            found = _occurrences(against["in"][name], f"{name} text", "also occur")
+            yield f"leakage: {found} in the texts to compare with"
 
 
 def _split_findings(
@@ -224,15 +229,17 @@ def _split_findings(
 ) -> Iterator[str]:
     present = {label: rows for label, rows in part["classes"].items() if rows}
     if missing := [label for label in part["classes"] if label not in present]:
-        yield f"classes: {name} has no row of {shown(missing)}"
+        yield f"classes: {name} has no rows labelled {join_words(missing)}"
     if name == "train" and part["imbalance"] > settings.imbalance:
         largest, smallest = (pick(present, key=present.__getitem__) for pick in (max, min))
         times = f"{part['imbalance']:.1f} times as many rows"
         yield f"imbalance: train has {times} of {largest} as of {smallest}"
     if part["empty"]:
-        yield f"empty: {_texts(part['empty'])} of {name}, kept as any other"
+        texts = "text, which is" if part["empty"] == 1 else "texts, which are"
+        yield f"empty: {name} has {part['empty']:,} empty {texts} kept"
     if part["truncated"] is not None and part["truncated"] > settings.truncated:
         share = f"{100 * part['truncated']:.0f} % of {name} texts"
         about = "about " if part["lengths_of"] < part["rows"] else ""
         lost = "end" if report["truncation_side"] == "right" else "start"
-        yield f"length: {about}{share} lose their {lost} at {report['max_length']:,} tokens"
+        limit = f"{report['max_length']:,} tokens"
+        yield f"length: {about}{share} are longer than {limit} and lose their {lost}"

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thawline.config import PreflightConfig
-from thawline.data.preflight.near import find_near, jaccard, shingles
+from thawline.data.preflight.near_duplicates import find_near_duplicates, jaccard, shingles
 
 CONFIG = PreflightConfig()
 WORDS = [f"word{number}" for number in range(400)]
@@ -24,7 +24,7 @@ def in_one_split(texts):
 
 
 def found(texts, config=CONFIG):
-    pairs = find_near(texts, in_one_split(texts), config)
+    pairs = find_near_duplicates(texts, in_one_split(texts), config)
     ends = zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)
     return dict(zip(ends, pairs.similarity.tolist(), strict=True))
 
@@ -39,7 +39,7 @@ def true_pairs(texts, config=CONFIG):
 
 
 def altered(random, words, changes):
-    """Replace that many words, each at a place of its own."""
+    """Replace a number of words at different positions."""
     copy = list(words)
     for place in random.choice(len(words), changes, replace=False):
         copy[place] = str(random.choice(WORDS))
@@ -48,7 +48,7 @@ def altered(random, words, changes):
 
 @pytest.fixture(scope="module")
 def texts():
-    """Texts of 30 to 90 words, and of each some that differ from it by up to four words."""
+    """Texts of 30 to 90 words, each with four variants that differ by up to four words."""
     random = np.random.default_rng(0)
     made = []
     for _ in range(40):
@@ -68,7 +68,7 @@ def test_shingles_are_runs_of_lower_cased_words():
     assert shingles(" ... ", 3) == shingles("", 3) == frozenset()
 
 
-def test_similarity_is_jaccard_s():
+def test_similarity_is_the_jaccard_similarity():
     assert jaccard(frozenset("abcd"), frozenset("cdef")) == 2 / 6
     assert jaccard(frozenset("ab"), frozenset("ab")) == 1
     assert jaccard(frozenset("ab"), frozenset()) == jaccard(frozenset(), frozenset()) == 0
@@ -91,7 +91,7 @@ short_texts = st.lists(st.sampled_from(["film", "FILM", "good", "bad", "!", "so"
 
 
 @given(st.lists(short_texts.map(" ".join), unique=True, max_size=12))
-def test_nothing_that_is_not_near_is_ever_reported(few_texts):
+def test_reported_pairs_are_always_near(few_texts):
     pairs = found(few_texts)
     truth = true_pairs(few_texts)
     assert pairs == {pair: truth[pair] for pair in pairs}
@@ -99,7 +99,7 @@ def test_nothing_that_is_not_near_is_ever_reported(few_texts):
     assert same <= set(pairs)  # the same words have the same hashes in every band
 
 
-def test_texts_without_words_are_near_to_nothing():
+def test_texts_without_words_have_no_near_duplicates():
     assert found(["", "...", "?!", " "]) == {}
     assert found([]) == {}
     assert found(["a good film"]) == {}
@@ -107,21 +107,21 @@ def test_texts_without_words_are_near_to_nothing():
 
 
 def test_progress_counts_every_text_once(texts, monkeypatch):
-    monkeypatch.setattr("thawline.data.preflight.near._TEXTS_PER_CALL", 64)
+    monkeypatch.setattr("thawline.data.preflight.near_duplicates._TEXTS_PER_CALL", 64)
     done = []
-    in_pieces = find_near(texts, in_one_split(texts), CONFIG, done.append)
+    in_pieces = find_near_duplicates(texts, in_one_split(texts), CONFIG, done.append)
     assert done == [64, 64, 64, 8]
     monkeypatch.undo()
-    whole = find_near(texts, in_one_split(texts), CONFIG)
+    whole = find_near_duplicates(texts, in_one_split(texts), CONFIG)
     assert np.array_equal(in_pieces.first, whole.first)
     assert len(in_pieces) == len(whole) > 0
 
 
-def test_the_pairs_of_a_crowd_grow_with_its_texts_and_each_still_finds_every_split():
+def test_pairs_of_a_bucket_grow_linearly_and_cover_every_split():
     body = " ".join(WORDS[:40])
     texts = [f"order {number} {body}" for number in range(600)]
     splits = np.array([[number < 400, number >= 400] for number in range(600)])
-    pairs = find_near(texts, splits, CONFIG)
+    pairs = find_near_duplicates(texts, splits, CONFIG)
     assert (pairs.similarity >= CONFIG.similarity).all()
     assert len(pairs) < 600 * 2 * CONFIG.crowd * 2 < 600 * 599 / 2
     both_ways = np.concatenate([[pairs.first, pairs.second], [pairs.second, pairs.first]], axis=1)
@@ -130,17 +130,18 @@ def test_the_pairs_of_a_crowd_grow_with_its_texts_and_each_still_finds_every_spl
         assert finders.tolist() == list(range(600))
 
 
+@pytest.mark.e2e
 def test_results_do_not_depend_on_the_hash_seed_of_the_process():
     script = """
 import json
 import numpy as np
 from thawline.config import PreflightConfig
-from thawline.data.preflight.near import find_near
+from thawline.data.preflight.near_duplicates import find_near_duplicates
 random = np.random.default_rng(1)
 words = [f"w{n}" for n in range(60)]
 texts = [" ".join(random.choice(words, 25)) for _ in range(40)]
 texts += [text.rsplit(" ", 3)[0] + " other end" for text in texts]
-pairs = find_near(texts, np.ones((80, 1), bool), PreflightConfig(bands=(3, 12)))
+pairs = find_near_duplicates(texts, np.ones((80, 1), bool), PreflightConfig(bands=(3, 12)))
 print(json.dumps([pairs.first.tolist(), pairs.second.tolist(), pairs.similarity.tolist()]))
 """
     printed = [
@@ -153,6 +154,6 @@ print(json.dumps([pairs.first.tolist(), pairs.second.tolist(), pairs.similarity.
         ).stdout
         for seed in ("1", "2")
     ]
-    # So few bands miss some of the pairs: which ones depends on the hashes.
+    # So few bands miss some of the pairs. Which ones are missed depends on the hashes.
     assert 0 < len(json.loads(printed[0])[0]) < 40
     assert printed[0] == printed[1]

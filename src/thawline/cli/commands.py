@@ -1,0 +1,153 @@
+"""Verbs whose options are built from the settings of a config."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+from typer.core import TyperCommand
+
+from thawline.cli import options as opt
+from thawline.cli.options import SettingOption
+from thawline.config.annotations import settings_of
+from thawline.errors import ThawlineError
+
+if TYPE_CHECKING:
+    from thawline.config.resolve import AnyConfig
+
+Verb = Callable[..., None]
+
+SMALL = "--small"
+"""An entry in the settings of a verb: the option ``--small``, which is no setting of its own."""
+
+COMMON_SECTION = "Configuration and output"
+"""The last section of a help with sections, for the options that have no other."""
+
+OPTION_WIDTH = 24
+"""The width of the help's first column. A longer option has a line of its own."""
+
+
+class SectionedCommand(TyperCommand):
+    """A command that lists its options in sections, as plain text.
+
+    typer groups options only in its rich help, which takes a quarter longer to print.
+    """
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        """Write the arguments, then the options section by section."""
+        sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
+        common: list[tuple[str, str]] = []
+        for parameter in self.get_params(ctx):
+            row = parameter.get_help_record(ctx)
+            section = getattr(parameter, "rich_help_panel", None)
+            if row is not None and parameter.param_type_name == "argument":
+                sections["Arguments"].append(row)
+            elif row is not None:
+                (common if section is None else sections.setdefault(section, [])).append(row)
+        sections["Options" if len(sections) == 1 else COMMON_SECTION] = common
+        names = [name for rows in sections.values() for name, _ in rows]
+        width = min(OPTION_WIDTH, max(map(len, names)))  # one width aligns all sections
+        for section, rows in sections.items():
+            if rows:
+                with formatter.section(section):
+                    padded = [(name.ljust(width), text) for name, text in rows]
+                    formatter.write_dl(padded, col_max=OPTION_WIDTH)
+
+
+def verb_with_settings(
+    app: typer.Typer,
+    config_type: type[AnyConfig],
+    settings: Sequence[str] | Mapping[str, Sequence[str]],
+    *,
+    files: bool = True,
+    check: bool = True,
+) -> Callable[[Verb], Verb]:
+    """Register a function as a verb that has options for some settings.
+
+    The function takes the resolved config as its first argument, and its own options and arguments
+    after it. If it has the options ``out`` and ``resume``, the verb can resume a run.
+
+    Args:
+        app: The application or group that gets the verb.
+        config_type: The dataclass of the config.
+        settings: The dotted keys of the settings, or `SMALL`. A mapping gives the keys of each
+            section of the help.
+        files: Whether the verb has ``--config`` and ``--set``.
+        check: Whether to check the config. If False, the verb checks all values itself, and starts
+            without importing pydantic.
+    """
+    known = settings_of(config_type)
+    sections = settings if isinstance(settings, Mapping) else {None: settings}
+    options: dict[str, SettingOption] = {}
+    parameters = [_parameter("context", typer.Context, inspect.Parameter.empty)]
+    for section, keys in sections.items():
+        for key in keys:
+            option = opt.small(known) if key == SMALL else SettingOption(known[key])
+            options[option.name] = option
+            parameters.append(_parameter(option.name, *option.parameter(section)))
+    if files:
+        parameters.append(_parameter("config_file", opt.ConfigFile, None))
+        parameters.append(_parameter("overrides", opt.Overrides, None))
+
+    def register(function: Verb) -> Verb:
+        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+
+        def run(context: typer.Context, **values: Any) -> None:
+            given = {parameter.name: values[parameter.name] for parameter in own}
+            if check:
+                config = _resolve(context, config_type, options, values, function.__name__)
+            else:
+                named = opt.given_settings(context, options)
+                config = config_type(**{setting.key: setting.value for setting in named})
+            function(config, **given)
+
+        signature = inspect.Signature([*parameters, *map(_keyword_only, own)])
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        run.__annotations__ = {
+            name: parameter.annotation for name, parameter in signature.parameters.items()
+        }
+        run.__name__, run.__doc__ = function.__name__, function.__doc__
+        app.command(cls=SectionedCommand)(run)
+        return function
+
+    return register
+
+
+def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, annotation=annotation, default=default)
+
+
+def _keyword_only(parameter: inspect.Parameter) -> inspect.Parameter:
+    return parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+
+
+def _resolve(
+    context: typer.Context,
+    config_type: type[AnyConfig],
+    options: Mapping[str, SettingOption],
+    values: Mapping[str, Any],
+    verb: str,
+) -> AnyConfig:
+    """Return the config that the options, ``--set`` and ``--config`` of a verb give.
+
+    Raises:
+        ThawlineError: If a value is invalid, or ``--resume`` stands without ``--out``.
+    """
+    from thawline.config.resolve import resolve_config
+
+    given = opt.given_settings(context, options)
+    file: Path | None = values.get("config_file")
+    overrides: Sequence[str] = values.get("overrides") or ()
+    if not values.get("resume", False):
+        return resolve_config(given, config_type=config_type, file=file, overrides=overrides)
+    from thawline.runs.resume import resumed_config
+
+    out: Path | None = values["out"]
+    if out is None:
+        found = "--resume without --out"
+        raise ThawlineError("--out with --resume", found, "name the run with --out RUN")
+    return resumed_config(out, given, job=config_type, verb=verb, file=file, overrides=overrides)
