@@ -271,7 +271,7 @@ def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
         def __exit__(self, *error: object) -> None:
             pass
 
-        def _ask(self, folder, texts):
+        def _request(self, folder, texts):
             return np.full((len(texts), 2), 0.5)
 
     monkeypatch.setattr("thawline.artifact.Prover", OtherAnswers)

@@ -187,7 +187,7 @@ def test_a_backbone_that_is_made_of_the_texts_is_a_rung_s_too(ladder):
     with pytest.raises(ThawlineError) as caught:
         climb(replace(ladder, rungs=("head", "head encoder.heads=3"), fit=made), "another")
     assert "encoder.heads" in caught.value.expected
-    assert "16 and 3" in caught.value.found
+    assert caught.value.found == "16"
     assert not Path("another").exists()
 
 

@@ -17,9 +17,9 @@ from thawline._version import __version__
 from thawline.errors import ThawlineError
 from thawline.runs.layout import LADDER, RECORD, load_json
 from thawline.runs.records.base import SCHEMA_VERSION, Record
-from thawline.runs.records.fit import FitRecord, StartedFit
+from thawline.runs.records.fit import FitPlan, FitRecord, StartedFit
 from thawline.runs.records.ladder import LadderRecord, StartedLadder
-from thawline.runs.records.pretrain import PretrainRecord, StartedPretraining
+from thawline.runs.records.pretrain import PretrainPlan, PretrainRecord, StartedPretraining
 from thawline.runs.records.run import StartedRun
 from thawline.runtime.files import new_file
 
@@ -54,7 +54,7 @@ def read_record(path: Path) -> AnyRecord:
     Returns:
         A `FitRecord`, a `PretrainRecord` or a `LadderRecord` if the job has finished. Otherwise a
         `StartedFit`, a `StartedPretraining` or a `StartedLadder`, which have no results; or a
-        `StartedRun` if a run of schema version 1 was interrupted before it recorded its data.
+        `StartedRun` if an unfinished run of schema version 1 lacks some of what these record.
 
     Raises:
         ThawlineError: If there is no such file, or if it is damaged, of another program or of a
@@ -125,10 +125,9 @@ def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
     if values.get("status") == "finished":
         return _FINISHED[known]
     model = _STARTED[known]
-    first = {"fit": "data", "pretrain": "corpus"}.get(known or "")
-    if "schema_version" not in values and first is not None and first not in values:
-        return StartedRun
-    return model
+    plan = {"fit": FitPlan, "pretrain": PretrainPlan}.get(known or "")
+    is_old = "schema_version" not in values and plan is not None
+    return StartedRun if is_old and plan.model_fields.keys() - values.keys() else model
 
 
 def _upgraded(values: dict[str, Any], model: type[AnyRecord]) -> dict[str, Any]:

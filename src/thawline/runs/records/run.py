@@ -73,7 +73,7 @@ class RunStart(JobStart):
 
 
 class StartedRun(RunStart, Unfinished):
-    """The record of a run that was interrupted before it recorded its data."""
+    """The record of an unfinished run that does not say what it was started with."""
 
 
 FinishedJob = TypeVar("FinishedJob", bound=Finished)
