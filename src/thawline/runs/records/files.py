@@ -125,9 +125,11 @@ def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
     if values.get("status") == "finished":
         return _FINISHED[known]
     model = _STARTED[known]
-    plan = {"fit": FitPlan, "pretrain": PretrainPlan}.get(known or "")
-    is_old = "schema_version" not in values and plan is not None
-    return StartedRun if is_old and plan.model_fields.keys() - values.keys() else model
+    plans: dict[str | None, type[Record]] = {"fit": FitPlan, "pretrain": PretrainPlan}
+    if "schema_version" not in values and known in plans:
+        is_complete = plans[known].model_fields.keys() <= values.keys()
+        return model if is_complete else StartedRun
+    return model
 
 
 def _upgraded(values: dict[str, Any], model: type[AnyRecord]) -> dict[str, Any]:
