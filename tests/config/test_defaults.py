@@ -19,6 +19,7 @@ from thawline.config import (
     CorpusConfig,
     DataConfig,
     EncoderConfig,
+    EstimatorConfig,
     HeadConfig,
     LoraConfig,
     PretrainConfig,
@@ -57,6 +58,7 @@ SHARED: dict[str, tuple[Any, str]] = {
 PYTHON = SHARED | {
     "validation_share": (DataConfig, "validation_share"),
     "random_state": (Config, "seed"),
+    "predict_from_store": (EstimatorConfig, "predict_from_store"),
 }
 FIT = SHARED | {
     "seed": (Config, "seed"),

@@ -19,8 +19,7 @@ from thawline.data import Text
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import Fitted
-from thawline.inference.texts import text_logits
-from thawline.runtime.progress import Reporter
+from thawline.inference.predictor import Predictor
 
 TOLERANCE = 1e-5
 """How far apart the same probabilities may lie in fp32, in this process and in a fresh one."""
@@ -73,7 +72,7 @@ class Prover:
             ThawlineError: the fresh process failed, or a difference is above `TOLERANCE`.
         """
         compute = ComputeConfig(device=self._device, dtype="float32")
-        here = probabilities(text_logits(fitted, texts, compute, Reporter()))
+        here = probabilities(Predictor(fitted, compute, use_store=False).logits(texts))
         there = self._ask(folder, texts)
         difference = float(np.abs(here - there).max())
         if not difference <= TOLERANCE:

@@ -24,15 +24,14 @@ def predict(
     """Classify texts with a saved classifier."""
     from thawline import artifact
     from thawline.evaluation.metrics import probabilities
-    from thawline.inference.texts import prediction_records, text_logits
-    from thawline.runtime.progress import Reporter
+    from thawline.inference.predictor import Predictor, prediction_records
 
     artifact.find(run)  # before standard input is waited for
     given = _given_texts(texts)
     fitted = artifact.load(run)
     read = [_pair(text) for text in given] if fitted.reading.pairs else given
     compute = ComputeConfig(device=device, dtype=dtype)
-    shares = probabilities(text_logits(fitted, read, compute, Reporter()))
+    shares = probabilities(Predictor(fitted, compute, use_store=False).logits(read))
     records = prediction_records(fitted, read, shares)
     if as_json:
         for record in records:
