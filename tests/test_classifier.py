@@ -308,7 +308,7 @@ class TestPlaces:
         def refuse(*_: Any, **__: Any) -> Iterator[Any]:
             raise AssertionError("the frozen part was run again")
 
-        monkeypatch.setattr("thawline.prefix.passes.run_batches", refuse)
+        monkeypatch.setattr("thawline.prefix.frozen_pass.run_batches", refuse)
         make(**other).fit(texts[::-1], labels[::-1])
         assert stored_files() == before
 

@@ -28,6 +28,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import estimator_checks_generator
 from sklearn.utils.validation import check_is_fitted, validate_data
+from transformers.models.bert.modeling_bert import BertEmbeddings
 
 from tests.support.toys import WORDS
 from thawline import Head, HeadFirst, Last, Lora, TextClassifier, store
@@ -76,6 +77,10 @@ class NumbersAsTexts(TextClassifier):
     def predict_proba(self, X):
         check_is_fitted(self)
         return super().predict_proba(self._in_words(X, reset=False))
+
+    def score(self, X, y, sample_weight=None):
+        check_is_fitted(self)
+        return super().score(self._in_words(X, reset=False), y, sample_weight)
 
     def _in_words(self, X, *, reset: bool) -> list[str]:
         numbers = validate_data(self, X, reset=reset)
@@ -346,6 +351,65 @@ class TestTools:
         for ensemble in (VotingClassifier(both, voting="soft"), StackingClassifier(both, cv=2)):
             assert ensemble.fit(*named).score(*named) > 0.9
             assert set(ensemble.predict(named[0])) == {"glad", "sad"}
+
+
+class TestReadingOnce:
+    """How many texts the backbone reads during a search over 2 candidates and 3 folds."""
+
+    TEXTS = 60
+
+    @pytest.fixture
+    def named(self, toy_reviews: Reviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+        monkeypatch.setenv("THAWLINE_HOME", str(tmp_path / "empty"))
+        texts, ids = toy_reviews(self.TEXTS)
+        assert len(set(texts)) == self.TEXTS
+        return texts, ids
+
+    @pytest.fixture
+    def read(self, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+        """Return a list that receives the number of texts in each batch that enters a backbone."""
+        sizes: list[int] = []
+        original = BertEmbeddings.forward
+
+        def counted(embeddings: BertEmbeddings, input_ids: Any, **inputs: Any) -> Any:
+            sizes.append(len(input_ids))
+            return original(embeddings, input_ids, **inputs)
+
+        monkeypatch.setattr(BertEmbeddings, "forward", counted)
+        return sizes
+
+    def search(self, classifier: TextClassifier, scoring: str | None = None) -> GridSearchCV:
+        grid = {"pooling": ["mean", "first"]}
+        return GridSearchCV(classifier, grid, cv=3, scoring=scoring, error_score="raise")
+
+    def test_the_default_scorer(self, make: Make, named: Any, read: list[int]) -> None:
+        search = self.search(make()).fit(*named)
+        assert sum(read) == self.TEXTS
+        assert search.score(*named) > 0.9
+        assert sum(read) == self.TEXTS
+
+    @pytest.mark.parametrize("scoring", ["accuracy", "neg_log_loss"])
+    def test_scorers_that_call_predict(
+        self, make: Make, named: Any, read: list[int], scoring: str
+    ) -> None:
+        stored = self.search(make(predict_from_store=True), scoring).fit(*named)
+        assert sum(read) == self.TEXTS
+        whole = self.search(make(), scoring).fit(*named)
+        assert sum(read) == 3 * self.TEXTS  # Each of the 2 candidates reads every test fold.
+        np.testing.assert_allclose(
+            stored.cv_results_["mean_test_score"], whole.cv_results_["mean_test_score"], atol=1e-5
+        )
+
+    def test_a_trained_backbone_reads_each_test_fold(
+        self, make: Make, named: Any, read: list[int]
+    ) -> None:
+        classifier = make(strategy=Last(1), epochs=1, predict_from_store=True)
+        classifier.fit(*named)
+        stored, before = store.entries(), sum(read)
+        classifier.score(*named)
+        classifier.predict(named[0])
+        assert sum(read) - before == 2 * self.TEXTS
+        assert store.entries() == stored
 
 
 class TestCopies:

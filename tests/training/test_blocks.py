@@ -21,7 +21,7 @@ from tests.support.toys import DEPTH
 from thawline import TextClassifier
 from thawline.backbones.stack import Stack
 from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
-from thawline.inference.texts import example_logits
+from thawline.inference.predictor import example_logits
 from thawline.jobs.evaluate import evaluate_run
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
