@@ -527,7 +527,7 @@ PEAKS = """
 import json, random, sys
 sys.path.insert(0, sys.argv[1])
 from tests.support.toys import WORDS
-from thawline.backbones import load_backbone
+from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig
 from thawline.prefix.frozen_pass import FrozenPass
 
