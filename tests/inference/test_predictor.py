@@ -1,4 +1,4 @@
-"""From texts to logits: the store and the whole model agree, and a record says what was found."""
+"""Logits from the store equal those of the whole model; predictions become records."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Reviews = Callable[..., tuple[list[str], list[int]]]
 HEADS = ("linear", "mlp:8", "native")
 FP32 = ComputeConfig(dtype="float32")
 ODD = ["", "film", "unheard-of words only", "very " * 90 + "good", "film"]
-"""No word, one word, unknown words, far more words than the limit, and a text met before."""
+"""An empty text, one word, unknown words, a text far above the limit and a duplicate."""
 
 
 def from_store(
@@ -233,7 +233,7 @@ class TestRecords:
 
 
 def test_the_toys_read_several_stages_and_the_native_head_one(trained_toy: Trained) -> None:
-    """The parity tests rest on this: linear and MLP heads stand on all stages side by side."""
+    """The parity tests assume that linear and MLP heads read all stages."""
     assert trained_toy("bert", "linear").fitted_.reading.stages == tuple(range(DEPTH + 1))
     assert trained_toy("bert", "mlp:8").fitted_.reading.stages == tuple(range(DEPTH + 1))
     assert trained_toy("bert", "native").fitted_.reading.stages == (DEPTH,)
@@ -273,7 +273,7 @@ def test_a_classifier_of_our_own_type_tells_the_texts_of_a_pair_apart(toy_backbo
 
 
 class TestTrainedBackbones:
-    """What a store holds of the pretrained backbone says nothing of one that was trained."""
+    """A classifier with trained blocks does not use the stored states of its backbone."""
 
     @pytest.mark.parametrize("head", ["linear", "native"])
     @pytest.mark.parametrize("strategy", ["last:1", "full", "lora:r=2,from=3,targets=query+value"])

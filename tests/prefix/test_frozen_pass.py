@@ -60,7 +60,7 @@ def run(
 
 
 def stored(entry: Entry, texts: Sequence[str], depth: int = DEPTH) -> Tensor:
-    """All states of texts, ``(texts, stages, 3, hidden)`` in fp32."""
+    """Return all states of texts, ``(texts, stages, 3, hidden)`` in fp32."""
     everyone = torch.arange(len(texts))
     pooled = [
         entry.features(texts, range(depth + 1), pooling)
@@ -72,7 +72,7 @@ def stored(entry: Entry, texts: Sequence[str], depth: int = DEPTH) -> Tensor:
 
 
 def one_by_one(backbone: Backbone, texts: Sequence[str]) -> Tensor:
-    """The same states, each text alone, by torch's own attention, in fp32."""
+    """Compute the same states for each text alone, with torch's own attention, in fp32."""
     tokenizer = backbone.tokenizer
     rows = []
     for text in texts:
@@ -168,7 +168,7 @@ def test_the_side_that_is_cut_off_reaches_the_states(backbone_of, side):
 
 
 def noisy_backbone(backbone: Backbone) -> Backbone:
-    """The backbone with dropout 0.5 in its config and in train mode."""
+    """Return the backbone with a dropout of 0.5 in its config, in training mode."""
     config = copy.deepcopy(backbone.stack.model.config)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.5
     model = AutoModel.from_config(config).train()
@@ -284,7 +284,7 @@ def test_a_pass_that_computed_nothing_has_no_density():
 
 
 class Counting(Reporter):
-    """Adds up the steps of each task."""
+    """Counts the steps of each task."""
 
     def __init__(self) -> None:
         self.totals: dict[str, int] = {}

@@ -41,7 +41,7 @@ def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def texts(toy_reviews) -> list[str]:
-    """One of no word, of one, of more than the limit, and one that occurs twice."""
+    """Return texts, among them an empty one, one above the limit and a duplicate."""
     some = toy_reviews(12)[0]
     return [*some, "", "film", " ".join(["good film"] * LIMIT), some[3]]
 
@@ -77,7 +77,7 @@ def everyone(states: States) -> np.ndarray:
 
 @contextmanager
 def counting_blocks() -> Iterator[Counter]:
-    """Count the texts that each block, numbered from 1, sees while a prefix is computed."""
+    """Count the texts that run through each block, counted from 1, in a prefix."""
     ran: Counter = Counter()
     original = Stack.prefix
 

@@ -1,4 +1,4 @@
-"""Adapting: what trains, what stays, what each kind of head reports, and the baseline."""
+"""Training the head alone: what changes, what is reported, and the baseline."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MakeTask = Callable[..., Task]
 def make_task(
     toy_backbone: Callable[[str], Path], toy_reviews: Callable[..., tuple[list[str], list[int]]]
 ) -> MakeTask:
-    """Return what makes a task on 48 reviews to train on and 16 to validate on."""
+    """Return a function that makes a task with 48 training and 16 validation reviews."""
 
     def make(
         family: str = "bert",

@@ -99,10 +99,8 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
     config, unscaled = task.config, Standardisation.none()
     if task.plan.head.kind == "native":
         model = task.native()
-        native = NativeHead(
-            model
-        )  # It shares its modules with the model, which is trained with it.
-        untrained = copy.deepcopy(native).eval()
+        native = NativeHead(model)  # Shares its modules with the model, so both are trained.
+        untrained: nn.Module = copy.deepcopy(native).eval()
         history = _run_loop(task, native, unscaled, stages, reporter, checkpoints)
         return _Trained(task.finish(model, stages), untrained, stages, history, [])
     features = _features(task, "train", stages)
