@@ -91,11 +91,7 @@ class Entry:
         self._index.add(as_keys(keys))
 
     def missing(self, texts: Sequence[Text]) -> list[int]:
-        """Return the positions of texts whose states are missing, each distinct text once.
-
-        Args:
-            texts: Any number of texts or pairs. `KeyedTexts` are not hashed again.
-        """
+        """Return the positions of texts whose states are not here, each distinct text once."""
         keys = KeyedTexts.of(texts).keys
         absent = np.flatnonzero(self._index.find(keys)[:, 0] < 0)
         _, first = np.unique(keys[absent], return_index=True)
@@ -201,16 +197,11 @@ class Entry:
         self._append(Chunk(chunks.checksum(packed), len(texts), len(packed)), keys)
 
     def features(self, texts: Sequence[Text], stages: Sequence[int], pooling: str) -> Features:
-        """Return the pooled states of texts, which are read from the disk when they are used.
-
-        Args:
-            texts: Any number of texts or pairs.
-            stages: The stages whose states are concatenated.
-            pooling: ``first``, ``last`` or ``mean``.
+        """Return a view of some texts' states; nothing is read before it is asked for.
 
         Raises:
-            KeyError: If the entry lacks the states of a text; `missing` returns which.
-            OSError: If a file of the entry was deleted after it was verified.
+            KeyError: a text's states are not here; `missing` tells which.
+            OSError: a file of the entry is gone since its content was proven.
         """
         contents, chunk, rows = self._located(texts)
         return Features(
@@ -222,11 +213,11 @@ class Entry:
         )
 
     def lengths(self, texts: Sequence[Text]) -> NDArray[np.int64]:
-        """Return the number of tokens from which the states of texts were computed, ``(texts,)``.
+        """Return the number of tokens that some texts' states were computed from, ``(texts,)``.
 
         Raises:
-            KeyError: If the entry lacks the states of a text; `missing` returns which.
-            OSError: If a file of the entry was deleted after it was verified.
+            KeyError: a text's states are not here; `missing` tells which.
+            OSError: a file of the entry is gone since its content was proven.
         """
         contents, chunk, rows = self._located(texts)
         lengths = np.empty(len(texts), dtype=np.int64)
@@ -236,11 +227,11 @@ class Entry:
         return lengths
 
     def token_states(self, texts: Sequence[Text]) -> TokenStates:
-        """Return the token states of texts, which are read from the disk when they are used.
+        """Return a view of some texts' states at the entry's line; they are read when asked for.
 
         Raises:
-            KeyError: If the entry lacks the states of a text; `missing` returns which.
-            OSError: If a file of the entry was deleted after it was verified.
+            KeyError: a text's states are not here; `missing` tells which.
+            OSError: a file of the entry is gone since its content was proven.
         """
         contents, chunk, rows = self._located(texts)
         return TokenStates(contents, chunks=chunk, rows=rows)
@@ -248,10 +239,10 @@ class Entry:
     def _located(
         self, texts: Sequence[Text]
     ) -> tuple[list[Content], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the chunks that hold texts, and the number of the chunk and row of each text."""
+        """Return the chunks that hold texts, each text's among these, and its row there."""
         places = self._places(texts)
         used, chunk = np.unique(places[:, 0], return_inverse=True)
-        # If there are no texts, the first chunk still gives the width of the states.
+        # Of no texts at all the first chunk still tells how wide they would be.
         numbers = used.tolist() or range(len(self._chunks))[:1]
         return [self._content_of(number) for number in numbers], chunk, places[:, 1]
 
@@ -269,7 +260,7 @@ class Entry:
         return places
 
     def digest(self, texts: Sequence[Text]) -> str:
-        """Return a SHA-256 over the checksums of the chunks that hold texts."""
+        """Return a SHA-256 over the checksums of the chunks that hold these texts."""
         used = np.unique(self._places(texts)[:, 0])
         checksums = sorted(self._chunks[index].sha256 for index in used)
         return hashlib.sha256("".join(checksums).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The index that maps the keys of texts to their places in the chunks of an entry."""
+"""Where each text's states are among a store's chunks."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from numpy.typing import NDArray
 from thawline.store.chunks import KEY_BYTES
 
 Keys = NDArray[np.bytes_]
-"""Keys of texts, ``(texts,)``, each of `KEY_BYTES` bytes."""
+"""Keys of texts, ``(texts,)`` of `KEY_BYTES` each."""
 
 
 Places = NDArray[np.int64]
-"""Number of the chunk and row of each text, ``(texts, 2)``; both are -1 if it is in no chunk."""
+"""Each text's chunk and its row there, ``(texts, 2)``; -1 twice where a text is in none."""
 
 
 def as_keys(joined: bytes) -> Keys:
-    """Return concatenated keys as an array, ``(texts,)``."""
+    """Read keys that stand one after the other."""
     return np.frombuffer(joined, dtype=f"S{KEY_BYTES}")
 
 
 class Index:
-    """Maps the keys of texts to their places.
-
-    Sorted arrays take 32 bytes for each text; a dict would take about 300.
-    """
+    """Texts' keys and their places: a sorted array of 32 bytes a text, where a dict takes 300."""
 
     def __init__(self) -> None:
         self._added: list[Keys] = []
@@ -32,21 +29,21 @@ class Index:
         self._places = np.empty((0, 2), dtype=np.int64)
 
     def add(self, keys: Keys) -> None:
-        """Add the keys of the next chunk, in the order of its rows."""
+        """Add the rows of the next chunk."""
         self._added.append(keys)
 
     def find(self, keys: Keys) -> Places:
-        """Return the places of texts. A text in several chunks is found in the first of them."""
+        """Return the places of texts; one that is in several chunks is found in the first."""
         self._sort()
         found = np.full((len(keys), 2), -1, dtype=np.int64)
         if len(self._sorted):
             at = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
-            known = self._sorted[at] == keys
-            found[known] = self._places[at[known]]
+            there = self._sorted[at] == keys
+            found[there] = self._places[at[there]]
         return found
 
     def _sort(self) -> None:
-        """Sort the keys if chunks were added since the last search."""
+        """Sort once before a search, not with every chunk."""
         if len(self._sorted) == sum(map(len, self._added)):
             return
         keys = np.concatenate(self._added)

@@ -1,4 +1,4 @@
-"""The location of the store, and the keys of its entries and of the texts in them."""
+"""Where the store is, and the names of entries and of the texts in them."""
 
 from __future__ import annotations
 
@@ -13,61 +13,43 @@ from thawline.store.chunks import FORMAT, KEY_BYTES, Key
 
 
 def entry_folders(root: Path | None = None) -> list[Path]:
-    """Return the folders of all entries.
-
-    Args:
-        root: The folder that contains the store. If None, `home`.
-    """
+    """Return the folders of all entries; ``root`` stands for `home`."""
     folder = store_folder(root)
     return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
 
 
 def store_folder(root: Path | None = None) -> Path:
-    """Return the folder of the store.
-
-    Args:
-        root: The folder that contains the store. If None, `home`.
-    """
+    """Return the folder of the store itself; ``root`` stands for `home`."""
     return (home() if root is None else root) / "store"
 
 
 def lock_of(folder: Path) -> Path:
-    """Return the lock file of an entry, which is locked while the entry is filled."""
+    """Return the file that is locked while an entry is filled."""
     return folder.with_name(f"{folder.name}.lock")
 
 
 @dataclass(frozen=True)
 class StoreKey:
-    """Everything that states depend on, except the text.
+    """All that states depend on, apart from the text itself."""
 
-    Attributes:
-        backbone: Digest of the weights, the config and the tokenizer.
-        max_length: Maximum number of tokens of a text.
-        truncation_side: Side of a longer text that is cut off.
-        dtype: Dtype of the states.
-        format: Version of the file format.
-        line: The line of token states, from 2 to the number of blocks. None for the pooled states
-            of all stages.
-    """
-
-    backbone: str
+    backbone: str  # digest of weights, config and tokenizer
     max_length: int
     truncation_side: str
     dtype: str
     format: int = FORMAT
-    line: int | None = None
+    line: int | None = None  # token states that reach it, 2 … L; None: pooled states of all stages
 
     def to_dict(self) -> Key:
-        """Return the key as JSON values. The key of pooled states has no ``line``."""
+        """Return the key as JSON values; pooled states have no line in theirs."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def digest(self) -> str:
-        """Return the name of the entry, 32 hexadecimal digits."""
+        """Return the entry's name."""
         return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
 
 
 def text_key(text: Text) -> bytes:
-    """Return the key of a text or a pair within an entry, 16 bytes of SHA-256."""
+    """Return the key of a text or a pair within an entry: 16 bytes of SHA-256."""
     if isinstance(text, str):
         return _sha256_of(text)[:KEY_BYTES]
     return hashlib.sha256(b"".join(map(_sha256_of, text))).digest()[:KEY_BYTES]
