@@ -16,7 +16,7 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.texts import prediction_records, text_logits
+from thawline.inference.predictor import Predictor, prediction_records
 from thawline.runs.folder import write_json
 from thawline.runtime.progress import Reporter
 
@@ -57,7 +57,7 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> dict[str, 
     ]
     fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
-    shares = probabilities(text_logits(fitted, config.texts, compute, Reporter()))
+    shares = probabilities(Predictor(fitted, compute, use_store=False).logits(config.texts))
     texts = prediction_records(fitted, config.texts, shares)
     record["predictions"] = {"run": run, "texts": texts}
     write_json(folder / LADDER, record)

@@ -433,6 +433,17 @@ class Config:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """The settings that only `TextClassifier` has."""
+
+    predict_from_store: bool = False  # whether predict and predict_proba use the store
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict of JSON values."""
+        return asdict(self)
+
+
 SHARED_NAMES = {
     "labels": "data.labels",
     "backbone": "backbone",

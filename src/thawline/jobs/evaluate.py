@@ -15,9 +15,8 @@ from thawline.config import (
 from thawline.config.resolve import config_from_record
 from thawline.data import LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
-from thawline.inference.texts import stored_logits
+from thawline.inference.predictor import Predictor
 from thawline.jobs.scoring import score
-from thawline.prefix.passes import PassReport
 from thawline.runs.folder import read_record
 from thawline.runs.layout import RECORD
 from thawline.runtime.progress import Reporter
@@ -48,15 +47,14 @@ def evaluate_run(
         part, scoring = _own_rows(path, split, fitted.labels)
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
-    report = PassReport()
-    logits = stored_logits(fitted, part.texts, compute, report, reporter)
-    scores = score(logits, part, len(fitted.labels), scoring)
+    predictor = Predictor(fitted, compute, use_store=True, reporter=reporter)
+    scores = score(predictor.logits(part.texts), part, len(fitted.labels), scoring)
     return {
         "split": split,
         "source": part.source,
         "labels": list(fitted.labels.names),
         **scores,
-        "seconds": {**report.seconds, "total": time.perf_counter() - start},
+        "seconds": {**predictor.report.seconds, "total": time.perf_counter() - start},
     }
 
 

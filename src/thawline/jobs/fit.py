@@ -22,7 +22,7 @@ from thawline.data.lengths import Tokenization
 from thawline.data.preflight.inspection import inspect_dataset
 from thawline.errors import ThawlineError
 from thawline.jobs.scoring import Evaluation, evaluate
-from thawline.prefix.passes import PassReport
+from thawline.prefix.report import PassReport
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 from thawline.report.mistakes import write_mistakes
@@ -31,7 +31,7 @@ from thawline.runs.folder import Run, check_folder, is_run
 from thawline.runs.layout import read_whole_record
 from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
-from thawline.training.adapt import Adapted, Frozen, Task, adapt, run_prefix
+from thawline.training.adapt import Adapted, FrozenStates, Task, adapt, run_prefix
 from thawline.training.advice import fit_warnings, transfer_warnings
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.plan import Plan, make_plan
@@ -175,9 +175,9 @@ def _fit(
     prover: artifact.Prover | None,
     reporter: Reporter,
 ) -> dict[str, Any]:
-    report, parts = PassReport(), dataset.parts
-    frozen = run_prefix(backbone, plan, config, parts, report, reporter)
-    task = Task(backbone, plan, config, dataset.labels, parts, frozen)
+    frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
+    report = frozen.report
+    task = Task(backbone, plan, config, dataset.labels, dataset.parts, frozen)
     checkpoints = CheckpointFolder(folder / CHECKPOINTS)
 
     own = artifact.Prover(config.compute.device) if prover is None else nullcontext(prover)
@@ -209,11 +209,11 @@ def _fit(
         },
         "density": {"prefix": report.density, "training": adapted.density},
         "prefix": _describe_pass(report, config.compute),
-        "store": frozen.described(parts),
+        "store": frozen.describe(),
         **found.record,
         "history": adapted.history,
         "choice": adapted.choice,
-        "head_first": _describe_first(adapted, frozen, dataset),
+        "head_first": _describe_first(adapted, frozen),
         "proof": proof,
         "peak_memory_bytes": hardware.peak_memory_bytes(),
         "plots": [str(path) for path in plots],
@@ -221,14 +221,14 @@ def _fit(
     }
 
 
-def _describe_first(adapted: Adapted, frozen: Frozen, dataset: Dataset) -> dict[str, Any] | None:
+def _describe_first(adapted: Adapted, frozen: FrozenStates) -> dict[str, Any] | None:
     """Say how the head was trained before what follows, and from which states; None: it was not."""
     if adapted.first is None:
         return None
     return {
         "choice": adapted.first.choice,
         "history": adapted.first.history,
-        "store": frozen.of_head().described(dataset.parts),
+        "store": frozen.of_head().describe(),
     }
 
 
