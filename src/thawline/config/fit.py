@@ -437,7 +437,9 @@ class Config:
 class EstimatorConfig:
     """The settings that only `TextClassifier` has."""
 
-    predict_from_store: bool = False  # whether predict and predict_proba use the store
+    predict_from_store: Annotated[
+        bool, Help("Whether `predict` and `predict_proba` read and write the store, as `score` does.")
+    ] = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the settings as a dict of JSON values."""
