@@ -40,7 +40,7 @@ from benchmarks.learning_rates import Row, fit, load_rows, machine, parse_set
 from thawline.config import ROW_SEED, Config
 from thawline.config.resolve import resolve_config
 from thawline.data import Dataset
-from thawline.inference.texts import example_logits
+from thawline.inference.predictor import example_logits
 
 Scores = NDArray[np.float64]
 

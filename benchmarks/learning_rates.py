@@ -33,7 +33,6 @@ from typing import Any
 from thawline.backbones.loading import load_backbone
 from thawline.config import Config, DataConfig, HeadConfig, TokensConfig, TrainingConfig
 from thawline.data import Dataset, load
-from thawline.prefix.passes import PassReport
 from thawline.runtime import hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, adapt, run_prefix
@@ -114,7 +113,7 @@ def fit(config: Config, dataset: Dataset) -> tuple[Plan, list[Row]]:
     backbone = load_backbone(config.backbone, config.tokens)
     plan = make_plan(backbone, config)
     parts = {"train": dataset.train, "validation": dataset.validation}
-    frozen = run_prefix(backbone, plan, config, parts, PassReport(), Reporter())
+    frozen = run_prefix(backbone, plan, config, parts, Reporter())
     task = Task(backbone, plan, config, dataset.labels, parts, frozen)
     return plan, adapt(task, Reporter()).history
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ def stored_files() -> dict[str, tuple[int, bytes]]:
     """Return time and bytes of each file in the store."""
     files = (path for path in store.home().rglob("*") if path.is_file())
     return {str(path): (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
+
+
+def numbers_in(text: str) -> set[str]:
+    return set(re.findall(r"-?\d+", text))
 
 
 @pytest.mark.e2e
@@ -221,8 +226,9 @@ class TestLabels:
         np.testing.assert_array_equal(
             classifier.predict(frame["text"]), make().fit(texts, labels).predict(texts)
         )
-        with pytest.raises(ThawlineError, match="found 7 in row 0"):
+        with pytest.raises(ThawlineError) as caught:
             classifier.evaluate(frame["text"], frame["label"] + 7)
+        assert numbers_in(caught.value.found) == {"7", "0"}  # the label and its row
 
 
 class TestScores:
@@ -265,12 +271,8 @@ class TestScores:
     def test_before_fit_it_says_so(self, make: Make, tmp_path: Path, method: str) -> None:
         both = ([NEITHER], [0])
         given = {"score": both, "evaluate": both, "save": (tmp_path / "saved",)}
-        with pytest.raises(NotFittedError) as caught:
+        with pytest.raises(NotFittedError, match="TextClassifier"):
             getattr(make(), method)(*given.get(method, ([NEITHER],)))
-        assert str(caught.value) == (
-            "expected a fitted TextClassifier, found one that is not fitted yet; "
-            "call fit(texts, labels), or TextClassifier.load(folder)"
-        )
         assert not (tmp_path / "saved").exists()
 
 
@@ -288,6 +290,37 @@ class TestPlaces:
         before = stored_files()
         classifier.predict(["a text that was never seen"])
         assert stored_files() == before
+
+    @pytest.mark.parametrize("method", ["score", "evaluate", "predict", "predict_proba"])
+    def test_states_of_new_texts_are_stored(
+        self, make: Make, toy_reviews: Reviews, method: str
+    ) -> None:
+        classifier = make(predict_from_store=True).fit(*toy_reviews(32))
+        new = ["a text that was never seen"]
+        getattr(classifier, method)(new, *([[0]] if method in ("score", "evaluate") else []))
+        (entry,) = store.entries()
+        assert entry["texts"] == 33
+
+    @pytest.mark.parametrize("head", ["linear", "mlp:4", "native"])
+    def test_stored_states_give_the_predictions_of_the_whole_model(
+        self, make: Make, toy_reviews: Reviews, head: str
+    ) -> None:
+        classifier = make(head=head).fit(*toy_reviews(40))
+        texts, labels = toy_reviews(30, seed=1)
+        whole = classifier.predict_proba(texts)
+        score = classifier.score(texts, labels)
+        stored = classifier.set_params(predict_from_store=True).predict_proba(texts)
+        np.testing.assert_allclose(stored, whole, rtol=0, atol=1e-5)
+        assert score == (classifier.predict(texts) == labels).mean()
+
+    def test_states_are_read_in_the_dtype_of_the_estimator(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        classifier = make(dtype="bfloat16", predict_from_store=True).fit(*toy_reviews(32))
+        classifier.predict(["a text that was never seen"])
+        classifier.score(["another one"], [0])
+        (entry,) = store.entries()
+        assert (entry["texts"], entry["dtype"]) == (34, "bfloat16")
 
     @pytest.mark.parametrize(
         "other",
@@ -309,7 +342,7 @@ class TestPlaces:
         def refuse(*_: Any, **__: Any) -> Iterator[Any]:
             raise AssertionError("the frozen part was run again")
 
-        monkeypatch.setattr("thawline.prefix.passes.run_batches", refuse)
+        monkeypatch.setattr("thawline.prefix.frozen_pass.run_batches", refuse)
         make(**other).fit(texts[::-1], labels[::-1])
         assert stored_files() == before
 
@@ -359,12 +392,15 @@ class TestSaving:
     ) -> None:
         classifier = make().fit(*toy_reviews(32))
         (tmp_path / "there").mkdir()
-        with pytest.raises(ThawlineError, match="expected a new folder"):
+        with pytest.raises(ThawlineError) as caught:
             classifier.save(tmp_path / "there")
+        assert str(tmp_path / "there") in caught.value.found
+        assert list((tmp_path / "there").iterdir()) == []
 
     def test_nothing_to_load_is_said_so(self, tmp_path: Path) -> None:
-        with pytest.raises(ThawlineError, match="no such folder"):
+        with pytest.raises(ThawlineError) as caught:
             TextClassifier.load(tmp_path / "nowhere")
+        assert str(tmp_path / "nowhere") in str(caught.value)
 
 
 class TestManners:
@@ -396,8 +432,10 @@ class TestManners:
 
     def test_a_stage_may_be_a_number(self, make: Make, toy_reviews: Reviews) -> None:
         assert make(features=2).fit(*toy_reviews(32)).fitted_.reading.stages == (2,)
-        with pytest.raises(ThawlineError, match=f"from 0 to {DEPTH}, found '9'"):
+        with pytest.raises(ThawlineError) as caught:
             make(features=9).fit(*toy_reviews(32))
+        assert "'9'" in caught.value.found
+        assert {"0", str(DEPTH)} <= numbers_in(caught.value.expected)
 
     def test_a_generator_is_kept_and_gives_each_fit_another_seed(
         self, make: Make, toy_reviews: Reviews
@@ -455,134 +493,107 @@ class TestManners:
 
 
 TEXTS, IDS = ["good", "bad"] * 10, [1, 0] * 10
-REFUSED: dict[str, tuple[tuple[Any, Any], str]] = {
-    "one string": (
-        ("good", IDS),
-        "expected a sequence of texts, found one string; put it in a list: [text]",
-    ),
-    "too few labels": (
-        (TEXTS, IDS[:-1]),
-        "expected as many labels as texts, found 20 texts and 19 labels; give both the same rows",
-    ),
-    "a missing text": (
-        ([*TEXTS[:-1], float("nan")], IDS),
-        "expected texts as strings, found float in row 19; convert or drop that row",
-    ),
-    "no text": (
-        ([None, *TEXTS[1:]], IDS),
-        "expected texts as strings, found NoneType in row 0; convert or drop that row",
-    ),
-    "bytes": (
-        ([b"good", *TEXTS[1:]], IDS),
-        "expected texts as strings, found bytes in row 0; convert or drop that row",
-    ),
-    "one class": (
-        (TEXTS, [1] * 20),
-        "expected texts of at least two classes to train on, found 1 class in 18 rows; "
-        "add rows of the other classes, or give validation=(texts, labels)",
-    ),
-    "one text": (
-        (["good"], [1]),
-        "expected texts of at least two classes to train on, found 1 class in 1 rows; "
-        "add rows of the other classes, or give validation=(texts, labels)",
-    ),
-    "nothing": (
-        ([], []),
-        "expected texts of at least two classes to train on, found 0 classes in 0 rows; "
-        "give some texts",
-    ),
-    "fractions": (
-        (TEXTS, [0.5] * 20),
-        "expected labels that are integers, booleans or strings, found continuous ones, "
-        "such as 0.5 in row 0 (counting from 0); turn them into classes first",
-    ),
-    "two kinds": (
-        (TEXTS, [1, "bad"] * 10),
-        "expected labels of one kind, found both numbers (1) and strings (bad); "
-        "write all labels in one way",
-    ),
+REFUSED: dict[str, tuple[tuple[Any, Any], tuple[str, ...]]] = {
+    "one string": (("good", IDS), ("string",)),
+    "too few labels": ((TEXTS, IDS[:-1]), ("20", "19")),
+    "a missing text": (([*TEXTS[:-1], float("nan")], IDS), ("float", "19")),
+    "no text": (([None, *TEXTS[1:]], IDS), ("NoneType", "0")),
+    "bytes": (([b"good", *TEXTS[1:]], IDS), ("bytes", "0")),
+    "one class": ((TEXTS, [1] * 20), ("1 class ", "18")),
+    "one text": ((["good"], [1]), ("1 class ", "1 rows")),
+    "nothing": (([], []), ("0 classes", "0 rows")),
+    "fractions": ((TEXTS, [0.5] * 20), ("0.5", "row 0")),
+    "two kinds": ((TEXTS, [1, "bad"] * 10), ("(1)", "(bad)")),
 }
+"""Texts and labels that `fit` rejects, each with data that the error shows."""
 
 
 class TestRefusals:
     @pytest.mark.parametrize("case", REFUSED)
-    def test_texts_and_labels_that_cannot_work(self, make: Make, case: str) -> None:
-        given, message = REFUSED[case]
-        with pytest.raises(ValueError) as caught:  # noqa: PT011 - the whole message is below
+    def test_invalid_texts_and_labels(self, make: Make, case: str) -> None:
+        given, shown = REFUSED[case]
+        with pytest.raises(ThawlineError) as caught:
             make().fit(*given)
-        assert isinstance(caught.value, ThawlineError)
-        assert str(caught.value) == message
+        assert isinstance(caught.value, ValueError)
+        for datum in shown:
+            assert datum in caught.value.found
 
-    @pytest.mark.parametrize("method", ["predict", "predict_proba"])
+    @pytest.mark.parametrize("method", ["predict", "predict_proba", "score"])
     def test_one_string_is_no_list_of_texts(
         self, make: Make, toy_reviews: Reviews, method: str
     ) -> None:
         classifier = make().fit(*toy_reviews(32))
-        with pytest.raises(ThawlineError, match=r"found one string; put it in a list: \[text\]"):
-            getattr(classifier, method)("a good film")
+        with pytest.raises(ThawlineError) as caught:
+            getattr(classifier, method)("a good film", *([[1]] if method == "score" else []))
+        assert "string" in caught.value.found
+        assert "[text]" in caught.value.fix
 
     def test_labels_that_fit_never_saw(self, make: Make, toy_reviews: Reviews) -> None:
         classifier = make().fit(*toy_reviews(32))
-        with pytest.raises(ThawlineError, match=r"found 2 in row 1 \(counting from 0\)"):
+        with pytest.raises(ThawlineError) as caught:
             classifier.evaluate(["good", "bad"], [1, 2])
-        with pytest.raises(ThawlineError, match=r"found 'x' in row 0"):
+        assert {"2", "1"} <= numbers_in(caught.value.found)  # the label and its row
+        with pytest.raises(ThawlineError) as caught:
             make().fit(*toy_reviews(32), validation=(["good"], ["x"]))
+        assert "'x'" in caught.value.found
 
     def test_validation_without_a_text(self, make: Make, toy_reviews: Reviews) -> None:
         with pytest.raises(ThawlineError) as caught:
             make().fit(*toy_reviews(32), validation=([], []))
-        assert str(caught.value) == (
-            "expected at least one text to validate on, found none; "
-            "leave validation out, and a share is held out"
-        )
+        assert (caught.value.found, "validation" in caught.value.expected) == ("none", True)
 
     @pytest.mark.parametrize("share", [0, 1, 2, -0.1, 1.0])
-    def test_a_validation_share_that_is_none(
+    def test_an_invalid_validation_share(
         self, make: Make, toy_reviews: Reviews, share: float
     ) -> None:
-        with pytest.raises(ThawlineError, match="above 0 and below 1"):
+        with pytest.raises(ThawlineError) as caught:
             make(validation_share=share).fit(*toy_reviews(32))
+        assert "validation_share" in caught.value.expected
+        assert caught.value.found == str(share)
 
     @pytest.mark.parametrize(
-        ("settings", "message"),
+        ("settings", "found"),
         [
-            ({"strategy": "heda"}, "did you mean 'head'"),
-            ({"strategy": "gradual"}, "not built yet"),
-            ({"head": "lienar"}, "did you mean 'linear'"),
-            ({"pooling": "maen"}, "did you mean 'mean'"),
-            ({"dtype": "float16"}, "expected a dtype, found 'float16'"),
-            ({"max_length": LIMIT + 1}, f"found {LIMIT + 1}"),
-            (
-                {"truncation_side": "top"},
-                'expected truncation_side to be right or left, found "top"',
-            ),
-            ({"lr": 0.1}, "the exact fit of a linear head has no learning rate"),
-            ({"strategy": HeadFirst(Last(9))}, f"expected k to be from 1 to {DEPTH}, .*'last:9'"),
-            ({"strategy": HeadFirst(Head())}, r"expected lp\+ before last, lora or full"),
-            ({"strategy": Last(2), "features": 1}, "a head above trained blocks reads the last"),
-            ({"strategy": Last(DEPTH + 1)}, f"expected k to be from 1 to {DEPTH}, .*'last:5'"),
-            ({"strategy": Lora(r=0)}, "expected r to be a whole number above 0, found '0'"),
-            ({"strategy": Head}, "expected a strategy, as an object such as Last"),
-            ({"epochs": 0}, "expected epochs to be a whole number from 1 to .*, found 0"),
-            ({"epochs": "3"}, 'expected epochs to be a whole number from 1 to .*, found "3"'),
-            ({"epochs": 1, "batch_size": 0}, "expected batch_size to be a whole .*, found 0"),
-            ({"random_state": -1}, "expected random_state to be a whole .*, found -1"),
-            ({"random_state": "0"}, "expected a random_state: a whole number, None"),
-            ({"device": "tpu"}, "expected a device, found 'tpu'"),
-            ({"labels": ("neg",)}, r"expected 2 label names, for the labels 0, 1, found 1 \(neg\)"),
+            ({"strategy": "heda"}, "'heda'"),
+            ({"strategy": "gradual"}, "'gradual'"),
+            ({"head": "lienar"}, "'lienar'"),
+            ({"pooling": "maen"}, "maen"),
+            ({"dtype": "float16"}, "float16"),
+            ({"max_length": LIMIT + 1}, str(LIMIT + 1)),
+            ({"truncation_side": "top"}, "top"),
+            ({"lr": 0.1}, "0.1"),
+            ({"strategy": HeadFirst(Last(9))}, "9"),
+            ({"strategy": HeadFirst(Head())}, "'lp+head'"),
+            ({"strategy": Last(2), "features": 1}, "1"),
+            ({"strategy": Last(DEPTH + 1)}, f"'last:{DEPTH + 1}'"),
+            ({"strategy": Lora(r=0)}, "'0'"),
+            ({"strategy": Head}, "Head"),
+            ({"epochs": 0}, "0"),
+            ({"epochs": "3"}, '"3"'),
+            ({"epochs": 1, "batch_size": 0}, "0"),
+            ({"random_state": -1}, "-1"),
+            ({"random_state": "0"}, "'0'"),
+            ({"predict_from_store": "yes"}, "yes"),
+            ({"device": "tpu"}, "tpu"),
+            ({"labels": ("neg",)}, "(neg)"),
         ],
     )
-    def test_a_setting_that_cannot_work(
-        self, make: Make, toy_reviews: Reviews, settings: dict[str, Any], message: str
+    def test_an_invalid_setting(
+        self, make: Make, toy_reviews: Reviews, settings: dict[str, Any], found: str
     ) -> None:
-        with pytest.raises(ThawlineError, match=message):
+        with pytest.raises(ThawlineError) as caught:
             make(**settings).fit(*toy_reviews(32))
+        assert found in caught.value.found
+        name = list(settings)[-1]
+        assert name == caught.value.setting or name.partition("_")[0] in str(caught.value)
 
-    def test_a_backbone_that_is_not_there(self, toy_reviews: Reviews) -> None:
-        with pytest.raises(ThawlineError, match="expected a backbone's folder, a packaged name"):
+    def test_a_missing_backbone(self, toy_reviews: Reviews) -> None:
+        with pytest.raises(ThawlineError) as caught:
             TextClassifier("./nowhere").fit(*toy_reviews(32))
+        assert "./nowhere" in caught.value.found
 
     def test_an_unknown_dtype_in_prediction(self, make: Make, toy_reviews: Reviews) -> None:
         classifier = make().fit(*toy_reviews(32))
-        with pytest.raises(ThawlineError, match="expected a dtype, found 'half'"):
+        with pytest.raises(ThawlineError) as caught:
             classifier.predict_proba([NEITHER], dtype="half")
+        assert "half" in caught.value.found

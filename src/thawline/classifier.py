@@ -1,4 +1,4 @@
-"""`TextClassifier`: the whole of Thawline as one scikit-learn estimator."""
+"""`TextClassifier`: a scikit-learn estimator that runs a complete fit."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
@@ -22,6 +23,7 @@ from thawline.config import (
     Config,
     DataConfig,
     EncoderConfig,
+    EstimatorConfig,
     HeadConfig,
     TokensConfig,
     TrainingConfig,
@@ -32,8 +34,7 @@ from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
-from thawline.inference.texts import stored_logits, text_logits
-from thawline.prefix.passes import PassReport
+from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
 from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
@@ -41,50 +42,59 @@ from thawline.training.adapt import Task, adapt, run_prefix
 from thawline.training.plan import make_plan
 
 _NOT_FITTED = (
-    "expected a fitted %(name)s, found one that is not fitted yet; "
-    "call fit(texts, labels), or %(name)s.load(folder)"
+    "expected a fitted %(name)s; found one that is not fitted yet. "
+    "Call fit(texts, labels), or %(name)s.load(folder)"
 )
 
 
 _SETTINGS = SHARED_NAMES | {"validation_share": "data.validation_share", "random_state": "seed"}
-"""Where the value of each parameter goes in a `Config`."""
+"""The setting in a `Config` behind each parameter."""
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):
-    """A pretrained transformer, adapted to labelled texts by a strategy.
+    """A pretrained transformer that is adapted to labelled texts by a strategy.
 
-    An estimator of scikit-learn: it can be cloned, searched over and put at the end of a pipeline.
-    ``docs/scikit-learn.md`` tells what it takes and how far the conventions are kept.
+    This is a scikit-learn estimator: it can be cloned, used in searches and put at the end of a
+    pipeline. ``docs/scikit-learn.md`` describes its input and how it follows the conventions.
 
     Args:
-        backbone: a folder, that of a run among them, a packaged name, a hub id, or ``glove``, which
-            is made by `fit`; by default the small model, of film reviews, that comes with Thawline.
-        strategy: as on the command line, ``head`` …, or as an object: ``Head()`` … Its fields are
-            parameters too: ``set_params(strategy__k=2)``.
-        vectors: of the backbone ``glove``: a packaged name, a file, or ``random``.
+        backbone: A folder (also that of a run), a packaged name, a Hub id, or ``glove``, which is
+            built by `fit`. The default is the small model for film reviews that comes with
+            Thawline.
+        strategy: The strategy as on the command line, for example ``head``, or as an object, for
+            example ``Head()``. Its fields are parameters too: ``set_params(strategy__k=2)``.
+        vectors: The word vectors of the backbone ``glove``: a packaged name, a file or ``random``.
         head: ``linear``, ``mlp:H`` or ``native``.
-        pooling: ``first``, ``last`` or ``mean``; None: ``mean``, or what a native head does.
-        features: ``last``, a stage's number or ``layers``; None: the exact fit chooses.
-        standardise: whether features are scaled over train before the head.
-        max_length: tokens kept of a text; None: 512, or the backbone's limit where that is lower.
-        truncation_side: ``right`` or ``left``, the side that is cut off.
-        epochs: None: a linear head is fitted exactly, another trains for 3.
-        batch_size: texts in a step.
-        lr: learning rate; None: the strategy's own.
-        dtype: of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
+        pooling: ``first``, ``last`` or ``mean``. If None, ``mean``, or the native head's own.
+        features: ``last``, the number of a stage or ``layers``. If None, the exact fit chooses on
+            validation.
+        standardise: Whether features are scaled by their mean and deviation over the training
+            texts.
+        max_length: Maximum number of tokens of a text. If None, 512, or the backbone's limit if
+            that is lower.
+        truncation_side: Side of a longer text that is cut off, ``right`` or ``left``.
+        epochs: Number of training epochs. If None, a linear head is solved exactly and everything
+            else trains for 3 epochs.
+        batch_size: Number of texts in a training step.
+        lr: Learning rate. If None, the default of the strategy.
+        dtype: Dtype of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
-        validation_share: of the texts given to `fit`, held out to choose by.
-        labels: names of the classes, in ascending order of integer labels; None: the labels.
-        random_state: seed of the head's first weights and of the order of texts; a RandomState or
-            Generator, or None for numpy's global state, gives each `fit` another. Which texts are
-            held out never depends on it.
+        validation_share: Share of the texts given to `fit` that is held out for validation.
+        labels: Names of the classes, in ascending order of integer labels. If None, the labels
+            themselves.
+        random_state: Random seed for weight initialisation and shuffling. A RandomState, a
+            Generator or None (the global state of numpy) gives each `fit` a new seed. The choice
+            of the texts that are held out does not depend on it.
+        predict_from_store: Whether `predict` and `predict_proba` read states from the store and
+            add missing ones, as `score` does. Set it for cross-validation with scorers that call
+            `predict` or `predict_proba`.
 
     Attributes:
-        classes_: the distinct labels given to `fit`, sorted.
-        fitted_: the model, its tokenizer and how it reads texts.
-        history_: one dict an epoch, epoch 0 the untrained head, or the one that ``lp+`` fitted
-            first; empty after an exact fit.
-        parameters_: ``trainable``, ``frozen`` and ``total``.
+        classes_: The distinct labels given to `fit`, sorted.
+        fitted_: The model, its tokenizer and the settings under which it reads texts.
+        history_: One dict for each epoch. Epoch 0 is the untrained head, or the head that ``lp+``
+            trained first. Empty after an exact fit.
+        parameters_: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
     """
 
     def __init__(
@@ -107,6 +117,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         validation_share: float = DataConfig.validation_share,
         labels: Sequence[str] | None = DataConfig.labels,
         random_state: int | np.random.RandomState | np.random.Generator | None = Config.seed,
+        predict_from_store: bool = EstimatorConfig.predict_from_store,
     ) -> None:
         self.backbone = backbone
         self.strategy = strategy
@@ -125,42 +136,52 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.validation_share = validation_share
         self.labels = labels
         self.random_state = random_state
+        self.predict_from_store = predict_from_store
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters; ``deep`` adds the strategy's own as ``strategy__…``."""
+        """Return the parameters.
+
+        Args:
+            deep: Whether to include the parameters of the strategy as ``strategy__…``.
+        """
         params: dict[str, Any] = super().get_params(deep=deep)
         if deep and isinstance(self.strategy, str):
-            with suppress(ThawlineError):  # what cannot be read is refused by fit
-                within = as_strategy(self.strategy).get_params()
-                params |= {f"strategy__{name}": value for name, value in within.items()}
+            with suppress(ThawlineError):  # `fit` rejects a strategy that cannot be parsed.
+                strategy_params = as_strategy(self.strategy).get_params()
+                params |= {f"strategy__{name}": value for name, value in strategy_params.items()}
         return params
 
     def set_params(self, **params: Any) -> Self:
-        """Set parameters by name, those of the strategy as ``strategy__…``.
+        """Set parameters by name.
 
-        The strategy is replaced by one with the new values; the object itself never changes.
+        The strategy is replaced by a new one; the object that was given is never changed.
+
+        Args:
+            **params: The new values. Parameters of the strategy are named ``strategy__…``.
 
         Raises:
-            ThawlineError: there is no such parameter; none is set then.
+            ThawlineError: If there is no such parameter. No parameter is set in that case.
         """
-        own = super().get_params(deep=False)
-        within = {name: value for name, value in params.items() if name.startswith("strategy__")}
-        given = {name: value for name, value in params.items() if name not in within}
+        known = super().get_params(deep=False)
+        nested = {name: value for name, value in params.items() if name.startswith("strategy__")}
+        given = {name: value for name, value in params.items() if name not in nested}
         for name in given:
-            if name not in own:
+            if name not in known:
                 raise ThawlineError(
-                    f"a parameter of {type(self).__name__}", f"'{name}'", did_you_mean(name, own)
+                    f"a parameter of {type(self).__name__}",
+                    f"'{name}'",
+                    did_you_mean(name, known),
                 )
-        if within:
+        if nested:
             strategy = as_strategy(given.get("strategy", self.strategy))
-            values = {name.removeprefix("strategy__"): value for name, value in within.items()}
+            values = {name.removeprefix("strategy__"): value for name, value in nested.items()}
             given["strategy"] = strategy.with_params(**values)
         for name, value in given.items():
             setattr(self, name, value)
         return self
 
     def __sklearn_tags__(self) -> Tags:
-        """Tell scikit-learn's tools that the rows are texts."""
+        """Return the tags that tell scikit-learn's tools that the rows are texts."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
@@ -174,16 +195,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         *,
         validation: tuple[Sequence[Text], Sequence[Any] | NDArray[Any]] | None = None,
     ) -> Self:
-        """Adapt the backbone.
+        """Adapt the backbone to labelled texts.
+
+        The states of the frozen stages are read from the store, and missing ones are added to it.
 
         Args:
-            X: ``(rows,)`` texts, or pairs of texts as tuples: a list, an array, a Series, or an
-                array or frame of one column (of two for pairs).
-            y: ``(rows,)`` integers, booleans or strings.
-            validation: texts and labels to choose by; None: a share of the rows is held out.
+            X: Texts, or pairs of texts as tuples, ``(rows,)``: a list, an array, a Series, or an
+                array or frame with one column (two for pairs).
+            y: Labels, ``(rows,)``: integers, booleans or strings.
+            validation: Texts and labels on which choices are made. If None, a share of the rows is
+                held out.
 
         Raises:
-            ThawlineError: the texts, the labels or a setting cannot work; a ValueError as well.
+            ThawlineError: If the texts, the labels or a setting are invalid. It is also a
+                ValueError.
         """
         config = self._config()
         labels = read_labels(y)
@@ -198,7 +223,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         backbone = open_backbone(config, lambda: data[0].texts, Reporter())
         plan = make_plan(backbone, config)
         parts = dict(zip(("train", "validation"), data, strict=True))
-        frozen = run_prefix(backbone, plan, config, parts, PassReport(), Reporter())
+        frozen = run_prefix(backbone, plan, config, parts, Reporter())
         adapted = adapt(Task(backbone, plan, config, known, parts, frozen), Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
@@ -206,35 +231,82 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def predict(self, X: Sequence[Text]) -> NDArray[Any]:
-        """Return the most probable class of each text, ``(texts,)``, as `fit` was given them."""
-        best = self.predict_proba(X).argmax(1)
-        predicted: NDArray[Any] = self.classes_[best]
-        return predicted
+        """Return the most probable class of each text.
+
+        The states come from where `predict_proba` takes them.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+
+        Returns:
+            Labels, ``(rows,)``, as they were given to `fit`.
+        """
+        return self._most_probable(self.predict_proba(X))
 
     def predict_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
-        """Return probabilities, ``(texts, classes)``, in the order of ``classes_``."""
-        self._check_fitted()
-        texts = read_texts(X)
-        config = ComputeConfig(device=self.device, dtype=dtype)
-        logits = text_logits(self.fitted_, texts, config, Reporter())
-        return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
+        """Return the probabilities of the classes for each text.
+
+        By default the whole model runs on every text and nothing is stored. With
+        ``predict_from_store=True`` a classifier whose backbone is frozen reads the states from
+        the store instead and adds missing ones.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+            dtype: Dtype in which the whole model runs: ``auto``, ``float32`` or ``bfloat16``. The
+                states in the store have the dtype of the estimator.
+
+        Returns:
+            Probabilities, ``(rows, classes)``, in the order of ``classes_``.
+        """
+        return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
+
+    def score(
+        self,
+        X: Sequence[Text],
+        y: Sequence[Any] | NDArray[Any],
+        sample_weight: Sequence[float] | NDArray[Any] | None = None,
+    ) -> float:
+        """Return the accuracy on labelled texts.
+
+        If the backbone is frozen, the states are read from the store and missing ones are added
+        to it, so that a cross-validation reads each text once. Otherwise the whole model runs in
+        fp32.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+            y: Labels, ``(rows,)``.
+            sample_weight: Weight of each text, ``(rows,)``. If None, all texts weigh the same.
+        """
+        predicted = self._most_probable(self._probabilities(X, use_store=True))
+        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
-        """Score the classifier on labelled texts, with 95 % intervals; see `metrics.evaluate`.
+        """Return the scores of the classifier on labelled texts, with 95 % intervals.
 
-        Where the prefix is frozen, its states come from the store or go into it.
+        If the backbone is frozen, the states are read from the store and missing ones are added
+        to it. Otherwise the whole model runs in the dtype of the estimator.
+
+        Args:
+            texts: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+            labels: Labels, ``(rows,)``.
+
+        Returns:
+            The scores of `metrics.evaluate`.
         """
         self._check_fitted()
         part = read_rows(texts, labels, self.fitted_.labels)
-        config = ComputeConfig(device=self.device, dtype=self.dtype)
-        logits = stored_logits(self.fitted_, part.texts, config, PassReport(), Reporter())
+        compute = ComputeConfig(device=self.device, dtype=self.dtype)
+        logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
     def save(self, folder: str | Path) -> None:
-        """Write the classifier and prove that a fresh process reads the same from it.
+        """Write the classifier and verify it in a fresh process.
+
+        Args:
+            folder: The new folder.
 
         Raises:
-            ThawlineError: the folder exists, or the proof failed.
+            ThawlineError: If the folder exists, or the fresh process computes other probabilities.
         """
         self._check_fitted()
         with artifact.Prover(self.device) as prover:
@@ -243,12 +315,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
-        """Read a classifier from a run's folder or from one that `save` wrote.
+        """Load a classifier.
 
-        Labels that were booleans come back as 0 and 1, for that is what is saved of them.
+        Labels that were booleans come back as 0 and 1, because they are saved as numbers.
+
+        Args:
+            folder: The folder of a run, or one that `save` wrote.
 
         Raises:
-            ThawlineError: there is none, or parts of it are missing or damaged.
+            ThawlineError: If there is no classifier, or parts of it are missing or damaged.
         """
         fitted = artifact.load(Path(folder))
         reading = fitted.reading
@@ -271,11 +346,33 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self.fitted_ = fitted
         self.classes_ = np.unique(np.asarray(labels))
 
+    def _probabilities(
+        self, X: Sequence[Text], *, use_store: bool, dtype: str = "float32"
+    ) -> NDArray[np.float64]:
+        """Return probabilities, ``(rows, classes)``.
+
+        Args:
+            X: Texts or pairs of texts.
+            use_store: Whether states are read from the store if the backbone is frozen.
+            dtype: Dtype in which the whole model runs if they are not.
+        """
+        self._check_fitted()
+        texts = read_texts(X)
+        from_store = use_store and self.fitted_.is_frozen()
+        compute = ComputeConfig(device=self.device, dtype=self.dtype if from_store else dtype)
+        logits = Predictor(self.fitted_, compute, use_store=from_store).logits(texts)
+        return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
+
+    def _most_probable(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
+        predicted: NDArray[Any] = self.classes_[probabilities.argmax(1)]
+        return predicted
+
     def _config(self) -> Config:
         given = self.get_params(deep=False)
         given["strategy"] = str(as_strategy(self.strategy))
         given["features"] = None if self.features is None else str(self.features)
         given["random_state"] = read_seed(self.random_state)
+        build_config({"predict_from_store": self.predict_from_store}, config_type=EstimatorConfig)
         tables: dict[str, Any] = {}
         for name, key in _SETTINGS.items():
             table, _, setting = key.rpartition(".")
@@ -284,18 +381,23 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
 
 def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
+    """Check that there are two classes to train on and texts to validate on.
+
+    Raises:
+        ThawlineError: If there are not.
+    """
     classes = len(np.unique(train.labels))
     if classes < 2:
         raise ThawlineError(
-            "texts of at least two classes to train on",
+            "training texts of at least two classes",
             f"{classes} {'class' if classes == 1 else 'classes'} in {len(train):,} rows",
-            "add rows of the other classes, or give validation=(texts, labels)"
+            "add rows of the other classes, or pass validation=(texts, labels)"
             if classes
-            else "give some texts",
+            else "pass some texts",
         )
     if not len(validation):
         raise ThawlineError(
-            "at least one text to validate on",
+            "at least one validation text",
             "none",
-            "leave validation out, and a share is held out",
+            "omit validation to hold out a share of the rows",
         )

@@ -24,8 +24,7 @@ from thawline import TextClassifier, artifact
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted, head_weights
-from thawline.inference.texts import text_logits
-from thawline.runtime.progress import Reporter
+from thawline.inference.predictor import Predictor
 
 Backbones = Callable[[str], Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -69,7 +68,7 @@ def adapted(
 
 
 def logits(fitted: Fitted) -> NDArray[np.float32]:
-    return text_logits(fitted, TEXTS, ComputeConfig(dtype="float32"), Reporter())
+    return Predictor(fitted, ComputeConfig(dtype="float32"), use_store=False).logits(TEXTS)
 
 
 def files(folder: Path) -> set[str]:

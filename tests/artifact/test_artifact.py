@@ -24,8 +24,7 @@ from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import Fitted
-from thawline.inference.texts import text_logits
-from thawline.runtime.progress import Reporter
+from thawline.inference.predictor import Predictor
 
 Trained = Callable[..., TextClassifier]
 HEADS = ("linear", "mlp:8", "native")
@@ -33,7 +32,7 @@ TEXTS = ["a good film", "bad , bad , bad", "", "very " * 90 + "dull", "this was 
 
 
 def logits(fitted: Fitted) -> NDArray[np.float32]:
-    return text_logits(fitted, TEXTS, ComputeConfig(dtype="float32"), Reporter())
+    return Predictor(fitted, ComputeConfig(dtype="float32"), use_store=False).logits(TEXTS)
 
 
 def names(folder: Path) -> set[str]:

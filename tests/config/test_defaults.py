@@ -21,6 +21,7 @@ from thawline.config import (
     DataConfig,
     DemoConfig,
     EncoderConfig,
+    EstimatorConfig,
     HeadConfig,
     Help,
     LoraConfig,
@@ -63,6 +64,7 @@ SHARED: dict[str, tuple[Any, str]] = {
 PYTHON = SHARED | {
     "validation_share": (DataConfig, "validation_share"),
     "random_state": (Config, "seed"),
+    "predict_from_store": (EstimatorConfig, "predict_from_store"),
 }
 COMMANDS: dict[str, type] = {
     "demo": DemoConfig,

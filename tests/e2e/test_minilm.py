@@ -78,20 +78,17 @@ def test_native_head_trains_770_parameters(runs):
 def test_bf16_states_and_fp32_model_give_the_same_labels(runs):
     from thawline import artifact
     from thawline.config import ComputeConfig
-    from thawline.inference.texts import stored_logits, text_logits
-    from thawline.prefix.passes import PassReport
-    from thawline.runtime.progress import Reporter
+    from thawline.inference.predictor import Predictor
 
     fitted = artifact.load(runs.root / "exact")
     texts = texts_of(runs.root / "exact")
     assert len(texts) == len(set(texts)) == TRAIN
-    report = PassReport()
-    config = ComputeConfig(dtype="bfloat16")
+    from_store = Predictor(fitted, ComputeConfig(dtype="bfloat16"), use_store=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAWLINE_HOME", str(runs.root / "home"))
-        stored = stored_logits(fitted, texts, config, report, Reporter())
-    assert report.texts == 0, "the states must come from the store"
-    whole = text_logits(fitted, texts, ComputeConfig(dtype="float32"), Reporter())
+        stored = from_store.logits(texts)
+    assert from_store.report.texts == 0, "the states must come from the store"
+    whole = Predictor(fitted, ComputeConfig(dtype="float32"), use_store=False).logits(texts)
     same = (stored.argmax(1) == whole.argmax(1)).mean()
     assert same >= 0.995
     assert 0 < np.abs(stored - whole).max() < 0.5

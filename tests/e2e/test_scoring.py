@@ -19,7 +19,7 @@ from thawline.config import ComputeConfig, Config, DataConfig, ReportConfig, Tra
 from thawline.data import LabelledTexts, load
 from thawline.data.lengths import count_tokens
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.texts import text_logits
+from thawline.inference.predictor import Predictor
 from thawline.jobs.fit import fit_run
 from thawline.report.terminal import print_fit
 from thawline.runs.records import FitRecord
@@ -89,7 +89,7 @@ def read_mistakes() -> list[dict[str, str]]:
 def predicted(part: LabelledTexts) -> np.ndarray:
     """The probabilities that the saved classifier gives, from texts and without the store."""
     fitted = artifact.load(Path("run/model"))
-    return probabilities(text_logits(fitted, part.texts, COMPUTE, Reporter()))
+    return probabilities(Predictor(fitted, COMPUTE, use_store=False).logits(part.texts))
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)

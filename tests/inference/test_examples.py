@@ -1,4 +1,4 @@
-"""What a module reads of texts: blocks of stored features, or tokens and the states at the line."""
+"""Examples: batches of stored features, or of tokens with the states at the line."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class TestPooled:
 def parts(
     toy_backbone: Callable[[str], Path], toy_reviews: Callable[..., tuple[list[str], list[int]]]
 ) -> Callable[[str], dict[str, TokenExamples]]:
-    """Return what gives the examples of train and validation under a strategy."""
+    """Return a function that makes the examples of train and validation for a strategy."""
 
     def make(strategy: str) -> dict[str, TokenExamples]:
         reviews = {"train": toy_reviews(20, 1), "validation": toy_reviews(9, 2)}

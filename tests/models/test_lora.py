@@ -25,8 +25,9 @@ from thawline.inference.fitted import count_parameters
 from thawline.jobs.info import describe
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, add_adapters, base_digest, load_adapters, thaw
+from thawline.prefix.report import PassReport
 from thawline.strategies import Lora, parse_strategy
-from thawline.training.adapt import Frozen, Task
+from thawline.training.adapt import FrozenStates, Task
 from thawline.training.blocks import make_classifier
 from thawline.training.plan import make_plan
 
@@ -38,7 +39,14 @@ LABELS = Labels(("neg", "pos"), (0, 1))
 def task_of(folder: Path, strategy: str, head: str, seed: int = 3) -> Task:
     config = Config(str(folder), strategy, seed, head=HeadConfig(head=head))
     backbone = load_backbone(str(folder))
-    return Task(backbone, make_plan(backbone, config), config, LABELS, {}, Frozen(None, {}))
+    return Task(
+        backbone,
+        make_plan(backbone, config),
+        config,
+        LABELS,
+        {},
+        FrozenStates({}, None, {}, PassReport()),
+    )
 
 
 def some_texts() -> dict[str, Tensor]:

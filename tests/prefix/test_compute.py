@@ -11,7 +11,7 @@ from tests.support.toys import DEPTH, FAMILIES, WIDTH, as_inputs, toy_config
 from thawline.backbones.stack import Stack
 from thawline.prefix.compute import matmul_flops
 
-# The states themselves are tested where they are stored: test_prefix.py, test_token_states.py.
+# The states are tested in test_frozen_pass.py and test_token_states.py.
 
 
 @pytest.mark.parametrize("family", FAMILIES)

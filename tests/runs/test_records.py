@@ -229,7 +229,7 @@ def test_what_cannot_be_written_leaves_the_old_file():
 def test_a_prediction_needs_no_models_of_records():
     script = """
 import sys
-import thawline.artifact, thawline.evaluation.metrics, thawline.inference.texts
+import thawline.artifact, thawline.evaluation.metrics, thawline.inference.predictor
 print("thawline.runs.records" in sys.modules)
 """
     shown = subprocess.run(

@@ -36,7 +36,8 @@ from thawline.backbones.loading import load_backbone
 from thawline.backbones.pooling import POOLINGS
 from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
-from thawline.prefix.passes import PassReport, ensure_states, open_entry
+from thawline.prefix.frozen_pass import FrozenPass
+from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
 from thawline.store import Entry, StoreKey, clear, entries, home, text_key
 from thawline.store.capacity import Capacity
@@ -467,13 +468,11 @@ class RecordingReporter(Reporter):
 def run(folder: Path, texts: list[str], limit: int | None = None) -> tuple[Entry, PassReport, list]:
     """Compute missing states; return the entry, the report of the pass and the messages."""
     backbone, config = load_backbone(str(folder)), ComputeConfig(dtype="float32", store_limit=limit)
-    entry, report, reporter = (
-        open_entry(backbone, 40, "right", config),
-        PassReport(),
-        RecordingReporter(),
-    )
-    ensure_states(entry, backbone, texts, config, report, reporter)
-    return entry, report, reporter.messages
+    reporter = RecordingReporter()
+    frozen_pass = FrozenPass(backbone, 40, "right", config, reporter)
+    entry = frozen_pass.open_entry()
+    frozen_pass.ensure_pooled_states(entry, texts)
+    return entry, frozen_pass.report, reporter.messages
 
 
 def test_reported_size_is_the_written_size(toy_backbone, toy_reviews):
@@ -524,9 +523,7 @@ sys.path.insert(0, sys.argv[1])
 from tests.support.toys import WORDS
 from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig
-from thawline.prefix.passes import PassReport, ensure_states, ensure_token_states
-from thawline.prefix.passes import open_entry, tokenize_for
-from thawline.runtime.progress import Reporter
+from thawline.prefix.frozen_pass import FrozenPass
 
 backbone = load_backbone(sys.argv[2])
 config = ComputeConfig(dtype="float32", tokens_per_batch=1_024)  # 1,000 texts fill a batch
@@ -534,16 +531,15 @@ line = json.loads(sys.argv[3])
 random = random.Random(0)
 for number in (64, 1_000, 25_000):
     texts = [" ".join(random.choices(WORDS, k=random.randint(3, 36))) for _ in range(number)]
-    report = PassReport()
-    entry = open_entry(backbone, 40, "right", config, line)
+    frozen_pass = FrozenPass(backbone, 40, "right", config)
+    entry = frozen_pass.open_entry(line)
     if line is None:
-        ensure_states(entry, backbone, texts, config, report, Reporter())
+        frozen_pass.ensure_pooled_states(entry, texts)
     else:
-        tokens = tokenize_for(entry, backbone, texts, report, Reporter())
-        ensure_token_states(entry, backbone, texts, tokens, config, report, Reporter())
+        frozen_pass.ensure_token_states(entry, texts, frozen_pass.tokenize(texts))
     lines = (line.split(":") for line in open("/proc/self/status"))
     status = {name: value.split()[0] for name, value in lines if value.endswith("kB\\n")}
-    print(report.texts, status["VmHWM"], status["RssFile"], flush=True)
+    print(frozen_pass.report.texts, status["VmHWM"], status["RssFile"], flush=True)
 """
 
 

@@ -70,12 +70,11 @@ class ProverHere:
         from thawline import artifact
         from thawline.config import ComputeConfig
         from thawline.evaluation.metrics import probabilities
-        from thawline.inference.texts import text_logits
-        from thawline.runtime.progress import Reporter
+        from thawline.inference.predictor import Predictor
 
         compute = ComputeConfig(dtype="float32")
         here, there = (
-            probabilities(text_logits(one, texts, compute, Reporter()))
+            probabilities(Predictor(one, compute, use_store=False).logits(texts))
             for one in (fitted, artifact.load(folder))
         )
         difference = float(np.abs(here - there).max())

@@ -11,7 +11,6 @@ import numpy as np
 from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig, Config, HeadConfig, TrainingConfig
 from thawline.data import LabelledTexts, Labels
-from thawline.prefix.passes import PassReport
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, run_prefix
 from thawline.training.plan import make_plan
@@ -48,5 +47,5 @@ def make_task(
     backbone = load_backbone(str(folder))
     plan = make_plan(backbone, config)
     given = {name: part(*reviews) for name, reviews in parts.items()}
-    frozen = run_prefix(backbone, plan, config, given, PassReport(), Reporter())
+    frozen = run_prefix(backbone, plan, config, given, Reporter())
     return Task(backbone, plan, config, labels, given, frozen)

@@ -1,4 +1,4 @@
-"""Last blocks, adapters and the whole backbone, trained on toys from end to end."""
+"""Training the last blocks, adapters and the whole backbone of toy models."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.support.toys import DEPTH
 from thawline import TextClassifier
 from thawline.backbones.stack import Stack
 from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
-from thawline.inference.texts import example_logits
+from thawline.inference.predictor import example_logits
 from thawline.jobs.evaluate import evaluate_run
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
@@ -155,7 +155,7 @@ def test_states_computed_again_end_where_stored_ones_do(
 ) -> None:
     stored = config(strategy)
     again = replace(stored, compute=replace(FP32, store_limit=0))
-    with pytest.warns(UserWarning, match="again in every epoch"):
+    with pytest.warns(UserWarning, match=r"\bline 3\b"):
         second = fit_run(again, Path("again"), Reporter()).to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")

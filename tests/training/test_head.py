@@ -1,8 +1,9 @@
-"""Adapting: what trains, what stays, what each kind of head reports, and the baseline."""
+"""Training the head alone: what changes, what is reported, and the baseline."""
 
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,11 @@ from tests.support import tasks
 from tests.support.tasks import LABELS
 from tests.support.toys import DEPTH, FAMILIES, OWN, WIDTH
 from thawline.config import HeadConfig
-from thawline.data import LabelledTexts, Labels
-from thawline.inference.texts import head_logits
+from thawline.data import LabelledTexts, Labels, Text
+from thawline.inference.predictor import head_logits
 from thawline.models.heads import NativeHead, build_head
 from thawline.runtime.progress import Reporter
+from thawline.store import text_key
 from thawline.training.adapt import Adapted, Task, adapt
 
 MakeTask = Callable[..., Task]
@@ -30,7 +32,7 @@ MakeTask = Callable[..., Task]
 def make_task(
     toy_backbone: Callable[[str], Path], toy_reviews: Callable[..., tuple[list[str], list[int]]]
 ) -> MakeTask:
-    """Return what makes a task on 48 reviews to train on and 16 to validate on."""
+    """Return a function that makes a task with 48 training and 16 validation reviews."""
 
     def make(
         family: str = "bert",
@@ -258,3 +260,27 @@ def test_three_classes(make_task: MakeTask, kind: str) -> None:
     assert adapted.logits("train").shape == (48, 3)
     assert adapted.parameters["trainable"] == 3 * WIDTH + 3
     assert adapted.fitted.model.config.num_labels == 3
+
+
+def test_an_exact_fit_hashes_each_text_once(
+    make_task: MakeTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hashed: list[Text] = []
+
+    def counted(text: Text) -> bytes:
+        hashed.append(text)
+        return text_key(text)
+
+    # Nothing else may hash a text: these are all the places that know the function.
+    modules = [module for name, module in sys.modules.items() if name.startswith("thawline")]
+    for module in modules:
+        if vars(module).get("text_key") is text_key:
+            monkeypatch.setattr(module, "text_key", counted)
+    task = make_task(features=None)  # It chooses from all stages.
+    adapted = run(task)
+    for split in ("train", "validation"):
+        adapted.logits(split)
+        task.frozen.lengths(split)
+    assert task.frozen.describe() is not None
+    assert len(task.plan.candidates) == DEPTH + 2
+    assert sorted(hashed) == sorted(text for part in task.parts.values() for text in part.texts)

@@ -22,7 +22,7 @@ from tests.support.loops import labelled, objective
 from tests.support.tasks import FP32, make_task
 from thawline.config import ComputeConfig, HeadConfig, TrainingConfig
 from thawline.inference.examples import Positions
-from thawline.inference.texts import example_logits
+from thawline.inference.predictor import example_logits
 from thawline.training.adapt import Task
 from thawline.training.blocks import make_classifier
 from thawline.training.objectives import Classification, class_weights

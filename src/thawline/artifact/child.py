@@ -13,8 +13,7 @@ from pathlib import Path
 from thawline import artifact
 from thawline.config import ComputeConfig
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.texts import text_logits
-from thawline.runtime.progress import Reporter
+from thawline.inference.predictor import Predictor
 
 if __name__ == "__main__":
     print("ready", flush=True)
@@ -24,5 +23,5 @@ if __name__ == "__main__":
         # JSON has no tuples, so a pair of texts arrives as a list.
         texts = [text if isinstance(text, str) else tuple(text) for text in request["texts"]]
         compute = ComputeConfig(device=request["device"], dtype="float32")
-        logits = text_logits(fitted, texts, compute, Reporter())
+        logits = Predictor(fitted, compute, use_store=False).logits(texts)
         print(json.dumps(probabilities(logits).tolist()), flush=True)

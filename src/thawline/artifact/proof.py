@@ -19,8 +19,7 @@ from thawline.data import Text
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import Fitted
-from thawline.inference.texts import text_logits
-from thawline.runtime.progress import Reporter
+from thawline.inference.predictor import Predictor
 
 TOLERANCE = 1e-5
 """Maximum difference between the probabilities of this and of a fresh process, in fp32."""
@@ -79,7 +78,7 @@ class Prover:
             ThawlineError: If the fresh process fails, or if the difference is above `TOLERANCE`.
         """
         compute = ComputeConfig(device=self._device, dtype="float32")
-        here = probabilities(text_logits(fitted, texts, compute, Reporter()))
+        here = probabilities(Predictor(fitted, compute, use_store=False).logits(texts))
         there = self._request(folder, texts)
         difference = float(np.abs(here - there).max())
         if not difference <= TOLERANCE:

@@ -15,7 +15,7 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.texts import prediction_records, text_logits
+from thawline.inference.predictor import Predictor, prediction_records
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, Predictions, write_record
 from thawline.runtime.progress import Reporter
@@ -52,7 +52,7 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderReco
     (run,) = [rung.runs[0].run for rung in record.rungs if rung.rung == record.verdict.rung]
     fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
-    shares = probabilities(text_logits(fitted, config.texts, compute, Reporter()))
+    shares = probabilities(Predictor(fitted, compute, use_store=False).logits(config.texts))
     texts = prediction_records(fitted, config.texts, shares)
     predictions = Predictions.model_validate({"run": run, "texts": texts})
     record = record.model_copy(update={"predictions": predictions})

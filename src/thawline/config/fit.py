@@ -433,6 +433,19 @@ class Config:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class EstimatorConfig:
+    """The settings that only `TextClassifier` has."""
+
+    predict_from_store: Annotated[
+        bool, Help("Whether `predict` and `predict_proba` read and write the store, as `score` does.")
+    ] = False
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict of JSON values."""
+        return asdict(self)
+
+
 SHARED_NAMES = {
     "labels": "data.labels",
     "backbone": "backbone",

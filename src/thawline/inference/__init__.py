@@ -1,1 +1,1 @@
-"""A fitted classifier, and the logits that it gives for texts."""
+"""The one door from texts to features and logits, through the store or through the whole model."""

@@ -1,6 +1,6 @@
-"""What a module reads of texts, by their positions: stored features, or tokens and stored states.
+"""Batches of texts in the form that a module reads: stored features, or tokens and states.
 
-Whoever trains or evaluates asks these for batches and knows nothing of where the thaw line is.
+Training and evaluation request batches by position and do not depend on the thaw line.
 """
 
 from __future__ import annotations
@@ -20,56 +20,56 @@ from thawline.prefix.token_states import States
 from thawline.store import Features
 
 ROWS_PER_BLOCK = 4_096
-"""Rows of stored features that a head sees at once."""
+"""Number of rows of stored features in one batch of a head."""
 
 Positions = NDArray[np.int64]
 
 
 class Examples(Protocol):
-    """Texts as a module reads them."""
+    """Texts in the form that a module reads."""
 
     def __len__(self) -> int:
         """Return the number of texts."""
 
     def batches(self, positions: Positions, density: float) -> list[Positions]:
-        """Split positions into batches of like length that fit into memory.
+        """Split positions into batches of texts of similar length that fit into memory.
 
         Args:
-            positions: ``(texts,)``.
-            density: the least share of real tokens in a batch.
+            positions: Positions of texts, ``(texts,)``.
+            density: The lowest share of tokens in a batch that are not padding.
         """
 
     def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
-        """Return all positions in a random order, ``(texts,)``, to be cut into steps.
+        """Return all positions in a random order, ``(texts,)``, which is then cut into steps.
 
         Args:
-            random: draws it.
-            step: texts in one.
-            pool: steps whose texts are sorted by length together.
+            random: The random generator.
+            step: Number of texts in a training step.
+            pool: Number of steps whose texts are sorted by length together.
         """
 
     def split(self, step: Positions, overhead: int) -> list[Positions]:
         """Split a training step into the forward passes that take the least time together.
 
         Args:
-            step: positions, ``(texts,)``.
-            overhead: what a pass costs beside its tokens, in tokens.
+            step: Positions of the texts of the step, ``(texts,)``.
+            overhead: Fixed cost of a pass, in tokens.
         """
 
     def density(self, batches: Sequence[Positions]) -> float:
-        """Return the share of real tokens among those that batches hold, padding counted."""
+        """Return the share of tokens in batches that are not padding."""
 
     def take(self, positions: Positions) -> object:
-        """Return a batch in the form that the module takes."""
+        """Return the texts at some positions as one batch for the module."""
 
 
 @dataclass(frozen=True)
 class PooledExamples:
-    """Features of the frozen backbone, for a head: batches are ``(texts, width)`` in fp32.
+    """Pooled states as features for a head; batches are ``(texts, width)`` in fp32.
 
     Attributes:
-        features: from the store.
-        scale: the standardisation that the head was made for.
+        features: The features from the store.
+        scale: The standardisation that is applied to them.
     """
 
     features: Features
@@ -79,32 +79,32 @@ class PooledExamples:
         return len(self.features)
 
     def batches(self, positions: Positions, density: float) -> list[Positions]:
-        """Split positions into blocks of equal size: pooled states have no padding."""
+        """Split positions into batches of equal size, because features have no padding."""
         return np.array_split(positions, range(ROWS_PER_BLOCK, len(positions), ROWS_PER_BLOCK))
 
     def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
-        """Return any order: pooled states have no length."""
+        """Return a random order; features have no length to sort by."""
         return random.permutation(len(self))
 
     def split(self, step: Positions, overhead: int) -> list[Positions]:
-        """Leave a step whole."""
+        """Return the step as one forward pass."""
         return [step]
 
     def density(self, batches: Sequence[Positions]) -> float:
-        """Return 1: pooled states have no padding."""
+        """Return 1, because features have no padding."""
         return 1.0
 
     def take(self, positions: Positions) -> Tensor:
-        """Return standardised features, ``(texts, width)``."""
+        """Return the standardised features of some texts, ``(texts, width)``."""
         return self.scale(self.features.take(from_numpy(positions)))
 
 
 class TokenBatch(NamedTuple):
-    """A batch for a classifier that trains from the thaw line on.
+    """A batch for a classifier that is entered at the thaw line.
 
     Attributes:
-        inputs: the model's keyword arguments.
-        states: ``(texts, tokens, hidden)`` at the line; None where the line is 0 or 1.
+        inputs: The keyword arguments of the model.
+        states: The states at the line, ``(texts, tokens, hidden)``. None if the line is 0 or 1.
     """
 
     inputs: Inputs
@@ -113,13 +113,13 @@ class TokenBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class TokenExamples:
-    """Tokens, and where the line is above 1 the frozen states at it.
+    """The tokens of texts, with the frozen states at the line if the line is above 1.
 
     Attributes:
-        tokens: of more texts, maybe.
-        states: of the same texts as the tokens.
-        rows: ``(texts,)``, where among them these are.
-        tokens_per_batch: the most tokens of a batch, padding counted.
+        tokens: The tokens of these texts and possibly of others.
+        states: The states of the same texts as the tokens. None if the line is 0 or 1.
+        rows: Positions of these texts in ``tokens`` and ``states``, ``(texts,)``.
+        tokens_per_batch: Maximum number of tokens in a batch, including padding.
     """
 
     tokens: TokenizedTexts
@@ -131,37 +131,38 @@ class TokenExamples:
         return len(self.rows)
 
     def batches(self, positions: Positions, density: float) -> list[Positions]:
-        """Group positions by length."""
+        """Split positions into batches of texts of similar length under the token budget."""
         lengths = self.tokens.lengths[self.rows[positions]]
         planned = plan_batches(lengths, tokens_per_batch=self.tokens_per_batch, density=density)
         return [positions[batch] for batch in planned]
 
     def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
-        """Return an order in which the texts of a step are of like length.
+        """Return an order in which the texts of a step have similar lengths.
 
-        Texts are drawn into pools, each is sorted and cut into steps, and the steps are shuffled.
-        What does not fill a step stands at the end, of any length.
+        Texts are shuffled and divided into pools. Each pool is sorted by length and cut into
+        steps, and the steps are shuffled. The texts that do not fill a step come last.
         """
-        drawn, whole = random.permutation(len(self)), len(self) // step
+        shuffled, complete = random.permutation(len(self)), len(self) // step
         lengths = self.tokens.lengths[self.rows]
-        pools = np.split(drawn[: whole * step], range(pool * step, whole * step, pool * step))
-        alike = [one[np.argsort(lengths[one], kind="stable")] for one in pools]
-        steps = np.concatenate(alike).reshape(whole, step)
-        return np.concatenate([steps[random.permutation(whole)].ravel(), drawn[whole * step :]])
+        end, size = complete * step, pool * step
+        pools = np.split(shuffled[:end], range(size, end, size))
+        by_length = [rows[np.argsort(lengths[rows], kind="stable")] for rows in pools]
+        steps = np.concatenate(by_length).reshape(complete, step)
+        return np.concatenate([steps[random.permutation(complete)].ravel(), shuffled[end:]])
 
     def split(self, step: Positions, overhead: int) -> list[Positions]:
-        """Split a step by length where that saves more padding than another pass costs."""
+        """Split a step by length if that saves more padding than an additional pass costs."""
         lengths, most = self.tokens.lengths[self.rows[step]], self.tokens_per_batch
         split = split_by_length(lengths, tokens_per_batch=most, overhead=overhead)
         return [step[batch] for batch in split]
 
     def density(self, batches: Sequence[Positions]) -> float:
-        """Return the share of real tokens; 1 without batches."""
+        """Return the share of tokens in batches that are not padding; 1 without batches."""
         density = padding_density(self.tokens.lengths[self.rows], batches)
         return 1.0 if density is None else density
 
     def take(self, positions: Positions) -> TokenBatch:
-        """Return ids, masks and states of some texts."""
+        """Return the ids, the masks and the states of some texts."""
         rows = self.rows[positions]
         states = None if self.states is None else self.states.take(rows)
         return TokenBatch(self.tokens.batch(rows), states)

@@ -1,4 +1,4 @@
-"""A classifier as it stands after `fit` or `load`: the model, its words and how it reads texts."""
+"""A trained classifier: the model, its tokenizer, its labels and how it reads texts."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from thawline.strategies import parse_strategy
 
 @dataclass(frozen=True)
 class Reading:
-    """How texts are read before the head: all of it must be the same in training and prediction.
+    """The settings under which texts are read, which must be the same in training and prediction.
 
     Attributes:
-        max_length: tokens kept of a text, special tokens counted.
-        truncation_side: the side that is cut off.
+        max_length: Maximum number of tokens of a text, including special tokens.
+        truncation_side: Side of a longer text that is cut off, ``right`` or ``left``.
         pooling: ``first``, ``last`` or ``mean``.
-        stages: the stages whose pooled states the head reads, side by side.
-        pairs: whether it learnt from pairs of texts.
+        stages: The stages whose pooled states the head reads, concatenated.
+        pairs: Whether the classifier was trained on pairs of texts.
     """
 
     max_length: int
@@ -43,14 +43,14 @@ class Fitted:
     """A trained classifier.
 
     Attributes:
-        model: from texts' ids to logits, fp32, in evaluation mode; this is what is saved.
-        tokenizer: with a pad token, padding on the right.
-        labels: the names of the classes and the raw values they stand for.
-        reading: how texts are read.
-        head: which head it is.
-        strategy: as it is written.
-        backbone: the name of the backbone it started from.
-        adapter: the low-rank adapters in its backbone; None: there are none.
+        model: Maps token ids to logits, in fp32 and evaluation mode. This model is saved.
+        tokenizer: Has a pad token and pads on the right.
+        labels: The names of the classes and their raw values.
+        reading: The settings under which texts are read.
+        head: The kind of head.
+        strategy: The strategy in its written form.
+        backbone: The name of the pretrained backbone.
+        adapter: The low-rank adapters in the backbone. None if there are none.
     """
 
     model: PreTrainedModel
@@ -63,25 +63,29 @@ class Fitted:
     adapter: Adapter | None = None
 
     def as_backbone(self) -> Backbone:
-        """Return the base model below the head, to look for its states in the store."""
+        """Return the base model below the head, whose states may be in the store."""
         return Backbone(self.backbone, self.backbone, Stack(self.model.base_model), self.tokenizer)
 
     def is_frozen(self) -> bool:
-        """Say whether the whole backbone lies before the thaw line, as it does under ``head``.
+        """Return whether the whole backbone lies before the thaw line, as with ``head``.
 
-        Then its states are those of the pretrained one; else nothing that is stored is true of it.
+        Otherwise the states of the pretrained backbone in the store would not match the model.
         """
         depth = Stack(self.model.base_model).depth
         return parse_strategy(self.strategy).line(depth) > depth
 
     def merged(self) -> Fitted:
-        """Return it with its adapters folded into the backbone's weights, in the same model."""
-        assert self.adapter is not None, "there are no adapters to fold in"
+        """Merge the adapters into the weights of the backbone.
+
+        Returns:
+            The classifier without adapters; its model is the same object.
+        """
+        assert self.adapter is not None, "there are no adapters to merge"
         self.adapter.merge()
         return replace(self, adapter=None)
 
     def head_module(self) -> nn.Module:
-        """Return the head alone, from features ``(batch, width)`` to logits ``(batch, labels)``."""
+        """Return the head alone, which maps ``(batch, width)`` to ``(batch, labels)``."""
         if self.head.kind == "native":
             return NativeHead(self.model).eval()
         head: nn.Module = self.model.head
@@ -89,9 +93,13 @@ class Fitted:
 
 
 def head_weights(model: PreTrainedModel, head: HeadSpec) -> dict[str, Tensor]:
-    """Return the weights of a classifier's head, under their names in the whole model.
+    """Return the weights of a classifier's head under their names in the whole model.
 
-    Where a native head reads BERT's pretrained pooler, that is among them.
+    If a native head reads BERT's pretrained pooler, its weights are included.
+
+    Args:
+        model: The whole model.
+        head: The kind of head.
     """
     if head.kind == "native":
         return dict(NativeHead(model).shell.state_dict())
@@ -99,7 +107,7 @@ def head_weights(model: PreTrainedModel, head: HeadSpec) -> dict[str, Tensor]:
 
 
 def count_parameters(*modules: nn.Module) -> dict[str, int]:
-    """Count the ``trainable``, ``frozen`` and ``total`` parameters of modules together."""
+    """Return the numbers of ``trainable``, ``frozen`` and ``total`` parameters of modules."""
     parameters = [parameter for module in modules for parameter in module.parameters()]
     total = sum(parameter.numel() for parameter in parameters)
     trainable = sum(parameter.numel() for parameter in parameters if parameter.requires_grad)
@@ -107,7 +115,7 @@ def count_parameters(*modules: nn.Module) -> dict[str, int]:
 
 
 def label_maps(labels: Labels) -> dict[str, dict[Any, Any]]:
-    """Return ``id2label`` and ``label2id`` as a transformers config holds them."""
+    """Return ``id2label`` and ``label2id`` in the form of a transformers config."""
     return {
         "id2label": dict(enumerate(labels.names)),
         "label2id": {name: index for index, name in enumerate(labels.names)},
@@ -117,7 +125,14 @@ def label_maps(labels: Labels) -> dict[str, dict[Any, Any]]:
 def native_classifier(
     backbone: Backbone, labels: Labels, seed: int, attention_dropout: float | None = None
 ) -> PreTrainedModel:
-    """Return a backbone with the family's own head, freshly drawn; arguments as `build_native`."""
+    """Return a backbone with the family's own head, randomly initialised.
+
+    Args:
+        backbone: The pretrained backbone.
+        labels: The classes.
+        seed: Random seed for weight initialisation.
+        attention_dropout: Dropout of the attention weights. If None, the model's own.
+    """
     model = build_native(backbone, len(labels), seed, attention_dropout)
     model.config.update(label_maps(labels))
     return model
@@ -133,16 +148,16 @@ def own_classifier(
     pooling: str,
     stages: tuple[int, ...],
 ) -> PreTrainedModel:
-    """Return a base model with a head of ours, which reads its raw features.
+    """Return a base model with a linear or MLP head, which reads its features.
 
     Args:
-        base: its config knows the pad id.
-        head: made by `build_head`.
-        spec: which head it is.
-        dropout: in it, where it has some.
-        labels: the classes.
-        pooling: before the head.
-        stages: what it reads, side by side.
+        base: The base model, with the pad id in its config.
+        head: The head, from `build_head`.
+        spec: The kind of head.
+        dropout: Dropout in an MLP head.
+        labels: The classes.
+        pooling: ``first``, ``last`` or ``mean``.
+        stages: The stages that the head reads, concatenated.
     """
     config = ThawlineConfig(
         backbone=base.config.to_dict(),

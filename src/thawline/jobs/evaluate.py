@@ -10,9 +10,8 @@ from thawline.config import ComputeConfig, DataConfig, MetricsConfig
 from thawline.config.resolve import config_from_record
 from thawline.data import LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
-from thawline.inference.texts import stored_logits
+from thawline.inference.predictor import Predictor
 from thawline.jobs.scoring import score_logits
-from thawline.prefix.passes import PassReport
 from thawline.runs.layout import RECORD
 from thawline.runs.records import (
     EvaluationReport,
@@ -55,15 +54,15 @@ def evaluate_run(
         part, scoring = _own_rows(path, split, fitted.labels)
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
-    report = PassReport()
-    logits = stored_logits(fitted, part.texts, compute, report, reporter)
-    scores = score_logits(logits, part, len(fitted.labels), scoring)
+    predictor = Predictor(fitted, compute, use_store=True, reporter=reporter)
+    scores = score_logits(predictor.logits(part.texts), part, len(fitted.labels), scoring)
+    seconds = predictor.report.seconds
     return EvaluationReport(
         **dict(scores),
         split=split,
         source=part.source,
         labels=list(fitted.labels.names),
-        seconds=EvaluationSeconds(**report.seconds, total=time.perf_counter() - start),
+        seconds=EvaluationSeconds(**seconds, total=time.perf_counter() - start),
     )
 
 

@@ -18,7 +18,7 @@ from thawline.data.lengths import Tokenization
 from thawline.data.preflight.inspection import inspect_dataset
 from thawline.errors import ThawlineError
 from thawline.jobs.scoring import ScoredFit, score_fit
-from thawline.prefix.passes import PassReport
+from thawline.prefix.report import PassReport
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
 from thawline.report.mistakes import write_mistakes
@@ -54,7 +54,7 @@ from thawline.runs.records import (
 from thawline.runs.resume import read_run
 from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
-from thawline.training.adapt import Adapted, Frozen, Task, adapt, run_prefix
+from thawline.training.adapt import Adapted, FrozenStates, Task, adapt, run_prefix
 from thawline.training.advice import fit_warnings, transfer_warnings
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import Row
@@ -239,9 +239,9 @@ def _fit(job: _Job, reporter: Reporter, start: float) -> tuple[FitFindings, FitR
         start: When the job started, by `time.perf_counter`.
     """
     config, dataset, backbone, plan = job.config, job.dataset, job.backbone, job.plan
-    report, parts = PassReport(), dataset.parts
-    frozen = run_prefix(backbone, plan, config, parts, report, reporter)
-    task = Task(backbone, plan, config, dataset.labels, parts, frozen)
+    frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
+    report = frozen.report
+    task = Task(backbone, plan, config, dataset.labels, dataset.parts, frozen)
     checkpoints = CheckpointFolder(job.folder / CHECKPOINTS)
 
     device = config.compute.device
@@ -268,10 +268,10 @@ def _fit(job: _Job, reporter: Reporter, start: float) -> tuple[FitFindings, FitR
         ),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=_summarise_pass(report, config.compute),
-        store=_store_reference(frozen, dataset),
+        store=_store_reference(frozen),
         history=_typed(adapted.history),
         choice=[ExactFitStep(**step) for step in adapted.choice],
-        head_first=_describe_head_first(adapted, frozen, dataset),
+        head_first=_describe_head_first(adapted, frozen),
         proof=proof,
         peak_memory_bytes=hardware.peak_memory_bytes(),
         plots=[str(path) for path in plots],
@@ -295,19 +295,19 @@ def _typed(history: Sequence[Row]) -> list[FitEpoch]:
     return [FitEpoch(**row) for row in history]
 
 
-def _store_reference(frozen: Frozen, dataset: Dataset) -> StoreReference | None:
-    described = frozen.described(dataset.parts)
+def _store_reference(frozen: FrozenStates) -> StoreReference | None:
+    described = frozen.describe()
     return None if described is None else StoreReference(**described)
 
 
-def _describe_head_first(adapted: Adapted, frozen: Frozen, dataset: Dataset) -> HeadFirst | None:
+def _describe_head_first(adapted: Adapted, frozen: FrozenStates) -> HeadFirst | None:
     """Describe how the head was trained before the strategy. None if it was not trained first."""
     if adapted.first is None:
         return None
     return HeadFirst(
         choice=[ExactFitStep(**step) for step in adapted.first.choice],
         history=_typed(adapted.first.history),
-        store=_store_reference(frozen.of_head(), dataset),
+        store=_store_reference(frozen.of_head()),
     )
 
 

@@ -93,7 +93,7 @@ def whole_lengths(task: Task, part: str) -> NDArray[np.int64]:
     Only texts that have as many tokens as are kept are tokenised again.
     """
     texts, kept = task.parts[part].texts, task.plan.max_length
-    lengths = task.frozen.lengths(part, texts)
+    lengths = task.frozen.lengths(part)
     full = np.flatnonzero(lengths == kept)
     tokenization = Tokenization(task.backbone.tokenizer, kept, task.config.tokens.truncation_side)
     lengths[full] = count_tokens([texts[position] for position in full], tokenization)

@@ -1,1 +1,1 @@
-"""The frozen part, run once, and what it leaves: stored states; texts as a module reads them."""
+"""The frozen pass: run the prefix once over each text and keep its states in the store."""

@@ -1,4 +1,4 @@
-"""The frozen part over batches: what is computed of each, on how many threads, at what cost."""
+"""Run a frozen backbone over batches of texts, on several threads, and count its operations."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ from thawline.data.tokens import Inputs, TokenizedTexts
 from thawline.store import Content, TokenStates
 
 Batch = NDArray[np.int64]
-"""Positions of texts."""
+"""Positions of the texts of a batch, ``(batch,)``."""
 
 Compute = Callable[[Stack, Batch, Inputs], Content]
-"""What is kept of a batch's texts; ``inputs`` are theirs, on the stack's device."""
+"""Computes the content that is stored for a batch, from the inputs on the device of the stack."""
 
 
 def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
-    """Return a copy in evaluation mode, on a device, with the attention that is fastest there."""
+    """Copy a backbone to a device, in evaluation mode, with the fastest attention for that device.
+
+    Args:
+        stack: The backbone; it is not changed.
+        dtype: The dtype of the copy, ``float32`` or ``bfloat16``.
+        device: The device of the copy.
+    """
     frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
     if device == "cpu" and frozen.family.full_attention:
         frozen.model.set_attn_implementation(attention.NAME)
@@ -35,12 +41,16 @@ def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
 
 
 def pooled_states(stack: Stack, batch: Batch, inputs: Inputs) -> Content:
-    """Compute every pooling of every stage, ``(batch, stages, 3, hidden)``, and ``lengths``."""
+    """Compute every pooling of every stage.
+
+    Returns:
+        ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``.
+    """
     return {"states": stack.pooled(inputs), "lengths": _lengths(inputs)}
 
 
 def _lengths(inputs: Inputs) -> Tensor:
-    """Return the number of each text's real tokens, ``(batch,)``, as an entry keeps it."""
+    """Return the number of tokens of each text without padding, ``(batch,)`` int32."""
     mask, ids = inputs.get("attention_mask"), inputs["input_ids"]
     real = torch.ones_like(ids) if mask is None else mask
     return real.sum(1, dtype=torch.int32)
@@ -48,12 +58,12 @@ def _lengths(inputs: Inputs) -> Tensor:
 
 @dataclass(frozen=True)
 class StatesAtLine:
-    """Computes the token states that reach a line, ragged.
+    """Computes the token states at a line, without padding.
 
     Attributes:
-        line: 2 … L.
-        start: the line that is started from; 1: from the tokens.
-        below: the states of the texts at the line ``start``; None: from the tokens.
+        line: The line, from 2 to the number of blocks.
+        start: The line at which the computation starts; 1 if it starts from the tokens.
+        below: The states of the texts at the line ``start``. None if it starts from the tokens.
     """
 
     line: int
@@ -62,11 +72,15 @@ class StatesAtLine:
 
     @property
     def blocks(self) -> range:
-        """The blocks that run; they count from 1."""
+        """The blocks that run, counted from 1."""
         return range(self.start, self.line)
 
     def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
-        """Return ``states``, ``(all tokens, hidden)``, and ``lengths``, ``(batch,)``."""
+        """Compute the states of a batch.
+
+        Returns:
+            ``states``, ``(all tokens, hidden)``, and ``lengths``, ``(batch,)``.
+        """
         states, mask = self._padded(stack, batch, inputs), inputs.get("attention_mask")
         real = states.flatten(0, 1) if mask is None else states[mask.bool()]
         return {"states": real, "lengths": _lengths(inputs)}
@@ -82,7 +96,18 @@ class StatesAtLine:
 def run_batch(
     stack: Stack, tokens: TokenizedTexts, batch: Batch, device: str, compute: Compute
 ) -> Content:
-    """Compute what is kept of one batch; its tensors are on the CPU."""
+    """Compute the content that is stored for one batch.
+
+    Args:
+        stack: The frozen backbone.
+        tokens: The tokens of all texts.
+        batch: Positions of the texts in the batch.
+        device: The device of the stack.
+        compute: What is computed.
+
+    Returns:
+        The content, on the CPU.
+    """
     inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
     return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
 
@@ -90,21 +115,29 @@ def run_batch(
 def run_batches(
     stack: Stack, tokens: TokenizedTexts, batches: Sequence[Batch], device: str, compute: Compute
 ) -> Iterator[tuple[Batch, Content]]:
-    """Run a frozen stack over batches, yielding each with its content in the order given.
+    """Run a frozen backbone over batches and yield each batch with its content, in order.
 
-    On a CPU each batch is computed by one thread, several batches at a time: the threads then
-    never wait for each other within a layer, and the states do not depend on how many there are.
+    On a CPU each batch is computed by one thread, and several batches at the same time. The
+    threads then do not wait for each other within a layer, and the states do not depend on the
+    number of threads.
+
+    Args:
+        stack: The frozen backbone.
+        tokens: The tokens of all texts.
+        batches: Positions of the texts of each batch.
+        device: The device of the stack.
+        compute: What is computed for each batch.
     """
-    own = threading.local()
+    local = threading.local()
 
     def prepare() -> None:
         if device == "cpu":
             torch.set_num_threads(1)
-        own.stack = stack.sharing_weights()
+        local.stack = stack.sharing_weights()
 
     @torch.inference_mode()
     def run(batch: Batch) -> Content:
-        return run_batch(own.stack, tokens, batch, device, compute)
+        return run_batch(local.stack, tokens, batch, device, compute)
 
     workers = torch.get_num_threads() if device == "cpu" else 1
     with ThreadPoolExecutor(workers, initializer=prepare) as pool:
@@ -124,15 +157,16 @@ def run_batches(
 def matmul_flops(
     stack: Stack, lengths: NDArray[np.int64], blocks: Sequence[int] | None = None
 ) -> float:
-    """Count the operations of the blocks' matrix products over texts of these lengths.
+    """Count the floating-point operations of the matrix products in some blocks.
 
-    Two for each weight and token, and in attention four for each pair of tokens and each unit of
-    width (Kaplan et al., 2020, arXiv 2001.08361, appendix B, without the causal half).
+    Each weight costs two operations per token. Attention costs four operations for each pair of
+    tokens and each unit of width (Kaplan et al., 2020, arXiv 2001.08361, appendix B, without
+    halving for causal attention).
 
     Args:
-        stack: the backbone.
-        lengths: tokens of each text, ``(texts,)``.
-        blocks: those that run, counted from 1; None: all of them.
+        stack: The backbone.
+        lengths: Number of tokens of each text, ``(texts,)``.
+        blocks: The blocks that run, counted from 1. If None, all blocks run.
     """
     chosen = range(1, stack.depth + 1) if blocks is None else blocks
     parameters = [p for block in chosen for p in stack.blocks[block - 1].parameters()]

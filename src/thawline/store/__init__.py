@@ -25,6 +25,7 @@ from thawline.store.features import Features
 from thawline.store.keys import StoreKey, text_key
 from thawline.store.listing import clear, entries
 from thawline.store.ragged import TokenStates
+from thawline.store.texts import KeyedTexts
 
 __all__ = [
     "FORMAT",
@@ -32,6 +33,7 @@ __all__ = [
     "Content",
     "Entry",
     "Features",
+    "KeyedTexts",
     "NoRoom",
     "StoreKey",
     "TokenStates",

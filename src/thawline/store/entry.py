@@ -21,13 +21,10 @@ from thawline.store.capacity import Obstacle, obstacle_of
 from thawline.store.chunks import KEY_BYTES, Chunk, Content, Manifest
 from thawline.store.features import Features
 from thawline.store.filling import Filling, Tell
-from thawline.store.index import Index, Keys, Places, as_keys
-from thawline.store.keys import StoreKey, lock_of, store_folder, text_key
+from thawline.store.index import Index, Places, as_keys
+from thawline.store.keys import StoreKey, lock_of, store_folder
 from thawline.store.ragged import TokenStates
-
-
-def _keys_of(texts: Sequence[Text]) -> Keys:
-    return as_keys(b"".join(map(text_key, texts)))
+from thawline.store.texts import KeyedTexts
 
 
 class Entry:
@@ -100,7 +97,7 @@ class Entry:
 
     def missing(self, texts: Sequence[Text]) -> list[int]:
         """Return the positions of the texts without stored states, one for each distinct text."""
-        keys = _keys_of(texts)
+        keys = KeyedTexts.of(texts).keys
         absent = np.flatnonzero(self._index.find(keys)[:, 0] < 0)
         _, first = np.unique(keys[absent], return_index=True)
         return [int(position) for position in absent[np.sort(first)]]
@@ -199,7 +196,7 @@ class Entry:
             NoRoom: If token states cannot be written.
             ThawlineError: If pooled states can neither be written nor kept in memory.
         """
-        keys = b"".join(map(text_key, texts))
+        keys = KeyedTexts.of(texts).keys.tobytes()
         packed = chunks.pack(self._key, keys, content)
         if not self._filling.write(packed, len(self._chunks)):
             self._contents[len(self._chunks)] = content
@@ -267,7 +264,7 @@ class Entry:
         return self._contents[chunk]
 
     def _places(self, texts: Sequence[Text]) -> Places:
-        places = self._index.find(_keys_of(texts))
+        places = self._index.find(KeyedTexts.of(texts).keys)
         absent = np.flatnonzero(places[:, 0] < 0)
         if len(absent):
             raise KeyError(texts[absent[0]])

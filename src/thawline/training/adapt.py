@@ -1,4 +1,4 @@
-"""Adapt a backbone to labelled texts by a strategy: the engine under `fit`, in both its forms."""
+"""Adapt a backbone to labelled texts by a strategy."""
 
 from __future__ import annotations
 
@@ -6,18 +6,24 @@ from thawline.runtime.progress import Reporter
 from thawline.training.blocks import adapt_suffix
 from thawline.training.head import adapt_head
 from thawline.training.loop import Checkpoints
-from thawline.training.states import Frozen, run_prefix
+from thawline.training.states import FrozenStates, run_prefix
 from thawline.training.task import Adapted, Logits, Task
 
-__all__ = ["Adapted", "Frozen", "Logits", "Task", "adapt", "run_prefix"]
+__all__ = ["Adapted", "FrozenStates", "Logits", "Task", "adapt", "run_prefix"]
 
 
 def adapt(task: Task, reporter: Reporter, checkpoints: Checkpoints | None = None) -> Adapted:
-    """Train what is above the thaw line, from the frozen states that the task holds.
+    """Train the part above the thaw line on the frozen states of a task.
+
+    Args:
+        task: The task.
+        reporter: Receives progress and messages.
+        checkpoints: Where the state of the training is kept, so that it can be resumed. If None,
+            it cannot be resumed.
 
     Raises:
-        ThawlineError: the loss is not finite, or a setting does not fit the model.
+        ThawlineError: If the loss is not finite, or a setting does not fit the model.
     """
-    pooled = task.plan.line > task.backbone.stack.depth
-    train = adapt_head if pooled else adapt_suffix
+    reads_pooled_states = task.plan.line > task.backbone.stack.depth
+    train = adapt_head if reads_pooled_states else adapt_suffix
     return train(task, reporter, checkpoints)

@@ -1,6 +1,6 @@
-"""Adapt the backbone from the thaw line on, by its own weights or by adapters, and the head.
+"""Train the backbone from the thaw line on, its own weights or adapters, together with the head.
 
-Where the strategy says so, the head alone is trained first (Kumar et al., 2022, arXiv 2202.10054).
+The strategy ``lp+S`` trains the head alone first (Kumar et al., 2022, arXiv 2202.10054).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from thawline.backbones.copies import copy_base
 from thawline.inference.fitted import count_parameters, head_weights
-from thawline.inference.texts import example_logits
+from thawline.inference.predictor import example_logits
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, thaw
 from thawline.runtime.devices import pick_device, pick_dtype
@@ -32,7 +32,12 @@ from thawline.training.task import Adapted, Task, TrainedFirst
 def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
     """Train the stages above the line, or adapters in them, and a head, by epochs.
 
-    The untrained classifier is that with a fresh head, whether the head is trained first or not.
+    The untrained classifier has a randomly initialised head, even if the head is trained first.
+
+    Args:
+        task: The task.
+        reporter: Receives progress and messages.
+        checkpoints: Where the state of the training is kept. If None, it is not kept.
     """
     config, plan = task.config, task.plan
     device = pick_device(config.compute.device)
@@ -40,15 +45,16 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     model, adapter = make_classifier(task)
     low = pick_dtype(config.compute.dtype, device) == "bfloat16"
     suffix = Suffix(model.to(device), plan.line, low=low)
-    learnt = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
-    drawn = {name: tensor.detach().clone() for name, tensor in learnt.items()}
-    model.load_state_dict(head, strict=False)  # which are the head's alone, or none
+    trained = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
+    initial = {name: tensor.detach().clone() for name, tensor in trained.items()}
+    # These are the weights of the head alone, or none.
+    model.load_state_dict(head, strict=False)
 
     def logits(part: str) -> NDArray[np.float32]:
         return example_logits(suffix, task.frozen.examples[part], config.compute.density)
 
     def untrained(part: str) -> NDArray[np.float32]:
-        with _holding(learnt, drawn):
+        with _replaced(trained, initial):
             return logits(part)
 
     start = time.perf_counter()
@@ -69,24 +75,26 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
 
 
 def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], TrainedFirst | None]:
-    """Train the head alone on pooled states, where the plan says so, and return its weights.
+    """Train the head alone on pooled states, if the plan says so.
 
-    They have their names in the whole model; without that training there are none.
+    There is no checkpoint of this training. A resumed run trains the head again from the store,
+    which takes seconds and gives the same bits, and the training that follows has its own seed.
 
-    No checkpoint is kept of it: from the store it is trained again in seconds, to the same bits,
-    and what follows draws from a random state of its own.
+    Returns:
+        The weights of the head under their names in the whole model, and the result of the
+        training. The weights are empty and the result is None if the head is not trained first.
     """
     if task.plan.first is None:
         return {}, None
-    alone = replace(task, plan=task.plan.first, frozen=task.frozen.of_head())
-    adapted = adapt_head(alone, reporter, None)
-    reporter.message(_said(adapted))
+    head_task = replace(task, plan=task.plan.first, frozen=task.frozen.of_head())
+    adapted = adapt_head(head_task, reporter, None)
+    reporter.message(_describe_scores(adapted))
     weights = head_weights(adapted.fitted.model, task.plan.head)
     return weights, TrainedFirst(adapted.choice, adapted.history, adapted.seconds)
 
 
-def _said(adapted: Adapted) -> str:
-    """Say how the head that was trained first does on validation."""
+def _describe_scores(adapted: Adapted) -> str:
+    """Return the message with the validation scores of the head that was trained first."""
     if adapted.choice:
         best = min(adapted.choice, key=lambda step: float(step["loss"]))
         loss, accuracy = best["loss"], best["accuracy"]
@@ -97,7 +105,12 @@ def _said(adapted: Adapted) -> str:
 
 
 def make_classifier(task: Task) -> tuple[PreTrainedModel, Adapter | None]:
-    """Return a whole classifier with a fresh head, frozen but for what trains, and its adapter."""
+    """Create the classifier that is trained, with a randomly initialised head.
+
+    Returns:
+        The model, in which only the parameters that are trained require gradients, and its
+        adapters. The adapters are None if the strategy has none.
+    """
     config, plan, backbone = task.config, task.plan, task.backbone
     dropout = config.training.attention_dropout
     (stages,) = plan.candidates
@@ -113,9 +126,9 @@ def make_classifier(task: Task) -> tuple[PreTrainedModel, Adapter | None]:
 
 
 @contextmanager
-def _holding(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Iterator[None]:
-    """Put other values into parameters for a while."""
-    own = {name: parameter.detach().clone() for name, parameter in parameters.items()}
+def _replaced(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Iterator[None]:
+    """Give parameters other values within the ``with`` block."""
+    original = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     with torch.no_grad():
         for name, parameter in parameters.items():
             parameter.copy_(values[name])
@@ -123,4 +136,4 @@ def _holding(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> 
             yield
         finally:
             for name, parameter in parameters.items():
-                parameter.copy_(own[name])
+                parameter.copy_(original[name])

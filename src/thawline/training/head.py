@@ -1,4 +1,4 @@
-"""Adapt the head alone, on pooled states from the store: to its optimum, or by epochs."""
+"""Train the head alone on pooled states from the store, to its optimum or by epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from thawline.inference.examples import PooledExamples
 from thawline.inference.fitted import Fitted, count_parameters
-from thawline.inference.texts import head_logits
+from thawline.inference.predictor import head_logits
 from thawline.models.heads import NativeHead, Standardisation, build_head
 from thawline.runtime.progress import Reporter
 from thawline.store import Features
@@ -23,7 +23,15 @@ from thawline.training.task import Adapted, Logits, Task
 
 @dataclass(frozen=True)
 class _Trained:
-    """What either way of training gives."""
+    """The result of either way of training.
+
+    Attributes:
+        fitted: The classifier.
+        untrained: A head before training.
+        untrained_stages: The stages that this head reads.
+        history: One row for each evaluation; empty for an exact fit.
+        choice: The path of the exact fit; empty otherwise.
+    """
 
     fitted: Fitted
     untrained: nn.Module
@@ -33,7 +41,13 @@ class _Trained:
 
 
 def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
-    """Train a head on stored states, to its optimum or by epochs, as the plan says."""
+    """Train the head on pooled states, to its optimum or by epochs, according to the plan.
+
+    Args:
+        task: The task.
+        reporter: Receives progress.
+        checkpoints: Where the state of a training by epochs is kept. If None, it is not kept.
+    """
     start = time.perf_counter()
     if task.plan.exact:
         trained = _train_exactly(task, reporter)
@@ -49,14 +63,12 @@ def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) 
         history=trained.history,
         choice=trained.choice,
         seconds=seconds,
-        density=1.0,  # pooled states have no padding
+        density=1.0,  # Pooled states have no padding.
     )
 
 
 def _features(task: Task, part: str, stages: tuple[int, ...]) -> Features:
-    entry = task.frozen.entry
-    assert entry is not None, "pooled states were not computed"
-    return entry.features(task.parts[part].texts, stages, task.plan.pooling)
+    return task.frozen.features(part, stages, task.plan.pooling)
 
 
 def _logits(task: Task, head: nn.Module, stages: tuple[int, ...]) -> Logits:
@@ -77,29 +89,29 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
         )
     torch.manual_seed(task.config.seed)
     stack = task.backbone.stack
-    fresh = build_head(task.plan.head, stack.hidden_size, n_labels, task.config.head.dropout)
+    untrained = build_head(task.plan.head, stack.hidden_size, n_labels, task.config.head.dropout)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
-    return _Trained(fitted, fresh.eval(), (stack.depth,), [], fit.path)
+    return _Trained(fitted, untrained.eval(), (stack.depth,), [], fit.path)
 
 
 def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> _Trained:
     (stages,) = task.plan.candidates
-    config, backbone, plain = task.config, task.backbone, Standardisation.none()
+    config, unscaled = task.config, Standardisation.none()
     if task.plan.head.kind == "native":
         model = task.native()
-        native = NativeHead(model)  # shares the model's modules: what it learns, the model knows
-        untrained = copy.deepcopy(native).eval()
-        history = _run_loop(task, native, plain, stages, reporter, checkpoints)
+        native = NativeHead(model)  # Shares its modules with the model, so both are trained.
+        untrained: nn.Module = copy.deepcopy(native).eval()
+        history = _run_loop(task, native, unscaled, stages, reporter, checkpoints)
         return _Trained(task.finish(model, stages), untrained, stages, history, [])
     features = _features(task, "train", stages)
     torch.manual_seed(config.seed)
     head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
     blocks = features.blocks(config.exact.rows_per_block)
-    scale = Standardisation.of(blocks) if config.head.standardise else plain
-    fresh = scale.fold_into(head).eval()
+    scale = Standardisation.of(blocks) if config.head.standardise else unscaled
+    untrained = scale.fold_into(head).eval()
     history = _run_loop(task, head, scale, stages, reporter, checkpoints)
-    whole = task.with_own_head(backbone.stack.model, scale.fold_into(head), stages)
-    return _Trained(task.finish(whole, stages), fresh, stages, history, [])
+    model = task.with_own_head(task.backbone.stack.model, scale.fold_into(head), stages)
+    return _Trained(task.finish(model, stages), untrained, stages, history, [])
 
 
 def _run_loop(
@@ -110,7 +122,7 @@ def _run_loop(
     reporter: Reporter,
     checkpoints: Checkpoints | None,
 ) -> list[Row]:
-    # A head is small and its features come from the disk: a CPU is as good as anything.
+    # A head is small and its features come from the disk, so that a GPU would not be faster.
     examples = {
         part: PooledExamples(_features(task, part, stages), scale)
         for part in ("train", "validation")

@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import Examples, Positions
-from thawline.inference.texts import example_logits
+from thawline.inference.predictor import example_logits
 
 
 class Objective(Protocol):

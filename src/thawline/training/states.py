@@ -1,59 +1,76 @@
-"""What the frozen part says of a task's texts, once: pooled states, tokens' at the line or both."""
+"""The outputs of the frozen prefix for all texts of a task: pooled states, or tokens and states."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from thawline.backbones.loading import Backbone
 from thawline.config import Config
-from thawline.data import LabelledTexts, Text
-from thawline.data.tokens import tokenize
+from thawline.data import LabelledTexts
 from thawline.inference.examples import TokenExamples
-from thawline.prefix.passes import PassReport, ensure_states, open_entry, tokenize_for
-from thawline.prefix.token_states import token_states
+from thawline.inference.reader import TextReader
+from thawline.prefix.frozen_pass import FrozenPass
+from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
-from thawline.store import Entry
+from thawline.store import Entry, Features, KeyedTexts
 from thawline.training.plan import Plan
 
 
 @dataclass(frozen=True)
-class Frozen:
-    """The outputs of the stages before the line, for every part of a set.
+class FrozenStates:
+    """The outputs of the stages before the thaw line, for every split.
 
     Attributes:
-        entry: of the store, where the line has states: pooled ones above the last block, those of
-            tokens at a lower line; None: the line is 0 or 1.
-        examples: each part's tokens, with their states at the line; empty where they are pooled.
-        pooled: of the store, with what the head is trained on first, beside the states at the line;
-            None: it is not trained first.
+        texts: The texts of each split with their keys in the store.
+        entry: The entry of the store that training reads. It holds pooled states if the line is
+            above the last block, and token states at a lower line. None if the line is 0 or 1.
+        examples: The tokens of each split, with their states at the line. Empty if training reads
+            pooled states.
+        report: The work of the frozen pass.
+        pooled: The entry of the pooled states on which the head is trained first. None if the head
+            is not trained first.
     """
 
+    texts: Mapping[str, KeyedTexts]
     entry: Entry | None
     examples: Mapping[str, TokenExamples]
+    report: PassReport
     pooled: Entry | None = None
 
-    def of_head(self) -> Frozen:
-        """Return the pooled states alone, as the head's own training reads them."""
-        return Frozen(self.pooled, {})
+    def of_head(self) -> FrozenStates:
+        """Return the pooled states alone, which the training of the head reads."""
+        return replace(self, entry=self.pooled, examples={}, pooled=None)
 
-    def lengths(self, name: str, texts: Sequence[Text]) -> NDArray[np.int64]:
-        """Return how many tokens are read of a part's texts, ``(texts,)``."""
-        if name in self.examples:
-            examples = self.examples[name]
-            return examples.tokens.lengths[examples.rows]
-        assert self.entry is not None, "either tokens are at hand or pooled states"
-        return self.entry.lengths(texts)
+    def features(self, split: str, stages: Sequence[int], pooling: str) -> Features:
+        """Return the pooled states of a split.
 
-    def described(self, parts: Mapping[str, LabelledTexts]) -> dict[str, str] | None:
-        """Return the entry's name and a digest of what it holds of these parts, for a record.
-
-        It is None where the store holds nothing of them.
+        Args:
+            split: The name of the split.
+            stages: The stages whose states are concatenated.
+            pooling: ``first``, ``last`` or ``mean``.
         """
-        texts = [text for part in parts.values() for text in part.texts]
+        assert self.entry is not None, "pooled states were not computed"
+        return self.entry.features(self.texts[split], stages, pooling)
+
+    def lengths(self, split: str) -> NDArray[np.int64]:
+        """Return the number of tokens of each text of a split after truncation, ``(texts,)``."""
+        if split in self.examples:
+            examples = self.examples[split]
+            return examples.tokens.lengths[examples.rows]
+        assert self.entry is not None, "there are either tokens or pooled states"
+        return self.entry.lengths(self.texts[split])
+
+    def describe(self) -> dict[str, str] | None:
+        """Return the name of the entry and a digest of the states in it, for a record.
+
+        Returns:
+            None if the store does not hold the states of these texts.
+        """
+        texts = KeyedTexts.joined(self.texts.values())
         if self.entry is None or self.entry.missing(texts):
             return None
         return {"entry": self.entry.key.digest(), "sha256": self.entry.digest(texts)}
@@ -64,39 +81,37 @@ def run_prefix(
     plan: Plan,
     config: Config,
     parts: Mapping[str, LabelledTexts],
-    report: PassReport,
     reporter: Reporter,
-) -> Frozen:
-    """Run the stages before the line over the texts that the store lacks.
+) -> FrozenStates:
+    """Run the stages before the thaw line over the texts whose states are missing from the store.
 
-    Where the head is trained first, all stages run before, for pooled states: these are two
-    passes, for a backbone cut at the line gives no state above it. ``report`` adds them up.
+    If the head is trained first, all stages run beforehand to compute its pooled states. These are
+    two passes, because a backbone that is cut at the line computes no states above the line.
+
+    Args:
+        backbone: The pretrained backbone.
+        plan: The plan, from `make_plan` for this backbone and config.
+        config: The settings.
+        parts: The labelled texts of each split.
+        reporter: Receives progress and messages.
 
     Raises:
-        ThawlineError: neither the store nor memory has room for pooled states.
+        ThawlineError: If neither the store nor memory has room for pooled states.
     """
-    side, compute = config.tokens.truncation_side, config.compute
-    texts = [text for part in parts.values() for text in part.texts]
+    side, depth = config.tokens.truncation_side, backbone.stack.depth
+    frozen_pass = FrozenPass(backbone, plan.max_length, side, config.compute, reporter)
+    reader = TextReader(frozen_pass, use_store=True)
+    splits = {name: KeyedTexts(part.texts) for name, part in parts.items()}
+    texts = KeyedTexts.joined(splits.values())
     pooled = None
-    if plan.line > backbone.stack.depth or plan.first is not None:
-        pooled = open_entry(backbone, plan.max_length, side, compute)
-        ensure_states(pooled, backbone, texts, compute, report, reporter)
-    if plan.line > backbone.stack.depth:
-        return Frozen(pooled, {})
-    entry, states = None, None
-    if plan.line > 1:
-        entry = open_entry(backbone, plan.max_length, side, compute, plan.line)
-        tokens = tokenize_for(entry, backbone, texts, report, reporter)
-        states = token_states(entry, backbone, texts, tokens, compute, report, reporter)
-    else:
-        with report.timing("tokenising"):
-            tokens = tokenize(
-                backbone.tokenizer, texts, max_length=plan.max_length, truncation_side=side
-            )
-    ends = np.cumsum([len(part) for part in parts.values()])
-    rows = np.split(np.arange(ends[-1]), ends[:-1])
+    if plan.line > depth or plan.first is not None:
+        pooled = reader.pooled_states(texts)
+    if plan.line > depth:
+        return FrozenStates(splits, pooled, {}, frozen_pass.report)
+    everything, entry = reader.token_examples(texts, plan.line)
+    ends = np.cumsum([len(split) for split in splits.values()])
     examples = {
-        name: TokenExamples(tokens, states, own, compute.tokens_per_batch)
-        for name, own in zip(parts, rows, strict=True)
+        name: replace(everything, rows=rows)
+        for name, rows in zip(splits, np.split(everything.rows, ends[:-1]), strict=True)
     }
-    return Frozen(entry, examples, pooled)
+    return FrozenStates(splits, entry, examples, frozen_pass.report, pooled)

@@ -1,4 +1,4 @@
-"""One fit: what is adapted, to what, and what comes of it."""
+"""The input and the result of one training."""
 
 from __future__ import annotations
 
@@ -22,23 +22,24 @@ from thawline.runtime.progress import Reporter
 from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan
-from thawline.training.states import Frozen
+from thawline.training.states import FrozenStates
 
 Logits = Callable[[str], NDArray[np.float32]]
-"""From the name of a part to its logits, ``(texts, labels)``."""
+"""Maps the name of a split to its logits, ``(texts, labels)``."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One fit: what is adapted, to what, and how.
+    """The input of one training.
 
     Attributes:
-        backbone: pretrained.
-        plan: from `make_plan`, for this backbone and config.
-        config: the settings.
-        labels: the classes.
-        parts: labelled texts; ``train`` is trained on, ``validation`` chosen by.
-        frozen: what the stages before the line say of all these texts.
+        backbone: The pretrained backbone.
+        plan: The plan, from `make_plan` for this backbone and config.
+        config: The settings.
+        labels: The classes.
+        parts: The labelled texts of each split. The model is trained on ``train``, and every
+            choice is made on ``validation``.
+        frozen: The outputs of the stages before the line for all these texts.
     """
 
     backbone: Backbone
@@ -46,29 +47,45 @@ class Task:
     config: Config
     labels: Labels
     parts: Mapping[str, LabelledTexts]
-    frozen: Frozen
+    frozen: FrozenStates
 
     def ids(self, part: str) -> Tensor:
-        """Return the ids of a part's classes, ``(texts,)``."""
+        """Return the class ids of a split, ``(texts,)``."""
         return torch.from_numpy(self.parts[part].labels)
 
     def with_own_head(
         self, base: PreTrainedModel, head: nn.Sequential, stages: tuple[int, ...]
     ) -> PreTrainedModel:
-        """Return the whole model: a base and a head that reads its raw features."""
+        """Return the whole model: a base model and a head that reads its features.
+
+        Args:
+            base: The base model.
+            head: The head, for features that are not standardised.
+            stages: The stages that the head reads.
+        """
         plan, dropout = self.plan, self.config.head.dropout
         return own_classifier(
             base, head, plan.head, dropout, self.labels, pooling=plan.pooling, stages=stages
         )
 
     def native(self, attention_dropout: float | None = None) -> PreTrainedModel:
-        """Return the whole model with the family's own head, freshly drawn."""
+        """Return the whole model with the family's own head, randomly initialised.
+
+        Args:
+            attention_dropout: Dropout of the attention weights. If None, the model's own.
+        """
         return native_classifier(self.backbone, self.labels, self.config.seed, attention_dropout)
 
     def finish(
         self, model: PreTrainedModel, stages: tuple[int, ...], adapter: Adapter | None = None
     ) -> Fitted:
-        """Return the classifier around a trained model."""
+        """Return the classifier around a trained model.
+
+        Args:
+            model: The whole model.
+            stages: The stages that the head reads.
+            adapter: The adapters in the backbone. None if there are none.
+        """
         plan, side = self.plan, self.config.tokens.truncation_side
         pairs = isinstance(self.parts["train"].texts[0], tuple)
         return Fitted(
@@ -83,7 +100,12 @@ class Task:
         )
 
     def objective(self, module: nn.Module, examples: Mapping[str, Examples]) -> Classification:
-        """Return what the loop trains a module on, from the examples of train and validation."""
+        """Return the objective of the training loop.
+
+        Args:
+            module: The module that is trained.
+            examples: The examples of ``train`` and ``validation``.
+        """
         return Classification(
             module,
             Labelled(examples["train"], self.ids("train")),
@@ -101,7 +123,17 @@ class Task:
         checkpoints: Checkpoints | None,
         device: str,
     ) -> list[Row]:
-        """Train by epochs, and keep what is best on validation."""
+        """Train by epochs and keep the weights of the best evaluation on validation.
+
+        Args:
+            objective: The objective, from `objective`.
+            reporter: Receives progress.
+            checkpoints: Where the state of the training is kept. If None, it is not kept.
+            device: The device of the training.
+
+        Returns:
+            One row for each evaluation.
+        """
         config, plan = self.config, self.plan
         assert plan.epochs is not None
         assert plan.lr is not None
@@ -118,12 +150,12 @@ class Task:
 
 @dataclass(frozen=True)
 class TrainedFirst:
-    """What came of the head's own training, before the strategy that follows it.
+    """The result of training the head alone before the strategy that follows.
 
     Attributes:
-        choice: the exact fit's path over penalties; empty otherwise.
-        history: of a training by epochs, as `Adapted` has it; empty for an exact fit.
-        seconds: of it, its evaluations on validation counted.
+        choice: The path of the exact fit over penalties; empty otherwise.
+        history: The history of a training by epochs, as in `Adapted`; empty for an exact fit.
+        seconds: Duration of the training, including evaluations on validation.
     """
 
     choice: list[dict[str, Any]]
@@ -133,20 +165,20 @@ class TrainedFirst:
 
 @dataclass(frozen=True)
 class Adapted:
-    """What came of a task.
+    """The result of a task.
 
     Attributes:
-        fitted: the classifier.
-        untrained: gives the logits of a part before training; under the exact fit those of a
-            head on the last stage.
-        logits: gives those after it.
-        parameters: ``trainable``, ``frozen`` and ``total``.
-        history: one dict an evaluation, the first of the untrained model, or of the one whose head
-            alone was trained first; empty for an exact fit.
-        choice: the exact fit's path over features and penalties; empty otherwise.
-        seconds: of training, its evaluations on validation counted.
-        density: the share of real tokens among those that were trained on, padding counted.
-        first: what came of the head's own training; None: there was none.
+        fitted: The classifier.
+        untrained: Computes the logits of a split before training. For the exact fit these are the
+            logits of a randomly initialised head on the last stage.
+        logits: Computes the logits of a split after training.
+        parameters: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
+        history: One row for each evaluation. The first is the untrained model, or the model whose
+            head was trained first. Empty for an exact fit.
+        choice: The path of the exact fit over features and penalties; empty otherwise.
+        seconds: Duration of the training, including evaluations on validation.
+        density: The share of trained tokens that are not padding.
+        first: The result of training the head first. None if it was not trained first.
     """
 
     fitted: Fitted

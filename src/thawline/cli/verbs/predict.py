@@ -29,15 +29,14 @@ def predict(
     """Classify texts with a saved classifier."""
     from thawline import artifact
     from thawline.evaluation.metrics import probabilities
-    from thawline.inference.texts import prediction_records, text_logits
-    from thawline.runtime.progress import Reporter
+    from thawline.inference.predictor import Predictor, prediction_records
 
     artifact.find(run)  # fail before waiting for standard input
     given = _read_texts(texts)
     fitted = artifact.load(run)
     inputs = [_split_pair(text) for text in given] if fitted.reading.pairs else given
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
-    shares = probabilities(text_logits(fitted, inputs, compute, Reporter()))
+    shares = probabilities(Predictor(fitted, compute, use_store=False).logits(inputs))
     records = prediction_records(fitted, inputs, shares)
     if as_json:
         for record in records:

@@ -19,9 +19,10 @@ from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data.tokens import Inputs
-from thawline.prefix import passes
+from thawline.prefix import frozen_pass
 from thawline.prefix.compute import matmul_flops
-from thawline.prefix.passes import PassReport, ensure_states, open_entry
+from thawline.prefix.frozen_pass import FrozenPass
+from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Advance, Reporter
 from thawline.store import Entry, clear
 
@@ -31,7 +32,7 @@ BF16 = ComputeConfig(dtype="bfloat16", tokens_per_batch=256, density=0.9)
 
 @pytest.fixture(autouse=True)
 def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "pick_device", lambda wanted: "cpu")
+    monkeypatch.setattr(frozen_pass, "pick_device", lambda wanted: "cpu")
 
 
 @pytest.fixture
@@ -50,15 +51,16 @@ def run(
     config: ComputeConfig = FP32,
     reporter: Reporter | None = None,
 ) -> tuple[Entry, PassReport]:
-    """Make sure of the texts' states; return the entry and what the pass cost."""
-    entry, report = open_entry(backbone, LIMIT, "right", config), PassReport()
+    """Compute the pooled states of texts; return the entry and the report."""
     silent = Reporter() if reporter is None else reporter
-    ensure_states(entry, backbone, texts, config, report, silent)
-    return entry, report
+    passed = FrozenPass(backbone, LIMIT, "right", config, silent)
+    entry = passed.open_entry()
+    passed.ensure_pooled_states(entry, texts)
+    return entry, passed.report
 
 
 def stored(entry: Entry, texts: Sequence[str], depth: int = DEPTH) -> Tensor:
-    """All states of texts, ``(texts, stages, 3, hidden)`` in fp32."""
+    """Return all states of texts, ``(texts, stages, 3, hidden)`` in fp32."""
     everyone = torch.arange(len(texts))
     pooled = [
         entry.features(texts, range(depth + 1), pooling)
@@ -70,7 +72,7 @@ def stored(entry: Entry, texts: Sequence[str], depth: int = DEPTH) -> Tensor:
 
 
 def one_by_one(backbone: Backbone, texts: Sequence[str]) -> Tensor:
-    """The same states, each text alone, by torch's own attention, in fp32."""
+    """Compute the same states for each text alone, with torch's own attention, in fp32."""
     tokenizer = backbone.tokenizer
     rows = []
     for text in texts:
@@ -154,8 +156,9 @@ def test_the_number_of_threads_does_not_show(backbone_of, texts, config):
 def test_the_side_that_is_cut_off_reaches_the_states(backbone_of, side):
     backbone = backbone_of("bert")
     short = ["good film", "bad film"][side == "left"]
-    entry = open_entry(backbone, 4, side, FP32)
-    ensure_states(entry, backbone, ["good film so so bad film"], FP32, PassReport(), Reporter())
+    passed = FrozenPass(backbone, 4, side, FP32)
+    entry = passed.open_entry()
+    passed.ensure_pooled_states(entry, ["good film so so bad film"])
     torch.testing.assert_close(
         stored(entry, ["good film so so bad film"]), one_by_one(backbone, [short])
     )
@@ -165,7 +168,7 @@ def test_the_side_that_is_cut_off_reaches_the_states(backbone_of, side):
 
 
 def noisy_backbone(backbone: Backbone) -> Backbone:
-    """The backbone with dropout 0.5 in its config and in train mode."""
+    """Return the backbone with a dropout of 0.5 in its config, in training mode."""
     config = copy.deepcopy(backbone.stack.model.config)
     config.hidden_dropout_prob = config.attention_probs_dropout_prob = 0.5
     model = AutoModel.from_config(config).train()
@@ -220,7 +223,7 @@ def test_the_backbone_itself_is_left_as_it_was(backbone_of, texts, family):
 def test_the_entry_depends_on_all_that_the_states_depend_on(backbone_of):
     bert, roberta = backbone_of("bert"), backbone_of("roberta")
     keys = [
-        open_entry(*settings).key
+        FrozenPass(*settings).open_entry().key
         for settings in [
             (bert, 40, "right", FP32),
             (roberta, 40, "right", FP32),
@@ -230,22 +233,23 @@ def test_the_entry_depends_on_all_that_the_states_depend_on(backbone_of):
         ]
     ]
     assert len({key.digest() for key in keys}) == 5
-    at_lines = [open_entry(bert, 40, "right", FP32, line).key for line in (2, 3, DEPTH)]
+    passed = FrozenPass(bert, 40, "right", FP32)
+    at_lines = [passed.open_entry(line).key for line in (2, 3, DEPTH)]
     assert [replace(key, line=None) for key in at_lines] == [keys[0]] * 3
     assert len({key.digest() for key in (*keys, *at_lines)}) == 8
-    assert open_entry(bert, 40, "right", FP32).name == bert.name
+    assert passed.open_entry().name == bert.name
     assert keys[0].backbone == bert.digest()
 
 
 @pytest.mark.parametrize("line", [-1, 0, 1, DEPTH + 1])
 def test_no_token_states_are_stored_at_other_lines_than_2_to_the_depth(backbone_of, line):
-    with pytest.raises(ValueError, match=f"line {line} is not within 2 and {DEPTH}"):
-        open_entry(backbone_of("bert"), 40, "right", FP32, line)
+    with pytest.raises(ValueError, match=rf"{line}\b.*\b{DEPTH}\b"):
+        FrozenPass(backbone_of("bert"), 40, "right", FP32).open_entry(line)
 
 
 def test_auto_is_resolved_before_it_becomes_a_key(backbone_of, monkeypatch):
-    monkeypatch.setattr(passes, "pick_dtype", lambda wanted, device: f"{wanted} on {device}")
-    entry = open_entry(backbone_of("bert"), 40, "right", ComputeConfig())
+    monkeypatch.setattr(frozen_pass, "pick_dtype", lambda wanted, device: f"{wanted} on {device}")
+    entry = FrozenPass(backbone_of("bert"), 40, "right", ComputeConfig()).open_entry()
     assert entry.key.dtype == "auto on cpu"
 
 
@@ -258,7 +262,9 @@ def test_the_report_counts_what_was_computed(backbone_of, texts):
         len(backbone.tokenizer(text, truncation=True, max_length=LIMIT)["input_ids"])
         for text in texts
     ]
-    entry, report = run(backbone, texts)
+    passed = FrozenPass(backbone, LIMIT, "right", FP32)
+    entry, report = passed.open_entry(), passed.report
+    passed.ensure_pooled_states(entry, texts)
     assert (report.texts, report.tokens) == (len(texts), sum(lengths))
     assert report.flops == matmul_flops(backbone.stack, np.array(lengths))
     assert report.tokens < report.padded <= report.tokens / FP32.density
@@ -266,9 +272,9 @@ def test_the_report_counts_what_was_computed(backbone_of, texts):
     assert min(report.seconds.values()) > 0
 
     seconds = dict(report.seconds)
-    ensure_states(entry, backbone, texts, FP32, report, Reporter())
+    passed.ensure_pooled_states(entry, texts)
     assert (report.texts, report.tokens, report.seconds) == (len(texts), sum(lengths), seconds)
-    ensure_states(entry, backbone, [*texts, "good", "good"], FP32, report, Reporter())
+    passed.ensure_pooled_states(entry, [*texts, "good", "good"])
     assert (report.texts, report.tokens) == (len(texts) + 1, sum(lengths) + 3)
     assert report.seconds["prefix"] > seconds["prefix"]
 
@@ -278,7 +284,7 @@ def test_a_pass_that_computed_nothing_has_no_density():
 
 
 class Counting(Reporter):
-    """Adds up the steps of each task."""
+    """Counts the steps of each task."""
 
     def __init__(self) -> None:
         self.totals: dict[str, int] = {}
@@ -319,7 +325,9 @@ def test_a_pass_that_breaks_keeps_what_it_had_finished(backbone_of, texts, monke
         patch.setattr(Stack, "pooled", breaking)
         with pytest.raises(RuntimeError, match="out of memory"):
             run(backbone, texts, config)
-    kept = len(texts) - len(open_entry(backbone, LIMIT, "right", config).missing(texts))
+    kept = len(texts) - len(
+        FrozenPass(backbone, LIMIT, "right", config).open_entry().missing(texts)
+    )
     assert 4 <= kept < len(texts)
     entry, report = run(backbone, texts, config)
     assert report.texts == len(texts) - kept

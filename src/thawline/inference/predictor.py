@@ -1,0 +1,155 @@
+"""Compute the logits of a classifier for any texts, from stored states or with the whole model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from thawline.config import ComputeConfig
+from thawline.data import Text
+from thawline.inference.examples import Examples, PooledExamples
+from thawline.inference.fitted import Fitted
+from thawline.inference.reader import TextReader
+from thawline.models.heads import Standardisation
+from thawline.prefix.frozen_pass import FrozenPass
+from thawline.prefix.report import PassReport
+from thawline.runtime.progress import Reporter
+from thawline.store import Features, KeyedTexts
+
+
+class Predictor:
+    """Computes the logits of one fitted classifier.
+
+    Args:
+        fitted: The classifier.
+        compute: The device, the dtype and the token budget of a batch. The whole model runs under
+            autocast if the dtype is bfloat16.
+        use_store: Whether pooled states are read from the store and missing ones are added to it.
+            Otherwise the whole model runs on every text and nothing is stored. The whole model
+            also runs if parts of the backbone were trained, because the store holds the states of
+            the pretrained backbone only.
+        reporter: Receives progress and messages. If None, there are none.
+    """
+
+    def __init__(
+        self,
+        fitted: Fitted,
+        compute: ComputeConfig,
+        *,
+        use_store: bool,
+        reporter: Reporter | None = None,
+    ) -> None:
+        reading = fitted.reading
+        frozen_pass = FrozenPass(
+            fitted.as_backbone(),
+            reading.max_length,
+            reading.truncation_side,
+            compute,
+            Reporter() if reporter is None else reporter,
+        )
+        self._fitted = fitted
+        self._reader = TextReader(frozen_pass, use_store=use_store and fitted.is_frozen())
+
+    @property
+    def report(self) -> PassReport:
+        """The work of the frozen pass so far."""
+        return self._reader.frozen_pass.report
+
+    def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the logits of texts, ``(texts, labels)``, in the order of the texts.
+
+        Args:
+            texts: Any number of texts or pairs.
+
+        Raises:
+            ThawlineError: If neither the store nor memory has room for missing states.
+        """
+        return self._from_store(texts) if self._reader.use_store else self._from_model(texts)
+
+    def _from_store(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        keyed, reading = KeyedTexts.of(texts), self._fitted.reading
+        entry = self._reader.pooled_states(keyed)
+        features = entry.features(keyed, reading.stages, reading.pooling)
+        return head_logits(self._fitted.head_module(), features)
+
+    def _from_model(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        examples, _ = self._reader.token_examples(texts, line=0)
+        frozen_pass = self._reader.frozen_pass
+        device, low = frozen_pass.device, frozen_pass.dtype == "bfloat16"
+        model = self._fitted.model.to(device).eval()
+        logits = np.empty((len(texts), len(self._fitted.labels)), dtype=np.float32)
+        with (
+            torch.inference_mode(),
+            torch.autocast(device, torch.bfloat16, enabled=low),
+            frozen_pass.reporter.task("predicting", len(texts)) as advance,
+        ):
+            for batch in examples.batches(np.arange(len(texts)), frozen_pass.compute.density):
+                inputs = examples.take(batch).inputs
+                on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
+                logits[batch] = model(**on_device).logits.float().cpu().numpy()
+                advance(len(batch))
+        return logits
+
+
+def example_logits(module: nn.Module, examples: Examples, density: float) -> NDArray[np.float32]:
+    """Run a module in evaluation mode over examples.
+
+    Args:
+        module: Maps a batch of the examples to logits.
+        examples: At least one example.
+        density: The lowest share of tokens in a batch that are not padding.
+
+    Returns:
+        Logits, ``(examples, labels)``, in the order of the examples.
+    """
+    module.eval()
+    batches = examples.batches(np.arange(len(examples)), density)
+    with torch.inference_mode():
+        found = [module(examples.take(batch)).float().cpu().numpy() for batch in batches]
+    logits = np.empty((len(examples), found[0].shape[1]), dtype=np.float32)
+    for batch, rows in zip(batches, found, strict=True):
+        logits[batch] = rows
+    return logits
+
+
+def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
+    """Run a head over stored features that are not standardised.
+
+    Returns:
+        Logits, ``(texts, labels)``.
+    """
+    return example_logits(head, PooledExamples(features, Standardisation.none()), density=1.0)
+
+
+def prediction_records(
+    fitted: Fitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """Return one record of JSON values for each text.
+
+    If the two classes are named neg and pos, a record has ``text``, ``neg_prob``, ``pos_prob`` and
+    ``label``. Otherwise it has ``text``, ``label``, ``confidence`` and ``probs``. The ``text`` of
+    a pair is a tuple of two texts.
+
+    Args:
+        fitted: The classifier.
+        texts: The texts.
+        probabilities: The probabilities of the texts, ``(texts, labels)``.
+    """
+    names = fitted.labels.names
+    records: list[dict[str, Any]] = []
+    for text, row in zip(texts, probabilities, strict=True):
+        label = names[int(row.argmax())]
+        if set(names) == {"neg", "pos"}:
+            shares = {f"{name}_prob": float(row[names.index(name)]) for name in ("neg", "pos")}
+            records.append({"text": text, **shares, "label": label})
+        else:
+            probs = {name: float(share) for name, share in zip(names, row, strict=True)}
+            records.append(
+                {"text": text, "label": label, "confidence": float(row.max()), "probs": probs}
+            )
+    return records

@@ -1,0 +1,65 @@
+"""Turn texts into what a head or a model reads: pooled states, or tokens with their states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from thawline.data import Text
+from thawline.inference.examples import TokenExamples
+from thawline.prefix.frozen_pass import FrozenPass
+from thawline.prefix.token_states import token_states
+from thawline.store import Entry, KeyedTexts
+
+
+@dataclass(frozen=True)
+class TextReader:
+    """The one door from texts to states: `fit` and `Predictor` read every text through it.
+
+    Attributes:
+        frozen_pass: The backbone and the settings under which texts are read.
+        use_store: Whether states are read from the store and missing ones are added to it. If
+            False, the reader gives tokens only and does not touch the store.
+    """
+
+    frozen_pass: FrozenPass
+    use_store: bool
+
+    def pooled_states(self, texts: Sequence[Text]) -> Entry:
+        """Return the entry with the pooled states of all texts; compute those that are missing.
+
+        Args:
+            texts: Any number of texts or pairs.
+
+        Raises:
+            ThawlineError: If neither the store nor memory has room for the states.
+        """
+        assert self.use_store, "pooled states are kept in the store"
+        entry = self.frozen_pass.open_entry()
+        self.frozen_pass.ensure_pooled_states(entry, texts)
+        return entry
+
+    def token_examples(
+        self, texts: Sequence[Text], line: int
+    ) -> tuple[TokenExamples, Entry | None]:
+        """Return the tokens of texts, with their states if the line is above 1.
+
+        Args:
+            texts: Any number of texts or pairs.
+            line: The line at which the model is entered, at most the number of blocks. At 0 and 1
+                the whole model runs.
+
+        Returns:
+            The examples, and the entry of the line. The entry is None if the line is 0 or 1.
+        """
+        entry, states = None, None
+        if line > 1:
+            assert self.use_store, "token states are kept in the store"
+            texts, entry = KeyedTexts.of(texts), self.frozen_pass.open_entry(line)
+        tokens = self.frozen_pass.tokenize(texts)
+        if entry is not None:
+            states = token_states(self.frozen_pass, entry, texts, tokens)
+        budget = self.frozen_pass.compute.tokens_per_batch
+        return TokenExamples(tokens, states, np.arange(len(texts)), budget), entry

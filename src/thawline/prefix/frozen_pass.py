@@ -1,0 +1,250 @@
+"""Run the prefix once over the texts whose states are missing from the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from thawline.backbones.loading import Backbone
+from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.stack import Stack
+from thawline.config import ComputeConfig
+from thawline.data import Text
+from thawline.data.batches import plan_batches
+from thawline.data.tokens import TokenizedTexts, tokenize
+from thawline.prefix.compute import (
+    Batch,
+    Compute,
+    StatesAtLine,
+    frozen_stack,
+    matmul_flops,
+    pooled_states,
+    run_batches,
+)
+from thawline.prefix.report import PassReport
+from thawline.runtime.devices import pick_device, pick_dtype
+from thawline.runtime.hardware import release_memory
+from thawline.runtime.progress import Reporter
+from thawline.store import KEY_BYTES, Content, Entry, KeyedTexts, StoreKey
+
+LENGTH_BYTES = 4
+"""Size in the store of the number of a text's tokens."""
+
+
+@dataclass(frozen=True)
+class FrozenPass:
+    """The prefix of one backbone under fixed settings, and the access to its states in the store.
+
+    Attributes:
+        backbone: The backbone whose stages run.
+        max_length: Maximum number of tokens of a text, including special tokens.
+        truncation_side: Side of a longer text that is cut off, ``right`` or ``left``.
+        compute: The device, the dtype, the batches and the limit of the store.
+        reporter: Receives progress and messages.
+        report: The work that was done so far.
+    """
+
+    backbone: Backbone
+    max_length: int
+    truncation_side: str
+    compute: ComputeConfig
+    reporter: Reporter = field(default_factory=Reporter)
+    report: PassReport = field(default_factory=PassReport, init=False)
+
+    @property
+    def device(self) -> str:
+        """The device on which the prefix runs."""
+        return pick_device(self.compute.device)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype in which states are computed and stored."""
+        return pick_dtype(self.compute.dtype, self.device)
+
+    def open_entry(self, line: int | None = None) -> Entry:
+        """Open the entry of the store that holds the states of this backbone and settings.
+
+        Args:
+            line: The line whose token states the entry holds, from 2 to the number of blocks. If
+                None, the entry holds the pooled states of every stage.
+
+        Raises:
+            ValueError: If the store keeps no states at this line.
+        """
+        depth = self.backbone.stack.depth
+        if line is not None and not 2 <= line <= depth:
+            raise ValueError(f"line {line} is not between 2 and {depth}")
+        digest = self.backbone.digest()
+        key = StoreKey(digest, self.max_length, self.truncation_side, self.dtype, line=line)
+        return Entry(key, name=self.backbone.name)
+
+    def tokenize(self, texts: Sequence[Text]) -> TokenizedTexts:
+        """Tokenise texts under the settings of this pass."""
+        report, reporter = self.report, self.reporter
+        with report.timing("tokenising"), reporter.task("tokenising", len(texts)) as advance:
+            tokens = tokenize(
+                self.backbone.tokenizer,
+                texts,
+                max_length=self.max_length,
+                truncation_side=self.truncation_side,
+                advance=advance,
+            )
+            release_memory()
+        return tokens
+
+    def ensure_pooled_states(self, entry: Entry, texts: Sequence[Text]) -> None:
+        """Compute the pooled states that an entry lacks.
+
+        If the store has no room for them or cannot be written, they stay in the memory of the
+        entry, and a warning says so. If nothing is missing, the store is only read.
+
+        Args:
+            entry: The entry of pooled states, from `open_entry`.
+            texts: Any number of texts or pairs.
+
+        Raises:
+            ThawlineError: If neither the store nor memory has room for the states.
+        """
+        texts = KeyedTexts.of(texts)
+        with self._filling(entry, texts) as positions:
+            if positions:
+                missing, stack = texts.take(positions), self.backbone.stack
+                size = len(missing) * _pooled_bytes(stack, entry.key.dtype)
+                entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
+                tokens = self.tokenize(missing)
+                fill = _Fill(self, entry, pooled_states, range(1, stack.depth + 1))
+                fill.run(missing, tokens)
+
+    def ensure_token_states(
+        self, entry: Entry, texts: Sequence[Text], tokens: TokenizedTexts
+    ) -> None:
+        """Compute the token states that an entry lacks.
+
+        If the entry of a lower line holds the states of all missing texts, only the blocks between
+        the two lines run. If nothing is missing, the store is only read.
+
+        Args:
+            entry: The entry of a line, from `open_entry`.
+            texts: Any number of texts or pairs.
+            tokens: The tokens of these texts, from `tokenize`.
+
+        Raises:
+            NoRoom: If the store has no room for the states or cannot be written.
+        """
+        texts = KeyedTexts.of(texts)
+        with self._filling(entry, texts) as positions:
+            if positions:
+                missing, lacking = texts.take(positions), tokens.select(np.array(positions))
+                size = _token_bytes(self.backbone.stack, entry.key.dtype, lacking.lengths)
+                entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
+                compute = states_at_line(entry, missing)
+                _Fill(self, entry, compute, compute.blocks).run(missing, lacking)
+
+    @contextmanager
+    def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
+        """Yield the positions of texts to compute, under the entry's lock if there are any."""
+        if not entry.missing(texts):
+            entry.repair()
+            yield []
+            return
+        with entry.filling(self.reporter.message):
+            # Another process may have computed some of them while this one waited for the lock.
+            yield entry.missing(texts)
+
+
+def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
+    """Choose where the computation of token states starts.
+
+    It starts from the highest lower line at which the store holds all texts, or from the tokens if
+    there is none.
+
+    Args:
+        entry: The entry of the line that is computed.
+        texts: The texts whose states are computed.
+    """
+    line = entry.key.line
+    assert line is not None, "pooled states belong to no line"
+    for lower in range(line - 1, 1, -1):
+        below = entry.at_line(lower)
+        if not below.missing(texts):
+            return StatesAtLine(line, lower, below.token_states(texts))
+    return StatesAtLine(line)
+
+
+@dataclass(frozen=True)
+class _Fill:
+    """The computation of the states that an entry lacks.
+
+    Attributes:
+        frozen_pass: The backbone and the settings.
+        entry: The entry that receives the states.
+        compute: Computes the content of the entry for one batch.
+        blocks: The blocks that run, counted from 1.
+    """
+
+    frozen_pass: FrozenPass
+    entry: Entry
+    compute: Compute
+    blocks: range
+
+    def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> None:
+        """Compute all texts; add a chunk to the entry whenever there is enough for one."""
+        config, lengths = self.frozen_pass.compute, tokens.lengths
+        stack, device = self.frozen_pass.backbone.stack, self.frozen_pass.device
+        report, reporter = self.frozen_pass.report, self.frozen_pass.reporter
+        batches = plan_batches(
+            lengths, tokens_per_batch=config.tokens_per_batch, density=config.density
+        )
+        pending: list[tuple[Batch, Content]] = []
+        # Progress counts tokens, because a batch of long texts takes longer than one of short ones.
+        with (
+            report.timing("prefix"),
+            reporter.task("frozen prefix", int(lengths.sum())) as advance,
+        ):
+            frozen = frozen_stack(stack, self.entry.key.dtype, device)
+            for batch, content in run_batches(frozen, tokens, batches, device, self.compute):
+                pending.append((batch, content))
+                report.count(lengths[batch], matmul_flops(stack, lengths[batch], self.blocks))
+                advance(int(lengths[batch].sum()))
+                if self._is_chunk(pending):
+                    self._flush(texts, pending)
+            self._flush(texts, pending)
+
+    def _is_chunk(self, pending: Sequence[tuple[Batch, Content]]) -> bool:
+        config = self.frozen_pass.compute
+        rows = sum(len(batch) for batch, _ in pending)
+        size = sum(tensor.nbytes for _, content in pending for tensor in content.values())
+        return rows >= config.rows_per_chunk or size >= config.bytes_per_chunk
+
+    def _flush(self, texts: KeyedTexts, pending: list[tuple[Batch, Content]]) -> None:
+        if pending:
+            positions = np.concatenate([batch for batch, _ in pending])
+            contents = [content for _, content in pending]
+            pending.clear()
+            joined = {name: torch.cat([each[name] for each in contents]) for name in contents[0]}
+            del contents  # Packing a chunk takes as much memory again.
+            self.entry.add(texts.take(positions), joined)
+            release_memory()
+
+
+def _pooled_bytes(stack: Stack, dtype: str) -> int:
+    """Return the size in the store of one text's pooled states, length and key, in bytes."""
+    values = (stack.depth + 1) * len(POOLINGS) * stack.hidden_size
+    return values * int(getattr(torch, dtype).itemsize) + KEY_BYTES + LENGTH_BYTES
+
+
+def _token_bytes(stack: Stack, dtype: str, lengths: NDArray[np.int64]) -> int:
+    """Return the size in the store of the token states, lengths and keys of texts, in bytes.
+
+    Args:
+        stack: The backbone.
+        dtype: The dtype of the states.
+        lengths: Number of tokens of each text, ``(texts,)``.
+    """
+    values = int(lengths.sum()) * stack.hidden_size
+    return values * int(getattr(torch, dtype).itemsize) + len(lengths) * (KEY_BYTES + LENGTH_BYTES)

@@ -1,0 +1,61 @@
+"""What a frozen pass has cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass
+class PassReport:
+    """The work that a frozen pass has done; the work of several passes adds up.
+
+    Attributes:
+        texts: Number of texts that were computed. Texts found in the store are not counted.
+        tokens: Number of tokens that were computed, without padding.
+        padded: Number of tokens that were computed, with padding.
+        flops: Floating-point operations of the matrix products, without padding.
+        seconds: Seconds spent on ``tokenising`` and on the ``prefix``. The prefix includes
+            writing to the store.
+    """
+
+    texts: int = 0
+    tokens: int = 0
+    padded: int = 0
+    flops: float = 0.0
+    seconds: dict[str, float] = field(default_factory=lambda: {"tokenising": 0.0, "prefix": 0.0})
+
+    @property
+    def density(self) -> float | None:
+        """The share of computed tokens that are not padding; None if nothing was computed."""
+        return self.tokens / self.padded if self.padded else None
+
+    @contextmanager
+    def timing(self, part: str) -> Iterator[None]:
+        """Add the duration of the ``with`` block to one of the `seconds`.
+
+        Args:
+            part: ``tokenising`` or ``prefix``.
+        """
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[part] += time.perf_counter() - start
+
+    def count(self, lengths: NDArray[np.int64], flops: float) -> None:
+        """Add one batch of texts.
+
+        Args:
+            lengths: Number of tokens of each text, ``(batch,)``.
+            flops: Floating-point operations of the batch.
+        """
+        self.texts += len(lengths)
+        self.tokens += int(lengths.sum())
+        self.padded += len(lengths) * int(lengths.max())
+        self.flops += flops
