@@ -21,10 +21,13 @@ import argparse
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from thawline.config import Config, DataConfig, LadderConfig
 from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
+
+if TYPE_CHECKING:
+    from thawline.runs.records import LadderRecord
 
 ORIGINAL = "head.head=mlp:64 training.epochs=3 training.lr=1e-4 head.standardise=false"
 """The settings of the head with 8,386 parameters, as the original lesson trains it."""
@@ -104,23 +107,23 @@ def main(words: list[str] | None = None) -> None:
 
     from thawline.compare.ladder import run_ladder
     from thawline.report.terminal import print_ladder
-    from thawline.runs.folder import write_json
+    from thawline.runs.records import write_json
     from thawline.runtime.progress import TerminalReporter
 
     record = run_ladder(ladder_of(options), options.out, TerminalReporter())
     print_ladder(record, options.out)
     if options.json is not None:
-        write_json(options.json, slim(record))
+        write_json(options.json, slim(record.to_dict()))
     if options.plot is not None:
         draw(record, options.plot)
 
 
-def draw(record: dict[str, Any], folder: Path) -> None:
+def draw(record: LadderRecord, folder: Path) -> None:
     """Draw ``mini_curves.png`` with the rungs that have only default settings."""
     from thawline.report.curves import draw_curves
 
-    plain = [rung for rung in record["rungs"] if "=" not in rung["rung"]]
-    title = f"{record['data']['name']}: strategies on qwen3-mini"
+    plain = [rung for rung in record.rungs if "=" not in rung.rung]
+    title = f"{record.data.name}: strategies on qwen3-mini"
     with TemporaryDirectory() as scratch:
         folder.mkdir(parents=True, exist_ok=True)
         draw_curves(plain, Path(scratch), title=title)

@@ -106,8 +106,8 @@ def fit_tfidf(dataset: Dataset) -> Result:
     seconds = time.perf_counter() - start
     scores = metrics.evaluate(logits, dataset.test.labels, n_classes=len(dataset.labels))
     return {
-        "accuracy": scores["accuracy"],
-        "f1_macro": scores["f1_macro"],
+        "accuracy": scores.accuracy.to_dict(),
+        "f1_macro": scores.f1_macro.to_dict(),
         "process_seconds": seconds,
         "C": chosen,
         "features": len(vectorizer.vocabulary_),

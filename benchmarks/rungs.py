@@ -180,6 +180,31 @@ def described(results: list[Result]) -> Result:
     }
 
 
+def draw(results: list[Result], options: argparse.Namespace) -> None:
+    """Draw the rungs as ``rungs.png``."""
+    from thawline.report.figures import interval_note
+    from thawline.report.rungs import RungBar, draw_rungs
+    from thawline.runs.records import Scores
+
+    records = [result["record"] for result in results]
+    scores = [Scores(**record["test"]) for record in records]
+    bars = [
+        RungBar(
+            result["rung"],
+            found.accuracy,
+            record["seconds"]["total"],
+            record["parameters"]["trainable"],
+        )
+        for result, record, found in zip(results, records, scores, strict=True)
+    ]
+    draw_rungs(
+        bars,
+        options.plot,
+        title=f"{Path(options.data).stem}: strategies on {Path(options.backbone).name}",
+        subtitle=interval_note(scores[0]),
+    )
+
+
 def main(words: list[str] | None = None) -> None:
     """Run every rung, print the table, and write the results and the picture."""
     options = parse(words)
@@ -193,14 +218,7 @@ def main(words: list[str] | None = None) -> None:
             options.json.write_text(json.dumps(described(results), indent=1), encoding="utf-8")
     print(table(results))
     if options.plot is not None:
-        from thawline.report.rungs import draw_rungs
-
-        draw_rungs(
-            [result["record"] for result in results],
-            options.plot,
-            title=f"{Path(options.data).stem}: strategies on {Path(options.backbone).name}",
-            names=[result["rung"] for result in results],
-        )
+        draw(results, options)
 
 
 if __name__ == "__main__":

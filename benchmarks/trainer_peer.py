@@ -202,8 +202,8 @@ def train_with_trainer(options: argparse.Namespace, scratch: Path) -> Result:
     scores = evaluate(prediction.predictions, prediction.label_ids)
     history = trainer.state.log_history
     return {
-        "accuracy": scores["accuracy"],
-        "f1_macro": scores["f1_macro"],
+        "accuracy": scores.accuracy.to_dict(),
+        "f1_macro": scores.f1_macro.to_dict(),
         "validation_accuracy": [log["eval_accuracy"] for log in history if "eval_accuracy" in log],
         "training_seconds": training.metrics["train_runtime"],
         "trainable": sum(p.numel() for p in model.parameters() if p.requires_grad),

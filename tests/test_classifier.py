@@ -90,7 +90,7 @@ class TestLearning:
             classifier.history_[1:],
             key=lambda row: (row["validation_accuracy"], -row["validation_loss"]),
         )
-        assert scores["accuracy"]["value"] == pytest.approx(best["validation_accuracy"])
+        assert scores.accuracy.value == pytest.approx(best["validation_accuracy"])
         wrong = (validation[0], [1 - label for label in validation[1]])
         mirrored = make(epochs=2).fit(*train, validation=wrong)
         for row, other in zip(classifier.history_, mirrored.history_, strict=True):
@@ -204,7 +204,7 @@ class TestLabels:
         assert classifier.fitted_.model.config.id2label == {0: "neg", 1: "pos"}
         assert set(classifier.predict(texts)) == {-3, 2}
         by_name = np.array(["neg", "pos"])[ids]
-        assert classifier.evaluate(texts, by_name)["accuracy"]["value"] > 0.9
+        assert classifier.evaluate(texts, by_name).accuracy.value > 0.9
 
     def test_three_classes(self, make: Make, toy_reviews: Reviews) -> None:
         texts, ids = toy_reviews(90)
@@ -236,10 +236,10 @@ class TestScores:
         classifier = make().fit(*toy_reviews(80))
         texts, labels = toy_reviews(60, seed=1)
         scores = classifier.evaluate(texts, labels)
-        accuracy = scores["accuracy"]
-        assert accuracy["value"] == pytest.approx((classifier.predict(texts) == labels).mean())
-        assert accuracy["low"] < accuracy["value"] < accuracy["high"]
-        assert set(scores["f1_macro"]) == {"value", "low", "high"}
+        accuracy = scores.accuracy
+        assert accuracy.value == pytest.approx((classifier.predict(texts) == labels).mean())
+        assert accuracy.low < accuracy.value < accuracy.high
+        assert scores.f1_macro.low <= scores.f1_macro.value <= scores.f1_macro.high
 
     def test_probabilities_do_not_depend_on_the_company(
         self, make: Make, toy_reviews: Reviews
@@ -385,7 +385,7 @@ class TestSaving:
         np.testing.assert_array_equal(loaded.predict(texts), saved.predict(texts))
         assert (loaded.max_length, loaded.truncation_side) == (24, "left")
         assert tuple(loaded.labels) == ("sad", "glad")
-        assert loaded.evaluate(texts, given)["accuracy"] == saved.evaluate(texts, given)["accuracy"]
+        assert loaded.evaluate(texts, given).accuracy == saved.evaluate(texts, given).accuracy
 
     def test_what_is_there_is_not_written_over(
         self, make: Make, toy_reviews: Reviews, tmp_path: Path

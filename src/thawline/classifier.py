@@ -35,6 +35,7 @@ from thawline.errors import ThawlineError, did_you_mean
 from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
+from thawline.runs.records import Scores
 from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
 from thawline.training.adapt import Task, adapt, run_prefix
@@ -279,9 +280,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         predicted = self._most_probable(self._probabilities(X, use_store=True))
         return float(accuracy_score(y, predicted, sample_weight=sample_weight))
 
-    def evaluate(
-        self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]
-    ) -> dict[str, Any]:
+    def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.
 
         If the backbone is frozen, the states are read from the store and missing ones are added

@@ -208,12 +208,12 @@ def test_a_classifier_reads_as_it_was_trained_to(saved, kind, toy_reviews, monke
             head=HeadConfig(features="last"),
             metrics=MetricsConfig(resamples=20),
         )
-        runs[out] = fit_run(config, Path(out), Reporter())
+        runs[out] = fit_run(config, Path(out), Reporter()).to_dict()
     assert runs["with"]["store"]["entry"] != runs["without"]["store"]["entry"]
     trained = load_backbone(str(saved(kind)), TokensConfig(add_prefix_space=True))
     fitted = artifact.load(Path("with"))
     assert fitted.tokenizer(TEXT)["input_ids"] == ids(trained)
     assert ids(trained) != artifact.load(Path("without")).tokenizer(TEXT)["input_ids"]
-    scores = evaluate_run(Path("with"), None, "test", config.compute, Reporter())
+    scores = evaluate_run(Path("with"), None, "test", config.compute, Reporter()).to_dict()
     assert scores["seconds"]["prefix"] == 0.0, "the saved tokenizer has another key"
     assert scores["accuracy"] == runs["with"]["test"]["accuracy"]

@@ -340,14 +340,14 @@ def test_one_fit_covers_every_size_of_validation(
 
 def test_each_run_of_the_embedded_model_s_ladder_has_its_own_folder():
     from benchmarks import embedded_model
-    from thawline.compare.plan import plan_climbs
+    from thawline.compare.plan import plan_runs
 
     words = ["--data", "set", "--limit", "40,20", "--seeds", "0", "1", "--out", "runs"]
     ladder = embedded_model.ladder_of(embedded_model.parse(words))
-    climbs = plan_climbs(ladder, Path("runs"))
-    assert len(climbs) == len({climb.folder for climb in climbs}) == 2 * 14
+    runs = plan_runs(ladder, Path("runs"))
+    assert len(runs) == len({run.folder for run in runs}) == 2 * 14
     assert (ladder.fit.backbone, ladder.fit.data.limit) == ("thawline/qwen3-mini", (40, 20))
-    original = next(climb.config for climb in climbs if "mlp:64" in climb.rung)
+    original = next(run.config for run in runs if "mlp:64" in run.rung)
     assert (original.head.head, original.head.standardise) == ("mlp:64", False)
     assert (original.training.epochs, original.training.lr) == (3, 1e-4)
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from thawline.compare.plan import plan_climbs
+from thawline.compare.plan import plan_runs
 from thawline.config import LadderConfig
 
 
 def test_a_rung_is_named_by_its_strategy_where_that_is_its_own():
     rungs = ("head", "last:1 training.lr=1e-3", "full", "full training.lr=1e-3")
-    climbs = plan_climbs(LadderConfig(rungs=rungs, seeds=(3, 5)), Path("ladder"))
-    assert [climb.rung for climb in climbs[::2]] == ["head", "last:1", *rungs[2:]]
-    assert [climb.folder.name for climb in climbs[:4]] == [
+    runs = plan_runs(LadderConfig(rungs=rungs, seeds=(3, 5)), Path("ladder"))
+    assert [run.rung for run in runs[::2]] == ["head", "last:1", *rungs[2:]]
+    assert [run.folder.name for run in runs[:4]] == [
         *("head-seed-3", "head-seed-5", "last-1-seed-3", "last-1-seed-5")
     ]
-    assert climbs[-1].folder.name == "full-training.lr-1e-3-seed-5"
-    assert climbs[2].config.training.lr == 1e-3
-    assert climbs[3].config.seed == 5
+    assert runs[-1].folder.name == "full-training.lr-1e-3-seed-5"
+    assert runs[2].config.training.lr == 1e-3
+    assert runs[3].config.seed == 5

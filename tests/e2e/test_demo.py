@@ -18,6 +18,7 @@ from tests.support.pages import ROOT
 from thawline import artifact
 from thawline.compare.demo import demo_ladder, run_demo
 from thawline.config import DemoConfig
+from thawline.runs.records import read_record
 from thawline.runtime.progress import Reporter
 
 
@@ -42,12 +43,13 @@ def test_the_classifier_of_the_verdict_reads_the_texts(toy_backbone, monkeypatch
     )
     record = run_demo(config, Path("demo"), Reporter())
     written = json.loads(Path("demo/ladder.json").read_text(encoding="utf-8"))
-    assert written == json.loads(json.dumps(record))
-    assert [one["text"] for one in record["predictions"]["texts"]] == list(config.texts)
-    assert record["predictions"]["run"].startswith(record["verdict"]["rung"].replace(":", "-"))
-    for one in record["predictions"]["texts"]:
-        assert one["neg_prob"] + one["pos_prob"] == pytest.approx(1)
-    sizes = {name: part["rows"] for name, part in record["data"]["protocol"]["splits"].items()}
+    assert written == record.to_dict()
+    assert read_record(Path("demo")) == record
+    assert [one.text for one in record.predictions.texts] == list(config.texts)
+    assert record.predictions.run.startswith(record.verdict.rung.replace(":", "-"))
+    for one in record.predictions.texts:
+        assert one.neg_prob + one.pos_prob == pytest.approx(1)
+    sizes = {name: part.rows for name, part in record.data.protocol.splits.items()}
     assert sizes == {"train": 45, "validation": 15, "test": 20}
 
 

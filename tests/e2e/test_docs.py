@@ -33,7 +33,7 @@ TOURS = (
     ("verbs/pretrain.md",),
     ("verbs/generate.md",),
     ("verbs/demo.md",),
-    ("ladder.md",),
+    ("ladder.md", "records.md"),
     ("verbs/vectors.md",),
     ("index.md", "install.md"),
     ("data.md",),

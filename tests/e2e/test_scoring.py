@@ -22,10 +22,11 @@ from thawline.evaluation.metrics import probabilities
 from thawline.inference.predictor import Predictor
 from thawline.jobs.fit import fit_run
 from thawline.report.terminal import print_fit
+from thawline.runs.records import FitRecord
 from thawline.runtime.progress import Reporter
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
-Fit = Callable[..., dict[str, Any]]
+Fit = Callable[..., FitRecord]
 COMPUTE = ComputeConfig(dtype="float32")
 STRATEGIES = ("head", "last:2", "lora:r=2,from=3")
 
@@ -47,7 +48,7 @@ def data(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> Data
 
 @pytest.fixture
 def fit(data: DataConfig, toy_backbone: Callable[..., Path]) -> Fit:
-    def run(strategy: str, report: ReportConfig | None = None, **training: Any) -> dict[str, Any]:
+    def run(strategy: str, report: ReportConfig | None = None, **training: Any) -> FitRecord:
         by_epochs = TrainingConfig(**{"epochs": 2, "lr": 0.01, **training})
         config = Config(
             backbone=str(toy_backbone("distilbert")),
@@ -99,40 +100,40 @@ def test_mistakes_are_those_of_the_saved_classifier(
     test = load(data).test
     shares = predicted(test)
     wrong = shares.argmax(1) != test.labels
-    found = record["mistakes"]
-    assert found["rows"] == test.rows[wrong].tolist()
-    assert len(found["rows"]) >= 5
-    assert len(found["rows"]) == pytest.approx(40 * (1 - record["test"]["accuracy"]["value"]))
-    assert found["texts"] == 40
+    found = record.mistakes
+    assert found.rows == test.rows[wrong].tolist()
+    assert len(found.rows) >= 5
+    assert len(found.rows) == pytest.approx(40 * (1 - record.test.accuracy.value))
+    assert found.texts == 40
 
     listed = read_mistakes()
     assert len(listed) == min(20, wrong.sum())
     position = {int(row): place for place, row in enumerate(test.rows)}
     tokenizer = toy_tokenizer()
-    for line, brief in zip(listed, found["most_confident"], strict=True):
+    for line, brief in zip(listed, found.most_confident, strict=True):
         place = position[int(line["row"])]
         whole = test.texts[place]
         length = len(tokenizer(whole)["input_ids"])
         assert line["text"] == whole
-        assert brief["text"] == (whole if len(whole) <= 160 else whole[:159] + "…")
+        assert brief.text == (whole if len(whole) <= 160 else whole[:159] + "…")
         assert (int(line["tokens"]), line["truncated"]) == (length, str(length > LIMIT))
         assert line["label"] == ("neg", "pos")[test.labels[place]] != line["predicted"]
         assert float(line["probability"]) == pytest.approx(shares[place].max(), abs=1e-5)
-        assert {key: str(brief[key]) for key in line if key != "text"} == {
+        assert {key: str(getattr(brief, key)) for key in line if key != "text"} == {
             key: value for key, value in line.items() if key != "text"
         }
     confidences = [float(line["probability"]) for line in listed]
     assert confidences == sorted(confidences, reverse=True)
     assert confidences[0] == pytest.approx(shares.max(1)[wrong].max(), abs=1e-5)
 
-    rates = found["error_rates"]
-    assert rates["whole"]["rows"] + rates["truncated"]["rows"] == 40
-    assert 5 < rates["truncated"]["rows"] < 35
+    rates = found.error_rates
+    assert rates.whole.rows + rates.truncated.rows == 40
+    assert 5 < rates.truncated.rows < 35
     lengths = [len(tokenizer(text)["input_ids"]) for text in test.texts]
-    assert rates["truncated"]["rows"] == sum(length > LIMIT for length in lengths)
-    assert rates["by_length"][0]["shortest"] == min(lengths)
-    assert rates["by_length"][-1]["longest"] == max(lengths)
-    assert sum(part["mistakes"] for part in rates["by_length"]) == wrong.sum()
+    assert rates.truncated.rows == sum(length > LIMIT for length in lengths)
+    assert rates.by_length[0].shortest == min(lengths)
+    assert rates.by_length[-1].longest == max(lengths)
+    assert sum(part.mistakes for part in rates.by_length) == wrong.sum()
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
@@ -144,57 +145,54 @@ def test_samples_show_the_same_texts_before_and_after(
     shares = predicted(test)
     lengths = np.array([len(toy_tokenizer()(text)["input_ids"]) for text in test.texts])
     position = {int(row): place for place, row in enumerate(test.rows)}
-    samples = record["samples"]
+    samples = record.samples
     assert len(samples) == 3
-    assert {sample["label"] for sample in samples[:2]} == {"neg", "pos"}
-    assert samples[0]["tokens"] == lengths.min()
+    assert {sample.label for sample in samples[:2]} == {"neg", "pos"}
+    assert samples[0].tokens == lengths.min()
     for sample in samples:
-        place = position[sample["row"]]
-        assert sample["text"] == test.texts[place]
-        assert sample["tokens"] == lengths[place]
-        assert sample["adapted"] == {
-            "predicted": ("neg", "pos")[shares[place].argmax()],
-            "probability": pytest.approx(shares[place].max(), abs=1e-5),
-        }
-    before, after = ([sample[side] for sample in samples] for side in ("untrained", "adapted"))
-    assert before != after
+        place = position[sample.row]
+        assert sample.text == test.texts[place]
+        assert sample.tokens == lengths[place]
+        assert sample.adapted.predicted == ("neg", "pos")[shares[place].argmax()]
+        assert sample.adapted.probability == pytest.approx(shares[place].max(), abs=1e-5)
+    assert [sample.untrained for sample in samples] != [sample.adapted for sample in samples]
 
 
 def test_the_config_says_how_many_are_shown(fit: Fit, capsys: pytest.CaptureFixture[str]) -> None:
     report = ReportConfig(mistakes=4, shown_mistakes=1, samples=1, characters=12, classes=1)
     record = fit("head", report)
-    assert len(read_mistakes()) == len(record["mistakes"]["most_confident"]) == 4
-    assert len(record["samples"]) == 1
-    brief = [mistake["text"] for mistake in record["mistakes"]["most_confident"]]
+    assert len(read_mistakes()) == len(record.mistakes.most_confident) == 4
+    assert len(record.samples) == 1
+    brief = [mistake.text for mistake in record.mistakes.most_confident]
     assert all(len(text) <= 12 for text in brief)
-    print_fit(record)
+    print_fit(record, report)
     out = capsys.readouterr().out
     assert "the 4 most confident are in mistakes.csv" in out
     assert [text in out for text in brief] == [True, False, False, False]
-    assert "and 1 of a higher F1" in out
+    assert "and 1 with a higher F1" in out
 
 
 def test_the_kept_row_is_the_best_even_within_an_epoch(fit: Fit) -> None:
     record = fit("last:1", epochs=12, lr=0.1, evaluate_every=3, patience=2, keep="loss")
-    history, kept = record["history"], record["kept"]
-    assert json.loads(Path("run/record.json").read_text())["kept"] == kept
-    (row,) = [row for row in history if row["kept"]]
-    assert not history[0]["kept"]
-    assert row["validation_loss"] == min(one["validation_loss"] for one in history[1:])
-    assert (kept["epoch"], kept["step"]) == (row["epoch"], row["step"])
-    assert (kept["by"], kept["epochs"], kept["last"]) == ("loss", 12, history[-1]["epoch"])
-    assert any(one["epoch"] % 1 for one in history)
+    history, kept = record.history, record.kept
+    assert json.loads(Path("run/record.json").read_text())["kept"] == kept.to_dict()
+    (row,) = [row for row in history if row.kept]
+    assert not history[0].kept
+    assert row.validation_loss == min(one.validation_loss for one in history[1:])
+    assert (kept.epoch, kept.step) == (row.epoch, row.step)
+    assert (kept.by, kept.epochs, kept.last) == ("loss", 12, history[-1].epoch)
+    assert any(one.epoch % 1 for one in history)
     assert history.index(row) == len(history) - 3  # two without a better one, then it stopped
-    assert kept["last"] < 12
-    assert record["validation"]["accuracy"]["value"] == pytest.approx(row["validation_accuracy"])
-    assert record["validation"]["loss"]["value"] == pytest.approx(row["validation_loss"], abs=1e-5)
+    assert kept.last < 12
+    assert record.validation.accuracy.value == pytest.approx(row.validation_accuracy)
+    assert record.validation.loss.value == pytest.approx(row.validation_loss, abs=1e-5)
 
 
 def test_an_exact_fit_kept_no_row(fit: Fit) -> None:
     record = fit("head")
-    assert record["kept"] is None
-    assert record["history"] == []
-    assert (record["epochs"], record["lr"]) == (None, None)
+    assert record.kept is None
+    assert record.history == []
+    assert (record.epochs, record.lr) == (None, None)
 
 
 LINEAR = WIDTH * 2 + 2
@@ -212,14 +210,14 @@ BLOCK = 4 * (WIDTH * WIDTH + WIDTH) + 2 * WIDTH * 64 + 64 + WIDTH + 4 * WIDTH
 def test_what_was_trained_is_counted_by_part(
     fit: Fit, strategy: str, trained: dict[str, int]
 ) -> None:
-    parameters = fit(strategy)["parameters"]
-    assert parameters["trained"] == trained
-    assert parameters["trainable"] == sum(trained.values())
+    parameters = fit(strategy).parameters
+    assert parameters.trained == trained
+    assert parameters.trainable == sum(trained.values())
 
 
 def test_a_head_alone_is_all_that_was_trained(fit: Fit) -> None:
-    parameters = fit("head")["parameters"]
-    assert parameters["trained"] == {"head": parameters["trainable"]}
+    parameters = fit("head").parameters
+    assert parameters.trained == {"head": parameters.trainable}
 
 
 def test_the_two_texts_of_a_pair_have_columns_of_their_own(
@@ -236,4 +234,4 @@ def test_the_two_texts_of_a_pair_have_columns_of_their_own(
     listed = read_mistakes()
     assert listed
     assert all((line["text"], line["text_pair"]) in pairs for line in listed)
-    assert "\n" not in record["mistakes"]["most_confident"][0]["text"]
+    assert "\n" not in record.mistakes.most_confident[0].text

@@ -14,7 +14,8 @@ from scipy.stats import binomtest
 
 from thawline.config import MetricsConfig
 from thawline.errors import ThawlineError
-from thawline.evaluation.metrics import evaluate, probabilities, wilson
+from thawline.evaluation import metrics
+from thawline.evaluation.metrics import probabilities, wilson
 
 SHARES = [
     "accuracy",
@@ -46,6 +47,11 @@ def problems(draw):
     logits = draw(st.lists(row, min_size=rows, max_size=rows))
     labels = draw(st.lists(st.integers(0, classes - 1), min_size=rows, max_size=rows))
     return np.array(logits, dtype=np.float64), np.array(labels)
+
+
+def evaluate(*case, **settings) -> dict:
+    """Return the scores as JSON values."""
+    return metrics.evaluate(*case, **settings).to_dict()
 
 
 def values(scores: dict) -> dict[str, float]:

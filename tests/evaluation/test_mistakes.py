@@ -49,7 +49,7 @@ def test_a_mistake_has_its_text_label_and_probability() -> None:
     found = scored([0, 1], [[0, 0, 0.5], [0, 3, 0]], tokens=[11, 4], texts=["fine", "good"])
     (mistake,) = confident_mistakes(found, 20)
     share = np.exp(0.5) / (2 + np.exp(0.5))
-    assert mistake == {
+    assert mistake.to_dict() == {
         "row": 100,
         "label": "neg",
         "predicted": "mixed",
@@ -63,13 +63,13 @@ def test_a_mistake_has_its_text_label_and_probability() -> None:
 def test_mistakes_are_sorted_by_confidence_and_ties_keep_their_order() -> None:
     logits = leaning(1, 1, 1, 1, 0) * np.array([[1.0], [3.0], [2.0], [3.0], [9.0]])
     found = scored([0, 0, 0, 0, 0], logits)
-    assert [mistake["row"] for mistake in confident_mistakes(found, 20)] == [101, 103, 102, 100]
-    assert [mistake["row"] for mistake in confident_mistakes(found, 2)] == [101, 103]
+    assert [mistake.row for mistake in confident_mistakes(found, 20)] == [101, 103, 102, 100]
+    assert [mistake.row for mistake in confident_mistakes(found, 2)] == [101, 103]
 
 
 def test_a_text_of_exactly_the_limit_is_not_truncated() -> None:
     found = scored([0, 0], leaning(1, 1), tokens=[10, 11])
-    assert [mistake["truncated"] for mistake in confident_mistakes(found, 20)] == [False, True]
+    assert [mistake.truncated for mistake in confident_mistakes(found, 20)] == [False, True]
 
 
 def test_correct_predictions_are_no_mistakes() -> None:
@@ -83,7 +83,7 @@ def test_all_mistakes_and_nothing_else_are_listed(rows: list[tuple[int, int]]) -
     labels, predictions = map(list, zip(*rows, strict=True))
     listed = confident_mistakes(scored(labels, leaning(*predictions)), len(rows))
     expected = [100 + row for row, (label, said) in enumerate(rows) if label != said]
-    assert sorted(mistake["row"] for mistake in listed) == expected
+    assert sorted(mistake.row for mistake in listed) == expected
 
 
 # Error rates
@@ -91,7 +91,7 @@ def test_all_mistakes_and_nothing_else_are_listed(rows: list[tuple[int, int]]) -
 
 def test_whole_and_truncated_texts_have_separate_rates_with_wilson_intervals() -> None:
     found = scored([0] * 6, leaning(1, 0, 0, 1, 1, 0), tokens=[3, 4, 5, 12, 13, 14])
-    rates = error_rates(found, 0.9)
+    rates = error_rates(found, 0.9).to_dict()
     for name, mistakes in (("whole", 1), ("truncated", 2)):
         low, high = wilson(mistakes, 3, 0.9)
         assert rates[name] == {
@@ -102,7 +102,7 @@ def test_whole_and_truncated_texts_have_separate_rates_with_wilson_intervals() -
 
 
 def test_without_truncated_texts_their_rate_is_none() -> None:
-    rates = error_rates(scored([0, 0], leaning(0, 1)))
+    rates = error_rates(scored([0, 0], leaning(0, 1))).to_dict()
     assert rates["truncated"] == {"rows": 0, "mistakes": 0, "error_rate": None}
     assert rates["whole"]["rows"] == 2
 
@@ -110,23 +110,23 @@ def test_without_truncated_texts_their_rate_is_none() -> None:
 def test_quarters_go_from_the_shortest_to_the_longest() -> None:
     tokens = [8, 1, 7, 2, 6, 3, 5, 4]
     wrong = [1, 0, 1, 0, 1, 0, 0, 0]
-    quarters = error_rates(scored([0] * 8, leaning(*wrong), tokens))["by_length"]
-    assert [(part["shortest"], part["longest"]) for part in quarters] == [
+    quarters = error_rates(scored([0] * 8, leaning(*wrong), tokens)).by_length
+    assert [(part.shortest, part.longest) for part in quarters] == [
         *((1, 2), (3, 4), (5, 6), (7, 8))
     ]
-    assert [part["mistakes"] for part in quarters] == [0, 0, 1, 2]
+    assert [part.mistakes for part in quarters] == [0, 0, 1, 2]
 
 
 @given(st.lists(st.integers(1, 12), min_size=1, max_size=40))
 def test_each_text_is_in_one_quarter_with_texts_of_equal_length(tokens: list[int]) -> None:
     quarters = error_rates(scored([0] * len(tokens), leaning(*[0] * len(tokens)), tokens))
-    parts = quarters["by_length"]
+    parts = quarters.by_length
     assert 1 <= len(parts) <= 4
-    assert sum(part["rows"] for part in parts) == len(tokens)
-    ends = [end for part in parts for end in (part["shortest"], part["longest"])]
+    assert sum(part.rows for part in parts) == len(tokens)
+    ends = [end for part in parts for end in (part.shortest, part.longest)]
     assert ends == sorted(ends)
     for earlier, later in pairwise(parts):
-        assert earlier["longest"] < later["shortest"]
+        assert earlier.longest < later.shortest
 
 
 # Samples
@@ -154,7 +154,7 @@ def test_predictions_do_not_change_the_samples(predictions: list[int]) -> None:
 def test_a_sample_holds_both_predictions_and_their_probabilities() -> None:
     untrained = scored([1], [[0.0, 0.0, 0.0]])
     adapted = scored([1], leaning(1, by=4.0))
-    assert before_after(untrained, adapted, 0) == {
+    assert before_after(untrained, adapted, 0).to_dict() == {
         "row": 100,
         "text": "text 0",
         "label": "pos",

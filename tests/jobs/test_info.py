@@ -7,6 +7,7 @@ from thawline.backbones.loading import load_backbone
 from thawline.config import Config, HeadConfig
 from thawline.errors import ThawlineError
 from thawline.jobs.info import describe
+from thawline.runs.records import CHOSEN_LATER, Parameters
 
 DISTILBERT = 66_362_880
 DISTILBERT_NATIVE_HEAD = 592_130
@@ -19,26 +20,26 @@ def config(backbone, head: str = HeadConfig.head, **settings) -> Config:
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_stages_hold_every_parameter_of_the_backbone(toy_backbone, family):
     described = describe(config(toy_backbone(family)), n_labels=2)
-    names = [stage["name"] for stage in described["stages"]]
+    names = [stage.name for stage in described.stages]
     assert names == ["embeddings", *(f"block {block}" for block in range(1, DEPTH + 1))]
-    assert [stage["stage"] for stage in described["stages"]] == list(range(DEPTH + 1))
+    assert [stage.stage for stage in described.stages] == list(range(DEPTH + 1))
     model = load_backbone(str(toy_backbone(family))).stack.model
     whole = sum(parameter.numel() for parameter in model.parameters())
-    assert sum(stage["parameters"] for stage in described["stages"]) == whole
-    assert described["family"] == family
-    assert (described["hidden_size"], described["max_length"]) == (WIDTH, LIMIT)
+    assert sum(stage.parameters for stage in described.stages) == whole
+    assert described.family == family
+    assert (described.hidden_size, described.max_length) == (WIDTH, LIMIT)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("head", ["linear", "mlp:8", "native"])
 def test_under_head_the_whole_backbone_is_frozen(toy_backbone, family, head):
     described = describe(config(toy_backbone(family), head), n_labels=3)
-    parameters = described["parameters"]
-    assert (described["strategy"], described["line"]) == ("head", DEPTH + 1)
-    assert all(stage["trainable"] == 0 for stage in described["stages"])
-    assert parameters["frozen"] == sum(stage["parameters"] for stage in described["stages"])
-    assert parameters["total"] == parameters["frozen"] + parameters["trainable"]
-    assert parameters["trainable"] > 0
+    parameters = described.parameters
+    assert (described.strategy, described.line) == ("head", DEPTH + 1)
+    assert all(stage.trainable == 0 for stage in described.stages)
+    assert parameters.frozen == sum(stage.parameters for stage in described.stages)
+    assert parameters.total == parameters.frozen + parameters.trainable
+    assert parameters.trainable > 0
 
 
 @pytest.mark.parametrize(
@@ -53,15 +54,15 @@ def test_under_head_the_whole_backbone_is_frozen(toy_backbone, family, head):
 )
 def test_the_head_s_parameters_are_counted(toy_backbone, head, features, trainable):
     described = describe(config(toy_backbone(), head, features=features), n_labels=3)
-    assert described["parameters"]["trainable"] == trainable
+    assert described.parameters.trainable == trainable
 
 
 def test_what_would_be_resolved_is_told(toy_backbone):
     exact = describe(config(toy_backbone()), n_labels=2)
-    assert (exact["head"], exact["pooling"]) == ("linear", "mean")
-    assert exact["features"] == "chosen on validation"
+    assert (exact.head, exact.pooling) == ("linear", "mean")
+    assert exact.features == CHOSEN_LATER
     native = describe(config(toy_backbone(), "native"), n_labels=2)
-    assert (native["pooling"], native["features"]) == ("first", [DEPTH])
+    assert (native.pooling, native.features) == ("first", [DEPTH])
 
 
 def test_what_is_told_is_what_a_fit_records(toy_backbone, toy_reviews):
@@ -69,22 +70,25 @@ def test_what_is_told_is_what_a_fit_records(toy_backbone, toy_reviews):
 
     described = describe(config(toy_backbone(), "native"), n_labels=2)
     classifier = TextClassifier(toy_backbone(), head="native", epochs=1).fit(*toy_reviews(24))
-    assert classifier.parameters_ == described["parameters"]
+    assert classifier.parameters_ == described.parameters.to_dict()
 
 
 def test_wrong_settings_are_refused(toy_backbone):
-    with pytest.raises(ThawlineError, match="expected at least two classes, found 1; write"):
+    with pytest.raises(ThawlineError) as caught:
         describe(config(toy_backbone()), n_labels=1)
-    with pytest.raises(ThawlineError, match="which is not built yet"):
+    assert caught.value.found == "1"
+    assert "--labels" in caught.value.fix
+    with pytest.raises(ThawlineError) as caught:
         describe(Config(backbone=str(toy_backbone()), strategy="gradual"), n_labels=2)
+    assert "gradual" in caught.value.found
 
 
 def test_distilbert_has_the_published_size_and_its_native_head_trains(distilbert):
     described = describe(config(distilbert, "native"), n_labels=2)
-    assert sum(stage["parameters"] for stage in described["stages"]) == DISTILBERT
-    assert described["parameters"] == {
-        "trainable": DISTILBERT_NATIVE_HEAD,
-        "frozen": DISTILBERT,
-        "total": DISTILBERT + DISTILBERT_NATIVE_HEAD,
-    }
-    assert (described["line"], described["pooling"]) == (7, "first")
+    assert sum(stage.parameters for stage in described.stages) == DISTILBERT
+    assert described.parameters == Parameters(
+        trainable=DISTILBERT_NATIVE_HEAD,
+        frozen=DISTILBERT,
+        total=DISTILBERT + DISTILBERT_NATIVE_HEAD,
+    )
+    assert (described.line, described.pooling) == (7, "first")

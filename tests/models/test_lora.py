@@ -333,7 +333,7 @@ class TestDistilBert:
     @pytest.mark.parametrize("strategy", COUNTS)
     def test_each_strategy_has_its_parameters(self, distilbert: Path, strategy: str) -> None:
         config = Config(str(distilbert), strategy, head=HeadConfig(head="native"))
-        parameters = describe(config, n_labels=2)["parameters"]
+        parameters = describe(config, n_labels=2).parameters.to_dict()
         within = COUNTS[strategy] - HEAD if strategy.startswith("lora") else 0
         total = BACKBONE + HEAD + within
         trainable = COUNTS[strategy]
@@ -359,7 +359,7 @@ class TestDistilBert:
 def test_info_and_fit_count_alike(toy_backbone: Backbones, toy_reviews: Reviews) -> None:
     written = "lora:r=3,from=2"
     config = Config(str(toy_backbone("bert")), written, head=HeadConfig(head="native"))
-    expected = describe(config, n_labels=2)["parameters"]
+    expected = describe(config, n_labels=2).parameters.to_dict()
     classifier = TextClassifier(toy_backbone("bert"), written, head="native", epochs=1)
     assert classifier.fit(*toy_reviews(24)).parameters_ == expected
     assert count_parameters(classifier.fitted_.model) == expected

@@ -7,22 +7,21 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.pictures import assert_legible, words
+from tests.support.records import fit_epoch, rung_record, rung_run
 from thawline.report.curves import draw_curves
 from thawline.report.figures import spread
+from thawline.runs.records import RungRecord
 
 LONG = "lora:r=4,alpha=32,dropout=0.1,targets=query+value,from=4 training.lr=1e-3"
 
 
-def rung(name: str, *seeds: list[float], accuracy: float = 0.8) -> dict:
+def rung(name: str, *seeds: list[float], accuracy: float = 0.8) -> RungRecord:
     histories = [
-        [{"epoch": epoch, "validation_accuracy": value} for epoch, value in enumerate(seed)]
+        [fit_epoch(epoch, validation_accuracy=value) for epoch, value in enumerate(seed)]
         for seed in seeds
     ]
-    return {
-        "rung": name,
-        "validation": {"rows": 400, "accuracy": {"value": accuracy}},
-        "runs": [{"history": history} for history in histories or [[]]],
-    }
+    runs = [rung_run(history, seed) for seed, history in enumerate(histories or [[]])]
+    return rung_record(name, accuracy, runs=runs)
 
 
 FULL = rung("full", [0.5, 0.84, 0.86, 0.87])
@@ -56,7 +55,7 @@ def test_each_line_shows_its_epochs_and_is_named_with_its_last_accuracy(tmp_path
     assert len({line.get_color() for line in axes.lines}) == 4
     told = set(words(figures[0]))
     assert {"head  80.0 %", "last:1  83.0 %", "full  87.0 %"} <= told
-    assert "Validation accuracy, 400 texts; dashed: fitted to its optimum, without epochs" in told
+    assert any("400 texts" in line and "dashed" in line for line in told)
     colours = {text.get_text(): text.get_color() for text in axes.texts}
     assert colours["full  87.0 %"] == full.get_color()
 
@@ -65,7 +64,8 @@ def test_of_several_seeds_the_mean_is_drawn_as_far_as_all_have_it(tmp_path, figu
     draw_curves([rung("full", [0.5, 0.7, 0.9], [0.4, 0.8])], tmp_path, title="IMDb")
     (line,) = figures[0].axes[0].lines
     assert line.get_xydata().tolist() == [[0, pytest.approx(0.45)], [1, pytest.approx(0.75)]]
-    assert "Validation accuracy, 400 texts" in words(figures[0])
+    (subtitle,) = [line for line in words(figures[0]) if "400 texts" in line]
+    assert "dashed" not in subtitle
 
 
 def test_files_are_named_and_an_svg_keeps_its_text(tmp_path):

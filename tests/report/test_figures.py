@@ -9,41 +9,35 @@ import pytest
 from PIL import Image
 
 from tests.support.pictures import assert_legible, words
+from tests.support.records import fit_epoch, score, scores
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
+from thawline.runs.records import FitEpoch, Score, Scores
 
 
-def scores(accuracy: float, f1: float, width: float = 0.02, rows: int = 2_000) -> dict:
-    def score(value: float) -> dict[str, float]:
-        return {"value": value, "low": max(0, value - width), "high": min(1, value + width)}
+def scored(accuracy: float, f1: float, width: float = 0.02, rows: int = 2_000) -> Scores:
+    def within(value: float) -> Score:
+        return score(value, max(0, value - width), min(1, value + width))
 
-    return {
-        "rows": rows,
-        "confidence_level": 0.95,
-        "accuracy": score(accuracy),
-        "f1_macro": score(f1),
-    }
+    return scores(rows=rows, accuracy=within(accuracy), f1_macro=within(f1))
 
 
-def history(accuracies, validation_losses, train_losses) -> list[dict]:
+def history(accuracies, validation_losses, train_losses) -> list[FitEpoch]:
     points = zip(accuracies, validation_losses, train_losses, strict=True)
     return [
-        {
-            "epoch": epoch,
-            "validation_accuracy": accuracy,
-            "validation_loss": validation,
-            "train_loss": train,
-        }
+        fit_epoch(epoch, validation_accuracy=accuracy, validation_loss=validation, train_loss=train)
         for epoch, (accuracy, validation, train) in enumerate(points)
     ]
 
 
-def at_epochs(epochs, entries: list[dict]) -> list[dict]:
-    return [{**entry, "epoch": e} for e, entry in zip(epochs, entries, strict=True)]
+def at_epochs(epochs, rows: list[FitEpoch]) -> list[FitEpoch]:
+    return [
+        row.model_copy(update={"epoch": epoch}) for epoch, row in zip(epochs, rows, strict=True)
+    ]
 
 
-def kept_at(index: int, entries: list[dict]) -> list[dict]:
-    return [{**entry, "kept": n == index} for n, entry in enumerate(entries)]
+def kept_at(index: int, rows: list[FitEpoch]) -> list[FitEpoch]:
+    return [row.model_copy(update={"kept": n == index}) for n, row in enumerate(rows)]
 
 
 THREE_EPOCHS = history([0.5, 0.72, 0.741, 0.7465], [0.7, 0.6, 0.55, 0.53], [None, 0.62, 0.56, 0.5])
@@ -51,11 +45,11 @@ LONG = "A title that names the backbone all-MiniLM-L6-v2, the set and the strate
 
 
 BEFORE_AFTER = {
-    "usual": (scores(0.5, 0.333), scores(0.8535, 0.8532)),
-    "near a half": (scores(0.5, 0.49), scores(0.51, 0.5)),
-    "near one": (scores(0.99, 0.98, 0.005), scores(1.0, 0.999, 0.001)),
-    "near zero": (scores(0.0, 0.0), scores(0.01, 0.02)),
-    "wide intervals": (scores(0.51, 0.49, 0.3, 12), scores(1.0, 1.0, 0.26, 12)),
+    "usual": (scored(0.5, 0.333), scored(0.8535, 0.8532)),
+    "near a half": (scored(0.5, 0.49), scored(0.51, 0.5)),
+    "near one": (scored(0.99, 0.98, 0.005), scored(1.0, 0.999, 0.001)),
+    "near zero": (scored(0.0, 0.0), scored(0.01, 0.02)),
+    "wide intervals": (scored(0.51, 0.49, 0.3, 12), scored(1.0, 1.0, 0.26, 12)),
 }
 
 
@@ -67,7 +61,7 @@ def test_before_after_is_legible(case, title, tmp_path, figures):
     assert_legible(figures[0])
     for side in (baseline, adapted):
         for name in ("accuracy", "f1_macro"):
-            assert f"{100 * side[name]['value']:.1f} %" in words(figures[0])
+            assert f"{100 * getattr(side, name).value:.1f} %" in words(figures[0])
 
 
 HISTORIES = {
@@ -89,7 +83,7 @@ HISTORIES = {
         [1 / (1 + epoch) for epoch in range(30)],
         [0] * 30,
     ),
-    "one epoch": history([0.5], [None], [None]),
+    "one epoch": history([0.5], [0.7], [None]),
     "kept before the last": kept_at(8, history(*[[0.5 + e / 50 for e in range(10)]] * 3)),
     "within epochs": kept_at(
         2,
@@ -154,53 +148,37 @@ def test_no_global_state_is_left_behind(tmp_path):
 
 
 def test_subtitle_says_what_the_whiskers_are(tmp_path, figures):
-    adapted = scores(0.8, 0.8)
-    draw_before_after(scores(0.5, 0.3), adapted, tmp_path, title="IMDb")
+    adapted = scored(0.8, 0.8)
+    draw_before_after(scored(0.5, 0.3), adapted, tmp_path, title="IMDb")
     assert "2,000 texts, whiskers: 95 % intervals" in words(figures[0])
-    del adapted["rows"], adapted["confidence_level"]
-    draw_before_after(scores(0.5, 0.3), adapted, tmp_path, title="IMDb")
-    assert "whiskers: confidence intervals" in words(figures[-1])
-    draw_before_after(scores(0.5, 0.3), adapted, tmp_path, title="IMDb", subtitle="Mine")
+    draw_before_after(scored(0.5, 0.3), adapted, tmp_path, title="IMDb", subtitle="Mine")
     assert "Mine" in words(figures[-1])
     assert not any("whiskers" in word for word in words(figures[-1]))
 
 
 def test_bars_and_whiskers_show_the_scores(tmp_path, figures):
-    baseline, adapted = scores(0.5, 0.333, 0.03), scores(0.85, 0.84, 0.01)
+    baseline, adapted = scored(0.5, 0.333, 0.03), scored(0.85, 0.84, 0.01)
     draw_before_after(baseline, adapted, tmp_path, title="IMDb")
     (axes,) = figures[0].axes
     heights = [bar.get_height() for bar in axes.patches]
     assert heights == [0.5, 0.85, 0.333, 0.84]
     ends = [whisker.get_segments()[0][:, 1].tolist() for whisker in axes.collections]
     expected = [
-        [side[name]["low"], side[name]["high"]]
+        [getattr(side, name).low, getattr(side, name).high]
         for name in ("accuracy", "f1_macro")
         for side in (baseline, adapted)
     ]
     assert [pytest.approx(pair) for pair in expected] == ends
 
 
-def test_a_missing_score_has_no_bar_and_a_missing_interval_no_whisker(tmp_path, figures):
-    baseline, adapted = scores(0.5, 0.333), scores(0.85, 0.84)
-    baseline["f1_macro"] = None
-    adapted["accuracy"] = {"value": 0.85, "low": None, "high": None}
-    draw_before_after(baseline, adapted, tmp_path, title="IMDb")
-    (axes,) = figures[0].axes
-    assert [bar.get_height() for bar in axes.patches] == [0.5, 0.85, 0.84]
-    assert len(axes.collections) == 2
-    assert "not measured" in words(figures[0])
-    assert_legible(figures[0])
-
-
 def test_every_measured_point_has_a_marker_and_none_has_no_point(tmp_path, figures):
-    entries = history([0.5, 0.7, None, 0.8], [0.7, 0.6, None, 0.5], [None, 0.65, 0.6, 0.55])
-    del entries[3]["train_loss"]
-    draw_history(entries, tmp_path, title="IMDb")
+    rows = history([0.5, 0.7, 0.6, 0.8], [0.7, 0.6, 0.55, 0.5], [None, 0.65, 0.6, None])
+    draw_history(rows, tmp_path, title="IMDb")
     left, right = figures[0].axes
     (accuracy,) = left.lines
-    assert accuracy.get_xydata().tolist() == [[0, 0.5], [1, 0.7], [3, 0.8]]
+    assert accuracy.get_xydata().tolist() == [[0, 0.5], [1, 0.7], [2, 0.6], [3, 0.8]]
     validation, train = right.lines
-    assert validation.get_xydata().tolist() == [[0, 0.7], [1, 0.6], [3, 0.5]]
+    assert validation.get_xydata().tolist() == [[0, 0.7], [1, 0.6], [2, 0.55], [3, 0.5]]
     assert train.get_xydata().tolist() == [[1, 0.65], [2, 0.6]]
     assert {line.get_marker() for line in (accuracy, validation, train)} == {"o"}
 
@@ -241,7 +219,7 @@ def test_a_ring_marks_the_row_that_was_kept_whatever_was_best(index, tmp_path, f
     draw_history(entries, tmp_path, title="IMDb")
     left, right = figures[0].axes
     _, ring = left.lines
-    value = entries[index]["validation_accuracy"]
+    value = entries[index].validation_accuracy
     assert ring.get_xydata().tolist() == [[index, value]]
     assert ring.get_markerfacecolor() == "none"
     (bold,) = [text.get_text() for text in left.texts if text.get_weight() == "bold"]
@@ -256,11 +234,10 @@ def test_accuracy_is_in_per_cent_and_never_above_100(tmp_path, figures):
     assert "100 %" in [label.get_text() for label in left.get_yticklabels()]
 
 
-def test_what_was_not_measured_is_said(tmp_path, figures):
-    draw_history([{"epoch": 1, "train_loss": 0.5}, {"epoch": 2}], tmp_path, title="IMDb")
+def test_a_training_without_train_losses_has_one_line_of_losses(tmp_path, figures):
+    draw_history([fit_epoch(1, train_loss=None)], tmp_path, title="IMDb")
     left, right = figures[0].axes
-    assert "not measured" in [text.get_text() for text in left.texts]
-    assert [text.get_text() for text in right.texts] == ["train"]
+    assert [text.get_text() for text in right.texts] == ["validation"]
     assert left.get_xlabel() == "epoch"
 
 

@@ -6,28 +6,21 @@ import io
 
 from rich.console import Console
 
+from tests.support.records import ladder_record, mean_scores, rung_record, rung_run
 from thawline.report.ladder import ladder_lines, ladder_table
+from thawline.runs.records import RungRecord
 
 
-def score(value: float, deviation: float | None = None) -> dict:
-    return {"value": value, "low": value - 0.02, "high": value + 0.02, "deviation": deviation}
+def rung(
+    name: str, value: float, p: float | None, deviation: float | None = None, runs: int = 1
+) -> RungRecord:
+    test = mean_scores(value, deviation)
+    return rung_record(name, value, p, test=test, runs=[rung_run([], n) for n in range(runs)])
 
 
-def rung(name: str, value: float, p: float | None, deviation: float | None = None, runs: int = 1):
-    return {
-        "rung": name,
-        "line": 7,
-        "parameters": {"trainable": 22_713_986},
-        "test": {"accuracy": score(value, deviation), "f1_macro": score(value - 0.001)},
-        "seconds": {"total": 1234.56},
-        "against_best": None if p is None else {"p_corrected": p},
-        "runs": [{}] * runs,
-    }
-
-
-def printed(rungs: list[dict]) -> str:
+def printed(rungs: list[RungRecord]) -> str:
     out = io.StringIO()
-    Console(file=out, width=80).print(ladder_table({"rungs": rungs}))
+    Console(file=out, width=80).print(ladder_table(ladder_record(rungs)))
     return out.getvalue()
 
 
@@ -53,24 +46,23 @@ def test_seeds_add_their_deviation():
     assert "85.0 % (83.0 to 87.0) ± 0.4" in printed([rung("head", 0.85, None, 0.004, 3)])
 
 
+WORDS = "last:1 cannot be told apart from full on 2,000 test texts (89.0 % against 90.0 %)"
+
+
 def lines(runs: int) -> list[str]:
-    chosen = {"run": "full-seed-1", "by": "the highest accuracy on validation"}
-    words = "last:1 cannot be told from the best, full, on 2,000 test texts (89.0 % against 90.0 %)"
-    record = {
-        "rungs": [rung("full", 0.9, None, runs=runs)],
-        "verdict": {"words": words},
-        "chosen": chosen,
-    }
+    chosen = {"rung": "full", "seed": 1, "run": "full-seed-1", "by": "accuracy on validation"}
+    rungs = [rung("full", 0.9, None, runs=runs)]
+    record = ladder_record(rungs, verdict={"rung": "full", "words": WORDS}, chosen=chosen)
     return "\n".join(ladder_lines(record)).splitlines()
 
 
-def test_below_it_stand_the_verdict_and_the_choice_folded():
-    how, _, verdict, more, chosen, blind = lines(1)
+def test_the_verdict_and_the_choice_are_below_the_table_and_wrapped():
+    how, _, verdict, more, chosen, *_ = lines(1)
     assert how.startswith("p: ")
-    assert verdict.startswith("verdict   last:1 cannot be told from the best, full, on 2,000 test")
+    assert verdict.startswith("verdict   last:1 ")
     assert more.startswith(" " * 10)
-    assert chosen.startswith("chosen    full-seed-1, by the highest accuracy on validation")
-    assert f"{chosen} {blind.strip()}".endswith("where nothing was chosen on test")
-    assert all(len(line) <= 80 for line in lines(1))
-    assert lines(3)[0].startswith("means over 3 seeds, with their deviation")
-    assert all(len(line) <= 80 for line in lines(3))
+    assert f"{verdict} {more.strip()}".endswith(WORDS)
+    assert chosen.startswith("chosen    full-seed-1, by accuracy on validation")
+    assert "3 seeds" in lines(3)[0]
+    for runs in (1, 3):
+        assert all(len(line) <= 80 for line in lines(runs))

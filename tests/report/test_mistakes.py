@@ -12,12 +12,22 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console, Group
 
+from tests.support.records import score
 from thawline.report.mistakes import mistakes_sections, samples_table, write_mistakes
+from thawline.runs.records import (
+    ErrorRate,
+    ErrorRates,
+    Guess,
+    LengthErrorRate,
+    Mistake,
+    Mistakes,
+    Sample,
+)
 
 
-def mistake(text: Any = "a film", **other: Any) -> dict[str, Any]:
+def mistake(text: Any = "a film", **other: Any) -> Mistake:
     known = {"row": 7, "label": "pos", "predicted": "neg", "probability": 0.987}
-    return {**known, "tokens": 12, "truncated": False, "text": text, **other}
+    return Mistake(**{**known, "tokens": 12, "truncated": False, "text": text, **other})
 
 
 def read(path: Path) -> list[list[str]]:
@@ -33,23 +43,27 @@ def printed(section: Any, width: int = 80) -> list[str]:
     return [line.rstrip() for line in capture.get().splitlines()]
 
 
-def rate(mistakes: int, rows: int) -> dict[str, Any]:
+def rate(mistakes: int, rows: int) -> ErrorRate:
     value = mistakes / rows
-    score = {"value": value, "low": value - 0.02, "high": value + 0.03}
-    return {"rows": rows, "mistakes": mistakes, "error_rate": score}
+    interval = score(value, value - 0.02, value + 0.03)
+    return ErrorRate(rows=rows, mistakes=mistakes, error_rate=interval)
 
 
-NONE = {"rows": 0, "mistakes": 0, "error_rate": None}
+def quarter(mistakes: int, rows: int, longest: int) -> LengthErrorRate:
+    return LengthErrorRate(**dict(rate(mistakes, rows)), shortest=1, longest=longest)
 
 
-def found(listed: list[dict[str, Any]], **rates: Any) -> dict[str, Any]:
-    known = {"whole": rate(14, 100), "truncated": NONE, "by_length": [rate(14, 100)]}
-    return {
-        "texts": 2_000,
-        "rows": list(range(293)) if listed else [],
-        "most_confident": listed,
-        "error_rates": {**known, **rates},
-    }
+NONE = ErrorRate(rows=0, mistakes=0, error_rate=None)
+
+
+def found(listed: list[Mistake], **rates: Any) -> Mistakes:
+    known = {"whole": rate(14, 100), "truncated": NONE, "by_length": [quarter(14, 100, 41)]}
+    return Mistakes(
+        texts=2_000,
+        rows=list(range(293)) if listed else [],
+        most_confident=listed,
+        error_rates=ErrorRates(**known | rates),
+    )
 
 
 # The file
@@ -112,7 +126,7 @@ def test_no_more_mistakes_are_shown_than_wanted() -> None:
 
 
 def test_it_is_said_where_the_file_has_them_all() -> None:
-    few = found([mistake(), mistake()]) | {"rows": [7, 8]}
+    few = found([mistake(), mistake()]).model_copy(update={"rows": [7, 8]})
     line, *_ = printed(Group(*mistakes_sections(few, 5)))
     assert line == "mistakes  2 of 2,000 texts; all are in mistakes.csv:"
 
@@ -142,18 +156,20 @@ def test_cut_and_whole_texts_are_compared_where_there_are_both() -> None:
     ],
 )
 def test_lengths_are_told_where_they_differ(ends: list[int], line: str | None) -> None:
-    quarters = [rate(n + 1, 10) | {"shortest": 1, "longest": end} for n, end in enumerate(ends)]
+    quarters = [quarter(n + 1, 10, end) for n, end in enumerate(ends)]
     lines = printed(Group(*mistakes_sections(found([mistake()], by_length=quarters), 5)))
     assert [one for one in lines if one.startswith("by length")] == ([line] if line else [])
 
 
 def test_samples_stand_side_by_side_with_their_whole_text() -> None:
-    sample = {
-        "text": "[a] film " * 15,
-        "label": "pos",
-        "untrained": {"predicted": "neg", "probability": 0.512},
-        "adapted": {"predicted": "pos", "probability": 0.98},
-    }
+    sample = Sample(
+        row=3,
+        text="[a] film " * 15,
+        label="pos",
+        tokens=46,
+        untrained=Guess(predicted="neg", probability=0.512),
+        adapted=Guess(predicted="pos", probability=0.98),
+    )
     head, *lines = printed(samples_table([sample]))
     assert head.split("  ")[0] == "sample text"
     assert head.split()[2:] == ["label", "untrained", "adapted"]

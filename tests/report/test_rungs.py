@@ -7,68 +7,61 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.support.pictures import assert_legible, words
-from thawline.report.rungs import draw_rungs
+from tests.support.records import score
+from thawline.report.rungs import RungBar, draw_rungs
 
 LORA = "lora:r=4,alpha=32.0,dropout=0.1,targets=q_lin,from=4"
 LONG = "last:2 --set training.lr=2e-5 --set training.schedule=cosine --set training.patience=3"
 
 
-def record(strategy: str, accuracy: float, seconds: float, trainable: int, width: float = 0.02):
-    low, high = max(0.0, accuracy - width), min(1.0, accuracy + width)
-    return {
-        "strategy": strategy,
-        "test": {
-            "rows": 2_000,
-            "confidence_level": 0.95,
-            "accuracy": {"value": accuracy, "low": low, "high": high},
-        },
-        "seconds": {"total": seconds},
-        "parameters": {"trainable": trainable},
-    }
+NOTE = "2,000 texts, whiskers: 95 % intervals"
+
+
+def bar(name: str, accuracy: float, seconds: float, trainable: int, width: float = 0.02) -> RungBar:
+    interval = score(accuracy, max(0.0, accuracy - width), min(1.0, accuracy + width))
+    return RungBar(name, interval, seconds, trainable)
 
 
 SETS = {
     "usual": [
-        record("head", 0.854, 166, 5_378),
-        record("last:1", 0.871, 410.4, 1_922_690),
-        record(LORA, 0.879, 2_391, 36_864),
-        record("full", 0.9, 1_003, 22_713_986),
+        bar("head", 0.854, 166, 5_378),
+        bar("last:1", 0.871, 410.4, 1_922_690),
+        bar(LORA, 0.879, 2_391, 36_864),
+        bar("full", 0.9, 1_003, 22_713_986),
     ],
-    "one": [record("head", 0.854, 166, 5_378)],
-    "near the ends": [record("head", 0.0, 0.4, 1), record("full", 1.0, 9_999, 66_955_010)],
-    "equal": [record("head", 0.5, 10, 770), record("last:1", 0.5, 10, 770)],
-    "far apart": [record("head", 0.5, 0.02, 770, 0.4), record("full", 0.5, 123_456, 7_000_000_000)],
-    "long names": [record(LONG, 0.8, 60, 770), record(LORA * 3, 0.8, 60, 770)],
-    "many": [record(f"last:{k}", 0.8 + k / 100, 100 * k, 10**6 * k) for k in range(1, 13)],
+    "one": [bar("head", 0.854, 166, 5_378)],
+    "near the ends": [bar("head", 0.0, 0.4, 1), bar("full", 1.0, 9_999, 66_955_010)],
+    "equal": [bar("head", 0.5, 10, 770), bar("last:1", 0.5, 10, 770)],
+    "far apart": [bar("head", 0.5, 0.02, 770, 0.4), bar("full", 0.5, 123_456, 7_000_000_000)],
+    "long names": [bar(LONG, 0.8, 60, 770), bar(LORA * 3, 0.8, 60, 770)],
+    "many": [bar(f"last:{k}", 0.8 + k / 100, 100 * k, 10**6 * k) for k in range(1, 13)],
 }
 
 
 @pytest.mark.parametrize("case", SETS)
 @pytest.mark.parametrize("title", ["IMDb", "reviews: strategies on a backbone of a long name " * 3])
 def test_rungs_are_legible(case, title, tmp_path, figures):
-    draw_rungs(SETS[case], tmp_path, title=title)
+    draw_rungs(SETS[case], tmp_path, subtitle=NOTE, title=title)
     assert_legible(figures[0])
 
 
 def test_bars_whiskers_points_and_counts_show_the_records_in_their_order(tmp_path, figures):
     records = SETS["usual"]
-    draw_rungs(records, tmp_path, title="IMDb")
+    draw_rungs(records, tmp_path, subtitle=NOTE, title="IMDb")
     accuracy, seconds, parameters = figures[0].axes
     assert [(bar.get_y() + bar.get_height() / 2, bar.get_width()) for bar in accuracy.patches] == [
-        (pytest.approx(row), one["test"]["accuracy"]["value"]) for row, one in enumerate(records)
+        (pytest.approx(row), one.accuracy.value) for row, one in enumerate(records)
     ]
     ends = [whisker.get_segments()[0][:, 0].tolist() for whisker in accuracy.collections]
-    assert ends == [
-        pytest.approx([one["test"]["accuracy"][end] for end in ("low", "high")]) for one in records
-    ]
+    assert ends == [pytest.approx([one.accuracy.low, one.accuracy.high]) for one in records]
     points = [line.get_xydata().tolist()[0] for line in seconds.lines]
-    assert points == [[one["seconds"]["total"], row] for row, one in enumerate(records)]
+    assert points == [[one.seconds, row] for row, one in enumerate(records)]
     assert seconds.get_xscale() == "log"
     counts = ["5,378", "1,922,690", "36,864", "22,713,986"]
     assert [text.get_text() for text in parameters.texts] == counts
     assert accuracy.yaxis_inverted()
     names = [label.get_text() for label in accuracy.get_yticklabels()]
-    assert [name.replace("\n", "") for name in names] == [one["strategy"] for one in records]
+    assert [name.replace("\n", "") for name in names] == [one.name for one in records]
     assert {"85.4 %", "166", "2,391", "2,000 texts, whiskers: 95 % intervals"} <= set(
         words(figures[0])
     )
@@ -77,13 +70,14 @@ def test_bars_whiskers_points_and_counts_show_the_records_in_their_order(tmp_pat
 def test_seconds_stand_between_whole_decades(tmp_path, figures):
     ticks = {"usual": [100, 1_000, 10_000], "one": [100, 1_000], "far apart": [0.01, 100, 1e6]}
     for case, expected in ticks.items():
-        draw_rungs(SETS[case], tmp_path, title="IMDb")
+        draw_rungs(SETS[case], tmp_path, subtitle=NOTE, title="IMDb")
         assert figures[-1].axes[1].get_xticks().tolist() == expected
     assert {"0.01", "100", "1,000,000"} <= set(words(figures[-1]))
 
 
-def test_names_may_be_given_and_a_very_long_one_is_shortened(tmp_path, figures):
-    draw_rungs(SETS["equal"], tmp_path, title="IMDb", names=["head at its best", LONG * 3])
+def test_a_very_long_one_is_shortened(tmp_path, figures):
+    bars = [bar("head at its best", 0.5, 10, 770), bar(LONG * 3, 0.5, 10, 770)]
+    draw_rungs(bars, tmp_path, subtitle=NOTE, title="IMDb")
     first, second = (label.get_text() for label in figures[0].axes[0].get_yticklabels())
     assert first == "head at its best"
     assert second.startswith("last:2 --set")
@@ -92,17 +86,15 @@ def test_names_may_be_given_and_a_very_long_one_is_shortened(tmp_path, figures):
 
 
 def test_files_are_named_and_an_svg_keeps_its_text(tmp_path):
-    drawn = draw_rungs(SETS["usual"], tmp_path / "a", title="Costs $1")
+    drawn = draw_rungs(SETS["usual"], tmp_path / "a", subtitle=NOTE, title="Costs $1")
     assert drawn == [tmp_path / "a" / "rungs.png", tmp_path / "a" / "rungs.svg"]
     tree = ElementTree.parse(drawn[1])
     written = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
     assert {"Costs $1", "85.4 %", "22,713,986"} <= set(written)
-    again = draw_rungs(SETS["usual"], tmp_path / "b", title="Costs $1")
+    again = draw_rungs(SETS["usual"], tmp_path / "b", subtitle=NOTE, title="Costs $1")
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in drawn]
 
 
-def test_no_records_or_other_names_are_programming_errors(tmp_path):
-    with pytest.raises(ValueError, match="0 records cannot be drawn under 0 names"):
-        draw_rungs([], tmp_path, title="IMDb")
-    with pytest.raises(ValueError, match="1 records cannot be drawn under 2 names"):
-        draw_rungs(SETS["one"], tmp_path, title="IMDb", names=["a", "b"])
+def test_no_rungs_are_a_programming_error(tmp_path):
+    with pytest.raises(ValueError, match="rung"):
+        draw_rungs([], tmp_path, subtitle=NOTE, title="IMDb")

@@ -4,12 +4,14 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
+from tests.support.records import fit_epoch, score, scores
 from thawline.report.tables import (
     before_after_table,
     history_table,
     kept_line,
     per_class_table,
 )
+from thawline.runs.records import KeptEpoch
 
 
 def printed(table: Table) -> list[str]:
@@ -22,24 +24,20 @@ def printed(table: Table) -> list[str]:
     return lines
 
 
-def score(value: float, low: float | None = None, high: float | None = None) -> dict:
-    return {"value": value, "low": low, "high": high}
-
-
-BASELINE = {
-    "accuracy": score(0.5, 0.4781, 0.5219),
-    "f1_macro": score(0.3333, 0.3235, 0.3429),
-    "f1_weighted": score(0.3333, 0.3190, 0.3480),
-    "loss": score(0.6931, 0.6925, 0.6938),
-    "calibration_error": score(0.0123, 0.004, 0.03),
-}
-ADAPTED = {
-    "accuracy": score(0.8535, 0.8373, 0.8683),
-    "f1_macro": score(0.8532, 0.8375, 0.8685),
-    "f1_weighted": score(0.8533, 0.8376, 0.8686),
-    "loss": score(0.3512, 0.3302, 0.3733),
-    "calibration_error": score(0.0246, 0.0182, 0.0401),
-}
+BASELINE = scores(
+    accuracy=score(0.5, 0.4781, 0.5219),
+    f1_macro=score(0.3333, 0.3235, 0.3429),
+    f1_weighted=score(0.3333, 0.3190, 0.3480),
+    loss=score(0.6931, 0.6925, 0.6938),
+    calibration_error=score(0.0123, 0.004, 0.03),
+)
+ADAPTED = scores(
+    accuracy=score(0.8535, 0.8373, 0.8683),
+    f1_macro=score(0.8532, 0.8375, 0.8685),
+    f1_weighted=score(0.8533, 0.8376, 0.8686),
+    loss=score(0.3512, 0.3302, 0.3733),
+    calibration_error=score(0.0246, 0.0182, 0.0401),
+)
 
 
 def cells(line: str) -> list[str]:
@@ -60,22 +58,15 @@ def test_before_after_prints_shares_in_per_cent_with_intervals_and_change():
 
 
 def test_before_after_keeps_one_line_a_score_at_a_perfect_score():
-    perfect = {**ADAPTED, "accuracy": score(1.0, 0.9981, 1.0)}
+    perfect = ADAPTED.model_copy(update={"accuracy": score(1.0, 0.9981, 1.0)})
     rows = printed(before_after_table(BASELINE, perfect))[2:]
     assert len(rows) == 5
     assert "100.0 % (99.8 to 100.0)  +50.0 points" in rows[0]
 
 
-def test_before_after_writes_a_dash_for_what_is_missing():
-    adapted = {**ADAPTED, "accuracy": None, "loss": score(0.35)}
-    del adapted["f1_macro"]
-    rows = printed(before_after_table(BASELINE, adapted))[2:]
-    assert [cells(row)[2:] for row in rows[:2]] == [["-", "-"], ["-", "-"]]
-    assert cells(rows[3])[2:] == ["0.350", "-0.343"]
-
-
 def test_no_change_has_no_minus():
-    nearly = {**BASELINE, "accuracy": score(0.5 - 1e-9), "loss": score(0.6931 - 1e-9)}
+    close = {"accuracy": score(0.5 - 1e-9), "loss": score(0.6931 - 1e-9)}
+    nearly = BASELINE.model_copy(update=close)
     rows = printed(before_after_table(BASELINE, nearly))[2:]
     assert rows[0].endswith("+0.0 points")
     assert rows[3].endswith("+0.000")
@@ -83,32 +74,32 @@ def test_no_change_has_no_minus():
 
 def test_history_prints_each_epoch():
     history = [
-        {"epoch": 0, "validation_accuracy": 0.5, "validation_loss": 0.6931, "train_loss": None},
-        {"epoch": 1, "validation_accuracy": 0.8512, "validation_loss": 0.37},
-        {"epoch": 12, "validation_accuracy": None, "validation_loss": None, "train_loss": 0.2},
+        fit_epoch(0, validation_accuracy=0.5, validation_loss=0.6931),
+        fit_epoch(1, validation_accuracy=0.8512, validation_loss=0.37, train_loss=None),
+        fit_epoch(12, train_loss=0.2),
     ]
     above, head, _, *rows = printed(history_table(history))
-    assert cells(above) == ["train", "validation", "validation"]
-    assert cells(head) == ["epoch", "loss", "loss", "accuracy"]
+    assert cells(above) == ["train", "validation", "validation", "validation"]
+    assert cells(head) == ["epoch", "loss", "loss", "accuracy", "macro F1"]
     assert [cells(row) for row in rows] == [
-        ["0 (untrained)", "-", "0.693", "50.0 %"],
-        ["1", "-", "0.370", "85.1 %"],
-        ["12", "0.200", "-", "-"],
+        ["0 (untrained)", "-", "0.693", "50.0 %", "70.0 %"],
+        ["1", "-", "0.370", "85.1 %", "70.0 %"],
+        ["12", "0.200", "0.500", "75.0 %", "70.0 %"],
     ]
 
 
 def test_history_within_epochs_has_steps_macro_f1_and_the_kept_row():
     history = [
-        {
-            "epoch": epoch,
-            "step": 1_234 * number,
-            "train_loss": 0.61,
-            "validation_loss": 0.6,
-            "validation_accuracy": 0.7,
-            "validation_f1_macro": f1,
-            "kept": number == 2,
-        }
-        for number, (epoch, f1) in enumerate([(0, 0.5), (1 / 3, 0.6), (10.5, 0.7), (11, None)])
+        fit_epoch(
+            epoch,
+            step=1_234 * number,
+            train_loss=0.61,
+            validation_loss=0.6,
+            validation_accuracy=0.7,
+            validation_f1_macro=f1,
+            kept=number == 2,
+        )
+        for number, (epoch, f1) in enumerate([(0, 0.5), (1 / 3, 0.6), (10.5, 0.7), (11, 0.8)])
     ]
     above, head, _, *rows = printed(history_table(history))
     assert cells(above) == ["train", "validation", "validation", "validation"]
@@ -117,26 +108,30 @@ def test_history_within_epochs_has_steps_macro_f1_and_the_kept_row():
         ["0 (untrained)", "0", "0.610", "0.600", "70.0 %", "50.0 %"],
         ["0.33", "1,234", "0.610", "0.600", "70.0 %", "60.0 %"],
         ["10.5", "2,468", "0.610", "0.600", "70.0 %", "70.0 %", "kept"],
-        ["11", "3,702", "0.610", "0.600", "70.0 %", "-"],
+        ["11", "3,702", "0.610", "0.600", "70.0 %", "80.0 %"],
     ]
 
 
 def test_the_kept_row_is_said_and_whether_the_training_stopped_early():
-    kept = {"epoch": 1.5, "step": 30, "by": "f1_macro", "last": 3, "epochs": 3}
-    assert kept_line(kept) == "epoch 1.5 kept: highest validation macro F1"
-    assert kept_line(kept | {"epoch": 10, "by": "loss", "last": 12.25, "epochs": 20}) == (
-        "epoch 10 kept: lowest validation loss; stopped early after 12.25 of 20 epochs"
-    )
-    assert kept_line(kept | {"by": "accuracy"}).endswith("highest validation accuracy")
+    kept = KeptEpoch(epoch=1.5, step=30, by="f1_macro", last=3, epochs=3)
+    assert kept_line(kept).startswith("epoch 1.5 kept: ")
+    assert "macro F1" in kept_line(kept)
+    assert "early" not in kept_line(kept)
+    early = kept.model_copy(update={"epoch": 10, "by": "loss", "last": 12.25, "epochs": 20})
+    assert kept_line(early).startswith("epoch 10 kept: ")
+    assert "loss" in kept_line(early)
+    assert "early" in kept_line(early)
+    assert "12.25 of 20 epochs" in kept_line(early)
+    assert "accuracy" in kept_line(kept.model_copy(update={"by": "accuracy"}))
 
 
-PER_CLASS = {
-    "per_class": [
+PER_CLASS = scores(
+    per_class=[
         {"precision": 0.8512, "recall": 0.9, "f1": 0.8749, "support": 12_500},
         {"precision": 0.0, "recall": 0.0, "f1": 0.0, "support": 3},
         {"precision": None, "recall": None, "f1": None, "support": 0},
     ]
-}
+)
 
 
 def test_per_class_prints_names_as_they_are():
@@ -158,13 +153,15 @@ def test_per_class_folds_long_names_and_keeps_their_letters():
 
 def test_per_class_of_many_classes_lists_those_with_the_lowest_f1_in_their_order():
     f1s = [0.9, 0.2, None, 0.5, 0.1]
-    scores = {"per_class": [{"precision": f1, "recall": f1, "f1": f1, "support": 5} for f1 in f1s]}
+    found = scores(
+        per_class=[{"precision": f1, "recall": f1, "f1": f1, "support": 5} for f1 in f1s]
+    )
     names = ["a", "b", "c", "d", "e"]
-    _, _, *rows = printed(per_class_table(scores, names, 3))
+    _, _, *rows = printed(per_class_table(found, names, 3))
     assert [cells(row)[0] for row in rows] == ["b", "d", "e"]
-    _, _, *rows = printed(per_class_table(scores, names, 4))
+    _, _, *rows = printed(per_class_table(found, names, 4))
     assert [cells(row)[0] for row in rows] == ["a", "b", "d", "e"]
-    assert len(printed(per_class_table(scores, names, 5))) == 2 + 5
+    assert len(printed(per_class_table(found, names, 5))) == 2 + 5
 
 
 def test_per_class_needs_a_name_for_each_class():

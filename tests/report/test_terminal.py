@@ -1,103 +1,41 @@
 from __future__ import annotations
 
-import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.records import FIT, fit_epoch, fit_record, scores
+from thawline.config import ReportConfig
 from thawline.report import terminal
+from thawline.runs.records import (
+    CHOSEN_LATER,
+    EvaluationReport,
+    InfoReport,
+    KeptEpoch,
+    Parameters,
+    StageSummary,
+)
 
-
-def score(value: float) -> dict:
-    return {"value": value, "low": value - 0.05, "high": value + 0.05}
-
-
-NAMES = ("accuracy", "f1_macro", "f1_weighted", "precision_macro", "recall_macro")
-SCORES = {
-    "rows": 1_500,
-    "confidence_level": 0.95,
-    **{name: score(0.8) for name in NAMES},
-    "loss": score(0.4),
-    "calibration_error": score(0.06),
-    "per_class": [
-        {"precision": 0.81, "recall": 0.79, "f1": 0.8, "support": 700},
-        {"precision": 0.79, "recall": 0.81, "f1": 0.8, "support": 800},
-    ],
-}
-MISTAKE = {
-    "row": 3,
-    "label": "pos",
-    "predicted": "[neg]",
-    "probability": 0.99,
-    "tokens": 600,
-    "truncated": True,
-    "text": "so good",
-}
-RATE = {"rows": 1_500, "mistakes": 300, "error_rate": score(0.2)}
-RECORD = {
-    "strategy": "head",
-    "line": 7,
-    "head": "linear",
-    "pooling": "mean",
-    "features": [4],
-    "parameters": {
-        "trainable": 770,
-        "frozen": 22_713_216,
-        "total": 22_713_986,
-        "trained": {"head": 770},
-    },
-    "seconds": {
-        "tokenising": 1.0,
-        "prefix": 20.25,
-        "training": 2.0,
-        "evaluation": 0.5,
-        "total": 30.0,
-    },
-    "prefix": {"texts": 6_000},
-    "data": {"name": "[reviews]"},
-    "baseline": SCORES | {"accuracy": score(0.5)},
-    "test": SCORES,
-    "labels": {"names": ["[neg]", "pos"]},
-    "config": {"report": {"classes": 2, "shown_mistakes": 1}},
-    "history": [],
-    "kept": None,
-    "samples": [
-        {
-            "text": "a [warm] film",
-            "label": "pos",
-            "untrained": {"predicted": "[neg]", "probability": 0.51},
-            "adapted": {"predicted": "pos", "probability": 0.97},
-        }
-    ],
-    "mistakes": {
-        "texts": 1_500,
-        "rows": list(range(300)),
-        "most_confident": [MISTAKE, MISTAKE | {"text": "another"}],
-        "error_rates": {"whole": RATE, "truncated": RATE, "by_length": [RATE]},
-    },
-    "proof": {"texts": 16, "difference": 0.0},
-    "peak_memory_bytes": 912_345_678,
-    "plots": ["/runs/a run/before_after.png", "/runs/a run/before_after.svg"],
-    "artifact": "/runs/a run/model",
-}
+SHOWN = ReportConfig(classes=2, shown_mistakes=1)
 STAGES = [
-    {"stage": 0, "name": "embeddings", "parameters": 1_234, "trainable": 0},
-    {"stage": 1, "name": "block 1", "parameters": 56, "trainable": 56},
+    StageSummary(stage=0, name="embeddings", parameters=1_234, trainable=0),
+    StageSummary(stage=1, name="block 1", parameters=56, trainable=56),
 ]
-INFO = {
-    "backbone": "toy[1]",
-    "origin": None,
-    "family": "bert",
-    "hidden_size": 32,
-    "max_length": 40,
-    "strategy": "last:1",
-    "line": 1,
-    "head": "native",
-    "pooling": "first",
-    "features": [1],
-    "stages": STAGES,
-    "parameters": {"trainable": 122, "frozen": 1_234, "total": 1_356},
-}
+INFO = InfoReport(
+    backbone="toy[1]",
+    origin=None,
+    family="bert",
+    hidden_size=32,
+    max_length=40,
+    strategy="last:1",
+    line=1,
+    head="native",
+    pooling="first",
+    features=[1],
+    stages=STAGES,
+    parameters=Parameters(trainable=122, frozen=1_234, total=1_356),
+)
 ENTRY = {
     "entry": "0123456789abcdef",
     "name": "minilm",
@@ -119,25 +57,24 @@ def _eighty_columns(monkeypatch):
 @pytest.mark.parametrize(
     ("line", "texts", "read"),
     [
-        (6, 12_000, "12,000 texts read over two passes"),
+        (6, 12_000, "12,000 texts read in two passes"),
         (1, 6_000, "6,000 texts read once"),
         (0, 6_000, "6,000 texts read once"),
         (6, 0, "all states from the store"),
     ],
 )
 def test_a_head_that_was_fitted_first_has_its_seconds_and_its_row(capsys, line, texts, read):
-    scores = {"validation_loss": 0.5, "validation_accuracy": 0.8}
-    history = [
-        {"epoch": epoch, "step": 5 * epoch, "train_loss": None, "kept": epoch == 1} | scores
-        for epoch in (0, 1)
-    ]
-    kept = {"epoch": 1, "step": 5, "by": "accuracy", "last": 1, "epochs": 1}
-    changed = {"line": line, "prefix": {"texts": texts}, "history": history, "kept": kept}
-    seconds = RECORD["seconds"] | {"head_first": 1.25}
-    first = {"choice": [], "history": [], "store": None}
-    terminal.print_fit(RECORD | changed | {"seconds": seconds, "head_first": first})
+    record = fit_record(
+        line=line,
+        prefix=FIT["prefix"] | {"texts": texts},
+        history=[fit_epoch(0), fit_epoch(1, kept=True)],
+        kept=KeptEpoch(epoch=1, step=5, by="accuracy", last=1, epochs=1),
+        seconds=FIT["seconds"] | {"head_first": 1.25},
+        head_first={"choice": [], "history": [], "store": None},
+    )
+    terminal.print_fit(record, SHOWN)
     out = capsys.readouterr().out
-    assert f"seconds   30.0 in all: tokenising 1.0, prefix 20.2 ({read}),\n" in out
+    assert f"tokenising 1.0, prefix 20.2 ({read}),\n" in out
     then = "head first 1.2, training 2.0, evaluation 0.5, loading, saving, proof and plots 5.0"
     assert f"          {then}\n" in out
     assert "0 (head fitted) " in out
@@ -145,13 +82,14 @@ def test_a_head_that_was_fitted_first_has_its_seconds_and_its_row(capsys, line, 
 
 
 def test_a_fit_shows_scores_costs_and_places(capsys):
-    terminal.print_fit(RECORD)
+    terminal.print_fit(fit_record(), SHOWN)
     out = capsys.readouterr().out
     for line in (
         "[reviews], 1,500 test texts, 95 % intervals",
         "strategy  head, line 7; head linear on the mean of stage 4",
         "trained   770 of 22,713,986 parameters",
-        "seconds   30.0 in all: tokenising 1.0, prefix 20.2 (6,000 texts read once), training 2.0,",
+        "seconds   30.0 in total: tokenising 1.0, prefix 20.2 (6,000 texts read once), "
+        "training 2.0,",
         "          evaluation 0.5, loading, saving, proof and plots 6.2",
         "memory    912 MB at the peak",
         "artifact  /runs/a run/model",
@@ -166,7 +104,7 @@ def test_a_fit_shows_scores_costs_and_places(capsys):
 
 
 def test_a_fit_shows_classes_samples_and_mistakes_after_the_scores(capsys):
-    terminal.print_fit(RECORD)
+    terminal.print_fit(fit_record(), SHOWN)
     out = capsys.readouterr().out
     rows = [" ".join(line.split()) for line in out.splitlines()]
     places = [
@@ -183,47 +121,44 @@ def test_a_fit_shows_classes_samples_and_mistakes_after_the_scores(capsys):
     ]
     assert places == sorted(places)
     assert "another" not in out
-    assert "of a higher F1" not in out
+    assert "higher F1" not in out
 
 
 def test_of_many_classes_the_weakest_are_shown_and_the_others_counted(capsys):
-    record = copy.deepcopy(RECORD)
-    record["config"]["report"]["classes"] = 1
-    record["test"]["per_class"][1]["f1"] = 0.7
-    terminal.print_fit(record)
+    classes = [one.to_dict() for one in scores().per_class]
+    classes[1]["f1"] = 0.7
+    few = replace(SHOWN, classes=1)
+    terminal.print_fit(fit_record(test=scores(per_class=classes)), few)
     out = capsys.readouterr().out
     assert "pos       79.0 %  81.0 %  70.0 %   800" in out
     assert "81.0 %  79.0 %" not in out
-    assert "and 1 of a higher F1, which thawline evaluate lists" in out
+    assert "and 1 with a higher F1" in out
 
 
 @pytest.mark.parametrize("name", ["adapters", "backbone"])
 def test_a_fit_says_which_parameters_were_trained(capsys, name):
-    record = copy.deepcopy(RECORD)
-    record["parameters"]["trainable"] = 2_146
-    record["parameters"]["trained"] = {name: 1_024, "head": 1_122}
-    terminal.print_fit(record)
+    trained = {"trainable": 2_146, "trained": {name: 1_024, "head": 1_122}}
+    terminal.print_fit(fit_record(parameters=FIT["parameters"] | trained), SHOWN)
     line = f"trained   2,146 ({name} 1,024, head 1,122) of 22,713,986 parameters"
     assert line in capsys.readouterr().out.splitlines()
 
 
 def test_a_fit_from_the_store_and_by_epochs_says_so(capsys):
-    record = copy.deepcopy(RECORD)
-    record["prefix"]["texts"] = 0
-    record["features"] = [0, 1, 2]
-    record["proof"]["difference"] = 3.21e-7
-    record["history"] = [
-        {"epoch": 0, "train_loss": None, "validation_loss": 0.7, "validation_accuracy": 0.5},
-        {"epoch": 1, "train_loss": 0.6, "validation_loss": 0.5, "validation_accuracy": 0.75},
-    ]
-    record["kept"] = {"epoch": 1, "step": 9, "by": "accuracy", "last": 1, "epochs": 4}
-    terminal.print_fit(record)
+    record = fit_record(
+        prefix=FIT["prefix"] | {"texts": 0},
+        features=[0, 1, 2],
+        proof={"texts": 16, "difference": 3.21e-7},
+        history=[fit_epoch(0, validation_accuracy=0.5), fit_epoch(1, kept=True)],
+        kept=KeptEpoch(epoch=1, step=9, by="accuracy", last=1, epochs=4),
+    )
+    terminal.print_fit(record, SHOWN)
     out = capsys.readouterr().out
     assert "(all states from the store)" in out
     assert "on the mean of stages 0, 1, 2" in out
     assert "largest difference 3.2e-07" in out
     assert "0 (untrained)" in out
-    assert "epoch 1 kept: highest validation accuracy; stopped early after 1 of 4 epochs" in out
+    assert "epoch 1 kept: " in out
+    assert "1 of 4 epochs" in out
     assert "75.0 %" in out
 
 
@@ -236,7 +171,11 @@ def test_a_fit_from_the_store_and_by_epochs_says_so(capsys):
 )
 def test_an_evaluation_shows_all_scores_and_each_class(capsys, split, source, header):
     names = ["[odd]", "pos"]
-    terminal.print_evaluation(SCORES | {"split": split, "source": source, "labels": names})
+    seconds = {"tokenising": 0.1, "prefix": 0.2, "total": 0.5}
+    report = EvaluationReport(
+        **dict(scores()), split=split, source=source, labels=names, seconds=seconds
+    )
+    terminal.print_evaluation(report)
     out = capsys.readouterr().out
     assert header in out.splitlines()
     for name in ("accuracy", "macro F1", "weighted F1", "macro precision", "macro recall"):
@@ -276,7 +215,7 @@ def test_info_shows_what_is_frozen_and_what_trains(capsys):
 
 
 def test_info_says_where_features_are_chosen_later(capsys):
-    terminal.print_info(INFO | {"features": "chosen on validation"})
+    terminal.print_info(INFO.model_copy(update={"features": CHOSEN_LATER}))
     assert "features chosen on validation" in capsys.readouterr().out
 
 

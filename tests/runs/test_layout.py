@@ -1,4 +1,4 @@
-"""What is read of a run's folder at the upper end of the package."""
+"""What is read of a run's folder without pydantic."""
 
 from __future__ import annotations
 
@@ -6,13 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from thawline.runs.layout import read_whole_record
+from thawline.runs.layout import read_status
 
 
-@pytest.mark.parametrize("damaged", ['{"status": "fin', "[]", ""])
-def test_a_record_that_breaks_off_or_is_none_is_empty(damaged):
-    assert read_whole_record(Path()) == {}
+@pytest.mark.parametrize("damaged", ['{"status": "fin', "[]", "", '{"status": 3}'])
+def test_a_missing_or_damaged_record_has_no_status(damaged):
+    assert read_status(Path()) == (None, "fit")
     Path("record.json").write_text(damaged)
-    assert read_whole_record(Path()) == {}
-    Path("record.json").write_text('{"status": "finished"}')
-    assert read_whole_record(Path()) == {"status": "finished"}
+    assert read_status(Path()) == (None, "fit")
+    assert read_status(Path(), "pretrain") == (None, "pretrain")
+
+
+def test_status_and_verb_are_read():
+    Path("record.json").write_text('{"status": "finished", "verb": "pretrain"}')
+    assert read_status(Path()) == ("finished", "pretrain")

@@ -133,6 +133,6 @@ def test_fit_warns_and_the_head_learns_nothing(
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
     config = replace(reviews(), backbone=str(causal))
     with pytest.warns(UserWarning, match="'first'.*'mean'"):
-        record = fit_run(config, Path("run"), Notebook())
+        record = fit_run(config, Path("run"), Notebook()).to_dict()
     assert sum(is_about(note, "[CLS]", INSPECTED) for note in notes) == 1
     assert record["test"]["accuracy"]["value"] == 0.5

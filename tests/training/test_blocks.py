@@ -156,10 +156,10 @@ def test_states_computed_again_end_where_stored_ones_do(
     stored = config(strategy)
     again = replace(stored, compute=replace(FP32, store_limit=0))
     with pytest.warns(UserWarning, match=r"\bline 3\b"):
-        second = fit_run(again, Path("again"), Reporter())
+        second = fit_run(again, Path("again"), Reporter()).to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first = fit_run(stored, Path("stored"), Reporter())
+        first = fit_run(stored, Path("stored"), Reporter()).to_dict()
     assert (first["store"] is None, second["store"] is None) == (False, True)
     one, other = learnt("stored"), learnt("again")
     assert one.keys() == other.keys()
@@ -172,7 +172,7 @@ def test_states_computed_again_end_where_stored_ones_do(
 def test_a_run_records_what_trained_and_scores_the_same_when_it_is_loaded(
     config: Callable[..., Config], strategy: str
 ) -> None:
-    record = fit_run(config(strategy), Path("run"), Reporter())
+    record = fit_run(config(strategy), Path("run"), Reporter()).to_dict()
     assert record["status"] == "finished"
     assert record["proof"]["difference"] <= 1e-5
     trained = record["parameters"]["trained"]
@@ -180,7 +180,7 @@ def test_a_run_records_what_trained_and_scores_the_same_when_it_is_loaded(
     assert set(trained) == {part, "head"}
     assert sum(trained.values()) == record["parameters"]["trainable"]
     assert (record["store"] is None) == (strategy != "last:1")
-    again = evaluate_run(Path("run"), None, "test", FP32, Reporter())
+    again = evaluate_run(Path("run"), None, "test", FP32, Reporter()).to_dict()
     assert again["accuracy"] == record["test"]["accuracy"]
     assert again["loss"]["value"] == pytest.approx(record["test"]["loss"]["value"], abs=1e-5)
 
@@ -188,9 +188,9 @@ def test_a_run_records_what_trained_and_scores_the_same_when_it_is_loaded(
 def test_the_blocks_below_the_line_run_once_for_the_whole_job(
     config: Callable[..., Config],
 ) -> None:
-    first = fit_run(config("last:1", epochs=1), Path("first"), Reporter())
+    first = fit_run(config("last:1", epochs=1), Path("first"), Reporter()).to_dict()
     assert first["prefix"]["texts"] == 56
-    more = fit_run(config("last:1", epochs=3), Path("more"), Reporter())
+    more = fit_run(config("last:1", epochs=3), Path("more"), Reporter()).to_dict()
     assert more["prefix"]["texts"] == 0
     assert more["store"] == first["store"]
 

@@ -223,7 +223,7 @@ def config(toy_backbone: Backbones, toy_reviews: Reviews) -> Callable[..., Confi
 def test_a_run_records_both_phases_and_scores_the_same_when_it_is_loaded(
     config: Callable[..., Config], strategy: str, head: str
 ) -> None:
-    record = fit_run(config(strategy, head, head_first_epochs=2), Path("run"), Reporter())
+    record = fit_run(config(strategy, head, head_first_epochs=2), Path("run"), Reporter()).to_dict()
     assert json.loads(json.dumps(record)) == json.loads(Path("run/record.json").read_text())
     fitted = artifact.load(Path("run"))
     assert record["status"] == "finished"
@@ -238,39 +238,39 @@ def test_a_run_records_both_phases_and_scores_the_same_when_it_is_loaded(
     assert first["store"] is not None
     assert (record["store"] is None) == ("last" not in strategy)
     assert record["store"] != first["store"]
-    again = evaluate_run(Path("run"), None, "test", FP32, Reporter())
+    again = evaluate_run(Path("run"), None, "test", FP32, Reporter()).to_dict()
     assert again["accuracy"] == record["test"]["accuracy"]
     assert again["loss"]["value"] == pytest.approx(record["test"]["loss"]["value"], abs=1e-5)
 
 
 def test_other_strategies_have_no_head_first(config: Callable[..., Config]) -> None:
-    record = fit_run(config("last:1"), Path("run"), Reporter())
+    record = fit_run(config("last:1"), Path("run"), Reporter()).to_dict()
     assert record["head_first"] is None
     assert "head_first" not in record["seconds"]
 
 
 def test_adapters_may_be_folded_in(config: Callable[..., Config]) -> None:
     merged = replace(config("lp+lora:r=2"), artifact=ArtifactConfig(merge=True))
-    record = fit_run(merged, Path("run"), Reporter())
+    record = fit_run(merged, Path("run"), Reporter()).to_dict()
     assert record["proof"]["difference"] <= 1e-5
     assert artifact.load(Path("run")).adapter is None
     assert not Path("run/model/adapter").exists()
 
 
 def test_both_entries_of_the_store_are_filled_once(config: Callable[..., Config]) -> None:
-    first = fit_run(config("lp+last:1"), Path("first"), Reporter())
+    first = fit_run(config("lp+last:1"), Path("first"), Reporter()).to_dict()
     assert first["prefix"]["texts"] == 2 * 56
-    alone = fit_run(config("head"), Path("alone"), Reporter())
+    alone = fit_run(config("head"), Path("alone"), Reporter()).to_dict()
     assert alone["prefix"]["texts"] == 0
     assert alone["store"] == first["head_first"]["store"]
-    again = fit_run(config("lp+last:1", epochs=2), Path("again"), Reporter())
+    again = fit_run(config("lp+last:1", epochs=2), Path("again"), Reporter()).to_dict()
     assert again["prefix"]["texts"] == 0
     assert again["store"] == first["store"]
     assert again["head_first"] == first["head_first"]
-    plain = fit_run(config("last:1"), Path("plain"), Reporter())
+    plain = fit_run(config("last:1"), Path("plain"), Reporter()).to_dict()
     assert plain["prefix"]["texts"] == 0
     assert plain["store"] == first["store"]
-    full = fit_run(config("lp+full"), Path("full"), Reporter())
+    full = fit_run(config("lp+full"), Path("full"), Reporter()).to_dict()
     assert full["prefix"]["texts"] == 0
     assert (full["store"], full["head_first"]["store"]) == (None, alone["store"])
 
@@ -281,10 +281,10 @@ def test_without_room_in_the_store_it_ends_where_it_does_with_it(
     stored = config("lp+last:2")
     again = replace(stored, compute=replace(FP32, store_limit=0))
     with pytest.warns(UserWarning, match=r"\bline 3\b"):
-        second = fit_run(again, Path("again"), Reporter())
+        second = fit_run(again, Path("again"), Reporter()).to_dict()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        first = fit_run(stored, Path("stored"), Reporter())
+        first = fit_run(stored, Path("stored"), Reporter()).to_dict()
     for row, other in zip(first["history"], second["history"], strict=True):
         assert row["validation_loss"] == pytest.approx(other["validation_loss"], abs=1e-5)
     assert second["test"]["accuracy"] == first["test"]["accuracy"]
@@ -298,7 +298,7 @@ def test_a_run_that_is_stopped_in_either_phase_ends_at_the_same_bits(
     given = config(
         "lp+lora:dropout=0.2", head, epochs=2, lr=1e-2, head_first_epochs=2, checkpoint_every=2
     )
-    whole = fit_run(given, Path("whole"), Reporter())
+    whole = fit_run(given, Path("whole"), Reporter()).to_dict()
     update = Training.update
     for last in updates:
         left = iter(range(last))
@@ -312,7 +312,7 @@ def test_a_run_that_is_stopped_in_either_phase_ends_at_the_same_bits(
             patch.setattr(Training, "update", stopped)
             with pytest.raises(KeyboardInterrupt):
                 fit_run(given, Path("stopped"), Reporter(), resume=True)
-    again = fit_run(given, Path("stopped"), Reporter(), resume=True)
+    again = fit_run(given, Path("stopped"), Reporter(), resume=True).to_dict()
     assert len(again["resumed"]) == len(updates)
     for key in ("test", "validation", "baseline", "store", "parameters"):
         assert again[key] == whole[key], key

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from thawline.backbones.parts import CONFIG
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_whole_record
+from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_status
 from thawline.runtime.failures import first_line
 from thawline.runtime.hub import hub_failure, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
@@ -86,11 +86,10 @@ def _model_folder(path: Path) -> Path:
     """Return the folder of the saved model if the path is a run, otherwise the path itself."""
     if (path / CONFIG[0]).is_file() or not (path / RECORD).is_file():
         return path
-    record, model = read_whole_record(path), path / FOLDER
+    (status, verb), model = read_status(path), path / FOLDER
     has_model = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
-    if has_model and record.get("status") == "finished":
+    if has_model and status == "finished":
         return model
-    verb = record.get("verb", "fit")  # older records of `fit` have no verb
     raise ThawlineError(
         "a backbone's folder or name",
         f"'{path}', a run that did not finish",

@@ -1,12 +1,11 @@
-"""The demonstration: a ladder on few of the embedded reviews, and three texts to read."""
+"""The demonstration: a ladder on some of the embedded reviews, and three predictions."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from thawline import artifact
-from thawline.compare.ladder import LADDER, run_ladder
+from thawline.compare.ladder import run_ladder
 from thawline.config import (
     ComputeConfig,
     Config,
@@ -17,12 +16,13 @@ from thawline.config import (
 )
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.predictor import Predictor, prediction_records
-from thawline.runs.folder import write_json
+from thawline.runs.layout import LADDER
+from thawline.runs.records import LadderRecord, Predictions, write_record
 from thawline.runtime.progress import Reporter
 
 
 def demo_ladder(config: DemoConfig) -> LadderConfig:
-    """Return the ladder that the demonstration climbs."""
+    """Return the settings of the demonstration's ladder."""
     fit = Config(
         backbone=config.backbone,
         data=DataConfig(
@@ -34,31 +34,27 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
     return LadderConfig(rungs=config.rungs, seeds=(config.seed,), fit=fit)
 
 
-def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> dict[str, Any]:
-    """Climb the ladder, then let the classifier that the verdict names read some texts.
+def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderRecord:
+    """Run the ladder, then classify some texts with the classifier that the verdict names.
 
     Args:
-        config: what the ladder is made of, and the texts.
-        folder: of the ladder.
-        reporter: told of progress.
+        config: The settings, with the texts.
+        folder: The folder of the ladder.
+        reporter: Shows progress and warnings.
 
     Returns:
-        The record of the ladder, as `run_ladder` returns it, with ``predictions``: the ``run`` that
-        made them and, in ``texts``, one dict each.
+        The record of the ladder, with the predictions.
 
     Raises:
-        ThawlineError: whatever `run_ladder` raises.
+        ThawlineError: If `run_ladder` raises it.
     """
     record = run_ladder(demo_ladder(config), folder, reporter)
-    (run,) = [
-        rung["runs"][0]["run"]
-        for rung in record["rungs"]
-        if rung["rung"] == record["verdict"]["rung"]
-    ]
+    (run,) = [rung.runs[0].run for rung in record.rungs if rung.rung == record.verdict.rung]
     fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(config.texts))
     texts = prediction_records(fitted, config.texts, shares)
-    record["predictions"] = {"run": run, "texts": texts}
-    write_json(folder / LADDER, record)
+    predictions = Predictions.model_validate({"run": run, "texts": texts})
+    record = record.model_copy(update={"predictions": predictions})
+    write_record(folder / LADDER, record)
     return record

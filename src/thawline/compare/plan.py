@@ -1,4 +1,4 @@
-"""The runs of a ladder: each rung, with settings of its own, with each of the seeds."""
+"""The runs of a ladder: each rung, with its own settings, for each of the seeds."""
 
 from __future__ import annotations
 
@@ -10,57 +10,70 @@ from pathlib import Path
 from thawline.config import Config, LadderConfig
 from thawline.config.resolve import change_config, check_config
 from thawline.errors import ThawlineError
-from thawline.runs.layout import read_whole_record
+from thawline.runs.folder import FIT
+from thawline.runs.records import RunRecord
+from thawline.runs.resume import read_run
 
 _SHARED = ("data", "seed", "strategy")
-"""Settings that a rung cannot have of its own."""
+"""Settings that all rungs share."""
 
 
 @dataclass(frozen=True)
-class Climb:
+class LadderRun:
     """One run of a ladder: a rung with one of the seeds.
 
     Attributes:
-        rung: its name: as it is written, or its strategy alone where no other rung has that.
-        config: of the run.
-        folder: the run's.
+        rung: The name of the rung: its strategy, or all that is written of it if another rung has
+            the same strategy.
+        config: The settings of the run.
+        folder: The folder of the run.
     """
 
     rung: str
     config: Config
     folder: Path
 
-    @property
-    def finished(self) -> bool:
-        """Whether the run is there, whole."""
-        return read_whole_record(self.folder).get("status") == "finished"
+    def read(self) -> RunRecord | None:
+        """Return the record of the run. None if the run was not started yet.
+
+        Raises:
+            ThawlineError: If the record cannot be read.
+        """
+        return read_run(self.folder, FIT)
 
 
-def plan_climbs(config: LadderConfig, folder: Path) -> list[Climb]:
+def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     """Return the runs of a ladder, rung by rung and seed by seed.
 
     Raises:
-        ThawlineError: a rung stands there twice, is no strategy with ``key=value`` behind it, or
-            has a setting of its own that all rungs must share.
+        ThawlineError: If a rung occurs twice, if it is not a strategy followed by ``key=value``, or
+            if it sets something that all rungs must share.
     """
     check_config(config)
     if len(set(config.rungs)) < len(config.rungs):
-        fix = "leave one of two alike out"
-        raise ThawlineError("each rung once", ", ".join(map(repr, config.rungs)), fix)
+        found = ", ".join(map(repr, config.rungs))
+        raise ThawlineError("rungs that all differ", found, "remove the duplicate", setting="rungs")
     configs = [_rung_config(rung, config.fit) for rung in config.rungs]
-    strategies = [own.strategy for own in configs]
-    climbs: list[Climb] = []
-    for rung, own in zip(config.rungs, configs, strict=True):
-        name = own.strategy if strategies.count(own.strategy) == 1 else rung
-        place = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-        climbs += [
-            Climb(name, replace(own, seed=seed), folder.absolute() / f"{place}-seed-{seed}")
+    strategies = [rung_config.strategy for rung_config in configs]
+    runs: list[LadderRun] = []
+    for rung, rung_config in zip(config.rungs, configs, strict=True):
+        is_unique = strategies.count(rung_config.strategy) == 1
+        name = rung_config.strategy if is_unique else rung
+        stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
+        runs += [
+            LadderRun(
+                name, replace(rung_config, seed=seed), folder.absolute() / f"{stem}-seed-{seed}"
+            )
             for seed in dict.fromkeys(config.seeds)
         ]
-    if len({climb.folder for climb in climbs}) < len(climbs):
-        named = ", ".join(map(repr, config.rungs))
-        raise ThawlineError("rungs that differ in letters or digits", named, "write one otherwise")
-    return climbs
+    if len({run.folder for run in runs}) < len(runs):
+        raise ThawlineError(
+            "rungs that differ in letters or digits, because these name their folders",
+            ", ".join(map(repr, config.rungs)),
+            "write one of them in another way",
+            setting="rungs",
+        )
+    return runs
 
 
 def _rung_config(rung: str, shared: Config) -> Config:
@@ -70,9 +83,10 @@ def _rung_config(rung: str, shared: Config) -> Config:
         key, equals, _ = word.partition("=")
         if not equals or key.partition(".")[0] in _SHARED:
             raise ThawlineError(
-                "a rung as a strategy and then settings of its own, key=value, other than "
+                "a rung as a strategy followed by its own settings, key=value, except "
                 f"{', '.join(_SHARED[:-1])} and {_SHARED[-1]}",
                 f"{word!r} in {rung!r}",
-                "write 'last:1 training.lr=1e-3', for one",
+                "write the rung as in 'last:1 training.lr=1e-3'",
+                setting="rungs",
             )
     return change_config(replace(shared, strategy=strategy), overrides)

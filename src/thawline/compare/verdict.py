@@ -1,136 +1,169 @@
-"""From the records of a ladder's runs to what it says: the best, the verdict, the one to use."""
+"""Compare the runs of a ladder: the best rung, the verdict, and the run to use."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from statistics import fmean, stdev
-from typing import Any
 
-from thawline.compare.plan import Climb
+from thawline.compare.plan import LadderRun
 from thawline.config import LadderConfig
 from thawline.evaluation.paired_tests import against_best
+from thawline.runs.records import (
+    AgainstBest,
+    Chosen,
+    Comparison,
+    FitRecord,
+    MainScores,
+    MeanScore,
+    MeanScores,
+    RungRecord,
+    RungRun,
+    Score,
+    TotalSeconds,
+    Verdict,
+)
 
-SCORES = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
-"""What a ladder keeps of a run's scores; the run's own record has all of them."""
+Finished = Sequence[tuple[LadderRun, FitRecord]]
+"""The runs of one rung with their records."""
 
 
-def compared(
-    config: LadderConfig, climbs: Sequence[Climb], records: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Return ``rungs``, ``best``, ``verdict`` and ``chosen`` of a ladder, from its runs' records.
+def compare_runs(
+    config: LadderConfig, runs: Sequence[LadderRun], records: Sequence[FitRecord]
+) -> Comparison:
+    """Compare the finished runs of a ladder.
 
     Args:
-        config: of the ladder.
-        climbs: its runs.
-        records: of the runs, in the same order.
+        config: The settings of the ladder.
+        runs: Its runs.
+        records: The records of the runs, in the same order.
     """
-    by_rung: dict[str, list[tuple[Climb, Mapping[str, Any]]]] = {}
-    for climb, record in zip(climbs, records, strict=True):
-        by_rung.setdefault(climb.rung, []).append((climb, record))
-    rungs = [_described(rung, runs) for rung, runs in by_rung.items()]
-    best = max(range(len(rungs)), key=lambda index: _accuracy(rungs[index], "test"))
-    wrong = [[record["mistakes"]["rows"] for _, record in runs] for runs in by_rung.values()]
-    for rung, found in zip(rungs, against_best(wrong, best), strict=True):
-        rung["against_best"] = found
-    return {
-        "rungs": rungs,
-        "best": rungs[best]["rung"],
-        "verdict": verdict(rungs, rungs[best], config.significance),
-        "chosen": _chosen(rungs),
-    }
+    by_rung: dict[str, list[tuple[LadderRun, FitRecord]]] = {}
+    for run, record in zip(runs, records, strict=True):
+        by_rung.setdefault(run.rung, []).append((run, record))
+    rungs = _compare_with_best([_describe(rung, made) for rung, made in by_rung.items()], by_rung)
+    best = next(rung for rung in rungs if rung.against_best is None)
+    return Comparison(
+        rungs=rungs,
+        best=best.rung,
+        verdict=verdict(rungs, best, config.significance),
+        chosen=_choose(rungs),
+    )
 
 
-def _described(rung: str, runs: Sequence[tuple[Climb, Mapping[str, Any]]]) -> dict[str, Any]:
-    """Return a rung over its seeds."""
-    first = runs[0][1]
-    return {
-        "rung": rung,
-        **{name: first[name] for name in ("strategy", "line", "head", "pooling", "epochs", "lr")},
-        "parameters": first["parameters"],
-        "test": _means([record["test"] for _, record in runs]),
-        "validation": _means([record["validation"] for _, record in runs]),
-        "seconds": {"total": fmean(record["seconds"]["total"] for _, record in runs)},
-        "peak_memory_bytes": max(record["peak_memory_bytes"] for _, record in runs),
-        "runs": [
-            {
-                "seed": climb.config.seed,
-                "run": climb.folder.name,
-                "features": record["features"],
-                "test": _kept(record["test"]),
-                "validation": _kept(record["validation"]),
-                "history": record["history"],
-                "seconds": record["seconds"],
-                "peak_memory_bytes": record["peak_memory_bytes"],
-                "proof": record["proof"],
-            }
-            for climb, record in runs
+def _compare_with_best(
+    rungs: Sequence[RungRecord], by_rung: dict[str, list[tuple[LadderRun, FitRecord]]]
+) -> list[RungRecord]:
+    """Return the rungs, each compared row by row with the one of the highest accuracy on test."""
+    best = max(range(len(rungs)), key=lambda index: rungs[index].test.accuracy.value)
+    wrong = [[record.mistakes.rows for _, record in runs] for runs in by_rung.values()]
+    return [
+        rung.model_copy(update={"against_best": None if found is None else AgainstBest(**found)})
+        for rung, found in zip(rungs, against_best(wrong, best), strict=True)
+    ]
+
+
+def _describe(rung: str, runs: Finished) -> RungRecord:
+    """Return a rung over its seeds, not compared with the best one yet."""
+    records = [record for _, record in runs]
+    first = records[0]
+    return RungRecord(
+        rung=rung,
+        strategy=first.strategy,
+        line=first.line,
+        head=first.head,
+        pooling=first.pooling,
+        epochs=first.epochs,
+        lr=first.lr,
+        parameters=first.parameters,
+        test=_mean_scores([record.test for record in records]),
+        validation=_mean_scores([record.validation for record in records]),
+        seconds=TotalSeconds(total=fmean(record.seconds.total for record in records)),
+        peak_memory_bytes=max(record.peak_memory_bytes for record in records),
+        runs=[
+            RungRun(
+                seed=run.config.seed,
+                run=run.folder.name,
+                features=record.features,
+                test=record.test.main_scores(),
+                validation=record.validation.main_scores(),
+                history=record.history,
+                seconds=record.seconds,
+                peak_memory_bytes=record.peak_memory_bytes,
+                proof=record.proof,
+            )
+            for run, record in runs
         ],
-    }
+        against_best=None,
+    )
 
 
-def _kept(scores: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: scores[name] for name in ("rows", "confidence_level", *SCORES)}
+def _mean_scores(seeds: Sequence[MainScores]) -> MeanScores:
+    """Return the means of scores over seeds, with the deviation of each over the seeds."""
+    return MeanScores(
+        rows=seeds[0].rows,
+        confidence_level=seeds[0].confidence_level,
+        accuracy=_mean([scores.accuracy for scores in seeds]),
+        f1_macro=_mean([scores.f1_macro for scores in seeds]),
+        f1_weighted=_mean([scores.f1_weighted for scores in seeds]),
+        loss=_mean([scores.loss for scores in seeds]),
+        calibration_error=_mean([scores.calibration_error for scores in seeds]),
+    )
 
 
-def _means(seeds: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the mean of scores over seeds.
+def _mean(scores: Sequence[Score]) -> MeanScore:
+    values = [score.value for score in scores]
+    return MeanScore(
+        value=fmean(values),
+        low=fmean(score.low for score in scores),
+        high=fmean(score.high for score in scores),
+        deviation=stdev(values) if len(values) > 1 else None,
+    )
 
-    Each has its ``deviation`` over the seeds, None for one; its ends are means too: they say how
-    sure the score is for the rows, not for the seeds.
+
+def verdict(rungs: Sequence[RungRecord], best: RungRecord, significance: float) -> Verdict:
+    """Return the cheapest rung that cannot be told apart from the best one on test.
+
+    Two rungs cannot be told apart if the corrected p-value is at least ``significance``. That does
+    not prove that they are equal: with few rows almost nothing can be told apart.
+
+    Args:
+        rungs: All rungs.
+        best: The rung with the highest accuracy on test.
+        significance: The level below which a difference counts, between 0 and 1.
     """
-
-    def mean(name: str) -> dict[str, float | None]:
-        ends = {end: fmean(scores[name][end] for scores in seeds) for end in seeds[0][name]}
-        values = [scores[name]["value"] for scores in seeds]
-        return {**ends, "deviation": stdev(values) if len(values) > 1 else None}
-
-    first = seeds[0]
-    kept = {name: first[name] for name in ("rows", "confidence_level")}
-    return {**kept, **{name: mean(name) for name in SCORES}}
-
-
-def _accuracy(rung: Mapping[str, Any], part: str) -> float:
-    return float(rung[part]["accuracy"]["value"])
-
-
-def verdict(
-    rungs: Sequence[Mapping[str, Any]], best: Mapping[str, Any], significance: float
-) -> dict[str, Any]:
-    """Return the cheapest ``rung`` that cannot be told from the best on test, and ``words``.
-
-    Rungs cannot be told apart where the corrected p-value is not below ``significance``. That is
-    no proof that they are equal: on few rows almost nothing can be told apart.
-    """
-    alike = [
+    equals = [
         rung
         for rung in rungs
-        if rung["against_best"] is None or rung["against_best"]["p_corrected"] >= significance
+        if rung.against_best is None or rung.against_best.p_corrected >= significance
     ]
-    cheapest = min(alike, key=lambda rung: float(rung["seconds"]["total"]))
-    rows, against = best["test"]["rows"], cheapest["against_best"]
+    cheapest = min(equals, key=lambda rung: rung.seconds.total)
+    rows, against = best.test.rows, cheapest.against_best
     if against is None:
-        others = (
-            "the only rung" if len(rungs) == 1 else "the best, and none that is cheaper is as good"
-        )
-        words = f"{best['rung']} is {others}, on {rows:,} test texts"
+        others = "the only rung"
+        if len(rungs) > 1:
+            others = "the best rung, and every cheaper one is significantly worse"
+        words = f"{best.rung} is {others}, on {rows:,} test texts"
     else:
-        accuracies = [f"{100 * _accuracy(rung, 'test'):.1f} %" for rung in (cheapest, best)]
-        seconds = [f"{rung['seconds']['total']:,.0f}" for rung in (cheapest, best)]
+        accuracies = [f"{100 * rung.test.accuracy.value:.1f} %" for rung in (cheapest, best)]
         words = (
-            f"{cheapest['rung']} cannot be told from the best, {best['rung']}, on {rows:,} test "
-            f"texts ({accuracies[0]} against {accuracies[1]}, corrected p "
-            f"{against['p_corrected']:.2g}), and takes {seconds[0]} s in place of {seconds[1]}"
+            f"{cheapest.rung} cannot be told apart from the best rung, {best.rung}, on {rows:,} "
+            f"test texts ({accuracies[0]} against {accuracies[1]}, corrected p "
+            f"{against.p_corrected:.2g}), and takes {cheapest.seconds.total:,.0f} s instead of "
+            f"{best.seconds.total:,.0f} s"
         )
-    return {"rung": cheapest["rung"], "words": words}
+    return Verdict(rung=cheapest.rung, words=words)
 
 
-def _chosen(rungs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the run to use: by validation the rung, then the seed; of equals the cheaper."""
+def _choose(rungs: Sequence[RungRecord]) -> Chosen:
+    """Return the run to use: the rung and then the seed are chosen on validation.
 
-    def merit(one: Mapping[str, Any]) -> tuple[float, float]:
-        return _accuracy(one, "validation"), -float(one["seconds"]["total"])
+    Of equally accurate ones the cheaper is chosen.
+    """
+
+    def merit(one: RungRecord | RungRun) -> tuple[float, float]:
+        return one.validation.accuracy.value, -one.seconds.total
 
     rung = max(rungs, key=merit)
-    run = max(rung["runs"], key=merit)
+    run = max(rung.runs, key=merit)
     by = "the highest accuracy on validation"
-    return {"rung": rung["rung"], "seed": run["seed"], "run": run["run"], "by": by}
+    return Chosen(rung=rung.rung, seed=run.seed, run=run.run, by=by)

@@ -8,7 +8,7 @@ score has a percentile bootstrap interval over rows.
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +17,9 @@ from scipy.special import log_softmax, ndtri, softmax
 
 from thawline.config import MetricsConfig
 from thawline.errors import ThawlineError
+
+if TYPE_CHECKING:
+    from thawline.runs.records import ClassScores, Score, Scores
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -97,7 +100,7 @@ def evaluate(
     resamples: int = MetricsConfig.resamples,
     bins: int = MetricsConfig.bins,
     seed: int = MetricsConfig.seed,
-) -> dict[str, Any]:
+) -> Scores:
     """Compute metrics with confidence intervals from logits and labels.
 
     The prediction is the class with the greatest logit, and the first of these in a tie.
@@ -130,12 +133,8 @@ def evaluate(
         seed: The random seed of the bootstrap.
 
     Returns:
-        ``rows``; ``confidence_level``; one score for each of ``accuracy``, ``f1_macro``,
-        ``f1_weighted``, ``precision_macro``, ``precision_weighted``, ``recall_macro``,
-        ``recall_weighted``, ``loss`` (mean cross-entropy, nats) and ``calibration_error``
-        (expected calibration error: C. Guo et al., "On calibration of modern neural networks",
-        ICML 2017); ``per_class``, a list of ``{"precision", "recall", "f1", "support"}``; and
-        ``confusion``, row counts as a list of lists, ``confusion[true][predicted]``.
+        The scores. The calibration error is the expected calibration error (C. Guo et al., "On
+        calibration of modern neural networks", ICML 2017).
 
     Raises:
         ThawlineError: If there are no rows, or if a logit is not finite.
@@ -158,7 +157,8 @@ def evaluate(
 
     generator = np.random.default_rng(seed)
     calibration = _calibration(scores, truth, predictions, bins)
-    values: dict[str, Any] = {**_averages(*_margins(confusion)), **_row_means(calibration)}
+    averages = _averages(*_margins(confusion))
+    values: dict[str, Floats | float] = {**averages, **_row_means(calibration)}
     draws = {
         **_resample_averages(confusion, resamples, generator),
         **_resample_row_means(calibration, resamples, generator),
@@ -167,14 +167,16 @@ def evaluate(
         name: _score(float(value), _percentiles(draws[name], float(value), confidence))
         for name, value in values.items()
     }
-    return {
-        "rows": rows,
-        "confidence_level": confidence,
-        "accuracy": _score(right / rows, wilson(right, rows, confidence)),
+    from thawline.runs.records import Scores  # needs pydantic, which `probabilities` does not
+
+    return Scores(
+        rows=rows,
+        confidence_level=confidence,
+        accuracy=_score(right / rows, wilson(right, rows, confidence)),
         **bootstrapped,
-        "per_class": _per_class(confusion),
-        "confusion": confusion.tolist(),
-    }
+        per_class=_per_class(confusion),
+        confusion=confusion.tolist(),
+    )
 
 
 def _class_logits(logits: ArrayLike) -> Floats:
@@ -220,8 +222,10 @@ def _check_confidence(confidence: float) -> None:
         raise ValueError(f"confidence must lie between 0 and 1, not {confidence}")
 
 
-def _score(value: float, interval: Interval) -> dict[str, float]:
-    return {"value": value, "low": interval.low, "high": interval.high}
+def _score(value: float, interval: Interval) -> Score:
+    from thawline.runs.records import Score
+
+    return Score(value=value, low=interval.low, high=interval.high)
 
 
 def _percentiles(draws: Floats, value: float, confidence: float) -> Interval:
@@ -326,17 +330,19 @@ def _resample_row_means(
     return {"loss": loss_draws, "calibration_error": error_draws}
 
 
-def _per_class(confusion: Integers) -> list[dict[str, float | int | None]]:
-    """Return precision, recall and F1 (None for an absent class) and support of each class."""
+def _per_class(confusion: Integers) -> list[ClassScores]:
+    """Return precision, recall, F1 (None for an absent class) and support of each class."""
+    from thawline.runs.records import ClassScores
+
     margins = _margins(confusion)
     table = _precision_recall_f1(*margins)
     return [
-        {
+        ClassScores(
             **{
                 name: None if np.isnan(scores[index]) else float(scores[index])
                 for name, scores in table.items()
             },
-            "support": int(support),
-        }
+            support=int(support),
+        )
         for index, support in enumerate(margins[2])
     ]

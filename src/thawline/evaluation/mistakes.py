@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +12,15 @@ from thawline.config import MetricsConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.data.texts import is_blank
 from thawline.evaluation.metrics import probabilities, wilson
+from thawline.runs.records import (
+    ErrorRate,
+    ErrorRates,
+    Guess,
+    LengthErrorRate,
+    Mistake,
+    Sample,
+    Score,
+)
 
 
 @dataclass(frozen=True)
@@ -54,25 +61,21 @@ class Scored:
         """Whether the text was truncated, ``(texts,)``."""
         return np.greater(self.tokens, self.max_length)
 
-    def described(self, position: int) -> dict[str, Any]:
-        """Return one text and its prediction, as JSON values.
-
-        ``row`` is the row number in the split of the source, counting from 0. ``probability`` is
-        that of the predicted class. ``tokens`` is the number of tokens before truncation.
-        """
+    def described(self, position: int) -> Mistake:
+        """Return one text and its prediction, even if the prediction is correct."""
         predicted = int(self.predictions[position])
-        return {
-            "row": int(self.part.rows[position]),
-            "label": self.labels.names[int(self.part.labels[position])],
-            "predicted": self.labels.names[predicted],
-            "probability": float(self.probabilities[position, predicted]),
-            "tokens": int(self.tokens[position]),
-            "truncated": bool(self.truncated[position]),
-            "text": self.part.texts[position],
-        }
+        return Mistake(
+            row=int(self.part.rows[position]),
+            label=self.labels.names[int(self.part.labels[position])],
+            predicted=self.labels.names[predicted],
+            probability=float(self.probabilities[position, predicted]),
+            tokens=int(self.tokens[position]),
+            truncated=bool(self.truncated[position]),
+            text=self.part.texts[position],
+        )
 
 
-def confident_mistakes(scored: Scored, most: int) -> list[dict[str, Any]]:
+def confident_mistakes(scored: Scored, most: int) -> list[Mistake]:
     """Return the mistakes with the highest probability, highest first.
 
     Args:
@@ -80,14 +83,14 @@ def confident_mistakes(scored: Scored, most: int) -> list[dict[str, Any]]:
         most: The maximum number of mistakes.
 
     Returns:
-        The result of `Scored.described` for each mistake. Ties keep the order of the texts.
+        The mistakes. Ties keep the order of the texts.
     """
     confidence = np.where(scored.wrong, scored.probabilities.max(axis=1), -1.0)
     order = np.argsort(-confidence, kind="stable")[: min(most, int(scored.wrong.sum()))]
     return [scored.described(int(position)) for position in order]
 
 
-def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) -> dict[str, Any]:
+def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) -> ErrorRates:
     """Return the error rates of complete texts, truncated texts, and texts of each length.
 
     Args:
@@ -95,33 +98,30 @@ def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) ->
         confidence: The confidence level of the Wilson score intervals.
 
     Returns:
-        ``whole`` (texts that were not truncated) and ``truncated``, each a dict ``{"rows",
-        "mistakes", "error_rate"}``, where ``error_rate`` is a score, or None without rows. And
-        ``by_length``, with the same for each quarter of the texts, from the shortest to the
-        longest, and its ``shortest`` and ``longest`` length in tokens. Texts of equal length are
-        in the same quarter, so there may be fewer than four quarters.
+        The error rates of complete and of truncated texts, and of each quarter of the texts, from
+        the shortest to the longest. Texts of equal length are in the same quarter, so there may be
+        fewer than four quarters.
     """
 
-    def rate(rows: NDArray[np.bool_]) -> dict[str, Any]:
+    def rate(rows: NDArray[np.bool_]) -> ErrorRate:
         n, mistakes = int(rows.sum()), int(scored.wrong[rows].sum())
         score = None
         if n:
             low, high = wilson(mistakes, n, confidence)
-            score = {"value": mistakes / n, "low": low, "high": high}
-        return {"rows": n, "mistakes": mistakes, "error_rate": score}
+            score = Score(value=mistakes / n, low=low, high=high)
+        return ErrorRate(rows=n, mistakes=mistakes, error_rate=score)
 
     edges = np.unique(np.quantile(scored.tokens, (0.25, 0.5, 0.75), method="inverted_cdf"))
     quarters = np.searchsorted(edges, scored.tokens)
     by_length = []
     for quarter in np.unique(quarters):
         rows = quarters == quarter
-        ends = {"shortest": scored.tokens[rows].min(), "longest": scored.tokens[rows].max()}
-        by_length.append({name: int(end) for name, end in ends.items()} | rate(rows))
-    return {
-        "whole": rate(~scored.truncated),
-        "truncated": rate(scored.truncated),
-        "by_length": by_length,
-    }
+        shortest, longest = int(scored.tokens[rows].min()), int(scored.tokens[rows].max())
+        found = dict(rate(rows))
+        by_length.append(LengthErrorRate(**found, shortest=shortest, longest=longest))
+    return ErrorRates(
+        whole=rate(~scored.truncated), truncated=rate(scored.truncated), by_length=by_length
+    )
 
 
 def pick_samples(scored: Scored, most: int) -> list[int]:
@@ -146,11 +146,18 @@ def pick_samples(scored: Scored, most: int) -> list[int]:
     return [int(position) for position in picked]
 
 
-def before_after(untrained: Scored, adapted: Scored, position: int) -> Mapping[str, Any]:
-    """Return one text with its predictions before and after training, as JSON values."""
+def before_after(untrained: Scored, adapted: Scored, position: int) -> Sample:
+    """Return one text with its predictions before and after training."""
     described = adapted.described(position)
-    predictions = {
-        name: {key: scored.described(position)[key] for key in ("predicted", "probability")}
-        for name, scored in (("untrained", untrained), ("adapted", adapted))
-    }
-    return {key: described[key] for key in ("row", "text", "label", "tokens")} | predictions
+    before, after = (
+        Guess(predicted=one.predicted, probability=one.probability)
+        for one in (untrained.described(position), described)
+    )
+    return Sample(
+        row=described.row,
+        text=described.text,
+        label=described.label,
+        tokens=described.tokens,
+        untrained=before,
+        adapted=after,
+    )

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
 
 from thawline import artifact
-from thawline.config import (
-    ComputeConfig,
-    DataConfig,
-    MetricsConfig,
-)
+from thawline.config import ComputeConfig, DataConfig, MetricsConfig
 from thawline.config.resolve import config_from_record
 from thawline.data import LabelledTexts, Labels, load, load_split
 from thawline.errors import ThawlineError
 from thawline.inference.predictor import Predictor
-from thawline.jobs.scoring import score
-from thawline.runs.folder import read_record
+from thawline.jobs.scoring import score_logits
 from thawline.runs.layout import RECORD
+from thawline.runs.records import (
+    EvaluationReport,
+    EvaluationSeconds,
+    FitRecord,
+    StartedFit,
+    read_record,
+)
 from thawline.runtime.progress import Reporter
 
 
@@ -28,18 +29,24 @@ def evaluate_run(
     split: str,
     compute: ComputeConfig,
     reporter: Reporter,
-) -> dict[str, Any]:
-    """Score a saved classifier on one split, its own rows with the intervals of its run.
+) -> EvaluationReport:
+    """Score a saved classifier on one split.
+
+    The rows of the run itself are scored with the settings of its intervals.
 
     Args:
-        path: a run's folder, or an artifact's where ``data`` is given.
-        data: the set; None: the run's own rows.
-        split: train, validation, test or all.
-        compute: how the frozen part is run.
-        reporter: told of progress.
+        path: The folder of a run, or of a saved classifier if ``data`` is given.
+        data: The data set. If None, the run's own rows are scored.
+        split: The split: train, validation, test or all.
+        compute: How the frozen part is run.
+        reporter: Shows the progress.
 
     Returns:
-        The scores of `metrics.evaluate` with ``split``, ``source`` and ``seconds``.
+        The scores, with the split and the seconds.
+
+    Raises:
+        ThawlineError: If there is no saved classifier, if its record cannot be read, or if the
+            data cannot be read or has changed.
     """
     start = time.perf_counter()
     fitted = artifact.load(path)
@@ -48,26 +55,36 @@ def evaluate_run(
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
     predictor = Predictor(fitted, compute, use_store=True, reporter=reporter)
-    scores = score(predictor.logits(part.texts), part, len(fitted.labels), scoring)
-    return {
-        "split": split,
-        "source": part.source,
-        "labels": list(fitted.labels.names),
-        **scores,
-        "seconds": {**predictor.report.seconds, "total": time.perf_counter() - start},
-    }
+    scores = score_logits(predictor.logits(part.texts), part, len(fitted.labels), scoring)
+    seconds = predictor.report.seconds
+    return EvaluationReport(
+        **dict(scores),
+        split=split,
+        source=part.source,
+        labels=list(fitted.labels.names),
+        seconds=EvaluationSeconds(**seconds, total=time.perf_counter() - start),
+    )
 
 
 def _own_rows(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
-    record = read_record(path)
-    config = config_from_record(record, path / RECORD, "data", "metrics")
+    """Return the rows of a run's split, and the settings of its scores."""
+    file = path / RECORD
+    expected = f"a run of thawline fit, with its {RECORD}, at '{path}'"
+    fix = "give the folder of a run, or name a data set with --data"
+    if not file.is_file():
+        raise ThawlineError(expected, f"no {RECORD} in it", fix)
+    record = read_record(file)
+    if not isinstance(record, StartedFit | FitRecord):
+        raise ThawlineError(expected, "a record of another kind", fix)
+    made_with = {"config": record.config, "versions": record.versions}
+    config = config_from_record(made_with, file, "data", "metrics")
     if split not in ("train", "validation", "test"):
         return load_split(config.data, split, labels), config.metrics
     dataset = load(config.data)
-    if dataset.digest != record["data"]["sha256"]:
+    if dataset.digest != record.data.sha256:
         raise ThawlineError(
             f"the rows that the run in '{path}' was made from",
             f"other rows in '{config.data.data}'",
-            "name the set to evaluate on with --data",
+            "name the data set to evaluate on with --data",
         )
     return getattr(dataset, split), config.metrics

@@ -1,8 +1,6 @@
-"""What a strategy would do to a backbone: stages, thaw line and parameters, without any data."""
+"""The job of `thawline info`: describe what a strategy would train, without any data."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
@@ -17,68 +15,73 @@ from thawline.inference.fitted import count_parameters
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.lora import thaw
 from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.runs.records import (
+    CHOSEN_LATER,
+    BackboneOrigin,
+    InfoReport,
+    Parameters,
+    StageSummary,
+)
 from thawline.runtime.progress import Reporter
 from thawline.training.plan import Plan, make_plan
 
 
-def describe(config: Config, *, n_labels: int) -> dict[str, Any]:
-    """Say what `fit` would train.
+def describe(config: Config, *, n_labels: int) -> InfoReport:
+    """Describe what `fit` would train.
 
     Args:
-        config: backbone, strategy and head.
-        n_labels: the number of classes.
+        config: The settings, of which backbone, strategy and head are used.
+        n_labels: The number of classes.
 
     Returns:
-        JSON values: ``stages`` (name and parameters of each), ``line``, ``parameters``, the
-        ``origin`` of a backbone that is another task's classifier (else None) and the settings
-        that would be resolved.
+        The stages with their parameters, the thaw line, and the settings after resolution.
 
     Raises:
-        ThawlineError: fewer than two classes or two of one name, the backbone cannot be loaded or
-            the settings do not fit it.
+        ThawlineError: If there are fewer than two classes, if two classes have the same name, if
+            the backbone cannot be loaded, or if the settings do not fit it.
     """
     if n_labels < 2:
-        raise ThawlineError("at least two classes", str(n_labels), "write --labels neg,pos")
+        raise ThawlineError("at least two classes", f"{n_labels}", "write --labels neg,pos")
     if config.data.labels is not None:
         check_names(config.data.labels)
     backbone = open_backbone(config, lambda: (), Reporter())
     plan = make_plan(backbone, config)
     blueprint = _blueprint(backbone, plan, n_labels)
     thaw(blueprint, plan.strategy, backbone)
-    # Not the backbone's own: some families' native classifiers leave a pretrained pooler out.
+    # The stack of the backbone itself would not do: the native classifiers of some families omit
+    # a pretrained pooler.
     stack = Stack(blueprint.base_model)
     stages = [
-        {
-            "stage": stage,
-            "name": "embeddings" if stage == 0 else f"block {stage}",
-            "parameters": counted["total"],
-            "trainable": counted["trainable"],
-        }
+        StageSummary(
+            stage=stage,
+            name="embeddings" if stage == 0 else f"block {stage}",
+            parameters=counted["total"],
+            trainable=counted["trainable"],
+        )
         for stage in range(stack.depth + 1)
         for counted in [count_parameters(*stack.modules_of(stage))]
     ]
-    return {
-        "backbone": backbone.name,
-        "origin": None if backbone.origin is None else backbone.origin.to_dict(),
-        "family": backbone.stack.model.config.model_type,
-        "hidden_size": stack.hidden_size,
-        "max_length": plan.max_length,
-        "strategy": str(plan.strategy),
-        "line": plan.line,
-        "head": str(plan.head),
-        "pooling": plan.pooling,
-        "features": "chosen on validation"
-        if len(plan.candidates) > 1
-        else list(plan.candidates[0]),
-        "stages": stages,
-        "parameters": count_parameters(blueprint),
-    }
+    origin = backbone.origin
+    return InfoReport(
+        backbone=backbone.name,
+        origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
+        family=backbone.stack.model.config.model_type,
+        hidden_size=stack.hidden_size,
+        max_length=plan.max_length,
+        strategy=str(plan.strategy),
+        line=plan.line,
+        head=str(plan.head),
+        pooling=plan.pooling,
+        features=CHOSEN_LATER if len(plan.candidates) > 1 else list(plan.candidates[0]),
+        stages=stages,
+        parameters=Parameters(**count_parameters(blueprint)),
+    )
 
 
 def _blueprint(backbone: Backbone, plan: Plan, n_labels: int) -> PreTrainedModel:
     """Return the classifier's layout without weights.
 
-    Where the exact fit is yet to choose its features, the head is that of the last stage.
+    If the exact fit has yet to choose its features, the head is one on the last stage.
     """
     config = backbone.stack.model.config
     with torch.device("meta"):

@@ -1,9 +1,8 @@
-"""The whole job of `thawline preflight`: read a set and report what it is like."""
+"""The job of `thawline preflight`: survey a data set before a fit."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from thawline.backbones.opening import open_backbone
 from thawline.config import Config, PreflightConfig
@@ -13,6 +12,7 @@ from thawline.data.preflight.inspection import inspect_dataset
 from thawline.data.sources.columns import read_texts
 from thawline.data.sources.formats import open_table
 from thawline.errors import ThawlineError
+from thawline.runs.records import PreflightReport
 from thawline.runtime.progress import Reporter
 from thawline.training.plan import make_plan
 
@@ -22,21 +22,21 @@ def preflight(
     reporter: Reporter,
     against: Path | None = None,
     settings: PreflightConfig | None = None,
-) -> dict[str, Any]:
-    """Read a set as `fit` would, and look at every row of it.
+) -> PreflightReport:
+    """Read a data set as `fit` does, and survey every row of it.
 
     Args:
-        config: the set, the backbone whose tokenizer counts, and where texts are cut.
-        reporter: told of progress.
-        against: a file of texts that are looked for in each split, labels or not.
-        settings: what is looked at; None: the defaults.
+        config: The data set, the backbone whose tokenizer counts, and the truncation.
+        reporter: Shows progress and warnings.
+        against: A file of texts, with or without labels, that are looked for in each split. If
+            None, no file is compared.
+        settings: The settings of the survey. If None, the defaults.
 
     Returns:
-        What `inspect_dataset` returns, with ``backbone``, the ``file`` that was compared, and
-        ``notes``: how the splits came about, a line each.
+        What was found.
 
     Raises:
-        ThawlineError: whatever in the set, the file, the backbone or the settings cannot work.
+        ThawlineError: If the data set, the file, the backbone or a setting is invalid.
     """
     others = None if against is None else _read_others(against, config.data.text)
     dataset = load(config.data)
@@ -51,12 +51,16 @@ def preflight(
         reporter,
         against=others,
     )
-    file = None if against is None else str(against)
-    return report | {"backbone": backbone.name, "file": file, "notes": list(dataset.warnings)}
+    return PreflightReport(
+        **report,
+        backbone=backbone.name,
+        file=None if against is None else str(against),
+        notes=list(dataset.warnings),
+    )
 
 
 def _read_others(file: Path, text: str | None) -> list[Text]:
-    """Return the texts of a file, at least one."""
+    """Return the texts of a file that holds at least one."""
     table = open_table(file)
     texts = read_texts(table, text) if table.columns else []
     if not texts:

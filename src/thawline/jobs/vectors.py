@@ -1,9 +1,8 @@
-"""The whole of ``thawline vectors``: the texts of a set in, a file of vectors out."""
+"""The job of `thawline vectors`: train word vectors on the texts of a data set."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from thawline.backbones.vectors.table import Vectors
 from thawline.backbones.vectors.training import check_gensim, train_vectors
@@ -12,24 +11,27 @@ from thawline.config import VectorsConfig
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE
 from thawline.errors import ThawlineError
+from thawline.runs.records import VectorsReport
 from thawline.runtime.files import check_place
 from thawline.runtime.progress import Reporter
 
 
-def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> dict[str, Any]:
-    """Train vectors on a set's train split, or on all of a set that is not split, and write them.
+def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> VectorsReport:
+    """Train word vectors on the train split of a data set and write them to a file.
+
+    All texts of a data set without splits are used.
 
     Args:
-        config: with the name of the set.
-        out: the file, which must not be there yet.
-        reporter: told of progress.
+        config: The settings, with the name of the data set.
+        out: The file, which must not exist yet.
+        reporter: Shows the progress.
 
     Returns:
-        JSON values: ``file``, ``method``, ``words``, ``width`` and ``texts``.
+        The file, the method, and the numbers of words, dimensions and texts.
 
     Raises:
-        ThawlineError: the set cannot be read, the file cannot be made, gensim is not installed, or
-            no word stands in the texts often enough.
+        ThawlineError: If the data set cannot be read, if the file cannot be made, if gensim is not
+            installed, or if no word occurs often enough in the texts.
     """
     check_gensim()
     _check_out(out)
@@ -41,13 +43,13 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> dict[s
     trained: Vectors = train_vectors(part.texts, config, reporter)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_vectors(trained, out)
-    return {
-        "file": str(out),
-        "method": config.method,
-        "words": len(trained),
-        "width": trained.width,
-        "texts": len(part.texts),
-    }
+    return VectorsReport(
+        file=str(out),
+        method=config.method,
+        words=len(trained),
+        width=trained.width,
+        texts=len(part.texts),
+    )
 
 
 def _check_out(out: Path) -> None:

@@ -1,12 +1,11 @@
-"""The whole of a pretraining: texts in; a language model, its tokenizer and a record out."""
+"""The job of `thawline pretrain`: train a tokenizer and a language model on texts."""
 
 from __future__ import annotations
 
-import math
 import shutil
 import time
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
@@ -27,110 +26,163 @@ from thawline.pretraining.packing import (
 from thawline.pretraining.saving import card_of, save_model, save_tokenizer
 from thawline.pretraining.vocabulary import as_read, train_tokenizer
 from thawline.report.history import draw_history
-from thawline.runs.folder import PRETRAIN, Run, check_folder, is_run
-from thawline.runs.layout import read_whole_record
+from thawline.runs.folder import PRETRAIN, check_folder, is_run, make_run, run_recorded, run_start
+from thawline.runs.layout import RECORD
+from thawline.runs.records import (
+    CorpusPart,
+    CorpusReference,
+    LanguageScores,
+    PretrainEpoch,
+    PretrainPlan,
+    PretrainRecord,
+    PretrainResults,
+    PretrainSeconds,
+    PretrainTraining,
+    StartedPretraining,
+    TextCounts,
+    TokenizerSummary,
+    finish,
+    write_record,
+)
+from thawline.runs.resume import read_run
 from thawline.runtime import devices, failures, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Row, train
+from thawline.training.loop import train
 
 MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
-"""Folders within a run's; the newest checkpoint is the last state, the model the best."""
+"""Folders within a run's folder. The newest checkpoint is the last state, the model the best."""
 
 TRAIN, HELD_OUT = "train.npy", "held_out.npy"
-"""The tokens, within a run's folder."""
+"""The files of tokens within a run's folder."""
+
+
+@dataclass(frozen=True)
+class _Job:
+    """A pretraining whose settings and texts were checked.
+
+    Attributes:
+        config: The settings.
+        folder: The run's folder, as an absolute path.
+        corpus: The texts.
+        device: ``cuda``, ``mps`` or ``cpu``.
+        started: The record so far.
+    """
+
+    config: PretrainConfig
+    folder: Path
+    corpus: Corpus
+    device: str
+    started: StartedPretraining
 
 
 def pretrain_run(
     config: PretrainConfig, folder: Path, reporter: Reporter, *, resume: bool = False
-) -> dict[str, Any]:
-    """Read, learn a vocabulary, train, save; return the record, which is on disk as well.
+) -> PretrainRecord:
+    """Read texts, train a tokenizer and a language model, and save them.
 
     Args:
-        config: the settings.
-        folder: of the run.
-        reporter: told of progress.
-        resume: whether to go on with the run that may be there. It ends at the very same weights
-            as a run that was not stopped, on the same machine and with the same versions.
+        config: The settings.
+        folder: The folder of the run.
+        reporter: Shows progress and warnings.
+        resume: Whether to continue the run in the folder, if there is one. A resumed run ends with
+            the same weights as an uninterrupted one, on the same machine with the same versions.
+
+    Returns:
+        The record of the run, which is also written to its folder.
 
     Raises:
-        ThawlineError: the input cannot work.
+        ThawlineError: If a setting is invalid or the texts cannot be used.
     """
     start = time.perf_counter()
-    begun = read_whole_record(folder) if resume and is_run(folder) else None
-    if begun is None:
-        check_folder(folder)
-    elif begun.get("status") == "finished":
+    resumed = resume and is_run(folder)
+    before = read_run(folder, PRETRAIN) if resumed else None
+    if isinstance(before, PretrainRecord):
         reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
-        return begun
+        return before
+    if not resumed:
+        check_folder(folder)
     check_config(config)
     check_architecture(config.architecture)
     device = devices.pick_device(config.device)
     devices.pick_dtype(config.dtype, device)
     corpus = read_corpus(config.corpus)
-    digest = corpus.digest()
-    known = {} if begun is None else begun.get("corpus", {})
-    if known.get("sha256", digest) != digest:
+    described = _describe(corpus)
+    if isinstance(before, PretrainPlan) and before.corpus.sha256 != described.corpus.sha256:
         raise ThawlineError(
-            f"the texts that the run in '{folder}' was begun with",
+            f"the texts that the run in '{folder}' was started with",
             "other texts",
             "choose another --out, which starts a new run",
         )
-    for line in (*corpus.sources, *corpus.warnings, said(corpus)):
+    for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
         reporter.message(line)
-    # All that the texts may be too few for comes before the folder, which a mistake leaves unmade.
+    # Whether the texts suffice is checked before the folder is made, so that a mistake leaves none.
     seconds = dict[str, float]()
     tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
     check_windows(corpus.train, tokenizer, config.training)
-    run = Run(folder, config, verb=PRETRAIN, resume=resume)
-    run.record["corpus"] = {
-        "sha256": digest,
-        "sources": list(corpus.sources),
-        "counts": corpus.counts,
-        "train": {"texts": len(corpus.train)},
-        "held_out": {"texts": len(corpus.held_out)},
-    }
-    with run.told(reporter):
+    first = run_start(config, PRETRAIN, before, resumed=resumed)
+    started = StartedPretraining(**dict(first), **dict(described), status="running")
+    make_run(folder, config, started)
+    job = _Job(config, folder.absolute(), corpus, device, started)
+    with run_recorded(folder, started, reporter):
         if not (folder / TOKENIZER).is_dir():
             save_tokenizer(tokenizer, folder / TOKENIZER)
-        run.record |= _pretrain(config, corpus, device, run, seconds, reporter)
-        run.record["seconds"]["total"] = time.perf_counter() - start
-    return run.record
+        sections = _pretrain(job, seconds, start, reporter)
+        record = finish(PretrainRecord, started, *sections)
+        write_record(job.folder / RECORD, record)
+    return record
 
 
-def said(corpus: Corpus) -> str:
+def _describe(corpus: Corpus) -> PretrainPlan:
+    """Return what is known of a pretraining before it computes anything."""
+    return PretrainPlan(
+        corpus=CorpusReference(
+            sha256=corpus.digest(),
+            sources=list(corpus.sources),
+            counts=TextCounts(**corpus.counts),
+            train=CorpusPart(texts=len(corpus.train)),
+            held_out=CorpusPart(texts=len(corpus.held_out)),
+        )
+    )
+
+
+def describe_counts(corpus: Corpus) -> str:
     """Return in one line what became of the texts that were read."""
     counts = corpus.counts
     return (
-        f"{counts['train']:,} texts to learn from, {counts['held_out']:,} held out; "
-        f"{counts['copies']:,} copies read once, {counts['left_out']:,} left out"
+        f"{counts['train']:,} texts to train on, {counts['held_out']:,} held out; "
+        f"{counts['copies']:,} duplicates dropped, {counts['left_out']:,} left out"
     )
 
 
 def _pretrain(
-    config: PretrainConfig,
-    corpus: Corpus,
-    device: str,
-    run: Run,
-    seconds: dict[str, float],
-    reporter: Reporter,
-) -> dict[str, Any]:
-    folder = run.folder
-    # As it is on disk, whether it was learnt now or before.
+    job: _Job, seconds: dict[str, float], start: float, reporter: Reporter
+) -> tuple[PretrainPlan, PretrainTraining, PretrainResults]:
+    """Train a language model and save it.
+
+    Args:
+        job: The pretraining.
+        seconds: The seconds of its parts so far.
+        start: When the job started, by `time.perf_counter`.
+        reporter: Shows progress.
+
+    Returns:
+        The texts with their bytes, the training, and the results.
+    """
+    config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
+    # It is read from disk, whether it was trained now or before the run was resumed.
     tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
-    run.record["corpus"]["train"]["bytes"] = train_bytes
-    run.record["corpus"]["held_out"]["bytes"] = held_out_bytes
     _pack(corpus, tokenizer, folder, seconds, reporter)
     tokens, held_out = open_tokens(folder / TRAIN), open_tokens(folder / HELD_OUT)
-    run.record["tokenizer"] = {
-        "size": len(tokenizer),
-        "train_tokens": len(tokens),
-        "held_out_tokens": len(held_out),
-        "tokens_per_text": len(tokens) / len(corpus.train) - 1,  # eos is not read
-        "bytes_per_token": train_bytes / len(tokens),
-    }
+    words = TokenizerSummary(
+        size=len(tokenizer),
+        train_tokens=len(tokens),
+        held_out_tokens=len(held_out),
+        tokens_per_text=len(tokens) / len(corpus.train) - 1,  # the end token is not read
+        bytes_per_token=train_bytes / len(tokens),
+    )
     training = config.training
     windows = Windows(tokens, training.window)
     model = new_model(config.architecture, tokenizer, training.window, config.seed).to(device)
@@ -148,8 +200,8 @@ def _pretrain(
         per_pass=_per_pass(training, device),
         seed=config.seed,
     )
-    start = time.perf_counter()
-    history = train(
+    training_start = time.perf_counter()
+    rows = train(
         objective,
         training,
         epochs=training.epochs,
@@ -158,19 +210,32 @@ def _pretrain(
         reporter=reporter,
         checkpoints=CheckpointFolder(folder / CHECKPOINTS),
     )
-    seconds["training"] = sum(row["seconds"] or 0.0 for row in history)
-    seconds["last_leg"] = time.perf_counter() - start
-    record = run.record | _measured(history, objective, model, config, seconds, device)
-    save_model(model, tokenizer, folder / MODEL, card_of(record))
+    seconds["last_leg"] = time.perf_counter() - training_start
+    history = [PretrainEpoch(**row) for row in rows]
+    trained = _summarise(history, words, objective, model, job)
+    save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
     saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
     with torch.inference_mode():
-        record["saved"] = objective.evaluate()
+        scores = LanguageScores(**objective.evaluate())
     title = f"{folder.name}: {model.num_parameters():,} parameters"
     with failures.system_errors(folder):
-        plots = draw_history(history, folder, title=title, accuracy="Next token foretold")
-    record["plots"] = [str(path) for path in plots]
-    return record
+        plots = draw_history(history, folder, title=title, accuracy="Next-token accuracy")
+    results = PretrainResults(
+        seconds=PretrainSeconds(
+            **seconds, training=trained.training_seconds, total=time.perf_counter() - start
+        ),
+        peak_memory_bytes=hardware.peak_memory_bytes(),
+        saved=scores,
+        plots=[str(path) for path in plots],
+    )
+    measured = job.started.corpus.model_copy(
+        update={
+            "train": CorpusPart(texts=len(corpus.train), bytes=train_bytes),
+            "held_out": CorpusPart(texts=len(corpus.held_out), bytes=held_out_bytes),
+        }
+    )
+    return PretrainPlan(corpus=measured), trained, results
 
 
 def _tokenizer(
@@ -180,13 +245,13 @@ def _tokenizer(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> PreTrainedTokenizerFast:
-    """Return the run's tokenizer, which is read where it is on disk, and learnt where it is not."""
+    """Return the run's tokenizer, which is trained unless it is on disk already."""
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
         found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     else:
-        reporter.message(f"learning a vocabulary of {config.vocabulary.size:,} tokens")
+        reporter.message(f"training a tokenizer of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     seconds["vocabulary"] = time.perf_counter() - start
     return found
@@ -199,7 +264,7 @@ def _pack(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> None:
-    """Write the tokens that are not on disk yet."""
+    """Tokenise the texts whose tokens are not on disk yet."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
         if not (folder / name).is_file():
@@ -208,7 +273,7 @@ def _pack(
 
 
 def _per_pass(training: PretrainingConfig, device: str) -> int:
-    """Return the most windows, up to those wanted, that divide a step evenly."""
+    """Return the number of windows in a forward pass: at most the wanted one, dividing a step."""
     wanted = training.windows_per_pass
     if wanted is None:
         wanted = CPU_WINDOWS if device == "cpu" else training.batch_size
@@ -225,34 +290,33 @@ def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
     return device == "cuda"
 
 
-def _measured(
-    history: list[Row],
+def _summarise(
+    history: list[PretrainEpoch],
+    words: TokenizerSummary,
     objective: LanguageModelling,
     model: Qwen3ForCausalLM,
-    config: PretrainConfig,
-    seconds: dict[str, float],
-    device: str,
-) -> dict[str, Any]:
-    """Return what a finished training says in its record."""
-    training = config.training
-    steps = history[-1]["step"]
+    job: _Job,
+) -> PretrainTraining:
+    """Return what the record says of a finished training."""
+    training = job.config.training
+    steps = history[-1].step
     tokens = steps * training.batch_size * training.window
+    seconds = sum(row.seconds or 0.0 for row in history)
     blocks = sum(
         parameter.numel()
         for name, parameter in model.named_parameters()
         if "embed_tokens" not in name
     )
-    return {
-        "device": device,
-        "dtype": devices.pick_dtype(config.dtype, device),
-        "parameters": model.num_parameters(),
-        "block_parameters": blocks,
-        "steps": steps,
-        "steps_per_epoch": objective.steps_per_epoch,
-        "tokens": tokens,
-        "tokens_per_second": tokens / seconds["training"] if seconds["training"] else math.nan,
-        "history": history,
-        "kept": next(row for row in history if row["kept"]),
-        "seconds": seconds,
-        "peak_memory_bytes": hardware.peak_memory_bytes(),
-    }
+    return PretrainTraining(
+        tokenizer=words,
+        device=job.device,
+        dtype=devices.pick_dtype(job.config.dtype, job.device),
+        parameters=model.num_parameters(),
+        block_parameters=blocks,
+        steps=steps,
+        steps_per_epoch=objective.steps_per_epoch,
+        tokens=tokens,
+        tokens_per_second=tokens / seconds if seconds else None,
+        history=history,
+        kept=next(row for row in history if row.kept),
+    )

@@ -1,16 +1,13 @@
-"""The picture of a run's scores before training and after."""
+"""The plot of a run's scores before and after training."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 
 from thawline.report.figures import (
     ADAPTED,
-    FAINT,
     INK,
     UNTRAINED,
     interval_note,
@@ -20,13 +17,14 @@ from thawline.report.figures import (
     upright_shares,
     write_beside,
 )
+from thawline.runs.records import MainScores, Score
 
 BEFORE_AFTER_SCORES = {"accuracy": "Accuracy", "f1_macro": "Macro F1"}
 
 
 def draw_before_after(
-    baseline: Mapping[str, Any],
-    adapted: Mapping[str, Any],
+    baseline: MainScores,
+    adapted: MainScores,
     folder: Path,
     *,
     title: str,
@@ -35,12 +33,12 @@ def draw_before_after(
     """Draw accuracy and macro F1 of the untrained and the adapted model as bars with intervals.
 
     Args:
-        baseline: scores of the untrained model, as `metrics.evaluate` returns them; a score that
-            is None has no bar, one without ``low`` and ``high`` has no whisker.
-        adapted: scores of the adapted model.
-        folder: where the files go; made if need be.
-        title: wrapped where it is long.
-        subtitle: under the title; None says how many rows were scored, and what the whiskers are.
+        baseline: The scores of the untrained model.
+        adapted: The scores of the adapted model.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
+        subtitle: The line below the title. If None, it says how many rows were scored and what the
+            whiskers are.
 
     Returns:
         The paths of ``before_after.png`` and ``before_after.svg``.
@@ -57,7 +55,7 @@ def draw_before_after(
                 [("untrained", UNTRAINED, baseline), ("adapted", ADAPTED, adapted)]
             ):
                 position = 2.5 * group + side
-                _draw_bar(axes, position, scores.get(name), colour)
+                _draw_bar(axes, position, getattr(scores, name), colour)
                 positions.append(position)
                 names.append(word)
             axes.annotate(
@@ -74,22 +72,16 @@ def draw_before_after(
         return save_figure(figure, folder, "before_after")
 
 
-def _draw_bar(axes: Axes, position: float, score: Mapping[str, Any] | None, colour: str) -> None:
+def _draw_bar(axes: Axes, position: float, score: Score, colour: str) -> None:
     """Draw one bar, its whisker, and its value above both."""
-    value = None if score is None else score.get("value")
-    if score is None or value is None:
-        write_beside(axes, "not measured", position, 0.0, colour=FAINT)
-        return
+    value, top = score.value, max(score.value, score.high)
     axes.bar(position, value, width=0.84, color=colour)
-    top = value
-    if score.get("low") is not None and score.get("high") is not None:
-        top = max(value, score["high"])
-        axes.errorbar(
-            position,
-            value,
-            yerr=[[max(value - score["low"], 0.0)], [top - value]],
-            color=INK,
-            linewidth=1.2,
-            capsize=4,
-        )
+    axes.errorbar(
+        position,
+        value,
+        yerr=[[max(value - score.low, 0.0)], [top - value]],
+        color=INK,
+        linewidth=1.2,
+        capsize=4,
+    )
     write_beside(axes, f"{100 * value:.1f} %", position, top, weight="bold")

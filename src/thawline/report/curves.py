@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from matplotlib.axes import Axes
 
@@ -19,6 +18,7 @@ from thawline.report.figures import (
     upright_shares,
 )
 from thawline.report.history import epoch_axis, padded
+from thawline.runs.records import RungRecord
 
 LINE_HEIGHT, CHARACTER = 0.2, 0.092
 """Inches that a line's name takes, upright and level."""
@@ -33,38 +33,37 @@ LONGEST_NAME = 22
 """Characters of a rung's name; a longer one ends in an ellipsis."""
 
 
-def draw_curves(rungs: Sequence[Mapping[str, Any]], folder: Path, *, title: str) -> list[Path]:
+def draw_curves(rungs: Sequence[RungRecord], folder: Path, *, title: str) -> list[Path]:
     """Draw each rung's validation accuracy by epoch, its name at the line's end.
 
-    A rung without epochs, a head that was fitted to its optimum, is a dashed line at its accuracy.
-    Of several seeds the mean is drawn.
+    A rung without epochs, whose head was solved exactly, is a dashed line at its accuracy. The mean
+    over the seeds is drawn.
 
     Args:
-        rungs: of a ladder's record: ``rung``, ``validation`` and ``runs`` with their ``history``.
-        folder: where the files go; made if need be.
-        title: wrapped where it is long.
+        rungs: The rungs of a ladder.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
 
     Returns:
         The paths of ``curves.png`` and ``curves.svg``.
 
     Raises:
-        ValueError: no rung has epochs.
+        ValueError: If no rung has epochs.
     """
-    curves = {_short(rung["rung"]): _curve(rung) for rung in rungs}
+    curves = {_short(rung.rung): _curve(rung) for rung in rungs}
     epochs = sorted({epoch for curve in curves.values() for epoch in curve})
     if not epochs:
         raise ValueError("curves need at least one rung with epochs")
     height = max(3.6, 1.2 + LINE_HEIGHT * len(curves))
-    rows = rungs[0]["validation"]["rows"]
-    said = f"Validation accuracy, {rows:,} texts; dashed: fitted to its optimum, without epochs"
-    if all(curves.values()):
-        said = said.partition(";")[0]
+    subtitle = f"Validation accuracy, {rungs[0].validation.rows:,} texts"
+    if not all(curves.values()):
+        subtitle += "; dashed: solved exactly, without epochs"
     with own_style():
-        figure, bottom, top = new_figure(WIDTH, height, title, said, gap=0.1)
+        figure, bottom, top = new_figure(WIDTH, height, title, subtitle, gap=0.1)
         room = CHARACTER * (max(map(len, curves)) + len("  100.0 %")) + 0.15
         axes = figure.add_axes((0.09, bottom, 0.91 - room / WIDTH, top - bottom))
         epoch_axis(axes, epochs)
-        flat = {_short(rung["rung"]): rung["validation"]["accuracy"]["value"] for rung in rungs}
+        flat = {_short(rung.rung): rung.validation.accuracy.value for rung in rungs}
         drawn = {name: curve or dict.fromkeys(epochs, flat[name]) for name, curve in curves.items()}
         low, high = padded(
             [value for curve in drawn.values() for value in curve.values()], 0.1, 0.02
@@ -82,11 +81,10 @@ def _short(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
-def _curve(rung: Mapping[str, Any]) -> dict[float, float]:
-    """Return the mean accuracy at each evaluation that every seed has; empty: it has no epochs."""
+def _curve(rung: RungRecord) -> dict[float, float]:
+    """Return the mean accuracy at each evaluation that every seed has. Empty without epochs."""
     seeds = [
-        {float(row["epoch"]): float(row["validation_accuracy"]) for row in run["history"]}
-        for run in rung["runs"]
+        {float(row.epoch): row.validation_accuracy for row in run.history} for run in rung.runs
     ]
     shared = set(seeds[0]).intersection(*seeds[1:])
     return {epoch: fmean(seed[epoch] for seed in seeds) for epoch in sorted(shared)}

@@ -12,7 +12,6 @@ import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import matplotlib
 import matplotlib.style
@@ -20,6 +19,8 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from thawline.runs.records import MainScores
 
 INK, FAINT, GRID = "#222222", "#666666", "#e3e3e3"
 UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
@@ -89,13 +90,9 @@ def new_figure(
     return figure, 0.62 / height, 1 - header / height
 
 
-def interval_note(scores: Mapping[str, Any]) -> str:
-    """Say what the whiskers and the rows are, as far as the scores know."""
-    rows, level = scores.get("rows"), scores.get("confidence_level")
-    whiskers = "whiskers: confidence intervals"
-    if level is not None:
-        whiskers = f"whiskers: {100 * level:g} % intervals"
-    return whiskers if rows is None else f"{rows:,} texts, {whiskers}"
+def interval_note(scores: MainScores) -> str:
+    """Return a line that says how many rows were scored and what the whiskers are."""
+    return f"{scores.rows:,} texts, whiskers: {100 * scores.confidence_level:g} % intervals"
 
 
 def share_axis(axis: Axis, low: float, high: float) -> None:

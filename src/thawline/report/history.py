@@ -1,10 +1,10 @@
-"""The picture of a training: accuracy and losses at each evaluation."""
+"""The plot of a training: accuracy and losses at each evaluation."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
@@ -21,6 +21,7 @@ from thawline.report.figures import (
     upright_shares,
     write_beside,
 )
+from thawline.runs.records import EpochRow
 
 MARKED = 24
 """Points that have a marker each; more would hide the line."""
@@ -34,7 +35,7 @@ class _Series(NamedTuple):
 
 
 def draw_history(
-    history: Sequence[Mapping[str, Any]],
+    history: Sequence[EpochRow],
     folder: Path,
     *,
     title: str,
@@ -45,21 +46,19 @@ def draw_history(
     """Draw validation accuracy by epoch, and beside it the losses of validation and train.
 
     Args:
-        history: one dict for each evaluation, ``{"epoch", "validation_accuracy",
-            "validation_loss", "train_loss", "kept"}``; epoch 0 is before any training, 1.5 the
-            middle of the second epoch; a value that is None or left out has no point. A ring
-            is drawn around the accuracy of the one whose weights were kept.
-        folder: where the files go; made if need be.
-        title: wrapped where it is long.
-        subtitle: under the title.
-        accuracy: what the accuracy is called.
-        start: what the model of epoch 0 is.
+        history: The evaluations. A train loss that is None has no point. A ring is drawn around
+            the accuracy of the evaluation whose weights were kept.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
+        subtitle: The line below the title. If None, there is none.
+        accuracy: The name of the accuracy.
+        start: What the model of epoch 0 is.
 
     Returns:
         The paths of ``history.png`` and ``history.svg``.
 
     Raises:
-        ValueError: the history is empty.
+        ValueError: If the history is empty.
     """
     if not history:
         raise ValueError("a history needs at least one epoch")
@@ -67,30 +66,31 @@ def draw_history(
         figure, bottom, top = new_figure(9.6, 3.5, title, subtitle, gap=0.3)
         left = figure.add_axes((0.07, bottom, 0.41, top - bottom))
         right = figure.add_axes((0.55, bottom, 0.35, top - bottom))
-        epochs = [float(entry["epoch"]) for entry in history]
+        epochs = [float(row.epoch) for row in history]
         for axes, caption in ((left, accuracy), (right, "Loss (nats)")):
             axes.set_title(caption, loc="left", fontsize=10, color=FAINT, pad=10)
             epoch_axis(axes, epochs, start)
-        _draw_accuracy(left, _series(history, "validation_accuracy"), _kept_epoch(history))
+        accuracies = _Series(epochs, [row.validation_accuracy for row in history])
+        losses = _Series(epochs, [row.validation_loss for row in history])
+        _draw_accuracy(left, accuracies, _kept_epoch(history))
         _draw_losses(
             right,
             {
-                "validation": (VALIDATION, _series(history, "validation_loss")),
-                "train": (TRAIN, _series(history, "train_loss")),
+                "validation": (VALIDATION, losses),
+                "train": (TRAIN, _train_losses(history)),
             },
         )
         return save_figure(figure, folder, "history")
 
 
-def _series(history: Sequence[Mapping[str, Any]], name: str) -> _Series:
-    """Return the points of one quantity that were measured."""
-    measured = [(float(entry["epoch"]), entry.get(name)) for entry in history]
-    points = [(epoch, float(value)) for epoch, value in measured if value is not None]
+def _train_losses(history: Sequence[EpochRow]) -> _Series:
+    """Return the train losses that were measured: there is none before training."""
+    points = [(float(row.epoch), row.train_loss) for row in history if row.train_loss is not None]
     return _Series([epoch for epoch, _ in points], [value for _, value in points])
 
 
-def _kept_epoch(history: Sequence[Mapping[str, Any]]) -> float | None:
-    return next((float(entry["epoch"]) for entry in history if entry.get("kept")), None)
+def _kept_epoch(history: Sequence[EpochRow]) -> float | None:
+    return next((float(row.epoch) for row in history if row.kept), None)
 
 
 def epoch_axis(axes: Axes, epochs: Sequence[float], start: str = "untrained") -> None:
@@ -105,21 +105,12 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], start: str = "untrained") ->
     axes.set_xlim(first - margin, last + margin)
 
 
-def _not_measured(axes: Axes) -> None:
-    axes.set_yticks([])
-    axes.spines["left"].set_visible(False)
-    axes.text(0.5, 0.5, "not measured", transform=axes.transAxes, ha="center", color=FAINT)
-
-
 def _draw_accuracy(axes: Axes, series: _Series, kept: float | None) -> None:
     """Draw accuracy with a marker on each point; write the first, the kept and the last value.
 
-    Where no row says that it was kept, the best stands in for it.
+    If no row was kept yet, the best takes its place.
     """
     values = series.values
-    if not values:
-        _not_measured(axes)
-        return
     low, high = padded(values, share=0.2, least=0.02)
     upright_shares(axes, low, high)
     _draw_line(axes, series, VALIDATION)
@@ -172,9 +163,6 @@ def _draw_ring(axes: Axes, epoch: float, value: float) -> None:
 def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
     """Draw the losses, each named at the right of its last point."""
     drawn = {word: pair for word, pair in losses.items() if pair[1].values}
-    if not drawn:
-        _not_measured(axes)
-        return
     low, high = padded([value for _, s in drawn.values() for value in s.values], 0.08, 0.01)
     low = max(low, 0.0)
     ticks = MaxNLocator(nbins=6, steps=TICK_STEPS).tick_values(low, high)

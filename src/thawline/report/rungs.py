@@ -1,13 +1,13 @@
-"""A picture of several runs side by side: what each strategy reached, and what it cost."""
+"""A plot of several rungs side by side: what each strategy reached, and what it cost."""
 
 from __future__ import annotations
 
 import math
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
@@ -17,58 +17,67 @@ from thawline.report.figures import (
     FAINT,
     INK,
     VALIDATION,
-    interval_note,
     new_figure,
     own_style,
     save_figure,
     share_axis,
 )
+from thawline.runs.records import Score
 
 RUNG_HEIGHT = 0.52
-"""Inches for each run, two lines of its name among them."""
+"""Inches for each rung, including two lines of its name."""
 
 NAME_WIDTH = 24
-"""Characters in a line of a run's name."""
+"""Characters in a line of a rung's name."""
 
 MOST_LINES = 3
-"""Lines of a name; what is left of a longer one is an ellipsis."""
+"""Lines of a name. A longer name ends in an ellipsis."""
 
 
-def draw_rungs(
-    records: Sequence[Mapping[str, Any]],
-    folder: Path,
-    *,
-    title: str,
-    names: Sequence[str] | None = None,
-) -> list[Path]:
-    """Draw test accuracy with its interval, seconds and trained parameters of each run.
+@dataclass(frozen=True)
+class RungBar:
+    """What is drawn of a rung.
+
+    Attributes:
+        name: The name of the rung.
+        accuracy: The accuracy on test, with its interval.
+        seconds: The seconds of a run.
+        trainable: The number of parameters that were trained.
+    """
+
+    name: str
+    accuracy: Score
+    seconds: float
+    trainable: int
+
+
+def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: str) -> list[Path]:
+    """Draw test accuracy with its interval, seconds and trained parameters of each rung.
 
     Args:
-        records: of runs on identical splits, from top to bottom.
-        folder: where the files go; made if need be.
-        title: wrapped where it is long.
-        names: of the runs; None: their strategies.
+        bars: The rungs, from top to bottom.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
+        subtitle: The line below the title, which says what the whiskers are.
 
     Returns:
         The paths of ``rungs.png`` and ``rungs.svg``.
 
     Raises:
-        ValueError: there are no records, or more or fewer names than records.
+        ValueError: If there are no rungs.
     """
-    given = [str(record["strategy"]) for record in records] if names is None else list(names)
-    if not records or len(given) != len(records):
-        raise ValueError(f"{len(records)} records cannot be drawn under {len(given)} names")
+    if not bars:
+        raise ValueError("at least one rung is needed for a plot")
     with own_style():
-        height = 0.75 + RUNG_HEIGHT * len(records)
-        note = interval_note(records[0]["test"])
-        figure, bottom, top = new_figure(9.6, height, title, note, gap=0.3)
+        height = 0.75 + RUNG_HEIGHT * len(bars)
+        figure, bottom, top = new_figure(9.6, height, title, subtitle, gap=0.3)
         room = top - bottom
         accuracy = figure.add_axes((0.2, bottom, 0.38, room))
         seconds = figure.add_axes((0.63, bottom, 0.2, room), sharey=accuracy)
         parameters = figure.add_axes((0.85, bottom, 0.13, room), sharey=accuracy)
         for axes, caption in (
             (accuracy, "Test accuracy"),
-            (seconds, "Seconds in all"),
+            (seconds, "Seconds in total"),
             (parameters, "Parameters trained"),
         ):
             at_right = axes is parameters
@@ -77,28 +86,28 @@ def draw_rungs(
             )
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", labelleft=axes is accuracy)
-        accuracy.set_yticks(range(len(records)), [_wrapped(name) for name in given], color=INK)
-        accuracy.set_ylim(len(records) - 0.5, -0.5)
-        _draw_accuracies(accuracy, [record["test"]["accuracy"] for record in records])
-        _draw_seconds(seconds, [float(record["seconds"]["total"]) for record in records])
-        _write_parameters(parameters, [record["parameters"]["trainable"] for record in records])
+        accuracy.set_yticks(range(len(bars)), [_wrapped(bar.name) for bar in bars], color=INK)
+        accuracy.set_ylim(len(bars) - 0.5, -0.5)
+        _draw_accuracies(accuracy, [bar.accuracy for bar in bars])
+        _draw_seconds(seconds, [bar.seconds for bar in bars])
+        _write_parameters(parameters, [bar.trainable for bar in bars])
         return save_figure(figure, folder, "rungs")
 
 
 def _wrapped(name: str) -> str:
-    """Fold a name after its commas and spaces."""
+    """Wrap a name after its commas and spaces."""
     broken = re.sub(r"(?<=[,:])(?=\S)", " ", name)
     lines = textwrap.wrap(broken, NAME_WIDTH, max_lines=MOST_LINES, placeholder=" …")
     return "\n".join(re.sub(r"(?<=[,:]) ", "", line) for line in lines)
 
 
-def _draw_accuracies(axes: Axes, scores: Sequence[Mapping[str, float]]) -> None:
+def _draw_accuracies(axes: Axes, scores: Sequence[Score]) -> None:
     share_axis(axes.xaxis, 0.0, 1.0)
-    axes.set_xlim(0.0, 1.19)  # beyond 100 % is room for what is written there
+    axes.set_xlim(0.0, 1.19)  # leave room for the values beyond 100 %
     axes.spines["bottom"].set_bounds(0.0, 1.0)
     axes.grid(axis="x")
     for row, score in enumerate(scores):
-        value, low, high = score["value"], score["low"], score["high"]
+        value, low, high = score.value, score.low, score.high
         axes.barh(row, value, height=0.62, color=ADAPTED)
         ends = [[max(value - low, 0.0)], [max(high - value, 0.0)]]
         axes.errorbar(value, row, xerr=ends, color=INK, linewidth=1.2, capsize=4)
@@ -106,7 +115,7 @@ def _draw_accuracies(axes: Axes, scores: Sequence[Mapping[str, float]]) -> None:
 
 
 def _draw_seconds(axes: Axes, seconds: Sequence[float]) -> None:
-    """Draw points over whole decades: bars would have no foot on a logarithmic axis."""
+    """Draw points over whole decades, because a logarithmic axis has no zero for bars."""
     low = math.floor(math.log10(min(seconds)))
     high = max(math.ceil(math.log10(max(seconds))), low + 1)
     axes.set_xscale("log")
@@ -115,7 +124,7 @@ def _draw_seconds(axes: Axes, seconds: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(FixedLocator([10.0**power for power in powers]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _seconds_name(value)))
-    # Room for what is written to the right of a point at the end.
+    # Leave room for the value to the right of the last point.
     axes.set_xlim(10.0 ** (low - 0.1 * (high - low)), 10.0 ** (high + 0.3 * (high - low)))
     axes.spines["bottom"].set_bounds(10.0**low, 10.0**high)
     axes.grid(axis="x")

@@ -1,194 +1,183 @@
-"""A run: one folder with its config, its record, its plots and its artifact."""
+"""A run's folder: its place, its config, and its record from the first moment to the last."""
 
 from __future__ import annotations
 
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
-from thawline.runtime import hardware
-from thawline.config.resolve import config_to_toml
-from thawline.runtime.files import check_place, new_file
-from thawline.config import Config
+from thawline.config.explain import as_plain
+from thawline.config.resolve import AnyConfig, config_to_toml
 from thawline.errors import ThawlineError
+from thawline.runs.layout import RECORD
+from thawline.runs.records.base import Settings
+from thawline.runs.records.files import RunRecord, write_record
+from thawline.runs.records.ladder import StartedLadder
+from thawline.runs.records.run import Hardware, JobStart, RunStart, StartedRun
+from thawline.runtime import hardware
+from thawline.runtime.files import check_place, new_file
 from thawline.runtime.progress import Reporter
-from thawline.runs.layout import RECORD, read_whole_record
-from thawline.config.resolve import AnyConfig, ConfigT, GivenSetting
 
 CONFIG = "config.toml"
 
-FIT, PRETRAIN = "fit", "pretrain"
+Verb = Literal["fit", "pretrain"]
+
+FIT: Verb = "fit"
+PRETRAIN: Verb = "pretrain"
 """The verbs that make runs."""
 
 
-def default_folder(named: str, now: datetime | None = None) -> Path:
-    """Return ``runs/<time>-<name>``, which is not there yet."""
+def default_folder(name: str, now: datetime | None = None) -> Path:
+    """Return ``runs/<time>-<name>``, a path that does not exist yet.
+
+    Args:
+        name: What is run, such as the data set and the strategy.
+        now: The time. If None, the current time.
+    """
     stamp = (datetime.now(UTC) if now is None else now).strftime("%Y%m%d-%H%M%S")
-    name = f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', named).strip('-')}"
-    folders = (Path("runs") / f"{name}{'' if n == 1 else f'-{n}'}" for n in count(1))
+    stem = f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-')}"
+    folders = (Path("runs") / f"{stem}{'' if n == 1 else f'-{n}'}" for n in count(1))
     return next(folder for folder in folders if not folder.exists())
 
 
 def check_folder(folder: Path) -> None:
-    """Raise ThawlineError unless a run can be made at this path."""
+    """Check that a new run can be made at this path.
+
+    Raises:
+        ThawlineError: If the path is a file or a broken link, if the folder is not empty, or if
+            it cannot be written.
+    """
+    expected, fix = "a new folder for the run", "choose another --out or remove it"
     if folder.is_file():
-        raise ThawlineError("a folder for the run", f"the file '{folder}'", "choose another --out")
+        raise ThawlineError(expected, f"the file '{folder}'", "choose another --out")
     if folder.is_symlink() and not folder.exists():
-        found = f"'{folder}', a link that leads nowhere"
-        raise ThawlineError("a folder for the run", found, "choose another --out or remove it")
+        raise ThawlineError(expected, f"'{folder}', a broken symbolic link", fix)
     if folder.is_dir() and any(folder.iterdir()):
-        raise ThawlineError(
-            "a new folder for the run",
-            f"'{folder}', which exists",
-            "choose another --out or remove it",
-        )
+        raise ThawlineError(expected, f"'{folder}', which exists", fix)
     check_place(folder, "a folder for the run")
 
 
-class Run:
-    """A run's folder while it is being made; its record is on disk from the first moment.
+def is_run(folder: Path) -> bool:
+    """Return whether a run was started in this folder."""
+    return (folder / CONFIG).is_file()
+
+
+def job_start(config: AnyConfig) -> JobStart:
+    """Return what the file of any job holds from the moment that it is first written."""
+    return JobStart(
+        started=_now(),
+        config=plain_settings(config),
+        versions=hardware.versions(),
+        hardware=Hardware(**hardware.describe_machine()),
+    )
+
+
+def run_start(
+    config: AnyConfig, verb: Verb, before: RunRecord | None, *, resumed: bool
+) -> RunStart:
+    """Return what the record of a run holds from the moment that it is first written.
 
     Args:
-        folder: where it is to be.
-        config: the settings.
-        verb: of the command line that makes such a run.
-        resume: whether to go on with the run that may be there, unfinished.
+        config: The settings.
+        verb: The command that makes such a run.
+        before: The record of the same run before it was resumed. None if there is none.
+        resumed: Whether the run is resumed.
+    """
+    start = dict(job_start(config))
+    if before is not None:
+        start["started"] = before.started
+    times = [] if before is None else before.resumed
+    return RunStart(verb=verb, resumed=[*times, _now()] if resumed else [], **start)
+
+
+def make_run(folder: Path, config: AnyConfig, started: StartedRun) -> None:
+    """Make the folder of a run with its config and its record.
+
+    If the run is resumed, only the record is written. If the disk is full, nothing is left behind.
+
+    Args:
+        folder: The folder, which must not hold anything unless the run is resumed.
+        config: The settings.
+        started: The record.
 
     Raises:
-        ThawlineError: the folder cannot hold a run.
+        ThawlineError: If the folder cannot hold a new run.
+        OSError: If a file cannot be written.
     """
+    if started.resumed:
+        write_record(folder / RECORD, started)
+        return
+    check_folder(folder)
+    made = [path for path in (folder, *folder.absolute().parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with new_file(folder / CONFIG) as temporary:
+            temporary.write_text(config_to_toml(config, started.verb), encoding="utf-8")
+        write_record(folder / RECORD, started)
+    except OSError:
+        (folder / CONFIG).unlink(missing_ok=True)
+        for path in made:
+            path.rmdir()
+        raise
 
-    def __init__(
-        self, folder: Path, config: AnyConfig, *, verb: str = FIT, resume: bool = False
-    ) -> None:
-        begun = resume and is_run(folder)
-        before = read_whole_record(folder) if begun else {}
-        self._named = folder  # as the user did
-        self.folder = folder.absolute()
-        self.record: dict[str, Any] = {
-            "status": "running",
-            "verb": verb,
-            "started": before.get("started", _now()),
-            "config": config.to_dict(),
-            "versions": hardware.versions(),
-            "hardware": hardware.describe_machine(),
-        }
-        if begun:
-            self.record["resumed"] = [*before.get("resumed", []), _now()]
-            self.write()
-        else:
-            check_folder(folder)
-            self._make(config_to_toml(config, verb))
 
-    def _make(self, config: str) -> None:
-        """Make the folder with the config and the record, or leave nothing behind."""
-        made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
-        self.folder.mkdir(parents=True, exist_ok=True)
-        try:
-            _write_whole(self.folder / CONFIG, config)
-            self.write()
-        except OSError:
-            (self.folder / CONFIG).unlink(missing_ok=True)
-            for path in made:
-                path.rmdir()
-            raise
+@contextmanager
+def run_recorded(folder: Path, started: StartedRun, reporter: Reporter) -> Iterator[None]:
+    """Record that a run was stopped or failed, and report how to resume a run that was stopped.
 
-    def write(self) -> None:
-        """Write the record as it stands."""
-        write_json(self.folder / RECORD, self.record)
-
-    @contextmanager
-    def told(self, reporter: Reporter) -> Iterator[None]:
-        """Write the record at once, and again when what is done within ends, in whichever way.
-
-        Args:
-            reporter: told how a run that is stopped goes on.
-        """
-        try:
-            self.write()  # what is known of it by now, should it be killed
+    Args:
+        folder: The folder of the run, as the user wrote it.
+        started: The record of the run.
+        reporter: Reports how to resume.
+    """
+    try:
+        with outcome_recorded(folder / RECORD, started):
             yield
-            self.finish("finished")
-        except KeyboardInterrupt:
-            self.finish("stopped")
-            out = shlex.quote(str(self._named))
-            again = f"thawline {self.record['verb']} --resume --out {out}"
-            reporter.message(f"stopped; {again} goes on from here")
-            raise
-        except BaseException as error:
-            self.finish("failed", error=f"{type(error).__name__}: {error}")
-            raise
+    except KeyboardInterrupt:
+        out = shlex.quote(str(folder))
+        reporter.message(f"stopped; to continue: thawline {started.verb} --resume --out {out}")
+        raise
 
-    def finish(self, status: str, **more: Any) -> None:
-        """Close the record with ``finished`` or ``failed``.
 
-        On a full disk the record of a run that failed takes the place of the one that was there
-        from the start, without what has been added since.
-        """
-        begun = {
-            key: self.record[key] for key in ("verb", "started", "config", "versions", "hardware")
-        }
-        self.record |= {"status": status, **more}
+@contextmanager
+def outcome_recorded(file: Path, started: StartedRun | StartedLadder) -> Iterator[None]:
+    """Record that a job was stopped or failed. The job itself records that it has finished.
+
+    Args:
+        file: The file of the record.
+        started: The record so far.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        write_record(file, started.model_copy(update={"status": "stopped"}))
+        raise
+    except BaseException as error:
+        words = f"{type(error).__name__}: {error}"
+        failed = started.model_copy(update={"status": "failed", "error": words})
         try:
-            self.write()
+            write_record(file, failed)
         except OSError:
-            if status == "failed":
-                with suppress(OSError):
-                    # Without its line breaks it is shorter than the one in whose place it goes.
-                    text = json.dumps({"status": status, **more, **begun}, ensure_ascii=False)
-                    (self.folder / RECORD).write_text(text, encoding="utf-8")
+            # On a full disk the file is overwritten in place. Without line breaks the new text is
+            # shorter than the old one, so there is room for it.
+            with suppress(OSError):
+                text = json.dumps(failed.to_dict(), ensure_ascii=False)
+                file.write_text(text, encoding="utf-8")
             raise
+        raise
+
+
+def plain_settings(config: AnyConfig) -> Settings:
+    """Return the settings of a config as JSON values."""
+    plain: Settings = json.loads(json.dumps(config.to_dict(), default=as_plain))
+    return plain
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def is_run(folder: Path) -> bool:
-    """Return whether a run was begun in this folder."""
-    return (folder / CONFIG).is_file()
-
-
-
-
-
-
-def read_record(path: Path) -> dict[str, Any]:
-    """Read the record of a run that got as far as its data.
-
-    Raises:
-        ThawlineError: the folder holds none, or one that is no JSON or breaks off.
-    """
-    try:
-        record: dict[str, Any] = json.loads((path / RECORD).read_text(encoding="utf-8"))
-        tables = record if isinstance(record, dict) else {}
-        missing = [key for key in ("config", "data") if not isinstance(tables.get(key), dict)]
-        found = f"no '{missing[0]}' in it" if missing else ""
-    except OSError:
-        found = f"no {RECORD} in it"
-    except ValueError as error:
-        found = f"a damaged one: {error}"
-    if found:
-        fix = "give a run's folder, or name a set with --data"
-        raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix)
-    return record
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write JSON; a reader never sees half a file."""
-    text = json.dumps(value, indent=1, ensure_ascii=False)
-    # Row numbers by the thousand: a list of numbers stays on one line.
-    text = re.sub(
-        r"\[\s+([-+.eE\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text
-    )
-    _write_whole(path, text)
-
-
-def _write_whole(path: Path, text: str) -> None:
-    with new_file(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")

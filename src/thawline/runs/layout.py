@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from thawline.errors import ThawlineError
 
 RECORD = "record.json"
-"""Of a run, on disk from its first moment."""
+"""The record of a run, which exists from the moment that the run is started."""
+
+LADDER = "ladder.json"
+"""The file of a ladder, which exists from the moment that the ladder is started."""
 
 FOLDER = "model"
 """The artifact's folder within a run's, there once the run has saved it."""
@@ -63,13 +66,47 @@ def find(path: Path) -> Path:
     )
 
 
-def read_whole_record(run: Path) -> dict[str, Any]:
-    """Return the record of a run that was begun; empty where it was killed before its first."""
+class RunStatus(NamedTuple):
+    """How a run stands.
+
+    Attributes:
+        status: The status in its record. None if the record is missing or damaged.
+        verb: The command that makes such a run, fit or pretrain.
+    """
+
+    status: str | None
+    verb: str
+
+
+def read_status(run: Path, verb: str = "fit") -> RunStatus:
+    """Read how a run stands, without checking anything else in its record.
+
+    `read_record` reads the whole record and needs pydantic, which would slow down a prediction.
+
+    Args:
+        run: The folder of the run.
+        verb: The verb if the record does not name one.
+    """
     try:
-        record = json.loads((run / RECORD).read_text(encoding="utf-8"))
+        record = load_json(run / RECORD)
     except (OSError, ValueError):
-        return {}
-    return record if isinstance(record, dict) else {}
+        record = None
+    values = record if isinstance(record, dict) else {}
+    status, made_by = values.get("status"), values.get("verb")
+    return RunStatus(
+        status if isinstance(status, str) else None, made_by if isinstance(made_by, str) else verb
+    )
+
+
+def load_json(file: Path) -> object:
+    """Return the values of a JSON file.
+
+    Raises:
+        OSError: If the file cannot be read.
+        ValueError: If it is not JSON in UTF-8.
+    """
+    value: object = json.loads(file.read_text(encoding="utf-8"))
+    return value
 
 
 def read_settings(folder: Path) -> dict[str, Any]:

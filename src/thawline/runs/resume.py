@@ -1,24 +1,18 @@
-"""The config of a run that is resumed."""
+"""The config and the record of a run that is resumed."""
 
 from __future__ import annotations
-import json
-import re
-import shlex
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
-from itertools import count
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from thawline.config.resolve import resolve_config
-from thawline.config.annotations import flatten_settings
-from thawline.runtime.files import check_place, new_file
+
 from thawline.config import Config
+from thawline.config.annotations import flatten_settings
+from thawline.config.resolve import ConfigT, GivenSetting, resolve_config
 from thawline.errors import ThawlineError
-from thawline.runtime.progress import Reporter
-from thawline.runs.layout import RECORD, read_whole_record
-from thawline.config.resolve import AnyConfig, ConfigT, GivenSetting
-from thawline.runs.folder import CONFIG, FIT, is_run
+from thawline.runs.folder import CONFIG, FIT, Verb, is_run
+from thawline.runs.layout import RECORD, read_status
+from thawline.runs.records.files import RunRecord, read_record
+from thawline.runs.records.run import RunStart
 
 
 def resumed_config(
@@ -30,50 +24,75 @@ def resumed_config(
     file: Path | None = None,
     overrides: Sequence[str] = (),
 ) -> ConfigT:
-    """Return the config that a run was begun with, or what is given now where there is no run.
+    """Return the config that a run was started with, or a new config if there is no run.
 
     Args:
-        folder: the run's.
-        options: as `resolve_config` takes them; what is left out is as the run has it.
-        job: what the settings are for.
-        verb: that makes such a run.
-        file: likewise.
-        overrides: likewise.
+        folder: The folder of the run.
+        options: The options, as `resolve_config` takes them. What they leave out is as in the run.
+        job: The class of the config.
+        verb: The command that makes such a run.
+        file: The TOML file, as `resolve_config` takes it.
+        overrides: The overrides, as `resolve_config` takes them.
 
     Raises:
-        ThawlineError: they differ from the run's, this version cannot read the run's, or the
-            folder holds something else.
+        ThawlineError: If the settings differ from those of the run, if this version cannot read
+            the config of the run, or if the folder holds something else.
     """
     if not is_run(folder):
         if folder.is_dir() and any(folder.iterdir()):
             found = f"a folder without {CONFIG}"
-            raise ThawlineError(f"a run to go on with at '{folder}'", found, "choose another --out")
+            raise ThawlineError(f"a run to resume at '{folder}'", found, "choose another --out")
         return resolve_config(options, config_type=job, file=file, overrides=overrides)
-    made_by = read_whole_record(folder).get("verb", verb)
-    if made_by != verb:
-        found = f"one of thawline {made_by}"
-        raise ThawlineError(
-            f"a run of thawline {verb} at '{folder}'", found, "choose another --out"
-        )
+    _check_verb(folder, verb, read_status(folder, verb).verb)
     given = resolve_config(
         options, config_type=job, file=file, overrides=overrides, saved=folder / CONFIG
     )
-    return check_begun(folder, given)
+    return check_same_config(folder, given)
 
 
-def check_begun(folder: Path, given: ConfigT) -> ConfigT:
-    """Return the config that a run was begun with.
+def check_same_config(folder: Path, given: ConfigT) -> ConfigT:
+    """Return the config that a run was started with.
 
     Raises:
-        ThawlineError: the config that is given differs from it, or this version cannot read it.
+        ThawlineError: If the given config differs from it, or if this version cannot read it.
     """
-    begun = resolve_config(config_type=type(given), file=folder / CONFIG)
-    if given != begun:
-        now, then = (dict(flatten_settings(config.to_dict())) for config in (given, begun))
-        key = next(key for key in then if then[key] != now[key])
+    started = resolve_config(config_type=type(given), file=folder / CONFIG)
+    if given != started:
+        now, before = (dict(flatten_settings(config.to_dict())) for config in (given, started))
+        key = next(key for key in before if before[key] != now[key])
+        value = "none" if before[key] is None else before[key]
         raise ThawlineError(
-            f"{key} as the run in '{folder}' has it ({'none' if then[key] is None else then[key]})",
+            f"the setting {key} of the run in '{folder}' ({value})",
             str(now[key]),
-            "leave that out, or choose another --out",
+            "omit that setting, or choose another --out",
+            setting=key,
         )
-    return begun
+    return started
+
+
+def read_run(folder: Path, verb: Verb) -> RunRecord | None:
+    """Return the record of a run that was started before. None if it was killed before its first.
+
+    Args:
+        folder: The folder of the run.
+        verb: The command that makes such a run.
+
+    Raises:
+        ThawlineError: If the record cannot be read, or if another command made it.
+    """
+    if not (folder / RECORD).is_file():
+        return None
+    record = read_record(folder / RECORD)
+    if not isinstance(record, RunStart):
+        raise ThawlineError(f"a run at '{folder}'", "a ladder", "choose another --out")
+    _check_verb(folder, verb, record.verb)
+    return record
+
+
+def _check_verb(folder: Path, verb: str, made_by: str) -> None:
+    if made_by != verb:
+        raise ThawlineError(
+            f"a run of thawline {verb} at '{folder}'",
+            f"one of thawline {made_by}",
+            "choose another --out",
+        )

@@ -285,7 +285,7 @@ def reviews(rows, start):
 def test_a_set_is_read_as_fit_reads_it(config):
     folder = write_set(Path("reviews"), {"train": reviews(40, 1), "test": reviews(20, 2)})
     notebook = Notebook()
-    report = preflight(config(folder), notebook)
+    report = preflight(config(folder), notebook).to_dict()
     assert [part["rows"] for part in report["splits"].values()] == [36, 4, 20]
     assert report["splits"]["validation"]["source"] == "train"
     assert (report["data"], report["max_length"], report["file"]) == ("reviews", 40, None)
@@ -299,7 +299,9 @@ def test_a_set_is_read_as_fit_reads_it(config):
 def test_limits_come_from_the_config(config):
     folder = write_set(Path("reviews"), {"train": reviews(40, 1), "test": reviews(20, 2)})
     short = config(folder, max_length=5, truncation_side="left")
-    report = preflight(replace(short, data=replace(short.data, limit=(20, 10))), Reporter())
+    report = preflight(
+        replace(short, data=replace(short.data, limit=(20, 10))), Reporter()
+    ).to_dict()
     assert [part["rows"] for part in report["splits"].values()] == [18, 2, 10]
     assert (report["max_length"], report["truncation_side"]) == (5, "left")
     assert report["splits"]["test"]["truncated"] == 1.0
@@ -309,7 +311,7 @@ def test_a_file_of_texts_needs_no_labels(config):
     train, test = reviews(40, 1), reviews(20, 2)
     folder = write_set(Path("reviews"), {"train": train, "test": test})
     file = write_table(Path("unsup.csv"), [*test[0][:3], train[0][0], "new"], [-1] * 5)
-    report = preflight(config(folder), Reporter(), file)
+    report = preflight(config(folder), Reporter(), file).to_dict()
     assert (report["against"]["texts"], report["against"]["in"]["test"]) == (5, 3)
     assert report["file"] == "unsup.csv"
 

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from safetensors.numpy import load_file
 
 from tests.support.command_line import thawline, write_set, write_table
+from tests.support.records import fit_record
 from tests.support.verb_runs import NAMED, TEST, TRAIN
 from thawline import __version__
 from thawline.config import Config, TrainingConfig
@@ -216,7 +217,7 @@ def test_what_stands_on_the_command_line_wins_over_the_file_and_the_file_over_th
 ):
     seen = []
     monkeypatch.setattr(
-        "thawline.jobs.fit.fit_run", lambda config, *_, **__: seen.append(config) or {}
+        "thawline.jobs.fit.fit_run", lambda config, *_, **__: seen.append(config) or fit_record()
     )
     Path("own.toml").write_text(
         f"seed = 7\nbackbone = '{toy_backbone()}'\n[data]\ndata = '{data}'\nlimit = [9, 9]\n"

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.support.breakage import Wrong, both, folder, table, written
+from tests.support.records import PRETRAIN as FINISHED
+
+STOPPED = FINISHED | {"status": "stopped"}
+STOPPED.pop("schema_version")
+"""The record of a pretraining of other texts that was stopped, of schema version 1."""
 
 PRETRAIN = [
     Wrong("no texts", "pretrain"),
@@ -46,7 +53,7 @@ PRETRAIN = [
         "pretrain --resume --out lm",
         both(
             written("lm/config.toml", "[corpus]\ndata = ['reviews']\n"),
-            written("lm/record.json", '{"verb": "pretrain", "corpus": {"sha256": "0123"}}'),
+            written("lm/record.json", json.dumps(STOPPED)),
         ),
     ),
     Wrong("an option of another command", "pretrain --data reviews --head linear"),

@@ -84,6 +84,16 @@ EVALUATE = [
         "a truncated record", "evaluate run", written("run/record.json", '{"status": "finished",')
     ),
     Wrong("a record without its data", "evaluate run", json_with("run/record.json", data=None)),
+    Wrong(
+        "a record of a later schema version",
+        "evaluate run",
+        json_with("run/record.json", schema_version=9),
+    ),
+    Wrong(
+        "a record with a key of another program",
+        "evaluate run",
+        json_with("run/record.json", result=0.9),
+    ),
     Wrong("a data set that no longer exists", "evaluate run", removed("reviews")),
     Wrong(
         "a data set that has changed", "evaluate run", table("reviews/test.csv", TEXTS, [0, 1] * 10)

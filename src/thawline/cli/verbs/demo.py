@@ -25,8 +25,8 @@ def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = Fa
 
     record = run_demo(config, out, TerminalReporter())
     if as_json:
-        print_json(record)
+        print_json(record.to_dict())
     else:
         from thawline.report.terminal import print_demo
 
-        print_demo(record, out)
+        print_demo(record, out, config.data)

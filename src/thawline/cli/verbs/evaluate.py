@@ -48,7 +48,7 @@ def evaluate(
 
     scores = evaluate_run(run, named, split, config.compute, TerminalReporter())
     if as_json:
-        print_json(scores)
+        print_json(scores.to_dict())
     else:
         from thawline.report.terminal import print_evaluation
 

@@ -40,8 +40,8 @@ def fit(
     folder = default_folder(name) if out is None else out
     record = fit_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
-        print_json(record)
+        print_json(record.to_dict())
     else:
         from thawline.report.terminal import print_fit
 
-        print_fit(record)
+        print_fit(record, config.report)

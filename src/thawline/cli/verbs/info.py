@@ -25,7 +25,7 @@ def info(config: Config, as_json: opt.Json = False) -> None:
     names = config.data.labels
     described = describe(config, n_labels=2 if names is None else len(names))
     if as_json:
-        print_json(described)
+        print_json(described.to_dict())
     else:
         from thawline.report.terminal import print_info
 

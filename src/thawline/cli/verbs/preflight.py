@@ -40,7 +40,7 @@ def preflight(config: Config, against: Against = None, as_json: opt.Json = False
 
     report = inspect_data(config, TerminalReporter(), against)
     if as_json:
-        print_json(report)
+        print_json(report.to_dict())
     else:
         from thawline.report.terminal import print_preflight
 

@@ -40,7 +40,7 @@ def pretrain(
     folder = default_folder(name) if out is None else out
     record = pretrain_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
-        print_json(record)
+        print_json(record.to_dict())
     else:
         from thawline.report.pretraining import print_pretraining
 

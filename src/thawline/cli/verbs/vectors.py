@@ -37,11 +37,9 @@ def vectors(config: VectorsConfig, out: File = None, as_json: opt.Json = False) 
 
     made = make_vectors(config, out, TerminalReporter())
     if as_json:
-        print_json(made)
+        print_json(made.to_dict())
     else:
-        size = (
-            f"{made['words']:,} words, {made['width']} numbers each, from {made['texts']:,} texts"
-        )
+        size = f"{made.words:,} words, {made.width} numbers each, from {made.texts:,} texts"
         typer.echo(f"{out}: {size}")
         started = ["--data", str(config.data.data), "--backbone", "glove", "--vectors", str(out)]
         typer.echo(f"next  thawline fit {shlex.join(started)} --strategy full")

@@ -1,0 +1,173 @@
+"""Read and write the files of records: ``record.json`` of a run, ``ladder.json`` of a ladder.
+
+A file holds the version of its shape in ``schema_version``. A file without one has version 1, which
+is version 2 without that field. Files of version 1 are read; new files are written in version 2.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from thawline._version import __version__
+from thawline.errors import ThawlineError
+from thawline.runs.layout import LADDER, RECORD, load_json
+from thawline.runs.records.base import SCHEMA_VERSION, Record
+from thawline.runs.records.fit import FitPlan, FitRecord, StartedFit
+from thawline.runs.records.ladder import LadderRecord, StartedLadder
+from thawline.runs.records.pretrain import PretrainPlan, PretrainRecord, StartedPretraining
+from thawline.runs.records.run import StartedRun
+from thawline.runtime.files import new_file
+
+RunRecord = FitRecord | PretrainRecord | StartedFit | StartedPretraining | StartedRun
+AnyRecord = RunRecord | LadderRecord | StartedLadder
+
+_FINISHED: dict[str | None, type[AnyRecord]] = {
+    "fit": FitRecord,
+    "pretrain": PretrainRecord,
+    None: LadderRecord,
+}
+_STARTED: dict[str | None, type[AnyRecord]] = {
+    "fit": StartedFit,
+    "pretrain": StartedPretraining,
+    None: StartedLadder,
+}
+"""The models by the verb that made the file; the file of a ladder names none."""
+
+_WORDS = {
+    "missing": "no '{key}'",
+    "extra_forbidden": "an unknown key '{key}'",
+}
+"""What is wrong with a file, by pydantic's type of the error."""
+
+
+def read_record(path: Path) -> AnyRecord:
+    """Read the record of a run or a ladder.
+
+    Args:
+        path: The folder of a run or of a ladder, or the file itself.
+
+    Returns:
+        A `FitRecord`, a `PretrainRecord` or a `LadderRecord` if the job has finished. Otherwise a
+        `StartedFit`, a `StartedPretraining` or a `StartedLadder`, which have no results; or a
+        `StartedRun` if an unfinished run of schema version 1 lacks some of what these record.
+
+    Raises:
+        ThawlineError: If there is no such file, or if it is damaged, of another program or of a
+            newer schema version.
+    """
+    file = _file_of(path)
+    try:
+        values = load_json(file)
+    except OSError as error:
+        found = f"no {file.name} in it" if file != path else f"no file '{path}'"
+        fix = "give the folder of a run or of a ladder"
+        raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix) from error
+    except ValueError as error:
+        raise _damaged(file, f"a damaged file ({error})", {}) from error
+    if not isinstance(values, dict):
+        raise _damaged(file, "JSON of another kind", {})
+    version = values.get("schema_version", 1)
+    if version not in (1, SCHEMA_VERSION):
+        raise ThawlineError(
+            f"a record of schema version 1 to {SCHEMA_VERSION} in '{file}'",
+            f"version {version!r}",
+            f"use Thawline {_maker_of(values)}, which wrote it; this is version {__version__}",
+        )
+    try:
+        model = _model_of(values)
+        current = values if version == SCHEMA_VERSION else _upgraded(values, model)
+        # In JSON, strict validation means no "3" for 3 but a list for a tuple.
+        return model.model_validate_json(json.dumps(current), strict=True)
+    except ValidationError as error:
+        raise _damaged(file, _explain(error), values) from error
+
+
+def write_record(file: Path, record: Record) -> None:
+    """Write a record as JSON. A reader never sees half a file.
+
+    Args:
+        file: The file, which is replaced if it exists.
+        record: The record.
+
+    Raises:
+        OSError: If the file cannot be written; an older file is then left as it was.
+    """
+    write_json(file, record.to_dict())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON values in such a way that a reader never sees half a file."""
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    # A list of numbers stays on one line, because a record holds row numbers by the thousand.
+    text = re.sub(
+        r"\[\s+([-+.eE\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text
+    )
+    with new_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _file_of(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    is_ladder = (path / LADDER).is_file() and not (path / RECORD).is_file()
+    return path / (LADDER if is_ladder else RECORD)
+
+
+def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
+    """Return the model of a file, by the verb that made it and by its status."""
+    verb = values.get("verb")
+    known = verb if isinstance(verb, str) and verb in _FINISHED else None
+    if values.get("status") == "finished":
+        return _FINISHED[known]
+    model = _STARTED[known]
+    plans: dict[str | None, type[Record]] = {"fit": FitPlan, "pretrain": PretrainPlan}
+    if "schema_version" not in values and known in plans:
+        is_complete = plans[known].model_fields.keys() <= values.keys()
+        return model if is_complete else StartedRun
+    return model
+
+
+def _upgraded(values: dict[str, Any], model: type[AnyRecord]) -> dict[str, Any]:
+    """Return the values of a file of version 1 in the current shape.
+
+    An unfinished file of version 1 may hold some results. They are dropped, because the job
+    computes them again when it is resumed.
+    """
+    if values.get("status") != "finished":
+        values = {key: value for key, value in values.items() if key in model.model_fields}
+    return values | {"schema_version": SCHEMA_VERSION}
+
+
+def _damaged(file: Path, found: str, values: dict[str, Any]) -> ThawlineError:
+    version = values.get("schema_version", 1)
+    maker = _maker_of(values)
+    fix = "restore the file, or make it again with another --out"
+    if maker not in ("another version", __version__):
+        fix = f"use Thawline {maker}, which wrote it (this is {__version__}), or restore the file"
+    return ThawlineError(
+        f"a record of a run or a ladder, of schema version {version}, in '{file}'", found, fix
+    )
+
+
+def _maker_of(values: dict[str, Any]) -> str:
+    versions = values.get("versions")
+    maker = versions.get("thawline") if isinstance(versions, dict) else None
+    return maker if isinstance(maker, str) else "another version"
+
+
+def _explain(error: ValidationError) -> str:
+    """Return what is wrong with a file in words, by the first problem that pydantic found."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    key = ".".join(str(part) for part in problem["loc"])
+    words = _WORDS.get(problem["type"], "{shown} in '{key}'")
+    return words.format(key=key, shown=_shown(problem["input"]))
+
+
+def _shown(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:59]}…"

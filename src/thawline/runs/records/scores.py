@@ -1,0 +1,122 @@
+"""Scores of a classifier, with confidence intervals."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from thawline.runs.records.base import Record
+
+
+class Score(Record):
+    """A score with its confidence interval, in the score's own unit."""
+
+    value: float = Field(description="The score: a share from 0 to 1, or nats for the loss.")
+    low: float = Field(description="The lower end of the confidence interval.")
+    high: float = Field(description="The upper end of the confidence interval.")
+
+
+class MeanScore(Score):
+    """A score averaged over the seeds of a rung.
+
+    The ends of the interval are averages too: they measure the uncertainty that comes from the
+    rows, not the one that comes from the seeds.
+    """
+
+    deviation: float | None = Field(
+        description="The standard deviation of the score over the seeds; null for one seed."
+    )
+
+
+class ClassScores(Record):
+    """The scores of one class, without intervals."""
+
+    precision: float | None = Field(
+        description="A share from 0 to 1; null if the class occurs neither in the labels nor in "
+        "the predictions."
+    )
+    recall: float | None = Field(description="A share from 0 to 1; null as for precision.")
+    f1: float | None = Field(description="A share from 0 to 1; null as for precision.")
+    support: int = Field(description="The number of rows whose label is this class.")
+
+
+class MainScores(Record):
+    """The scores that a ladder keeps of a run."""
+
+    rows: int = Field(description="The number of rows that were scored.")
+    confidence_level: float = Field(
+        description="The level of all intervals, between 0 and 1 (0.95 by default)."
+    )
+    accuracy: Score = Field(description="The share of rows that were predicted correctly.")
+    f1_macro: Score = Field(
+        description="The unweighted mean of F1 over the classes that occur in the labels or in "
+        "the predictions."
+    )
+    f1_weighted: Score = Field(
+        description="The mean of F1 over the classes, weighted by their rows."
+    )
+    loss: Score = Field(description="The mean cross-entropy, in nats.")
+    calibration_error: Score = Field(
+        description="The expected calibration error, a share from 0 to 1."
+    )
+
+
+class Scores(MainScores):
+    """All scores of a classifier on one split."""
+
+    precision_macro: Score = Field(
+        description="The unweighted mean of precision over the classes, as for f1_macro."
+    )
+    precision_weighted: Score = Field(
+        description="The mean of precision over the classes, weighted by their rows."
+    )
+    recall_macro: Score = Field(
+        description="The unweighted mean of recall over the classes, as for f1_macro."
+    )
+    recall_weighted: Score = Field(
+        description="The mean of recall over the classes, weighted by their rows."
+    )
+    per_class: list[ClassScores] = Field(
+        description="The scores of each class, in the order of the labels."
+    )
+    confusion: list[list[int]] = Field(
+        description="Row counts, confusion[true][predicted], of shape (classes, classes)."
+    )
+
+    def main_scores(self) -> MainScores:
+        """Return the scores that a ladder keeps."""
+        return MainScores(**{name: getattr(self, name) for name in MainScores.model_fields})
+
+
+class MeanScores(MainScores):
+    """The main scores of a rung, averaged over its seeds."""
+
+    accuracy: MeanScore = Field(description="The share of rows that were predicted correctly.")
+    f1_macro: MeanScore = Field(description="The unweighted mean of F1 over the classes.")
+    f1_weighted: MeanScore = Field(
+        description="The mean of F1 over the classes, weighted by their rows."
+    )
+    loss: MeanScore = Field(description="The mean cross-entropy, in nats.")
+    calibration_error: MeanScore = Field(
+        description="The expected calibration error, a share from 0 to 1."
+    )
+
+
+class EvaluationSeconds(Record):
+    """How long an evaluation took, in seconds."""
+
+    tokenising: float = Field(description="Seconds spent on tokenising texts.")
+    prefix: float = Field(
+        description="Seconds spent on the frozen pass, including writes to the store."
+    )
+    total: float = Field(description="Seconds of the whole evaluation.")
+
+
+class EvaluationReport(Scores):
+    """What ``thawline evaluate --json`` prints."""
+
+    split: str = Field(description="The split that was scored: train, validation, test or all.")
+    source: str = Field(
+        description="The split of the source that the rows come from; several are joined by '+'."
+    )
+    labels: list[str] = Field(description="The names of the classes, in the order of their ids.")
+    seconds: EvaluationSeconds = Field(description="How long the evaluation took.")

@@ -1,0 +1,136 @@
+"""What was measured during a training."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from thawline.runs.records.base import Record, is_none
+
+
+class EpochRow(Record):
+    """One evaluation during a training by epochs."""
+
+    epoch: int | float = Field(
+        description="Epochs done so far: 0 before training, 1.5 in the middle of the second epoch."
+    )
+    step: int = Field(description="Optimiser steps done so far.")
+    train_loss: float | None = Field(
+        description="The mean training loss since the previous evaluation, in nats; null at step 0."
+    )
+    validation_loss: float = Field(description="The mean cross-entropy on validation, in nats.")
+    validation_accuracy: float = Field(
+        description="The share of correct predictions on validation, from 0 to 1."
+    )
+    lr: float | None = Field(description="The learning rate of AdamW; null at step 0.")
+    seconds: float | None = Field(
+        description="Seconds of training since the previous evaluation; null at step 0."
+    )
+    kept: bool = Field(description="Whether the final model has the weights of this evaluation.")
+
+
+class FitEpoch(EpochRow):
+    """One evaluation while a classifier is trained."""
+
+    validation_f1_macro: float = Field(description="Macro F1 on validation, a share from 0 to 1.")
+
+
+class LanguageScores(Record):
+    """How well a language model predicts the held-out texts."""
+
+    validation_loss: float = Field(description="The mean cross-entropy of a token, in nats.")
+    validation_accuracy: float = Field(
+        description="The share of tokens that were predicted correctly, from 0 to 1."
+    )
+    validation_perplexity: float = Field(description="The exponential of the loss.")
+    validation_bits_per_byte: float = Field(
+        description="Bits for each byte of UTF-8: comparable between tokenizers."
+    )
+
+
+class PretrainEpoch(EpochRow):
+    """One evaluation while a language model is trained; scores are those of held-out texts."""
+
+    validation_perplexity: float = Field(description="The exponential of the validation loss.")
+    validation_bits_per_byte: float = Field(
+        description="Bits for each byte of UTF-8: comparable between tokenizers."
+    )
+
+
+class ExactFitStep(Record):
+    """One candidate of the exact fit of a linear head."""
+
+    stages: list[int] = Field(description="The stages whose pooled states the head reads.")
+    penalty: float = Field(
+        description="The L2 penalty on the weights of standardised features, per text."
+    )
+    loss: float = Field(description="The mean cross-entropy on validation, in nats.")
+    accuracy: float = Field(description="Accuracy on validation, a share from 0 to 1.")
+
+
+class KeptEpoch(Record):
+    """Which evaluation of a training by epochs the final weights are taken from."""
+
+    epoch: int | float = Field(description="Epochs done at that evaluation.")
+    step: int = Field(description="Optimiser steps done at that evaluation.")
+    by: str = Field(description="What chose it (training.keep): accuracy, f1_macro, loss or last.")
+    last: int | float = Field(
+        description="Epochs done at the last evaluation; fewer than `epochs` if the training "
+        "stopped early."
+    )
+    epochs: int | None = Field(description="The number of epochs that were planned.")
+
+
+class StoreReference(Record):
+    """The entry of the store that holds the frozen states of a run."""
+
+    entry: str = Field(description="The name of the entry, in hexadecimal.")
+    sha256: str = Field(description="A SHA-256 over the stored states of the run's texts.")
+
+
+class HeadFirst(Record):
+    """How the head was trained before the strategy that follows it (lp+S)."""
+
+    choice: list[ExactFitStep] = Field(
+        description="The candidates of the exact fit; empty if the head was trained by epochs."
+    )
+    history: list[FitEpoch] = Field(
+        description="The evaluations of a training by epochs; empty for an exact fit."
+    )
+    store: StoreReference | None = Field(
+        description="The stored states that the head was trained on; null if they are not stored."
+    )
+
+
+class Parameters(Record):
+    """Parameter counts of a model."""
+
+    trainable: int = Field(description="The number of parameters that are trained.")
+    frozen: int = Field(description="The number of parameters that are frozen.")
+    total: int = Field(description="The number of all parameters.")
+
+
+class FitParameters(Parameters):
+    """Parameter counts of a fitted classifier."""
+
+    trained: dict[str, int] = Field(
+        description="The trained parameters by part: head, and backbone or adapters."
+    )
+
+
+class FitSeconds(Record):
+    """How long the parts of a fit took, in seconds."""
+
+    tokenising: float = Field(description="Seconds spent on tokenising texts.")
+    prefix: float = Field(
+        description="Seconds spent on the frozen pass, including writes to the store."
+    )
+    head_first: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Seconds spent on training the head first; missing for other strategies.",
+    )
+    training: float = Field(
+        description="Seconds spent on training, including evaluations on validation."
+    )
+    evaluation: float = Field(description="Seconds spent on scoring validation and test.")
+    total: float = Field(description="Seconds of the whole run, including what is not listed.")
