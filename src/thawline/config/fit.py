@@ -438,7 +438,8 @@ class EstimatorConfig:
     """The settings that only `TextClassifier` has."""
 
     predict_from_store: Annotated[
-        bool, Help("Whether `predict` and `predict_proba` read and write the store, as `score` does.")
+        bool,
+        Help("Whether `predict` and `predict_proba` read and write the store, as `score` does."),
     ] = False
 
     def to_dict(self) -> dict[str, Any]:

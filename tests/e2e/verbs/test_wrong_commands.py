@@ -12,13 +12,13 @@ from tests.support.verb_runs import refusal
 
 WRONG_FITS = [
     ("--strategy haed", "'head'"),
-    ("--strategy last:9", "'last:9'"),
+    ("--strategy last:9", "found 9."),
     ("--strategy last:1 --head mlp:4 --features 2", "features"),
     ("--strategy lora:targets=quer", "'quer'", "'query'"),
     ("--strategy full --merge", "--merge", "full"),
     ("--strategy gradual", "gradual"),
     ("--strategy lp+gradual", "'lp+gradual'"),
-    ("--strategy lp+last:9", "'last:9'"),
+    ("--strategy lp+last:9", "found 9."),
     ("--strategy lp+full --features 2", "features"),
     ("--strategy lp+full --merge", "--merge", "lp+full"),
     ("--strategy lora:rank=4", "rank"),
