@@ -21,7 +21,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 PYTEST := $(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-slow errors-update records-update settings-update lint docs format dist clean
+.PHONY: help install demo test test-quick test-slow errors-update records-update settings-update api-update lint docs format dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -72,6 +72,9 @@ errors-update: install ## rewrite docs/errors.md from the errors of wrong inputs
 
 records-update: install ## rewrite docs/records.md from the types of records
 	$(BIN)/python docs/reference/records.py
+
+api-update: install ## rewrite tests/public_api.txt from the public names; review the diff
+	$(BIN)/python -m tests.test_public_api
 
 settings-update: install ## rewrite the tables of docs/configuration.md from the settings
 	$(BIN)/python -m tests.support.settings_page

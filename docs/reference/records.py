@@ -51,7 +51,7 @@ are in seconds, unless a field says otherwise. Rows are counted from 0.
 ```python
 from pathlib import Path
 
-from thawline.runs.records import FitRecord, LadderRecord, read_record
+from thawline import FitRecord, LadderRecord, read_record
 
 record = read_record(Path("runs/ladder"))
 isinstance(record, LadderRecord)  # True

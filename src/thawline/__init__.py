@@ -1,7 +1,8 @@
-"""Thawline: a pretrained transformer becomes a text classifier, by every strategy there is.
+"""Thawline turns a pretrained transformer into a text classifier, by every strategy there is.
 
-Importing this package is quick: nothing heavy is loaded before it is used. It also makes the
-Auto classes of transformers know Thawline's own models, whenever those are imported.
+``__all__`` lists the public names. Importing the package is quick, because each name is loaded from
+its module on first use. Importing it also registers Thawline's own model types with the Auto
+classes of transformers, as soon as those are imported.
 """
 
 from __future__ import annotations
@@ -14,38 +15,176 @@ import wrapt
 from thawline._version import __version__
 
 if TYPE_CHECKING:
+    from thawline.backbones.finding import find_backbone
+    from thawline.backbones.language import load_language_model
+    from thawline.backbones.stack import Family, register_family
     from thawline.classifier import TextClassifier
-    from thawline.data import load_data
+    from thawline.compare.ladder import run_ladder
+    from thawline.config import (
+        ArchitectureConfig,
+        ArtifactConfig,
+        ComputeConfig,
+        Config,
+        CorpusConfig,
+        DataConfig,
+        EncoderConfig,
+        ExactConfig,
+        HeadConfig,
+        LadderConfig,
+        MetricsConfig,
+        PretrainConfig,
+        PretrainingConfig,
+        ReportConfig,
+        TokensConfig,
+        TrainingConfig,
+        VocabularyConfig,
+        WritingConfig,
+    )
+    from thawline.data import Dataset, LabelledTexts, Labels, load_data
     from thawline.errors import ThawlineError
+    from thawline.jobs.evaluate import evaluate_run
+    from thawline.jobs.fit import fit_run
+    from thawline.pretraining.generation import write_texts
+    from thawline.pretraining.job import pretrain_run
+    from thawline.runs.records import (
+        EvaluationReport,
+        FitRecord,
+        LadderRecord,
+        PretrainRecord,
+        Score,
+        Scores,
+        read_record,
+    )
+    from thawline.runtime.progress import Reporter, TerminalReporter
     from thawline.strategies import Full, Gradual, Head, HeadFirst, Last, Lora
 
 __all__ = [
+    "ArchitectureConfig",
+    "ArtifactConfig",
+    "ComputeConfig",
+    "Config",
+    "CorpusConfig",
+    "DataConfig",
+    "Dataset",
+    "EncoderConfig",
+    "EvaluationReport",
+    "ExactConfig",
+    "Family",
+    "FitRecord",
     "Full",
     "Gradual",
     "Head",
+    "HeadConfig",
     "HeadFirst",
+    "LabelledTexts",
+    "Labels",
+    "LadderConfig",
+    "LadderRecord",
     "Last",
     "Lora",
+    "MetricsConfig",
+    "PretrainConfig",
+    "PretrainRecord",
+    "PretrainingConfig",
+    "ReportConfig",
+    "Reporter",
+    "Score",
+    "Scores",
+    "TerminalReporter",
     "TextClassifier",
     "ThawlineError",
+    "TokensConfig",
+    "TrainingConfig",
+    "VocabularyConfig",
+    "WritingConfig",
     "__version__",
+    "evaluate_run",
+    "find_backbone",
+    "fit_run",
     "load_data",
+    "load_language_model",
+    "pretrain_run",
+    "read_record",
+    "register_family",
+    "run_ladder",
+    "write_texts",
 ]
 
-_HOMES = {
-    "TextClassifier": "thawline.classifier",
-    "ThawlineError": "thawline.errors",
-    "load_data": "thawline.data",
-    **dict.fromkeys(
-        ("Full", "Gradual", "Head", "HeadFirst", "Last", "Lora"), "thawline.strategies"
+# fmt: off
+_NAMES_BY_MODULE = {
+    "thawline.backbones.finding": ("find_backbone",),
+    "thawline.backbones.language": ("load_language_model",),
+    "thawline.backbones.stack": (
+        "Family",
+        "register_family",
+    ),
+    "thawline.classifier": ("TextClassifier",),
+    "thawline.compare.ladder": ("run_ladder",),
+    "thawline.config": (
+        "ArchitectureConfig",
+        "ArtifactConfig",
+        "ComputeConfig",
+        "Config",
+        "CorpusConfig",
+        "DataConfig",
+        "EncoderConfig",
+        "ExactConfig",
+        "HeadConfig",
+        "LadderConfig",
+        "MetricsConfig",
+        "PretrainConfig",
+        "PretrainingConfig",
+        "ReportConfig",
+        "TokensConfig",
+        "TrainingConfig",
+        "VocabularyConfig",
+        "WritingConfig",
+    ),
+    "thawline.data": (
+        "Dataset",
+        "LabelledTexts",
+        "Labels",
+        "load_data",
+    ),
+    "thawline.errors": ("ThawlineError",),
+    "thawline.jobs.evaluate": ("evaluate_run",),
+    "thawline.jobs.fit": ("fit_run",),
+    "thawline.pretraining.generation": ("write_texts",),
+    "thawline.pretraining.job": ("pretrain_run",),
+    "thawline.runs.records": (
+        "EvaluationReport",
+        "FitRecord",
+        "LadderRecord",
+        "PretrainRecord",
+        "Score",
+        "Scores",
+        "read_record",
+    ),
+    "thawline.runtime.progress": (
+        "Reporter",
+        "TerminalReporter",
+    ),
+    "thawline.strategies": (
+        "Full",
+        "Gradual",
+        "Head",
+        "HeadFirst",
+        "Last",
+        "Lora",
     ),
 }
+# fmt: on
+_MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
     raise AttributeError(f"module 'thawline' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 @wrapt.when_imported("transformers.models.auto.configuration_auto")
