@@ -565,7 +565,7 @@ class TestRefusals:
             ({"strategy": HeadFirst(Last(9))}, "9"),
             ({"strategy": HeadFirst(Head())}, "'lp+head'"),
             ({"strategy": Last(2), "features": 1}, "1"),
-            ({"strategy": Last(DEPTH + 1)}, f"'last:{DEPTH + 1}'"),
+            ({"strategy": Last(DEPTH + 1)}, str(DEPTH + 1)),
             ({"strategy": Lora(r=0)}, "'0'"),
             ({"strategy": Head}, "Head"),
             ({"epochs": 0}, "0"),
