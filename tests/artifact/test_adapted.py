@@ -358,7 +358,7 @@ class TestMerge:
     ) -> None:
         artifact.save(adapted(family, head), tmp_path / "live")
         live = artifact.load(tmp_path / "live")  # a copy, because merging changes the model
-        expected, merged = logits(live), live.merged()
+        expected, merged = logits(live), live.merge_adapters()
         np.testing.assert_allclose(logits(merged), expected, rtol=0, atol=1e-5)
         artifact.save(merged, tmp_path / "merged")
         assert files(tmp_path / "merged") == {

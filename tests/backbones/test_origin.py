@@ -56,7 +56,7 @@ def saved(toy_backbone: Any, toy_reviews: Any, tmp_path_factory: Any) -> Saved:
                 patch.setenv("THAWLINE_HOME", str(folder.with_name("home")))
                 fitted = classifier.fit(texts, [row % 4 for row in range(24)]).fitted_
             if kind == "merged adapters":
-                fitted = fitted.merged()
+                fitted = fitted.merge_adapters()
             artifact.save(fitted, folder)
             made[family, kind] = fitted, folder
         return made[family, kind]

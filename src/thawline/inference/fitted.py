@@ -74,11 +74,12 @@ class Fitted:
         depth = Stack(self.model.base_model).depth
         return parse_strategy(self.strategy).line(depth) > depth
 
-    def merged(self) -> Fitted:
-        """Merge the adapters into the weights of the backbone.
+    def merge_adapters(self) -> Fitted:
+        """Merge the adapters into the weights of the model, in place.
 
         Returns:
-            The classifier without adapters; its model is the same object.
+            The classifier without adapters. Its model is the same object, so do not use this
+            classifier afterwards.
         """
         assert self.adapter is not None, "there are no adapters to merge"
         self.adapter.merge()

@@ -284,7 +284,7 @@ def _save(job: _Job, adapted: Adapted, prover: artifact.Prover, reporter: Report
     """Save a classifier, and prove that a fresh process reads the same from it."""
     folder, texts = job.folder / artifact.FOLDER, job.dataset.test.texts[:PROOF_TEXTS]
     shutil.rmtree(folder, ignore_errors=True)  # a run that was stopped may have left one
-    fitted = adapted.fitted.merged() if job.config.artifact.merge else adapted.fitted
+    fitted = adapted.fitted.merge_adapters() if job.config.artifact.merge else adapted.fitted
     artifact.save(fitted, folder)
     reporter.message("proving the saved classifier in a fresh process")
     return Proof(texts=len(texts), difference=prover.prove(fitted, folder, texts))
