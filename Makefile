@@ -21,7 +21,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 PYTEST := $(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-slow errors-update records-update settings-update api-update lint docs format dist clean
+.PHONY: help install demo test test-quick test-slow errors-update pages-update records-update settings-update api-update lint docs format dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -69,6 +69,9 @@ test-slow: install ## run the tests that take minutes
 errors-update: install ## rewrite docs/errors.md from the errors of wrong inputs; review the diff
 	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -q --update-errors \
 		tests/e2e/test_wrong_inputs.py -k "leaves_nothing or the_page"
+
+pages-update: install ## rewrite the output that the pages show; review the diff
+	$(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -q --update-pages tests/e2e/test_docs.py -k shows_what
 
 records-update: install ## rewrite docs/records.md from the types of records
 	$(BIN)/python docs/reference/records.py

@@ -31,6 +31,7 @@ hypothesis.settings.load_profile("thawline")
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option that `make errors-update` uses."""
     parser.addoption("--update-errors", action="store_true", help="rewrite docs/errors.md")
+    parser.addoption("--update-pages", action="store_true", help="rewrite output shown in docs/")
 
 
 @pytest.fixture(autouse=True)

@@ -15,6 +15,7 @@ import yaml
 
 from tests.support import settings_page
 from tests.support.command_line import ProverHere
+from tests.support.page_updates import update_output
 from tests.support.pages import DOCS, ROOT, Block, blocks, commands, matches, run_python
 from thawline import artifact
 from thawline.backbones import stack
@@ -71,7 +72,10 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("tour", TOURS, ids=lambda tour: tour[0])
-def test_a_page_shows_what_happens(tour, workplace, shared_home, tmp_path_factory, monkeypatch):
+def test_a_page_shows_what_happens(
+    tour, workplace, shared_home, tmp_path_factory, monkeypatch, request
+):
+    update = request.config.getoption("update_pages")
     if "verbs/vectors.md" in tour:
         pytest.importorskip("gensim", reason="gensim has no wheels for Python 3.14")
     alone = any(page in EMPTY_STORE for page in tour)
@@ -79,21 +83,27 @@ def test_a_page_shows_what_happens(tour, workplace, shared_home, tmp_path_factor
     monkeypatch.setenv("THAWLINE_HOME", str(home))
     for page in tour:
         text = PAGES[page].read_text(encoding="utf-8")
-        assert run_page(page, workplace) == (
+        assert run_page(page, workplace, update=update) == (
             len(re.findall(r"^\$ thawline ", text, re.MULTILINE)),
             len(re.findall(r"^\S.*  # (?:['\"(\[\d]|True$|False$)", text, re.MULTILINE)),
         )
 
 
-def run_page(page: str, workplace: Path) -> tuple[int, int]:
-    """Run a page and return the numbers of executed commands and of compared values."""
+def run_page(page: str, workplace: Path, *, update: bool = False) -> tuple[int, int]:
+    """Run a page and return the numbers of executed commands and of compared values.
+
+    Args:
+        page: The path of the page below docs/.
+        workplace: The folder in which the commands run.
+        update: Whether shown output is rewritten in the page instead of compared.
+    """
     names: dict[str, Any] = {}
     ran = compared = 0
     for block in blocks(PAGES[page]):
         if block.title is not None:
             write(workplace / block.title, block.content)
         elif block.language == "console":
-            ran += run_console(block, workplace)
+            ran += run_console(page, block, workplace, update=update)
         elif block.language == "python":
             compared += run_python(block.content, names)
     return ran, compared
@@ -104,10 +114,18 @@ def write(path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
 
 
-def run_console(block: Block, workplace: Path) -> int:
+def run_console(page: str, block: Block, workplace: Path, *, update: bool) -> int:
     listed = list(commands(block))
     for command in listed:
-        problem = command.problem(command.run(), f"{workplace}{os.sep}")
+        outcome, own = command.run(), f"{workplace}{os.sep}"
+        problem = command.problem(outcome, own)
+        if problem is not None and update:
+            printed = (outcome.err + outcome.out).replace(own, "")
+            text = PAGES[page].read_text(encoding="utf-8")
+            assert text.count(command.shown) == 1, f"shown more than once: {command.shown}"
+            text = text.replace(command.shown, update_output(command.shown, printed))
+            PAGES[page].write_text(text, encoding="utf-8")
+            continue
         assert problem is None, problem
     return len(listed)
 
