@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from thawline.cli import console, verbs
 from thawline.cli.groups import app
-from thawline.runtime.collector import skip_last_collection
 
 __all__ = ["app", "main", "verbs"]
 
@@ -19,5 +18,4 @@ app.registered_commands.sort(key=lambda verb: ORDER.index(getattr(verb.callback,
 
 def main() -> None:
     """Run the command line."""
-    skip_last_collection()
     console.run(app)

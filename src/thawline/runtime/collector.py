@@ -1,14 +1,13 @@
 """Keep Python's garbage collector from slowing down the start and the end of a command.
 
 Importing torch and the modelling code of transformers creates hundreds of thousands of objects that
-live until the process ends. Without these functions, the cyclic garbage collector inspects them
-again and again during the imports, and once more when the process ends. Only processes of the
-command line use these functions; `import thawline` leaves the collector as it is.
+live until the process ends. By default, the cyclic garbage collector inspects them again and again
+during the imports, and once more when the process ends. Only the processes of the command line
+pause it; `import thawline` leaves the collector as it is.
 """
 
 from __future__ import annotations
 
-import atexit
 import gc
 import sys
 from collections.abc import Iterator
@@ -19,8 +18,9 @@ from contextlib import contextmanager
 def paused_collector() -> Iterator[None]:
     """Pause the garbage collector inside the ``with`` block, which imports large packages.
 
-    At the end, all existing objects are excluded from later collections. If the modelling code of
-    transformers is already imported, nothing happens.
+    At the end, all existing objects are excluded from later collections, including the one that
+    Python runs when the process ends. If the modelling code of transformers is already imported,
+    nothing happens.
     """
     if "transformers.modeling_utils" in sys.modules or not gc.isenabled():
         yield
@@ -31,12 +31,3 @@ def paused_collector() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def skip_last_collection() -> None:
-    """Exclude all objects from the collection that Python runs when the process ends.
-
-    The operating system frees the memory of the process anyway. Functions registered with `atexit`
-    still run, and objects without reference cycles are still finalised.
-    """
-    atexit.register(gc.freeze)
