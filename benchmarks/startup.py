@@ -7,7 +7,10 @@ Run it from the repository's root::
 Every command runs in a fresh process on a tiny run of the embedded model, so that nearly all of its
 time is start-up. The processes of one repeat run one after the other, in the same order in every
 repeat, so that a busy machine slows them alike. Two scripts that only import torch and transformers
-run among them for comparison.
+run among them for comparison: without the code that every model of transformers needs, and with it.
+
+CPU seconds are those of the whole process, from its first instruction to its end, including its
+child processes. They need a POSIX system; on Windows they are 0.
 """
 
 from __future__ import annotations
@@ -35,15 +38,14 @@ PACKAGES = {
 }
 """The heavy packages by the name of their module, besides torch and transformers."""
 
-BASELINE = "import"
 TEXT = "A warm, funny film with a wonderful cast."
 FIT = ("--data", "thawline/reviews", "--limit", "60,20", "--max-length", "64")
 
 SCRIPTS = {
-    BASELINE: "import torch, transformers",
-    "import-model": "import torch; from transformers import AutoModelForSequenceClassification",
+    "import": "import torch, transformers",
+    "import-model": "import torch, transformers.modeling_utils",
 }
-"""Scripts to compare with: without and with the modelling code of transformers."""
+"""Scripts to compare with: without and with the code that every model of transformers needs."""
 
 COMMANDS = {
     "help": ("--help",),
@@ -57,13 +59,11 @@ COMMANDS = {
 PROBE = """
 import atexit, json, os, sys
 def report():
-    times = os.times()
-    cpu = times.user + times.system + times.children_user + times.children_system
     with open(os.environ["STARTUP_REPORT"], "w", encoding="utf-8") as file:
-        json.dump({"cpu": cpu, "modules": list(sys.modules)}, file)
+        json.dump(list(sys.modules), file)
 atexit.register(report)
 """
-"""Code that lets a process report its own CPU seconds and modules when it ends."""
+"""Code that lets a process report the modules that it imported when it ends."""
 
 RUN_COMMAND = "from thawline.cli import main; sys.argv[0] = 'thawline'; main()"
 
@@ -104,16 +104,28 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def run_process(code: str, arguments: Sequence[str], folder: Path) -> tuple[float, dict[str, Any]]:
+@dataclass(frozen=True)
+class Finished:
+    """A process that has ended.
+
+    Attributes:
+        seconds: Its wall-clock seconds.
+        cpu_seconds: Its CPU seconds, with those of its child processes.
+        modules: The names of the modules that it imported.
+    """
+
+    seconds: float
+    cpu_seconds: float
+    modules: frozenset[str]
+
+
+def run_process(code: str, arguments: Sequence[str], folder: Path) -> Finished:
     """Run code in a fresh process.
 
     Args:
         code: The Python code.
         arguments: The command-line arguments that it sees.
         folder: The working directory, which also holds the store.
-
-    Returns:
-        The wall-clock seconds, and what the process reported.
 
     Raises:
         SystemExit: If the process fails.
@@ -124,7 +136,7 @@ def run_process(code: str, arguments: Sequence[str], folder: Path) -> tuple[floa
         "THAWLINE_HOME": str(folder / "home"),
         "HF_HUB_OFFLINE": "1",
     }
-    start = time.perf_counter()
+    cpu_before, start = _cpu_of_children(), time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", PROBE + code, *arguments],
         cwd=folder,
@@ -137,8 +149,14 @@ def run_process(code: str, arguments: Sequence[str], folder: Path) -> tuple[floa
     seconds = time.perf_counter() - start
     if done.returncode != 0:
         raise SystemExit(f"{' '.join((code, *arguments))} failed:\n{done.stderr}")
-    reported: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
-    return seconds, reported
+    modules = json.loads(report.read_text(encoding="utf-8"))
+    return Finished(seconds, _cpu_of_children() - cpu_before, frozenset(modules))
+
+
+def _cpu_of_children() -> float:
+    """Return the CPU seconds of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def measure(names: Sequence[str], repeats: int, folder: Path) -> dict[str, Measurement]:
@@ -156,10 +174,10 @@ def measure(names: Sequence[str], repeats: int, folder: Path) -> dict[str, Measu
         for name, measurement in found.items():
             code, arguments = SCRIPTS.get(name, RUN_COMMAND), COMMANDS.get(name, ())
             given = [argument.format(new=f"run-{repeat}") for argument in arguments]
-            seconds, reported = run_process(code, given, folder)
-            measurement.seconds.append(seconds)
-            measurement.cpu_seconds.append(reported["cpu"])
-            modules = PACKAGES.keys() & set(reported["modules"])
+            process = run_process(code, given, folder)
+            measurement.seconds.append(process.seconds)
+            measurement.cpu_seconds.append(process.cpu_seconds)
+            modules = PACKAGES.keys() & process.modules
             measurement.packages = sorted(PACKAGES[module] for module in modules)
     return found
 
@@ -167,19 +185,20 @@ def measure(names: Sequence[str], repeats: int, folder: Path) -> dict[str, Measu
 def shown_as(name: str) -> str:
     """Return a command or script as a user writes it."""
     if name in SCRIPTS:
-        return f'python -c "{SCRIPTS[name]}"'
+        return SCRIPTS[name]
     shown = {"predict": "predict RUN TEXT", "evaluate": "evaluate RUN", "help": "--help"}
     return f"thawline {shown.get(name, name)}"
 
 
 def print_table(found: dict[str, Measurement]) -> None:
-    """Print the medians, and how much CPU time each takes beyond the plain import."""
-    table = Table("command", "seconds", "CPU seconds", "beyond import", "heavy packages")
-    baseline = found.get(BASELINE)
+    """Print the medians, and how much CPU time each command takes beyond the scripts."""
+    scripts = {name: median(found[name].cpu_seconds) for name in SCRIPTS if name in found}
+    beyond = [f"beyond {name}" for name in scripts]
+    table = Table("command", "seconds", "CPU seconds", *beyond, "heavy packages")
     for measurement in found.values():
         cpu = median(measurement.cpu_seconds)
-        beyond = f"{cpu - median(baseline.cpu_seconds):+.2f}" if baseline else ""
-        row = (f"{median(measurement.seconds):.2f}", f"{cpu:.2f}", beyond)
+        differences = [f"{cpu - seconds:+.2f}" for seconds in scripts.values()]
+        row = (f"{median(measurement.seconds):.2f}", f"{cpu:.2f}", *differences)
         table.add_row(measurement.shown, *row, ", ".join(measurement.packages))
     Console().print(table)
 

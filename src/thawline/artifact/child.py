@@ -10,10 +10,13 @@ import json
 import sys
 from pathlib import Path
 
-from thawline import artifact
-from thawline.config import ComputeConfig
-from thawline.evaluation.metrics import probabilities
-from thawline.inference.predictor import Predictor
+from thawline.runtime.collector import paused_collector
+
+with paused_collector():
+    from thawline import artifact
+    from thawline.config import ComputeConfig
+    from thawline.evaluation.metrics import probabilities
+    from thawline.inference.predictor import Predictor
 
 if __name__ == "__main__":
     print("ready", flush=True)

@@ -1,22 +1,21 @@
-"""Low-rank adapters of peft in a backbone: insert them, read them, merge them into the weights."""
+"""Low-rank adapters of peft in a backbone: insert them, read them, merge them into the weights.
+
+Functions import peft themselves, so that a classifier without adapters starts without it.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from peft import (
-    LoraConfig,
-    PeftModel,
-    get_peft_model,
-    get_peft_model_state_dict,
-    set_peft_model_state_dict,
-)
-from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel
 
 from thawline.backbones.weights import read_weights, weights_digest
+
+if TYPE_CHECKING:
+    from peft import LoraConfig, PeftModel
 
 WEIGHTS = "adapter_model.safetensors"
 """The name that peft gives to the file of adapter weights."""
@@ -54,6 +53,8 @@ def insert_adapters(model: PreTrainedModel, config: LoraConfig, base: str) -> Pe
     Returns:
         The peft model that wraps ``model``.
     """
+    from peft import PeftModel, get_peft_model
+
     # peft writes the path that the base was read from, which may be private to this machine, and
     # warns if the config already holds another name. So the name is set afterwards.
     config.base_model_name_or_path = None
@@ -80,6 +81,8 @@ def read_adapters(model: PreTrainedModel, folder: Path, base: str) -> PeftModel:
         OSError: If the file of weights is missing.
         SafetensorError: If the file of weights is damaged.
     """
+    from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
+
     adapted = insert_adapters(model, LoraConfig.from_pretrained(str(folder)), base)
     wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     set_peft_model_state_dict(adapted, read_weights(folder / WEIGHTS, wanted))
@@ -105,6 +108,8 @@ def merge_adapters(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         OSError: If the file of weights is missing.
         SafetensorError: If the file of weights is damaged.
     """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
     # The random initial weights are overwritten, so they must not advance the caller's generator.
     with torch.random.fork_rng(devices=[]):
         adapted = read_adapters(model, folder, "")

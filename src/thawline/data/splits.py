@@ -39,12 +39,12 @@ def carve(
     Raises:
         ThawlineError: If the share or the number of rows is out of range.
     """
-    from sklearn.model_selection import train_test_split
-
     labels = np.asarray(labels)
     wanted = _whole_rows(len(labels), share_or_rows)
     candidates, stratified = _candidates(labels, wanted, seed)
     if 0 < wanted < len(candidates):
+        from sklearn.model_selection import train_test_split
+
         strata = labels[candidates] if stratified else None
         _, carved = train_test_split(
             candidates, test_size=wanted, random_state=seed, stratify=strata

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
-from scipy.special import log_softmax, ndtri, softmax
 
 from thawline.config import MetricsConfig
 from thawline.errors import ThawlineError
@@ -58,7 +56,10 @@ def probabilities(logits: ArrayLike) -> Floats:
         ThawlineError: If a logit is not finite. The message names the first such row.
         ValueError: If the logits have another number of dimensions, or no class.
     """
-    return np.asarray(softmax(_class_logits(logits), axis=1), dtype=np.float64)
+    scores = _class_logits(logits)
+    powers = np.exp(scores - scores.max(axis=1, keepdims=True))  # the maximum avoids an overflow
+    shares: Floats = powers / powers.sum(axis=1, keepdims=True)
+    return shares
 
 
 def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confidence) -> Interval:
@@ -78,6 +79,8 @@ def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confiden
         ValueError: If there are no rows, if ``successes`` is not between 0 and ``rows``, or if
             ``confidence`` is not between 0 and 1.
     """
+    from scipy.special import ndtri
+
     if rows < 1 or not 0 <= successes <= rows:
         raise ValueError(f"successes must be between 0 and {rows} rows, not {successes}")
     _check_confidence(confidence)
@@ -270,6 +273,8 @@ def _resample_averages(
     confusion: Integers, resamples: int, generator: np.random.Generator
 ) -> dict[str, Floats]:
     """Bootstrap the averages, each of shape (resamples,), by resampling the non-zero cells."""
+    from scipy.sparse import csr_array
+
     classes = len(confusion)
     truth, predicted = np.nonzero(confusion)
     counts = confusion[truth, predicted]
@@ -292,6 +297,8 @@ def _resample_averages(
 
 def _calibration(scores: Floats, truth: Integers, predictions: Integers, bins: int) -> _Calibration:
     """Return the loss of each row, its confidence minus its correctness, and its bin."""
+    from scipy.special import log_softmax
+
     logs = log_softmax(scores, axis=1)
     row = np.arange(len(truth))
     confidences = np.exp(logs[row, predictions])

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from peft import LoraConfig, PeftModel
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -18,6 +18,9 @@ from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.strategies import Lora, Strategy
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,8 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
     Raises:
         ThawlineError: If a target is not a linear layer that these blocks call.
     """
+    from peft import LoraConfig
+
     config = LoraConfig(
         r=lora.r,
         lora_alpha=lora.alpha,

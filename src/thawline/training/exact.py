@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import minimize
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -151,6 +150,7 @@ def _minimise(
     blocks: _Blocks, start: Flat, n_labels: int, penalty: float, config: ExactConfig
 ) -> Flat:
     """Return the weights that minimise the penalised mean loss, starting from given weights."""
+    from scipy.optimize import minimize
 
     def objective(flat: Flat) -> tuple[float, Flat]:
         weight, bias = _split(flat, n_labels)

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from sklearn.metrics import f1_score
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -127,6 +126,8 @@ class Classification:
 
     def evaluate(self) -> dict[str, float]:
         """Return the mean cross-entropy, the accuracy and the macro F1 on the validation split."""
+        from sklearn.metrics import f1_score
+
         labels = self._validation.labels
         density = self._compute.density
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))

@@ -9,6 +9,7 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import DemoConfig
+from thawline.runtime.collector import paused_collector
 
 FOLDER = Path("runs", "demo")
 SETTINGS = ("backbone", "data", "limit", "max_length", "seed", "device")
@@ -20,7 +21,8 @@ def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = Fa
 
     This takes about a minute.
     """
-    from thawline.compare.demo import run_demo
+    with paused_collector():
+        from thawline.compare.demo import run_demo
     from thawline.runtime.progress import TerminalReporter
 
     record = run_demo(config, out, TerminalReporter())

@@ -12,6 +12,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import Config, DataConfig
 from thawline.errors import ThawlineError
+from thawline.runtime.collector import paused_collector
 
 SETTINGS = (
     *("data.data", SMALL, "data.limit", "data.text", "data.label"),
@@ -43,7 +44,8 @@ def evaluate(
             "no --data, which means the rows of the run",
             "add --data, or remove the other options",
         )
-    from thawline.jobs.evaluate import evaluate_run
+    with paused_collector():
+        from thawline.jobs.evaluate import evaluate_run
     from thawline.runtime.progress import TerminalReporter
 
     scores = evaluate_run(run, named, split, config.compute, TerminalReporter())

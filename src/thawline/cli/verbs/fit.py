@@ -9,6 +9,7 @@ from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
+from thawline.runtime.collector import paused_collector
 
 SETTINGS = {
     "Data": (
@@ -32,7 +33,8 @@ def fit(
     in a fresh process.
     """
     require_data(config.data.data)
-    from thawline.jobs.fit import fit_run
+    with paused_collector():
+        from thawline.jobs.fit import fit_run
     from thawline.runs.folder import default_folder
     from thawline.runtime.progress import TerminalReporter
 

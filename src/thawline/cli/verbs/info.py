@@ -7,6 +7,7 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import Config
+from thawline.runtime.collector import paused_collector
 
 SETTINGS = (
     *("backbone", "strategy", "encoder.vectors", "data.labels"),
@@ -20,7 +21,8 @@ def info(config: Config, as_json: opt.Json = False) -> None:
 
     No data are needed.
     """
-    from thawline.jobs.info import describe
+    with paused_collector():
+        from thawline.jobs.info import describe
 
     names = config.data.labels
     described = describe(config, n_labels=2 if names is None else len(names))

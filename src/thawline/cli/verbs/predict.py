@@ -13,6 +13,7 @@ from thawline.cli.console import one_line, print_json
 from thawline.cli.groups import app
 from thawline.config import ComputeConfig, PredictConfig
 from thawline.errors import ThawlineError
+from thawline.runtime.collector import paused_collector
 
 SETTINGS = ("device", "dtype")
 
@@ -27,13 +28,16 @@ def predict(
     config: PredictConfig, run: opt.RunPath, texts: Texts = None, as_json: opt.Json = False
 ) -> None:
     """Classify texts with a saved classifier."""
-    from thawline import artifact
-    from thawline.evaluation.metrics import probabilities
-    from thawline.inference.predictor import Predictor, prediction_records
+    from thawline.runs.layout import find
 
-    artifact.find(run)  # fail before waiting for standard input
+    folder = find(run)  # fail before waiting for standard input
     given = _read_texts(texts)
-    fitted = artifact.load(run)
+    with paused_collector():  # loading imports the modelling code of the backbone's family
+        from thawline import artifact
+        from thawline.evaluation.metrics import probabilities
+        from thawline.inference.predictor import Predictor, prediction_records
+
+        fitted = artifact.load(folder)
     inputs = [_split_pair(text) for text in given] if fitted.reading.pairs else given
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(inputs))

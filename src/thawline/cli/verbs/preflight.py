@@ -12,6 +12,7 @@ from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
+from thawline.runtime.collector import paused_collector
 
 SETTINGS = (
     *("data.data", "data.text", "data.label", "data.labels", SMALL, "data.limit"),
@@ -35,7 +36,8 @@ def preflight(config: Config, against: Against = None, as_json: opt.Json = False
     This reports classes, lengths in tokens, duplicates and leakage between splits.
     """
     require_data(config.data.data)
-    from thawline.jobs.preflight import preflight as inspect_data
+    with paused_collector():
+        from thawline.jobs.preflight import preflight as inspect_data
     from thawline.runtime.progress import TerminalReporter
 
     report = inspect_data(config, TerminalReporter(), against)

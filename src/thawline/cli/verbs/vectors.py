@@ -14,6 +14,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import VectorsConfig
 from thawline.errors import ThawlineError
+from thawline.runtime.collector import paused_collector
 
 SETTINGS = ("data.data", "data.text", "method", "width", "epochs", "seed")
 
@@ -32,7 +33,8 @@ def vectors(config: VectorsConfig, out: File = None, as_json: opt.Json = False) 
     require_data(config.data.data)
     if out is None:
         raise ThawlineError("--out", "none", "name the file of vectors with --out FILE")
-    from thawline.jobs.vectors import make_vectors
+    with paused_collector():
+        from thawline.jobs.vectors import make_vectors
     from thawline.runtime.progress import TerminalReporter
 
     made = make_vectors(config, out, TerminalReporter())
