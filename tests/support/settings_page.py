@@ -39,15 +39,16 @@ PRETRAIN_TABLES = {
 
 FIT_INTRODUCTION = """
 These are the settings of `fit`, `info`, `preflight` and `evaluate`. The tables are generated from
-the source code. A dash in the second column means that the setting has no value by default. Strings
-that name something, such as a pooling, are checked before any computation starts.
+the source code. A dash in the second column means that the setting has no fixed default; the last
+column then says what is used instead. All values are checked before any computation starts, even
+those of settings for which the tables only say `a string`.
 
 [Data](data.md) describes every form of data, [Backbones](backbones.md) the backbones, and
 [thawline fit](verbs/fit.md) the strategies and heads.
 """
 PRETRAIN_INTRODUCTION = """
 These are the settings of [`thawline pretrain`](verbs/pretrain.md), for its `--config` and `--set`.
-The names of the architecture are those of `transformers.Qwen3Config`.
+The settings of the architecture have the same names as in `transformers.Qwen3Config`.
 """
 HEADER = "| setting | default | type | meaning |\n|---|---|---|---|\n"
 

@@ -79,7 +79,7 @@ class Scores(MainScores):
         description="The scores of each class, in the order of the labels."
     )
     confusion: list[list[int]] = Field(
-        description="Row counts, confusion[true][predicted], of shape (classes, classes)."
+        description="Row counts, `confusion[true][predicted]`, of shape (classes, classes)."
     )
 
     def main_scores(self) -> MainScores:
