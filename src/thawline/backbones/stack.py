@@ -132,7 +132,7 @@ def family_of(config: Any) -> Family:
             f"a backbone of a known family ({', '.join(sorted(FAMILIES))})",
             f"model type '{config.model_type}'",
             "use a backbone of a known family, or register this one with "
-            "thawline.backbones.register_family",
+            "thawline.register_family",
         )
     return family
 
