@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.pictures import assert_legible, words
-from thawline.report.figures import SEVERAL
+from thawline.report.figures import LINE_COLOURS
 from thawline.report.lines import Line, draw_lines
 
 EPOCHS = (0, 1, 2, 3, 4, 5)
@@ -57,7 +57,7 @@ def test_every_point_is_drawn_in_its_line_s_colour_with_its_band(tmp_path, figur
     drawn = [line for line in axes.lines if len(line.get_xdata())]
     assert [tuple(line.get_xdata()) for line in drawn] == [EPOCHS] * len(lines)
     assert [list(line.get_ydata()) for line in drawn] == [line.values for line in lines]
-    assert [line.get_color() for line in drawn] == list(SEVERAL)
+    assert [line.get_color() for line in drawn] == list(LINE_COLOURS)
     assert len(axes.collections) == len(lines)  # bands
     assert paths == [tmp_path / "curves.png", tmp_path / "curves.svg"]
 

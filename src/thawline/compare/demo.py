@@ -15,7 +15,7 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.predictor import Predictor, prediction_records
+from thawline.inference.predictor import Predictor, text_predictions
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, Predictions, write_record
 from thawline.runtime.progress import Reporter
@@ -53,7 +53,7 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderReco
     fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(config.texts))
-    texts = prediction_records(fitted, config.texts, shares)
+    texts = [one.to_dict() for one in text_predictions(fitted, config.texts, shares)]
     predictions = Predictions.model_validate({"run": run, "texts": texts})
     record = record.model_copy(update={"predictions": predictions})
     write_record(folder / LADDER, record)

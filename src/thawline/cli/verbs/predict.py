@@ -29,7 +29,7 @@ def predict(
     """Classify texts with a saved classifier."""
     from thawline import artifact
     from thawline.evaluation.metrics import probabilities
-    from thawline.inference.predictor import Predictor, prediction_records
+    from thawline.inference.predictor import Predictor, text_predictions
 
     artifact.find(run)  # fail before waiting for standard input
     given = _read_texts(texts)
@@ -37,14 +37,14 @@ def predict(
     inputs = [_split_pair(text) for text in given] if fitted.reading.pairs else given
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(inputs))
-    records = prediction_records(fitted, inputs, shares)
+    predictions = text_predictions(fitted, inputs, shares)
     if as_json:
-        for record in records:
-            print_json(record)
+        for prediction in predictions:
+            print_json(prediction.to_dict())
     else:
         from thawline.report.terminal import print_predictions
 
-        print_predictions(records)
+        print_predictions(predictions)
 
 
 def _read_texts(texts: list[str] | None) -> list[str]:

@@ -116,6 +116,11 @@ class SentimentPrediction(Record):
     pos_prob: float = Field(description="The probability of pos, from 0 to 1.")
     label: str = Field(description="The name of the predicted class.")
 
+    @property
+    def probs(self) -> dict[str, float]:
+        """The probability of each class."""
+        return {"neg": self.neg_prob, "pos": self.pos_prob}
+
 
 class Predictions(Record):
     """What one run of a ladder predicts for the demonstration's texts."""
