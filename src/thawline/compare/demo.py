@@ -1,4 +1,4 @@
-"""The demonstration: a ladder on some of the embedded reviews, and three predictions."""
+"""The demonstration: a ladder on some of the embedded reviews, and some predictions."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from thawline.runtime.progress import Reporter
 
 
 def demo_ladder(config: DemoConfig) -> LadderConfig:
-    """Return the settings of the demonstration's ladder."""
+    """Return the settings of the ladder of the demonstration."""
     fit = Config(
         backbone=config.backbone,
         data=DataConfig(
@@ -35,10 +35,10 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
 
 
 def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderRecord:
-    """Run the ladder, then classify some texts with the classifier that the verdict names.
+    """Run the ladder, then classify the sample texts with the classifier of the verdict.
 
     Args:
-        config: The settings, with the texts.
+        config: The settings, including the sample texts.
         folder: The folder of the ladder.
         reporter: Shows progress and warnings.
 
@@ -46,7 +46,7 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderReco
         The record of the ladder, with the predictions.
 
     Raises:
-        ThawlineError: If `run_ladder` raises it.
+        ThawlineError: If a setting is invalid or the ladder fails, as in `run_ladder`.
     """
     record = run_ladder(demo_ladder(config), folder, reporter)
     (run,) = [rung.runs[0].run for rung in record.rungs if rung.rung == record.verdict.rung]
