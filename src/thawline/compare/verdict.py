@@ -120,17 +120,17 @@ def _mean(scores: Sequence[Score]) -> MeanScore:
 
 
 def verdict(rungs: Sequence[RungRecord], best: RungRecord, significance: float) -> Verdict:
-    """Return the cheapest rung that cannot be told apart from the best one on test.
+    """Return the cheapest rung that is not significantly worse than the best rung on test.
 
-    Two rungs cannot be told apart if the corrected p-value is at least ``significance``. That does
-    not prove that they are equal: with few rows almost nothing can be told apart.
+    A rung is not significantly worse if its corrected p-value is at least ``significance``. That
+    does not prove that it is as good: with few rows, few differences are significant.
 
     Args:
         rungs: All rungs.
         best: The rung with the highest accuracy on test.
-        significance: The level below which a difference counts, between 0 and 1.
+        significance: The significance level, between 0 and 1.
     """
-    equals = [
+    candidates = [
         rung
         for rung in rungs
         if rung.against_best is None or rung.against_best.p_corrected >= significance
