@@ -261,7 +261,7 @@ def test_pairs_are_read_as_transformers_reads_them(toy_backbone, toy_reviews, fa
             logits = fitted.model(**encoded).logits
         torch.testing.assert_close(torch.from_numpy(share).float(), logits[0].softmax(0))
     stored = classifier.evaluate(PAIRS, [0, 1, 0])
-    assert stored["rows"] == 3
+    assert stored.rows == 3
 
 
 def test_a_classifier_of_our_own_type_tells_the_texts_of_a_pair_apart(toy_backbone, toy_reviews):
