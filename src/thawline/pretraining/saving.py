@@ -65,9 +65,10 @@ def _card(
     yield "# A small Qwen3, pretrained by Thawline"
     yield ""
     yield (
-        f"The model has {shape.num_hidden_layers} blocks, hidden size {shape.hidden_size}, "
-        f"{shape.num_attention_heads} attention heads of size {shape.head_dim}, "
-        f"{shape.num_key_value_heads} key and value heads, and feed-forward size "
+        f"The model has {_count(shape.num_hidden_layers, 'block')}, hidden size "
+        f"{shape.hidden_size}, {_count(shape.num_attention_heads, 'attention head')} of size "
+        f"{shape.head_dim}, {_count(shape.num_key_value_heads, 'key and value head')}, and "
+        "feed-forward size "
         f"{shape.intermediate_size}: {trained.parameters:,} parameters, saved as float16. "
         f"Its tokenizer is a byte-level BPE with {tokenizer.size:,} tokens. "
         f"It reads at most {training.window} tokens."
@@ -101,6 +102,11 @@ def _card(
             f"| {tokens:,} | {train_loss} | {row.validation_loss:.3f} "
             f"| {row.validation_bits_per_byte:.3f} |"
         )
+
+
+def _count(number: int, noun: str) -> str:
+    """Return "1 block" or "3 blocks"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _thinned(history: Sequence[PretrainEpoch], rows: int = 12) -> Sequence[PretrainEpoch]:

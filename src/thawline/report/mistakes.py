@@ -53,7 +53,7 @@ def mistakes_sections(found: Mistakes, most: int) -> Iterator[RenderableType]:
     if not saved:
         yield f"mistakes  none in {found.texts:,} test texts"
         return
-    which = "all" if len(saved) == len(found.rows) else f"the {len(saved):,} most confident"
+    which = "all of them" if len(saved) == len(found.rows) else f"the {len(saved):,} most confident"
     yield f"mistakes  {len(found.rows):,} of {found.texts:,} test texts; {MISTAKES} lists {which}:"
     yield _mistakes_table(saved[:most])
     yield from _error_rates(found.error_rates)

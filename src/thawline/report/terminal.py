@@ -139,7 +139,7 @@ def _seconds(record: FitRecord) -> str:
         *head_first,
         f"training {seconds.training:.1f}",
         f"evaluation {seconds.evaluation:.1f}",
-        f"other {seconds.total - known:.1f} (loading, saving, proof, plots)",
+        f"other {seconds.total - known:.1f} (loading, saving, proof)",
     ]
     return f"{seconds.total:.1f} in total: {', '.join(parts)}"
 
@@ -243,7 +243,9 @@ def _origin_line(origin: BackboneOrigin) -> str:
     """Return a sentence on the classifier that a backbone is taken from."""
     classes = f"{len(origin.labels)} classes ({join_words(origin.labels)})"
     start = f"trained with {origin.strategy} on {origin.backbone}"
-    return f"It is the backbone of a classifier with {classes}, {start}. Its head is not used."
+    return textwrap.fill(
+        f"It is the backbone of a classifier with {classes}, {start}. Its head is not used.", 79
+    )
 
 
 def print_preflight(report: PreflightReport) -> None:
