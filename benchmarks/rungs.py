@@ -134,7 +134,7 @@ def compare(results: list[Result]) -> None:
     best = max(results, key=lambda result: float(result["record"]["test"]["accuracy"]["value"]))
     wrong = [[result["record"]["mistakes"]["rows"]] for result in results]
     for result, found in zip(results, against_best(wrong, results.index(best)), strict=True):
-        result["against_best"] = None if found is None else {"rung": best["rung"], **found}
+        result["against_best"] = None if found is None else {"rung": best["rung"], **dict(found)}
 
 
 def table(results: list[Result]) -> str:

@@ -299,7 +299,7 @@ class TestPlaces:
         new = ["a text that was never seen"]
         getattr(classifier, method)(new, *([[0]] if method in ("score", "evaluate") else []))
         (entry,) = store.entries()
-        assert entry["texts"] == 33
+        assert entry.texts == 33
 
     @pytest.mark.parametrize("head", ["linear", "mlp:4", "native"])
     def test_stored_states_give_the_predictions_of_the_whole_model(
@@ -320,7 +320,7 @@ class TestPlaces:
         classifier.predict(["a text that was never seen"])
         classifier.score(["another one"], [0])
         (entry,) = store.entries()
-        assert (entry["texts"], entry["dtype"]) == (34, "bfloat16")
+        assert (entry.texts, entry.dtype) == (34, "bfloat16")
 
     @pytest.mark.parametrize(
         "other",
@@ -337,7 +337,7 @@ class TestPlaces:
         texts, labels = toy_reviews(32)
         make().fit(texts, labels)
         before = stored_files()
-        assert sum(entry["texts"] for entry in store.entries()) == 32
+        assert sum(entry.texts for entry in store.entries()) == 32
 
         def refuse(*_: Any, **__: Any) -> Iterator[Any]:
             raise AssertionError("the frozen part was run again")
@@ -356,7 +356,7 @@ class TestPlaces:
         states = {name for name in before if name.endswith(".safetensors")}
         assert all(after[name] == before[name] for name in states)
         (entry,) = store.entries()
-        assert entry["texts"] == 32 + len(set(toy_reviews(40)[0]) - set(toy_reviews(32)[0]))
+        assert entry.texts == 32 + len(set(toy_reviews(40)[0]) - set(toy_reviews(32)[0]))
 
     @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
     def test_the_dtype_of_the_frozen_pass_is_that_of_the_store(
@@ -364,7 +364,7 @@ class TestPlaces:
     ) -> None:
         classifier = make(dtype=dtype).fit(*toy_reviews(32))
         (entry,) = store.entries()
-        assert entry["dtype"] == dtype
+        assert entry.dtype == dtype
         assert {p.dtype for p in classifier.fitted_.model.parameters()} == {torch.float32}
 
 

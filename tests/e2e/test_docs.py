@@ -248,7 +248,7 @@ def test_wrong_output_on_a_page_is_detected():
     assert matches("states of 60 texts: 2.5 MB\nminilm 60 texts\nproof difference 0", printed)
     assert matches("…\nminilm  60 texts\n…", printed)
     assert not matches("…\nminilm  61 texts\n…", printed)
-    wrong = "mistakes 3 of 60 texts\npos  neg  97.1 %  12 (cut)  So good …\n"
+    wrong = "mistakes 3 of 60 texts\npos  neg  97.1 %  12 (truncated)  So good …\n"
     assert matches("mistakes  2 of 60 texts\nneg  pos  90.0 %  7  A bore …", wrong)
     assert not matches("mistakes  2 of 60 texts\nwords without shares", wrong)
     assert not matches("minilm  60 texts\n…", printed)

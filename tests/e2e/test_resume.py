@@ -204,7 +204,7 @@ def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monk
 
     code, out, err = end(begin(["fit", "--resume", "--out", str(killed)]))
     assert code == 0, err
-    assert "proving the saved classifier" in err
+    assert "fresh process" in err
     assert len(read_record(killed)["resumed"]) == 3
     check_the_same(killed, whole)
 

@@ -167,9 +167,10 @@ def test_the_config_says_how_many_are_shown(fit: Fit, capsys: pytest.CaptureFixt
     assert all(len(text) <= 12 for text in brief)
     print_fit(record, report)
     out = capsys.readouterr().out
-    assert "the 4 most confident are in mistakes.csv" in out
+    (line,) = [line for line in out.splitlines() if line.startswith("mistakes ")]
+    assert {"mistakes.csv", "4"} <= set(line.split())
     assert [text in out for text in brief] == [True, False, False, False]
-    assert "and 1 with a higher F1" in out
+    assert any(line.startswith("and 1 ") for line in out.splitlines())
 
 
 def test_the_kept_row_is_the_best_even_within_an_epoch(fit: Fit) -> None:

@@ -288,7 +288,7 @@ class TestTools:
         with joblib.parallel_config(backend="loky", n_jobs=2, inner_max_num_threads=1):
             apart = cross_val_score(make(), *named, cv=2, error_score="raise")
         (entry,) = store.entries()
-        assert entry["texts"] == len(set(named[0]))
+        assert entry.texts == len(set(named[0]))
         monkeypatch.setenv("THAWLINE_HOME", str(shared_home))
         np.testing.assert_array_equal(apart, cross_val_score(make(), *named, cv=2))
 

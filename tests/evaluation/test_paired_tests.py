@@ -46,13 +46,13 @@ def test_each_classifier_is_compared_with_the_best():
     head, last, full = against_best([[[1, 2, 3, 4, 5, 6, 7, 8, 9]], [[1, 10]], [[1, 10]]], 1)
     assert last is None
     # Only one of the two is right on 9 rows, and it is the best on 8: p = 2 (1 + 9) / 2^9.
-    assert head == {
+    assert dict(head) == {
         "only_this_right": 1,
         "only_best_right": 8,
         "p": pytest.approx(20 / 2**9),
         "p_corrected": pytest.approx(40 / 2**9),
     }
-    assert full == {"only_this_right": 0, "only_best_right": 0, "p": 1.0, "p_corrected": 1.0}
+    assert dict(full) == {"only_this_right": 0, "only_best_right": 0, "p": 1.0, "p_corrected": 1.0}
 
 
 def test_a_row_is_weighted_by_its_number_of_correct_seeds():
@@ -60,8 +60,8 @@ def test_a_row_is_weighted_by_its_number_of_correct_seeds():
     # ways to choose their signs are as extreme.
     this, best = against_best([[[0, 1], [0]], [[], []]], 1)
     assert best is None
-    assert this["only_best_right"] == 1.5
-    assert this["p"] == pytest.approx(0.5)
+    assert this.only_best_right == 1.5
+    assert this.p == pytest.approx(0.5)
 
 
 def test_different_numbers_of_seeds_are_a_programming_error():

@@ -19,7 +19,7 @@ from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import Fitted
-from thawline.inference.predictor import Predictor, head_logits, prediction_records
+from thawline.inference.predictor import Predictor, head_logits, text_predictions
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
@@ -190,7 +190,8 @@ class TestRecords:
 
         labels = Labels(names, tuple(range(len(names))))
         fitted = replace(trained_toy().fitted_, labels=labels)
-        return prediction_records(fitted, [f"text {i}" for i in range(len(rows))], np.array(rows))
+        texts = [f"text {i}" for i in range(len(rows))]
+        return [one.to_dict() for one in text_predictions(fitted, texts, np.array(rows))]
 
     def test_two_classes_named_neg_and_pos(self, trained_toy: Trained) -> None:
         found = self.records(trained_toy, ("neg", "pos"), [[0.75, 0.25], [0.1, 0.9]])
@@ -227,7 +228,8 @@ class TestRecords:
         classifier = trained_toy()
         texts = ["a good film", "a bad film"]
         shares = probabilities(from_texts(classifier.fitted_, texts))
-        records = prediction_records(classifier.fitted_, texts, shares)
+        predictions = text_predictions(classifier.fitted_, texts, shares)
+        records = [prediction.to_dict() for prediction in predictions]
         assert json.loads(json.dumps(records)) == records
         assert all(r["neg_prob"] + r["pos_prob"] == pytest.approx(1) for r in records)
 

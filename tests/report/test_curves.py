@@ -1,4 +1,4 @@
-"""The picture of several trainings together."""
+"""Test the plot of a ladder's trainings."""
 
 from __future__ import annotations
 
@@ -53,18 +53,19 @@ def test_each_line_shows_its_epochs_and_is_named_with_its_last_accuracy(tmp_path
     assert set(head.get_ydata()) == {0.8}
     assert head.get_linestyle() == "--"
     assert len({line.get_color() for line in axes.lines}) == 4
-    told = set(words(figures[0]))
-    assert {"head  80.0 %", "last:1  83.0 %", "full  87.0 %"} <= told
-    assert any("400 texts" in line and "dashed" in line for line in told)
+    shown = set(words(figures[0]))
+    assert {"head  80.0 %", "last:1  83.0 %", "full  87.0 %"} <= shown
+    (subtitle,) = [line for line in shown if "400" in line]
+    assert "dashed" in subtitle
     colours = {text.get_text(): text.get_color() for text in axes.texts}
     assert colours["full  87.0 %"] == full.get_color()
 
 
-def test_of_several_seeds_the_mean_is_drawn_as_far_as_all_have_it(tmp_path, figures):
+def test_the_mean_over_seeds_is_drawn_for_epochs_that_all_seeds_have(tmp_path, figures):
     draw_curves([rung("full", [0.5, 0.7, 0.9], [0.4, 0.8])], tmp_path, title="IMDb")
     (line,) = figures[0].axes[0].lines
     assert line.get_xydata().tolist() == [[0, pytest.approx(0.45)], [1, pytest.approx(0.75)]]
-    (subtitle,) = [line for line in words(figures[0]) if "400 texts" in line]
+    (subtitle,) = [line for line in words(figures[0]) if "400" in line]
     assert "dashed" not in subtitle
 
 
@@ -81,7 +82,7 @@ def test_without_epochs_it_is_a_programming_error(tmp_path):
         draw_curves([rung("head")], tmp_path, title="IMDb")
 
 
-def test_heights_move_as_little_as_need_be():
+def test_heights_move_as_little_as_possible():
     assert spread({"a": 1.0, "b": 5.0}, 1.0) == {"a": 1.0, "b": 5.0}
     assert spread({"a": 1.0, "b": 1.0}, 1.0) == {"a": 0.5, "b": 1.5}
     moved = spread({"a": 0.0, "b": 0.1, "c": 0.2, "d": 9.0, "e": 0.9}, 1.0)

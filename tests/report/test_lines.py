@@ -1,11 +1,11 @@
-"""The picture of several systems' lines."""
+"""Test the plot of several lines."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.support.pictures import assert_legible, words
-from thawline.report.figures import SEVERAL
+from thawline.report.figures import LINE_COLOURS
 from thawline.report.lines import Line, draw_lines
 
 EPOCHS = (0, 1, 2, 3, 4, 5)
@@ -50,19 +50,19 @@ def test_lines_are_legible(case, title, tmp_path, figures):
         assert any(one.startswith(line.name[:30]) and one.endswith(end) for one in shown)
 
 
-def test_every_point_is_drawn_in_its_line_s_colour_with_its_band(tmp_path, figures):
+def test_points_and_bands_are_drawn_in_the_colour_of_their_line(tmp_path, figures):
     lines = CASES["usual"]
     paths = draw_lines(lines, tmp_path, "curves", title="IMDb", x_label="epoch")
     (axes,) = figures[0].axes
     drawn = [line for line in axes.lines if len(line.get_xdata())]
     assert [tuple(line.get_xdata()) for line in drawn] == [EPOCHS] * len(lines)
     assert [list(line.get_ydata()) for line in drawn] == [line.values for line in lines]
-    assert [line.get_color() for line in drawn] == list(SEVERAL)
+    assert [line.get_color() for line in drawn] == list(LINE_COLOURS)
     assert len(axes.collections) == len(lines)  # bands
     assert paths == [tmp_path / "curves.png", tmp_path / "curves.svg"]
 
 
-def test_names_stand_in_the_order_of_the_ends_and_near_them(tmp_path, figures):
+def test_names_are_in_the_order_of_the_line_ends_and_near_them(tmp_path, figures):
     lines = CASES["two groups"]
     draw_lines(lines, tmp_path, "curves", title="IMDb", x_label="epoch")
     (axes,) = figures[0].axes
@@ -73,7 +73,7 @@ def test_names_stand_in_the_order_of_the_ends_and_near_them(tmp_path, figures):
         assert height == pytest.approx((line.values[-1] - low) / (high - low), abs=0.08)
 
 
-def test_along_a_logarithmic_axis_every_place_has_a_tick(tmp_path, figures):
+def test_every_x_has_a_tick_on_a_logarithmic_axis(tmp_path, figures):
     rows = [100, 1_000, 5_000, 25_000]
     line = Line(NAMES[0], rows, [0.6, 0.7, 0.8, 0.86])
     draw_lines([line], tmp_path, "rows", title="IMDb", x_label="rows", logarithmic=True)
@@ -94,7 +94,7 @@ def test_a_line_needs_a_point(lines, tmp_path):
         draw_lines(lines, tmp_path, "curves", title="IMDb", x_label="epoch")
 
 
-def test_more_lines_than_colours_cannot_be_told_apart(tmp_path):
+def test_more_lines_than_colours_are_a_programming_error(tmp_path):
     with pytest.raises(ValueError, match="at most 6 lines"):
         draw_lines([*CASES["usual"], rising("more", 0.9)], tmp_path, "x", title="", x_label="")
 

@@ -1,4 +1,4 @@
-"""What a pretraining prints."""
+"""Test the terminal output of a pretraining."""
 
 from __future__ import annotations
 
@@ -22,9 +22,11 @@ def test_it_prints_scores_costs_and_places(capsys):
         "bits per byte": ["1.3997"],
         "loss": ["4.3612", "78.3"],
         "accuracy": ["26.2 %"],
-        "as saved": ["1.3998", "float16"],
-        "trained on": ["72,931", "291", "638,976,000", "19,500"],
-        "parameters": ["4,932,672", "738,368", "32,768"],
+        "saved model": ["1.3998", "float16"],
+        "texts": ["72,931", "291"],
+        "training": ["638,976,000", "19,500"],
+        "parameters": ["4,932,672", "738,368"],
+        "vocabulary": ["32,768"],
         "seconds": ["1,234.6", "9.3", "11.4", "505.1", "1,265,159"],
         "memory": ["2,346 MB"],
         "model": [str(folder / "model")],
@@ -35,7 +37,7 @@ def test_it_prints_scores_costs_and_places(capsys):
         assert all(datum in found for datum in data), found
 
 
-def test_of_a_resumed_run_only_the_training_is_known_completely(capsys):
+def test_a_resumed_run_prints_the_seconds_of_its_complete_training(capsys):
     seconds = PRETRAIN["seconds"] | {"total": 12.34}
     print_pretraining(pretrain_record(resumed=["today"], seconds=seconds), Path("run"))
     found = line(capsys.readouterr().out, "seconds")

@@ -1,4 +1,4 @@
-"""The picture of runs side by side."""
+"""Test the plot that compares rungs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LORA = "lora:r=4,alpha=32.0,dropout=0.1,targets=q_lin,from=4"
 LONG = "last:2 --set training.lr=2e-5 --set training.schedule=cosine --set training.patience=3"
 
 
-NOTE = "2,000 texts, whiskers: 95 % intervals"
+NOTE = "2,000 test texts; whiskers are 95 % confidence intervals"
 
 
 def bar(name: str, accuracy: float, seconds: float, trainable: int, width: float = 0.02) -> RungBar:
@@ -62,12 +62,10 @@ def test_bars_whiskers_points_and_counts_show_the_records_in_their_order(tmp_pat
     assert accuracy.yaxis_inverted()
     names = [label.get_text() for label in accuracy.get_yticklabels()]
     assert [name.replace("\n", "") for name in names] == [one.name for one in records]
-    assert {"85.4 %", "166", "2,391", "2,000 texts, whiskers: 95 % intervals"} <= set(
-        words(figures[0])
-    )
+    assert {"85.4 %", "166", "2,391", NOTE} <= set(words(figures[0]))
 
 
-def test_seconds_stand_between_whole_decades(tmp_path, figures):
+def test_the_seconds_axis_has_whole_decades(tmp_path, figures):
     ticks = {"usual": [100, 1_000, 10_000], "one": [100, 1_000], "far apart": [0.01, 100, 1e6]}
     for case, expected in ticks.items():
         draw_rungs(SETS[case], tmp_path, subtitle=NOTE, title="IMDb")
@@ -75,7 +73,7 @@ def test_seconds_stand_between_whole_decades(tmp_path, figures):
     assert {"0.01", "100", "1,000,000"} <= set(words(figures[-1]))
 
 
-def test_a_very_long_one_is_shortened(tmp_path, figures):
+def test_a_very_long_name_is_shortened(tmp_path, figures):
     bars = [bar("head at its best", 0.5, 10, 770), bar(LONG * 3, 0.5, 10, 770)]
     draw_rungs(bars, tmp_path, subtitle=NOTE, title="IMDb")
     first, second = (label.get_text() for label in figures[0].axes[0].get_yticklabels())

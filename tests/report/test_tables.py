@@ -15,7 +15,7 @@ from thawline.runs.records import KeptEpoch
 
 
 def printed(table: Table) -> list[str]:
-    """The lines that a terminal of 80 columns without colour shows."""
+    """Return the lines that a terminal of 80 columns without colour shows."""
     console = Console(width=80, color_system=None, force_terminal=False)
     with console.capture() as capture:
         console.print(table)
@@ -112,13 +112,13 @@ def test_history_within_epochs_has_steps_macro_f1_and_the_kept_row():
     ]
 
 
-def test_the_kept_row_is_said_and_whether_the_training_stopped_early():
+def test_the_kept_epoch_and_early_stopping_are_described():
     kept = KeptEpoch(epoch=1.5, step=30, by="f1_macro", last=3, epochs=3)
-    assert kept_line(kept).startswith("epoch 1.5 kept: ")
+    assert kept_line(kept).startswith("epoch 1.5 ")
     assert "macro F1" in kept_line(kept)
     assert "early" not in kept_line(kept)
     early = kept.model_copy(update={"epoch": 10, "by": "loss", "last": 12.25, "epochs": 20})
-    assert kept_line(early).startswith("epoch 10 kept: ")
+    assert kept_line(early).startswith("epoch 10 ")
     assert "loss" in kept_line(early)
     assert "early" in kept_line(early)
     assert "12.25 of 20 epochs" in kept_line(early)

@@ -166,7 +166,7 @@ def test_repeated_text_is_computed_once(key):
     twice = ["film", "plot", "film", "cast", "plot", "film"]
     assert entry.missing(twice) == [0, 1, 3]
     assert fill(entry, twice) == 3
-    assert entries()[0]["texts"] == 3
+    assert entries()[0].texts == 3
     assert is_right(entry, twice)
 
 
@@ -292,21 +292,21 @@ def test_entries_are_listed_with_their_key_texts_and_bytes():
     assert entries() == []
     fill(Entry(KEY, name="toy"), TEXTS)
     fill(Entry(replace(KEY, max_length=20, line=3), name="toy"), TEXTS[:3])
-    long, short = sorted(entries(), key=lambda entry: -entry["max_length"])
-    assert (long["line"], short["line"]) == (None, 3)
-    assert (long["name"], long["max_length"], long["texts"]) == ("toy", 40, 10)
-    assert (short["max_length"], short["texts"], short["dtype"]) == (20, 3, "float32")
-    folder = home() / "store" / long["entry"]
+    long, short = sorted(entries(), key=lambda entry: -entry.max_length)
+    assert (long.line, short.line) == (None, 3)
+    assert (long.name, long.max_length, long.texts) == ("toy", 40, 10)
+    assert (short.max_length, short.texts, short.dtype) == (20, 3, "float32")
+    folder = home() / "store" / long.entry
     assert folder == Entry(KEY).folder
-    assert long["bytes"] == sum(path.stat().st_size for path in folder.iterdir())
-    assert long["bytes"] > 10 * STAGES * 3 * HIDDEN * 4
+    assert long.bytes == sum(path.stat().st_size for path in folder.iterdir())
+    assert long.bytes > 10 * STAGES * 3 * HIDDEN * 4
 
 
 @KEYS
 def test_clear_deletes_all_entries(key):
     fill(Entry(key), TEXTS)
     fill(Entry(replace(key, max_length=20)), TEXTS)
-    held = sum(entry["bytes"] for entry in entries())
+    held = sum(entry.bytes for entry in entries())
     keep = home() / "mine.txt"
     keep.write_text("not the store's")
     assert clear() >= held > 0  # including lock files
@@ -333,8 +333,8 @@ def test_clear_keeps_an_entry_that_is_being_filled(key):
     with busy.filling():
         assert clear() > 0
         (left,) = entries()
-        assert (left["max_length"], left["texts"]) == (20, 3)
-    assert clear() == left["bytes"]
+        assert (left.max_length, left.texts) == (20, 3)
+    assert clear() == left.bytes
     assert list((home() / "store").iterdir()) == []  # the lock files are deleted as well
 
 
@@ -451,7 +451,7 @@ def test_waiting_for_another_fill_is_reported(key):
         entry.add(TEXTS, content_of(key, TEXTS))
     other.join()
     assert len(messages) == 1  # sent while the thread waited; nothing was left to add
-    assert entries()[0]["texts"] == 10
+    assert entries()[0].texts == 10
 
 
 # With a backbone
@@ -596,5 +596,5 @@ def test_two_threads_compute_each_text_once(key):
         thread.join()
     assert sorted(computed) == [0, 10]
     entry = Entry(key)
-    assert entries()[0]["texts"] == 10
+    assert entries()[0].texts == 10
     assert is_right(entry, TEXTS)

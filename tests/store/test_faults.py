@@ -130,7 +130,7 @@ def test_missing_chunks_are_computed_again(entry):
     for path in chunk_files(entry):
         lost = texts_in(path)
         path.unlink()
-        assert {"1", "3"} <= set(entries()[0]["problem"].split())  # 1 of 3 chunks
+        assert {"1", "3"} <= set(entries()[0].problem.split())  # 1 of 3 chunks
         check_repair(entry.key, lost, before)
         gone += 1
     for path in chunk_files(entry):
@@ -145,20 +145,20 @@ def test_damaged_manifest_loses_no_text(entry, content):
     before = contents(entry)
     (entry.folder / "manifest.json").write_text(content)
     (listed,) = entries()
-    assert (listed["name"], listed["texts"], listed["max_length"]) == ("(unknown)", 10, 40)
-    assert listed["problem"] is not None
+    assert (listed.name, listed.texts, listed.max_length) == ("(unknown)", 10, 40)
+    assert listed.problem is not None
     check_repair(entry.key, [], before)
-    assert entries()[0]["problem"] is None
+    assert entries()[0].problem is None
 
 
 def test_missing_manifest_is_written_again(entry):
     before = contents(entry)
     (entry.folder / "manifest.json").unlink()
-    unfinished = entries()[0]["problem"]
+    unfinished = entries()[0].problem
     (entry.folder / "manifest.json").write_text("{")
-    assert entries()[0]["problem"] not in (None, unfinished)  # a damaged manifest
+    assert entries()[0].problem not in (None, unfinished)  # a damaged manifest
     (entry.folder / "manifest.json").unlink()
-    assert entries()[0]["problem"] == unfinished is not None
+    assert entries()[0].problem == unfinished is not None
     again = Entry(entry.key, name="toy")
     assert is_right(again, TEXTS)
     assert fill(again, TEXTS) == 0
@@ -224,10 +224,10 @@ def test_older_entry_is_listed_and_cleared_but_not_read():
     size = write_format_1(home() / "store" / digest, key)
     assert Entry(KEY).missing(TEXTS) == list(range(10))
     assert fill(Entry(KEY), TEXTS) == 10
-    (older,) = (entry for entry in entries() if entry["entry"] == digest)
-    assert (older["name"], older["texts"], older["bytes"]) == ("toy", 0, size)
-    assert "1" in older["problem"]
-    held = sum(entry["bytes"] for entry in entries())
+    (older,) = (entry for entry in entries() if entry.entry == digest)
+    assert (older.name, older.texts, older.bytes) == ("toy", 0, size)
+    assert "1" in older.problem
+    held = sum(entry.bytes for entry in entries())
     assert clear() == held > size
     assert entries() == []
 
@@ -273,8 +273,8 @@ def test_killed_fill_keeps_its_chunks(key, finished, tmp_path):
     assert not (entry.folder / "manifest.json").exists()
     whole = min(10, finished * ROWS)
     (listed,) = entries(tmp_path)
-    assert listed["texts"] == whole
-    assert listed["problem"] is not None
+    assert listed.texts == whole
+    assert listed.problem is not None
     assert fill(entry, TEXTS) == 10 - whole
     assert is_right(entry, TEXTS)
     assert len(files_of(entry)) == 4
@@ -368,7 +368,7 @@ def test_twenty_processes_continue_after_the_lock_holder_is_killed(key, tmp_path
     entry = Entry(key, root=tmp_path)
     assert is_right(entry, texts)
     assert entry.damaged == []
-    assert entries(tmp_path)[0]["texts"] == 60
+    assert entries(tmp_path)[0].texts == 60
     assert len(files_of(entry)) == 6 + 1
 
 

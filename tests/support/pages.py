@@ -20,12 +20,13 @@ _OMITTED = "…"
 
 # Output that differs between machines, or between two runs on one machine.
 _VARYING = (
+    (r"\n {10}(?=\S)", " "),  # where a line is wrapped depends on the length of its numbers
     (r"\b\d+:\d\d:\d\d\b", "TIME"),
     (r"[─━╸╺]+", "─"),
     (r"(?m)^(mistakes +)[\d,]+ of", r"\1NUMBER of"),  # wrong predictions depend on the machine
-    (r"(?m)^\w+ +\w+ +[\d.]+ % +\d+( \(cut\))? +\S.*$", "MISTAKE"),
+    (r"(?m)^\w+ +\w+ +[\d.]+ % +\d+( \(truncated\))? +\S.*$", "MISTAKE"),
     (r"[-+]?\b\d[\d,]*\.\d+(e[-+]\d+)?", "NUMBER"),
-    (r"(largest difference) \S+", r"\1 NUMBER"),
+    (r"(largest difference) [^\s)]+", r"\1 NUMBER"),
     (r"(NUMBER|\b[\d,]+) [kMG]B\b", "SIZE"),
     (r"\bstages? \d[\d, ]*", "STAGES"),  # the stages that the exact fit chose
     (r"[\d,]+ of [\d,]+ (?=parameters)", "NUMBER "),  # depends on the chosen stages

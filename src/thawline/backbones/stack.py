@@ -131,8 +131,7 @@ def family_of(config: Any) -> Family:
         raise ThawlineError(
             f"a backbone of a known family ({', '.join(sorted(FAMILIES))})",
             f"model type '{config.model_type}'",
-            "use a backbone of a known family, or register this one with "
-            "thawline.register_family",
+            "use a backbone of a known family, or register this one with thawline.register_family",
         )
     return family
 

@@ -1,1 +1,1 @@
-"""Several strategies on identical splits and seeds, and what the comparison says."""
+"""Ladders: several strategies, trained and compared on identical splits and seeds."""

@@ -1,4 +1,4 @@
-"""The demonstration: a ladder on some of the embedded reviews, and three predictions."""
+"""The demonstration: a ladder on some of the embedded reviews, and some predictions."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.predictor import Predictor, prediction_records
+from thawline.inference.predictor import Predictor, text_predictions
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, Predictions, write_record
 from thawline.runtime.progress import Reporter
 
 
 def demo_ladder(config: DemoConfig) -> LadderConfig:
-    """Return the settings of the demonstration's ladder."""
+    """Return the settings of the ladder of the demonstration."""
     fit = Config(
         backbone=config.backbone,
         data=DataConfig(
@@ -35,10 +35,10 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
 
 
 def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderRecord:
-    """Run the ladder, then classify some texts with the classifier that the verdict names.
+    """Run the ladder, then classify the sample texts with the classifier of the verdict.
 
     Args:
-        config: The settings, with the texts.
+        config: The settings, including the sample texts.
         folder: The folder of the ladder.
         reporter: Shows progress and warnings.
 
@@ -46,14 +46,14 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderReco
         The record of the ladder, with the predictions.
 
     Raises:
-        ThawlineError: If `run_ladder` raises it.
+        ThawlineError: If a setting is invalid or the ladder fails, as in `run_ladder`.
     """
     record = run_ladder(demo_ladder(config), folder, reporter)
     (run,) = [rung.runs[0].run for rung in record.rungs if rung.rung == record.verdict.rung]
     fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(config.texts))
-    texts = prediction_records(fitted, config.texts, shares)
+    texts = [one.to_dict() for one in text_predictions(fitted, config.texts, shares)]
     predictions = Predictions.model_validate({"run": run, "texts": texts})
     record = record.model_copy(update={"predictions": predictions})
     write_record(folder / LADDER, record)

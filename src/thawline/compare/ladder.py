@@ -1,4 +1,4 @@
-"""A ladder: several strategies, compared on identical splits and seeds."""
+"""Run a ladder: several strategies, trained and compared on identical splits and seeds."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ from thawline.training.plan import make_plan
 
 
 def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> LadderRecord:
-    """Fit every rung with every seed, and compare them.
+    """Fit every rung with every seed, and compare the rungs.
 
-    All runs are made in this process. They share one reading of the data set and one fresh process
-    that proves their artifacts, and a run finds in the store what an earlier one computed. A ladder
-    that was interrupted is resumed when it is run again. Finished runs are kept, also if rungs or
+    All runs take place in this process. They share the data set and the fresh process that proves
+    their artifacts, and each run reads from the store the states that earlier runs computed. An
+    interrupted ladder is resumed when it is run again. Finished runs are kept, even if rungs or
     seeds are added.
 
     Args:
@@ -60,7 +60,7 @@ def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> Ladder
         The record of the ladder, which is also written to ``ladder.json`` in its folder.
 
     Raises:
-        ThawlineError: If a rung is invalid, if the folder holds something else or runs with other
+        ThawlineError: If a rung is invalid, if the folder contains other files or runs with other
             settings, or if an artifact could not be proven.
     """
     start = time.perf_counter()
@@ -84,7 +84,7 @@ def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> Ladder
     file = folder / LADDER
     write_record(file, started)
     with outcome_recorded(file, started):
-        records = _fit(runs, dataset, _OncePerNote(reporter))
+        records = _fit(runs, dataset, _OnceReporter(reporter))
         comparison = compare_runs(config, runs, records)
         plots = _draw(config, started, comparison, folder)
         seconds = TotalSeconds(total=time.perf_counter() - start)
@@ -99,9 +99,12 @@ def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> Ladder
 
 
 def _check(runs: Sequence[LadderRun], folder: Path, read: Callable[[], Dataset]) -> None:
-    """Check every run against its backbone and against what the folder holds.
+    """Check the settings of every run, and that the folder contains no other runs.
 
-    The data set is only read here if a backbone is built from its texts.
+    Args:
+        runs: The runs.
+        folder: The folder of the ladder.
+        read: Reads the data set. It is only called if a backbone is built from the texts.
     """
     if not (folder / LADDER).is_file():
         check_folder(folder)
@@ -123,8 +126,8 @@ def _check(runs: Sequence[LadderRun], folder: Path, read: Callable[[], Dataset])
 # -- fitting --------------------------------------------------------------------------------------
 
 
-class _OncePerNote(Reporter):
-    """Reports each note only once, because notes about the data repeat for every run."""
+class _OnceReporter(Reporter):
+    """Shows each message only once, because messages about the data repeat for every run."""
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
@@ -142,14 +145,14 @@ class _OncePerNote(Reporter):
 
 
 def _fit(runs: Sequence[LadderRun], dataset: Dataset, reporter: Reporter) -> list[FitRecord]:
-    """Make the runs that are not finished, and return the records of all."""
+    """Make the runs that are not finished, and return the records of all runs."""
     records = []
     with ExitStack() as stack:
         prover = None
         if not all(isinstance(run.read(), FitRecord) for run in runs):
             device = runs[0].config.compute.device
             prover = stack.enter_context(artifact.Prover(device))
-            prover.wait()  # otherwise its start would count towards the first rung's seconds
+            prover.wait()  # otherwise the first rung's seconds would include its start
         shared = Shared(dataset, prover)
         for number, run in enumerate(runs, 1):
             seed = run.config.seed
@@ -161,7 +164,7 @@ def _fit(runs: Sequence[LadderRun], dataset: Dataset, reporter: Reporter) -> lis
 
 
 def _forget_last_run() -> None:
-    """Release memory, so that the peak memory of the next run is its own where possible."""
+    """Release memory, so that the peak memory of the next run does not include it."""
     gc.collect()
     hardware.release_memory()
     hardware.reset_peak_memory()

@@ -1,4 +1,4 @@
-"""The runs of a ladder: each rung, with its own settings, for each of the seeds."""
+"""Plan the runs of a ladder: one for each rung and seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from thawline.runs.records import RunRecord
 from thawline.runs.resume import read_run
 
 _SHARED = ("data", "seed", "strategy")
-"""Settings that all rungs share."""
+"""Settings that a rung cannot change."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class LadderRun:
     """One run of a ladder: a rung with one of the seeds.
 
     Attributes:
-        rung: The name of the rung: its strategy, or all that is written of it if another rung has
-            the same strategy.
+        rung: The name of the rung: its strategy, or the complete rung with its settings if another
+            rung has the same strategy.
         config: The settings of the run.
         folder: The folder of the run.
     """
@@ -34,7 +34,7 @@ class LadderRun:
     folder: Path
 
     def read(self) -> RunRecord | None:
-        """Return the record of the run. None if the run was not started yet.
+        """Return the record of the run. None if it has no record yet.
 
         Raises:
             ThawlineError: If the record cannot be read.
@@ -43,16 +43,20 @@ class LadderRun:
 
 
 def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
-    """Return the runs of a ladder, rung by rung and seed by seed.
+    """Return the runs of a ladder, ordered by rung and then by seed.
+
+    Args:
+        config: The settings of the ladder.
+        folder: The folder of the ladder.
 
     Raises:
         ThawlineError: If a rung occurs twice, if it is not a strategy followed by ``key=value``, or
-            if it sets something that all rungs must share.
+            if it changes a setting that all rungs must share.
     """
     check_config(config)
     if len(set(config.rungs)) < len(config.rungs):
         found = ", ".join(map(repr, config.rungs))
-        raise ThawlineError("rungs that all differ", found, "remove the duplicate", setting="rungs")
+        raise ThawlineError("different rungs", found, "remove the duplicate", setting="rungs")
     configs = [_rung_config(rung, config.fit) for rung in config.rungs]
     strategies = [rung_config.strategy for rung_config in configs]
     runs: list[LadderRun] = []
@@ -68,22 +72,23 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
         ]
     if len({run.folder for run in runs}) < len(runs):
         raise ThawlineError(
-            "rungs that differ in letters or digits, because these name their folders",
+            "rungs that differ in letters or digits, because these are used as folder names",
             ", ".join(map(repr, config.rungs)),
-            "write one of them in another way",
+            "write one of the rungs in another way",
             setting="rungs",
         )
     return runs
 
 
 def _rung_config(rung: str, shared: Config) -> Config:
+    """Return the settings of a rung: the shared settings, changed as the rung says."""
     words = shlex.split(rung)
     strategy, overrides = (words[0], words[1:]) if words else ("", [])
     for word in overrides:
         key, equals, _ = word.partition("=")
         if not equals or key.partition(".")[0] in _SHARED:
             raise ThawlineError(
-                "a rung as a strategy followed by its own settings, key=value, except "
+                "a strategy followed by settings in the form key=value, except "
                 f"{', '.join(_SHARED[:-1])} and {_SHARED[-1]}",
                 f"{word!r} in {rung!r}",
                 "write the rung as in 'last:1 training.lr=1e-3'",

@@ -1,4 +1,4 @@
-"""Compare the runs of a ladder: the best rung, the verdict, and the run to use."""
+"""Compare the runs of a ladder: find the best rung, the verdict and the run to use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from thawline.compare.plan import LadderRun
 from thawline.config import LadderConfig
 from thawline.evaluation.paired_tests import against_best
 from thawline.runs.records import (
-    AgainstBest,
     Chosen,
     Comparison,
     FitRecord,
@@ -53,17 +52,17 @@ def compare_runs(
 def _compare_with_best(
     rungs: Sequence[RungRecord], by_rung: dict[str, list[tuple[LadderRun, FitRecord]]]
 ) -> list[RungRecord]:
-    """Return the rungs, each compared row by row with the one of the highest accuracy on test."""
+    """Compare each rung row by row with the rung that has the highest accuracy on test."""
     best = max(range(len(rungs)), key=lambda index: rungs[index].test.accuracy.value)
     wrong = [[record.mistakes.rows for _, record in runs] for runs in by_rung.values()]
     return [
-        rung.model_copy(update={"against_best": None if found is None else AgainstBest(**found)})
-        for rung, found in zip(rungs, against_best(wrong, best), strict=True)
+        rung.model_copy(update={"against_best": comparison})
+        for rung, comparison in zip(rungs, against_best(wrong, best), strict=True)
     ]
 
 
 def _describe(rung: str, runs: Finished) -> RungRecord:
-    """Return a rung over its seeds, not compared with the best one yet."""
+    """Summarise a rung over its seeds, without the comparison with the best rung."""
     records = [record for _, record in runs]
     first = records[0]
     return RungRecord(
@@ -98,7 +97,7 @@ def _describe(rung: str, runs: Finished) -> RungRecord:
 
 
 def _mean_scores(seeds: Sequence[MainScores]) -> MeanScores:
-    """Return the means of scores over seeds, with the deviation of each over the seeds."""
+    """Return the mean and the standard deviation of each score over the seeds."""
     return MeanScores(
         rows=seeds[0].rows,
         confidence_level=seeds[0].confidence_level,
@@ -121,33 +120,36 @@ def _mean(scores: Sequence[Score]) -> MeanScore:
 
 
 def verdict(rungs: Sequence[RungRecord], best: RungRecord, significance: float) -> Verdict:
-    """Return the cheapest rung that cannot be told apart from the best one on test.
+    """Return the cheapest rung that is not significantly worse than the best rung on test.
 
-    Two rungs cannot be told apart if the corrected p-value is at least ``significance``. That does
-    not prove that they are equal: with few rows almost nothing can be told apart.
+    A rung is not significantly worse if its corrected p-value is at least ``significance``. That
+    does not prove that it is as good: with few rows, few differences are significant.
 
     Args:
         rungs: All rungs.
         best: The rung with the highest accuracy on test.
-        significance: The level below which a difference counts, between 0 and 1.
+        significance: The significance level, between 0 and 1.
     """
-    equals = [
+    candidates = [
         rung
         for rung in rungs
         if rung.against_best is None or rung.against_best.p_corrected >= significance
     ]
-    cheapest = min(equals, key=lambda rung: rung.seconds.total)
-    rows, against = best.test.rows, cheapest.against_best
-    if against is None:
-        others = "the only rung"
-        if len(rungs) > 1:
-            others = "the best rung, and every cheaper one is significantly worse"
-        words = f"{best.rung} is {others}, on {rows:,} test texts"
+    cheapest = min(candidates, key=lambda rung: rung.seconds.total)
+    texts, against = f"{best.test.rows:,} test texts", cheapest.against_best
+    if len(rungs) == 1:
+        words = f"{best.rung} is the only strategy, scored on {texts}"
+    elif against is None:
+        is_cheapest = all(best.seconds.total <= rung.seconds.total for rung in rungs)
+        cost = "is also the cheapest strategy"
+        if not is_cheapest:
+            cost = "every cheaper strategy is significantly worse"
+        words = f"{best.rung} has the highest accuracy on {texts}, and {cost}"
     else:
         accuracies = [f"{100 * rung.test.accuracy.value:.1f} %" for rung in (cheapest, best)]
         words = (
-            f"{cheapest.rung} cannot be told apart from the best rung, {best.rung}, on {rows:,} "
-            f"test texts ({accuracies[0]} against {accuracies[1]}, corrected p "
+            f"{cheapest.rung} is not significantly worse than {best.rung}, which has the highest "
+            f"accuracy on {texts} ({accuracies[0]} against {accuracies[1]}, corrected p "
             f"{against.p_corrected:.2g}), and takes {cheapest.seconds.total:,.0f} s instead of "
             f"{best.seconds.total:,.0f} s"
         )
@@ -155,9 +157,9 @@ def verdict(rungs: Sequence[RungRecord], best: RungRecord, significance: float) 
 
 
 def _choose(rungs: Sequence[RungRecord]) -> Chosen:
-    """Return the run to use: the rung and then the seed are chosen on validation.
+    """Choose the run to use: first the rung, then the seed, both by their validation accuracy.
 
-    Of equally accurate ones the cheaper is chosen.
+    Of runs with the same accuracy, the cheaper one is chosen.
     """
 
     def merit(one: RungRecord | RungRun) -> tuple[float, float]:
@@ -165,5 +167,5 @@ def _choose(rungs: Sequence[RungRecord]) -> Chosen:
 
     rung = max(rungs, key=merit)
     run = max(rung.runs, key=merit)
-    by = "the highest accuracy on validation"
+    by = "the highest validation accuracy"
     return Chosen(rung=rung.rung, seed=run.seed, run=run.run, by=by)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
+
+from thawline.runs.records import AgainstBest
 
 
 def paired_p(differences: ArrayLike) -> float:
@@ -63,9 +64,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def against_best(
-    wrong: Sequence[Sequence[Sequence[int]]], best: int
-) -> list[dict[str, Any] | None]:
+def against_best(wrong: Sequence[Sequence[Sequence[int]]], best: int) -> list[AgainstBest | None]:
     """Compare the mistakes of several classifiers with those of the best one, row by row.
 
     Args:
@@ -74,9 +73,8 @@ def against_best(
         best: The position of the classifier to compare the others with.
 
     Returns:
-        For each classifier, None if it is the best one. Otherwise ``only_this_right`` and
-        ``only_best_right``, numbers of rows averaged over seeds; ``p``, computed by `paired_p`;
-        and ``p_corrected``, corrected by `holm` for all comparisons.
+        The comparison of each classifier, or None for the best one. Its p-values are computed by
+        `paired_p` and corrected by `holm` for all comparisons.
 
     Raises:
         ValueError: If the classifiers have different numbers of seeds.
@@ -85,24 +83,17 @@ def against_best(
         raise ValueError("all classifiers must have the same number of seeds")
     rows = 1 + max((row for seeds in wrong for seed in seeds for row in seed), default=-1)
     times = [_times_wrong(seeds, rows) for seeds in wrong]
-    seeds = len(wrong[best])
-    found: list[dict[str, Any] | None] = []
-    for index, times_wrong in enumerate(times):
-        differences = times[best] - times_wrong
-        pairs = [_only(wrong[index][seed], wrong[best][seed]) for seed in range(seeds)]
-        found.append(
-            None
-            if index == best
-            else {
-                "only_this_right": sum(this for this, _ in pairs) / seeds,
-                "only_best_right": sum(other for _, other in pairs) / seeds,
-                "p": paired_p(differences),
-            }
+    others = [index for index in range(len(wrong)) if index != best]
+    p_values = [paired_p(times[best] - times[index]) for index in others]
+    found: list[AgainstBest | None] = [None] * len(wrong)
+    for index, p, corrected in zip(others, p_values, holm(p_values), strict=True):
+        pairs = [_only(*seed) for seed in zip(wrong[index], wrong[best], strict=True)]
+        found[index] = AgainstBest(
+            only_this_right=sum(this for this, _ in pairs) / len(pairs),
+            only_best_right=sum(other for _, other in pairs) / len(pairs),
+            p=p,
+            p_corrected=corrected,
         )
-    compared = [one for one in found if one is not None]
-    corrected = holm([one["p"] for one in compared])
-    for one, p in zip(compared, corrected, strict=True):
-        one["p_corrected"] = p
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.inference.examples import Examples, PooledExamples
 from thawline.inference.fitted import Fitted
+from thawline.inference.prediction import TextPrediction
 from thawline.inference.reader import TextReader
 from thawline.models.heads import Standardisation
 from thawline.prefix.frozen_pass import FrozenPass
@@ -126,14 +126,10 @@ def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
     return example_logits(head, PooledExamples(features, Standardisation.none()), density=1.0)
 
 
-def prediction_records(
+def text_predictions(
     fitted: Fitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
-) -> list[dict[str, Any]]:
-    """Return one record of JSON values for each text.
-
-    If the two classes are named neg and pos, a record has ``text``, ``neg_prob``, ``pos_prob`` and
-    ``label``. Otherwise it has ``text``, ``label``, ``confidence`` and ``probs``. The ``text`` of
-    a pair is a tuple of two texts.
+) -> list[TextPrediction]:
+    """Return the prediction for each text.
 
     Args:
         fitted: The classifier.
@@ -141,15 +137,7 @@ def prediction_records(
         probabilities: The probabilities of the texts, ``(texts, labels)``.
     """
     names = fitted.labels.names
-    records: list[dict[str, Any]] = []
-    for text, row in zip(texts, probabilities, strict=True):
-        label = names[int(row.argmax())]
-        if set(names) == {"neg", "pos"}:
-            shares = {f"{name}_prob": float(row[names.index(name)]) for name in ("neg", "pos")}
-            records.append({"text": text, **shares, "label": label})
-        else:
-            probs = {name: float(share) for name, share in zip(names, row, strict=True)}
-            records.append(
-                {"text": text, "label": label, "confidence": float(row.max()), "probs": probs}
-            )
-    return records
+    return [
+        TextPrediction(text, names[int(row.argmax())], dict(zip(names, row.tolist(), strict=True)))
+        for text, row in zip(texts, probabilities, strict=True)
+    ]

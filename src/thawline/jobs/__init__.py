@@ -1,1 +1,1 @@
-"""Whole jobs, one module each: what a verb of the command line runs."""
+"""The jobs that the commands of the command line run, one module for each job."""

@@ -1,4 +1,4 @@
-"""The whole job of `thawline evaluate`: score a saved classifier on one split."""
+"""The job of `thawline evaluate`: score a saved classifier on one split."""
 
 from __future__ import annotations
 
@@ -32,26 +32,26 @@ def evaluate_run(
 ) -> EvaluationReport:
     """Score a saved classifier on one split.
 
-    The rows of the run itself are scored with the settings of its intervals.
+    If the rows of the run itself are scored, the settings of its confidence intervals are used.
 
     Args:
-        path: The folder of a run, or of a saved classifier if ``data`` is given.
-        data: The data set. If None, the run's own rows are scored.
+        path: The folder of a run. If ``data`` is given, also the folder of a saved classifier.
+        data: The data set. If None, the rows of the run itself are scored.
         split: The split: train, validation, test or all.
-        compute: How the frozen part is run.
+        compute: The settings of the computation.
         reporter: Shows the progress.
 
     Returns:
         The scores, with the split and the seconds.
 
     Raises:
-        ThawlineError: If there is no saved classifier, if its record cannot be read, or if the
-            data cannot be read or has changed.
+        ThawlineError: If the folder has no saved classifier, if the record cannot be read, or if
+            the data cannot be read or has changed.
     """
     start = time.perf_counter()
     fitted = artifact.load(path)
     if data is None:
-        part, scoring = _own_rows(path, split, fitted.labels)
+        part, scoring = _rows_of_run(path, split, fitted.labels)
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
     predictor = Predictor(fitted, compute, use_store=True, reporter=reporter)
@@ -66,16 +66,16 @@ def evaluate_run(
     )
 
 
-def _own_rows(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
+def _rows_of_run(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
     """Return the rows of a run's split, and the settings of its scores."""
     file = path / RECORD
-    expected = f"a run of thawline fit, with its {RECORD}, at '{path}'"
+    expected = f"a run of thawline fit, with its {RECORD}, in '{path}'"
     fix = "give the folder of a run, or name a data set with --data"
     if not file.is_file():
-        raise ThawlineError(expected, f"no {RECORD} in it", fix)
+        raise ThawlineError(expected, f"no {RECORD}", fix)
     record = read_record(file)
     if not isinstance(record, StartedFit | FitRecord):
-        raise ThawlineError(expected, "a record of another kind", fix)
+        raise ThawlineError(expected, "the record of another command", fix)
     made_with = {"config": record.config, "versions": record.versions}
     config = config_from_record(made_with, file, "data", "metrics")
     if split not in ("train", "validation", "test"):
@@ -83,7 +83,7 @@ def _own_rows(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, Me
     dataset = load(config.data)
     if dataset.digest != record.data.sha256:
         raise ThawlineError(
-            f"the rows that the run in '{path}' was made from",
+            f"the rows that the run in '{path}' was made with",
             f"other rows in '{config.data.data}'",
             "name the data set to evaluate on with --data",
         )

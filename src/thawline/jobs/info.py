@@ -38,7 +38,7 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
 
     Raises:
         ThawlineError: If there are fewer than two classes, if two classes have the same name, if
-            the backbone cannot be loaded, or if the settings do not fit it.
+            the backbone cannot be loaded, or if a setting is invalid for this backbone.
     """
     if n_labels < 2:
         raise ThawlineError("at least two classes", f"{n_labels}", "write --labels neg,pos")
@@ -48,8 +48,8 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
     plan = make_plan(backbone, config)
     blueprint = _blueprint(backbone, plan, n_labels)
     thaw(blueprint, plan.strategy, backbone)
-    # The stack of the backbone itself would not do: the native classifiers of some families omit
-    # a pretrained pooler.
+    # The backbone's own stack is not used, because the native classifiers of some families omit a
+    # pretrained pooler.
     stack = Stack(blueprint.base_model)
     stages = [
         StageSummary(
@@ -79,15 +79,15 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
 
 
 def _blueprint(backbone: Backbone, plan: Plan, n_labels: int) -> PreTrainedModel:
-    """Return the classifier's layout without weights.
+    """Return the classifier on the meta device, that is, without weights.
 
-    If the exact fit has yet to choose its features, the head is one on the last stage.
+    If an exact fit is still to choose its features, the head reads the last stage only.
     """
     config = backbone.stack.model.config
     with torch.device("meta"):
         if plan.head.kind == "native":
-            own = type(config).from_dict(config.to_dict() | {"num_labels": n_labels})
-            return AutoModelForSequenceClassification.from_config(own)
+            with_labels = type(config).from_dict(config.to_dict() | {"num_labels": n_labels})
+            return AutoModelForSequenceClassification.from_config(with_labels)
         stages = plan.candidates[0] if len(plan.candidates) == 1 else (backbone.stack.depth,)
         return ThawlineForSequenceClassification(
             ThawlineConfig(

@@ -1,4 +1,4 @@
-"""The job of `thawline preflight`: survey a data set before a fit."""
+"""The job of `thawline preflight`: inspect a data set before a fit."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ def preflight(
     against: Path | None = None,
     settings: PreflightConfig | None = None,
 ) -> PreflightReport:
-    """Read a data set as `fit` does, and survey every row of it.
+    """Read a data set as `fit` does, and inspect all of its rows.
 
     Args:
-        config: The data set, the backbone whose tokenizer counts, and the truncation.
+        config: The settings, of which the data set, the backbone and the truncation are used.
         reporter: Shows progress and warnings.
-        against: A file of texts, with or without labels, that are looked for in each split. If
+        against: A file of texts, with or without labels, which are searched for in each split. If
             None, no file is compared.
-        settings: The settings of the survey. If None, the defaults.
+        settings: The settings of the inspection. If None, the defaults are used.
 
     Returns:
-        What was found.
+        The report on the data set.
 
     Raises:
         ThawlineError: If the data set, the file, the backbone or a setting is invalid.
@@ -42,8 +42,8 @@ def preflight(
     dataset = load(config.data)
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
-    for note in dataset.warnings:
-        reporter.message(note)
+    for warning in dataset.warnings:
+        reporter.message(warning)
     report = inspect_dataset(
         dataset,
         Tokenization(backbone.tokenizer, max_length, config.tokens.truncation_side),
@@ -60,7 +60,7 @@ def preflight(
 
 
 def _read_others(file: Path, text: str | None) -> list[Text]:
-    """Return the texts of a file that holds at least one."""
+    """Return the texts of a file. Raise ThawlineError if it has none."""
     table = open_table(file)
     texts = read_texts(table, text) if table.columns else []
     if not texts:

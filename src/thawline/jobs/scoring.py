@@ -37,10 +37,10 @@ WithText = TypeVar("WithText", Mistake, Sample)
 
 @dataclass(frozen=True)
 class ScoredFit:
-    """What was found out about a fitted classifier.
+    """The scores and the mistakes of a fitted classifier.
 
     Attributes:
-        findings: The part of the record, in which texts are shortened.
+        findings: The part of the record with the scores. Its texts are shortened.
         mistakes: The most confident mistakes on test, with their complete texts.
     """
 
@@ -51,7 +51,7 @@ class ScoredFit:
 def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
     """Score the untrained classifier on test, and the trained one on validation and test."""
     config, part = task.config, task.parts["test"]
-    tokens = whole_lengths(task, "test")
+    tokens = untruncated_lengths(task, "test")
 
     def scored(logits: NDArray[np.float32]) -> Scored:
         return Scored(part, task.labels, logits, tokens, task.plan.max_length)
@@ -83,35 +83,47 @@ def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
 def score_logits(
     logits: NDArray[np.float32], part: LabelledTexts, n_classes: int, config: MetricsConfig
 ) -> Scores:
-    """Score logits, ``(texts, labels)``, with the settings of a run."""
+    """Score logits with the settings of a run.
+
+    Args:
+        logits: The logits, ``(texts, labels)``.
+        part: The texts with their labels.
+        n_classes: The number of classes.
+        config: The settings of the scores.
+    """
     return metrics.evaluate(logits, part.labels, n_classes=n_classes, **asdict(config))
 
 
-def whole_lengths(task: Task, part: str) -> NDArray[np.int64]:
-    """Return the number of tokens of each text of a part before truncation, ``(texts,)``.
+def untruncated_lengths(task: Task, part: str) -> NDArray[np.int64]:
+    """Return the number of tokens of each text before truncation, ``(texts,)``.
 
-    Only texts that have as many tokens as are kept are tokenised again.
+    Only texts that may have been truncated are tokenised again.
+
+    Args:
+        task: The task.
+        part: The name of the split.
     """
-    texts, kept = task.parts[part].texts, task.plan.max_length
+    texts, max_length = task.parts[part].texts, task.plan.max_length
     lengths = task.frozen.lengths(part)
-    full = np.flatnonzero(lengths == kept)
-    tokenization = Tokenization(task.backbone.tokenizer, kept, task.config.tokens.truncation_side)
+    full = np.flatnonzero(lengths == max_length)
+    side = task.config.tokens.truncation_side
+    tokenization = Tokenization(task.backbone.tokenizer, max_length, side)
     lengths[full] = count_tokens([texts[position] for position in full], tokenization)
     return lengths
 
 
 def _count_parameters(adapted: Adapted) -> FitParameters:
-    """Return the parameter counts, with those of each part that was trained."""
+    """Return the parameter counts of the classifier and of each trained part."""
     fitted = adapted.fitted
-    below = count_parameters(fitted.model.base_model)["trainable"]
+    below_head = count_parameters(fitted.model.base_model)["trainable"]
     name = "backbone" if fitted.adapter is None else "adapters"
-    trained = {name: below} if below else {}
-    head = adapted.parameters["trainable"] - below
+    trained = {name: below_head} if below_head else {}
+    head = adapted.parameters["trainable"] - below_head
     return FitParameters(**adapted.parameters, trained={**trained, "head": head})
 
 
 def _kept_epoch(task: Task, adapted: Adapted) -> KeptEpoch | None:
-    """Return which evaluation's weights were kept. None for an exact fit."""
+    """Return the evaluation whose weights were kept. None for an exact fit."""
     rows = [row for row in adapted.history if row["kept"]]
     if not rows:
         return None
@@ -125,5 +137,6 @@ def _kept_epoch(task: Task, adapted: Adapted) -> KeptEpoch | None:
 
 
 def _shortened(described: WithText, config: Config) -> WithText:
+    """Return a mistake or a sample with its text on one line and shortened."""
     text = one_line(described.text, config.report.characters)
     return described.model_copy(update={"text": text})

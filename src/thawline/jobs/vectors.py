@@ -19,10 +19,10 @@ from thawline.runtime.progress import Reporter
 def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> VectorsReport:
     """Train word vectors on the train split of a data set and write them to a file.
 
-    All texts of a data set without splits are used.
+    If the data set has no splits, all of its texts are used.
 
     Args:
-        config: The settings, with the name of the data set.
+        config: The settings, including the name of the data set.
         out: The file, which must not exist yet.
         reporter: Shows the progress.
 
@@ -39,7 +39,8 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> Vector
     part = source.parts.get(WHOLE, source.parts.get("train"))
     if part is None:
         found = ", ".join(source.parts)
-        raise ThawlineError("a train split to learn words from", found, "name one file of it")
+        fix = "give the file with the training texts"
+        raise ThawlineError("a data set with a train split", f"the splits {found}", fix)
     trained: Vectors = train_vectors(part.texts, config, reporter)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_vectors(trained, out)
@@ -53,8 +54,10 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> Vector
 
 
 def _check_out(out: Path) -> None:
+    """Raise ThawlineError if the file cannot be made."""
     if out.exists():
         raise ThawlineError("a new file", f"'{out}', which exists", "choose another --out")
     if out.suffix.lower() in (".gz", ".zip"):
-        raise ThawlineError("--out as a plain file", f"'{out}'", "name it vectors.txt")
+        fix = "choose another name, for example vectors.txt"
+        raise ThawlineError("an uncompressed file as --out", f"'{out}'", fix)
     check_place(out, "a file of vectors")

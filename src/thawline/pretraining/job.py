@@ -51,22 +51,22 @@ from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import train
 
 MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
-"""Folders within a run's folder. The newest checkpoint is the last state, the model the best."""
+"""Folders in the folder of a run. The model has the best weights, checkpoints the latest ones."""
 
 TRAIN, HELD_OUT = "train.npy", "held_out.npy"
-"""The files of tokens within a run's folder."""
+"""The files of tokens in the folder of a run."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A pretraining whose settings and texts were checked.
+    """A pretraining whose settings and texts have been checked.
 
     Attributes:
         config: The settings.
-        folder: The run's folder, as an absolute path.
+        folder: The folder of the run, as an absolute path.
         corpus: The texts.
         device: ``cuda``, ``mps`` or ``cpu``.
-        started: The record so far.
+        started: The record of the run before training.
     """
 
     config: PretrainConfig
@@ -85,8 +85,8 @@ def pretrain_run(
         config: The settings.
         folder: The folder of the run.
         reporter: Shows progress and warnings.
-        resume: Whether to continue the run in the folder, if there is one. A resumed run ends with
-            the same weights as an uninterrupted one, on the same machine with the same versions.
+        resume: Whether to resume the run in the folder, if it exists. A resumed run ends with the
+            same weights as an uninterrupted one, on the same machine with the same versions.
 
     Returns:
         The record of the run, which is also written to its folder.
@@ -98,7 +98,7 @@ def pretrain_run(
     resumed = resume and is_run(folder)
     before = read_run(folder, PRETRAIN) if resumed else None
     if isinstance(before, PretrainRecord):
-        reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
+        reporter.message(f"the run in '{folder}' is already finished")
         return before
     if not resumed:
         check_folder(folder)
@@ -116,7 +116,7 @@ def pretrain_run(
         )
     for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
         reporter.message(line)
-    # Whether the texts suffice is checked before the folder is made, so that a mistake leaves none.
+    # The number of texts is checked before the folder is made, so that an error leaves no folder.
     seconds = dict[str, float]()
     tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
     check_windows(corpus.train, tokenizer, config.training)
@@ -134,7 +134,7 @@ def pretrain_run(
 
 
 def _describe(corpus: Corpus) -> PretrainPlan:
-    """Return what is known of a pretraining before it computes anything."""
+    """Return the part of the record that is known before anything is computed."""
     return PretrainPlan(
         corpus=CorpusReference(
             sha256=corpus.digest(),
@@ -147,7 +147,7 @@ def _describe(corpus: Corpus) -> PretrainPlan:
 
 
 def describe_counts(corpus: Corpus) -> str:
-    """Return in one line what became of the texts that were read."""
+    """Return a line with the numbers of training texts, held-out texts and dropped texts."""
     counts = corpus.counts
     return (
         f"{counts['train']:,} texts to train on, {counts['held_out']:,} held out; "
@@ -162,25 +162,25 @@ def _pretrain(
 
     Args:
         job: The pretraining.
-        seconds: The seconds of its parts so far.
-        start: When the job started, by `time.perf_counter`.
+        seconds: The seconds of the parts of the job so far, to which others are added.
+        start: The time of `time.perf_counter` at the start of the job.
         reporter: Shows progress.
 
     Returns:
-        The texts with their bytes, the training, and the results.
+        The parts of the record that describe the texts, the training and the results.
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
-    # It is read from disk, whether it was trained now or before the run was resumed.
+    # The tokenizer is read from disk even if it was just trained, as it is in a resumed run.
     tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
     tokens, held_out = open_tokens(folder / TRAIN), open_tokens(folder / HELD_OUT)
-    words = TokenizerSummary(
+    summary = TokenizerSummary(
         size=len(tokenizer),
         train_tokens=len(tokens),
         held_out_tokens=len(held_out),
-        tokens_per_text=len(tokens) / len(corpus.train) - 1,  # the end token is not read
+        tokens_per_text=len(tokens) / len(corpus.train) - 1,  # without the end token
         bytes_per_token=train_bytes / len(tokens),
     )
     training = config.training
@@ -212,7 +212,7 @@ def _pretrain(
     )
     seconds["last_leg"] = time.perf_counter() - training_start
     history = [PretrainEpoch(**row) for row in rows]
-    trained = _summarise(history, words, objective, model, job)
+    trained = _summarise(history, summary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
     saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
@@ -245,7 +245,7 @@ def _tokenizer(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> PreTrainedTokenizerFast:
-    """Return the run's tokenizer, which is trained unless it is on disk already."""
+    """Return the tokenizer of the run. It is trained unless it is already on disk."""
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
@@ -264,7 +264,7 @@ def _pack(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> None:
-    """Tokenise the texts whose tokens are not on disk yet."""
+    """Tokenise the texts, except those whose tokens are already on disk."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
         if not (folder / name).is_file():
@@ -273,7 +273,10 @@ def _pack(
 
 
 def _per_pass(training: PretrainingConfig, device: str) -> int:
-    """Return the number of windows in a forward pass: at most the wanted one, dividing a step."""
+    """Return the number of windows in a forward pass.
+
+    It is the largest divisor of the batch size that is at most the wanted number.
+    """
     wanted = training.windows_per_pass
     if wanted is None:
         wanted = CPU_WINDOWS if device == "cpu" else training.batch_size
@@ -282,6 +285,7 @@ def _per_pass(training: PretrainingConfig, device: str) -> int:
 
 
 def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
+    """Return whether the model is compiled: as the setting says, or if it saves time."""
     if training.compile != "auto":
         return training.compile == "on"
     if device == "cpu":
@@ -292,12 +296,12 @@ def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
 
 def _summarise(
     history: list[PretrainEpoch],
-    words: TokenizerSummary,
+    tokenizer: TokenizerSummary,
     objective: LanguageModelling,
     model: Qwen3ForCausalLM,
     job: _Job,
 ) -> PretrainTraining:
-    """Return what the record says of a finished training."""
+    """Return the part of the record that describes the training."""
     training = job.config.training
     steps = history[-1].step
     tokens = steps * training.batch_size * training.window
@@ -308,7 +312,7 @@ def _summarise(
         if "embed_tokens" not in name
     )
     return PretrainTraining(
-        tokenizer=words,
+        tokenizer=tokenizer,
         device=job.device,
         dtype=devices.pick_dtype(job.config.dtype, job.device),
         parameters=model.num_parameters(),

@@ -1,4 +1,4 @@
-"""The language model on disk: its weights in half precision, its tokenizer, its card."""
+"""Save a language model: its weights in half precision, its tokenizer and its model card."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ CARD = "README.md"
 def save_model(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path, card: str
 ) -> None:
-    """Write a folder that transformers can load. It appears complete, and replaces an older one.
+    """Save a model to a folder that transformers can load.
 
-    Weights are float16, which keeps ten bits of each number where bfloat16 keeps seven.
+    The weights are float16, which keeps more bits of precision than bfloat16 (ten instead of
+    seven).
+
+    Args:
+        model: The model.
+        tokenizer: The tokenizer of the model.
+        folder: The folder. It appears only when it is complete, and replaces an existing one.
+        card: The model card, in Markdown.
     """
     quieten_transformers()
     with new_folder(folder, replace=True) as temporary:
@@ -29,11 +36,11 @@ def save_model(
         tokenizer.save_pretrained(temporary)
         (temporary / CARD).write_text(card, encoding="utf-8")
         for path in temporary.iterdir():
-            path.chmod(0o644)  # safetensors makes them private
+            path.chmod(0o644)  # safetensors makes its files readable only by their owner
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a tokenizer. Its folder appears complete or not at all."""
+    """Save a tokenizer to a new folder, which appears only when it is complete."""
     with new_folder(folder) as temporary:
         tokenizer.save_pretrained(temporary)
 
@@ -43,8 +50,8 @@ def card_of(config: PretrainConfig, started: StartedPretraining, trained: Pretra
 
     Args:
         config: The settings of the run.
-        started: The record from before the training.
-        trained: What the training came to.
+        started: The record of the run before training.
+        trained: The part of the record that describes the training.
     """
     return "\n".join(_card(config, started, trained)) + "\n"
 
@@ -53,36 +60,38 @@ def _card(
     config: PretrainConfig, started: StartedPretraining, trained: PretrainTraining
 ) -> Iterator[str]:
     shape, training = config.architecture, config.training
-    counts, words, kept = started.corpus.counts, trained.tokenizer, trained.kept
+    counts, tokenizer, kept = started.corpus.counts, trained.tokenizer, trained.kept
     hardware, versions = started.hardware, started.versions
     yield "# A small Qwen3, pretrained by Thawline"
     yield ""
     yield (
-        f"{shape.num_hidden_layers} blocks, {shape.hidden_size} wide, "
-        f"{shape.num_attention_heads} heads of {shape.head_dim} over "
-        f"{shape.num_key_value_heads} of keys and values, feed-forward "
+        f"The model has {_count(shape.num_hidden_layers, 'block')}, hidden size "
+        f"{shape.hidden_size}, {_count(shape.num_attention_heads, 'attention head')} of size "
+        f"{shape.head_dim}, {_count(shape.num_key_value_heads, 'key and value head')}, and "
+        "feed-forward size "
         f"{shape.intermediate_size}: {trained.parameters:,} parameters, saved as float16. "
-        f"A byte-level BPE of {words.size:,} tokens; at most {training.window} are read."
+        f"Its tokenizer is a byte-level BPE with {tokenizer.size:,} tokens. "
+        f"It reads at most {training.window} tokens."
     )
     yield ""
     yield "| | |"
     yield "|---|---|"
-    yield f"| texts learnt from | {counts.train:,} |"
-    yield f"| texts held out to measure on | {counts.held_out:,} |"
-    yield f"| copies of a text, read once | {counts.copies:,} |"
-    yield f"| left out, as they stand in `corpus.without` too | {counts.left_out:,} |"
-    yield f"| tokens in an epoch | {words.train_tokens:,} |"
+    yield f"| training texts | {counts.train:,} |"
+    yield f"| held-out texts | {counts.held_out:,} |"
+    yield f"| duplicates, read once | {counts.copies:,} |"
+    yield f"| texts left out, because `corpus.without` contains them | {counts.left_out:,} |"
+    yield f"| tokens per epoch | {tokenizer.train_tokens:,} |"
     yield f"| epochs, steps | {training.epochs}, {trained.steps:,} |"
-    yield f"| tokens learnt from | {trained.tokens:,} |"
-    yield f"| loss, nats a token | {kept.validation_loss:.4f} |"
+    yield f"| training tokens | {trained.tokens:,} |"
+    yield f"| loss, nats per token | {kept.validation_loss:.4f} |"
     yield f"| perplexity | {kept.validation_perplexity:.1f} |"
     yield f"| bits per byte | {kept.validation_bits_per_byte:.4f} |"
-    yield f"| next token foretold | {100 * kept.validation_accuracy:.1f} % |"
+    yield f"| next-token accuracy | {100 * kept.validation_accuracy:.1f} % |"
     yield f"| seconds of training | {trained.training_seconds:,.0f} |"
-    yield f"| on | {hardware.gpu if trained.device == 'cuda' else hardware.cpu} |"
+    yield f"| hardware | {hardware.gpu if trained.device == 'cuda' else hardware.cpu} |"
     yield f"| torch, transformers | {versions['torch']}, {versions['transformers']} |"
     yield ""
-    yield "Scores are those of the held-out texts."
+    yield "The scores are those on the held-out texts."
     yield ""
     yield "| tokens | train loss | held-out loss | bits per byte |"
     yield "|---|---|---|---|"
@@ -95,7 +104,12 @@ def _card(
         )
 
 
+def _count(number: int, noun: str) -> str:
+    """Return "1 block" or "3 blocks"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def _thinned(history: Sequence[PretrainEpoch], rows: int = 12) -> Sequence[PretrainEpoch]:
-    """Return about this many rows, at equal distances, including the last."""
+    """Return at most ``rows`` rows of the history, at equal distances, including the last."""
     every = -(-len(history) // rows)
     return history[::-every][::-1]

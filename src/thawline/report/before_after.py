@@ -37,8 +37,8 @@ def draw_before_after(
         adapted: The scores of the adapted model.
         folder: The folder of the files, which is made if it does not exist.
         title: The title, which is wrapped if it is long.
-        subtitle: The line below the title. If None, it says how many rows were scored and what the
-            whiskers are.
+        subtitle: The text below the title. If None, it gives the number of test texts and explains
+            the whiskers.
 
     Returns:
         The paths of ``before_after.png`` and ``before_after.svg``.
@@ -51,13 +51,13 @@ def draw_before_after(
         axes.tick_params(axis="x", length=0)
         positions, names = [], []
         for group, (name, caption) in enumerate(BEFORE_AFTER_SCORES.items()):
-            for side, (word, colour, scores) in enumerate(
+            for side, (model, colour, scores) in enumerate(
                 [("untrained", UNTRAINED, baseline), ("adapted", ADAPTED, adapted)]
             ):
                 position = 2.5 * group + side
                 _draw_bar(axes, position, getattr(scores, name), colour)
                 positions.append(position)
-                names.append(word)
+                names.append(model)
             axes.annotate(
                 caption,
                 (2.5 * group + 0.5, 0),
@@ -73,7 +73,7 @@ def draw_before_after(
 
 
 def _draw_bar(axes: Axes, position: float, score: Score, colour: str) -> None:
-    """Draw one bar, its whisker, and its value above both."""
+    """Draw one bar with its whisker, and write its value above both."""
     value, top = score.value, max(score.value, score.high)
     axes.bar(position, value, width=0.84, color=colour)
     axes.errorbar(

@@ -1,4 +1,4 @@
-"""The picture of several trainings together: validation accuracy by epoch, a line for each rung."""
+"""The plot of a ladder's trainings: validation accuracy by epoch, with one line for each rung."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from statistics import fmean
 from matplotlib.axes import Axes
 
 from thawline.report.figures import (
-    SEVERAL,
+    LINE_COLOURS,
     name_lines,
     new_figure,
     own_style,
@@ -20,24 +20,23 @@ from thawline.report.figures import (
 from thawline.report.history import epoch_axis, padded
 from thawline.runs.records import RungRecord
 
-LINE_HEIGHT, CHARACTER = 0.2, 0.092
-"""Inches that a line's name takes, upright and level."""
+NAME_HEIGHT, CHARACTER_WIDTH = 0.2, 0.092
+"""The height of a rung's name and the width of its characters, in inches."""
 
 WIDTH = 8.0
-"""Inches of the picture."""
+"""The width of the figure, in inches."""
 
 MARKERS = "osD^vP"
-"""By rung, so that a line is known without its colour too."""
+"""The markers of the rungs, which distinguish the lines without colour."""
 
-LONGEST_NAME = 22
-"""Characters of a rung's name; a longer one ends in an ellipsis."""
+MAX_NAME_LENGTH = 22
+"""The number of characters of a rung's name. A longer name ends in an ellipsis."""
 
 
 def draw_curves(rungs: Sequence[RungRecord], folder: Path, *, title: str) -> list[Path]:
-    """Draw each rung's validation accuracy by epoch, its name at the line's end.
+    """Draw the validation accuracy of each rung by epoch, averaged over the seeds.
 
-    A rung without epochs, whose head was solved exactly, is a dashed line at its accuracy. The mean
-    over the seeds is drawn.
+    A rung that was fitted exactly has no epochs. It is drawn as a dashed line at its accuracy.
 
     Args:
         rungs: The rungs of a ladder.
@@ -50,39 +49,41 @@ def draw_curves(rungs: Sequence[RungRecord], folder: Path, *, title: str) -> lis
     Raises:
         ValueError: If no rung has epochs.
     """
-    curves = {_short(rung.rung): _curve(rung) for rung in rungs}
+    curves = {_short_name(rung.rung): _curve(rung) for rung in rungs}
     epochs = sorted({epoch for curve in curves.values() for epoch in curve})
     if not epochs:
         raise ValueError("curves need at least one rung with epochs")
-    height = max(3.6, 1.2 + LINE_HEIGHT * len(curves))
-    subtitle = f"Validation accuracy, {rungs[0].validation.rows:,} texts"
+    height = max(3.6, 1.2 + NAME_HEIGHT * len(curves))
+    subtitle = f"Accuracy on {rungs[0].validation.rows:,} validation texts"
     if not all(curves.values()):
-        subtitle += "; dashed: solved exactly, without epochs"
+        subtitle += "; dashed lines: exact fits, which have no epochs"
     with own_style():
         figure, bottom, top = new_figure(WIDTH, height, title, subtitle, gap=0.1)
-        room = CHARACTER * (max(map(len, curves)) + len("  100.0 %")) + 0.15
-        axes = figure.add_axes((0.09, bottom, 0.91 - room / WIDTH, top - bottom))
+        name_width = CHARACTER_WIDTH * (max(map(len, curves)) + len("  100.0 %")) + 0.15
+        axes = figure.add_axes((0.09, bottom, 0.91 - name_width / WIDTH, top - bottom))
         epoch_axis(axes, epochs)
-        flat = {_short(rung.rung): rung.validation.accuracy.value for rung in rungs}
-        drawn = {name: curve or dict.fromkeys(epochs, flat[name]) for name, curve in curves.items()}
+        final = {_short_name(rung.rung): rung.validation.accuracy.value for rung in rungs}
+        drawn = {
+            name: curve or dict.fromkeys(epochs, final[name]) for name, curve in curves.items()
+        }
         low, high = padded(
             [value for curve in drawn.values() for value in curve.values()], 0.1, 0.02
         )
         upright_shares(axes, max(low, 0.0), min(high, 1.0))
-        colours = dict(zip(drawn, cycle(SEVERAL)))
+        colours = dict(zip(drawn, cycle(LINE_COLOURS)))
         for (name, curve), marker in zip(drawn.items(), cycle(MARKERS)):
             _draw_line(axes, curve, colours[name], marker if curves[name] else None)
         inches = height - bottom * figure.get_figheight()
-        _name(axes, drawn, colours, epochs[-1], LINE_HEIGHT * (high - low) / inches)
+        _write_names(axes, drawn, colours, epochs[-1], NAME_HEIGHT * (high - low) / inches)
         return save_figure(figure, folder, "curves")
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+def _short_name(name: str) -> str:
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
 
 
 def _curve(rung: RungRecord) -> dict[float, float]:
-    """Return the mean accuracy at each evaluation that every seed has. Empty without epochs."""
+    """Return the mean accuracy at each epoch that every seed evaluated. Empty without epochs."""
     seeds = [
         {float(row.epoch): row.validation_accuracy for row in run.history} for run in rung.runs
     ]
@@ -103,20 +104,20 @@ def _draw_line(axes: Axes, curve: Mapping[float, float], colour: str, marker: st
     )
 
 
-def _name(
+def _write_names(
     axes: Axes,
     drawn: Mapping[str, Mapping[float, float]],
     colours: Mapping[str, str],
-    at: float,
+    x: float,
     gap: float,
 ) -> None:
-    """Name each line by its rung and its last accuracy."""
+    """Write the name and the last accuracy of each rung at the end of its line."""
     ends = {name: curve[max(curve)] for name, curve in drawn.items()}
-    named = {name: f"{name}  {100 * value:.1f} %" for name, value in ends.items()}
+    captions = {name: f"{name}  {100 * value:.1f} %" for name, value in ends.items()}
     name_lines(
         axes,
-        {named[name]: value for name, value in ends.items()},
-        {named[name]: colour for name, colour in colours.items()},
-        at,
+        {captions[name]: value for name, value in ends.items()},
+        {captions[name]: colour for name, colour in colours.items()},
+        x,
         gap,
     )

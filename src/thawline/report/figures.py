@@ -1,9 +1,8 @@
-"""What all pictures share: the style, the header, the axis of shares, and how they are written.
+"""The parts that all plots share: the style, the header, axes in per cent, and saving.
 
-Figures are built as objects, without pyplot, so no window system and no global figure list is
-involved. The same numbers give the same bytes (with the same matplotlib): matplotlib's own
-defaults are used whatever the user's matplotlibrc says, SVG ids are salted with a constant, and
-no date is written. Text in an SVG stays text.
+Figures are built without pyplot, so they need no display and change no global state. The same
+numbers give the same bytes with the same version of matplotlib: the user's matplotlibrc is ignored,
+the ids in an SVG use a constant salt, and no date is written. Text in an SVG stays text.
 """
 
 from __future__ import annotations
@@ -24,11 +23,11 @@ from thawline.runs.records import MainScores
 
 INK, FAINT, GRID = "#222222", "#666666", "#e3e3e3"
 UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
-"""Bars: light enough for a dark whisker to be read upon them."""
+"""Colours of bars, which are light enough for a dark whisker to be visible on them."""
 VALIDATION, TRAIN = "#0072b2", "#d55e00"
-"""Lines. All but the grey are from Okabe and Ito's palette, safe for colour-blind readers."""
-SEVERAL = (VALIDATION, TRAIN, "#009e73", "#b25286", "#7a6400", INK)
-"""More lines; that palette's yellow and purple are darkened until a name in them is legible."""
+"""Colours of lines, from the palette of Okabe and Ito, which is safe for colour-blind readers."""
+LINE_COLOURS = (VALIDATION, TRAIN, "#009e73", "#b25286", "#7a6400", INK)
+"""Colours of several lines. The palette's yellow and purple are darkened to keep names legible."""
 
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
@@ -47,13 +46,18 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "thawline",
 }
+TEXT_BACKGROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+"""A white background, which keeps text legible where it crosses a line.
+
+A path effect would do so too, but would turn the text of an SVG into outlines.
+"""
 DPI = 160
 TICK_STEPS = [1, 2, 2.5, 5, 10]
 
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Draw in this module's style alone."""
+    """Apply the style of this module, without the user's settings, while figures are drawn."""
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -61,15 +65,26 @@ def own_style() -> Iterator[None]:
 def new_figure(
     width: float, plot_height: float, title: str, subtitle: str | None, gap: float = 0.0
 ) -> tuple[Figure, float, float]:
-    """Return a figure with its header, and the lower and upper edge that are left for axes.
+    """Create a figure with a header and an empty area for axes.
 
-    ``width``, ``plot_height`` and the ``gap`` below the header are in inches, the edges are shares
-    of the figure's height.
+    Args:
+        width: The width of the figure, in inches.
+        plot_height: The height of the figure below the header, in inches.
+        title: The title, which is wrapped if it is long.
+        subtitle: The text below the title, which is wrapped too. If None, there is none.
+        gap: The additional space below the header, in inches.
+
+    Returns:
+        The figure, and the lower and upper edge of the area for axes, as shares of the figure's
+        height.
     """
-    room = int(width * 11)  # characters of the title's size that fit a line
+    line_length = int(width * 11)  # the number of subtitle characters that fit on a line
     headings = [
-        *((line, 13, "bold", INK, 0.27) for line in textwrap.wrap(title, int(room * 0.8))),
-        *((line, 9.5, "normal", FAINT, 0.21) for line in textwrap.wrap(subtitle or "", room)),
+        *((line, 13, "bold", INK, 0.27) for line in textwrap.wrap(title, int(line_length * 0.8))),
+        *(
+            (line, 9.5, "normal", FAINT, 0.21)
+            for line in textwrap.wrap(subtitle or "", line_length)
+        ),
     ]
     header = 0.32 + gap + sum(step for *_, step in headings)
     height = header + plot_height
@@ -91,12 +106,19 @@ def new_figure(
 
 
 def interval_note(scores: MainScores) -> str:
-    """Return a line that says how many rows were scored and what the whiskers are."""
-    return f"{scores.rows:,} texts, whiskers: {100 * scores.confidence_level:g} % intervals"
+    """Return a subtitle with the number of scored texts and the meaning of the whiskers."""
+    level = f"{100 * scores.confidence_level:g} %"
+    return f"{scores.rows:,} test texts; whiskers are {level} confidence intervals"
 
 
 def share_axis(axis: Axis, low: float, high: float) -> None:
-    """Show shares from ``low`` to ``high`` in per cent, with no tick outside 0 … 100 %."""
+    """Label an axis in per cent.
+
+    Args:
+        axis: The axis.
+        low: The lowest share on the axis.
+        high: The highest share on the axis. No tick is outside 0 to 100 %.
+    """
     ticks = MaxNLocator(nbins=6, steps=TICK_STEPS).tick_values(low, high)
     inside = [tick for tick in ticks if max(low, -1e-9) <= tick <= min(high, 1 + 1e-9)]
     axis.set_ticks(inside)
@@ -104,7 +126,7 @@ def share_axis(axis: Axis, low: float, high: float) -> None:
 
 
 def upright_shares(axes: Axes, low: float, high: float) -> None:
-    """Give shares from ``low`` to ``high`` the upright axis, with lines and without a spine."""
+    """Show shares from ``low`` to ``high`` on the y axis, with grid lines and without a spine."""
     share_axis(axes.yaxis, low, high)
     axes.set_ylim(low, high)
     axes.grid(axis="y")
@@ -113,87 +135,109 @@ def upright_shares(axes: Axes, low: float, high: float) -> None:
 
 def write_beside(
     axes: Axes,
-    words: str,
+    text: str,
     x: float,
     y: float,
     *,
     above: bool = True,
     weight: str = "normal",
-    colour: str = INK,
-    away: int = 5,
+    distance: int = 5,
 ) -> None:
-    """Write beside a point, on a white ground so that a line passing by does not blur it.
+    """Write text above or below a point.
 
-    It stands as many typographic points ``away`` as it is told.
+    Args:
+        axes: The axes of the point.
+        text: The text.
+        x: The place of the point on the x axis.
+        y: The place of the point on the y axis.
+        above: Whether the text is above the point. Otherwise it is below.
+        weight: The font weight.
+        distance: The distance between the text and the point, in typographic points.
     """
     axes.annotate(
-        words,
+        text,
         (x, y),
-        xytext=(0, away if above else -away - 1),
+        xytext=(0, distance if above else -distance - 1),
         textcoords="offset points",
         ha="center",
         va="bottom" if above else "top",
         weight=weight,
-        color=colour,
-        # A path effect would turn the text of an SVG into outlines.
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
+        color=INK,
+        bbox=TEXT_BACKGROUND,
     )
 
 
 def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
-    """Move heights apart, each as little as need be, until they are at least ``gap`` apart.
+    """Move heights apart, each as little as possible, until they are at least ``gap`` apart.
 
-    Those that would touch make a group, which stays where its mean was.
+    Heights that are too close form a group, which keeps its mean.
+
+    Args:
+        heights: The heights by name.
+        gap: The least distance between two heights.
+
+    Returns:
+        The new heights by name.
     """
     groups: list[list[str]] = []
     for name in sorted(heights, key=heights.__getitem__):
         groups.append([name])
-        while len(groups) > 1 and _foot(groups[-1], heights, gap) < (
-            _foot(groups[-2], heights, gap) + gap * len(groups[-2])
+        while len(groups) > 1 and _lowest(groups[-1], heights, gap) < (
+            _lowest(groups[-2], heights, gap) + gap * len(groups[-2])
         ):
             last = groups.pop()
             groups[-1] += last
     return {
-        name: _foot(group, heights, gap) + gap * place
+        name: _lowest(group, heights, gap) + gap * place
         for group in groups
         for place, name in enumerate(group)
     }
 
 
-def _foot(group: Sequence[str], heights: Mapping[str, float], gap: float) -> float:
-    """Return the lowest height of a group whose members stand ``gap`` apart around their mean."""
+def _lowest(group: Sequence[str], heights: Mapping[str, float], gap: float) -> float:
+    """Return the lowest height of a group whose members are ``gap`` apart around their mean."""
     mean = sum(heights[name] for name in group) / len(group)
     return mean - gap * (len(group) - 1) / 2
 
 
 def name_lines(
-    axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str], at: float, gap: float
+    axes: Axes, ends: Mapping[str, float], colours: Mapping[str, str], x: float, gap: float
 ) -> None:
-    """Name lines directly at their right ends, each in its colour, none over another.
+    """Write the names of lines to the right of their ends, without overlap.
 
     Args:
-        axes: where they are drawn.
-        ends: each line's last value, by its name.
-        colours: by name.
-        at: where the lines end.
-        gap: between two names, in the unit of the values.
+        axes: The axes of the lines.
+        ends: The last value of each line, by name.
+        colours: The colour of each line, by name.
+        x: The place on the x axis at which the names start.
+        gap: The least distance between two names, in the unit of the values.
     """
     for name, height in spread(ends, gap).items():
         axes.annotate(
             name,
-            (at, height),
+            (x, height),
             xytext=(8, 0),
             textcoords="offset points",
             va="center",
             color=colours[name],
             weight="bold",
+            bbox=TEXT_BACKGROUND,
             annotation_clip=False,
             parse_math=False,
         )
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PNG and SVG, with nothing in them that changes from day to day."""
+    """Write a figure as PNG and SVG, without dates, so that equal figures give equal files.
+
+    Args:
+        figure: The figure.
+        folder: The folder of the files, which is made if it does not exist.
+        name: The name of the files, without a suffix.
+
+    Returns:
+        The paths of the PNG and of the SVG.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
     figure.savefig(paths[0], dpi=DPI)

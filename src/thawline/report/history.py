@@ -1,4 +1,4 @@
-"""The plot of a training: accuracy and losses at each evaluation."""
+"""The plot of a training: accuracy and losses by epoch."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from thawline.report.figures import (
 )
 from thawline.runs.records import EpochRow
 
-MARKED = 24
-"""Points that have a marker each; more would hide the line."""
+MOST_MARKERS = 24
+"""The largest number of points that are drawn with markers. More markers would hide the line."""
 
 
 class _Series(NamedTuple):
@@ -43,16 +43,16 @@ def draw_history(
     accuracy: str = "Validation accuracy",
     start: str = "untrained",
 ) -> list[Path]:
-    """Draw validation accuracy by epoch, and beside it the losses of validation and train.
+    """Draw validation accuracy by epoch, and to the right of it the validation and train losses.
 
     Args:
-        history: The evaluations. A train loss that is None has no point. A ring is drawn around
-            the accuracy of the evaluation whose weights were kept.
+        history: The evaluations. If a train loss is None, no point is drawn. A ring marks the
+            accuracy of the evaluation whose weights were kept.
         folder: The folder of the files, which is made if it does not exist.
         title: The title, which is wrapped if it is long.
-        subtitle: The line below the title. If None, there is none.
-        accuracy: The name of the accuracy.
-        start: What the model of epoch 0 is.
+        subtitle: The text below the title. If None, there is none.
+        accuracy: The title of the accuracy plot.
+        start: A description of the model at epoch 0, before training.
 
     Returns:
         The paths of ``history.png`` and ``history.svg``.
@@ -84,17 +84,24 @@ def draw_history(
 
 
 def _train_losses(history: Sequence[EpochRow]) -> _Series:
-    """Return the train losses that were measured: there is none before training."""
+    """Return the train losses that were measured. Before training, no train loss exists."""
     points = [(float(row.epoch), row.train_loss) for row in history if row.train_loss is not None]
     return _Series([epoch for epoch, _ in points], [value for _, value in points])
 
 
 def _kept_epoch(history: Sequence[EpochRow]) -> float | None:
+    """Return the epoch whose weights were kept. None if no weights were kept yet."""
     return next((float(row.epoch) for row in history if row.kept), None)
 
 
 def epoch_axis(axes: Axes, epochs: Sequence[float], start: str = "untrained") -> None:
-    """Give epochs the level axis, with whole numbers where the picture is long enough."""
+    """Show epochs on the x axis. Ticks are integers if at least two epochs are shown.
+
+    Args:
+        axes: The axes.
+        epochs: The epochs of all points.
+        start: A description of the model at epoch 0.
+    """
     axes.set_xlabel(f"epoch (0: {start})" if 0 in epochs else "epoch")
     first, last = min(epochs), max(epochs)
     whole = all(epoch.is_integer() for epoch in epochs) or last - first >= 2
@@ -106,9 +113,9 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], start: str = "untrained") ->
 
 
 def _draw_accuracy(axes: Axes, series: _Series, kept: float | None) -> None:
-    """Draw accuracy with a marker on each point; write the first, the kept and the last value.
+    """Draw the accuracy, and write the first, the kept and the last value beside their points.
 
-    If no row was kept yet, the best takes its place.
+    If no epoch was kept yet, the best value is marked instead.
     """
     values = series.values
     low, high = padded(values, share=0.2, least=0.02)
@@ -127,22 +134,22 @@ def _draw_accuracy(axes: Axes, series: _Series, kept: float | None) -> None:
             values[index],
             above=values[index] >= sum(neighbours) / len(neighbours),
             weight="bold" if index == marked else "normal",
-            away=8 if index == marked else 5,
+            distance=8 if index == marked else 5,
         )
 
 
 def _labelled(series: _Series, marked: int) -> list[int]:
-    """Return the points whose values are written: of many, the marked, the first and the last.
+    """Return the indices of the points whose values are written.
 
-    A point that is nearer to one of them than a sixth of the axis goes without: the two would
-    be written over each other.
+    These are the marked, the first and the last point, and all others if there are at most six
+    points. A point that is close to one with a value has none, because the values would overlap.
     """
     points = range(len(series.epochs))
-    room = (series.epochs[-1] - series.epochs[0]) / 5.5
+    least = (series.epochs[-1] - series.epochs[0]) / 5.5
     labelled: list[int] = []
     for index in (marked, 0, points[-1], *(points if len(points) <= 6 else ())):
         distances = [abs(series.epochs[index] - series.epochs[other]) for other in labelled]
-        if index not in labelled and all(distance >= room for distance in distances):
+        if index not in labelled and all(distance >= least for distance in distances):
             labelled.append(index)
     return sorted(labelled)
 
@@ -161,8 +168,8 @@ def _draw_ring(axes: Axes, epoch: float, value: float) -> None:
 
 
 def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
-    """Draw the losses, each named at the right of its last point."""
-    drawn = {word: pair for word, pair in losses.items() if pair[1].values}
+    """Draw the losses, with the name of each to the right of its last point."""
+    drawn = {name: pair for name, pair in losses.items() if pair[1].values}
     low, high = padded([value for _, s in drawn.values() for value in s.values], 0.08, 0.01)
     low = max(low, 0.0)
     ticks = MaxNLocator(nbins=6, steps=TICK_STEPS).tick_values(low, high)
@@ -174,8 +181,8 @@ def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
         _draw_line(axes, series, colour)
     name_lines(
         axes,
-        {word: series.values[-1] for word, (_, series) in drawn.items()},
-        {word: colour for word, (colour, _) in drawn.items()},
+        {name: series.values[-1] for name, (_, series) in drawn.items()},
+        {name: colour for name, (colour, _) in drawn.items()},
         max(series.epochs[-1] for _, series in drawn.values()),
         0.075 * (high - low),
     )
@@ -187,13 +194,19 @@ def _draw_line(axes: Axes, series: _Series, colour: str) -> None:
         series.values,
         color=colour,
         linewidth=1.8,
-        marker="o" if len(series.epochs) <= MARKED else None,
+        marker="o" if len(series.epochs) <= MOST_MARKERS else None,
         markersize=5,
         clip_on=False,
     )
 
 
 def padded(values: Sequence[float], share: float, least: float) -> tuple[float, float]:
-    """Return limits around the values: ``share`` of their range, and ``least``, on either side."""
+    """Return limits of an axis that leave space around the values.
+
+    Args:
+        values: The values.
+        share: The space on each side, as a share of the range of the values.
+        least: The least space on each side, in the unit of the values.
+    """
     pad = max(share * (max(values) - min(values)), least)
     return min(values) - pad, max(values) + pad

@@ -1,22 +1,21 @@
-"""A ladder as a table for a terminal of 80 columns, and its verdict in words."""
+"""The results of a ladder as a table for a terminal of 80 columns, with the verdict in words."""
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterator
 
 from rich.table import Table
 from rich.text import Text
 
-from thawline.report.tables import ruled_table, with_interval
+from thawline.report.tables import ruled_table, with_interval, wrap_labelled
 from thawline.runs.records import Comparison, MeanScore
 
 
 def ladder_table(comparison: Comparison) -> Table:
     """Return a table of the rungs of a ladder.
 
-    Accuracy has its interval and, with several seeds, its standard deviation over them. The last
-    column is the corrected p-value of the comparison with the best rung, on the same test rows.
+    The accuracy is followed by its interval and, with several seeds, by its standard deviation. The
+    last column is the corrected p-value of the comparison with the best rung.
     """
     table = ruled_table()
     table.add_column("rung", overflow="fold", max_width=18)
@@ -49,13 +48,10 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     """Yield the lines below the table: how to read it, the verdict and the run to use."""
     seeds, chosen = len(comparison.rungs[0].runs), comparison.chosen
     if seeds > 1:
-        yield f"means and standard deviations over {seeds} seeds; intervals are over the test rows"
-    yield "p: McNemar's test against the best rung on the same rows, with Holm's correction"
+        yield f"scores: means over {seeds} seeds ± standard deviation (intervals over test texts)"
+    test = "McNemar's exact test" if seeds == 1 else "an exact paired test"
+    yield f"p: {test} against the best rung, with Holm's correction"
     yield ""
-    yield _paragraph("verdict", comparison.verdict.words)
-    yield _paragraph("chosen", f"{chosen.run}, by {chosen.by}; the test split chose nothing")
-
-
-def _paragraph(heading: str, words: str) -> str:
-    """Return words beside a heading, wrapped at 80 columns."""
-    return textwrap.fill(f"{heading:<10}{words}", 79, subsequent_indent=" " * 10)
+    yield wrap_labelled("verdict", comparison.verdict.words)
+    reason = f"because it has {chosen.by} (test was not used)"
+    yield wrap_labelled("chosen", f"{chosen.run}, {reason}")

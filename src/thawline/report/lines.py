@@ -1,4 +1,4 @@
-"""A picture of several lines: accuracy of systems side by side, by epoch or by labelled rows."""
+"""A plot of several lines: the accuracy of several systems over epochs or over training rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from thawline.report.figures import (
-    SEVERAL,
+    LINE_COLOURS,
     name_lines,
     new_figure,
     own_style,
@@ -20,28 +20,28 @@ from thawline.report.figures import (
 )
 
 WIDTH, PLOT_HEIGHT = 9.6, 4.2
-"""Inches; the height is that from the header down."""
+"""The width of the figure, and its height below the header, in inches."""
 
-CHARACTER = 0.08
-"""Inches for each character of a bold name."""
+CHARACTER_WIDTH = 0.08
+"""The width of a bold character, in inches."""
 
-LONGEST = 48
-"""Characters of a name; of a longer one the end is an ellipsis."""
+MAX_NAME_LENGTH = 48
+"""The number of characters of a name. A longer name ends in an ellipsis."""
 
 NAME_GAP = 0.055
-"""Least distance between two names, a share of the axis."""
+"""The least distance between two names, as a share of the y axis."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One system.
+    """The measurements of one system.
 
     Attributes:
-        name: written at its right end.
-        x: epochs, or rows.
-        values: shares from 0 to 1, one for each x.
-        low: the lower end of a band around each value; None: there is no band.
-        high: the upper end.
+        name: The name, which is written at the right end of the line.
+        x: The epochs, or the numbers of rows.
+        values: The measured shares, from 0 to 1, one for each x.
+        low: The lower end of the band around each value. If None, no band is drawn.
+        high: The upper end of the band around each value. If None, no band is drawn.
     """
 
     name: str
@@ -61,49 +61,51 @@ def draw_lines(
     subtitle: str | None = None,
     logarithmic: bool = False,
 ) -> list[Path]:
-    """Draw shares over epochs or rows, a line for each system, with its name at the right end.
+    """Draw shares over epochs or rows, with one named line for each system.
 
     Args:
-        lines: at most as many as there are colours in `SEVERAL`, each with a point at least.
-        folder: where the files go; made if need be.
-        name: of the files.
-        title: wrapped where it is long.
-        x_label: below the axis.
-        subtitle: under the title.
-        logarithmic: whether equal steps along the axis are equal ratios; then every x has a tick.
+        lines: The lines, each with at least one point. There are at most as many as `LINE_COLOURS`.
+        folder: The folder of the files, which is made if it does not exist.
+        name: The name of the files, without a suffix.
+        title: The title, which is wrapped if it is long.
+        x_label: The label of the x axis.
+        subtitle: The text below the title. If None, there is none.
+        logarithmic: Whether the x axis is logarithmic. If True, every x has a tick.
 
     Returns:
-        The paths of the PNG and the SVG.
+        The paths of the PNG and of the SVG.
 
     Raises:
-        ValueError: there is no line, one of no points, or more than there are colours.
+        ValueError: If there is no line, if a line has no points, or if there are more lines than
+            colours.
     """
     if not lines or not all(line.values for line in lines):
         raise ValueError("each of the lines needs at least one point")
-    if len(lines) > len(SEVERAL):
-        raise ValueError(f"at most {len(SEVERAL)} lines can be told apart")
+    if len(lines) > len(LINE_COLOURS):
+        raise ValueError(f"at most {len(LINE_COLOURS)} lines can be drawn in different colours")
     with own_style():
         figure, bottom, top = new_figure(WIDTH, PLOT_HEIGHT, title, subtitle, gap=0.1)
-        beside = CHARACTER * max(len(_caption(line)) for line in lines) + 0.25
-        axes = figure.add_axes((0.07, bottom, 0.93 - beside / WIDTH, top - bottom))
-        every = [value for line in lines for value in (*line.values, *_band(line))]
-        pad = max(0.06 * (max(every) - min(every)), 0.005)
-        low, high = max(min(every) - pad, 0.0), min(max(every) + pad, 1.0)
+        name_width = CHARACTER_WIDTH * max(len(_caption(line)) for line in lines) + 0.25
+        axes = figure.add_axes((0.07, bottom, 0.93 - name_width / WIDTH, top - bottom))
+        shown = [value for line in lines for value in (*line.values, *_band(line))]
+        pad = max(0.06 * (max(shown) - min(shown)), 0.005)
+        low, high = max(min(shown) - pad, 0.0), min(max(shown) + pad, 1.0)
         upright_shares(axes, low, high)
-        _along(axes, sorted({x for line in lines for x in line.x}), logarithmic)
+        _set_x_axis(axes, sorted({x for line in lines for x in line.x}), logarithmic)
         axes.set_xlabel(x_label)
-        for line, colour in zip(lines, SEVERAL, strict=False):
-            _draw(axes, line, colour)
-        _name(axes, lines, low, high)
+        for line, colour in zip(lines, LINE_COLOURS, strict=False):
+            _draw_line(axes, line, colour)
+        _write_names(axes, lines, low, high)
         return save_figure(figure, folder, name)
 
 
 def _band(line: Line) -> list[float]:
+    """Return both ends of the band of a line, or nothing if it has no band."""
     return [*(line.low or ()), *(line.high or ())]
 
 
-def _along(axes: Axes, places: Sequence[float], logarithmic: bool) -> None:
-    """Set the axis from the first place to the last."""
+def _set_x_axis(axes: Axes, places: Sequence[float], logarithmic: bool) -> None:
+    """Set the limits and the ticks of the x axis; ``places`` are all x in ascending order."""
     first, last = places[0], places[-1]
     if logarithmic:
         axes.set_xscale("log")
@@ -120,23 +122,24 @@ def _along(axes: Axes, places: Sequence[float], logarithmic: bool) -> None:
     axes.set_xlim(first - margin, last + margin)
 
 
-def _draw(axes: Axes, line: Line, colour: str) -> None:
+def _draw_line(axes: Axes, line: Line, colour: str) -> None:
     if line.low is not None and line.high is not None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
     axes.plot(line.x, line.values, color=colour, linewidth=1.8, marker="o", markersize=5)
 
 
-def _name(axes: Axes, lines: Sequence[Line], low: float, high: float) -> None:
-    """Name each line beside the axis, those that end before the others at its right edge too."""
+def _write_names(axes: Axes, lines: Sequence[Line], low: float, high: float) -> None:
+    """Write the name of each line at the right edge, even if the line ends before it."""
     name_lines(
         axes,
         {_caption(line): line.values[-1] for line in lines},
-        {_caption(line): colour for line, colour in zip(lines, SEVERAL, strict=False)},
+        {_caption(line): colour for line, colour in zip(lines, LINE_COLOURS, strict=False)},
         axes.get_xlim()[1],
         NAME_GAP * (high - low),
     )
 
 
 def _caption(line: Line) -> str:
-    name = textwrap.shorten(line.name, LONGEST, placeholder=" …")
+    """Return the name of a line with its last value."""
+    name = textwrap.shorten(line.name, MAX_NAME_LENGTH, placeholder=" …")
     return f"{name}  {100 * line.values[-1]:.1f} %"

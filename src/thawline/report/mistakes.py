@@ -1,4 +1,4 @@
-"""The error analysis of a run: the most confident mistakes as CSV, and lines for the terminal."""
+"""The mistakes of a run: the most confident ones as CSV, and a summary for the terminal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from thawline.data.texts import one_string
-from thawline.report.tables import with_interval
+from thawline.report.tables import with_interval, wrap_labelled
 from thawline.runs.records import ErrorRate, ErrorRates, Mistake, Mistakes, Sample
 
 MISTAKES = "mistakes.csv"
@@ -21,12 +21,12 @@ _COLUMNS = ("row", "label", "predicted", "probability", "tokens", "truncated")
 
 
 def write_mistakes(mistakes: Sequence[Mistake], folder: Path, *, pairs: bool) -> Path:
-    """Write mistakes with their complete texts as ``mistakes.csv``, in UTF-8 and as RFC 4180 says.
+    """Write mistakes to ``mistakes.csv``, in UTF-8 and in the format of RFC 4180.
 
     Args:
-        mistakes: The mistakes.
+        mistakes: The mistakes, with their complete texts.
         folder: The folder of the file.
-        pairs: Whether each text is a pair, which takes the columns ``text`` and ``text_pair``.
+        pairs: Whether each text is a pair. Pairs have the columns ``text`` and ``text_pair``.
 
     Returns:
         The path of the file.
@@ -43,20 +43,20 @@ def write_mistakes(mistakes: Sequence[Mistake], folder: Path, *, pairs: bool) ->
 
 
 def mistakes_sections(found: Mistakes, most: int) -> Iterator[RenderableType]:
-    """Yield the sections that a fit prints about its mistakes.
+    """Yield what a fit prints about its mistakes.
 
     Args:
         found: The mistakes.
-        most: The number of mistakes that are listed. The others are in the file.
+        most: The largest number of mistakes that are printed.
     """
-    listed = found.most_confident
-    if not listed:
-        yield f"mistakes  none in {found.texts:,} texts"
+    saved = found.most_confident
+    if not saved:
+        yield f"mistakes  none in {found.texts:,} test texts"
         return
-    which = "all" if len(listed) == len(found.rows) else f"the {len(listed):,} most confident"
-    yield f"mistakes  {len(found.rows):,} of {found.texts:,} texts; {which} are in {MISTAKES}:"
-    yield _mistakes_table(listed[:most])
-    yield from _rate_lines(found.error_rates)
+    which = "all of them" if len(saved) == len(found.rows) else f"the {len(saved):,} most confident"
+    yield f"mistakes  {len(found.rows):,} of {found.texts:,} test texts; {MISTAKES} lists {which}:"
+    yield _mistakes_table(saved[:most])
+    yield from _error_rates(found.error_rates)
 
 
 def _mistakes_table(mistakes: Sequence[Mistake]) -> Table:
@@ -72,45 +72,46 @@ def _mistakes_table(mistakes: Sequence[Mistake]) -> Table:
             Text(mistake.label),
             Text(mistake.predicted),
             f"{100 * mistake.probability:.1f} %",
-            f"{tokens} (cut)" if mistake.truncated else tokens,
-            # The text itself forbids wrapping, because a column that does so would not shrink.
+            f"{tokens} (truncated)" if mistake.truncated else tokens,
+            # A column with no_wrap would not shrink, so the text itself forbids wrapping.
             Text(one_string(mistake.text), no_wrap=True, overflow="ellipsis"),
         )
     return table
 
 
-def _rate_lines(rates: ErrorRates) -> Iterator[str]:
-    """Yield a line for truncation and one for length, if there are texts of more than one kind."""
-    whole, truncated = rates.whole, rates.truncated
-    if whole.rows and truncated.rows:
-        yield f"wrong     {_share(whole)} of whole texts, {_share(truncated)} of cut ones"
+def _error_rates(rates: ErrorRates) -> Iterator[str]:
+    """Yield the error rates by truncation and by length, if texts differ in these."""
+    complete, truncated = rates.whole, rates.truncated
+    if complete.rows and truncated.rows:
+        found = f"{_rate(complete)} of complete texts, {_rate(truncated)} of truncated texts"
+        yield wrap_labelled("errors", found)
     quarters = rates.by_length
     if len(quarters) > 1:
         values = [f"{100 * part.mistakes / part.rows:.1f} %" for part in quarters]
-        ends = [f"to {part.longest:,}" for part in quarters[1:-1]]
-        first = f"{values[0]} wrong up to {quarters[0].longest:,} tokens"
-        later = [f"{v} {end}" for v, end in zip(values[1:], [*ends, "above"], strict=True)]
-        yield f"by length {', '.join([first, *later])}"
+        ends = [f"up to {part.longest:,}" for part in quarters[:-1]]
+        lengths = [f"{ends[0]} tokens", *ends[1:], "for longer texts"]
+        found = ", ".join(f"{value} {end}" for value, end in zip(values, lengths, strict=True))
+        yield wrap_labelled("errors", f"by length: {found}")
 
 
-def _share(part: ErrorRate) -> str:
+def _rate(part: ErrorRate) -> str:
     return with_interval(part.error_rate, share=True)
 
 
 def samples_table(samples: Sequence[Sample]) -> Table:
     """Return a table of sample texts with their predictions before and after training.
 
-    Names and texts are shown as they are: square brackets in them are not markup.
+    Square brackets in names and texts are printed literally.
     """
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("sample text", overflow="fold", min_width=24)
     for name in ("label", "untrained", "adapted"):
         table.add_column(name, overflow="fold", max_width=18)
     for sample in samples:
-        guesses = (sample.untrained, sample.adapted)
+        predictions = (sample.untrained, sample.adapted)
         table.add_row(
             Text(one_string(sample.text)),
             Text(sample.label),
-            *(Text(f"{one.predicted} {100 * one.probability:.1f} %") for one in guesses),
+            *(Text(f"{one.predicted} {100 * one.probability:.1f} %") for one in predictions),
         )
     return table

@@ -1,4 +1,4 @@
-"""A survey of labelled texts as tables for a terminal of 80 columns, without colour."""
+"""The findings of `thawline preflight` as tables for a terminal of 80 columns, without colour."""
 
 from __future__ import annotations
 
@@ -19,27 +19,30 @@ from thawline.runs.records import (
 )
 
 MOST_CLASSES = 12
-"""The number of classes that are listed. If there are more, the largest and smallest are."""
+"""The largest number of classes that are all listed.
+
+If there are more classes, only the largest and the smallest ones are listed.
+"""
 
 
 def preflight_sections(report: PreflightReport) -> Iterator[RenderableType]:
-    """Yield the sections of a survey, the findings first.
+    """Yield the sections of a report, the findings first.
 
-    Names and texts are shown as they are: square brackets in them are not markup.
+    Square brackets in names and texts are printed literally.
     """
     findings = [f"  {line}" for line in report.findings]
-    yield "\n".join(["what stands out:", *findings] if findings else ["nothing stands out"])
+    yield "\n".join(["findings:", *findings] if findings else ["findings: none"])
     yield _rows_table(report)
     yield _tokens_table(report)
     yield _duplicates_table(report)
-    yield from _copies(report)
+    yield from _duplicate_examples(report)
     if report.against is not None:
-        yield _against(report.against, report.file)
+        yield _comparison(report.against, report.file)
     yield _shown_rows(report)
 
 
 def _table(*columns: str) -> Table:
-    """Return a table without lines, in which all columns but the first are right-aligned."""
+    """Return an empty table without lines. All columns but the first are right-aligned."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for index, column in enumerate(columns):
         table.add_column(
@@ -49,13 +52,13 @@ def _table(*columns: str) -> Table:
 
 
 def _texts_table(rows: Sequence[tuple[str, str, str]]) -> Table:
-    """Return a table of places, labels and texts, which take the rest of their lines."""
+    """Return a table of places, labels and texts. Each text is cut off at the end of the line."""
     table = Table(box=None, pad_edge=False, show_header=False)
     for most in (28, 20):
         table.add_column(no_wrap=True, max_width=most, overflow="ellipsis")
     table.add_column()
     for place, label, text in rows:
-        # The text itself forbids wrapping, because a column that does so would not shrink.
+        # A column with no_wrap would not shrink, so the text itself forbids wrapping.
         shown = Text(text, no_wrap=True, overflow="ellipsis")
         table.add_row(Text(f"  {place}"), Text(label), shown)
     return table
@@ -74,11 +77,11 @@ def _rows_table(report: PreflightReport) -> Table:
         counts = [f"{part.classes[label]:,}" for part in columns.values()]
         table.add_row(Text(label), *counts)
     if len(sizes) > MOST_CLASSES:
-        table.add_row(f"({len(sizes) - MOST_CLASSES:,} classes between)")
+        table.add_row(f"({len(sizes) - MOST_CLASSES:,} other classes)")
     table.add_row("all classes", *(f"{part.rows:,}" for part in columns.values()))
     ratios = [part.imbalance for part in columns.values()]
     table.add_row(
-        "largest to smallest",
+        "largest / smallest",
         *(MISSING if ratio is None else f"{ratio:.1f}" for ratio in ratios),
     )
     table.add_row("empty texts", *(f"{part.empty:,}" for part in columns.values()))
@@ -100,8 +103,9 @@ def _tokens_table(report: PreflightReport) -> Table:
         lengths = [part.tokens[name] for part in columns.values()]
         table.add_row(name, *(MISSING if one is None else f"{one:,}" for one in lengths))
     shares = [part.truncated for part in columns.values()]
+    kept = "first" if report.truncation_side == "right" else "last"
     table.add_row(
-        f"cut at {report.max_length:,} ({report.truncation_side})",
+        f"truncated to {kept} {report.max_length:,}",
         *(MISSING if share is None else f"{100 * share:.1f} %" for share in shares),
     )
     return table
@@ -130,23 +134,23 @@ def _counts(found: Sequence[Copies | None]) -> list[str]:
     ]
 
 
-def _copies(report: PreflightReport) -> Iterator[Group]:
-    """Yield examples of leakage, and of texts of one split whose labels differ."""
+def _duplicate_examples(report: PreflightReport) -> Iterator[Group]:
+    """Yield examples of leakage, and of texts that have several labels within a split."""
     leakage = report.leakage
-    kinds = {"test texts in train or validation": leakage.exact}
+    kinds = {"test texts that also occur in train or validation": leakage.exact}
     if leakage.near is not None:
-        kinds["near duplicates of other test texts there"] = leakage.near
+        kinds["other test texts with near duplicates in train or validation"] = leakage.near
     for name, part in report.duplicates.exact.within.items():
         if part.conflicting:
-            kinds[f"texts that occur in {name} with more than one label"] = part
-    for title, part in kinds.items():
+            kinds[f"{name} texts with more than one label"] = part
+    for kind, part in kinds.items():
         if part.examples:
             rows = [row for one in part.examples for row in _example_rows(one)]
-            yield Group(f"{title}, such as", _texts_table(rows))
+            yield Group(f"examples of {kind}:", _texts_table(rows))
 
 
 def _example_rows(example: CopyExample) -> list[tuple[str, str, str]]:
-    """Return one row for equal texts, and one row each for near duplicates."""
+    """Return a single row for equal texts, and a row for each text of near duplicates."""
     copies = example.copies
     places = [f"{copy.split} {_row_numbers(copy)}" for copy in copies]
     labels = ["/".join(copy.labels) for copy in copies]
@@ -165,12 +169,13 @@ def _row_numbers(copy: CopyPlace) -> str:
     return ", ".join(str(row) for row in copy.rows[:2]) + more
 
 
-def _against(against: AgainstFile, file: str | None) -> str:
+def _comparison(against: AgainstFile, file: str | None) -> str:
+    """Describe how many texts of another file the data set contains."""
     counts = ", ".join(f"{count:,} in {name}" for name, count in against.found_in.items())
     return (
-        f"compared with {file}:\n"
-        f"  {against.texts:,} texts, {against.distinct:,} distinct; the data set has\n"
-        f"  {counts}"
+        f"comparison with {file}:\n"
+        f"  {against.texts:,} texts, of which {against.distinct:,} are distinct\n"
+        f"  found in the data set: {counts}"
     )
 
 
@@ -180,9 +185,9 @@ def _shown_rows(report: PreflightReport) -> Group:
         for name, part in report.splits.items()
         for row in part.shown
     ]
-    carved = [
-        f"  (row numbers of {name} are those in {part.source})"
+    notes = [
+        f"  (the {name} rows are numbered as in {part.source})"
         for name, part in report.splits.items()
         if part.source != name
     ]
-    return Group("drawn at random", _texts_table(rows), *carved)
+    return Group("random rows:", _texts_table(rows), *notes)

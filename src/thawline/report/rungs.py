@@ -1,4 +1,4 @@
-"""A plot of several rungs side by side: what each strategy reached, and what it cost."""
+"""A plot that compares rungs: their test accuracy, seconds and trained parameters."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from thawline.report.figures import (
     ADAPTED,
     FAINT,
     INK,
+    TEXT_BACKGROUND,
     VALIDATION,
     new_figure,
     own_style,
@@ -25,23 +26,23 @@ from thawline.report.figures import (
 from thawline.runs.records import Score
 
 RUNG_HEIGHT = 0.52
-"""Inches for each rung, including two lines of its name."""
+"""The height of a rung, in inches, which is enough for two lines of its name."""
 
 NAME_WIDTH = 24
-"""Characters in a line of a rung's name."""
+"""The number of characters in a line of a rung's name."""
 
 MOST_LINES = 3
-"""Lines of a name. A longer name ends in an ellipsis."""
+"""The number of lines of a name. A longer name ends in an ellipsis."""
 
 
 @dataclass(frozen=True)
 class RungBar:
-    """What is drawn of a rung.
+    """The values that are drawn for a rung.
 
     Attributes:
         name: The name of the rung.
-        accuracy: The accuracy on test, with its interval.
-        seconds: The seconds of a run.
+        accuracy: The test accuracy, with its confidence interval.
+        seconds: The duration of a run, in seconds.
         trainable: The number of parameters that were trained.
     """
 
@@ -52,13 +53,13 @@ class RungBar:
 
 
 def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: str) -> list[Path]:
-    """Draw test accuracy with its interval, seconds and trained parameters of each rung.
+    """Draw the test accuracy, the seconds and the trained parameters of each rung.
 
     Args:
         bars: The rungs, from top to bottom.
         folder: The folder of the files, which is made if it does not exist.
         title: The title, which is wrapped if it is long.
-        subtitle: The line below the title, which says what the whiskers are.
+        subtitle: The text below the title, which explains the whiskers.
 
     Returns:
         The paths of ``rungs.png`` and ``rungs.svg``.
@@ -71,14 +72,14 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
     with own_style():
         height = 0.75 + RUNG_HEIGHT * len(bars)
         figure, bottom, top = new_figure(9.6, height, title, subtitle, gap=0.3)
-        room = top - bottom
-        accuracy = figure.add_axes((0.2, bottom, 0.38, room))
-        seconds = figure.add_axes((0.63, bottom, 0.2, room), sharey=accuracy)
-        parameters = figure.add_axes((0.85, bottom, 0.13, room), sharey=accuracy)
+        plot_height = top - bottom
+        accuracy = figure.add_axes((0.2, bottom, 0.38, plot_height))
+        seconds = figure.add_axes((0.63, bottom, 0.2, plot_height), sharey=accuracy)
+        parameters = figure.add_axes((0.85, bottom, 0.13, plot_height), sharey=accuracy)
         for axes, caption in (
             (accuracy, "Test accuracy"),
-            (seconds, "Seconds in total"),
-            (parameters, "Parameters trained"),
+            (seconds, "Seconds per run"),
+            (parameters, "Trained parameters"),
         ):
             at_right = axes is parameters
             axes.set_title(
@@ -95,7 +96,7 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
 
 
 def _wrapped(name: str) -> str:
-    """Wrap a name after its commas and spaces."""
+    """Wrap a name at its spaces, and after its commas and colons."""
     broken = re.sub(r"(?<=[,:])(?=\S)", " ", name)
     lines = textwrap.wrap(broken, NAME_WIDTH, max_lines=MOST_LINES, placeholder=" …")
     return "\n".join(re.sub(r"(?<=[,:]) ", "", line) for line in lines)
@@ -145,13 +146,14 @@ def _write_parameters(axes: Axes, counts: Sequence[int]) -> None:
         axes.text(1, row, f"{count:,}", ha="right", va="center_baseline")
 
 
-def _write(axes: Axes, words: str, x: float, y: float, weight: str = "normal") -> None:
+def _write(axes: Axes, text: str, x: float, y: float, weight: str = "normal") -> None:
+    """Write text to the right of a point."""
     axes.annotate(
-        words,
+        text,
         (x, y),
         xytext=(7, 0),
         textcoords="offset points",
         va="center_baseline",
         weight=weight,
-        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8},
+        bbox=TEXT_BACKGROUND,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from rich import box
@@ -12,8 +13,10 @@ from rich.text import Text
 from thawline.runs.records import ClassScores, FitEpoch, KeptEpoch, MainScores, Score, Scores
 
 MISSING = "-"
+LABEL_WIDTH = 10
+"""The width of the column of labels, in characters."""
 HEAD_FITTED = "head fitted"
-"""What the model of epoch 0 is if its head was trained first."""
+"""The description of the model at epoch 0 if its head was trained first."""
 
 SHARES = {
     "accuracy": "accuracy",
@@ -32,18 +35,24 @@ SCORE_ROWS = (
     "loss",
     "calibration_error",
 )
-KEPT_BY = {
-    "accuracy": "highest validation accuracy",
-    "f1_macro": "highest validation macro F1",
-    "loss": "lowest validation loss",
-    "last": "the last",
+KEPT_BECAUSE = {
+    "accuracy": "it has the highest validation accuracy",
+    "f1_macro": "it has the highest validation macro F1",
+    "loss": "it has the lowest validation loss",
+    "last": "it is the last one",
 }
+"""Why an epoch was kept, by the setting training.keep."""
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
 
 
 def plain_console() -> Console:
-    """Return a console that prints names as they are: [brackets] and :smile: are plain text."""
+    """Return a console that prints text literally, without markup, emoji codes or wrapping."""
     return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+
+def wrap_labelled(label: str, text: str) -> str:
+    """Return a text in the column to the right of a label, wrapped at 79 columns."""
+    return textwrap.fill(f"{label:<{LABEL_WIDTH}}{text}", 79, subsequent_indent=" " * LABEL_WIDTH)
 
 
 def before_after_table(baseline: MainScores, adapted: MainScores) -> Table:
@@ -82,11 +91,11 @@ def scores_table(scores: Scores) -> Table:
 def history_table(history: Sequence[FitEpoch], start: str = "untrained") -> Table:
     """Return a table of the evaluations during a training.
 
-    Steps are listed if there are evaluations within an epoch.
+    Steps are listed if the model was also evaluated within epochs.
 
     Args:
         history: The evaluations.
-        start: What the model of epoch 0 is.
+        start: A description of the model at epoch 0, before training.
     """
 
     def numbers(name: str, *, share: bool) -> list[str]:
@@ -112,33 +121,33 @@ def history_table(history: Sequence[FitEpoch], start: str = "untrained") -> Tabl
 
 
 def kept_line(kept: KeptEpoch) -> str:
-    """Return a line that says which weights were kept, and whether the training stopped early."""
-    line = f"epoch {_epoch_name(kept.epoch)} kept: {KEPT_BY[kept.by]}"
+    """Return a sentence on which epoch was kept, and on whether the training stopped early."""
+    line = f"epoch {_epoch_name(kept.epoch)} is kept, because {KEPT_BECAUSE[kept.by]}"
     if kept.last == kept.epochs:
         return line
-    return f"{line}; stopped early after {_epoch_name(kept.last)} of {kept.epochs} epochs"
+    return f"{line}; training stopped early after {_epoch_name(kept.last)} of {kept.epochs} epochs"
 
 
 def _epoch_name(epoch: float, start: str = "untrained") -> str:
-    """Return an epoch as "3", a part of one as "2.25", and epoch 0 as "0 (untrained)"."""
+    """Return epoch 3 as "3", epoch 2.25 as "2.25", and epoch 0 as "0 (untrained)"."""
     if epoch == 0:
         return f"0 ({start})"
     return f"{epoch:.2f}".rstrip("0").rstrip(".")
 
 
 def per_class_table(scores: Scores, names: Sequence[str], most: int | None = None) -> Table:
-    """Return a table of precision, recall and F1 in per cent, and the rows of each class.
+    """Return a table of precision, recall and F1 in per cent, and the number of rows, by class.
 
     Args:
-        scores: The scores. A class that occurs neither in the labels nor in the predictions has
+        scores: The scores. A class that occurs neither in the labels nor in the predictions gets
             dashes.
-        names: The names of the classes, in the order of their ids. They are printed as they are:
-            square brackets in a name are not markup.
-        most: The most classes that are listed. If there are more, those with the lowest F1 are
-            listed, in the order of their ids. If None, all are listed.
+        names: The names of the classes, in the order of their ids. Square brackets in a name are
+            printed literally.
+        most: The largest number of classes that are listed. If there are more classes, those with
+            the lowest F1 are listed, in the order of their ids. If None, all are listed.
 
     Raises:
-        ValueError: If there are more or fewer names than classes.
+        ValueError: If the number of names is not the number of classes.
     """
     classes = scores.per_class
     if len(names) != len(classes):
@@ -159,7 +168,10 @@ def per_class_table(scores: Scores, names: Sequence[str], most: int | None = Non
 def _weakest(
     classes: Sequence[tuple[str, ClassScores]], most: int | None
 ) -> Sequence[tuple[str, ClassScores]]:
-    """Return the classes with the lowest F1, in the order of their ids; untested ones go last."""
+    """Return the classes with the lowest F1, in the order of their ids.
+
+    Classes without an F1 score are only returned if the others are fewer than ``most``.
+    """
     if most is None or len(classes) <= most:
         return classes
 
@@ -171,19 +183,19 @@ def _weakest(
 
 
 def ruled_table() -> Table:
-    """Return a table with a single rule, below its header."""
+    """Return an empty table with a line below its header and no other lines."""
     return Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
 
 
 def _number(value: float | None, share: bool) -> str:
-    """Return a share as "85.4 %" and a loss as "0.372"."""
+    """Return a share as "85.4 %", a loss as "0.372", and None as a dash."""
     if value is None:
         return MISSING
     return f"{100 * value:.1f} %" if share else f"{value:.3f}"
 
 
 def with_interval(score: Score | None, share: bool) -> str:
-    """Return a score as "85.4 % (83.8 to 86.9)". A missing score is a dash."""
+    """Return a score as "85.4 % (83.8 to 86.9)", and a missing score as a dash."""
     if score is None:
         return MISSING
     low, high = (_number(end, share).removesuffix(" %") for end in (score.low, score.high))

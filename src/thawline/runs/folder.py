@@ -1,4 +1,4 @@
-"""A run's folder: its place, its config, and its record from the first moment to the last."""
+"""Make the folder of a run, with its config and its record, and record how the run ended."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from thawline.runtime.progress import Reporter
 CONFIG = "config.toml"
 
 Verb = Literal["fit", "pretrain"]
+"""The commands that make runs."""
 
 FIT: Verb = "fit"
 PRETRAIN: Verb = "pretrain"
-"""The verbs that make runs."""
 
 
 def default_folder(name: str, now: datetime | None = None) -> Path:
     """Return ``runs/<time>-<name>``, a path that does not exist yet.
 
     Args:
-        name: What is run, such as the data set and the strategy.
-        now: The time. If None, the current time.
+        name: A description of the run, such as the data set and the strategy.
+        now: The time. If None, the current time in UTC.
     """
     stamp = (datetime.now(UTC) if now is None else now).strftime("%Y%m%d-%H%M%S")
     stem = f"{stamp}-{re.sub(r'[^A-Za-z0-9.]+', '-', name).strip('-')}"
@@ -69,7 +69,7 @@ def is_run(folder: Path) -> bool:
 
 
 def job_start(config: AnyConfig) -> JobStart:
-    """Return what the file of any job holds from the moment that it is first written."""
+    """Return the part of a record that every job writes when it starts."""
     return JobStart(
         started=_now(),
         config=plain_settings(config),
@@ -81,11 +81,11 @@ def job_start(config: AnyConfig) -> JobStart:
 def run_start(
     config: AnyConfig, verb: Verb, before: RunRecord | None, *, resumed: bool
 ) -> RunStart:
-    """Return what the record of a run holds from the moment that it is first written.
+    """Return the part of a record that every run writes when it starts.
 
     Args:
         config: The settings.
-        verb: The command that makes such a run.
+        verb: The command that makes the run.
         before: The record of the same run before it was resumed. None if there is none.
         resumed: Whether the run is resumed.
     """
@@ -129,7 +129,7 @@ def make_run(folder: Path, config: AnyConfig, started: StartedRun) -> None:
 
 @contextmanager
 def run_recorded(folder: Path, started: StartedRun, reporter: Reporter) -> Iterator[None]:
-    """Record that a run was stopped or failed, and report how to resume a run that was stopped.
+    """Record that a run was stopped or failed. If it was stopped, report how to resume it.
 
     Args:
         folder: The folder of the run, as the user wrote it.
@@ -147,7 +147,7 @@ def run_recorded(folder: Path, started: StartedRun, reporter: Reporter) -> Itera
 
 @contextmanager
 def outcome_recorded(file: Path, started: StartedRun | StartedLadder) -> Iterator[None]:
-    """Record that a job was stopped or failed. The job itself records that it has finished.
+    """Record that a job was stopped or failed. The job itself records its success.
 
     Args:
         file: The file of the record.
@@ -159,13 +159,13 @@ def outcome_recorded(file: Path, started: StartedRun | StartedLadder) -> Iterato
         write_record(file, started.model_copy(update={"status": "stopped"}))
         raise
     except BaseException as error:
-        words = f"{type(error).__name__}: {error}"
-        failed = started.model_copy(update={"status": "failed", "error": words})
+        message = f"{type(error).__name__}: {error}"
+        failed = started.model_copy(update={"status": "failed", "error": message})
         try:
             write_record(file, failed)
         except OSError:
-            # On a full disk the file is overwritten in place. Without line breaks the new text is
-            # shorter than the old one, so there is room for it.
+            # The disk may be full, so the file is overwritten in place. Without line breaks the new
+            # text is shorter than the old one, so it fits.
             with suppress(OSError):
                 text = json.dumps(failed.to_dict(), ensure_ascii=False)
                 file.write_text(text, encoding="utf-8")

@@ -1,7 +1,7 @@
-"""A saved classifier on disk: where it lies in a run's folder, and what ``thawline.json`` says.
+"""The file names of runs and of saved classifiers, and light functions to find and read them.
 
-Classifiers, and runs, are written and read at the other end of the package. What it takes to find
-one, and to start another fit from it, stands here.
+These functions need neither torch nor pydantic. `artifact` and `runs.records` read classifiers and
+records completely.
 """
 
 from __future__ import annotations
@@ -14,32 +14,37 @@ from typing import Any, NamedTuple
 from thawline.errors import ThawlineError
 
 RECORD = "record.json"
-"""The record of a run, which exists from the moment that the run is started."""
+"""The record of a run, which is written when the run starts."""
 
 LADDER = "ladder.json"
-"""The file of a ladder, which exists from the moment that the ladder is started."""
+"""The record of a ladder, which is written when the ladder starts."""
 
 FOLDER = "model"
-"""The artifact's folder within a run's, there once the run has saved it."""
+"""The folder of the artifact within the folder of a run. It exists once the run has saved it."""
 
 SETTINGS = "thawline.json"
+"""The settings of an artifact."""
+
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
-"""Of an artifact: its settings; where adapters are live, their folder and the head beside it."""
+"""The folder of the adapters and the weights of the head, in an artifact with live adapters."""
 
 FORMAT = 1
+"""The version of the format of artifacts."""
+
 MODEL_TYPE = "thawline"
-"""Of a whole model with a head of ours, in its ``config.json``."""
+"""The model type in the ``config.json`` of a complete model that has one of Thawline's heads."""
 
 
 @dataclass(frozen=True)
 class AdapterSettings:
-    """What live adapters belong to.
+    """The base model that live adapters were trained on, and the dropout of the head.
 
     Attributes:
-        base: the name of the backbone.
-        base_sha256: `backbones.adapters.base_digest` of it.
-        head_dropout: of a head of ours; a native head has what its base's config says.
+        base: The name of the base model.
+        base_sha256: The digest of the base model, from `backbones.adapters.base_digest`.
+        head_dropout: The dropout of one of Thawline's heads. A native head takes its dropout from
+            the config of the base model.
     """
 
     base: str
@@ -48,10 +53,13 @@ class AdapterSettings:
 
 
 def find(path: Path) -> Path:
-    """Return the artifact's folder: the path itself, or ``model`` within a run's folder.
+    """Find the folder of an artifact.
+
+    Args:
+        path: The folder of the artifact, or of the run that made it.
 
     Raises:
-        ThawlineError: there is none.
+        ThawlineError: If neither the path nor its folder ``model`` is an artifact.
     """
     for folder in (path, path / FOLDER):
         if (folder / SETTINGS).is_file():
@@ -67,11 +75,11 @@ def find(path: Path) -> Path:
 
 
 class RunStatus(NamedTuple):
-    """How a run stands.
+    """The status of a run and the command that made it.
 
     Attributes:
-        status: The status in its record. None if the record is missing or damaged.
-        verb: The command that makes such a run, fit or pretrain.
+        status: The status in the record. None if the record is missing or damaged.
+        verb: The command, fit or pretrain.
     """
 
     status: str | None
@@ -79,13 +87,14 @@ class RunStatus(NamedTuple):
 
 
 def read_status(run: Path, verb: str = "fit") -> RunStatus:
-    """Read how a run stands, without checking anything else in its record.
+    """Read the status of a run, without checking the rest of its record.
 
-    `read_record` reads the whole record and needs pydantic, which would slow down a prediction.
+    `read_record` checks the complete record, but needs pydantic, which would slow down a
+    prediction.
 
     Args:
         run: The folder of the run.
-        verb: The verb if the record does not name one.
+        verb: The command to return if the record does not name one.
     """
     try:
         record = load_json(run / RECORD)
@@ -99,7 +108,7 @@ def read_status(run: Path, verb: str = "fit") -> RunStatus:
 
 
 def load_json(file: Path) -> object:
-    """Return the values of a JSON file.
+    """Read a JSON file.
 
     Raises:
         OSError: If the file cannot be read.
@@ -110,11 +119,15 @@ def load_json(file: Path) -> object:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """Return what an artifact's settings hold, as plain values.
+    """Read the settings of an artifact as JSON values.
+
+    Args:
+        folder: The folder of the artifact.
 
     Raises:
-        ThawlineError: they are of another format.
-        OSError, ValueError: they are missing or damaged.
+        ThawlineError: If the artifact has another format.
+        OSError: If the file cannot be read.
+        ValueError: If the file is damaged.
     """
     try:
         values: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
@@ -133,10 +146,13 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def read_adapter(values: dict[str, Any]) -> AdapterSettings | None:
-    """Return what `read_settings` says of live adapters; None: the artifact is a whole model.
+    """Return the settings of live adapters. None if the artifact is a complete model.
+
+    Args:
+        values: The settings of the artifact, as `read_settings` returns them.
 
     Raises:
-        TypeError: that is damaged.
+        TypeError: If the settings of the adapters are damaged.
     """
     adapter = values.get("adapter")
     return None if adapter is None else AdapterSettings(**adapter)

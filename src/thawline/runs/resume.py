@@ -1,4 +1,4 @@
-"""The config and the record of a run that is resumed."""
+"""Read the config and the record of a run that is resumed."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ def resumed_config(
 
     Args:
         folder: The folder of the run.
-        options: The options, as `resolve_config` takes them. What they leave out is as in the run.
+        options: The options, in the form that `resolve_config` takes. Settings that they do not
+            give are those of the run.
         job: The class of the config.
-        verb: The command that makes such a run.
-        file: The TOML file, as `resolve_config` takes it.
-        overrides: The overrides, as `resolve_config` takes them.
+        verb: The command that is resumed.
+        file: A TOML file with settings. If None, no file is read.
+        overrides: Settings in the form ``key=value``.
 
     Raises:
         ThawlineError: If the settings differ from those of the run, if this version cannot read
-            the config of the run, or if the folder holds something else.
+            the config of the run, or if the folder is not that of such a run.
     """
     if not is_run(folder):
         if folder.is_dir() and any(folder.iterdir()):
             found = f"a folder without {CONFIG}"
-            raise ThawlineError(f"a run to resume at '{folder}'", found, "choose another --out")
+            raise ThawlineError(f"a run to resume in '{folder}'", found, "choose another --out")
         return resolve_config(options, config_type=job, file=file, overrides=overrides)
     _check_verb(folder, verb, read_status(folder, verb).verb)
     given = resolve_config(
@@ -53,8 +54,12 @@ def resumed_config(
 def check_same_config(folder: Path, given: ConfigT) -> ConfigT:
     """Return the config that a run was started with.
 
+    Args:
+        folder: The folder of the run.
+        given: The config that the run is resumed with.
+
     Raises:
-        ThawlineError: If the given config differs from it, or if this version cannot read it.
+        ThawlineError: If the two configs differ, or if this version cannot read that of the run.
     """
     started = resolve_config(config_type=type(given), file=folder / CONFIG)
     if given != started:
@@ -71,28 +76,29 @@ def check_same_config(folder: Path, given: ConfigT) -> ConfigT:
 
 
 def read_run(folder: Path, verb: Verb) -> RunRecord | None:
-    """Return the record of a run that was started before. None if it was killed before its first.
+    """Return the record of a run. None if it was killed before it wrote a record.
 
     Args:
         folder: The folder of the run.
-        verb: The command that makes such a run.
+        verb: The command that is resumed.
 
     Raises:
-        ThawlineError: If the record cannot be read, or if another command made it.
+        ThawlineError: If the record cannot be read, or if another command made the run.
     """
     if not (folder / RECORD).is_file():
         return None
     record = read_record(folder / RECORD)
     if not isinstance(record, RunStart):
-        raise ThawlineError(f"a run at '{folder}'", "a ladder", "choose another --out")
+        raise ThawlineError(f"a run in '{folder}'", "a ladder", "choose another --out")
     _check_verb(folder, verb, record.verb)
     return record
 
 
 def _check_verb(folder: Path, verb: str, made_by: str) -> None:
+    """Raise ThawlineError if another command made the run."""
     if made_by != verb:
         raise ThawlineError(
-            f"a run of thawline {verb} at '{folder}'",
-            f"one of thawline {made_by}",
+            f"a run of thawline {verb} in '{folder}'",
+            f"a run of thawline {made_by}",
             "choose another --out",
         )

@@ -23,7 +23,7 @@ from thawline.store.chunks import FORMAT, KEY_BYTES, Content
 from thawline.store.entry import Entry
 from thawline.store.features import Features
 from thawline.store.keys import StoreKey, text_key
-from thawline.store.listing import clear, entries
+from thawline.store.listing import StoredEntry, clear, entries
 from thawline.store.ragged import TokenStates
 from thawline.store.texts import KeyedTexts
 
@@ -36,6 +36,7 @@ __all__ = [
     "KeyedTexts",
     "NoRoom",
     "StoreKey",
+    "StoredEntry",
     "TokenStates",
     "clear",
     "entries",

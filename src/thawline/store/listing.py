@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -15,35 +15,62 @@ from thawline.store import chunks
 from thawline.store.keys import StoreKey, entry_folders, lock_of
 
 
-def entries(root: Path | None = None) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class StoredEntry:
+    """An entry of the store, as `entries` lists it.
+
+    The fields of its key are None if they are unknown, because the entry is damaged or of an older
+    format.
+
+    Attributes:
+        entry: The name of its folder.
+        name: The name of the backbone.
+        backbone: A digest of the backbone's weights, config and tokenizer.
+        max_length: The maximum number of tokens of a text.
+        truncation_side: The side on which longer texts are truncated, ``right`` or ``left``.
+        dtype: The dtype of the computation.
+        format: The version of the store's format.
+        line: The line that the token states reach. None for pooled states of all stages.
+        texts: The number of texts.
+        bytes: The size of the entry's files, in bytes.
+        problem: What is wrong with the entry: a damaged or missing manifest, missing chunks or an
+            older format. None if nothing is wrong.
+    """
+
+    entry: str
+    name: str
+    backbone: str | None
+    max_length: int | None
+    truncation_side: str | None
+    dtype: str | None
+    format: int | None
+    line: int | None
+    texts: int
+    bytes: int
+    problem: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the entry as JSON values."""
+        return asdict(self)
+
+
+def entries(root: Path | None = None) -> list[StoredEntry]:
     """List the entries of the store, without verifying checksums.
 
     Args:
         root: The cache folder that contains the store. If None, `home`.
-
-    Returns:
-        For each entry a dict with ``entry`` (the folder's name), ``name`` (of the backbone), the
-        fields of its `StoreKey`, ``texts`` (their number), ``bytes`` and ``problem``. The problem
-        is one line of text, or None: the manifest is damaged or missing, chunks are missing, or
-        the entry is of an older format.
     """
     described = map(_describe, entry_folders(root))
-    return [entry for entry in described if entry["bytes"]]
+    return [entry for entry in described if entry.bytes]
 
 
-def _describe(folder: Path) -> dict[str, Any]:
+def _describe(folder: Path) -> StoredEntry:
     paths = list(chunks.files(folder))
     name, key, rows, problem = _summarise(folder, paths)
-    described = dict.fromkeys(field.name for field in fields(StoreKey)) | key
-    size = chunks.size(paths)
-    return {
-        "entry": folder.name,
-        "name": name,
-        **described,
-        "texts": rows,
-        "bytes": size,
-        "problem": problem,
-    }
+    known = {field.name: key.get(field.name) for field in fields(StoreKey)}
+    return StoredEntry(
+        folder.name, name, **known, texts=rows, bytes=chunks.size(paths), problem=problem
+    )
 
 
 def _summarise(folder: Path, paths: Sequence[Path]) -> tuple[str, chunks.Key, int, str | None]:

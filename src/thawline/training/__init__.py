@@ -1,1 +1,1 @@
-"""The one loop and what it trains: objectives, checkpoints, the suffix; and the exact fit."""
+"""The training loop with its objectives, optimisers and checkpoints, and the exact fit of heads."""

@@ -101,7 +101,7 @@ def test_fit_prints_before_and_after_and_where_everything_is(fit):
     run = Path("run").absolute()
     for words in (
         *("reviews", " 32 ", "95 %", "accuracy", "F1"),  # the test rows and their scores
-        *("head, line 5", "linear", "112 texts"),  # the strategy, and the texts that were read
+        *("head, thaw line 5", "linear", "112 texts"),  # the strategy, and the texts that were read
         *(str(run / "model"), "before_after.png", "before_after.svg"),
         f'thawline predict {run} "',
     ):

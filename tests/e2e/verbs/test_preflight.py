@@ -57,7 +57,7 @@ def test_the_verb_prints_what_stands_out_and_fits_80_columns(look_at):
     done = look_at(*NAMED)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
-    assert "reviews, 90 texts" in lines
+    assert "reviews: 90 texts" in lines
     first = [line.split() for line in lines if line.startswith(FINDINGS)]
     assert [words[0] for words in first[:3]] == ["leakage:", "leakage:", "labels:"]
     assert [number in words for number, words in zip("323", first, strict=False)] == [True] * 3
@@ -103,8 +103,8 @@ def test_texts_can_be_compared_with_the_splits(look_at, splits):
     write_table(Path("unsup.parquet"), texts, [-1] * 6)
     done = look_at("--against", "unsup.parquet")
     findings = [line for line in done.out.splitlines() if line.startswith("  leakage: ")]
-    assert any("test" in finding and "4 texts" in finding for finding in findings)
-    assert "unsup.parquet:\n  6 texts, 6 " in done.out
+    assert any({"4", "test"} <= set(finding.split()) for finding in findings)
+    assert "unsup.parquet:\n  6 texts" in done.out
     held = look_at("--against", "unsup.parquet", "--json").json["against"]["in"]
     assert held["test"] == 4
     assert held["train"] + held["validation"] == 1

@@ -14,7 +14,7 @@ def test_the_store_is_listed_and_cleared(fit):
     assert {(entry["max_length"], entry["texts"]) for entry in listed} == {(40, 112), (16, 112)}
     shown = thawline("store", "ls").out
     assert all(entry["entry"][:8] in shown for entry in listed)
-    assert "left" in shown
+    assert "last 16" in shown
     freed = thawline("store", "clear", "--json").json["freed_bytes"]
     assert freed >= sum(entry["bytes"] for entry in listed) > 0
     assert thawline("store", "ls").out == empty

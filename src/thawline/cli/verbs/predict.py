@@ -35,20 +35,20 @@ def predict(
     with paused_collector():  # loading imports the modelling code of the backbone's family
         from thawline import artifact
         from thawline.evaluation.metrics import probabilities
-        from thawline.inference.predictor import Predictor, prediction_records
+        from thawline.inference.predictor import Predictor, text_predictions
 
         fitted = artifact.load(folder)
     inputs = [_split_pair(text) for text in given] if fitted.reading.pairs else given
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(inputs))
-    records = prediction_records(fitted, inputs, shares)
+    predictions = text_predictions(fitted, inputs, shares)
     if as_json:
-        for record in records:
-            print_json(record)
+        for prediction in predictions:
+            print_json(prediction.to_dict())
     else:
         from thawline.report.terminal import print_predictions
 
-        print_predictions(records)
+        print_predictions(predictions)
 
 
 def _read_texts(texts: list[str] | None) -> list[str]:

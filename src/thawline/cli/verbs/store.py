@@ -17,7 +17,7 @@ def store_ls(as_json: opt.Json = False) -> None:
     found = store.entries()
     if as_json:
         for entry in found:
-            print_json(entry)
+            print_json(entry.to_dict())
     else:
         from thawline.report.terminal import print_store
 

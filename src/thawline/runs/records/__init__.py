@@ -1,6 +1,6 @@
-"""The typed shape of every record: what a run and a ladder write, and what verbs print as JSON.
+"""The types of all records: the files of runs and ladders, and the JSON output of the commands.
 
-`read_record` reads ``record.json`` and ``ladder.json``, `write_record` writes them. The page
+`read_record` reads ``record.json`` and ``ladder.json``, and `write_record` writes them. The page
 ``docs/records.md`` is generated from these models.
 """
 

@@ -1,4 +1,4 @@
-"""What all models of records share."""
+"""The base class of all records."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 SCHEMA_VERSION: Final = 2
-"""The version of the shape of ``record.json`` and ``ladder.json`` that this package writes."""
+"""The version of the structure of ``record.json`` and ``ladder.json`` that is written."""
 
 SplitName = Literal["train", "validation", "test"]
 SPLIT_NAMES: Final[tuple[SplitName, ...]] = ("train", "validation", "test")
@@ -22,10 +22,10 @@ renames or removes a setting. `config_from_record` turns them into a config.
 class Record(BaseModel):
     """A record or a part of one.
 
-    Instances are immutable. Unknown keys and values of another type are refused.
+    Instances are immutable. Unknown keys and values of a wrong type raise a ValidationError.
     """
 
-    # The validators are built when a model is first used: most commands use few of them.
+    # Validators are built when a model is first used, because most commands use only a few models.
     model_config = ConfigDict(
         extra="forbid",
         frozen=True,
@@ -41,10 +41,10 @@ class Record(BaseModel):
 
 
 def is_none(value: object) -> bool:
-    """Return whether a value is None: such a key is left out of the file."""
+    """Return whether a value is None. Such keys are omitted from the file."""
     return value is None
 
 
 def is_empty(value: list[str]) -> bool:
-    """Return whether a list is empty: such a key is left out of the file."""
+    """Return whether a list is empty. Such keys are omitted from the file."""
     return not value

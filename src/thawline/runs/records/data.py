@@ -1,4 +1,4 @@
-"""The data that a run was made from, and what a survey found in it."""
+"""The data set of a run, and the report of its inspection."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ class LabelNames(Record):
 
     names: list[str] = Field(description="The name of each class, in the order of the ids.")
     values: list[int | str] = Field(
-        description="The value that stands for each class in the label column."
+        description="The value of each class in the label column, in the order of the ids."
     )
 
 
 class SplitOrigin(Record):
-    """How a split came about."""
+    """The origin of a split."""
 
-    source: str = Field(description="The split of the source that its rows come from.")
-    rows: int = Field(description="The number of its rows.")
-    how: str = Field(description="How its rows were chosen, in words.")
+    source: str = Field(description="The split of the source that the rows come from.")
+    rows: int = Field(description="The number of rows.")
+    how: str = Field(description="A description of how the rows were chosen.")
 
 
 class Protocol(Record):
-    """How a data set was split."""
+    """The way in which a data set was split."""
 
     splits: dict[SplitName, SplitOrigin] = Field(description="The origin of each split.")
-    row_seed: int = Field(description="The seed of all random choices of rows.")
+    row_seed: int = Field(description="The random seed for the choice of rows.")
     limit: tuple[int, int] | None = Field(
         description="The limits (train and validation rows, test rows); null without limits."
     )
 
 
 class DataReference(Record):
-    """The data set that a ladder was made from."""
+    """A data set."""
 
     name: str = Field(description="A short name of the data set.")
     sha256: str = Field(description="A SHA-256 over the texts and labels of all three splits.")
@@ -57,73 +57,75 @@ class FitData(DataReference):
 
 
 class SurveyedRows(Record):
-    """What is known of some labelled texts."""
+    """Statistics of labelled texts."""
 
     rows: int = Field(description="The number of texts.")
     classes: dict[str, int] = Field(description="The number of rows of each class.")
     imbalance: float | None = Field(
-        description="Rows of the largest class for each row of the smallest class that has any; "
-        "null without rows."
+        description="The rows of the largest class divided by those of the smallest class that "
+        "has rows; null if there are no rows."
     )
-    empty: int = Field(description="The number of texts without any visible character.")
+    empty: int = Field(description="The number of texts without visible characters.")
     tokens: dict[str, int | None] = Field(
-        description="Quantiles of the texts' lengths in tokens: min, 10 %, median, 90 %, 99 % and "
-        "max; null without texts."
+        description="Quantiles of the lengths of the texts in tokens: min, 10 %, median, 90 %, "
+        "99 % and max; null if there are no texts."
     )
     truncated: float | None = Field(
-        description="The share of texts, from 0 to 1, that are longer than max_length; null "
-        "without texts."
+        description="The share of texts, from 0 to 1, that are longer than max_length; null if "
+        "there are no texts."
     )
     lengths_of: int = Field(description="The number of texts whose tokens were counted.")
 
 
 class ShownRow(Record):
-    """A row that was drawn at random to be shown."""
+    """A randomly chosen row."""
 
     row: int = Field(description="The row number in the split of the source, counted from 0.")
-    label: str = Field(description="The name of its class.")
-    text: str = Field(description="Its text, on one line and shortened.")
+    label: str = Field(description="The name of the class.")
+    text: str = Field(description="The text, on one line and shortened.")
 
 
 class SurveyedSplit(SurveyedRows):
-    """What is known of one split."""
+    """Statistics of one split."""
 
-    source: str = Field(description="The split of the source that its rows come from.")
-    shown: list[ShownRow] = Field(description="Some rows, drawn at random.")
+    source: str = Field(description="The split of the source that the rows come from.")
+    shown: list[ShownRow] = Field(description="Some randomly chosen rows.")
 
 
 class CopyPlace(Record):
-    """The place of a text that occurs more than once."""
+    """The rows of a split that have the same text."""
 
     split: SplitName = Field(description="The split.")
-    copies: int = Field(description="How many rows of the split have this text.")
-    rows: list[int] = Field(description="The numbers of the first of these rows, counted from 0.")
-    labels: list[str] = Field(description="The names of their classes.")
+    copies: int = Field(description="The number of rows with this text.")
+    rows: list[int] = Field(description="The first of these row numbers, counted from 0.")
+    labels: list[str] = Field(description="The names of the classes of these rows.")
     text: str = Field(description="The text, on one line and shortened.")
 
 
 class CopyExample(Record):
-    """A text and its copy or near duplicate."""
+    """A text and its duplicate or near duplicate."""
 
     similarity: float = Field(
         description="The Jaccard similarity of the two texts, from 0 to 1; 1 for equal texts."
     )
-    copies: list[CopyPlace] = Field(description="Where the two texts occur.")
+    copies: list[CopyPlace] = Field(description="The places of the two texts.")
 
 
 class Copies(Record):
-    """The texts of a split that also occur elsewhere."""
+    """The texts of a split that occur more than once, or that also occur in another split."""
 
     texts: int = Field(description="The number of distinct texts.")
-    conflicting: int = Field(description="How many of them occur with different labels.")
-    examples: list[CopyExample] = Field(description="Some of them, those with conflicts first.")
+    conflicting: int = Field(description="The number of these texts that have several labels.")
+    examples: list[CopyExample] = Field(
+        description="Examples of these texts, those with several labels first."
+    )
 
 
 class CopiesAcross(Copies):
     """The texts of one split that also occur in an earlier one."""
 
     splits: tuple[SplitName, SplitName] = Field(
-        description="The earlier split and the split whose texts are counted."
+        description="The earlier split, and the split whose texts are counted."
     )
 
 
@@ -139,9 +141,11 @@ class DuplicatesFound(Record):
 
     exact: CopiesFound = Field(description="Equal texts.")
     near: CopiesFound | None = Field(
-        description="Near duplicates; null if they were not looked for."
+        description="Near duplicates; null if they were not searched for."
     )
-    conflicting: int = Field(description="Distinct texts that occur with more than one label.")
+    conflicting: int = Field(
+        description="The number of distinct texts that occur with more than one label."
+    )
 
 
 class Leakage(Record):
@@ -149,55 +153,58 @@ class Leakage(Record):
 
     exact: Copies = Field(description="Equal texts.")
     near: Copies | None = Field(
-        description="Near duplicates of further test texts; null if they were not looked for."
+        description="Near duplicates of other test texts; null if they were not searched for."
     )
 
 
 class AgainstFile(Record):
-    """Which texts of another file the data set contains."""
+    """The texts of another file that the data set contains."""
 
     texts: int = Field(description="The number of texts in the file.")
     distinct: int = Field(description="The number of distinct texts in the file.")
     found_in: dict[SplitName, int] = Field(
-        alias="in", description="How many of the distinct texts each split contains."
+        alias="in", description="The number of these distinct texts in each split."
     )
 
 
 class SurveySeconds(Record):
-    """How long a survey took, in seconds."""
+    """The duration of an inspection, in seconds."""
 
     tokens: float = Field(description="Seconds spent on counting tokens.")
-    duplicates: float = Field(description="Seconds spent on looking for duplicates.")
-    total: float = Field(description="Seconds of the whole survey.")
+    duplicates: float = Field(description="Seconds spent on the search for duplicates.")
+    total: float = Field(description="Seconds of the complete inspection.")
 
 
 class Survey(Record):
-    """What a survey found in a data set.
+    """The report on the inspection of a data set.
 
-    A fit takes a quick survey: it looks for no near duplicates and counts the tokens of some rows.
+    `fit` inspects quickly: it does not search for near duplicates, and it counts the tokens of a
+    sample of the rows.
     """
 
     data: str = Field(description="A short name of the data set.")
-    max_length: int = Field(description="The number of tokens that are kept of a text.")
+    max_length: int = Field(description="The maximum number of tokens per text.")
     truncation_side: str = Field(
         description="The side on which a long text is truncated: left or right."
     )
-    splits: dict[SplitName, SurveyedSplit] = Field(description="What is known of each split.")
-    all: SurveyedRows = Field(description="What is known of all splits together.")
+    splits: dict[SplitName, SurveyedSplit] = Field(description="Statistics of each split.")
+    all: SurveyedRows = Field(description="Statistics of all splits together.")
     duplicates: DuplicatesFound = Field(description="Texts that occur more than once.")
     leakage: Leakage = Field(description="Test texts that also occur in train or validation.")
     against: AgainstFile | None = Field(
         description="The comparison with another file (--against); null without one."
     )
-    findings: list[str] = Field(description="What a user should know before training, in words.")
-    seconds: SurveySeconds = Field(description="How long the survey took.")
+    findings: list[str] = Field(
+        description="Problems that a user should know before training, one sentence each."
+    )
+    seconds: SurveySeconds = Field(description="The duration of the inspection.")
 
 
 class PreflightReport(Survey):
-    """What ``thawline preflight --json`` prints."""
+    """The output of ``thawline preflight --json``."""
 
     backbone: str = Field(description="The backbone whose tokenizer counted the tokens.")
     file: str | None = Field(
         description="The file that was compared (--against); null without one."
     )
-    notes: list[str] = Field(description="How the splits came about, in words.")
+    notes: list[str] = Field(description="Sentences on how the splits were made.")

@@ -1,7 +1,8 @@
-"""Read and write the files of records: ``record.json`` of a run, ``ladder.json`` of a ladder.
+"""Read and write ``record.json``, the record of a run, and ``ladder.json``, that of a ladder.
 
-A file holds the version of its shape in ``schema_version``. A file without one has version 1, which
-is version 2 without that field. Files of version 1 are read; new files are written in version 2.
+The field ``schema_version`` holds the version of a file's structure. A file without that field has
+version 1, which is otherwise the same as version 2. Files of both versions can be read; new files
+are written in version 2.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ _STARTED: dict[str | None, type[AnyRecord]] = {
     "pretrain": StartedPretraining,
     None: StartedLadder,
 }
-"""The models by the verb that made the file; the file of a ladder names none."""
+"""The models by the value of ``verb`` in the file. The file of a ladder has no such key."""
 
-_WORDS = {
+_PROBLEMS = {
     "missing": "no '{key}'",
     "extra_forbidden": "an unknown key '{key}'",
 }
-"""What is wrong with a file, by pydantic's type of the error."""
+"""Descriptions of problems with a file, by the error type of pydantic."""
 
 
 def read_record(path: Path) -> AnyRecord:
@@ -54,11 +55,11 @@ def read_record(path: Path) -> AnyRecord:
     Returns:
         A `FitRecord`, a `PretrainRecord` or a `LadderRecord` if the job has finished. Otherwise a
         `StartedFit`, a `StartedPretraining` or a `StartedLadder`, which have no results; or a
-        `StartedRun` if an unfinished run of schema version 1 lacks some of what these record.
+        `StartedRun` if an unfinished run of schema version 1 lacks some of their fields.
 
     Raises:
-        ThawlineError: If there is no such file, or if it is damaged, of another program or of a
-            newer schema version.
+        ThawlineError: If the file is missing or damaged, if another program wrote it, or if it has
+            a newer schema version.
     """
     file = _file_of(path)
     try:
@@ -70,13 +71,15 @@ def read_record(path: Path) -> AnyRecord:
     except ValueError as error:
         raise _damaged(file, f"a damaged file ({error})", {}) from error
     if not isinstance(values, dict):
-        raise _damaged(file, "JSON of another kind", {})
+        raise _damaged(file, "JSON that is not an object", {})
     version = values.get("schema_version", 1)
     if version not in (1, SCHEMA_VERSION):
+        maker = _maker_of(values)
+        writer = "the version of Thawline that" if maker is None else f"Thawline {maker}, which"
         raise ThawlineError(
             f"a record of schema version 1 to {SCHEMA_VERSION} in '{file}'",
-            f"version {version!r}",
-            f"use Thawline {_maker_of(values)}, which wrote it; this is version {__version__}",
+            f"schema version {version!r}",
+            f"use {writer} wrote it; this is version {__version__}",
         )
     try:
         model = _model_of(values)
@@ -88,22 +91,22 @@ def read_record(path: Path) -> AnyRecord:
 
 
 def write_record(file: Path, record: Record) -> None:
-    """Write a record as JSON. A reader never sees half a file.
+    """Write a record as JSON. The file is replaced only when the new one is complete.
 
     Args:
         file: The file, which is replaced if it exists.
         record: The record.
 
     Raises:
-        OSError: If the file cannot be written; an older file is then left as it was.
+        OSError: If the file cannot be written. An existing file is then unchanged.
     """
     write_json(file, record.to_dict())
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write JSON values in such a way that a reader never sees half a file."""
+    """Write JSON values. The file is replaced only when the new one is complete."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
-    # A list of numbers stays on one line, because a record holds row numbers by the thousand.
+    # Lists of numbers stay on one line, because a record holds thousands of row numbers.
     text = re.sub(
         r"\[\s+([-+.eE\d,\s]+?)\s+\]", lambda found: f"[{' '.join(found[1].split())}]", text
     )
@@ -119,7 +122,7 @@ def _file_of(path: Path) -> Path:
 
 
 def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
-    """Return the model of a file, by the verb that made it and by its status."""
+    """Return the model of a file, by the command that made it and by its status."""
     verb = values.get("verb")
     known = verb if isinstance(verb, str) and verb in _FINISHED else None
     if values.get("status") == "finished":
@@ -133,7 +136,7 @@ def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
 
 
 def _upgraded(values: dict[str, Any], model: type[AnyRecord]) -> dict[str, Any]:
-    """Return the values of a file of version 1 in the current shape.
+    """Return the values of a file of version 1 in the current version.
 
     An unfinished file of version 1 may hold some results. They are dropped, because the job
     computes them again when it is resumed.
@@ -147,27 +150,28 @@ def _damaged(file: Path, found: str, values: dict[str, Any]) -> ThawlineError:
     version = values.get("schema_version", 1)
     maker = _maker_of(values)
     fix = "restore the file, or make it again with another --out"
-    if maker not in ("another version", __version__):
+    if maker not in (None, __version__):
         fix = f"use Thawline {maker}, which wrote it (this is {__version__}), or restore the file"
     return ThawlineError(
         f"a record of a run or a ladder, of schema version {version}, in '{file}'", found, fix
     )
 
 
-def _maker_of(values: dict[str, Any]) -> str:
+def _maker_of(values: dict[str, Any]) -> str | None:
+    """Return the version of Thawline that wrote a file. None if the file does not name it."""
     versions = values.get("versions")
     maker = versions.get("thawline") if isinstance(versions, dict) else None
-    return maker if isinstance(maker, str) else "another version"
+    return maker if isinstance(maker, str) else None
 
 
 def _explain(error: ValidationError) -> str:
-    """Return what is wrong with a file in words, by the first problem that pydantic found."""
+    """Describe the first problem that pydantic found in a file."""
     problem = error.errors(include_url=False, include_context=False)[0]
     key = ".".join(str(part) for part in problem["loc"])
-    words = _WORDS.get(problem["type"], "{shown} in '{key}'")
-    return words.format(key=key, shown=_shown(problem["input"]))
+    description = _PROBLEMS.get(problem["type"], "{value} in '{key}'")
+    return description.format(key=key, value=_shorten(problem["input"]))
 
 
-def _shown(value: object) -> str:
+def _shorten(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:59]}…"

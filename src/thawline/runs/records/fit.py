@@ -24,18 +24,18 @@ class BackboneOrigin(Record):
     """The saved classifier that a backbone was taken from."""
 
     folder: str = Field(description="The folder of the saved classifier.")
-    strategy: str = Field(description="The strategy that it was trained with.")
-    backbone: str = Field(description="The name of the backbone that it started from.")
-    labels: list[str] = Field(description="The names of its classes.")
+    strategy: str = Field(description="The strategy that the classifier was trained with.")
+    backbone: str = Field(description="The name of the backbone that the classifier started from.")
+    labels: list[str] = Field(description="The names of the classifier's classes.")
 
 
 class BackboneReference(Record):
     """The backbone of a run."""
 
-    name: str = Field(description="Its name, or its folder.")
-    sha256: str = Field(description="A SHA-256 over its weights.")
+    name: str = Field(description="The name of the backbone, or its folder.")
+    sha256: str = Field(description="A SHA-256 over the weights.")
     origin: BackboneOrigin | None = Field(
-        description="The classifier that it was taken from; null for a pretrained model."
+        description="The classifier that the backbone was taken from; null for a pretrained model."
     )
 
 
@@ -44,16 +44,19 @@ class EncoderReference(Record):
 
     vectors: str = Field(description="The word vectors: a name, a file, or random.")
     words: int = Field(description="The number of words in the vocabulary.")
-    words_with_vectors: int = Field(description="How many of them have a vector in the file.")
+    words_with_vectors: int = Field(
+        description="The number of vocabulary words that have a vector in the file."
+    )
     tokens: int = Field(description="The number of words in the train texts.")
     coverage: float | None = Field(
-        description="The share of these, from 0 to 1, that have a vector; null for random vectors."
+        description="The share of words in the train texts, from 0 to 1, that have a vector; null "
+        "for random vectors."
     )
-    sha256: str = Field(description="A SHA-256 over the encoder's first weights.")
+    sha256: str = Field(description="A SHA-256 over the initial weights of the encoder.")
 
 
 class FitPlan(Record):
-    """What is known of a fit before it computes anything."""
+    """The part of a fit's record that is known before anything is computed."""
 
     backbone: BackboneReference = Field(description="The backbone.")
     encoder: EncoderReference | None = Field(
@@ -63,35 +66,38 @@ class FitPlan(Record):
     line: int = Field(description="The thaw line: the stages before it are frozen.")
     head: str = Field(description="The head: linear, mlp:N or native.")
     pooling: str = Field(description="How token states are combined: first, last or mean.")
-    max_length: int = Field(description="The number of tokens that are kept of a text.")
-    epochs: int | None = Field(
-        description="The number of epochs that are planned; null for an exact fit."
-    )
+    max_length: int = Field(description="The maximum number of tokens per text.")
+    epochs: int | None = Field(description="The planned number of epochs; null for an exact fit.")
     lr: float | None = Field(description="The highest learning rate; null for an exact fit.")
     labels: LabelNames = Field(description="The classes.")
     data: FitData = Field(description="The data set, with the rows of each split.")
-    preflight: Survey = Field(description="What a quick survey found in the data.")
+    preflight: Survey = Field(description="The report on the quick inspection of the data.")
 
 
 class Density(Record):
     """The share of real tokens among all tokens computed, padding included."""
 
     prefix: float | None = Field(
-        description="Of the frozen pass, from 0 to 1; null if it computed nothing."
+        description="The share in the frozen pass, from 0 to 1; null if it computed nothing."
     )
-    training: float = Field(description="Of the training, from 0 to 1; 1 for pooled states.")
+    training: float = Field(
+        description="The share in training, from 0 to 1; it is 1 for pooled states."
+    )
 
 
 class PassSummary(Record):
-    """What the frozen pass computed, and how fast."""
+    """The work of the frozen pass, and its speed."""
 
-    texts: int = Field(description="Texts computed; those that the store held are not counted.")
-    tokens: int = Field(description="Tokens computed, without padding.")
+    texts: int = Field(description="The number of computed texts, without those from the store.")
+    tokens: int = Field(description="The number of computed tokens, without padding.")
     device: str = Field(description="The device: cpu, cuda or mps.")
     dtype: str = Field(description="The floating-point type: float32 or bfloat16.")
-    texts_per_second: float | None = Field(description="Texts per second; null without texts.")
+    texts_per_second: float | None = Field(
+        description="The number of texts per second; null if no text was computed."
+    )
     flops_per_second: float | None = Field(
-        description="Floating-point operations of matrix products per second; null without texts."
+        description="Floating-point operations of matrix products per second; null if no text was "
+        "computed."
     )
     matrix_rate: float | None = Field(
         description="The rate of this CPU for large square matrix products, in floating-point "
@@ -103,7 +109,7 @@ class PassSummary(Record):
 
 
 class FitFindings(Record):
-    """What a fit found out about its classifier."""
+    """The part of a fit's record that describes and scores the classifier."""
 
     parameters: FitParameters = Field(description="Parameter counts.")
     kept: KeptEpoch | None = Field(
@@ -119,14 +125,14 @@ class FitFindings(Record):
 
 
 class FitResults(Record):
-    """What a fit leaves beside its scores."""
+    """The part of a fit's record that describes its cost and its files."""
 
     features: list[int] = Field(description="The stages whose pooled states the head reads.")
-    seconds: FitSeconds = Field(description="How long the parts of the fit took.")
+    seconds: FitSeconds = Field(description="The duration of each part of the fit.")
     density: Density = Field(description="The share of real tokens in the batches.")
-    prefix: PassSummary = Field(description="What the frozen pass computed.")
+    prefix: PassSummary = Field(description="The work of the frozen pass.")
     store: StoreReference | None = Field(
-        description="The stored states that were trained on; null if they are not stored."
+        description="The stored states that the suffix was trained on; null if they are not stored."
     )
     history: list[FitEpoch] = Field(
         description="The evaluations of a training by epochs; empty for an exact fit."
@@ -135,7 +141,8 @@ class FitResults(Record):
         description="The candidates of the exact fit, in order; empty for a training by epochs."
     )
     head_first: HeadFirst | None = Field(
-        description="How the head was trained first (lp+S); null for other strategies."
+        description="The training of the head before the strategy (lp+S); null for other "
+        "strategies."
     )
     proof: Proof = Field(description="The proof that the artifact can be loaded.")
     peak_memory_bytes: int = Field(description="The peak resident memory of the process, in bytes.")

@@ -1,4 +1,4 @@
-"""What ``thawline info`` and ``thawline vectors`` print as JSON."""
+"""The JSON output of ``thawline info`` and ``thawline vectors``."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ CHOSEN_LATER: Literal["chosen on validation"] = "chosen on validation"
 class StageSummary(Record):
     """A stage of a backbone."""
 
-    stage: int = Field(description="The number of the stage; 0 is the embeddings.")
-    name: str = Field(description="embeddings, or block N.")
-    parameters: int = Field(description="The number of its parameters.")
-    trainable: int = Field(description="How many of them would be trained.")
+    stage: int = Field(description="The number of the stage; stage 0 is the embeddings.")
+    name: str = Field(description="The name of the stage: embeddings, or block N.")
+    parameters: int = Field(description="The number of parameters.")
+    trainable: int = Field(description="The number of parameters that would be trained.")
 
 
 class InfoReport(Record):
-    """What ``thawline info --json`` prints: what a fit would train."""
+    """The output of ``thawline info --json``: what a fit would train."""
 
     backbone: str = Field(description="The name of the backbone, or its folder.")
     origin: BackboneOrigin | None = Field(
-        description="The classifier that it was taken from; null for a pretrained model."
+        description="The classifier that the backbone was taken from; null for a pretrained model."
     )
     family: str = Field(description="The model type, as transformers names it.")
-    hidden_size: int = Field(description="The width of the token states.")
-    max_length: int = Field(description="The number of tokens that would be kept of a text.")
+    hidden_size: int = Field(description="The size of a token state.")
+    max_length: int = Field(description="The maximum number of tokens per text.")
     strategy: str = Field(description="The strategy, with all its parameters.")
     line: int = Field(description="The thaw line: the stages before it are frozen.")
     head: str = Field(description="The head: linear, mlp:N or native.")
@@ -44,10 +44,10 @@ class InfoReport(Record):
 
 
 class VectorsReport(Record):
-    """What ``thawline vectors --json`` prints."""
+    """The output of ``thawline vectors --json``."""
 
     file: str = Field(description="The file of word vectors.")
-    method: str = Field(description="How they were trained: word2vec or fasttext.")
+    method: str = Field(description="The training method: word2vec or fasttext.")
     words: int = Field(description="The number of words.")
-    width: int = Field(description="The length of a vector.")
-    texts: int = Field(description="The number of texts that were trained on.")
+    width: int = Field(description="The number of dimensions of a vector.")
+    texts: int = Field(description="The number of training texts.")

@@ -13,19 +13,21 @@ from thawline.runs.records.training import FitEpoch, FitParameters, FitSeconds
 
 
 class TotalSeconds(Record):
-    """How long something took, in seconds."""
+    """A duration, in seconds."""
 
-    total: float = Field(description="Seconds in total.")
+    total: float = Field(description="The total number of seconds.")
 
 
 class AgainstBest(Record):
-    """The comparison of a rung with the best one, on the same test rows."""
+    """The comparison of a rung with the best one on the same test rows."""
 
     only_this_right: float = Field(
-        description="Rows that only this rung predicted correctly, on average over the seeds."
+        description="The number of rows that only this rung predicted correctly, averaged over the "
+        "seeds."
     )
     only_best_right: float = Field(
-        description="Rows that only the best rung predicted correctly, on average over the seeds."
+        description="The number of rows that only the best rung predicted correctly, averaged over "
+        "the seeds."
     )
     p: float = Field(description="The p-value of the exact paired test (McNemar's for one seed).")
     p_corrected: float = Field(
@@ -34,7 +36,7 @@ class AgainstBest(Record):
 
 
 class RungRun(Record):
-    """One run of a rung: what the ladder keeps of its record."""
+    """The part of a run's record that the ladder contains."""
 
     seed: int = Field(description="The seed of the run.")
     run: str = Field(description="The name of the run's folder, within the ladder's.")
@@ -44,7 +46,7 @@ class RungRun(Record):
     history: list[FitEpoch] = Field(
         description="The evaluations of a training by epochs; empty for an exact fit."
     )
-    seconds: FitSeconds = Field(description="How long the parts of the run took.")
+    seconds: FitSeconds = Field(description="The duration of each part of the run.")
     peak_memory_bytes: int = Field(description="The peak resident memory during the run, in bytes.")
     proof: Proof = Field(description="The proof that the artifact can be loaded.")
 
@@ -57,14 +59,12 @@ class RungRecord(Record):
     line: int = Field(description="The thaw line: the stages before it are frozen.")
     head: str = Field(description="The head: linear, mlp:N or native.")
     pooling: str = Field(description="How token states are combined: first, last or mean.")
-    epochs: int | None = Field(
-        description="The number of epochs that were planned; null for an exact fit."
-    )
+    epochs: int | None = Field(description="The planned number of epochs; null for an exact fit.")
     lr: float | None = Field(description="The highest learning rate; null for an exact fit.")
     parameters: FitParameters = Field(description="Parameter counts.")
     test: MeanScores = Field(description="The scores on test, averaged over the seeds.")
     validation: MeanScores = Field(description="The scores on validation, averaged over the seeds.")
-    seconds: TotalSeconds = Field(description="The mean over the seeds of a run's seconds.")
+    seconds: TotalSeconds = Field(description="The duration of a run, averaged over the seeds.")
     peak_memory_bytes: int = Field(
         description="The largest peak resident memory of its runs, in bytes."
     )
@@ -75,10 +75,10 @@ class RungRecord(Record):
 
 
 class Verdict(Record):
-    """The cheapest rung that cannot be told apart from the best on test."""
+    """The cheapest rung that is not significantly worse than the best rung on test."""
 
     rung: str = Field(description="The name of the rung.")
-    words: str = Field(description="The verdict in words.")
+    words: str = Field(description="The verdict as a sentence.")
 
 
 class Chosen(Record):
@@ -87,15 +87,17 @@ class Chosen(Record):
     rung: str = Field(description="The name of the rung.")
     seed: int = Field(description="The seed of the run.")
     run: str = Field(description="The name of the run's folder, within the ladder's.")
-    by: str = Field(description="What chose it, in words.")
+    by: str = Field(description="The property for which the run was chosen.")
 
 
 class Comparison(Record):
-    """What the runs of a ladder say together."""
+    """The results of a ladder's runs, and their comparison."""
 
     rungs: list[RungRecord] = Field(description="The rungs, in the order of the settings.")
     best: str = Field(description="The name of the rung with the highest accuracy on test.")
-    verdict: Verdict = Field(description="The rung that is worth its cost.")
+    verdict: Verdict = Field(
+        description="The cheapest rung that is not significantly worse than the best rung."
+    )
     chosen: Chosen = Field(description="The run to use.")
 
 
@@ -116,16 +118,21 @@ class SentimentPrediction(Record):
     pos_prob: float = Field(description="The probability of pos, from 0 to 1.")
     label: str = Field(description="The name of the predicted class.")
 
+    @property
+    def probs(self) -> dict[str, float]:
+        """The probability of each class."""
+        return {"neg": self.neg_prob, "pos": self.pos_prob}
+
 
 class Predictions(Record):
-    """What one run of a ladder predicts for the demonstration's texts."""
+    """The predictions of one run for the sample texts of the demonstration."""
 
     run: str = Field(description="The name of the run's folder, within the ladder's.")
     texts: list[SentimentPrediction | Prediction] = Field(description="One prediction per text.")
 
 
 class LadderStart(JobStart):
-    """What the file of a ladder holds from the moment that it is first written."""
+    """The part of a ladder's file that is written when the ladder starts."""
 
     data: LadderData = Field(description="The data set.")
 
@@ -135,10 +142,10 @@ class StartedLadder(LadderStart, Unfinished):
 
 
 class LadderResults(Record):
-    """What a ladder leaves beside its comparison."""
+    """The part of a ladder's file that describes its cost and its files."""
 
     plots: list[str] = Field(description="The names of the plots, within the ladder's folder.")
-    seconds: TotalSeconds = Field(description="How long the ladder took since its last start.")
+    seconds: TotalSeconds = Field(description="The duration of the ladder since its last start.")
     predictions: Predictions | None = Field(
         default=None,
         exclude_if=is_none,

@@ -1,4 +1,4 @@
-"""The texts that a classifier got wrong, error rates, and sample predictions."""
+"""The mistakes of a classifier, its error rates, and sample predictions."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ class Mistake(Record):
 
 
 class ErrorRate(Record):
-    """How often texts of one kind were predicted incorrectly."""
+    """The error rate of texts of one kind."""
 
     rows: int = Field(description="The number of texts of this kind.")
-    mistakes: int = Field(description="How many of them were predicted incorrectly.")
+    mistakes: int = Field(description="The number of these texts that were predicted incorrectly.")
     error_rate: Score | None = Field(
-        description="The share of mistakes, from 0 to 1, with Wilson's interval; null without rows."
+        description="The share of mistakes, from 0 to 1, with Wilson's interval; null if there are "
+        "no texts."
     )
 
 
@@ -49,12 +50,12 @@ class ErrorRates(Record):
     truncated: ErrorRate = Field(description="The error rate of the texts that were truncated.")
     by_length: list[LengthErrorRate] = Field(
         description="The error rate of each quarter, from the shortest to the longest texts. Texts "
-        "of equal length are in one quarter, so there may be fewer than four."
+        "of equal length are in the same quarter, so there may be fewer than four quarters."
     )
 
 
 class Mistakes(Record):
-    """What the classifier got wrong on the test split."""
+    """The mistakes of the classifier on the test split."""
 
     texts: int = Field(description="The number of test texts.")
     rows: list[int] = Field(
@@ -67,7 +68,7 @@ class Mistakes(Record):
 
 
 class Guess(Record):
-    """What one model predicts for a text."""
+    """The prediction of one model for a text."""
 
     predicted: str = Field(description="The name of the predicted class.")
     probability: float = Field(description="The probability of that class, from 0 to 1.")

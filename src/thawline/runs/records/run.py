@@ -1,4 +1,4 @@
-"""What the records of all runs have in common."""
+"""The fields that the records of all runs have in common."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Hardware(Record):
 
 
 class JobStart(Record):
-    """What every file holds from the moment that it is first written."""
+    """The part of a record that every job writes when it starts."""
 
     schema_version: Literal[2] = Field(
-        default=SCHEMA_VERSION, description="The version of the shape of this file."
+        default=SCHEMA_VERSION, description="The version of the structure of this file."
     )
-    started: str = Field(description="When the job was first started: UTC, in ISO 8601.")
+    started: str = Field(description="The time of the first start, in UTC and ISO 8601.")
     config: Settings = Field(
         description="All settings, in the tables of config.toml; see the page on configuration."
     )
@@ -43,7 +43,7 @@ class JobStart(Record):
 
 
 class Unfinished(Record):
-    """How a job that has no results yet stands."""
+    """The status of a job that has no results yet."""
 
     status: Literal["running", "stopped", "failed"] = Field(
         description="running (also after the process was killed), stopped (by Ctrl-C) or failed."
@@ -56,24 +56,25 @@ class Unfinished(Record):
 
 
 class Finished(Record):
-    """How a job that has all results stands."""
+    """The status of a job that has all results."""
 
-    status: Literal["finished"] = Field(description="finished: all results are there.")
+    status: Literal["finished"] = Field(description="finished: the record has all results.")
 
 
 class RunStart(JobStart):
-    """What the record of every run holds from the moment that it is first written."""
+    """The part of a record that every run writes when it starts."""
 
-    verb: Literal["fit", "pretrain"] = Field(description="The command that makes such a run.")
+    verb: Literal["fit", "pretrain"] = Field(description="The command that made the run.")
     resumed: list[str] = Field(
         default=[],
         exclude_if=is_empty,
-        description="When the run was resumed: UTC, in ISO 8601; missing if it never was.",
+        description="The times at which the run was resumed, in UTC and ISO 8601; missing if it "
+        "never was.",
     )
 
 
 class StartedRun(RunStart, Unfinished):
-    """The record of an unfinished run that does not say what it was started with."""
+    """The record of an unfinished run that lacks the description of what it computes."""
 
 
 FinishedJob = TypeVar("FinishedJob", bound=Finished)
@@ -84,8 +85,8 @@ def finish(model: type[FinishedJob], started: Unfinished, *sections: Record) -> 
 
     Args:
         model: The type of the record.
-        started: The record from before the job finished.
-        sections: The results, which take the place of fields of the same name.
+        started: The record of the unfinished job.
+        sections: The results. They replace fields of the same name.
     """
     values: dict[str, Any] = dict(started)
     for section in sections:
@@ -95,9 +96,9 @@ def finish(model: type[FinishedJob], started: Unfinished, *sections: Record) -> 
 
 
 class Proof(Record):
-    """The proof that a fresh process reads the same classifier from the artifact."""
+    """The proof that a fresh process loads the same classifier from the artifact."""
 
-    texts: int = Field(description="The number of test texts that were classified by both.")
+    texts: int = Field(description="The number of test texts that both processes classified.")
     difference: float = Field(
-        description="The largest absolute difference between two probabilities."
+        description="The largest absolute difference between the probabilities of both processes."
     )

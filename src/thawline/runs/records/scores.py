@@ -18,8 +18,8 @@ class Score(Record):
 class MeanScore(Score):
     """A score averaged over the seeds of a rung.
 
-    The ends of the interval are averages too: they measure the uncertainty that comes from the
-    rows, not the one that comes from the seeds.
+    The ends of the interval are averages too. They measure the uncertainty from the choice of rows,
+    but not the uncertainty from the seeds.
     """
 
     deviation: float | None = Field(
@@ -40,7 +40,7 @@ class ClassScores(Record):
 
 
 class MainScores(Record):
-    """The scores that a ladder keeps of a run."""
+    """The scores of a run that a ladder's record contains."""
 
     rows: int = Field(description="The number of rows that were scored.")
     confidence_level: float = Field(
@@ -83,7 +83,7 @@ class Scores(MainScores):
     )
 
     def main_scores(self) -> MainScores:
-        """Return the scores that a ladder keeps."""
+        """Return the scores that a ladder's record contains."""
         return MainScores(**{name: getattr(self, name) for name in MainScores.model_fields})
 
 
@@ -102,21 +102,21 @@ class MeanScores(MainScores):
 
 
 class EvaluationSeconds(Record):
-    """How long an evaluation took, in seconds."""
+    """The duration of an evaluation, in seconds."""
 
     tokenising: float = Field(description="Seconds spent on tokenising texts.")
     prefix: float = Field(
         description="Seconds spent on the frozen pass, including writes to the store."
     )
-    total: float = Field(description="Seconds of the whole evaluation.")
+    total: float = Field(description="Seconds of the complete evaluation.")
 
 
 class EvaluationReport(Scores):
-    """What ``thawline evaluate --json`` prints."""
+    """The output of ``thawline evaluate --json``."""
 
     split: str = Field(description="The split that was scored: train, validation, test or all.")
     source: str = Field(
         description="The split of the source that the rows come from; several are joined by '+'."
     )
     labels: list[str] = Field(description="The names of the classes, in the order of their ids.")
-    seconds: EvaluationSeconds = Field(description="How long the evaluation took.")
+    seconds: EvaluationSeconds = Field(description="The duration of the evaluation.")

@@ -1,4 +1,4 @@
-"""What was measured during a training."""
+"""The measurements during a training."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ class EpochRow(Record):
     """One evaluation during a training by epochs."""
 
     epoch: int | float = Field(
-        description="Epochs done so far: 0 before training, 1.5 in the middle of the second epoch."
+        description="The number of epochs so far: 0 before training, 1.5 in the middle of the "
+        "second epoch."
     )
-    step: int = Field(description="Optimiser steps done so far.")
+    step: int = Field(description="The number of optimiser steps so far.")
     train_loss: float | None = Field(
         description="The mean training loss since the previous evaluation, in nats; null at step 0."
     )
@@ -35,7 +36,7 @@ class FitEpoch(EpochRow):
 
 
 class LanguageScores(Record):
-    """How well a language model predicts the held-out texts."""
+    """The scores of a language model on the held-out texts."""
 
     validation_loss: float = Field(description="The mean cross-entropy of a token, in nats.")
     validation_accuracy: float = Field(
@@ -43,16 +44,16 @@ class LanguageScores(Record):
     )
     validation_perplexity: float = Field(description="The exponential of the loss.")
     validation_bits_per_byte: float = Field(
-        description="Bits for each byte of UTF-8: comparable between tokenizers."
+        description="Bits per byte of UTF-8, which can be compared between tokenizers."
     )
 
 
 class PretrainEpoch(EpochRow):
-    """One evaluation while a language model is trained; scores are those of held-out texts."""
+    """One evaluation on the held-out texts while a language model is trained."""
 
     validation_perplexity: float = Field(description="The exponential of the validation loss.")
     validation_bits_per_byte: float = Field(
-        description="Bits for each byte of UTF-8: comparable between tokenizers."
+        description="Bits per byte of UTF-8, which can be compared between tokenizers."
     )
 
 
@@ -68,16 +69,18 @@ class ExactFitStep(Record):
 
 
 class KeptEpoch(Record):
-    """Which evaluation of a training by epochs the final weights are taken from."""
+    """The evaluation that the final weights are taken from, in a training by epochs."""
 
-    epoch: int | float = Field(description="Epochs done at that evaluation.")
-    step: int = Field(description="Optimiser steps done at that evaluation.")
-    by: str = Field(description="What chose it (training.keep): accuracy, f1_macro, loss or last.")
-    last: int | float = Field(
-        description="Epochs done at the last evaluation; fewer than `epochs` if the training "
-        "stopped early."
+    epoch: int | float = Field(description="The number of epochs at that evaluation.")
+    step: int = Field(description="The number of optimiser steps at that evaluation.")
+    by: str = Field(
+        description="The criterion of the choice (training.keep): accuracy, f1_macro, loss or last."
     )
-    epochs: int | None = Field(description="The number of epochs that were planned.")
+    last: int | float = Field(
+        description="The number of epochs at the last evaluation; fewer than `epochs` if the "
+        "training stopped early."
+    )
+    epochs: int | None = Field(description="The planned number of epochs.")
 
 
 class StoreReference(Record):
@@ -88,7 +91,7 @@ class StoreReference(Record):
 
 
 class HeadFirst(Record):
-    """How the head was trained before the strategy that follows it (lp+S)."""
+    """The training of the head before the strategy that follows it (lp+S)."""
 
     choice: list[ExactFitStep] = Field(
         description="The candidates of the exact fit; empty if the head was trained by epochs."
@@ -118,7 +121,7 @@ class FitParameters(Parameters):
 
 
 class FitSeconds(Record):
-    """How long the parts of a fit took, in seconds."""
+    """The duration of each part of a fit, in seconds."""
 
     tokenising: float = Field(description="Seconds spent on tokenising texts.")
     prefix: float = Field(
@@ -127,10 +130,13 @@ class FitSeconds(Record):
     head_first: float | None = Field(
         default=None,
         exclude_if=is_none,
-        description="Seconds spent on training the head first; missing for other strategies.",
+        description="Seconds spent on training the head before the strategy (lp+S); missing for "
+        "other strategies.",
     )
     training: float = Field(
         description="Seconds spent on training, including evaluations on validation."
     )
     evaluation: float = Field(description="Seconds spent on scoring validation and test.")
-    total: float = Field(description="Seconds of the whole run, including what is not listed.")
+    total: float = Field(
+        description="Seconds of the complete run, including work that is not listed."
+    )

@@ -1,0 +1,132 @@
+"""Build the parts of a fit's record from the data, the plan and the results of the fit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from thawline.backbones.loading import Backbone
+from thawline.config import ComputeConfig, PreflightConfig, TokensConfig
+from thawline.data import Dataset
+from thawline.data.lengths import Tokenization
+from thawline.data.preflight.inspection import inspect_dataset
+from thawline.prefix.report import PassReport
+from thawline.runs.records import (
+    SPLIT_NAMES,
+    BackboneOrigin,
+    BackboneReference,
+    EncoderReference,
+    ExactFitStep,
+    FitData,
+    FitEpoch,
+    FitPlan,
+    HeadFirst,
+    LabelNames,
+    PassSummary,
+    Protocol,
+    StoreReference,
+    Survey,
+)
+from thawline.runtime import devices, hardware
+from thawline.runtime.progress import Reporter
+from thawline.training.adapt import Adapted, FrozenStates
+from thawline.training.loop import Row
+from thawline.training.plan import Plan
+
+
+def describe_plan(
+    dataset: Dataset, backbone: Backbone, plan: Plan, tokens: TokensConfig
+) -> FitPlan:
+    """Return the part of the record that is known before anything is computed.
+
+    Args:
+        dataset: The data set.
+        backbone: The backbone.
+        plan: The plan of the training.
+        tokens: The settings of truncation.
+    """
+    origin, encoder = backbone.origin, backbone.built_from
+    return FitPlan(
+        backbone=BackboneReference(
+            name=backbone.name,
+            sha256=backbone.digest(),
+            origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
+        ),
+        encoder=None if encoder is None else EncoderReference(**encoder),
+        strategy=str(plan.strategy),
+        line=plan.line,
+        head=str(plan.head),
+        pooling=plan.pooling,
+        max_length=plan.max_length,
+        epochs=plan.epochs,
+        lr=plan.lr,
+        labels=LabelNames(**dataset.labels.to_dict()),
+        data=FitData(
+            name=dataset.name,
+            sha256=dataset.digest,
+            protocol=Protocol(**dataset.protocol),
+            rows={name: dataset.parts[name].rows.tolist() for name in SPLIT_NAMES},
+        ),
+        preflight=_inspect_quickly(dataset, backbone, plan, tokens),
+    )
+
+
+def _inspect_quickly(
+    dataset: Dataset, backbone: Backbone, plan: Plan, tokens: TokensConfig
+) -> Survey:
+    """Inspect the data set as every fit does. `thawline preflight` inspects it completely."""
+    tokenization = Tokenization(backbone.tokenizer, plan.max_length, tokens.truncation_side)
+    found = inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
+    return Survey(**found)
+
+
+def describe_history(history: Sequence[Row]) -> list[FitEpoch]:
+    """Return the evaluations of the training loop as parts of a record."""
+    return [FitEpoch(**row) for row in history]
+
+
+def describe_choice(choice: Sequence[dict[str, Any]]) -> list[ExactFitStep]:
+    """Return the candidates of an exact fit as parts of a record."""
+    return [ExactFitStep(**step) for step in choice]
+
+
+def describe_store(frozen: FrozenStates) -> StoreReference | None:
+    """Return the reference to the stored states. None if the states are not stored."""
+    described = frozen.describe()
+    return None if described is None else StoreReference(**described)
+
+
+def describe_head_first(adapted: Adapted, frozen: FrozenStates) -> HeadFirst | None:
+    """Describe the training of the head before the strategy. None if there was none."""
+    if adapted.first is None:
+        return None
+    return HeadFirst(
+        choice=describe_choice(adapted.first.choice),
+        history=describe_history(adapted.first.history),
+        store=describe_store(frozen.of_head()),
+    )
+
+
+def describe_pass(report: PassReport, compute: ComputeConfig) -> PassSummary:
+    """Return the work of the frozen pass, and its share of this CPU's rate of matrix products.
+
+    Args:
+        report: The work of the frozen pass.
+        compute: The settings of the device and of the dtype.
+    """
+    device = devices.pick_device(compute.device)
+    dtype = devices.pick_dtype(compute.dtype, device)
+    seconds = report.seconds["prefix"]
+    rate = report.flops / seconds if report.texts else None
+    matrix_rate = hardware.matmul_rates().get(dtype) if device == "cpu" else None
+    share = rate / matrix_rate if rate is not None and matrix_rate is not None else None
+    return PassSummary(
+        texts=report.texts,
+        tokens=report.tokens,
+        device=device,
+        dtype=dtype,
+        texts_per_second=report.texts / seconds if report.texts else None,
+        flops_per_second=rate,
+        matrix_rate=matrix_rate,
+        share_of_matrix_rate=share,
+    )
