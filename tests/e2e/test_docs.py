@@ -16,7 +16,7 @@ import yaml
 from tests.support import settings_page
 from tests.support.command_line import ProverHere
 from tests.support.page_updates import update_output
-from tests.support.pages import DOCS, ROOT, Block, blocks, commands, matches, run_python
+from tests.support.pages import DOCS, ROOT, Block, Command, blocks, commands, matches, run_python
 from thawline import artifact
 from thawline.backbones import stack
 from thawline.cli import app
@@ -120,14 +120,24 @@ def run_console(page: str, block: Block, workplace: Path, *, update: bool) -> in
         outcome, own = command.run(), f"{workplace}{os.sep}"
         problem = command.problem(outcome, own)
         if problem is not None and update:
-            printed = (outcome.err + outcome.out).replace(own, "")
-            text = PAGES[page].read_text(encoding="utf-8")
-            assert text.count(command.shown) == 1, f"shown more than once: {command.shown}"
-            text = text.replace(command.shown, update_output(command.shown, printed))
-            PAGES[page].write_text(text, encoding="utf-8")
+            rewrite_output(page, block, command, (outcome.err + outcome.out).replace(own, ""))
             continue
         assert problem is None, problem
     return len(listed)
+
+
+def rewrite_output(page: str, block: Block, command: Command, printed: str) -> None:
+    """Replace the output of a command in its block of a page."""
+    text = PAGES[page].read_text(encoding="utf-8")
+    content = UPDATED.get((page, block.content), block.content)
+    assert text.count(content) == content.count(command.shown) == 1, command.shown
+    new = content.replace(command.shown, update_output(command.shown, printed))
+    PAGES[page].write_text(text.replace(content, new), encoding="utf-8")
+    UPDATED[page, block.content] = new
+
+
+UPDATED: dict[tuple[str, str], str] = {}
+"""The current content of each block that was rewritten, by its page and its old content."""
 
 
 def test_every_page_with_blocks_to_run_is_in_a_tour():

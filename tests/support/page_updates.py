@@ -21,7 +21,8 @@ def update_output(shown: str, printed: str) -> str:
         shown: The lines that the page shows, where ``…`` stands for omitted output.
         printed: The complete output of the command.
     """
-    old, new = shown.splitlines(), printed.strip("\n").splitlines()
+    old = shown.splitlines()
+    new = [line.rstrip() for line in printed.strip("\n").splitlines()]
     partners = _partners(old, new)
     result: list[str] = []
     last = -1  # the last printed line that is shown
@@ -49,8 +50,7 @@ def _partners(old: list[str], new: list[str]) -> list[int | None]:
     start = 0
     for line in old:
         likeness = [
-            (SequenceMatcher(None, line.rstrip(OMITTED), other).ratio(), -position)
-            for position, other in enumerate(new[start:], start)
+            (_likeness(line, other), -position) for position, other in enumerate(new[start:], start)
         ]
         best, position = max(likeness, default=(0.0, 0))
         if line.strip() in ("", OMITTED) or best < _LEAST_LIKENESS:
@@ -59,6 +59,14 @@ def _partners(old: list[str], new: list[str]) -> list[int | None]:
             partners.append(-position)
             start = 1 - position
     return partners
+
+
+def _likeness(shown: str, printed: str) -> float:
+    """Return how alike two lines are, from 0 to 1. Only the start counts if one was cut."""
+    kept, cut, _ = shown.rstrip().rpartition(OMITTED)
+    if cut:
+        return SequenceMatcher(None, kept, printed[: len(kept)]).ratio()
+    return SequenceMatcher(None, shown, printed).ratio()
 
 
 def _with_cut(shown: str, printed: str) -> str:
