@@ -102,7 +102,7 @@ class Labels:
         ids = self._ids
         return np.fromiter((ids.get(to_plain_label(cell), _UNKNOWN) for cell in raw), np.int64)
 
-    def encode(self, raw: Sequence[Any] | npt.NDArray[Any], where: str = "labels") -> IntArray:
+    def encode(self, raw: Sequence[Any] | npt.NDArray[Any], where: str = "the labels") -> IntArray:
         """Return the id of each label.
 
         Args:

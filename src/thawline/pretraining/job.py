@@ -1,4 +1,4 @@
-"""The job of `thawline pretrain`: train a tokenizer and a language model on texts."""
+"""Run the job of `thawline pretrain`: train a tokenizer and a language model on texts."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import train
 
 MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
-"""Folders within a run's folder. The newest checkpoint is the last state, the model the best."""
+"""Folders within a run's folder. ``model`` has the best weights, ``checkpoints`` the last state."""
 
 TRAIN, HELD_OUT = "train.npy", "held_out.npy"
-"""The files of tokens within a run's folder."""
+"""Files within a run's folder that contain the tokens of the texts."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A pretraining whose settings and texts were checked.
+    """A pretraining with checked settings and texts.
 
     Attributes:
         config: The settings.
@@ -85,8 +85,8 @@ def pretrain_run(
         config: The settings.
         folder: The folder of the run.
         reporter: Shows progress and warnings.
-        resume: Whether to continue the run in the folder, if there is one. A resumed run ends with
-            the same weights as an uninterrupted one, on the same machine with the same versions.
+        resume: Whether to resume the run in the folder, if one exists. A resumed run ends with the
+            same weights as an uninterrupted one, on the same machine with the same versions.
 
     Returns:
         The record of the run, which is also written to its folder.
@@ -98,7 +98,7 @@ def pretrain_run(
     resumed = resume and is_run(folder)
     before = read_run(folder, PRETRAIN) if resumed else None
     if isinstance(before, PretrainRecord):
-        reporter.message(f"the run in '{folder}' is finished: nothing is left to do")
+        reporter.message(f"the run in '{folder}' is already finished")
         return before
     if not resumed:
         check_folder(folder)
@@ -116,9 +116,9 @@ def pretrain_run(
         )
     for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
         reporter.message(line)
-    # Whether the texts suffice is checked before the folder is made, so that a mistake leaves none.
+    # Check that the texts suffice before the folder is made, so that an error leaves no folder.
     seconds = dict[str, float]()
-    tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
+    tokenizer = _load_or_train_tokenizer(config, corpus, folder, seconds, reporter)
     check_windows(corpus.train, tokenizer, config.training)
     first = run_start(config, PRETRAIN, before, resumed=resumed)
     started = StartedPretraining(**dict(first), **dict(described), status="running")
@@ -134,7 +134,7 @@ def pretrain_run(
 
 
 def _describe(corpus: Corpus) -> PretrainPlan:
-    """Return what is known of a pretraining before it computes anything."""
+    """Return the part of the record that is known before anything is computed."""
     return PretrainPlan(
         corpus=CorpusReference(
             sha256=corpus.digest(),
@@ -147,7 +147,7 @@ def _describe(corpus: Corpus) -> PretrainPlan:
 
 
 def describe_counts(corpus: Corpus) -> str:
-    """Return in one line what became of the texts that were read."""
+    """Return one line with the numbers of texts that are used and left out."""
     counts = corpus.counts
     return (
         f"{counts['train']:,} texts to train on, {counts['held_out']:,} held out; "
@@ -162,21 +162,21 @@ def _pretrain(
 
     Args:
         job: The pretraining.
-        seconds: The seconds of its parts so far.
-        start: When the job started, by `time.perf_counter`.
+        seconds: The duration of each part so far, in seconds. Further parts are added.
+        start: The time at which the job started, from `time.perf_counter`.
         reporter: Shows progress.
 
     Returns:
-        The texts with their bytes, the training, and the results.
+        Three parts of the record: the texts with their bytes, the training, and the results.
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
-    # It is read from disk, whether it was trained now or before the run was resumed.
+    # Always read the tokenizer from disk, so that a resumed run uses the same one.
     tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
     tokens, held_out = open_tokens(folder / TRAIN), open_tokens(folder / HELD_OUT)
-    words = TokenizerSummary(
+    vocabulary = TokenizerSummary(
         size=len(tokenizer),
         train_tokens=len(tokens),
         held_out_tokens=len(held_out),
@@ -188,8 +188,8 @@ def _pretrain(
     model = new_model(config.architecture, tokenizer, training.window, config.seed).to(device)
     module = NextToken(
         model,
-        low=devices.pick_dtype(config.dtype, device) == "bfloat16",
-        compiled=_compiles(training, device, len(tokens)),
+        use_bf16=devices.pick_dtype(config.dtype, device) == "bfloat16",
+        compiled=_should_compile(training, device, len(tokens)),
     )
     objective = LanguageModelling(
         module,
@@ -197,7 +197,7 @@ def _pretrain(
         all_windows(held_out, training.window, module.pad_id),
         held_out_bytes,
         training,
-        per_pass=_per_pass(training, device),
+        per_pass=_windows_per_pass(training, device),
         seed=config.seed,
     )
     training_start = time.perf_counter()
@@ -212,7 +212,7 @@ def _pretrain(
     )
     seconds["last_leg"] = time.perf_counter() - training_start
     history = [PretrainEpoch(**row) for row in rows]
-    trained = _summarise(history, words, objective, model, job)
+    trained = _summarise(history, vocabulary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
     saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
@@ -238,14 +238,14 @@ def _pretrain(
     return PretrainPlan(corpus=measured), trained, results
 
 
-def _tokenizer(
+def _load_or_train_tokenizer(
     config: PretrainConfig,
     corpus: Corpus,
     folder: Path,
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> PreTrainedTokenizerFast:
-    """Return the run's tokenizer, which is trained unless it is on disk already."""
+    """Load the run's tokenizer, or train it if the run has none yet."""
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
@@ -264,7 +264,7 @@ def _pack(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> None:
-    """Tokenise the texts whose tokens are not on disk yet."""
+    """Tokenise the texts whose file of tokens does not exist yet."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
         if not (folder / name).is_file():
@@ -272,8 +272,11 @@ def _pack(
     seconds["tokenising"] = time.perf_counter() - start
 
 
-def _per_pass(training: PretrainingConfig, device: str) -> int:
-    """Return the number of windows in a forward pass: at most the wanted one, dividing a step."""
+def _windows_per_pass(training: PretrainingConfig, device: str) -> int:
+    """Return the number of windows in a forward pass.
+
+    It is the largest divisor of the batch size that is not above the limit of the settings.
+    """
     wanted = training.windows_per_pass
     if wanted is None:
         wanted = CPU_WINDOWS if device == "cpu" else training.batch_size
@@ -281,7 +284,14 @@ def _per_pass(training: PretrainingConfig, device: str) -> int:
     return max(n for n in range(1, most + 1) if training.batch_size % n == 0)
 
 
-def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
+def _should_compile(training: PretrainingConfig, device: str, tokens: int) -> bool:
+    """Return whether torch compiles the module.
+
+    Args:
+        training: The settings of the training.
+        device: The device of the training.
+        tokens: Number of tokens in an epoch.
+    """
     if training.compile != "auto":
         return training.compile == "on"
     if device == "cpu":
@@ -292,12 +302,12 @@ def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
 
 def _summarise(
     history: list[PretrainEpoch],
-    words: TokenizerSummary,
+    vocabulary: TokenizerSummary,
     objective: LanguageModelling,
     model: Qwen3ForCausalLM,
     job: _Job,
 ) -> PretrainTraining:
-    """Return what the record says of a finished training."""
+    """Return the part of the record that describes a finished training."""
     training = job.config.training
     steps = history[-1].step
     tokens = steps * training.batch_size * training.window
@@ -308,7 +318,7 @@ def _summarise(
         if "embed_tokens" not in name
     )
     return PretrainTraining(
-        tokenizer=words,
+        tokenizer=vocabulary,
         device=job.device,
         dtype=devices.pick_dtype(job.config.dtype, job.device),
         parameters=model.num_parameters(),

@@ -1,4 +1,4 @@
-"""The language model on disk: its weights in half precision, its tokenizer, its card."""
+"""Save a language model: its weights in half precision, its tokenizer and its model card."""
 
 from __future__ import annotations
 
@@ -19,9 +19,16 @@ CARD = "README.md"
 def save_model(
     model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, folder: Path, card: str
 ) -> None:
-    """Write a folder that transformers can load. It appears complete, and replaces an older one.
+    """Write a folder that transformers can load, and replace an older one.
 
-    Weights are float16, which keeps ten bits of each number where bfloat16 keeps seven.
+    The folder appears only when it is complete. Weights are saved in float16, which keeps ten bits
+    of each mantissa, while bfloat16 keeps seven.
+
+    Args:
+        model: The model.
+        tokenizer: The tokenizer of the model.
+        folder: The path of the folder.
+        card: The model card, in Markdown.
     """
     quieten_transformers()
     with new_folder(folder, replace=True) as temporary:
@@ -33,7 +40,7 @@ def save_model(
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Write a tokenizer. Its folder appears complete or not at all."""
+    """Write a tokenizer to a folder, which appears only when it is complete."""
     with new_folder(folder) as temporary:
         tokenizer.save_pretrained(temporary)
 
@@ -43,8 +50,8 @@ def card_of(config: PretrainConfig, started: StartedPretraining, trained: Pretra
 
     Args:
         config: The settings of the run.
-        started: The record from before the training.
-        trained: What the training came to.
+        started: The record before the training.
+        trained: The part of the record that describes the finished training.
     """
     return "\n".join(_card(config, started, trained)) + "\n"
 
@@ -53,36 +60,37 @@ def _card(
     config: PretrainConfig, started: StartedPretraining, trained: PretrainTraining
 ) -> Iterator[str]:
     shape, training = config.architecture, config.training
-    counts, words, kept = started.corpus.counts, trained.tokenizer, trained.kept
+    counts, vocabulary, kept = started.corpus.counts, trained.tokenizer, trained.kept
     hardware, versions = started.hardware, started.versions
     yield "# A small Qwen3, pretrained by Thawline"
     yield ""
     yield (
         f"{shape.num_hidden_layers} blocks, {shape.hidden_size} wide, "
-        f"{shape.num_attention_heads} heads of {shape.head_dim} over "
-        f"{shape.num_key_value_heads} of keys and values, feed-forward "
+        f"{shape.num_attention_heads} attention heads of {shape.head_dim}, "
+        f"{shape.num_key_value_heads} key-value heads, feed-forward width "
         f"{shape.intermediate_size}: {trained.parameters:,} parameters, saved as float16. "
-        f"A byte-level BPE of {words.size:,} tokens; at most {training.window} are read."
+        f"The tokenizer is a byte-level BPE with {vocabulary.size:,} tokens. The model reads at "
+        f"most {training.window} tokens."
     )
     yield ""
     yield "| | |"
     yield "|---|---|"
-    yield f"| texts learnt from | {counts.train:,} |"
-    yield f"| texts held out to measure on | {counts.held_out:,} |"
-    yield f"| copies of a text, read once | {counts.copies:,} |"
-    yield f"| left out, as they stand in `corpus.without` too | {counts.left_out:,} |"
-    yield f"| tokens in an epoch | {words.train_tokens:,} |"
+    yield f"| training texts | {counts.train:,} |"
+    yield f"| held-out texts | {counts.held_out:,} |"
+    yield f"| duplicates dropped | {counts.copies:,} |"
+    yield f"| excluded texts (`corpus.without`) | {counts.left_out:,} |"
+    yield f"| tokens in an epoch | {vocabulary.train_tokens:,} |"
     yield f"| epochs, steps | {training.epochs}, {trained.steps:,} |"
-    yield f"| tokens learnt from | {trained.tokens:,} |"
-    yield f"| loss, nats a token | {kept.validation_loss:.4f} |"
+    yield f"| tokens in all steps | {trained.tokens:,} |"
+    yield f"| loss, nats per token | {kept.validation_loss:.4f} |"
     yield f"| perplexity | {kept.validation_perplexity:.1f} |"
     yield f"| bits per byte | {kept.validation_bits_per_byte:.4f} |"
-    yield f"| next token foretold | {100 * kept.validation_accuracy:.1f} % |"
+    yield f"| next-token accuracy | {100 * kept.validation_accuracy:.1f} % |"
     yield f"| seconds of training | {trained.training_seconds:,.0f} |"
-    yield f"| on | {hardware.gpu if trained.device == 'cuda' else hardware.cpu} |"
+    yield f"| machine | {hardware.gpu if trained.device == 'cuda' else hardware.cpu} |"
     yield f"| torch, transformers | {versions['torch']}, {versions['transformers']} |"
     yield ""
-    yield "Scores are those of the held-out texts."
+    yield "The scores were measured on the held-out texts."
     yield ""
     yield "| tokens | train loss | held-out loss | bits per byte |"
     yield "|---|---|---|---|"
@@ -96,6 +104,6 @@ def _card(
 
 
 def _thinned(history: Sequence[PretrainEpoch], rows: int = 12) -> Sequence[PretrainEpoch]:
-    """Return about this many rows, at equal distances, including the last."""
+    """Return at most this many evaluations, at equal distances, including the last one."""
     every = -(-len(history) // rows)
     return history[::-every][::-1]

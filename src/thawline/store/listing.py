@@ -22,10 +22,10 @@ def entries(root: Path | None = None) -> list[dict[str, Any]]:
         root: The cache folder that contains the store. If None, `home`.
 
     Returns:
-        For each entry a dict with ``entry`` (the folder's name), ``name`` (of the backbone), the
-        fields of its `StoreKey`, ``texts`` (their number), ``bytes`` and ``problem``. The problem
-        is one line of text, or None: the manifest is damaged or missing, chunks are missing, or
-        the entry is of an older format.
+        A dict for each entry with ``entry`` (the name of its folder), ``name`` (of the backbone),
+        the fields of its `StoreKey`, ``texts`` (their number), ``bytes`` and ``problem``. The
+        problem is one line of text: the manifest is damaged or missing, chunks are missing, or the
+        entry is of an older format. None if the entry has no problem.
     """
     described = map(_describe, entry_folders(root))
     return [entry for entry in described if entry["bytes"]]
@@ -56,7 +56,7 @@ def _summarise(folder: Path, paths: Sequence[Path]) -> tuple[str, chunks.Key, in
         problem = f"{missing} of {total} chunks missing; the next run computes them again"
         return manifest.name, manifest.key, rows, problem if missing else None
     if older is not None:
-        problem = f"of format {older.key['format']}, which is not read; store clear deletes it"
+        problem = f"the older format {older.key['format']} is not read; store clear deletes it"
         return older.name, older.key, 0, problem
     headers = [chunks.read_header(path) for path in paths if path.suffix == chunks.CHUNK]
     keys = [key for key, _ in headers if key is not None]

@@ -1,1 +1,1 @@
-"""The one loop and what it trains: objectives, checkpoints, the suffix; and the exact fit."""
+"""Train a classifier: the plan of a fit, the training loop, and the exact fit of a head."""
