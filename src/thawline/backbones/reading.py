@@ -102,8 +102,9 @@ def check_complete(
     fix = "use the checkpoint that belongs to this config.json"
     lacking = {key for key in missing if not key.startswith("pooler.")}
     if lacking:
-        weights = "weight" if len(lacking) == 1 else "weights"
-        found = f"{len(lacking)} missing {weights}, the first of them {sorted(lacking)[0]}"
+        first = sorted(lacking)[0]
+        found = f"{len(lacking)} missing weights, for example {first}"
+        found = f"1 missing weight: {first}" if len(lacking) == 1 else found
         raise ThawlineError(f"all weights of '{name}'", found, fix)
     for key, found_shape, wanted in sorted(mismatched):
         raise ThawlineError(
