@@ -103,7 +103,7 @@ def test_texts_can_be_compared_with_the_splits(look_at, splits):
     write_table(Path("unsup.parquet"), texts, [-1] * 6)
     done = look_at("--against", "unsup.parquet")
     findings = [line for line in done.out.splitlines() if line.startswith("  leakage: ")]
-    assert any("test" in finding and "4 texts" in finding for finding in findings)
+    assert any("4 test texts" in finding for finding in findings)
     assert "unsup.parquet:\n  6 texts, 6 " in done.out
     held = look_at("--against", "unsup.parquet", "--json").json["against"]["in"]
     assert held["test"] == 4
