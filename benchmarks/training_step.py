@@ -83,7 +83,7 @@ def main() -> None:
             overhead=TrainingConfig.pass_overhead,
         )
         for variant, (low, torch_only) in VARIANTS.items():
-            module = suffix.Suffix(model, 0, low=low).train()
+            module = suffix.Suffix(model, 0, use_bf16=low).train()
             start = time.perf_counter()
             only = mock.patch.object(suffix, "FastCpuKernels", nullcontext)
             with only if torch_only else nullcontext():

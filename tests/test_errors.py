@@ -51,8 +51,17 @@ def test_hint_names_the_most_similar_word(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["xyz", ""])
 def test_hint_lists_all_words_if_none_is_similar(word: str) -> None:
-    assert "linear, native" in did_you_mean(word, ["linear", "native"])
+    hint = did_you_mean(word, ["linear", "native"])
+    assert "linear" in hint
+    assert "native" in hint
+
+
+def test_hint_joins_a_few_words_with_or() -> None:
+    assert did_you_mean("xyz", ["a"]).endswith("a")
+    assert did_you_mean("xyz", ["a", "b"]).endswith("a or b")
+    assert did_you_mean("xyz", ["a", "b", "c"]).endswith("a, b or c")
+    assert did_you_mean("xyz", ["a", "b", "c", "d"]).endswith("a, b, c, d")
 
 
 def test_hint_takes_a_generator() -> None:
-    assert "a, b" in did_you_mean("xyz", (name for name in ("a", "b")))
+    assert "a or b" in did_you_mean("xyz", (name for name in ("a", "b")))

@@ -1,8 +1,8 @@
-"""Thawline turns a pretrained transformer into a text classifier, by every strategy there is.
+"""Turn a pretrained transformer into a text classifier, by a strategy of your choice.
 
 ``__all__`` lists the public names. Importing the package is quick, because each name is loaded from
-its module on first use. Importing it also registers Thawline's own model types with the Auto
-classes of transformers, as soon as those are imported.
+its module on first use. When transformers is imported, Thawline registers its own model types with
+the Auto classes of transformers.
 """
 
 from __future__ import annotations

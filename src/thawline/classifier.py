@@ -1,4 +1,4 @@
-"""`TextClassifier`: a scikit-learn estimator that runs a complete fit."""
+"""Define `TextClassifier`, a scikit-learn estimator that runs a complete fit."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _NOT_FITTED = (
 
 
 _SETTINGS = SHARED_NAMES | {"validation_share": "data.validation_share", "random_state": "seed"}
-"""The setting in a `Config` behind each parameter."""
+"""The dotted key in `Config` of the setting that each parameter sets."""
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):
@@ -58,9 +58,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     pipeline. ``docs/scikit-learn.md`` describes its input and how it follows the conventions.
 
     Args:
-        backbone: A folder (also that of a run), a packaged name, a Hub id, or ``glove``, which is
-            built by `fit`. The default is the small model for film reviews that comes with
-            Thawline.
+        backbone: A folder, the folder of a run, a packaged name, a hub id, or ``glove``, which
+            `fit` builds on word vectors. The default is the small model for film reviews that comes
+            with Thawline.
         strategy: The strategy as on the command line, for example ``head``, or as an object, for
             example ``Head()``. Its fields are parameters too: ``set_params(strategy__k=2)``.
         vectors: The word vectors of the backbone ``glove``: a packaged name, a file or ``random``.
@@ -68,15 +68,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         pooling: ``first``, ``last`` or ``mean``. If None, ``mean``, or the native head's own.
         features: ``last``, the number of a stage or ``layers``. If None, the exact fit chooses on
             validation.
-        standardise: Whether features are scaled by their mean and deviation over the training
-            texts.
-        max_length: Maximum number of tokens of a text. If None, 512, or the backbone's limit if
-            that is lower.
-        truncation_side: Side of a longer text that is cut off, ``right`` or ``left``.
+        standardise: Whether each feature is scaled to mean 0 and standard deviation 1 over the
+            training texts.
+        max_length: Maximum number of tokens of a text. If None, 512, 256 for ``glove``, or the
+            backbone's limit if that is lower.
+        truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
         epochs: Number of training epochs. If None, a linear head is solved exactly and everything
             else trains for 3 epochs.
         batch_size: Number of texts in a training step.
-        lr: Learning rate. If None, the default of the strategy.
+        lr: Maximum learning rate of training by epochs. If None, the default of the strategy.
         dtype: Dtype of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
         validation_share: Share of the texts given to `fit` that is held out for validation.
@@ -90,8 +90,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             `predict` or `predict_proba`.
 
     Attributes:
-        classes_: The distinct labels given to `fit`, sorted.
-        fitted_: The model, its tokenizer and the settings under which it reads texts.
+        classes_: The distinct labels that were given to `fit`, sorted.
+        fitted_: The model, its tokenizer and the settings under which texts are read.
         history_: One dict for each epoch. Epoch 0 is the untrained head, or the head that ``lp+``
             trained first. Empty after an exact fit.
         parameters_: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
@@ -233,7 +233,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     def predict(self, X: Sequence[Text]) -> NDArray[Any]:
         """Return the most probable class of each text.
 
-        The states come from where `predict_proba` takes them.
+        The states of the texts are computed or read from the store as in `predict_proba`.
 
         Args:
             X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
@@ -246,14 +246,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     def predict_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
         """Return the probabilities of the classes for each text.
 
-        By default the whole model runs on every text and nothing is stored. With
+        By default the complete model runs on every text and nothing is stored. With
         ``predict_from_store=True`` a classifier whose backbone is frozen reads the states from
         the store instead and adds missing ones.
 
         Args:
             X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
-            dtype: Dtype in which the whole model runs: ``auto``, ``float32`` or ``bfloat16``. The
-                states in the store have the dtype of the estimator.
+            dtype: Dtype in which the complete model runs: ``auto``, ``float32`` or ``bfloat16``.
+                The states in the store have the dtype of the estimator.
 
         Returns:
             Probabilities, ``(rows, classes)``, in the order of ``classes_``.
@@ -269,7 +269,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """Return the accuracy on labelled texts.
 
         If the backbone is frozen, the states are read from the store and missing ones are added
-        to it, so that a cross-validation reads each text once. Otherwise the whole model runs in
+        to it, so that a cross-validation reads each text once. Otherwise the complete model runs in
         fp32.
 
         Args:
@@ -284,7 +284,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """Return the scores of the classifier on labelled texts, with 95 % intervals.
 
         If the backbone is frozen, the states are read from the store and missing ones are added
-        to it. Otherwise the whole model runs in the dtype of the estimator.
+        to it. Otherwise the complete model runs in the dtype of the estimator.
 
         Args:
             texts: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
@@ -300,10 +300,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
     def save(self, folder: str | Path) -> None:
-        """Write the classifier and verify it in a fresh process.
+        """Save the classifier to a new folder, and verify it in a fresh process.
 
         Args:
-            folder: The new folder.
+            folder: The path of the folder.
 
         Raises:
             ThawlineError: If the folder exists, or the fresh process computes other probabilities.
@@ -354,7 +354,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Args:
             X: Texts or pairs of texts.
             use_store: Whether states are read from the store if the backbone is frozen.
-            dtype: Dtype in which the whole model runs if they are not.
+            dtype: Dtype in which the complete model runs if states are not read from the store.
         """
         self._check_fitted()
         texts = read_texts(X)
@@ -384,7 +384,7 @@ def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
     """Check that there are two classes to train on and texts to validate on.
 
     Raises:
-        ThawlineError: If there are not.
+        ThawlineError: If there is only one class, or no validation text.
     """
     classes = len(np.unique(train.labels))
     if classes < 2:

@@ -1,4 +1,4 @@
-"""The error that Thawline raises for invalid input, and a helper for its hints."""
+"""The error that Thawline raises for invalid input, and helpers for its messages."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class ThawlineError(ValueError):
 
     Args:
         expected: What was expected, as a noun phrase ("a learning rate above 0").
-        found: What was found instead ("-0.1").
-        fix: How to fix it, as an instruction without a period ("give --lr a positive number").
+        found: What was found instead, as a noun phrase that shows the user's value ("-0.1").
+        fix: How to fix it, as an instruction without a period ("use a larger --lr").
         setting: The dotted key of the setting that is wrong (``training.lr``). None if the error
             is not about one setting.
 
@@ -29,9 +29,7 @@ class ThawlineError(ValueError):
     """
 
     def __init__(self, expected: str, found: str, fix: str, *, setting: str | None = None) -> None:
-        self.expected, self.found, self.fix = (
-            " ".join(part.split()) for part in (expected, found, fix)
-        )
+        self.expected, self.found, self.fix = map(join_lines, (expected, found, fix))
         self.setting = setting
         super().__init__(f"expected {self.expected}; found {self.found}. {_sentence(self.fix)}")
 
@@ -50,19 +48,28 @@ def _sentence(instruction: str) -> str:
     return f"{instruction[:1].upper()}{instruction[1:]}{end}"
 
 
+def join_lines(text: object) -> str:
+    """Return a text on one line, with single spaces between its words."""
+    return " ".join(str(text).split())
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Suggest the known word that is most similar to an unknown one.
+    """Return a hint that suggests the known word which is most similar to an unknown word.
 
     Args:
         word: The unknown word, as the user wrote it.
-        known: The valid words. Upper and lower case are not distinguished.
+        known: The valid words, at least one. Upper and lower case are not distinguished.
 
     Returns:
-        ``did you mean 'x'?`` if a known word is similar, otherwise ``choose from`` and all words.
+        ``did you mean 'x'?`` if a known word is similar. Otherwise ``choose x, y or z`` for up to
+        three words, and ``choose from`` with a list for more.
     """
     known = list(known)
     by_lower_case = {name.lower(): name for name in known}
     similar = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
     if similar:
         return f"did you mean '{by_lower_case[similar[0]]}'?"
-    return f"choose from {', '.join(known)}"
+    if len(known) > 3:
+        return f"choose from {', '.join(known)}"
+    *others, last = known
+    return f"choose {', '.join(others)} or {last}" if others else f"choose {last}"

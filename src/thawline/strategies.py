@@ -18,7 +18,7 @@ from thawline.errors import ThawlineError, did_you_mean
 
 @dataclass(frozen=True)
 class Strategy:
-    """Define the interface of all strategies: the thaw line and the adapters above it.
+    """Base class of all strategies, which set the thaw line and the adapters above it.
 
     Attributes:
         name: The name at the start of the written form.
@@ -30,7 +30,7 @@ class Strategy:
 
     @property
     def adapters(self) -> Lora | None:
-        """Low-rank adapters that train above the line, or None if the blocks themselves train."""
+        """The low-rank adapters above the line. None if the weights of the blocks are trained."""
         return None
 
     def rate(self, family: str) -> float:
@@ -118,7 +118,7 @@ class Strategy:
 
 
 def _format_value(value: Any) -> str:
-    """Format a value without needless decimals: 32 for the number 32.0."""
+    """Return a value as text, without decimals if it is a whole number: 32 for 32.0."""
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -223,12 +223,12 @@ class HeadFirst(Strategy):
     then: Strategy
 
     def rate(self, family: str) -> float:
-        """Return the rate of the strategy that follows; no smaller rate has been measured yet."""
+        """Return the learning rate of the strategy that follows."""
         return self.then.rate(family)
 
     @property
     def adapters(self) -> Lora | None:
-        """Adapters of the strategy that follows."""
+        """The adapters of the strategy that follows."""
         return self.then.adapters
 
     def line(self, depth: int) -> int:
@@ -305,7 +305,7 @@ def as_strategy(strategy: str | Strategy) -> Strategy:
         strategy: The object, or its written form.
 
     Raises:
-        ThawlineError: If it is neither, or if `parse_strategy` rejects the written form.
+        ThawlineError: If ``strategy`` is of another type, or if its written form is invalid.
     """
     if isinstance(strategy, Strategy):
         return strategy
@@ -324,7 +324,7 @@ def _parse_parameters(kind: type[Strategy], text: str, parameters: str) -> dict[
 
     Args:
         kind: The class of the strategy.
-        text: The whole written form, for the error.
+        text: The complete written form, for the error.
         parameters: The part of the written form that follows the colon.
     """
     field_names = {field.name.rstrip("_"): field.name for field in fields(kind)}
@@ -351,13 +351,13 @@ def _parse_parameters(kind: type[Strategy], text: str, parameters: str) -> dict[
 
 
 def _invalid_pair(kind: type[Strategy], pair: str, text: str, keys: list[str]) -> ThawlineError:
-    """Return the error for a part of a strategy that is not a known key and its value."""
+    """Return the error for a part of a strategy that is not a known key with a value."""
     if not keys:
         expected, fix = f"no parameters for '{kind.name}'", f"write only {kind.name}"
     elif pair in keys:
         expected, fix = f"a value for `{pair}`", f"write {pair}=VALUE"
     else:
-        expected = f"key=value after '{kind.name}:'"
+        expected = f"key=value after '{kind.name}:', with a known key ({', '.join(keys)})"
         fix = did_you_mean(pair.partition("=")[0], keys) if len(keys) > 1 else f"write {kind()}"
     return ThawlineError(expected, f"'{pair}' in '{text}'", fix, setting="strategy")
 
@@ -390,9 +390,9 @@ def _module_names(text: str) -> str:
 
 
 _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "k": (_positive_integer, "a whole number above 0"),
-    "r": (_positive_integer, "a whole number above 0"),
-    "from": (_positive_integer, "a whole number above 0"),
+    "k": (_positive_integer, "an integer above 0"),
+    "r": (_positive_integer, "an integer above 0"),
+    "from": (_positive_integer, "an integer above 0"),
     "alpha": (_positive_number, "a number above 0"),
     "dropout": (_fraction, "a number of at least 0 and below 1"),
     "targets": (_module_names, "module names joined by +"),

@@ -317,7 +317,7 @@ LOAD_ERRORS = [  # files, settings, the wrong setting, and data in `expected` an
     ({"train.csv": GOOD_FILE}, {"limit": (5, -1)}, "data.limit", "1", "5,-1"),
     ({"train.csv": GOOD_FILE}, {"validation_share": 1.0}, "data.validation_share", "", "1.0"),
     ({"train.csv": GOOD_FILE}, {"test_share": 0}, "data.test_share", "", "0"),
-    ({"train.csv": GOOD_FILE}, {"labels": ("neg",)}, "data.labels", "0, 1", "1 (neg)"),
+    ({"train.csv": GOOD_FILE}, {"labels": ("neg",)}, "data.labels", "0, 1", "(neg)"),
     ({"train.csv": GOOD_FILE}, {"text": "txt"}, "data.text", "'txt'", "text, label"),
     ({"train.jsonl": {"text": ["a", "b"], "label": [0, "x"]}}, {}, None, "", "(x)"),
 ]

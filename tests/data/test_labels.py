@@ -38,8 +38,8 @@ def test_ids_follow_the_order_of_the_values(raw, names, expected):
 @pytest.mark.parametrize(
     ("raw", "names", "setting", "expected", "found"),
     [
-        ([0, 1], ("neg",), "data.labels", "0, 1", "1 (neg)"),
-        ([0, 1], ("a", "b", "c"), "data.labels", "0, 1", "3 (a, b, c)"),
+        ([0, 1], ("neg",), "data.labels", "0, 1", "(neg)"),
+        ([0, 1], ("a", "b", "c"), "data.labels", "0, 1", "(a, b, c)"),
         ([0, 1], ("neg", "neg"), "data.labels", "", "neg, neg"),
         ([0, 1], ("neg", ""), "data.labels", "", "neg, ''"),
         (["joy", "fear"], ("joy", "anger"), "data.labels", "(fear, joy)", "joy, anger"),

@@ -337,4 +337,4 @@ def test_a_folder_that_is_taken_is_refused_before_anything_is_read():
 )
 def test_windows_in_a_pass_divide_a_step(wanted, batch, device, passes):
     training = replace(PretrainConfig().training, windows_per_pass=wanted, batch_size=batch)
-    assert job._per_pass(training, device) == passes
+    assert job._windows_per_pass(training, device) == passes

@@ -57,7 +57,7 @@ if place != "nowhere":
         checkpoints.os = types.SimpleNamespace(replace=nth("replace", os.replace))
     elif place == "tidy":
         folder = checkpoints.CheckpointFolder
-        folder._tidy = nth("tidy", folder._tidy)
+        folder._delete_old = nth("tidy", folder._delete_old)
     elif place == "bytes":
         whole = pathlib.Path.write_bytes
         def half(path, content):

@@ -73,8 +73,8 @@ class TestParse:
             ("linear:3", "did you mean 'linear'?"),
             ("natif", "did you mean 'native'?"),
             ("mpl:64", "did you mean 'mlp:64'?"),
-            ("", "choose from linear, mlp:64, native"),
-            ("svm", "choose from linear, mlp:64, native"),
+            ("", "choose linear, mlp:64 or native"),
+            ("svm", "choose linear, mlp:64 or native"),
         ],
     )
     def test_another_head_is_refused(self, text: str, hint: str) -> None:

@@ -349,20 +349,20 @@ def size_of_store() -> int:
 def test_size_is_reported_before_anything_is_written(key):
     messages, sizes = [], []
 
-    def tell(line: str) -> None:
+    def notify(line: str) -> None:
         messages.append(line)
         sizes.append(size_of_store())
 
     fill(Entry(replace(key, max_length=20)), TEXTS, limit=10**6)
     held = size_of_store()
-    fill(Entry(key), TEXTS, limit=10**6, tell=tell)
+    fill(Entry(key), TEXTS, limit=10**6, notify=notify)
     assert sizes == [held]
     added = size_of(key, TEXTS)
     (message,) = messages
     for datum in ("10", decimal(added), decimal(held + added), "1.0 MB"):
         assert datum in message
     assert added < size_of_store() - held < added + 3_000  # three headers and the manifest
-    fill(Entry(key), TEXTS, limit=10**6, tell=tell)
+    fill(Entry(key), TEXTS, limit=10**6, notify=notify)
     assert len(messages) == 1  # nothing was added
 
 
@@ -418,7 +418,7 @@ def test_default_limit_is_a_quarter_of_the_disk(tmp_path):
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "chunk").write_bytes(bytes(1_000))
     found = Capacity.of(tmp_path / "store", None)
-    assert found.held == 1_000
+    assert found.used == 1_000
     assert found.limit == int((found.free + 1_000) * 0.25)
     assert found.free == pytest.approx(shutil.disk_usage(tmp_path).free, rel=0.1)
     assert Capacity.of(tmp_path / "not" / "there", 5) == Capacity(
@@ -443,8 +443,8 @@ def test_states_that_fit_nowhere_are_an_error():
 def test_waiting_for_another_fill_is_reported(key):
     messages, entry = [], Entry(key)
     with entry.filling():
-        tell = {"tell": messages.append}
-        other = threading.Thread(target=fill, args=(Entry(key), TEXTS), kwargs=tell)
+        notify = {"notify": messages.append}
+        other = threading.Thread(target=fill, args=(Entry(key), TEXTS), kwargs=notify)
         other.start()
         while not messages:
             assert other.is_alive()

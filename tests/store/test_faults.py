@@ -79,7 +79,7 @@ def check_repair(key: StoreKey, expected_missing: list[int], before: dict[str, b
     again = Entry(key, name="toy")
     assert again.damaged != []
     assert again.missing(TEXTS) == expected_missing
-    assert fill(again, TEXTS, tell=messages.append) == len(expected_missing)
+    assert fill(again, TEXTS, notify=messages.append) == len(expected_missing)
     assert is_right(again, TEXTS)
     assert contents(again) == before
     assert len(messages) == 1 + bool(expected_missing)  # the damage, and the size of new states

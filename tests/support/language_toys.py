@@ -53,7 +53,7 @@ def toy_module(
     *, seed: int = 0, window: int = WINDOW, low: bool = False, compiled: bool = False
 ) -> NextToken:
     model = new_model(SHAPE, toy_vocabulary(), window, seed)
-    return NextToken(model, low=low, compiled=compiled)
+    return NextToken(model, use_bf16=low, compiled=compiled)
 
 
 def document(text: str) -> list[int]:

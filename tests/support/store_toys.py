@@ -69,13 +69,13 @@ def fill(
     rows: int = ROWS,
     after_chunk=lambda: None,
     limit: int | None = None,
-    tell=lambda line: None,
+    notify=lambda line: None,
 ) -> int:
     """Add the missing texts in chunks and return their number."""
-    with entry.filling(tell):
+    with entry.filling(notify):
         missing = [texts[position] for position in entry.missing(texts)]
         if missing:
-            entry.plan(len(missing), size_of(entry.key, missing), limit, tell)
+            entry.plan(len(missing), size_of(entry.key, missing), limit, notify)
         for start in range(0, len(missing), rows):
             part = missing[start : start + rows]
             entry.add(part, content_of(entry.key, part))
@@ -198,7 +198,7 @@ def fill_where_it_may_not_be_possible(
     entry = Entry(KEY, root=root)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        computed = fill(entry, texts, limit=limit, tell=messages.append)
+        computed = fill(entry, texts, limit=limit, notify=messages.append)
     warned = [str(warning.message) for warning in caught]
     digest = entry.digest(texts)
     writable = os.access(root, os.W_OK, effective_ids=True)

@@ -57,7 +57,7 @@ def make_suffix(task: Task, *, low: bool = False) -> Suffix:
         for name, parameter in model.named_parameters():
             if parameter.dim() == 2 and not name.startswith(f"{model.base_model_prefix}."):
                 parameter.mul_(30 if task.plan.head.kind == "native" else 1)
-    return Suffix(model, task.plan.line, low=low)
+    return Suffix(model, task.plan.line, use_bf16=low)
 
 
 def batch_of(task: Task, *positions: int) -> TokenBatch:

@@ -1,11 +1,12 @@
 """Save, find, load and verify classifiers.
 
 An artifact is the folder of a saved classifier. ``thawline.json`` holds the labels and how texts
-are read. The tokenizer's files and the weights are beside it. With a native head the folder is a
-plain transformers model. Other heads have their own model type, which `import thawline` registers.
+are read. The same folder contains the tokenizer's files and the weights. With a native head the
+folder is a plain transformers model. Other heads have their own model type, which `import thawline`
+registers.
 
-Live adapters are in a subfolder in peft's format. The top folder then contains no model, because
-transformers would load such a model with a random head.
+Adapters that are not merged are in a subfolder in peft's format. The top folder then contains no
+model, because transformers would load such a model with a random head.
 """
 
 from __future__ import annotations

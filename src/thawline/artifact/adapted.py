@@ -1,8 +1,9 @@
-"""Save and load a classifier with live adapters.
+"""Save and load a classifier with adapters that are not merged.
 
-The adapters are in ``adapter/`` and the head is beside that folder. The base model is not copied;
-the settings contain its name or path. The top folder has no file that transformers recognises,
-because from an ``adapter_config.json`` it would load the base with a random head.
+The adapters are saved in ``adapter/``, and the head next to that folder. The base model is not
+saved; the settings contain its name or path. The top folder has no file that transformers
+recognises, because transformers would load the base with a random head from an
+``adapter_config.json``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def save_adapted(fitted: Fitted, folder: Path) -> None:
 def load_adapted(
     folder: Path, settings: Settings, adapter_settings: AdapterSettings
 ) -> tuple[PreTrainedModel, Adapter]:
-    """Load the base in fp32, and add the adapters and the head.
+    """Load the base model in fp32, and add the adapters and the head.
 
     Args:
         folder: The folder of the artifact.

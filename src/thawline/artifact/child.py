@@ -1,4 +1,4 @@
-"""Run the fresh process that `Prover` compares with.
+"""Classify texts in the fresh process of `Prover`.
 
 The process prints ``ready``. Then it reads requests from standard input, one JSON object per line,
 each with an artifact's folder and texts. It prints the texts' probabilities as one line of JSON.

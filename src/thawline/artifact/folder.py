@@ -34,7 +34,7 @@ def save(fitted: Fitted, folder: Path) -> None:
         OSError: If the folder cannot be written.
     """
     if folder.exists():
-        raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another --out")
+        raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another folder")
     quieten_transformers()
     with new_folder(folder) as temporary:
         write = save_whole if fitted.adapter is None else save_adapted

@@ -1,4 +1,4 @@
-"""Verify artifacts: a fresh process that loads one must compute the same probabilities."""
+"""Verify a saved classifier: a fresh process that loads it must compute the same probabilities."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
 
 TOLERANCE = 1e-5
-"""Maximum difference between the probabilities of this and of a fresh process, in fp32."""
+"""Maximum difference between the probabilities of this process and of a fresh one, in fp32."""
 
 
 class Prover:
@@ -85,7 +85,7 @@ class Prover:
             raise ThawlineError(
                 f"a saved classifier with the same probabilities, within {TOLERANCE:g}",
                 f"a difference of {difference:.3g}",
-                f"do not use '{folder}', because it is wrong; please report this as a bug",
+                f"do not use '{folder}', and report this as a bug",
             )
         return difference
 
@@ -102,7 +102,7 @@ class Prover:
         if not response:
             raise ThawlineError(
                 f"a classifier in '{folder}' that a fresh process can load",
-                self._last_error_line(),
+                f"the error: {self._last_error_line()}",
                 f'run thawline predict {folder} "a text" --debug to see the error',
             )
         return np.array(json.loads(response), dtype=np.float64)

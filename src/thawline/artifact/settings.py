@@ -15,7 +15,7 @@ from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings, read_adapter
 
 @dataclass(frozen=True)
 class Settings:
-    """Describe a saved classifier; the fields have the same meaning as in `Fitted`.
+    """The settings of a saved classifier. The fields have the same meaning as in `Fitted`.
 
     Attributes:
         labels: The labels.
@@ -23,7 +23,8 @@ class Settings:
         head: The kind of head.
         strategy: The strategy that trained the classifier, in its written form.
         backbone: The name or path of the backbone.
-        adapter: The settings of live adapters. None if the artifact holds a complete model.
+        adapter: The settings of adapters that are not merged. None if the artifact holds a complete
+            model.
     """
 
     labels: Labels

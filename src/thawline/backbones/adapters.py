@@ -22,7 +22,7 @@ WEIGHTS = "adapter_model.safetensors"
 
 
 def base_digest(base: nn.Module) -> str:
-    """Return a SHA-256 over a backbone's weights that does not depend on adapters in it.
+    """Return a SHA-256 of a backbone's weights that does not depend on adapters in the backbone.
 
     BERT's pooler is left out because it only reads the final states. If a native head needs the
     pooler, it is saved with the head.
@@ -55,8 +55,8 @@ def insert_adapters(model: PreTrainedModel, config: LoraConfig, base: str) -> Pe
     """
     from peft import PeftModel, get_peft_model
 
-    # peft writes the path that the base was read from, which may be private to this machine, and
-    # warns if the config already holds another name. So the name is set afterwards.
+    # peft writes the local path of the base to the config, and warns if the config already holds
+    # another name. So the name is set afterwards.
     config.base_model_name_or_path = None
     adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
     assert isinstance(adapted, PeftModel)
@@ -92,9 +92,9 @@ def read_adapters(model: PreTrainedModel, folder: Path, base: str) -> PeftModel:
 def merge_adapters(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     """Merge the adapters of a folder into the weights of a base model in place.
 
-    New adapters that are trained on the merged model need exactly the same bits on every machine.
+    If new adapters are trained on the merged model, its weights must be identical on every machine.
     So the products are summed in fp64 and rounded once to fp32. In fp32 the last bit would depend
-    on the machine's order of summation.
+    on the order of summation, which differs between machines.
 
     Args:
         model: The base model that the adapters were trained on.

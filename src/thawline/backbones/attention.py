@@ -18,7 +18,7 @@ NAME = "thawline_cpu"
 """The ``attn_implementation`` that selects this function in transformers."""
 
 MIN_TOKENS = 96
-"""Batches with fewer tokens per text use torch's attention, because calls would dominate."""
+"""Batches with fewer tokens per text use torch's attention, because one call per text is slow."""
 
 
 def attend(

@@ -50,11 +50,10 @@ PACKAGED_BACKBONES = {
 
 
 def find_backbone(name: str) -> str:
-    """Find the local folder of a backbone, and download a model of the hub first.
+    """Find the local folder of a backbone; a model on the hub is downloaded first.
 
-    A path takes precedence over a packaged name, and a packaged name over the hub. The model is
-    read from the folder later, so the hub is asked for nothing else. For the folder of a run, the
-    folder of its saved model is returned.
+    A path takes precedence over a packaged name, and a packaged name over the hub. For the folder
+    of a run, the folder of its saved model is returned.
 
     Args:
         name: A folder, the folder of a run, a packaged name or a hub id.
@@ -64,7 +63,7 @@ def find_backbone(name: str) -> str:
 
     Raises:
         ThawlineError: If the name is a file or the folder of an unfinished run, if its package is
-            missing or altered, if the hub has no such model, or if the hub does not answer and the
+            missing or changed, if the hub has no such model, or if the hub does not answer and the
             model is not in its cache.
     """
     if not name.strip():
@@ -117,23 +116,23 @@ def _download(name: str) -> Path:
 
     quieten_hub()
     try:
-        silence = hub_failure(partial(HfApi().model_info, name))
+        hub_error = hub_failure(partial(HfApi().model_info, name))
         folder = snapshot_download(
             name,
             allow_patterns=["*.json", "*.safetensors", "*.txt", "*.model"],
             ignore_patterns=["*/*"],  # folders hold the same model in formats of other libraries
-            local_files_only=silence is not None,
+            local_files_only=hub_error is not None,
         )
     except HFValidationError as error:
         found = "which is neither an existing folder nor a valid hub id"
         raise _not_found(name, found) from error
     except Exception as error:  # the type depends on the HTTP library of the installed client
-        if silence is None:
+        if hub_error is None:
             found = f"which is not an existing folder, and the hub failed ({first_line(error)})"
         else:
             found = (
                 "which is neither an existing folder nor in the hub's cache, and cannot be "
-                f"downloaded ({silence})"
+                f"downloaded ({hub_error})"
             )
         raise _not_found(name, found) from error
     return Path(folder)

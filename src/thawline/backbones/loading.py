@@ -85,8 +85,8 @@ class Backbone:
                 model's limit if that is lower.
 
         Raises:
-            ThawlineError: If ``wanted`` exceeds the model's limit, or is too small for one token
-                beside the special tokens of a pair.
+            ThawlineError: If ``wanted`` exceeds the model's limit, or leaves no space for a token
+                in addition to the special tokens of a pair.
         """
         model_type = self.stack.model.config.model_type
         default = min(FAMILY_MAX_LENGTHS.get(model_type, DEFAULT_MAX_LENGTH), self.limit)
@@ -104,7 +104,7 @@ class Backbone:
         )
 
     def digest(self) -> str:
-        """Return a SHA-256 over everything that the frozen states depend on.
+        """Return a SHA-256 of everything that the frozen states depend on, except the texts.
 
         It covers the weights, the config and the tokenizer. BERT's pooler is left out because it
         only reads the final states.
@@ -136,8 +136,8 @@ def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:
 def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     """Load a base model and its tokenizer.
 
-    From a saved classifier, the part below its head is loaded, with its adapters merged into the
-    weights. The classifier's maximum length is ignored.
+    If the name is a saved classifier, its base model is loaded without the head, and its adapters
+    are merged into the weights. The classifier's maximum length is ignored.
 
     Args:
         name: A folder, the folder of a run or of a saved classifier, a packaged name or a hub id.
@@ -176,7 +176,7 @@ def load_base(folder: Path, known: AdapterSettings) -> Backbone:
 
     Args:
         folder: The folder of the artifact.
-        known: The settings of the adapters, with the name and the digest of their base.
+        known: The settings of the adapters, which hold the name and the digest of their base.
 
     Raises:
         ThawlineError: If the base cannot be loaded, or if its weights have changed since the
@@ -230,7 +230,7 @@ def _load_model(name: str, path: str, *, saved: bool) -> tuple[PreTrainedModel, 
     family_of(base_config)
     auto = AutoModelForSequenceClassification if is_thawline else AutoModel
     model, info = read_model(path, auto, saved=saved)
-    # Thawline's own model has a head, which is not used here. So only weights below it are checked.
+    # The head of Thawline's own model is not used here, so only the other weights are checked.
     prefix = f"{model.base_model_prefix}." if is_thawline else ""
     missing = {key.removeprefix(prefix) for key in info["missing_keys"] if key.startswith(prefix)}
     mismatched = [

@@ -17,7 +17,7 @@ def open_backbone(
 ) -> Backbone:
     """Load the backbone that a config names, or build an encoder if the name is `MADE_BACKBONE`.
 
-    If a folder has that name, the folder is loaded instead.
+    If a folder named `MADE_BACKBONE` exists, it is loaded instead.
 
     Args:
         config: The complete configuration. Equal configurations and texts give equal encoders.

@@ -1,4 +1,4 @@
-"""Information about the classifier of another task that a backbone was taken from."""
+"""The origin of a backbone that was taken from the saved classifier of another task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a saved model, and explanations of why they cannot be read."""
+"""The names of a saved model's files, and descriptions of errors in reading them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from thawline.errors import ThawlineError
-from thawline.runtime.failures import first_line
+from thawline.runtime.failures import describe_system_error, first_line
 
 CONFIG = ("config.json",)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
@@ -20,7 +20,7 @@ _JSON = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_toke
 
 
 def describe_read_error(folder: Path, error: Exception, *parts: tuple[str, ...]) -> str:
-    """Describe in a phrase why a saved model could not be read.
+    """Return a noun phrase that says why a saved model could not be read.
 
     transformers reports a missing file in many ways, and some of them do not name the file.
 
@@ -57,9 +57,9 @@ def _check_permissions(folder: Path) -> None:
                 continue
         except PermissionError as error:
             raise ThawlineError(
-                f"permission to read the file {folder / name}",
-                str(error.strerror),
-                "give yourself permission to read it",
+                f"a file that can be read ({folder / name})",
+                describe_system_error(error),
+                "change the permissions of the file",
             ) from error
         except OSError:
             continue

@@ -1,4 +1,4 @@
-"""Strict reading of a saved model's folder: only safetensors, no custom code, clear errors."""
+"""Read a saved model only from safetensors files, without custom code, and explain errors."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def read_model(
 ) -> tuple[PreTrainedModel, dict[str, Any]]:
     """Read a model in fp32 from safetensors files, never from a pickle.
 
-    Some BERT checkpoints have no pooler, for example. Missing weights are initialised from a fixed
-    seed, so that every load gives the same model.
+    Missing weights, for example the pooler of some BERT checkpoints, are initialised from a fixed
+    seed. So every call gives the same model.
 
     Args:
         path: The folder of the model.
@@ -102,7 +102,9 @@ def check_complete(
     fix = "use the checkpoint that belongs to this config.json"
     lacking = {key for key in missing if not key.startswith("pooler.")}
     if lacking:
-        found = f"{len(lacking)} missing, the first of them {sorted(lacking)[0]}"
+        first = sorted(lacking)[0]
+        found = f"{len(lacking)} missing weights, for example {first}"
+        found = f"1 missing weight: {first}" if len(lacking) == 1 else found
         raise ThawlineError(f"all weights of '{name}'", found, fix)
     for key, found_shape, wanted in sorted(mismatched):
         raise ThawlineError(

@@ -29,7 +29,7 @@ from thawline.errors import ThawlineError
 
 @dataclass(frozen=True)
 class Family:
-    """The places of the parts of a transformers family, as paths inside the base model.
+    """A family of transformers models: the paths of its modules, and its properties.
 
     Attributes:
         embeddings: Paths of the modules of stage 0.
@@ -112,7 +112,7 @@ def register_family(model_type: str, family: Family) -> None:
 
     Args:
         model_type: The ``model_type`` in the ``config.json`` of the family's models.
-        family: The places of the family's parts.
+        family: The paths of the family's modules, and its properties.
     """
     FAMILIES[model_type] = family
 
@@ -137,7 +137,7 @@ def family_of(config: Any) -> Family:
 
 
 class _PassThrough(nn.Module):
-    """Replaces a frozen block while stored states are injected after it."""
+    """A replacement of a skipped block that returns its input unchanged."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -150,7 +150,7 @@ class _PassThrough(nn.Module):
 
 
 class _Reached(Exception):
-    """Stops a forward pass at the thaw line and carries the states that arrived there."""
+    """An exception that stops a forward pass at the thaw line and holds the states there."""
 
     def __init__(self, states: Tensor) -> None:
         self.states = states
@@ -163,7 +163,7 @@ class Stack:
         model: A base model as `transformers.AutoModel` returns it.
 
     Attributes:
-        model: As given.
+        model: The base model.
         family: The family of the model.
         blocks: The list of blocks. Block ``i`` is stage ``i + 1``.
         depth: The number of blocks, L.
@@ -201,7 +201,7 @@ class Stack:
 
     def _submodule(self, path: str) -> nn.Module | None:
         try:
-            # The path holds None in a BERT that was built without its pooler.
+            # In a BERT that was built without a pooler, the attribute is None.
             found: nn.Module = self.model.get_submodule(path)
         except AttributeError:
             return None
@@ -333,8 +333,8 @@ class Stack:
     def stage_states(self, inputs: Inputs, visit: Callable[[int, Tensor], None]) -> None:
         """Run the complete backbone once and call a function with the states of each stage.
 
-        The states of stage L are those after the final norm. They are not kept, so a function
-        that pools them needs memory for the token states of one stage only.
+        The states of stage L are those after the final norm. The states are not kept. So memory is
+        needed for the token states of one stage only, if the function pools them.
 
         Args:
             inputs: Token ids and masks, ``(batch, tokens)`` each.

@@ -18,7 +18,7 @@ OPTIONS = {
     "do_lower_case": "lowercase",
     "strip_accents": "strip_accents",
 }
-"""Options of `TokensConfig` and the attribute of a tokenizer's part that each of them sets."""
+"""The attribute of a tokenizer's part that each option of `TokensConfig` sets."""
 
 NO_LIMIT = int(1e30)
 """The ``model_max_length`` that transformers gives to a tokenizer without a limit."""
@@ -40,8 +40,8 @@ def load_tokenizer(path: str, config: TokensConfig) -> PreTrainedTokenizerBase:
 def set_options(name: str, tokenizer: PreTrainedTokenizerBase, config: TokensConfig) -> None:
     """Set the options of a fast tokenizer in its parts, in place.
 
-    transformers ignores options silently if it reads the complete tokenizer from its file, as for
-    ModernBERT.
+    transformers silently ignores the options of some families, such as ModernBERT, because it reads
+    the complete tokenizer from its file.
 
     Args:
         name: The name of the backbone.
@@ -134,7 +134,7 @@ def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
     # If the files are missing, transformers builds an empty tokenizer for some families.
     vocabulary = tokenizer.get_vocab()
     if set(vocabulary) <= set(tokenizer.all_special_tokens):
-        raise ThawlineError(f"a tokenizer for '{name}'", "one without any words", fix)
+        raise ThawlineError(f"a tokenizer for '{name}'", "a tokenizer without any words", fix)
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise ThawlineError(

@@ -1,4 +1,4 @@
-"""Named tensors in safetensors files: hash them, write them and read them strictly.
+"""Hash named tensors, write them to safetensors files, and read and check them.
 
 Pickles are never read or written.
 """
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def weights_digest(weights: Mapping[str, Tensor]) -> str:
-    """Return a SHA-256 over names, dtypes, shapes and values, in hexadecimal."""
+    """Return a SHA-256 of the names, dtypes, shapes and values of tensors, in hexadecimal."""
     digest = hashlib.sha256()
     hash_weights(digest, weights)
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Verbs whose options are built from the settings of a config."""
+"""Register commands whose options are built from the settings of a config."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
 Verb = Callable[..., None]
 
 SMALL = "--small"
-"""An entry in the settings of a verb: the option ``--small``, which is no setting of its own."""
+"""An entry in a list of settings that stands for the option ``--small`` of ``data.limit``."""
 
 COMMON_SECTION = "Configuration and output"
-"""The last section of a help with sections, for the options that have no other."""
+"""The title of the last section of a help, which lists the options without another section."""
 
 OPTION_WIDTH = 24
-"""The width of the help's first column. A longer option has a line of its own."""
+"""The width of the help's first column. The text of a longer option starts on the next line."""
 
 
 class SectionedCommand(TyperCommand):
-    """A command that lists its options in sections, as plain text.
+    """A command whose help lists the options in sections, as plain text.
 
-    typer groups options only in its rich help, which takes a quarter longer to print.
+    typer can group options only in its help with rich, which takes 25 % longer to print.
     """
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
@@ -71,13 +71,16 @@ def verb_with_settings(
     after it. If it has the options ``out`` and ``resume``, the verb can resume a run.
 
     Args:
-        app: The application or group that gets the verb.
+        app: The application or group to which the verb is added.
         config_type: The dataclass of the config.
         settings: The dotted keys of the settings, or `SMALL`. A mapping gives the keys of each
             section of the help.
-        files: Whether the verb has ``--config`` and ``--set``.
-        check: Whether to check the config. If False, the verb checks all values itself, and starts
-            without importing pydantic.
+        files: Whether the verb has the options ``--config`` and ``--set``.
+        check: Whether to check the config. If False, the verb checks all values itself, so that it
+            starts without importing pydantic.
+
+    Returns:
+        A decorator that registers a function and returns it unchanged.
     """
     known = settings_of(config_type)
     sections = settings if isinstance(settings, Mapping) else {None: settings}
@@ -93,18 +96,19 @@ def verb_with_settings(
         parameters.append(_parameter("overrides", opt.Overrides, None))
 
     def register(function: Verb) -> Verb:
-        _, *own = inspect.signature(function, eval_str=True).parameters.values()
+        # The first parameter is the config.
+        _, *extra_parameters = inspect.signature(function, eval_str=True).parameters.values()
 
         def run(context: typer.Context, **values: Any) -> None:
-            given = {parameter.name: values[parameter.name] for parameter in own}
+            arguments = {parameter.name: values[parameter.name] for parameter in extra_parameters}
             if check:
                 config = _resolve(context, config_type, options, values, function.__name__)
             else:
-                named = opt.given_settings(context, options)
-                config = config_type(**{setting.key: setting.value for setting in named})
-            function(config, **given)
+                given = opt.given_settings(context, options)
+                config = config_type(**{setting.key: setting.value for setting in given})
+            function(config, **arguments)
 
-        signature = inspect.Signature([*parameters, *map(_keyword_only, own)])
+        signature = inspect.Signature([*parameters, *map(_keyword_only, extra_parameters)])
         run.__signature__ = signature  # type: ignore[attr-defined]
         run.__annotations__ = {
             name: parameter.annotation for name, parameter in signature.parameters.items()
@@ -132,10 +136,17 @@ def _resolve(
     values: Mapping[str, Any],
     verb: str,
 ) -> AnyConfig:
-    """Return the config that the options, ``--set`` and ``--config`` of a verb give.
+    """Return the config that results from the options, ``--set`` and ``--config`` of a verb.
+
+    Args:
+        context: The context of the verb.
+        config_type: The dataclass of the config.
+        options: The options of settings by the names of their parameters.
+        values: The values of all parameters, as typer read them.
+        verb: The name of the verb.
 
     Raises:
-        ThawlineError: If a value is invalid, or ``--resume`` stands without ``--out``.
+        ThawlineError: If a value is invalid, or if ``--resume`` is given without ``--out``.
     """
     from thawline.config.resolve import resolve_config
 

@@ -1,4 +1,4 @@
-"""Run a command: read its arguments, print errors as one line and set the exit code."""
+"""Run a command, print its errors as one line and set the exit code."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from typing import Any, NoReturn
 import typer
 
 from thawline.cli import usage
-from thawline.errors import ThawlineError
-from thawline.runtime.failures import is_out_of_memory
+from thawline.errors import ThawlineError, join_lines
+from thawline.runtime.failures import describe_system_error, is_out_of_memory
 from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
 
 INTERRUPTED = 130
@@ -40,42 +40,38 @@ def print_json(value: Any) -> None:
     sys.stdout.flush()
 
 
-def _show_warning(message: Warning | str, *details: Any, **more: Any) -> None:
-    sys.stderr.write(f"warning: {one_line(message)}\n")
-
-
-def one_line(message: object) -> str:
-    """Return a message on one line, with single spaces."""
-    return " ".join(str(message).split())
+def _show_warning(message: Warning | str, *ignored: Any, **also_ignored: Any) -> None:
+    """Print a warning on one line. The signature is that of `warnings.showwarning`."""
+    sys.stderr.write(f"warning: {join_lines(message)}\n")
 
 
 def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
-    """Remove every ``--debug`` before a ``--``, and return whether there was one."""
+    """Return the arguments without ``--debug``, and whether it was given before any ``--``."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     options = [argument for argument in arguments[:end] if argument != "--debug"]
     return options + arguments[end:], len(options) < end
 
 
 def _explain(error: Exception) -> ThawlineError | None:
-    """Return the error that the user can fix, or None if it is a bug."""
+    """Return a ThawlineError if the user can fix the error, or None if the error is a bug."""
     if isinstance(error, ThawlineError):
         return error
     if isinstance(error, usage.UsageError):
         return usage.explain(error)
     if isinstance(error, OSError):
-        return _explain_refusal(error)
+        return _explain_system_error(error)
     if is_out_of_memory(error):
         fix = "use a smaller --batch-size, head or backbone"
-        return ThawlineError("enough memory", "too little", fix)
+        return ThawlineError("enough memory for this command", "too little memory", fix)
     return None
 
 
-def _explain_refusal(error: OSError) -> ThawlineError:
-    """Explain an error of the operating system."""
+def _explain_system_error(error: OSError) -> ThawlineError:
+    """Return a ThawlineError for an error of the operating system."""
     place = "" if error.filename is None else f" ('{_shortened(str(error.filename))}')"
-    found = f"{error.strerror or one_line(error)}{place}"
-    otherwise = "fix the cause, or add --debug to see where it happened"
-    fix = otherwise if error.errno is None else _FIXES.get(error.errno, otherwise)
+    found = f"{describe_system_error(error)}{place}"
+    default_fix = "fix the cause, or add --debug to see where it happened"
+    fix = default_fix if error.errno is None else _FIXES.get(error.errno, default_fix)
     return ThawlineError("files that can be read and written", found, fix)
 
 
@@ -86,8 +82,8 @@ def _shortened(path: str) -> str:
 def run(app: typer.Typer) -> NoReturn:
     """Run the command line and exit.
 
-    An error that the user can fix is printed as one line, and the exit code is 2. Other errors keep
-    their traceback.
+    An error that the user can fix is printed as one line, and the exit code is 2. Other errors are
+    printed with their traceback.
 
     Args:
         app: The application with all verbs.

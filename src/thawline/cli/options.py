@@ -1,4 +1,4 @@
-"""The options of the command line: those of settings, and those that verbs share."""
+"""The options of the command line: options for settings, and options that several verbs share."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from thawline.errors import ThawlineError
 
 @dataclass(frozen=True)
 class SettingOption:
-    """An option that gives a value to a setting. Its texts come from the setting's `Help`.
+    """An option that sets a setting. By default, its name and text come from the setting's `Help`.
 
     Attributes:
         setting: The setting.
-        value: The value that the option stands for, for an option without a value. If None, the
-            option takes a value.
-        flag: The option, if it is not that of the setting.
-        text: The help text, if it is not that of the setting.
+        value: The fixed value that the option gives to the setting. If None, the user gives the
+            value.
+        flag: The name of the option. If None, the name comes from the setting.
+        text: The help text. If None, the text comes from the setting.
     """
 
     setting: Setting
@@ -37,9 +37,9 @@ class SettingOption:
     @property
     def option(self) -> str:
         """The option as the user writes it, for example ``--lr``."""
-        own = self.flag if self.flag is not None else self.setting.help.option
+        option = self.flag if self.flag is not None else self.setting.help.option
         name = self.setting.key.rpartition(".")[2]
-        return own if own is not None else f"--{name.replace('_', '-')}"
+        return option if option is not None else f"--{name.replace('_', '-')}"
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class SettingOption:
         """Return the annotation and the default of the option's parameter for typer.
 
         Args:
-            section: The section of the help that lists the option. If None, the common one.
+            section: The section of the help that lists the option. If None, the last section.
         """
         is_flag = self.value is not None or self.setting.type is bool
         declared = self.option
@@ -89,7 +89,10 @@ class SettingOption:
         return Annotated[kind | None, option], None
 
     def read(self, given: Any) -> Any:
-        """Convert what typer read to a plain value, which `resolve_config` checks.
+        """Convert the value that typer read to a plain value, which `resolve_config` checks.
+
+        Args:
+            given: The value of the option, as typer read it.
 
         Raises:
             ThawlineError: If a pair of numbers or a size is malformed.
@@ -125,7 +128,7 @@ class SettingOption:
 
 
 def _as_number(text: str) -> int | float | str:
-    """Return the number in a text. If there is none, return the text, for `resolve_config`."""
+    """Return a text as a number, or unchanged if it is none; `resolve_config` checks it."""
     for kind in (int, float):
         try:
             return kind(text)
@@ -135,7 +138,7 @@ def _as_number(text: str) -> int | float | str:
 
 
 def small(settings: Mapping[str, Setting]) -> SettingOption:
-    """Return the option ``--small``, a limit with fixed numbers of rows."""
+    """Return the option ``--small``, which sets the limit to fixed numbers of rows."""
     train, test = SMALL_RUN
     text = f"Sample {train:,} training rows and {test:,} test rows, as --limit {train},{test} does."
     return SettingOption(settings["data.limit"], list(SMALL_RUN), "--small", text)
@@ -148,10 +151,10 @@ def given_settings(
 
     Args:
         context: The context of the verb.
-        options: The options of settings by the names of their parameters.
+        options: The options for settings, by the names of their parameters.
 
     Raises:
-        ThawlineError: If the value of an option cannot be read.
+        ThawlineError: If the value of an option is malformed.
     """
     given = []
     for parameter in context.command.params:
@@ -171,7 +174,7 @@ ConfigFile = Annotated[
     typer.Option(
         "--config",
         metavar="FILE",
-        help="TOML file with settings, for example the config.toml of a run.",
+        help="TOML file with settings of this command, for example the config.toml of a run.",
     ),
 ]
 Overrides = Annotated[
@@ -179,8 +182,7 @@ Overrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Give any setting a value, for example training.weight_decay=0.1. "
-        "Can be given several times.",
+        help="Set any setting of this command, for example seed=1. Can be given several times.",
     ),
 ]
 Out = Annotated[
@@ -192,7 +194,9 @@ LadderOut = Annotated[
     typer.Option(
         "--out",
         metavar="FOLDER",
-        help="Folder of the ladder. A ladder that was stopped is resumed from it.",
+        help="Folder of the ladder. If it holds a ladder that was stopped, the ladder is resumed. "
+        "Default: runs/demo.",
+        show_default=False,
     ),
 ]
 Resume = Annotated[

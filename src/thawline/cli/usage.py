@@ -1,4 +1,4 @@
-"""Explain errors of the command line itself: unknown verbs and options, missing values."""
+"""Explain invalid command lines: unknown verbs and options, and missing values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, join_lines
 
 # The base of typer's own errors has no public name, and its module depends on typer's version.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -24,13 +24,13 @@ def explain(error: Exception) -> ThawlineError:
     """
     context: Any = getattr(error, "ctx", None)
     verb = "thawline" if context is None else context.command_path
-    message = " ".join(error.format_message().split())  # type: ignore[attr-defined]
-    see = f"run `{verb} --help` to list the options"
+    message = join_lines(error.format_message())  # type: ignore[attr-defined]
+    see_help = f"run `{verb} --help` to list the options"
     option = getattr(error, "option_name", None)
     parameter = getattr(error, "param", None)
     if option is not None and hasattr(error, "possibilities"):
-        near = did_you_mean(option, _options(context))
-        fix = near if near.startswith("did you mean") else see
+        hint = did_you_mean(option, _options(context))
+        fix = hint if hint.startswith("did you mean") else see_help
         return ThawlineError(f"an option of {verb}", f"'{option}'", fix)
     if option is not None:
         if "requires an argument" in message:
@@ -46,7 +46,7 @@ def explain(error: Exception) -> ThawlineError:
         words = too_many["words"]
         fix = f"remove it, or run `{verb} --help`"
         return ThawlineError(f"no more arguments of {verb}", f"'{words}'", fix)
-    return ThawlineError(f"valid arguments of {verb}", message.rstrip("."), see)
+    return ThawlineError(f"valid arguments of {verb}", f"an error: {message.rstrip('.')}", see_help)
 
 
 def _options(context: Any) -> list[str]:

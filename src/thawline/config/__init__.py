@@ -3,7 +3,7 @@
 A setting is written once, as a field with its type, range, default and meaning (`Help`). The
 command line builds its options from these fields, `TextClassifier` takes its defaults from them,
 and `resolve.py` checks values against them. ``None`` stands for a default that depends on something
-known only later; the field's `Help` describes it. Nothing heavy is imported here, so that
+known only later; the field's `Help` describes it. No large library is imported here, so that
 ``--help`` is fast.
 """
 

@@ -1,4 +1,4 @@
-"""The settings of a config, read from the annotations of its fields; pydantic is not needed."""
+"""Read the settings of a config from the annotations of its fields, without pydantic."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Setting:
 
     Attributes:
         key: The dotted key, for example ``training.lr``.
-        hint: The type with its range, without None and without `Help`.
+        hint: The annotation with the type and its range, but without None and `Help`.
         help: The meaning of the setting.
         default: The default value.
     """
@@ -62,7 +62,7 @@ class GivenSetting:
     Attributes:
         key: The dotted key.
         value: A plain value.
-        written: How the user wrote the setting, for example ``--lr`` or ``--set training.lr``.
+        written: How the user wrote the key, for example ``--lr`` or ``--set training.lr``.
     """
 
     key: str
@@ -111,7 +111,7 @@ def flatten_settings(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]
 
 
 def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
-    """Return the type in an annotation and the metadata beside it."""
+    """Return the type and the metadata of an annotation."""
     if get_origin(hint) is Annotated:
         kind, *metadata = get_args(hint)
         return kind, tuple(metadata)
@@ -119,6 +119,7 @@ def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _without_none(hint: Any) -> Any:
+    """Return the annotation ``X`` for ``X | None``, and any other annotation unchanged."""
     if get_origin(hint) in (Union, UnionType):
         (hint,) = (kind for kind in get_args(hint) if kind is not NoneType)
     return hint

@@ -28,9 +28,7 @@ class EncoderConfig:
             "or `random`."
         ),
     ] = "glove.6B.50d"
-    vector_size: Annotated[
-        Count, Help("Size of a random word vector. Other vectors have a size of their own.")
-    ] = 50
+    vector_size: Annotated[Count, Help("Size of a word vector if `vectors` is `random`.")] = 50
     freeze_vectors: Annotated[
         bool, Help("Keep the word vectors frozen, even if the strategy is `full`.")
     ] = False

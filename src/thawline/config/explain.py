@@ -1,4 +1,4 @@
-"""Explain in one line why a value does not fit its setting."""
+"""Explain in one line why a value is invalid for its setting."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _NAMES_ELSEWHERE = {
     "num_train_epochs": "epochs",
     "max_seq_length": "max_length",
 }
-"""Names of settings in other libraries, and the names that Thawline has for them."""
+"""Names of settings in other libraries, each with the name of the same setting in Thawline."""
 
 
 def as_plain(value: Any) -> Any:
-    """Convert a value that JSON lacks: NumPy numbers and arrays, paths, dates."""
+    """Convert a value that JSON cannot represent, such as a NumPy number, an array or a path."""
     return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
@@ -32,11 +32,12 @@ def explain_validation_error(
         config_type: The dataclass that the values were read for.
         problem: One item of `pydantic.ValidationError.errors`.
         values: The plain values that were read, as nested tables.
-        sources: How the user wrote each setting, by its dotted key, for example ``--lr``. A setting
-            that is not in it is called by its key.
+        sources: How the user wrote each setting, by its dotted key, for example ``--lr``. The
+            error shows the key of a setting that is missing here.
     """
     if problem["type"] == "json_invalid":  # for example half a surrogate pair, invalid in UTF-8
-        return ThawlineError("settings in UTF-8", problem["msg"], "convert them to UTF-8")
+        found = f"an encoding error: {problem['msg']}"
+        return ThawlineError("settings in UTF-8", found, "convert them to UTF-8")
     key = ".".join(takewhile(lambda part: isinstance(part, str), problem["loc"]))
     if problem["type"] == "unexpected_keyword_argument":
         return _explain_unknown(config_type, key, sources)
@@ -51,17 +52,17 @@ def explain_validation_error(
 
 
 def _explain_unknown(config_type: type, key: str, sources: Mapping[str, str]) -> ThawlineError:
-    # An unknown table is reported by the first setting in it, whose name is the better clue.
+    # For an unknown table, report the first setting in it, because its name says more.
     key = next((full for full in sources if full.startswith(f"{key}.")), key)
     known = list(settings_of(config_type))
     table, _, name = key.rpartition(".")
-    own_name = _NAMES_ELSEWHERE.get(name, name)
-    same_name = [setting for setting in known if setting.rpartition(".")[2] == own_name]
+    known_name = _NAMES_ELSEWHERE.get(name, name)
+    same_name = [setting for setting in known if setting.rpartition(".")[2] == known_name]
     fix = f"did you mean '{same_name[0]}'?" if same_name else did_you_mean(key, known)
     if not fix.startswith("did you mean"):
-        beside = [setting for setting in known if setting.rpartition(".")[0] == table]
+        same_table = [setting for setting in known if setting.rpartition(".")[0] == table]
         first_parts = dict.fromkeys(setting.split(".")[0] for setting in known)
-        fix = did_you_mean(key, beside if beside else first_parts)
+        fix = did_you_mean(key, same_table if same_table else first_parts)
     found = sources.get(key, key).replace(key, f"'{key}'", 1)
     return ThawlineError("a known setting", found, fix, setting=key)
 
@@ -81,12 +82,14 @@ def _explain_value(setting: Setting, name: str, value: Any) -> ThawlineError:
 
 
 def _value_at(values: Any, key: str) -> Any:
+    """Return the value at a dotted key in nested tables."""
     for part in key.split("."):
         values = values[part]
     return values
 
 
 def _shown(value: Any) -> str:
+    """Return a value as JSON, shortened to 80 characters."""
     text = json.dumps(value, default=as_plain, ensure_ascii=False)
     return text if len(text) <= 80 else f"{text[:79]}…"
 

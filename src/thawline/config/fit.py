@@ -16,7 +16,7 @@ SMALL_RUN = (4_000, 2_000)
 """Numbers of training and test rows in the small run of the original tutorials (``--small``)."""
 
 ROW_SEED = 42
-"""The seed that selects rows. It is not ``--seed``, so that all runs have identical splits."""
+"""The seed that selects rows. It differs from ``--seed``, so that all runs have the same splits."""
 
 LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
 """The best learning rate of each strategy in `benchmarks/learning_rates.json`."""
@@ -31,7 +31,7 @@ EPOCHS = 3
 """Number of epochs if none is given and the head cannot be solved exactly."""
 
 DEFAULT_MAX_LENGTH = 512
-"""Maximum number of tokens per text by default."""
+"""Default of the maximum number of tokens per text."""
 
 FAMILY_MAX_LENGTHS = {"thawline-glove": 256}
 """Other defaults by model type, because an epoch over long texts is slow on a CPU."""
@@ -40,7 +40,7 @@ MEMORY_SHARE = 0.25
 """Share of the available memory that the exact fit may use for features."""
 
 STORE_SHARE = 0.25
-"""Share of the disk space that is free or used by the store, which the store may use."""
+"""Share that the store may use of the disk space that is free or that the store already uses."""
 
 _TOKENIZER = "the tokenizer's own setting"
 _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items())
@@ -146,7 +146,7 @@ class ComputeConfig:
     ] = 0.99
     rows_per_chunk: Annotated[Count, Help("Number of texts in one file of the store.")] = 1_024
     bytes_per_chunk: Annotated[
-        Count, Help("Maximum size of such a file in bytes, which may reduce its number of texts.")
+        Count, Help("Maximum size of one file of the store in bytes. Long texts fill it earlier.")
     ] = 64 * 2**20
     store_limit: Annotated[
         Bytes | None,
@@ -160,7 +160,7 @@ class ComputeConfig:
 
 @dataclass(frozen=True)
 class PredictConfig:
-    """The settings of `predict`, which checks them itself."""
+    """The settings of `predict`. They are checked when they are used, without pydantic."""
 
     device: Device = "auto"
     dtype: Annotated[
@@ -194,20 +194,21 @@ class HeadConfig:
     features: Annotated[
         str | None,
         Help(
-            "Stage that the head reads: a number, `last`, or `layers` for all stages side by side.",
-            "the best stage on validation for an exact fit, otherwise the last stage",
+            "Stages whose states the head reads: the number of one stage, `last`, or `layers` for "
+            "all stages side by side.",
+            "the best of these on validation for an exact fit, otherwise the last stage",
             metavar="STAGES",
         ),
     ] = None
     standardise: Annotated[
-        bool, Help("Scale each feature to mean 0 and deviation 1 over train.")
+        bool, Help("Scale each feature to mean 0 and standard deviation 1 over the training rows.")
     ] = True
     dropout: Annotated[Fraction, Help("Dropout in an MLP head.")] = 0.1
 
 
 @dataclass(frozen=True)
 class LoraConfig:
-    """Low-rank adapters: the values that the strategy does not state."""
+    """Low-rank adapters: the defaults of the keys that a ``lora`` strategy may omit."""
 
     r: Annotated[int, Help("Rank of the adapters.")] = 4
     alpha: Annotated[float, Help("Scaling factor; updates are multiplied by alpha / r.")] = 32
@@ -230,7 +231,7 @@ class ExactConfig:
     ] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
     patience: Annotated[
         Count,
-        Help("Number of penalties in a row that may raise the validation loss before the end."),
+        Help("Number of penalties in a row without a lower validation loss that end the search."),
     ] = 2
     max_iterations: Annotated[Count, Help("Maximum number of L-BFGS iterations.")] = 500
     tolerance: Annotated[
@@ -306,8 +307,8 @@ class TrainingConfig(LoopConfig):
     keep: Annotated[
         Literal["accuracy", "f1_macro", "loss", "last"],
         Help(
-            "Measure on validation of the evaluation whose weights are kept, or `last` for the "
-            "last weights. Of equal evaluations the last one is kept."
+            "Validation score that selects the evaluation whose weights are kept, or `last` for "
+            "the last weights. In a tie, the later evaluation is kept."
         ),
     ] = "accuracy"
 
@@ -331,7 +332,7 @@ class MetricsConfig:
 
     confidence: Annotated[Share, Help("Confidence level of every interval.")] = 0.95
     resamples: Annotated[
-        int, Ge(1), Le(1_000_000), Help("Number of bootstrap samples of all rows.")
+        int, Ge(1), Le(1_000_000), Help("Number of bootstrap samples of the rows.")
     ] = 1_000
     bins: Annotated[
         int, Ge(1), Le(10_000), Help("Number of confidence bins in the calibration error.")
@@ -344,7 +345,8 @@ class PreflightConfig:
     """What is inspected in labelled texts before training."""
 
     sample: Annotated[
-        Count, Help("Rows of a split whose tokens `fit` counts. `preflight` counts all rows.")
+        Count,
+        Help("Number of rows of a split whose tokens `fit` counts. `preflight` counts all rows."),
     ] = 300
     shown_rows: Annotated[Count, Help("Number of rows of a split to show.")] = 2
     shown_copies: Annotated[Count, Help("Number of duplicates of each kind to show.")] = 5
@@ -358,7 +360,7 @@ class PreflightConfig:
     ] = (25, 5)
     hash_seed: Annotated[Seed, Help("Random seed of the hashes.")] = 1
     crowd: Annotated[
-        Count, Help("Number of texts of a split that a candidate is compared with, at most.")
+        Count, Help("Maximum number of texts of a split that a candidate is compared with.")
     ] = 20
     imbalance: Annotated[
         float,
@@ -386,7 +388,10 @@ class ReportConfig:
     ] = 160
     classes: Annotated[
         Count,
-        Help("Maximum number of classes to show. If there are more, those of lowest F1 are shown."),
+        Help(
+            "Maximum number of classes to show. If there are more, the classes with the lowest F1 "
+            "are shown."
+        ),
     ] = 12
 
 

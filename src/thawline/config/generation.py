@@ -15,7 +15,7 @@ from thawline.config.ranges import Count, Device, Seed
 class WritingConfig:
     """All settings of `generate`: the model, and how each next token is sampled.
 
-    The distribution of the next token is changed by temperature, then top_k, then top_p.
+    The temperature is applied first, then top_k, then top_p.
     """
 
     model: Annotated[

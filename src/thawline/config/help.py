@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Help:
-    """What the command line and the documentation say about a setting.
+    """The description of a setting for the command line and the documentation.
 
-    It stands in the annotation of a field, beside the type and its range::
+    It is part of the annotation of a field, after the type and its range::
 
         batch_size: Annotated[Count, Help("Number of texts in a training step.")] = 16
 
     Attributes:
-        text: The meaning in full sentences. Literal values may stand in backticks.
+        text: The meaning in full sentences. Literal values may be in backticks.
         default: The default in words, for example "all rows". None if the default value of the
-            field says it, or if the setting must be given.
+            field is shown, or if the setting must be given.
         metavar: The placeholder for the value on the command line. If None, the option's name in
             capital letters.
         option: The option on the command line. If None, it is ``--`` and the name of the field.

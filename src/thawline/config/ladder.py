@@ -16,20 +16,21 @@ from thawline.config.ranges import Count, Device, Seed, Share
 class LadderConfig:
     """All settings of a ladder. They are saved with it.
 
-    A rung is written as a strategy, followed by the settings in which it differs from the other
-    rungs: ``last:2 training.lr=2e-5 training.epochs=5``.
+    A rung is written as a strategy, followed by the settings in which the rung differs from the
+    others: ``last:2 training.lr=2e-5 training.epochs=5``.
     """
 
     rungs: Annotated[
         tuple[str, ...],
         MinLen(1),
-        Help("Rungs: a strategy each, which may be followed by settings of its own."),
+        Help("Rungs. Each is a strategy, optionally followed by settings of this rung."),
     ] = ("head", "last:1", "lora", "full")
     seeds: Annotated[
         tuple[Seed, ...], MinLen(1), Help("Random seeds. Every rung is fitted with each of them.")
     ] = (0,)
     significance: Annotated[
-        Share, Help("Significance level. Two rungs whose p-value is not below it count as equal.")
+        Share,
+        Help("Significance level. Two rungs count as equal unless their p-value is below it."),
     ] = 0.05
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
@@ -53,7 +54,7 @@ class DemoConfig:
     rungs: Annotated[
         tuple[str, ...],
         MinLen(1),
-        Help("Rungs: a strategy each, which may be followed by settings of its own."),
+        Help("Rungs. Each is a strategy, optionally followed by settings of this rung."),
     ] = (
         "head",
         "last:1 training.epochs=2",

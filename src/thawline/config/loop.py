@@ -1,4 +1,4 @@
-"""The settings of the training loop that every objective shares."""
+"""The settings of the training loop, which all objectives share."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ class LoopConfig:
     ] = None
     keep: Annotated[
         Literal["accuracy", "f1_macro", "loss", "last"],
-        Help("Measure of the evaluation whose weights are kept, or `last` for the last weights."),
+        Help(
+            "Score that selects the evaluation whose weights are kept, or `last` for the last "
+            "weights."
+        ),
     ] = "loss"
     patience: Annotated[
         Count | None,

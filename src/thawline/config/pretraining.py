@@ -16,7 +16,7 @@ CPU_WINDOWS = 4
 """Number of windows in a pass on a CPU. More windows do not fit into its caches."""
 
 WORTH_COMPILING = 10_000_000
-"""Number of tokens from which compiling, which takes a minute on a CPU, saves time."""
+"""Minimum number of tokens for which compiling, which takes a minute on a CPU, saves time."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ class PretrainingConfig(LoopConfig):
         int,
         Ge(8),
         Le(32_768),
-        Help("Number of tokens in a window, which is also the most that the model can read."),
+        Help("Number of tokens in a window. The model cannot read longer texts."),
     ] = 512
     batch_size: Annotated[Count, Help("Number of windows in a step.", metavar="N")] = 32
     windows_per_pass: Annotated[
@@ -113,8 +113,8 @@ class PretrainingConfig(LoopConfig):
     keep: Annotated[
         Literal["accuracy", "loss", "last"],
         Help(
-            "Measure on the held-out texts of the evaluation whose weights are kept, or `last` "
-            "for the last weights."
+            "Score on the held-out texts that selects the evaluation whose weights are kept, or "
+            "`last` for the last weights."
         ),
     ] = "loss"
     checkpoint_every: CheckpointEvery = 250

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt
 from thawline.config.help import Help
 
 Count = Annotated[int, Ge(1), Le(2**31 - 1)]
-"""A number of things. No library used here can count further than the upper limit."""
+"""A number of things, at most the largest 32-bit integer, because some libraries use that type."""
 
 Bytes = Annotated[int, Ge(0), Le(2**63 - 1)]
 """A size in bytes. The command line also reads sizes such as 20GB or 512MiB."""
@@ -40,4 +40,4 @@ Device = Annotated[
         "available."
     ),
 ]
-"""A device of torch; it is checked when a command starts to compute."""
+"""A device of torch. Its value is checked when a command starts to compute."""

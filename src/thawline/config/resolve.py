@@ -1,7 +1,7 @@
 """Build a config from plain values: those of a TOML file, of the command line or of a record.
 
 A setting is named by its dotted key, ``training.lr``. pydantic checks the values against the types
-and ranges in `config/`, and `explain.py` explains what does not fit. Commands import this module
+and ranges in `config/`, and `explain.py` explains invalid values. Commands import this module
 when they run, so that ``--help`` does not load pydantic.
 """
 
@@ -57,8 +57,8 @@ PATHS = frozenset(
         *("encoder.vectors", "fit.encoder.vectors"),
     }
 )
-"""Settings that may be a path or several. They become absolute, so that a run can be repeated from
-any working folder."""
+"""Settings that may hold one or more paths. The paths are made absolute, so that a run can be
+repeated from any working folder."""
 
 _CHECKED = "_is_checked"
 """The attribute that marks a config which was built from checked values.
@@ -77,8 +77,8 @@ def resolve_config(
 ) -> ConfigT:
     """Build a config from options, overrides and a file.
 
-    The command line takes precedence over the file, and the file over the defaults. A backbone or a
-    data set that is an existing path becomes an absolute path.
+    The command line takes precedence over the file, and the file over the defaults. An existing
+    path of a backbone or a data set is made absolute.
 
     Args:
         options: The options that the user gave.
@@ -89,8 +89,8 @@ def resolve_config(
             those of `config_type`.
 
     Raises:
-        ThawlineError: If a file cannot be read, a key is unknown or given twice, or a value does
-            not fit its setting.
+        ThawlineError: If a file cannot be read, a key is unknown or given twice, or a value is
+            invalid for its setting.
     """
     given = [*options]
     for override in overrides:
@@ -123,15 +123,15 @@ def build_config(
 
     Args:
         values: Nested tables, as TOML and JSON give them. Omitted settings have their defaults.
-        sources: What an error calls a setting, by its dotted key. If None, or if a key is missing,
-            the error shows the key.
+        sources: The name of each setting in an error, by its dotted key. If None, or if a key is
+            missing, the error shows the key.
         config_type: The dataclass of the config.
-        fix: How to fix a value that does not fit. If None, it depends on the error.
+        fix: How to fix an invalid value. If None, the fix depends on the error.
 
     Raises:
         ThawlineError: If a key is unknown, or a value has the wrong type or is out of its range.
     """
-    # In JSON, strict mode does what is needed here: "3" is no integer, but a list is a tuple.
+    # In strict mode, pydantic rejects "3" as an integer, but it reads a JSON list as a tuple.
     text = json.dumps(values, default=as_plain)
     try:
         config: ConfigT = _adapter(config_type).validate_json(text, strict=True, extra="forbid")
@@ -171,7 +171,7 @@ def change_config(config: ConfigT, overrides: Sequence[str]) -> ConfigT:
         overrides: Settings as ``key=value``. A value that is not valid TOML is taken as a string.
 
     Raises:
-        ThawlineError: If a key is unknown or given twice, or a value does not fit its setting.
+        ThawlineError: If a key is unknown or given twice, or a value is invalid for its setting.
     """
     config_type = type(config)
     given: list[GivenSetting] = []
@@ -185,15 +185,15 @@ def change_config(config: ConfigT, overrides: Sequence[str]) -> ConfigT:
 
 
 def config_from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
-    """Return a config with some tables from the record of a run, and defaults for all others.
+    """Return a config with some tables from a run's record, and the defaults of all others.
 
     Args:
         record: The record, as read from its file.
-        place: The file of the record, for errors.
+        place: The path of the record's file, for errors.
         tables: The names of the tables to take.
 
     Raises:
-        ThawlineError: If this version does not know a setting in these tables, or its value.
+        ThawlineError: If a setting in these tables or its value is invalid in this version.
     """
     recorded = record["config"]
     if isinstance(recorded, Mapping):
@@ -231,12 +231,13 @@ def _read_file(file: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:  # invalid TOML or UTF-8
+        kind = "an encoding error" if isinstance(error, UnicodeError) else "a syntax error"
         fix = "fix the file; the config.toml of a run is an example"
-        raise ThawlineError(f"valid TOML in '{file}'", str(error), fix) from error
+        raise ThawlineError(f"valid TOML in '{file}'", f"{kind}: {error}", fix) from error
 
 
 def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[GivenSetting]:
-    """Yield the settings in ``key=value``. A value that is a table has several.
+    """Yield the settings in ``key=value``. If the value is a table, it has several settings.
 
     Args:
         config_type: The dataclass of the config.
@@ -273,7 +274,7 @@ def _check_no_duplicates(given: Sequence[GivenSetting]) -> None:
 def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     """Return nested tables, the inverse of `flatten_settings`.
 
-    A value in the place of a table stays there; `build_config` reports it.
+    If a value is given where a table belongs, the value is kept, and `build_config` reports it.
     """
     nested: dict[str, Any] = {}
     for key, value in flat.items():
@@ -287,7 +288,7 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_absolute_paths(config: ConfigT) -> ConfigT:
-    """Return a checked config in which the settings that are existing paths are absolute."""
+    """Return a checked config in which all existing paths are absolute."""
     for key, setting in settings_of(type(config)).items():
         if key in PATHS:
             *tables, name = key.split(".")
@@ -296,7 +297,7 @@ def _with_absolute_paths(config: ConfigT) -> ConfigT:
 
 
 def _with_absolute_path(config: Any, tables: Sequence[str], name: str, is_list: bool) -> Any:
-    """Return a config in which one setting, at the end of a path of tables, is absolute."""
+    """Return a config in which one setting, found through nested tables, is absolute."""
     if tables:
         table, *below = tables
         changed = _with_absolute_path(getattr(config, table), below, name, is_list)

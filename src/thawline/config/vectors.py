@@ -28,7 +28,7 @@ class TextsConfig:
 
 @dataclass(frozen=True)
 class VectorsConfig:
-    """Word vectors from the skip-gram model with negative sampling."""
+    """All settings of `vectors`, which trains the skip-gram model with negative sampling."""
 
     method: Annotated[
         Literal["word2vec", "fasttext"],

@@ -1,4 +1,4 @@
-"""Read labelled texts from files, folders, named sets, hub ids and memory, and split them."""
+"""Read labelled texts from files, folders, the hub or memory, and split them."""
 
 from thawline.data.dataset import Dataset, LabelledTexts, load, load_data, load_split
 from thawline.data.labels import Labels

@@ -1,4 +1,4 @@
-"""Read texts, labels and seeds in every form that users and tools of scikit-learn pass."""
+"""Read texts, labels and seeds in every form that scikit-learn accepts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from thawline.data import LabelledTexts, Labels, Text, check_texts
 from thawline.data.texts import shorten
 from thawline.errors import ThawlineError
 
-_SEEDS = 2**31 - 1
-"""Upper bound of random seeds, because NumPy draws int32 on every platform."""
+_MAX_SEED = 2**31 - 1
+"""Upper bound of random seeds, because NumPy generates int32 on every platform."""
 
 _ONE_LABEL = "one label for each text, in one dimension"
 
@@ -29,7 +29,7 @@ def read_texts(texts: Any) -> list[Text]:
             with one column is read as that column, and one with two columns as pairs of texts.
 
     Raises:
-        ThawlineError: If it is something else, or a row is neither a text nor a pair of texts.
+        ThawlineError: If ``texts`` has another form, or a row is neither a text nor a pair.
     """
     table = texts.to_numpy() if hasattr(texts, "to_numpy") else texts
     if isinstance(table, np.ndarray):
@@ -76,7 +76,7 @@ def read_labels(y: Any) -> NDArray[Any]:
     if labels.ndim != 1:
         raise ThawlineError(
             _ONE_LABEL,
-            f"labels of shape {labels.shape}" if labels.ndim else type(y).__name__,
+            f"labels of shape {labels.shape}" if labels.ndim else f"one {type(y).__name__}",
             "pass a list, an array or a Series of labels",
         )
     missing = np.flatnonzero(pd.isna(labels))
@@ -92,7 +92,7 @@ def read_labels(y: Any) -> NDArray[Any]:
 
 
 def _as_array(y: Any) -> NDArray[Any]:
-    """Return labels as an array that keeps their types; NumPy alone turns [1, "a"] into strings."""
+    """Return labels as an array that keeps their types, while NumPy turns [1, "a"] into strings."""
     try:
         array = np.asarray(y)
     except ValueError:
@@ -148,14 +148,14 @@ def read_seed(random_state: Any) -> int:
             the global random state of NumPy generates it.
 
     Raises:
-        ThawlineError: If it is something else.
+        ThawlineError: If ``random_state`` is of another type.
     """
     if isinstance(random_state, numbers.Integral):
         return int(random_state)
     if isinstance(random_state, np.random.Generator):
-        return int(random_state.integers(_SEEDS))
+        return int(random_state.integers(_MAX_SEED))
     if random_state is None or isinstance(random_state, np.random.RandomState):
-        return int(check_random_state(random_state).randint(_SEEDS))
+        return int(check_random_state(random_state).randint(_MAX_SEED))
     raise ThawlineError(
         "random_state as an integer, None, or a RandomState or Generator of NumPy",
         f"{random_state!r} ({type(random_state).__name__})",

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 def plan_batches(
     lengths: NDArray[np.int64], *, tokens_per_batch: int, density: float
 ) -> list[NDArray[np.int64]]:
-    """Group texts of similar length, longest first, so that memory peaks at the start.
+    """Group texts into batches of similar length, longest first, so that memory peaks early.
 
     A batch ends before its padded size would exceed the budget or its share of real tokens would
     fall below ``density``. A single text may be longer than the budget.

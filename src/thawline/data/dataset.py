@@ -20,7 +20,7 @@ from thawline.data.texts import Text
 from thawline.errors import ThawlineError, did_you_mean
 
 ALL = "all"
-"""Selects every row of every labelled split, where the name of a split is expected."""
+"""A value for the name of a split that selects every row of every labelled split."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +30,10 @@ class LabelledTexts:
     Attributes:
         texts: The text of each row, or its two texts as a tuple.
         labels: The class id of each row, ``(rows,)`` int64.
-        rows: The row numbers in the split of the source, counting from 0, ``(rows,)`` int64.
-        source: The name of that split. Several names are joined by "+".
+        rows: The number of each row in the split that it was read from, counting from 0,
+            ``(rows,)`` int64.
+        source: The name of the split that the rows were read from. Several names are joined by
+            "+".
     """
 
     texts: list[Text]
@@ -57,8 +59,8 @@ class Dataset:
         name: A short name, without a path.
         labels: The classes.
         train: The rows to train on.
-        validation: The rows to select epochs and settings on.
-        test: The rows to measure on, once.
+        validation: The rows on which epochs and settings are chosen.
+        test: The rows on which the final scores are measured.
         protocol: JSON values that document the splits. "splits" holds, for each split, its
             "source", its number of "rows" and "how" they were selected. "row_seed" and "limit"
             hold the settings of the selection.
@@ -178,10 +180,10 @@ def _load(given: Any, config: DataConfig) -> Dataset:
 def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
     """Read one split with the same rows as `load`, for a model with known classes.
 
-    Only the files that the split needs are read, so a folder may hold nothing but a test file.
+    Only the files of the split are read, so a folder may contain only a test file.
 
     Args:
-        config: The data set. Its limit and shares are used, its label names are not.
+        config: The data set. Its limit and its shares are used, but its label names are ignored.
         split: train, validation or test; or all, for every row of every labelled split.
         labels: The classes of the model.
 
@@ -206,7 +208,7 @@ def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
 
 
 def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
-    """Return the classes of the rows to train on, with the names of the user or of the source."""
+    """Return the classes of the training rows, named by the user or by the source."""
     labels = Labels.from_raw(base.raw_labels, names)
     if len(labels) < 2:
         raise ThawlineError(

@@ -68,14 +68,14 @@ class Labels:
         if not _are_numbers(values):
             raise ThawlineError(
                 f"the label names of the data ({join_words(by_name)})",
-                f"'{join_words(names)}'",
+                f"the names {join_words(names)}",
                 "give --labels exactly these names, in the order that you want, or omit it",
                 setting="data.labels",
             )
         if len(names) != len(values):
             raise ThawlineError(
                 f"{len(values)} label names, for the labels {join_words(values)}",
-                f"{len(names)} ({join_words(names)})",
+                f"{len(names)} {'name' if len(names) == 1 else 'names'} ({join_words(names)})",
                 "give --labels one name for each label, in ascending order of the labels",
                 setting="data.labels",
             )
@@ -86,9 +86,9 @@ class Labels:
 
     @cached_property
     def _ids(self) -> dict[int | str, int]:
-        """The id for every way to write a class.
+        """The class id for every value, name and other spelling of a class.
 
-        An exact value takes precedence over a name, and a name over another spelling.
+        A value takes precedence over a name, and a name over another spelling.
         """
         spellings: dict[int | str, int] = {
             other: i for i, value in enumerate(self.values) for other in _other_spellings(value)
@@ -121,7 +121,7 @@ class Labels:
             row = int(np.argmax(ids == _UNKNOWN))
             label = to_plain_label(raw[row])
             raise ThawlineError(
-                f"{where} among {self.described()}",
+                f"{where} among the classes {self.described()}",
                 f"{label!r} in row {row} (counting from 0)",
                 did_you_mean(str(label), self.names),
             )
@@ -153,7 +153,7 @@ def check_names(names: Sequence[str]) -> None:
     if len(set(names)) < len(names) or not all(names):
         raise ThawlineError(
             "distinct label names that are not empty",
-            join_words(name if name else "''" for name in names),
+            "the names " + join_words(name if name else "''" for name in names),
             "give --labels each name once",
             setting="data.labels",
         )

@@ -14,7 +14,7 @@ from thawline.data import Text
 from thawline.data.tokens import tokenize
 
 QUANTILES = {"min": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "max": 1.0}
-"""The quantiles that describe lengths. Each is the length of an actual text."""
+"""The quantiles that describe lengths. Each value is the length of one of the texts."""
 
 _WHOLE_TEXT = 10**9
 _TEXTS_PER_CALL = 10_000
@@ -27,7 +27,7 @@ class Tokenization:
     Attributes:
         tokenizer: The tokenizer.
         max_length: The maximum number of tokens of a text, special tokens included.
-        truncation_side: The side that is cut off, right or left.
+        truncation_side: The side on which longer texts are truncated, right or left.
     """
 
     tokenizer: PreTrainedTokenizerBase

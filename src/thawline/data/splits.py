@@ -21,26 +21,26 @@ def carve(
 ) -> tuple[IntArray, IntArray]:
     """Carve a stratified random part out of rows.
 
-    A class with a single row stays in the rest. If there are too few rows to represent every class
-    on both sides, the part is selected at random without stratification. The rest then keeps a row
-    of each class if possible.
+    The single row of a class is not carved out. If there are too few rows to represent every class
+    on both sides, the part is selected at random without stratification. Then each class keeps a
+    row that is not carved out, if possible.
 
     Args:
         labels: The class of each row, ``(rows,)``.
-        share_or_rows: A share of the rows above 0 and below 1, as a float. It is rounded to whole
-            rows, with at least one row on each side. Or an exact number of rows, as an integer from
-            0 to all rows.
+        share_or_rows: A share of the rows above 0 and below 1, as a float, which is rounded to a
+            number of rows with at least one row on each side. Or an exact number of rows, as an
+            integer from 0 to all rows.
         seed: The random seed.
 
     Returns:
-        The positions of the rest, ``(rest,)``, and of the carved part, ``(carved,)``, both in
-        ascending order.
+        The positions of the remaining rows, ``(remaining,)``, and of the carved part,
+        ``(carved,)``, both in ascending order.
 
     Raises:
         ThawlineError: If the share or the number of rows is out of range.
     """
     labels = np.asarray(labels)
-    wanted = _whole_rows(len(labels), share_or_rows)
+    wanted = _count_rows(len(labels), share_or_rows)
     candidates, stratified = _candidates(labels, wanted, seed)
     if 0 < wanted < len(candidates):
         from sklearn.model_selection import train_test_split
@@ -56,7 +56,8 @@ def carve(
     return np.flatnonzero(in_rest), np.flatnonzero(~in_rest)
 
 
-def _whole_rows(rows: int, share_or_rows: float | int) -> int:
+def _count_rows(rows: int, share_or_rows: float | int) -> int:
+    """Return the number of rows to carve out."""
     if isinstance(share_or_rows, float):
         _check_share(share_or_rows, "a share to carve out")
         return min(max(round(rows * share_or_rows), 1), max(rows - 1, 0))
@@ -103,7 +104,7 @@ class SelectedRows:
         return [labels[row] for row in self.rows]
 
     def carved(self, share_or_rows: float | int) -> tuple[IntArray, IntArray, str]:
-        """Return the rows of the rest and of the carved part, and how they were selected."""
+        """Return the remaining rows, the carved rows, and how the carved rows were selected."""
         codes = self.part.codes[self.rows]
         rest, carved = carve(codes, share_or_rows, ROW_SEED)
         method = "stratified" if _candidates(codes, len(carved), ROW_SEED)[1] else "at random"
@@ -157,10 +158,11 @@ class Splits:
         """
         part = self._source.parts.get("train", self._source.parts.get(WHOLE))
         if part is None:
-            found = ", ".join(part.name for part in self._source.parts.values())
+            names = [part.name for part in self._source.parts.values()]
+            found = f"only the {'split' if len(names) == 1 else 'splits'} {', '.join(names)}"
             fix = "add a train split, or give the path of one file"
             expected = f"a train split in {self._source.name}"
-            raise ThawlineError(expected, f"only {found}", fix, setting="data.data")
+            raise ThawlineError(expected, found, fix, setting="data.data")
         return part
 
     def select_all(self) -> list[SelectedRows]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypeGuard
 
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, join_lines
 
 Text = str | tuple[str, str]
 """A text, or a pair of texts to classify together, such as a premise and a hypothesis."""
@@ -20,8 +20,9 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
         texts: Strings, pairs of strings as tuples, or both, ``(rows,)``.
 
     Raises:
-        ThawlineError: If it is a single string, a table or a mapping; or if a row is neither a
-            string nor a pair of strings, or contains an invalid character (a lone surrogate).
+        ThawlineError: If ``texts`` is a single string, a table or a mapping. Also if a row is
+            neither a string nor a pair of strings, or contains an invalid character (a lone
+            surrogate).
     """
     if isinstance(texts, str | bytes):
         fix = "put the text in a list: [text]"
@@ -38,7 +39,8 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
             fix = "convert or drop that row"
             if isinstance(text, list) and is_text(tuple(text)):
                 fix = "write a pair of texts as a tuple: (first, second)"
-            raise ThawlineError("texts as strings", f"{_describe_invalid(text)} in row {row}", fix)
+            found = f"{_describe_invalid(text)} in row {row} (counting from 0)"
+            raise ThawlineError("texts as strings, or pairs of strings as tuples", found, fix)
     return listed
 
 
@@ -55,7 +57,7 @@ def is_blank(text: Text) -> bool:
 
 
 def shorten(text: str, characters: int = _MOST_SHOWN) -> str:
-    """Return the text, cut to a number of characters with an ellipsis at the end if it is longer.
+    """Return a text, truncated with an ellipsis if it has more than a number of characters.
 
     Args:
         text: The text.
@@ -81,7 +83,7 @@ def _describe_invalid(cell: object) -> str:
         return f"an invalid character (a lone surrogate) in {shorten(repr(cell))}"
     if isinstance(cell, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in cell) or 'nothing'}"
-    return type(cell).__name__
+    return f"a value of type {type(cell).__name__}"
 
 
 def one_string(text: Text) -> str:
@@ -96,4 +98,4 @@ def one_line(text: Text, characters: int) -> str:
         text: A text or a pair of texts.
         characters: The maximum number of characters, the ellipsis included.
     """
-    return shorten(" ".join(one_string(text).split()), characters)
+    return shorten(join_lines(one_string(text)), characters)

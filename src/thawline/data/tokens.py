@@ -66,7 +66,7 @@ class TokenizedTexts:
     def batch(self, positions: NDArray[np.int64]) -> dict[str, Tensor]:
         """Return the texts at these positions as keyword arguments of a model (`Inputs`).
 
-        There is no attention mask without padding, because attention is faster without a mask.
+        If no text is padded, the attention mask is omitted, because attention is faster then.
         """
         lengths = self.lengths[positions]
         inputs = {"input_ids": self._padded(self.ids, positions, self.pad_id)}
@@ -94,7 +94,7 @@ def tokenize(
     truncation_side: str,
     advance: Callable[[int], None] = lambda texts: None,
 ) -> TokenizedTexts:
-    """Tokenize texts in the threads of the tokenizer, special tokens included.
+    """Tokenize texts, special tokens included, in the threads of the tokenizer.
 
     The two texts of a pair become one row of ids, in the format of the tokenizer. If the tokenizer
     has no format for pairs, a line break separates the two texts. If a pair is too long, its longer
@@ -104,7 +104,7 @@ def tokenize(
         tokenizer: A fast tokenizer with a pad token.
         texts: Any number of texts or pairs, which may be empty.
         max_length: The maximum number of tokens of a row, special tokens included.
-        truncation_side: The side that is cut off, ``right`` or ``left``.
+        truncation_side: The side on which longer texts are truncated, ``right`` or ``left``.
         advance: Called with the number of texts completed since the last call.
     """
     tokenizer.truncation_side = truncation_side

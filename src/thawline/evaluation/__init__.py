@@ -1,1 +1,1 @@
-"""Compute metrics, paired tests and mistakes with pure functions on arrays."""
+"""Compute metrics, paired tests and mistakes by pure functions of arrays."""

@@ -1,7 +1,7 @@
-"""Score a classifier with confidence intervals, with pure functions on NumPy arrays.
+"""Score a classifier with confidence intervals, by pure functions of NumPy arrays.
 
-A score is a dict ``{"value", "low", "high"}`` of floats. Shares lie between 0 and 1; the loss is
-in nats. Accuracy is a proportion of independent rows and has a Wilson score interval. Every other
+A `Score` has a value and the two ends of its interval. Shares lie between 0 and 1; the loss is in
+nats. Accuracy is a proportion of independent rows and has a Wilson score interval. Every other
 score has a percentile bootstrap interval over rows.
 """
 
@@ -34,7 +34,7 @@ class Interval(NamedTuple):
 
 
 class _Calibration(NamedTuple):
-    """The values of each row from which the loss and the calibration error are computed."""
+    """The values of each row that are needed for the loss and the calibration error."""
 
     losses: Floats  # (rows,), nats
     gaps: Floats  # (rows,), confidence minus correctness (0 or 1)
@@ -67,11 +67,11 @@ def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confiden
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
     Journal of the American Statistical Association 22 (158), 1927. Unlike the normal approximation
-    interval, it always lies within [0, 1] and has a width above 0 if all rows or none are
+    interval, it always lies within [0, 1], and its width is above 0 even if all rows or none are
     successes.
 
     Args:
-        successes: The number of successful rows. For accuracy, the number of correct predictions.
+        successes: The number of successes, for example of correct predictions.
         rows: The number of rows, at least 1.
         confidence: The share of such intervals that contain the true proportion.
 

@@ -1,4 +1,4 @@
-"""Find the mistakes of a classifier and select sample texts, with pure functions on arrays."""
+"""Find the mistakes of a classifier and select sample texts, by pure functions of arrays."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Scored:
         return np.greater(self.tokens, self.max_length)
 
     def described(self, position: int) -> Mistake:
-        """Return one text and its prediction, even if the prediction is correct."""
+        """Return one text with its label and its prediction, which may be correct."""
         predicted = int(self.predictions[position])
         return Mistake(
             row=int(self.part.rows[position]),

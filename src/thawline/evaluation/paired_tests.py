@@ -12,7 +12,7 @@ from thawline.runs.records import AgainstBest
 
 
 def paired_p(differences: ArrayLike) -> float:
-    """Return the exact two-sided p-value of a sign-flipping test on paired differences.
+    """Return the exact two-sided p-value of a sign-flip test on paired differences.
 
     Under the null hypothesis that neither classifier is better, each difference is equally likely
     to have the opposite sign. With one seed for each classifier, this is McNemar's exact test
@@ -28,19 +28,19 @@ def paired_p(differences: ArrayLike) -> float:
         ValueError: If a difference is not an integer.
     """
     given = np.asarray(differences)
-    whole = given.astype(np.int64)
-    if (whole != given).any():
-        raise ValueError("differences must be whole numbers of seeds")
-    sizes, counts = np.unique(np.abs(whole[whole != 0]), return_counts=True)
-    # The sum of the differences of one size is size * (2 B - count), where B is binomial.
-    # Position i of `chances` is the probability of the sum 2 i - total.
+    integers = given.astype(np.int64)
+    if (integers != given).any():
+        raise ValueError("differences must be integers")
+    sizes, counts = np.unique(np.abs(integers[integers != 0]), return_counts=True)
+    # The differences of one size have the sum size * (2 B - count), where B is a binomial variable.
+    # `chances[i]` is the probability that all differences have the sum 2 i - total.
     chances = np.ones(1)
     for size, count in zip(sizes.tolist(), counts.tolist(), strict=True):
         steps = np.zeros(size * count + 1)
         steps[::size] = binom.pmf(np.arange(count + 1), count, 0.5)
         chances = np.convolve(chances, steps)
     sums = 2 * np.arange(len(chances)) - (len(chances) - 1)
-    return min(1.0, float(chances[np.abs(sums) >= abs(int(whole.sum()))].sum()))
+    return min(1.0, float(chances[np.abs(sums) >= abs(int(integers.sum()))].sum()))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -87,7 +87,7 @@ def against_best(wrong: Sequence[Sequence[Sequence[int]]], best: int) -> list[Ag
     p_values = [paired_p(times[best] - times[index]) for index in others]
     found: list[AgainstBest | None] = [None] * len(wrong)
     for index, p, corrected in zip(others, p_values, holm(p_values), strict=True):
-        pairs = [_only(*seed) for seed in zip(wrong[index], wrong[best], strict=True)]
+        pairs = [_count_only_right(*seed) for seed in zip(wrong[index], wrong[best], strict=True)]
         found[index] = AgainstBest(
             only_this_right=sum(this for this, _ in pairs) / len(pairs),
             only_best_right=sum(other for _, other in pairs) / len(pairs),
@@ -105,7 +105,7 @@ def _times_wrong(seeds: Sequence[Sequence[int]], rows: int) -> NDArray[np.int64]
     return times
 
 
-def _only(wrong: Sequence[int], wrong_of_best: Sequence[int]) -> tuple[int, int]:
-    """Return the numbers of rows that only this classifier, and only the best one, got right."""
+def _count_only_right(wrong: Sequence[int], wrong_of_best: Sequence[int]) -> tuple[int, int]:
+    """Return how many rows only this classifier, and only the best one, predicts correctly."""
     this, best = set(wrong), set(wrong_of_best)
     return len(best - this), len(this - best)

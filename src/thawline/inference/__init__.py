@@ -1,1 +1,1 @@
-"""The one door from texts to features and logits, through the store or through the whole model."""
+"""Turn texts into features and logits, with stored states or with the complete model."""

@@ -40,7 +40,7 @@ class Examples(Protocol):
         """
 
     def order(self, random: np.random.Generator, step: int, pool: int) -> Positions:
-        """Return all positions in a random order, ``(texts,)``, which is then cut into steps.
+        """Return all positions in a random order, ``(texts,)``, from which steps are taken.
 
         Args:
             random: The random generator.
@@ -49,7 +49,7 @@ class Examples(Protocol):
         """
 
     def split(self, step: Positions, overhead: int) -> list[Positions]:
-        """Split a training step into the forward passes that take the least time together.
+        """Split a training step into the forward passes with the lowest total cost.
 
         Args:
             step: Positions of the texts of the step, ``(texts,)``.
@@ -65,11 +65,11 @@ class Examples(Protocol):
 
 @dataclass(frozen=True)
 class PooledExamples:
-    """Pooled states as features for a head; batches are ``(texts, width)`` in fp32.
+    """Pooled states as features for a head. A batch is a tensor ``(texts, width)`` in fp32.
 
     Attributes:
         features: The features from the store.
-        scale: The standardisation that is applied to them.
+        scale: The standardisation that is applied to the features.
     """
 
     features: Features
@@ -100,7 +100,7 @@ class PooledExamples:
 
 
 class TokenBatch(NamedTuple):
-    """A batch for a classifier that is entered at the thaw line.
+    """A batch for a classifier that computes the stages from the thaw line on.
 
     Attributes:
         inputs: The keyword arguments of the model.
@@ -113,7 +113,7 @@ class TokenBatch(NamedTuple):
 
 @dataclass(frozen=True)
 class TokenExamples:
-    """The tokens of texts, with the frozen states at the line if the line is above 1.
+    """The tokens of texts and, if the thaw line is above 1, their frozen states at the line.
 
     Attributes:
         tokens: The tokens of these texts and possibly of others.
@@ -157,7 +157,7 @@ class TokenExamples:
         return [step[batch] for batch in split]
 
     def density(self, batches: Sequence[Positions]) -> float:
-        """Return the share of tokens in batches that are not padding; 1 without batches."""
+        """Return the share of tokens in batches that are not padding, or 1 without batches."""
         density = padding_density(self.tokens.lengths[self.rows], batches)
         return 1.0 if density is None else density
 

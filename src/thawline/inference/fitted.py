@@ -25,7 +25,7 @@ class Reading:
 
     Attributes:
         max_length: Maximum number of tokens of a text, including special tokens.
-        truncation_side: Side of a longer text that is cut off, ``right`` or ``left``.
+        truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
         pooling: ``first``, ``last`` or ``mean``.
         stages: The stages whose pooled states the head reads, concatenated.
         pairs: Whether the classifier was trained on pairs of texts.
@@ -43,8 +43,8 @@ class Fitted:
     """A trained classifier.
 
     Attributes:
-        model: Maps token ids to logits, in fp32 and evaluation mode. This model is saved.
-        tokenizer: Has a pad token and pads on the right.
+        model: The complete model, which maps token ids to logits, in fp32 and evaluation mode.
+        tokenizer: The tokenizer, with a pad token and padding on the right.
         labels: The names of the classes and their raw values.
         reading: The settings under which texts are read.
         head: The kind of head.
@@ -67,7 +67,7 @@ class Fitted:
         return Backbone(self.backbone, self.backbone, Stack(self.model.base_model), self.tokenizer)
 
     def is_frozen(self) -> bool:
-        """Return whether the whole backbone lies before the thaw line, as with ``head``.
+        """Return whether all stages lie before the thaw line, as with the strategy ``head``.
 
         Otherwise the states of the pretrained backbone in the store would not match the model.
         """
@@ -94,12 +94,12 @@ class Fitted:
 
 
 def head_weights(model: PreTrainedModel, head: HeadSpec) -> dict[str, Tensor]:
-    """Return the weights of a classifier's head under their names in the whole model.
+    """Return the weights of a classifier's head under their names in the complete model.
 
     If a native head reads BERT's pretrained pooler, its weights are included.
 
     Args:
-        model: The whole model.
+        model: The complete model.
         head: The kind of head.
     """
     if head.kind == "native":
@@ -149,7 +149,7 @@ def own_classifier(
     pooling: str,
     stages: tuple[int, ...],
 ) -> PreTrainedModel:
-    """Return a base model with a linear or MLP head, which reads its features.
+    """Return a complete model: a base model with a linear or MLP head on its features.
 
     Args:
         base: The base model, with the pad id in its config.

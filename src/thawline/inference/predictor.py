@@ -1,4 +1,4 @@
-"""Compute the logits of a classifier for any texts, from stored states or with the whole model."""
+"""Compute the logits of a classifier for texts, from stored states or with the complete model."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Predictor:
 
     Args:
         fitted: The classifier.
-        compute: The device, the dtype and the token budget of a batch. The whole model runs under
-            autocast if the dtype is bfloat16.
+        compute: The device, the dtype and the token budget of a batch. The complete model runs
+            under autocast if the dtype is bfloat16.
         use_store: Whether pooled states are read from the store and missing ones are added to it.
-            Otherwise the whole model runs on every text and nothing is stored. The whole model
-            also runs if parts of the backbone were trained, because the store holds the states of
-            the pretrained backbone only.
+            Otherwise the complete model runs on every text and nothing is stored. The complete
+            model also runs if parts of the backbone were trained, because the store holds the
+            states of the pretrained backbone only.
         reporter: Receives progress and messages. If None, there are none.
     """
 
@@ -67,7 +67,7 @@ class Predictor:
             texts: Any number of texts or pairs.
 
         Raises:
-            ThawlineError: If neither the store nor memory has room for missing states.
+            ThawlineError: If neither the store nor memory has space for missing states.
         """
         return self._from_store(texts) if self._reader.use_store else self._from_model(texts)
 

@@ -1,4 +1,4 @@
-"""Turn texts into what a head or a model reads: pooled states, or tokens with their states."""
+"""Turn texts into the input of a head or a model: pooled states, or tokens with their states."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from thawline.store import Entry, KeyedTexts
 
 @dataclass(frozen=True)
 class TextReader:
-    """The one door from texts to states: `fit` and `Predictor` read every text through it.
+    """The only way from texts to states, which `fit` and `Predictor` use for every text.
 
     Attributes:
         frozen_pass: The backbone and the settings under which texts are read.
@@ -34,7 +34,7 @@ class TextReader:
             texts: Any number of texts or pairs.
 
         Raises:
-            ThawlineError: If neither the store nor memory has room for the states.
+            ThawlineError: If neither the store nor memory has space for the states.
         """
         assert self.use_store, "pooled states are kept in the store"
         entry = self.frozen_pass.open_entry()
@@ -49,7 +49,7 @@ class TextReader:
         Args:
             texts: Any number of texts or pairs.
             line: The line at which the model is entered, at most the number of blocks. At 0 and 1
-                the whole model runs.
+                the complete model runs.
 
         Returns:
             The examples, and the entry of the line. The entry is None if the line is 0 or 1.

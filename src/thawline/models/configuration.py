@@ -1,4 +1,4 @@
-"""The config of a saved Thawline model, in its own module so that it needs no torch."""
+"""The config of a saved Thawline model. This module does not import torch."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ThawlineConfig(PreTrainedConfig):
         **common: Any,
     ) -> None:
         self.backbone = {} if backbone is None else dict(backbone)
-        # This is a path of the machine that the base was read on, so it is not saved.
+        # Do not save this value, because it is a local path of the base model.
         self.backbone.pop("_name_or_path", None)
         self.head = head
         self.head_dropout = head_dropout

@@ -46,7 +46,7 @@ def parse_head(text: str) -> HeadSpec:
     """Parse the written form of a head.
 
     Args:
-        text: ``linear``, ``mlp:H`` with a whole number H, or ``native``.
+        text: ``linear``, ``mlp:H`` with an integer H, or ``native``.
 
     Raises:
         ThawlineError: If the text has another form.
@@ -56,7 +56,7 @@ def parse_head(text: str) -> HeadSpec:
         if hidden.isdecimal() and 0 < int(hidden) <= MAX_HIDDEN_WIDTH:
             return HeadSpec("mlp", int(hidden))
         raise ThawlineError(
-            f"mlp:H with a whole number H between 1 and {MAX_HIDDEN_WIDTH:,}",
+            f"mlp:H with an integer H between 1 and {MAX_HIDDEN_WIDTH:,}",
             f"'{text}'",
             "use for example --head mlp:64",
             setting="head.head",
@@ -167,7 +167,7 @@ class Standardisation:
 
 
 class _PooledStates(nn.Module):
-    """Replaces the base model and returns pooled states as the states of one token."""
+    """A replacement of the base model that returns pooled states as the states of one token."""
 
     def __init__(self, base: PreTrainedModel) -> None:
         super().__init__()
@@ -183,10 +183,10 @@ class _PooledStates(nn.Module):
 class NativeHead(nn.Module):
     """A family's own classification head, which takes pooled states instead of texts.
 
-    It is the model of `AutoModelForSequenceClassification` with the base replaced. The modules of
-    the head are shared with that model, so dropout, activation and order of layers are those of
-    the family. BERT's head, for example, trains ``hidden * labels + labels`` parameters, because
-    its pretrained pooler is frozen.
+    It is the model of `AutoModelForSequenceClassification` with a replacement of its base model.
+    The modules of the head are shared with that model, so the dropout, the activation and the order
+    of the layers are those of the family. BERT's head, for example, trains
+    ``hidden * labels + labels`` parameters, because its pretrained pooler is frozen.
 
     Args:
         model: The sequence classifier of transformers. It is not changed.

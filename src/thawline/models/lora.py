@@ -1,4 +1,4 @@
-"""Low-rank adapters above the thaw line (Hu et al., 2021, arXiv 2106.09685), by peft.
+"""Low-rank adapters above the thaw line (Hu et al., 2021, arXiv 2106.09685), made with peft.
 
 Only the backbone gets adapters, because the head trains directly. The adapters have the module
 names of the complete backbone, so plain peft can load them into the complete base model.
@@ -104,7 +104,7 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
 
 
 def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
-    """Load adapters that `Adapter.save` wrote into a matching backbone.
+    """Load adapters, which `Adapter.save` has written, into a matching backbone.
 
     Args:
         stack: The backbone, whose model is changed in place.
@@ -120,7 +120,7 @@ def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
 
 
 def target_paths(stack: Stack, lora: Lora) -> list[str]:
-    """Return the names within the base model of the linear layers that get an adapter.
+    """Return the names of the linear layers that get an adapter, as paths in the base model.
 
     Args:
         stack: The backbone.
@@ -156,7 +156,7 @@ def _unknown_target(stack: Stack, target: str) -> ThawlineError:
 
 
 def _linear_paths(stack: Stack, block: int) -> list[str]:
-    """Return the names within a block of the linear layers that it calls, adapted or not."""
+    """Return the names of the linear layers that a block calls, with or without adapters."""
     modules = stack.blocks[block].named_modules()
     paths = [path for path, module in modules if isinstance(module, nn.Linear)]
     plain = [path.removesuffix(".base_layer") for path in paths if ".lora_" not in path]

@@ -1,7 +1,8 @@
 """A backbone, a pooling and a linear or MLP head as one model of transformers.
 
-The model is saved under its own ``model_type``, so that transformers without Thawline refuses it
-instead of loading it with a random head. `import thawline` registers it with the Auto classes.
+The model is saved under its own ``model_type``. Without Thawline, transformers therefore refuses
+the model instead of loading it with a random head. `import thawline` registers the model with the
+Auto classes.
 
 An import hook loads this module while transformers is still importing its Auto classes. To avoid
 circular imports, other modules of Thawline are imported inside functions.

@@ -23,7 +23,7 @@ Batch = NDArray[np.int64]
 """Positions of the texts of a batch, ``(batch,)``."""
 
 Compute = Callable[[Stack, Batch, Inputs], Content]
-"""Computes the content that is stored for a batch, from the inputs on the device of the stack."""
+"""A function that computes the stored content of a batch from inputs on the stack's device."""
 
 
 def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
@@ -41,7 +41,7 @@ def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
 
 
 def pooled_states(stack: Stack, batch: Batch, inputs: Inputs) -> Content:
-    """Compute every pooling of every stage.
+    """Compute every pooling of every stage. The arguments are those of `Compute`.
 
     Returns:
         ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``.
@@ -58,11 +58,11 @@ def _lengths(inputs: Inputs) -> Tensor:
 
 @dataclass(frozen=True)
 class StatesAtLine:
-    """Computes the token states at a line, without padding.
+    """A function that computes the token states at a line, without padding.
 
     Attributes:
         line: The line, from 2 to the number of blocks.
-        start: The line at which the computation starts; 1 if it starts from the tokens.
+        start: The line at which the computation starts. 1 if it starts from the tokens.
         below: The states of the texts at the line ``start``. None if it starts from the tokens.
     """
 
@@ -103,7 +103,7 @@ def run_batch(
         tokens: The tokens of all texts.
         batch: Positions of the texts in the batch.
         device: The device of the stack.
-        compute: What is computed.
+        compute: The function that computes the content.
 
     Returns:
         The content, on the CPU.
@@ -126,7 +126,7 @@ def run_batches(
         tokens: The tokens of all texts.
         batches: Positions of the texts of each batch.
         device: The device of the stack.
-        compute: What is computed for each batch.
+        compute: The function that computes the content of a batch.
     """
     local = threading.local()
 

@@ -38,15 +38,15 @@ LENGTH_BYTES = 4
 
 @dataclass(frozen=True)
 class FrozenPass:
-    """The prefix of one backbone under fixed settings, and the access to its states in the store.
+    """The prefix of one backbone under fixed settings. It computes and stores missing states.
 
     Attributes:
         backbone: The backbone whose stages run.
         max_length: Maximum number of tokens of a text, including special tokens.
-        truncation_side: Side of a longer text that is cut off, ``right`` or ``left``.
-        compute: The device, the dtype, the batches and the limit of the store.
+        truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
+        compute: The device, the dtype, the size of batches and the limit of the store.
         reporter: Receives progress and messages.
-        report: The work that was done so far.
+        report: The work that has been done so far.
     """
 
     backbone: Backbone
@@ -74,7 +74,7 @@ class FrozenPass:
                 None, the entry holds the pooled states of every stage.
 
         Raises:
-            ValueError: If the store keeps no states at this line.
+            ValueError: If the line is outside this range.
         """
         depth = self.backbone.stack.depth
         if line is not None and not 2 <= line <= depth:
@@ -100,7 +100,7 @@ class FrozenPass:
     def ensure_pooled_states(self, entry: Entry, texts: Sequence[Text]) -> None:
         """Compute the pooled states that an entry lacks.
 
-        If the store has no room for them or cannot be written, they stay in the memory of the
+        If the store has no space for them or cannot be written, they stay in the memory of the
         entry, and a warning says so. If nothing is missing, the store is only read.
 
         Args:
@@ -108,7 +108,7 @@ class FrozenPass:
             texts: Any number of texts or pairs.
 
         Raises:
-            ThawlineError: If neither the store nor memory has room for the states.
+            ThawlineError: If neither the store nor memory has space for the states.
         """
         texts = KeyedTexts.of(texts)
         with self._filling(entry, texts) as positions:
@@ -134,16 +134,16 @@ class FrozenPass:
             tokens: The tokens of these texts, from `tokenize`.
 
         Raises:
-            NoRoom: If the store has no room for the states or cannot be written.
+            NoRoom: If the store has no space for the states or cannot be written.
         """
         texts = KeyedTexts.of(texts)
         with self._filling(entry, texts) as positions:
             if positions:
-                missing, lacking = texts.take(positions), tokens.select(np.array(positions))
-                size = _token_bytes(self.backbone.stack, entry.key.dtype, lacking.lengths)
+                missing, missing_tokens = texts.take(positions), tokens.select(np.array(positions))
+                size = _token_bytes(self.backbone.stack, entry.key.dtype, missing_tokens.lengths)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 compute = states_at_line(entry, missing)
-                _Fill(self, entry, compute, compute.blocks).run(missing, lacking)
+                _Fill(self, entry, compute, compute.blocks).run(missing, missing_tokens)
 
     @contextmanager
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
@@ -160,8 +160,8 @@ class FrozenPass:
 def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
     """Choose where the computation of token states starts.
 
-    It starts from the highest lower line at which the store holds all texts, or from the tokens if
-    there is none.
+    It starts from the highest lower line at which the store has the states of all texts. If no line
+    has them, it starts from the tokens.
 
     Args:
         entry: The entry of the line that is computed.
@@ -193,7 +193,7 @@ class _Fill:
     blocks: range
 
     def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> None:
-        """Compute all texts; add a chunk to the entry whenever there is enough for one."""
+        """Compute the states of all texts, and add them to the entry chunk by chunk."""
         config, lengths = self.frozen_pass.compute, tokens.lengths
         stack, device = self.frozen_pass.backbone.stack, self.frozen_pass.device
         report, reporter = self.frozen_pass.report, self.frozen_pass.reporter
@@ -211,23 +211,23 @@ class _Fill:
                 pending.append((batch, content))
                 report.count(lengths[batch], matmul_flops(stack, lengths[batch], self.blocks))
                 advance(int(lengths[batch].sum()))
-                if self._is_chunk(pending):
-                    self._flush(texts, pending)
-            self._flush(texts, pending)
+                if self._fills_chunk(pending):
+                    self._add_chunk(texts, pending)
+            self._add_chunk(texts, pending)
 
-    def _is_chunk(self, pending: Sequence[tuple[Batch, Content]]) -> bool:
+    def _fills_chunk(self, pending: Sequence[tuple[Batch, Content]]) -> bool:
         config = self.frozen_pass.compute
         rows = sum(len(batch) for batch, _ in pending)
         size = sum(tensor.nbytes for _, content in pending for tensor in content.values())
         return rows >= config.rows_per_chunk or size >= config.bytes_per_chunk
 
-    def _flush(self, texts: KeyedTexts, pending: list[tuple[Batch, Content]]) -> None:
+    def _add_chunk(self, texts: KeyedTexts, pending: list[tuple[Batch, Content]]) -> None:
         if pending:
             positions = np.concatenate([batch for batch, _ in pending])
             contents = [content for _, content in pending]
             pending.clear()
             joined = {name: torch.cat([each[name] for each in contents]) for name in contents[0]}
-            del contents  # Packing a chunk takes as much memory again.
+            del contents  # free this copy, because packing a chunk makes another one
             self.entry.add(texts.take(positions), joined)
             release_memory()
 

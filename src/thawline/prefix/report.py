@@ -1,4 +1,4 @@
-"""What a frozen pass has cost."""
+"""The work of a frozen pass: texts, tokens, operations and seconds."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 @dataclass
 class PassReport:
-    """The work that a frozen pass has done; the work of several passes adds up.
+    """The work that a frozen pass has done. If it runs several times, the work is added up.
 
     Attributes:
         texts: Number of texts that were computed. Texts found in the store are not counted.
         tokens: Number of tokens that were computed, without padding.
-        padded: Number of tokens that were computed, with padding.
+        padded: Number of tokens that were computed, including padding.
         flops: Floating-point operations of the matrix products, without padding.
         seconds: Seconds spent on ``tokenising`` and on the ``prefix``. The prefix includes
             writing to the store.

@@ -1,4 +1,4 @@
-"""Token states at the thaw line: read from the store, or recomputed whenever they are needed."""
+"""Token states at the thaw line, which are read from the store or recomputed in each epoch."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from thawline.prefix.frozen_pass import FrozenPass, states_at_line
 from thawline.store import Entry, KeyedTexts, NoRoom
 
 TRAINING_PASSES = 3
-"""Cost of a training step in forward passes: the backward pass costs as much as two of them."""
+"""Cost of a training step in forward passes, because a backward pass costs as much as two."""
 
 
 class States(Protocol):
@@ -68,7 +68,7 @@ class RecomputedStates:
         return len(self._tokens)
 
     def take(self, positions: NDArray[np.int64]) -> Tensor:
-        """Compute the states of the texts at some positions, in the form of `TokenStates.take`.
+        """Compute the states of the texts at some positions, as `TokenStates.take` returns them.
 
         Returns:
             ``(batch, tokens, hidden)`` on the CPU, zero where padded.
@@ -84,7 +84,7 @@ def token_states(
 ) -> States:
     """Return the states of texts at the line of an entry; compute those that are missing.
 
-    If the store has no room for them or cannot be written, they are recomputed whenever they are
+    If the store has no space for them or is not writable, they are recomputed whenever they are
     requested, and a warning states the cost.
 
     Args:
@@ -98,13 +98,15 @@ def token_states(
         frozen_pass.ensure_token_states(entry, texts, tokens)
     except NoRoom as refused:
         compute = states_at_line(entry, texts)
-        message = _cost(refused, frozen_pass.backbone.stack, compute, tokens.lengths)
+        message = _recompute_warning(refused, frozen_pass.backbone.stack, compute, tokens.lengths)
         warnings.warn(message, stacklevel=2)
         return RecomputedStates(frozen_pass, compute, tokens)
     return entry.token_states(texts)
 
 
-def _cost(refused: NoRoom, stack: Stack, compute: StatesAtLine, lengths: NDArray[np.int64]) -> str:
+def _recompute_warning(
+    refused: NoRoom, stack: Stack, compute: StatesAtLine, lengths: NDArray[np.int64]
+) -> str:
     """Return the warning that states are recomputed in every epoch, with the cost of that."""
     frozen = matmul_flops(stack, lengths, compute.blocks)
     trained = TRAINING_PASSES * matmul_flops(stack, lengths, range(compute.line, stack.depth + 1))

@@ -5,22 +5,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from thawline.config import ROW_SEED, CorpusConfig
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE, Source, split_of
+from thawline.data.texts import one_string
 from thawline.errors import ThawlineError
 
 MINIMUM_TEXTS = 2
-"""One text to train on and one to evaluate on."""
+"""Minimum number of distinct texts: one to train on and one to evaluate on."""
 
 
 @dataclass(frozen=True)
 class Corpus:
-    """Hold distinct texts in a fixed random order.
+    """Distinct texts in a fixed random order, of which some are held out.
 
     Attributes:
         train: The texts to train on.
@@ -51,9 +51,9 @@ class Corpus:
 def read_corpus(config: CorpusConfig) -> Corpus:
     """Read the distinct texts of all sources, and hold some of them out.
 
-    The test split of a folder or of a dataset on the hub is not read. A file that is given by its
-    own path is always read, and a warning is added if its name looks like a test split. The order
-    of the texts, and so which are held out, depends on the texts and on the constant `ROW_SEED`.
+    The test split of a folder or of a data set on the hub is not read. A file that is given by its
+    path is always read, and a warning is added if its name looks like a test split. The order of
+    the texts, and the choice of the held-out texts, depend only on the texts and on `ROW_SEED`.
 
     Args:
         config: The sources, the texts to exclude, and how many texts to use.
@@ -65,37 +65,38 @@ def read_corpus(config: CorpusConfig) -> Corpus:
         raise ThawlineError(
             "a value for --data",
             "none",
-            "add --data with a file, a folder or the name of a dataset",
+            "add --data with a file, a folder or the name of a data set",
             setting="corpus.data",
         )
     sources: list[str] = []
-    notes: list[str] = []
+    warnings: list[str] = []
     read, distinct = 0, dict[str, None]()
     for name in config.data:
         source = open_source(name, config.text)
-        notes += source.warnings
+        warnings += source.warnings
         for split, part in source.parts.items():
             if split == "test":
                 continue
             where = part.table.where
             if split == WHOLE and _is_named_test(source):
-                notes.append(f"the model is trained on {where}, which looks like a test split")
+                warnings.append(f"the model is trained on {where}, which looks like a test split")
             sources.append(f"{where}: {len(part.texts):,} texts")
             read += len(part.texts)
-            distinct |= dict.fromkeys(map(_join_pair, part.texts))
+            distinct |= dict.fromkeys(map(one_string, part.texts))
     copies = read - len(distinct)
     left_out = {
         text
         for name in config.without
         for part in open_source(name, config.text).parts.values()
-        for text in map(_join_pair, part.texts)
+        for text in map(one_string, part.texts)
     } & distinct.keys()
     texts = [text for text in distinct if text not in left_out and text.strip()]
     order = np.random.default_rng(ROW_SEED).permutation(len(texts))[: config.limit]
     n_held_out = max(1, round(len(order) * config.held_out))
     if len(order) < MINIMUM_TEXTS:
         fix = "add a source with --data, or raise corpus.limit"
-        raise ThawlineError(f"at least {MINIMUM_TEXTS} distinct texts", str(len(order)), fix)
+        found = f"{len(order)} {'text' if len(order) == 1 else 'texts'}"
+        raise ThawlineError(f"at least {MINIMUM_TEXTS} distinct texts", found, fix)
     counts = {
         "read": read,
         "copies": copies,
@@ -108,18 +109,13 @@ def read_corpus(config: CorpusConfig) -> Corpus:
         [texts[row] for row in order[:n_held_out]],
         counts,
         tuple(sources),
-        tuple(notes),
+        tuple(warnings),
     )
 
 
 def _is_named_test(source: Source) -> bool:
     """Return whether a file has a test split's name: test.csv, test-00000-of-00001.parquet."""
     return split_of(source.name.partition("-")[0]) == "test"
-
-
-def _join_pair(text: Any) -> str:
-    """Return a text unchanged, and a pair of texts as two lines."""
-    return text if isinstance(text, str) else "\n".join(text)
 
 
 def n_bytes(texts: Iterable[str]) -> int:

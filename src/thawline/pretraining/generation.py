@@ -18,7 +18,7 @@ from thawline.runtime.devices import pick_device
 
 @dataclass(frozen=True)
 class GeneratedText:
-    """Hold one generated text.
+    """One generated text.
 
     Attributes:
         prompt: The prompt, as the user wrote it.
@@ -48,7 +48,7 @@ def write_texts(
     config: WritingConfig,
     callback: Callable[[str], object] | None = None,
 ) -> Iterator[GeneratedText]:
-    """Check all arguments, and return an iterator that generates one sample after the other.
+    """Check all arguments, and return an iterator that generates one text after the other.
 
     Args:
         language: The model. It is moved to the device.
@@ -93,7 +93,9 @@ def prompt_ids(language: LanguageModel, prompt: str) -> torch.Tensor:
         prompt.encode()
     except UnicodeError as error:
         raise ThawlineError(
-            "a prompt that is valid Unicode", str(error), "convert the prompt to UTF-8"
+            "a prompt that is valid Unicode",
+            f"an encoding error: {error}",
+            "convert the prompt to UTF-8",
         ) from error
     ids: list[int] = language.tokenizer(prompt)["input_ids"]
     while len(ids) > 1 and ids[-1] in language.end_ids:
@@ -128,7 +130,7 @@ def _write(
     tokenizer, start = language.tokenizer, time.perf_counter()
     room = language.limit - ids.shape[1]
     generation = _generation_config(language, config, min(config.tokens, room))
-    # Otherwise the checkpoint's own settings would replace those that are None in `generation`.
+    # Remove the checkpoint's settings, which would replace the settings that are None here.
     suggested = language.model.generation_config
     language.model.generation_config = GenerationConfig()
     devices = [ids.device] if ids.device.type == "cuda" else []

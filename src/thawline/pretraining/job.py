@@ -1,4 +1,4 @@
-"""The job of `thawline pretrain`: train a tokenizer and a language model on texts."""
+"""Run the job of `thawline pretrain`: train a tokenizer and a language model on texts."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import train
 
 MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
-"""Folders in the folder of a run. The model has the best weights, checkpoints the latest ones."""
+"""Folders within a run's folder. ``model`` has the best weights, ``checkpoints`` the last state."""
 
 TRAIN, HELD_OUT = "train.npy", "held_out.npy"
-"""The files of tokens in the folder of a run."""
+"""Files within a run's folder that contain the tokens of the texts."""
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A pretraining whose settings and texts have been checked.
+    """A pretraining with checked settings and texts.
 
     Attributes:
         config: The settings.
@@ -85,7 +85,7 @@ def pretrain_run(
         config: The settings.
         folder: The folder of the run.
         reporter: Shows progress and warnings.
-        resume: Whether to resume the run in the folder, if it exists. A resumed run ends with the
+        resume: Whether to resume the run in the folder, if one exists. A resumed run ends with the
             same weights as an uninterrupted one, on the same machine with the same versions.
 
     Returns:
@@ -116,9 +116,9 @@ def pretrain_run(
         )
     for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
         reporter.message(line)
-    # The number of texts is checked before the folder is made, so that an error leaves no folder.
+    # Check that the texts suffice before the folder is made, so that an error leaves no folder.
     seconds = dict[str, float]()
-    tokenizer = _tokenizer(config, corpus, folder, seconds, reporter)
+    tokenizer = _load_or_train_tokenizer(config, corpus, folder, seconds, reporter)
     check_windows(corpus.train, tokenizer, config.training)
     first = run_start(config, PRETRAIN, before, resumed=resumed)
     started = StartedPretraining(**dict(first), **dict(described), status="running")
@@ -147,7 +147,7 @@ def _describe(corpus: Corpus) -> PretrainPlan:
 
 
 def describe_counts(corpus: Corpus) -> str:
-    """Return a line with the numbers of training texts, held-out texts and dropped texts."""
+    """Return one line with the numbers of texts that are used and left out."""
     counts = corpus.counts
     return (
         f"{counts['train']:,} texts to train on, {counts['held_out']:,} held out; "
@@ -162,21 +162,21 @@ def _pretrain(
 
     Args:
         job: The pretraining.
-        seconds: The seconds of the parts of the job so far, to which others are added.
-        start: The time of `time.perf_counter` at the start of the job.
+        seconds: The duration of each part so far, in seconds. Further parts are added.
+        start: The time at which the job started, from `time.perf_counter`.
         reporter: Shows progress.
 
     Returns:
-        The parts of the record that describe the texts, the training and the results.
+        Three parts of the record: the texts with their bytes, the training, and the results.
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
-    # The tokenizer is read from disk even if it was just trained, as it is in a resumed run.
+    # Always read the tokenizer from disk, so that a resumed run uses the same one.
     tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
     tokens, held_out = open_tokens(folder / TRAIN), open_tokens(folder / HELD_OUT)
-    summary = TokenizerSummary(
+    vocabulary = TokenizerSummary(
         size=len(tokenizer),
         train_tokens=len(tokens),
         held_out_tokens=len(held_out),
@@ -188,8 +188,8 @@ def _pretrain(
     model = new_model(config.architecture, tokenizer, training.window, config.seed).to(device)
     module = NextToken(
         model,
-        low=devices.pick_dtype(config.dtype, device) == "bfloat16",
-        compiled=_compiles(training, device, len(tokens)),
+        use_bf16=devices.pick_dtype(config.dtype, device) == "bfloat16",
+        compiled=_should_compile(training, device, len(tokens)),
     )
     objective = LanguageModelling(
         module,
@@ -197,7 +197,7 @@ def _pretrain(
         all_windows(held_out, training.window, module.pad_id),
         held_out_bytes,
         training,
-        per_pass=_per_pass(training, device),
+        per_pass=_windows_per_pass(training, device),
         seed=config.seed,
     )
     training_start = time.perf_counter()
@@ -212,7 +212,7 @@ def _pretrain(
     )
     seconds["last_leg"] = time.perf_counter() - training_start
     history = [PretrainEpoch(**row) for row in rows]
-    trained = _summarise(history, summary, objective, model, job)
+    trained = _summarise(history, vocabulary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
     saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
@@ -238,14 +238,14 @@ def _pretrain(
     return PretrainPlan(corpus=measured), trained, results
 
 
-def _tokenizer(
+def _load_or_train_tokenizer(
     config: PretrainConfig,
     corpus: Corpus,
     folder: Path,
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> PreTrainedTokenizerFast:
-    """Return the tokenizer of the run. It is trained unless it is already on disk."""
+    """Load the run's tokenizer, or train it if the run has none yet."""
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
@@ -264,7 +264,7 @@ def _pack(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> None:
-    """Tokenise the texts, except those whose tokens are already on disk."""
+    """Tokenise the texts whose file of tokens does not exist yet."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
         if not (folder / name).is_file():
@@ -272,10 +272,10 @@ def _pack(
     seconds["tokenising"] = time.perf_counter() - start
 
 
-def _per_pass(training: PretrainingConfig, device: str) -> int:
+def _windows_per_pass(training: PretrainingConfig, device: str) -> int:
     """Return the number of windows in a forward pass.
 
-    It is the largest divisor of the batch size that is at most the wanted number.
+    It is the largest divisor of the batch size that is not above the limit of the settings.
     """
     wanted = training.windows_per_pass
     if wanted is None:
@@ -284,8 +284,14 @@ def _per_pass(training: PretrainingConfig, device: str) -> int:
     return max(n for n in range(1, most + 1) if training.batch_size % n == 0)
 
 
-def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
-    """Return whether the model is compiled: as the setting says, or if it saves time."""
+def _should_compile(training: PretrainingConfig, device: str, tokens: int) -> bool:
+    """Return whether torch compiles the module.
+
+    Args:
+        training: The settings of the training.
+        device: The device of the training.
+        tokens: Number of tokens in an epoch.
+    """
     if training.compile != "auto":
         return training.compile == "on"
     if device == "cpu":
@@ -296,12 +302,12 @@ def _compiles(training: PretrainingConfig, device: str, tokens: int) -> bool:
 
 def _summarise(
     history: list[PretrainEpoch],
-    tokenizer: TokenizerSummary,
+    vocabulary: TokenizerSummary,
     objective: LanguageModelling,
     model: Qwen3ForCausalLM,
     job: _Job,
 ) -> PretrainTraining:
-    """Return the part of the record that describes the training."""
+    """Return the part of the record that describes a finished training."""
     training = job.config.training
     steps = history[-1].step
     tokens = steps * training.batch_size * training.window
@@ -312,7 +318,7 @@ def _summarise(
         if "embed_tokens" not in name
     )
     return PretrainTraining(
-        tokenizer=tokenizer,
+        tokenizer=vocabulary,
         device=job.device,
         dtype=devices.pick_dtype(job.config.dtype, job.device),
         parameters=model.num_parameters(),

@@ -77,7 +77,9 @@ def new_model(
 
 
 def document_mask(ids: Tensor, bos_id: int) -> Tensor:
-    """Return an attention mask in which a token sees itself and earlier tokens of its document.
+    """Return an attention mask by which a token attends to itself and to earlier tokens.
+
+    A token never attends to the tokens of another document.
 
     Args:
         ids: Token ids, ``(batch, tokens)``. Every document begins with ``bos_id``.
@@ -92,21 +94,21 @@ def document_mask(ids: Tensor, bos_id: int) -> Tensor:
 
 
 class NextToken(nn.Module):
-    """Compute the loss of a language model on windows of tokens, in nats.
+    """A module that computes the loss of a language model on windows of tokens, in nats.
 
-    A document never attends to another document. The first token of a document is not predicted,
-    because it would be predicted from another document. Padding is not predicted either.
+    Tokens never attend to another document. The first token of a document is not predicted, because
+    only another document precedes it. Padding is not predicted either.
 
     Args:
         model: The language model.
-        low: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
+        use_bf16: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
         compiled: Whether torch compiles the forward and the backward pass.
     """
 
-    def __init__(self, model: Qwen3ForCausalLM, *, low: bool, compiled: bool) -> None:
+    def __init__(self, model: Qwen3ForCausalLM, *, use_bf16: bool, compiled: bool) -> None:
         super().__init__()
         self.model = model
-        self._low = low
+        self._use_bf16 = use_bf16
         config = model.config
         self._bos, self.pad_id = int(config.bos_token_id), int(config.pad_token_id)
         self._score: Callable[..., tuple[Tensor, Tensor]] = self._measure
@@ -140,7 +142,7 @@ class NextToken(nn.Module):
 
     def _measure(self, windows: Tensor, count: bool) -> tuple[Tensor, Tensor]:
         ids, targets = windows[:, :-1], self.targets(windows)
-        with torch.autocast(windows.device.type, torch.bfloat16, enabled=self._low):
+        with torch.autocast(windows.device.type, torch.bfloat16, enabled=self._use_bf16):
             mask = document_mask(ids, self._bos)
             states = self.model.model(input_ids=ids, attention_mask=mask, use_cache=False)[0]
             logits: Any = self.model.lm_head(states)

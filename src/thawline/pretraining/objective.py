@@ -17,7 +17,7 @@ from thawline.pretraining.packing import Windows
 
 
 class Step(NamedTuple):
-    """Identify the windows of one training step.
+    """The windows of one training step.
 
     Attributes:
         windows: Indices of the windows.
@@ -29,7 +29,7 @@ class Step(NamedTuple):
 
 
 class LanguageModelling:
-    """Minimise the cross-entropy of the next token.
+    """The objective of pretraining: the cross-entropy of the next token.
 
     Args:
         module: The module that computes the loss on windows, in nats.
@@ -77,7 +77,7 @@ class LanguageModelling:
         return len(step.windows) * self._train.length
 
     def losses(self, step: Step) -> Iterator[Tensor]:
-        """Yield each pass's part of the step's loss, the mean cross-entropy per token in nats."""
+        """Yield one term for each pass. Their sum is the mean cross-entropy per token, in nats."""
         windows = torch.from_numpy(self._train.take(step.windows, step.start))
         predicted = int((self._measure.targets(windows) != IGNORED).sum())
         for batch in windows.split(self._per_pass):

@@ -25,7 +25,7 @@ Tokens = NDArray[np.uint16] | NDArray[np.uint32]
 def pack(
     texts: Sequence[str], tokenizer: PreTrainedTokenizerFast, path: Path, reporter: Reporter
 ) -> None:
-    """Write the tokens of all texts to one ``.npy`` file, each text between a bos and an eos.
+    """Write the tokens of all texts to one ``.npy`` file, each text between bos and eos tokens.
 
     The file appears only when it is complete. The tokens of at most `TEXTS_PER_CALL` texts are in
     memory at the same time.
@@ -107,7 +107,7 @@ def open_tokens(path: Path) -> Tokens:
 
 
 def n_windows(tokens: int, length: int) -> int:
-    """Return how many complete windows exist for every start of the first one below ``length``."""
+    """Return the number of windows that are complete for every start of the first one."""
     return (tokens - length) // length
 
 
@@ -115,15 +115,15 @@ class Windows:
     """Cut a sequence of tokens into adjacent windows of a fixed length.
 
     Adjacent windows share one token, which is predicted in one window and read in the next. So
-    every token except the first is predicted once. Each epoch can start at another token, so that
-    documents are not always cut at the same positions.
+    every token except the first is predicted once. The first window can start at a different token
+    in each epoch, so that documents are not always cut at the same positions.
 
     Args:
         tokens: All tokens, ``(tokens,)``.
         length: Number of tokens that are read in a window.
 
     Raises:
-        ThawlineError: If there are fewer tokens than two windows have.
+        ThawlineError: If there are fewer tokens than in two windows.
     """
 
     def __init__(self, tokens: Tokens, length: int) -> None:

@@ -20,7 +20,7 @@ from thawline.config import VocabularyConfig
 from thawline.errors import ThawlineError
 
 PAD, BOS, EOS = "<|pad|>", "<|bos|>", "<|eos|>"
-"""Special tokens with the ids 0, 1 and 2, for padding, the begin and the end of a text."""
+"""Special tokens with the ids 0, 1 and 2, for padding, and for the start and end of a text."""
 
 LINE_BREAK = r"(?i)<br\s*/?>"
 """Regular expression for HTML line breaks, which are replaced by a newline."""
@@ -79,7 +79,7 @@ def train_tokenizer(
 
 
 def as_read(tokenizer: PreTrainedTokenizerFast, text: str) -> str:
-    """Return a text as the tokenizer normalises it, which is the text that its tokens decode to."""
+    """Return a text as the tokenizer normalises it. The tokens of the text decode to the result."""
     normalizer = tokenizer.backend_tokenizer.normalizer
     normalized: str = normalizer.normalize_str(text)
     return normalized

@@ -55,8 +55,9 @@ def pick_device(wanted: str) -> str:
 def has_bf16_instructions() -> bool:
     """Return whether this CPU multiplies bf16 matrices in hardware (AVX512-BF16, AMX, Arm BF16).
 
-    The answer comes from the CPU's capabilities and not from a timing. On a busy machine a timing
-    could select another dtype from one run to the next, and with it another entry of the store.
+    The answer comes from the CPU's capabilities and not from a measurement of time. On a busy
+    machine, measured times could select a different dtype, and so a different entry of the store,
+    in each run.
     """
     import torch
 

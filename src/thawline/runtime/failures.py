@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from thawline.errors import join_lines
+
 
 def first_line(error: Exception) -> str:
     """Return the first line of an error's message, or the error's type if it has no message.
@@ -18,6 +20,11 @@ def first_line(error: Exception) -> str:
         return f"{error}, which is unknown or missing"
     lines = [line.strip() for line in str(error).splitlines()] or [type(error).__name__]
     return " ".join(lines[:2]) if lines[0].endswith(":") else lines[0]
+
+
+def describe_system_error(error: OSError) -> str:
+    """Return a noun phrase for an error of the operating system, without the file's name."""
+    return f"the system error: {error.strerror or join_lines(error)}"
 
 
 def is_out_of_memory(error: Exception) -> bool:

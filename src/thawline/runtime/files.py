@@ -17,7 +17,7 @@ def check_place(path: Path, what: str) -> None:
     """Check that a new file or folder can be created at a path, before the work begins.
 
     Args:
-        path: The path, at which nothing exists or an empty folder. Missing parents are allowed.
+        path: The path. Nothing or an empty folder exists there. Missing parents are allowed.
         what: What will be created, for the message ("a folder for the run").
 
     Raises:

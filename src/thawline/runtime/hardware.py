@@ -38,7 +38,7 @@ def reset_peak_memory() -> bool:
 
 
 def available_memory_bytes() -> int:
-    """Return how many bytes a process can allocate before the system starts to swap."""
+    """Return the memory that a process can allocate before the system swaps, in bytes."""
     import psutil
 
     return int(psutil.virtual_memory().available)
@@ -58,7 +58,7 @@ def release_memory() -> None:
 
 
 def limit_kernel_cache() -> None:
-    """Limit oneDNN's cache, which otherwise keeps a compiled kernel for each length of text.
+    """Limit oneDNN's cache, which otherwise keeps a compiled kernel for each length of a text.
 
     Call this before the first matrix product. An environment variable that is already set is kept.
     """

@@ -13,7 +13,7 @@ HUB_ANSWER_SECONDS = 5.0
 
 
 def quieten_transformers() -> None:
-    """Silence progress bars and all messages but errors of transformers and the hub client."""
+    """Silence the progress bars and messages of transformers and the hub client, except errors."""
     from transformers.utils import logging
 
     logging.set_verbosity_error()
@@ -24,7 +24,7 @@ def quieten_transformers() -> None:
 
 
 def quieten_hub() -> None:
-    """Silence the hub client's messages about retries, except errors."""
+    """Silence the hub client's messages, for example about retries, except errors."""
     from huggingface_hub.utils import logging
 
     logging.set_verbosity_error()

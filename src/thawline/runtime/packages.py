@@ -13,7 +13,7 @@ def package_folder(name: str, module: str, extra: str | None) -> Path:
     """Return the folder of an installed package.
 
     Args:
-        name: The name of what the package contains, as the user wrote it.
+        name: The name of the model or the data in the package, as the user wrote it.
         module: The package's module.
         extra: The extra of Thawline that installs the package. None if it is Thawline itself.
 

@@ -1,4 +1,4 @@
-"""Locate the folder of the store."""
+"""Locate the folder of Thawline's cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keep the prefix's outputs on disk: memory-mapped states, found by text and verified.
+"""Keep the outputs of the prefix on disk, as memory-mapped states that are found by their text.
 
 The layout below ``THAWLINE_HOME`` (by default ``~/.cache/thawline``) is::
 

@@ -1,4 +1,4 @@
-"""Decide whether states fit into the store, or else into memory."""
+"""Decide whether states fit into the store or, if they do not, into memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.filesize import decimal
 
 from thawline.config import STORE_SHARE
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, join_lines
 from thawline.runtime.hardware import available_memory_bytes
 from thawline.store.chunks import size
 
@@ -21,10 +21,10 @@ _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 @dataclass(frozen=True)
 class Obstacle:
-    """Describe why states cannot be written to the store, and how to fix it.
+    """A reason why states cannot be written to the store, and how to fix it.
 
     Attributes:
-        why: The reason, as a predicate whose subject is "the store" ("has 5 MB of free disk").
+        why: The reason, as a predicate whose subject is "the store" ("has 5 MB of free space").
         fix: The instruction.
     """
 
@@ -34,15 +34,15 @@ class Obstacle:
 
 @dataclass(frozen=True)
 class Capacity:
-    """Describe the size of a store.
+    """The current and the maximum size of a store, and the free space on its disk.
 
     Attributes:
-        held: Size of the files in the store, in bytes.
+        used: Size of the files in the store, in bytes.
         limit: Maximum size of the store, in bytes.
         free: Free space on its disk, in bytes.
     """
 
-    held: int
+    used: int
     limit: int
     free: int
 
@@ -51,13 +51,13 @@ class Capacity:
         """Measure a store.
 
         Args:
-            folder: The folder of the store. It does not have to exist.
+            folder: The folder of the store. It may not exist yet.
             limit: The maximum size of the store, in bytes. If None, a quarter of the sum of its
                 current size and the free disk space.
         """
-        held = size(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+        used = size(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
         free = shutil.disk_usage(_nearest_existing(folder)).free
-        return cls(held, int(STORE_SHARE * (free + held)) if limit is None else limit, free)
+        return cls(used, int(STORE_SHARE * (free + used)) if limit is None else limit, free)
 
     def obstacle(self, more: int) -> Obstacle | None:
         """Return why more data cannot be written, or None if it can.
@@ -65,9 +65,9 @@ class Capacity:
         Args:
             more: The size of the data, in bytes.
         """
-        if self.held + more > self.limit:
+        if self.used + more > self.limit:
             return Obstacle(
-                f"is limited to {decimal(self.limit)} and holds {decimal(self.held)}",
+                f"is limited to {decimal(self.limit)} and holds {decimal(self.used)}",
                 "raise --store-limit or run thawline store clear",
             )
         if more > self.free:
@@ -79,7 +79,7 @@ class Capacity:
 
 
 class NoRoom(Exception):
-    """Report states that cannot be written to the store and are too large to keep in memory.
+    """Raised if states can neither be written to the store nor be kept in memory.
 
     Args:
         size: The size of the states, in bytes.
@@ -94,7 +94,7 @@ class NoRoom(Exception):
 def unwritable(folder: Path) -> Obstacle | None:
     """Return why files cannot be created in a folder, or None if they can.
 
-    The function creates a temporary file to find out.
+    The function tries to create a temporary file.
     """
     try:
         with tempfile.TemporaryFile(dir=folder):
@@ -104,9 +104,9 @@ def unwritable(folder: Path) -> Obstacle | None:
 
 
 def obstacle_of(error: Exception) -> Obstacle:
-    """Return the obstacle that a failed write shows."""
+    """Return the obstacle that made a write fail."""
     reason = error.strerror if isinstance(error, OSError) else None
-    reason = reason or " ".join(str(error).split())
+    reason = reason or join_lines(error)
     if isinstance(error, OSError) and error.errno in _FULL:
         return Obstacle(
             f"cannot be written ({reason})", "free disk space or run thawline store clear"
@@ -116,8 +116,8 @@ def obstacle_of(error: Exception) -> Obstacle:
     )
 
 
-def in_memory_instead(more: int, obstacle: Obstacle) -> str:
-    """Return the warning for states that stay in memory.
+def memory_warning(more: int, obstacle: Obstacle) -> str:
+    """Return the warning that states are kept in memory because they cannot be stored.
 
     Args:
         more: The size of the states, in bytes.

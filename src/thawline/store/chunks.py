@@ -32,7 +32,7 @@ KEY_BYTES = 16
 """Size of a text's key, in bytes."""
 
 LISTED_BYTES = 512
-"""Upper bound of the size of a chunk's description in the manifest, in bytes."""
+"""Maximum size that a chunk's description adds to the manifest, in bytes."""
 
 MANIFEST, CHUNK, TEMPORARY = "manifest.json", ".safetensors", ".tmp"
 
@@ -52,7 +52,7 @@ Pooled states are one tensor: ``states``, ``(texts, stages, 3, hidden)``. Token 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Describe one chunk in the manifest.
+    """A chunk, as the manifest lists it.
 
     Attributes:
         sha256: SHA-256 of the file in hexadecimal digits, which is also the file's name.
@@ -67,7 +67,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Manifest:
-    """Describe an entry.
+    """The content of an entry's manifest.
 
     Attributes:
         name: Name of the backbone, for display only.
@@ -124,7 +124,7 @@ def read_keys(path: Path, key: Key) -> bytes | None:
         The keys, one after the other. None if the chunk is damaged or belongs to another entry.
 
     Raises:
-        OSError: If the file cannot be read. It may nevertheless be intact.
+        OSError: If the file cannot be read. This does not mean that it is damaged.
     """
     with path.open("rb") as file:
         if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
@@ -151,7 +151,7 @@ def read_header(path: Path) -> tuple[Key | None, int]:
     try:
         with safe_open(path, "pt") as tensors:
             key = json.loads(tensors.metadata()["thawline"])
-            return _of_this_format(key), tensors.get_slice(_KEYS).get_shape()[0]
+            return _check_format(key), tensors.get_slice(_KEYS).get_shape()[0]
     except (OSError, SafetensorError, LookupError, TypeError, ValueError):
         return None, 0
 
@@ -174,16 +174,16 @@ def read_manifest(folder: Path) -> Manifest | None:
         if described.pop("sha256") != _canonical_checksum(described):
             return None
         chunks = tuple(Chunk(**chunk) for chunk in described["chunks"])
-        return Manifest(described["name"], _of_this_format(described["key"]), chunks)
+        return Manifest(described["name"], _check_format(described["key"]), chunks)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
 
 def read_older_manifest(folder: Path) -> Manifest | None:
-    """Return a manifest of format 1 without its chunks, or None if the entry has none.
+    """Return a manifest of format 1 without its chunks, or None if there is no such manifest.
 
-    Format 1 has no checksums. Its entries are listed so that users can delete them, but the states
-    in them are never read.
+    Format 1 has no checksums. Entries of that format are listed so that users can delete them, but
+    their states are never read.
     """
     try:
         described = json.loads((folder / MANIFEST).read_bytes())
@@ -211,7 +211,7 @@ def size(paths: Iterable[Path]) -> int:
 
 
 def remove(path: Path) -> None:
-    """Delete a file if possible; a read-only file, or on Windows a mapped one, is kept."""
+    """Delete a file if the operating system allows it; on Windows it keeps mapped files."""
     with contextlib.suppress(OSError):
         path.unlink(missing_ok=True)
 
@@ -227,7 +227,7 @@ def _write(path: Path, content: bytes) -> None:
         raise
 
 
-def _of_this_format(key: Key) -> Key:
+def _check_format(key: Key) -> Key:
     """Return the key, or raise ValueError if it is of another format."""
     if key["format"] != FORMAT:
         raise ValueError(f"format {key['format']}")

@@ -20,7 +20,7 @@ from thawline.store import chunks
 from thawline.store.capacity import Obstacle, obstacle_of
 from thawline.store.chunks import KEY_BYTES, Chunk, Content, Manifest
 from thawline.store.features import Features
-from thawline.store.filling import Filling, Tell
+from thawline.store.filling import Filling, Notify
 from thawline.store.index import Index, Places, as_keys
 from thawline.store.keys import StoreKey, lock_of, store_folder
 from thawline.store.ragged import TokenStates
@@ -28,7 +28,7 @@ from thawline.store.texts import KeyedTexts
 
 
 class Entry:
-    """Give access to the states of one backbone, either pooled or at one line.
+    """The stored states of one backbone, either the pooled states or the token states at one line.
 
     Args:
         key: What the states depend on.
@@ -48,7 +48,7 @@ class Entry:
         self._chunks: list[Chunk] = []
         self._contents: dict[int, Content] = {}  # by chunk number, mapped on demand
         self._manifest: Manifest | None = None
-        self._filling = self._begin(None)
+        self._filling = self._new_filling(None)
         self.refresh()
 
     def at_line(self, line: int) -> Entry:
@@ -56,7 +56,7 @@ class Entry:
         root = self.folder.parent.parent
         return Entry(replace(self.key, line=line), name=self.name, root=root)
 
-    def _begin(self, obstacle: Obstacle | None) -> Filling:
+    def _new_filling(self, obstacle: Obstacle | None) -> Filling:
         return Filling(self.folder, in_memory=self.key.line is None, obstacle=obstacle)
 
     def refresh(self) -> None:
@@ -68,12 +68,12 @@ class Entry:
         listed = () if self._manifest is None else self._manifest.chunks
         paths = {chunks.path_of(self.folder, chunk.sha256) for chunk in listed}
         paths |= {path for path in found.values() if path.suffix == chunks.CHUNK}
-        here = {chunks.path_of(self.folder, chunk.sha256) for chunk in self._chunks}
-        for path in sorted(paths - here):
-            if not self._take_in(path):
+        known = {chunks.path_of(self.folder, chunk.sha256) for chunk in self._chunks}
+        for path in sorted(paths - known):
+            if not self._add_chunk(path):
                 self.damaged.append(path.name)
 
-    def _take_in(self, path: Path) -> bool:
+    def _add_chunk(self, path: Path) -> bool:
         """Add a chunk to the index if it is intact.
 
         Returns:
@@ -103,28 +103,29 @@ class Entry:
         return [int(position) for position in absent[np.sort(first)]]
 
     @contextmanager
-    def filling(self, tell: Tell = lambda line: None) -> Iterator[None]:
+    def filling(self, notify: Notify = lambda line: None) -> Iterator[None]:
         """Hold the entry's lock while states are added.
 
         If another process fills the entry, wait for it, so that no states are computed twice. The
         entry is repaired first. If the folder is not writable, no lock is taken.
 
         Args:
-            tell: Function that reports waiting and damage.
+            notify: Function that receives a message if the process must wait or finds damage.
         """
-        with self._locked(tell) as obstacle:
-            self._filling = self._begin(obstacle)
+        with self._locked(notify) as obstacle:
+            self._filling = self._new_filling(obstacle)
             self.refresh()
             if self.damaged:
-                tell(f"the store has {_damage(self.damaged)}; missing states are computed again")
-            self._tidy()
+                damage = _describe_damage(self.damaged)
+                notify(f"the store has {damage}; missing states are computed again")
+            self._remove_damaged_files()
             try:
                 yield
             finally:
                 self._write_manifest()
 
     @contextmanager
-    def _locked(self, tell: Tell) -> Iterator[Obstacle | None]:
+    def _locked(self, notify: Notify) -> Iterator[Obstacle | None]:
         """Take the lock and yield None, or yield why the lock cannot be taken."""
         lock, obstacle = filelock.FileLock(lock_of(self.folder)), None
         try:
@@ -132,7 +133,7 @@ class Entry:
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
-                tell("waiting for another process that is filling the same entry of the store")
+                notify("waiting for another process that is filling the same entry of the store")
                 lock.acquire()
         except (OSError, NotImplementedError) as error:  # NotImplementedError: no file locks
             obstacle = obstacle_of(error)
@@ -147,27 +148,27 @@ class Entry:
             return
         with suppress(OSError), filelock.FileLock(lock_of(self.folder), timeout=0):
             self.refresh()
-            self._tidy()
+            self._remove_damaged_files()
             self._write_manifest()
 
-    def _tidy(self) -> None:
+    def _remove_damaged_files(self) -> None:
         """Delete damaged chunks and unfinished files; call this under the lock, after `refresh`."""
         for path in chunks.files(self.folder):
             if path.suffix == chunks.TEMPORARY or path.name in self.damaged:
                 chunks.remove(path)
 
     def _write_manifest(self) -> None:
-        """Write the manifest of the chunks on disk; an error is ignored, because it is optional."""
-        there = [c for c in self._chunks if chunks.path_of(self.folder, c.sha256).exists()]
-        there.sort(key=attrgetter("sha256"))  # so that the same chunks give the same manifest
+        """Write the manifest; ignore errors, because an entry can be read without its manifest."""
+        existing = [c for c in self._chunks if chunks.path_of(self.folder, c.sha256).exists()]
+        existing.sort(key=attrgetter("sha256"))  # so that the same chunks give the same manifest
         name = self.name if self._manifest is None else self._manifest.name
-        manifest = Manifest(name, self._key, tuple(there))
-        if (there or self.damaged) and manifest != self._manifest:
+        manifest = Manifest(name, self._key, tuple(existing))
+        if (existing or self.damaged) and manifest != self._manifest:
             with suppress(OSError):
                 chunks.write_manifest(self.folder, manifest)
                 self._manifest, self.damaged = manifest, []
 
-    def plan(self, texts: int, size: int, limit: int | None, tell: Tell) -> None:
+    def plan(self, texts: int, size: int, limit: int | None, notify: Notify) -> None:
         """Decide before the computation whether the states go to disk; call this in `filling`.
 
         If the store has no space for pooled states or is not writable, a warning is given and the
@@ -176,14 +177,15 @@ class Entry:
         Args:
             texts: Number of texts to add.
             size: Size of their states, in bytes.
-            limit: Maximum size of the store, in bytes. If None, a quarter of its disk.
-            tell: Function that reports the size of the states and of the store.
+            limit: Maximum size of the store, in bytes. If None, a quarter of the disk space that
+                is free or used by the store.
+            notify: Function that reports the size of the states and of the store.
 
         Raises:
             NoRoom: If the store has no space for token states or is not writable.
             ThawlineError: If neither the store nor memory has space for pooled states.
         """
-        self._filling.plan(texts, size, limit, tell)
+        self._filling.plan(texts, size, limit, notify)
 
     def add(self, texts: Sequence[Text], content: Content) -> None:
         """Add one chunk on disk, or in memory if it cannot be written; call this in `filling`.
@@ -214,7 +216,7 @@ class Entry:
             KeyError: If a text has no stored states; see `missing`.
             OSError: If a file has been deleted since it was verified.
         """
-        contents, chunk, rows = self._located(texts)
+        contents, chunk, rows = self._locate(texts)
         return Features(
             [content["states"] for content in contents],
             chunks=torch.from_numpy(chunk),
@@ -230,7 +232,7 @@ class Entry:
             KeyError: If a text has no stored states; see `missing`.
             OSError: If a file has been deleted since it was verified.
         """
-        contents, chunk, rows = self._located(texts)
+        contents, chunk, rows = self._locate(texts)
         lengths = np.empty(len(texts), dtype=np.int64)
         for number, content in enumerate(contents):
             here = chunk == number
@@ -244,10 +246,10 @@ class Entry:
             KeyError: If a text has no stored states; see `missing`.
             OSError: If a file has been deleted since it was verified.
         """
-        contents, chunk, rows = self._located(texts)
+        contents, chunk, rows = self._locate(texts)
         return TokenStates(contents, chunks=chunk, rows=rows)
 
-    def _located(
+    def _locate(
         self, texts: Sequence[Text]
     ) -> tuple[list[Content], NDArray[np.int64], NDArray[np.int64]]:
         """Return the contents of the chunks, and the chunk index and the row of each text."""
@@ -271,13 +273,13 @@ class Entry:
         return places
 
     def digest(self, texts: Sequence[Text]) -> str:
-        """Return a SHA-256 of the checksums of the chunks that hold the texts."""
+        """Return a SHA-256 of the checksums of the chunks that contain the texts."""
         used = np.unique(self._places(texts)[:, 0])
         checksums = sorted(self._chunks[index].sha256 for index in used)
         return hashlib.sha256("".join(checksums).encode()).hexdigest()
 
 
-def _damage(names: Sequence[str]) -> str:
+def _describe_damage(names: Sequence[str]) -> str:
     damaged = [name for name in names if name != chunks.MANIFEST]
     found = [f"{len(damaged)} damaged chunk{'s' * (len(damaged) > 1)}"] if damaged else []
     found += ["a damaged manifest"] if len(damaged) < len(names) else []

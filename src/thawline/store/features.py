@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 class Features:
-    """Give access to the features of texts, which are read from memory-mapped chunks in parts.
+    """The features of texts, which are read from memory-mapped chunks when they are needed.
 
     Args:
         tensors: The states in each chunk, ``(texts in the chunk, stages, poolings, hidden)``.
@@ -39,7 +39,7 @@ class Features:
         return len(self._rows)
 
     def take(self, positions: Tensor) -> Tensor:
-        """Return the features of the texts at some positions, ``(positions, width)`` in fp32."""
+        """Return the features of the texts at these positions, ``(positions, width)`` in fp32."""
         taken = torch.empty(len(positions), self.width)
         chunks, rows = self._chunks[positions], self._rows[positions]
         for chunk in chunks.unique().tolist():

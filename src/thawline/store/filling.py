@@ -1,4 +1,4 @@
-"""Write the chunks of one fill of an entry, as far as the store has space for them."""
+"""Write the chunks of one fill of an entry while the store has space for them."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from thawline.store.capacity import (
     Capacity,
     NoRoom,
     Obstacle,
-    in_memory_instead,
+    memory_warning,
     obstacle_of,
     unwritable,
 )
 
-Tell = Callable[[str], None]
+Notify = Callable[[str], None]
 """A function that reports one line of information, for example `Reporter.message`."""
 
 
 class Filling:
-    """Write the chunks of one fill until an obstacle occurs.
+    """Writes the chunks of one fill until an obstacle occurs.
 
     Args:
         folder: The folder of the entry.
@@ -37,7 +37,7 @@ class Filling:
         self._expected = 0  # bytes that are still to be added
         self._limit: int | None = None  # maximum size of the store, if the fill was planned
 
-    def plan(self, texts: int, size: int, limit: int | None, tell: Tell) -> None:
+    def plan(self, texts: int, size: int, limit: int | None, notify: Notify) -> None:
         """Decide whether the states go to disk or to memory; see `Entry.plan`."""
         capacity = Capacity.of(self._folder.parent, limit)
         self._expected, self._limit = size, capacity.limit
@@ -45,9 +45,9 @@ class Filling:
         if obstacle is not None:
             self._give_up(obstacle)
             return
-        tell(
+        notify(
             f"states of {texts:,} texts: {decimal(size)} are added to the store, which then "
-            f"holds {decimal(capacity.held + size)} of at most {decimal(capacity.limit)}"
+            f"holds {decimal(capacity.used + size)} of at most {decimal(capacity.limit)}"
         )
 
     def write(self, packed: bytes, listed: int) -> bool:
@@ -76,7 +76,8 @@ class Filling:
         """Return an obstacle if other processes have filled the store since the plan was made."""
         if self._limit is None:
             return None
-        manifest = chunks.LISTED_BYTES * (listed + 2)  # for this chunk and the head
+        # Add one for this chunk, and one for the other fields of the manifest.
+        manifest = chunks.LISTED_BYTES * (listed + 2)
         return Capacity.of(self._folder.parent, self._limit).obstacle(size + manifest)
 
     def _write_chunk(self, packed: bytes) -> Obstacle | None:
@@ -88,7 +89,8 @@ class Filling:
         return None
 
     def _give_up(self, obstacle: Obstacle) -> None:
+        """Keep all further chunks in memory with a warning, or raise `NoRoom`."""
         if not self._in_memory:
             raise NoRoom(self._expected, obstacle)
         self._obstacle = obstacle
-        warnings.warn(in_memory_instead(self._expected, obstacle), stacklevel=2)
+        warnings.warn(memory_warning(self._expected, obstacle), stacklevel=2)

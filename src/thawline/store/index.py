@@ -22,7 +22,7 @@ def as_keys(joined: bytes) -> Keys:
 class Index:
     """Map texts' keys to their places.
 
-    A sorted array takes 32 bytes per text, while a dict takes about 300.
+    The index is a sorted array, which takes 32 bytes per text. A dict would take about 300.
     """
 
     def __init__(self) -> None:
@@ -35,13 +35,13 @@ class Index:
         self._added.append(keys)
 
     def find(self, keys: Keys) -> Places:
-        """Return the places of texts; if several chunks hold a text, the first one counts."""
+        """Return the places of texts. If several chunks hold a text, the first chunk is used."""
         self._sort()
         found = np.full((len(keys), 2), -1, dtype=np.int64)
         if len(self._sorted):
-            at = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
-            there = self._sorted[at] == keys
-            found[there] = self._places[at[there]]
+            positions = np.searchsorted(self._sorted, keys).clip(max=len(self._sorted) - 1)
+            known = self._sorted[positions] == keys
+            found[known] = self._places[positions[known]]
         return found
 
     def _sort(self) -> None:

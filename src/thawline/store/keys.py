@@ -38,7 +38,7 @@ def lock_of(folder: Path) -> Path:
 
 @dataclass(frozen=True)
 class StoreKey:
-    """Identify an entry by everything that states depend on except the text.
+    """The identity of an entry: everything that the states depend on except the text.
 
     Attributes:
         backbone: Digest of the backbone's weights, config and tokenizer.

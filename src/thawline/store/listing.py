@@ -83,7 +83,7 @@ def _summarise(folder: Path, paths: Sequence[Path]) -> tuple[str, chunks.Key, in
         problem = f"{missing} of {total} chunks missing; the next run computes them again"
         return manifest.name, manifest.key, rows, problem if missing else None
     if older is not None:
-        problem = f"of format {older.key['format']}, which is not read; store clear deletes it"
+        problem = f"the older format {older.key['format']} is not read; store clear deletes it"
         return older.name, older.key, 0, problem
     headers = [chunks.read_header(path) for path in paths if path.suffix == chunks.CHUNK]
     keys = [key for key, _ in headers if key is not None]

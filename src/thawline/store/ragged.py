@@ -14,7 +14,7 @@ from thawline.store.chunks import Content
 
 
 class TokenStates:
-    """Give access to the token states of texts at one line, read from memory-mapped chunks.
+    """The token states of texts at one line, which are read from memory-mapped chunks.
 
     Args:
         contents: Contents of the chunks that hold the texts.
@@ -54,7 +54,7 @@ class TokenStates:
 
         Returns:
             A copy of the states, ``(batch, tokens, hidden)``, in the stored dtype and zero at
-            padding. The copy can enter an autograd graph, even if it was made in inference mode.
+            padding. The copy can be used in autograd, even if it was made in inference mode.
         """
         ends = self._ends[positions]
         places = zip(self._chunks[positions], ends - self.lengths[positions], ends, strict=True)

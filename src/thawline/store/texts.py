@@ -17,12 +17,13 @@ from thawline.store.keys import text_key
 class KeyedTexts(Sequence[Text]):
     """Texts with their keys in the store, each of which is hashed at most once.
 
-    The keys are computed when they are first needed, so that texts which never reach the store
-    are not hashed.
+    The keys are computed when they are first needed, so that texts are not hashed if the store is
+    not used.
 
     Args:
         texts: Any number of texts or pairs.
-        compute_keys: Returns the keys of the texts, ``(texts,)``. If None, the texts are hashed.
+        compute_keys: Function that returns the keys of the texts, ``(texts,)``. If None, the texts
+            are hashed.
     """
 
     def __init__(

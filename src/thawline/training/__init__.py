@@ -1,1 +1,1 @@
-"""The training loop with its objectives, optimisers and checkpoints, and the exact fit of heads."""
+"""Train a classifier: the plan of a fit, the training loop, and the exact fit of a head."""

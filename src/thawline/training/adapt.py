@@ -18,8 +18,8 @@ def adapt(task: Task, reporter: Reporter, checkpoints: Checkpoints | None = None
     Args:
         task: The task.
         reporter: Receives progress and messages.
-        checkpoints: Where the state of the training is kept, so that it can be resumed. If None,
-            it cannot be resumed.
+        checkpoints: Saves the state of the training, so that it can be resumed. If None, nothing
+            is saved.
 
     Raises:
         ThawlineError: If the loss is not finite, or a setting does not fit the model.

@@ -51,7 +51,7 @@ def _few_validation_rows(dataset: Dataset, plan: Plan, config: Config) -> Iterat
     """Warn if the validation split is too small to choose the best epoch."""
     rows, training = len(dataset.validation), config.training
     by_epochs = plan.epochs is not None and plan.epochs > 1
-    # With patience the user needs a choice, so keeping the last epoch is no alternative.
+    # Early stopping by patience needs a choice of the best epoch, so the last one cannot be kept.
     chooses = training.keep != "last" and training.patience is None
     if by_epochs and chooses and rows < FEW_TO_CHOOSE:
         yield (
@@ -78,7 +78,7 @@ def _same_first_token(
 ) -> Iterator[str]:
     """Warn if the head reads a token that sees no other token and is the same in every text.
 
-    As many training texts are inspected as preflight measures the lengths of.
+    Only the first training texts are inspected, as many as preflight samples.
     """
     texts = dataset.train.texts[: PreflightConfig.sample]
     if plan.pooling != "first" or not backbone.stack.family.causal or len(texts) < 2:

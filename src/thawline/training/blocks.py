@@ -1,4 +1,4 @@
-"""Train the backbone from the thaw line on, its own weights or adapters, together with the head.
+"""Train the blocks above the thaw line, or adapters in them, together with the head.
 
 The strategy ``lp+S`` trains the head alone first (Kumar et al., 2022, arXiv 2202.10054).
 """
@@ -37,17 +37,17 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     Args:
         task: The task.
         reporter: Receives progress and messages.
-        checkpoints: Where the state of the training is kept. If None, it is not kept.
+        checkpoints: Saves the state of the training. If None, nothing is saved.
     """
     config, plan = task.config, task.plan
     device = pick_device(config.compute.device)
     head, first = _train_head(task, reporter)
     model, adapter = make_classifier(task)
-    low = pick_dtype(config.compute.dtype, device) == "bfloat16"
-    suffix = Suffix(model.to(device), plan.line, low=low)
+    use_bf16 = pick_dtype(config.compute.dtype, device) == "bfloat16"
+    suffix = Suffix(model.to(device), plan.line, use_bf16=use_bf16)
     trained = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
     initial = {name: tensor.detach().clone() for name, tensor in trained.items()}
-    # These are the weights of the head alone, or none.
+    # Load the head if it was trained first; otherwise `head` is empty.
     model.load_state_dict(head, strict=False)
 
     def logits(part: str) -> NDArray[np.float32]:
@@ -75,13 +75,13 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
 
 
 def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], TrainedFirst | None]:
-    """Train the head alone on pooled states, if the plan says so.
+    """Train the head alone on pooled states, if the strategy is ``lp+S``.
 
-    There is no checkpoint of this training. A resumed run trains the head again from the store,
-    which takes seconds and gives the same bits, and the training that follows has its own seed.
+    This training saves no checkpoint. A resumed run trains the head again from the store, which
+    takes seconds and gives identical weights. The training that follows sets its own seed.
 
     Returns:
-        The weights of the head under their names in the whole model, and the result of the
+        The weights of the head under their names in the complete model, and the result of the
         training. The weights are empty and the result is None if the head is not trained first.
     """
     if task.plan.first is None:
@@ -127,7 +127,7 @@ def make_classifier(task: Task) -> tuple[PreTrainedModel, Adapter | None]:
 
 @contextmanager
 def _replaced(parameters: Mapping[str, Tensor], values: Mapping[str, Tensor]) -> Iterator[None]:
-    """Give parameters other values within the ``with`` block."""
+    """Replace the values of parameters inside the ``with`` block."""
     original = {name: parameter.detach().clone() for name, parameter in parameters.items()}
     with torch.no_grad():
         for name, parameter in parameters.items():

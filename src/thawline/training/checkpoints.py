@@ -1,9 +1,9 @@
-"""Save a training to disk, so that another process can continue it bit for bit.
+"""Save the state of a training to disk, so that another process can resume it bit for bit.
 
 A checkpoint is one safetensors file. It holds the weights, the best weights so far, the state of
 the optimiser and the random states. Its header holds the schedule, the history and the position in
 the loop, as JSON. The file is written under a temporary name first, and its name ends in a checksum
-of its content. So an incomplete or damaged file is never taken for a checkpoint.
+of its content. So an incomplete or damaged file is never loaded.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class CheckpointFolder:
     """The checkpoints of one run.
 
     Args:
-        folder: A folder that holds nothing else. It is created when the first checkpoint is saved.
+        folder: A folder for checkpoints only. It is created when the first checkpoint is saved.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -59,7 +59,7 @@ class CheckpointFolder:
         self._delete_old()
 
     def restore(self, training: Training) -> None:
-        """Load the newest undamaged checkpoint. Do nothing if there is none.
+        """Load the newest undamaged checkpoint, if one exists.
 
         Args:
             training: A training of the same objective and config as the saved one.

@@ -25,7 +25,7 @@ Flat = np.ndarray[tuple[int], np.dtype[np.float64]]
 """The weights and biases of a head as SciPy needs them, ``(labels x (width + 1),)``."""
 
 LabelledFeatures = tuple[Callable[[tuple[int, ...]], Features], Tensor]
-"""A function that returns the features of the given stages, and the class ids of the same rows."""
+"""A function from stages to their features, and the class ids of the same rows."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +37,8 @@ class ExactFit:
         stages: The stages whose features the head reads.
         penalty: The chosen L2 penalty per text, on the weights of standardised features.
         validation_loss: The mean cross-entropy on the validation split, in nats.
-        path: Every fit in the order in which it was made, as JSON values: the stages, the penalty,
-            and the loss and the accuracy on the validation split.
+        path: All fits in the order in which they were made, as JSON values: the stages, the
+            penalty, and the loss and the accuracy on the validation split.
     """
 
     head: nn.Sequential
@@ -52,7 +52,7 @@ class _Blocks:
     """Iterate over standardised features in blocks.
 
     The blocks stay in memory if they fit. Otherwise each pass reads them from the store, which
-    takes about thirty times as long as the computation with them.
+    takes about 30 times as long as the computation.
 
     Args:
         features: The features, ``(rows, width)``.
@@ -107,7 +107,7 @@ def fit_exactly(
     Args:
         candidates: The sets of stages to choose from. The features of the stages in a set are
             concatenated.
-        train: A function that returns the features of the given stages,
+        train: A pair of a function, which returns the features of the given stages,
             ``(rows, stages x hidden)``, and the class ids, ``(rows,)`` int64.
         validation: The same for the validation split.
         n_labels: The number of classes.

@@ -23,12 +23,12 @@ from thawline.training.task import Adapted, Logits, Task
 
 @dataclass(frozen=True)
 class _Trained:
-    """The result of either way of training.
+    """The result of training a head, exactly or by epochs.
 
     Attributes:
         fitted: The classifier.
-        untrained: A head before training.
-        untrained_stages: The stages that this head reads.
+        untrained: The randomly initialised head before training.
+        untrained_stages: The stages that the untrained head reads.
         history: One row for each evaluation; empty for an exact fit.
         choice: The path of the exact fit; empty otherwise.
     """
@@ -46,7 +46,7 @@ def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) 
     Args:
         task: The task.
         reporter: Receives progress.
-        checkpoints: Where the state of a training by epochs is kept. If None, it is not kept.
+        checkpoints: Saves the state of a training by epochs. If None, nothing is saved.
     """
     start = time.perf_counter()
     if task.plan.exact:

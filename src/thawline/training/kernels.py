@@ -47,7 +47,7 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
 
 
 def attention(*args: Any, **options: Any) -> Tensor:
-    """Compute `functional.scaled_dot_product_attention` in fp32, whatever the inputs' dtype."""
+    """Compute `functional.scaled_dot_product_attention` in fp32 for inputs of any dtype."""
     with torch.autocast("cpu", enabled=False):
         return functional.scaled_dot_product_attention(
             *map(_in_fp32, args), **{name: _in_fp32(value) for name, value in options.items()}
@@ -55,7 +55,7 @@ def attention(*args: Any, **options: Any) -> Tensor:
 
 
 def _in_fp32(value: Any) -> Any:
-    """Return a tensor of low precision in fp32, and any other value as it is."""
+    """Return a tensor of low precision in fp32, and any other value unchanged."""
     low_precision = isinstance(value, Tensor) and value.dtype in _LOW_PRECISION
     return value.float() if low_precision else value
 
@@ -69,8 +69,8 @@ _REPLACEMENTS: dict[Callable[..., Any], Callable[..., Any]] = {
 class FastCpuKernels(TorchFunctionMode):
     """A context manager that replaces torch's dropout and attention by the functions above.
 
-    It changes nothing where gradients are disabled, so that a classifier predicts the same during
-    the training and after it was saved.
+    Nothing is replaced while gradients are disabled. So a classifier gives the same predictions
+    during training and after it is saved.
     """
 
     def __torch_function__(

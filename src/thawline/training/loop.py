@@ -1,7 +1,7 @@
 """The training loop that every strategy shares.
 
-An `Objective` says what is trained and on which data; the loop runs the optimiser, evaluates after
-each epoch, keeps the best weights and saves checkpoints.
+An `Objective` defines the module to train and its data. The loop runs the optimiser, evaluates the
+module after each epoch, keeps the best weights and saves checkpoints.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ MERITS: dict[str, Callable[[Row], float]] = {
 }
 """The score by which evaluations are compared, for each value of ``training.keep``.
 
-The evaluation with the highest score is kept; if several have the same score, the last of them.
+The weights of the evaluation with the highest score are kept. In a tie, the last one is kept.
 """
 
 
@@ -185,15 +185,15 @@ class Training:
         return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {unit}/s"
 
     def _rate(self) -> float:
-        """Return the current learning rate of AdamW, the optimiser that every training has."""
+        """Return the current learning rate of AdamW, which is part of every training."""
         return float(self._schedules[0].get_last_lr()[0])
 
     def is_due(self, every: int | None) -> bool:
         """Return whether an event is due after the current step.
 
         Args:
-            every: The number of steps between two events. An event is also due at the end of each
-                epoch, and only there if this is None.
+            every: The number of steps between two events. If None, an event is due only at the end
+                of each epoch, where an event is always due.
         """
         ends_epoch = self.done % self._objective.steps_per_epoch == 0
         return ends_epoch or (every is not None and self.done % every == 0)
@@ -219,7 +219,7 @@ class Training:
     def _copy_if_best(self, row: Row) -> None:
         """Copy the trained weights if no earlier evaluation was better."""
         merit = MERITS[self._config.keep](row)
-        # An equally good evaluation is kept as the newer one, but does not reset the patience.
+        # In a tie the newer evaluation is kept, but it does not reset the patience.
         if merit > self._best_merit:
             self._evaluations_since_best = 0
         else:
@@ -318,7 +318,7 @@ _SHOWN_SCORES = {
     "accuracy": "validation_accuracy",
     "bits per byte": "validation_bits_per_byte",
 }
-"""The scores that the line of an evaluation shows, if they were measured."""
+"""The scores that `describe_evaluation` shows, by their label, if they were measured."""
 
 
 def describe_evaluation(row: Row) -> str:

@@ -1,4 +1,4 @@
-"""Objectives: the losses of each training step, and the scores on the validation split."""
+"""Objectives, which compute the losses of a training step and the scores on validation."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from thawline.inference.predictor import example_logits
 
 
 class Objective(Protocol):
-    """A task as the training loop sees it.
+    """The module and the data of a training, in the form that the training loop needs.
 
     Attributes:
         module: The module to train. Its parameters with ``requires_grad`` are optimised.
         steps_per_epoch: The number of optimiser steps in an epoch.
-        unit: The unit of `size`, in the plural (``texts``).
+        unit: The unit of `size`, in the plural, for example ``texts``.
     """
 
     module: nn.Module
@@ -64,7 +64,7 @@ class Classification:
         train: The texts of the train split.
         validation: The texts of the validation split.
         config: The number of texts in a step, the class weights and the label smoothing.
-        compute: The minimum share of real tokens in a batch of the evaluation.
+        compute: The settings with the minimum share of real tokens in a batch of the evaluation.
         n_classes: The number of classes.
         seed: The random seed for shuffling the texts.
     """
@@ -103,7 +103,7 @@ class Classification:
         """Yield the loss of each forward pass. Their sum is the mean cross-entropy in nats.
 
         A step consists of ``batch_size`` texts. It is split into batches of texts of similar length
-        only to save padding, so each text has the same weight, whichever batch it is in.
+        only to save padding. The weight of a text does not depend on its batch.
         """
         examples, smoothing = self._train.examples, self._config.label_smoothing
         step_weight = self._weight(self._train.labels[step])
@@ -121,7 +121,7 @@ class Classification:
         return examples.density(list(batches))
 
     def _weight(self, labels: Tensor) -> float:
-        """Return the sum of the class weights of some texts, or their number without weights."""
+        """Return the sum of the class weights of texts, or the number of texts without weights."""
         return float(len(labels) if self._weights is None else self._weights[labels].sum())
 
     def evaluate(self) -> dict[str, float]:
@@ -142,8 +142,8 @@ class Classification:
 def class_weights(labels: Tensor, n_classes: int) -> Tensor:
     """Return class weights that give every class in the data the same total weight.
 
-    The weight of a class is the number of rows divided by the number of classes times the rows of
-    the class, as in scikit-learn's ``class_weight="balanced"``. Classes without rows do not count.
+    The weight of a class is ``rows / (classes * rows of the class)``, as in scikit-learn's
+    ``class_weight="balanced"``. Classes without rows are not counted.
 
     Args:
         labels: The class ids, ``(rows,)`` int64.

@@ -12,7 +12,7 @@ from thawline.config import LoopConfig
 
 
 def make_optimizers(module: nn.Module, config: LoopConfig, lr: float) -> list[Optimizer]:
-    """Return AdamW, followed by Muon if the config asks for it.
+    """Create AdamW and, if the config selects it, Muon.
 
     Muon (Jordan et al., 2024; `torch.optim.Muon`) orthogonalises the updates of hidden matrices.
     AdamW keeps the embeddings, an output layer that shares their weights, norms and biases.

@@ -48,14 +48,14 @@ class Plan:
 
 
 def make_plan(backbone: Backbone, config: Config) -> Plan:
-    """Resolve the settings that were left open and check those that were given.
+    """Resolve the settings that are None and check all others.
 
     Args:
         backbone: The loaded backbone.
         config: The settings of the fit.
 
     Returns:
-        The plan, in which no setting is left open.
+        The plan, in which all settings are resolved.
 
     Raises:
         ThawlineError: If a setting does not fit the backbone, the strategy or another setting.
@@ -111,7 +111,7 @@ def _check_combinations(config: Config, strategy: Strategy, exact: bool) -> None
     """Raise ThawlineError if two settings contradict each other."""
     if config.artifact.merge and strategy.adapters is None:
         raise ThawlineError(
-            "a strategy with adapters, because --merge folds adapters into the backbone",
+            "a strategy with adapters, because --merge merges adapters into the backbone",
             f"--strategy {strategy}, which trains no adapters",
             "omit --merge, or use --strategy lora",
             setting="artifact.merge",
@@ -134,16 +134,16 @@ def _check_combinations(config: Config, strategy: Strategy, exact: bool) -> None
 
 
 def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None:
-    """Raise ThawlineError if the settings do not fit an encoder that is made from word vectors.
+    """Raise ThawlineError if settings for an encoder made from word vectors are inconsistent.
 
-    Adapters are saved without their backbone. An encoder that is made for one fit is saved nowhere
-    else, so its adapters could not be loaded again unless they are merged.
+    Adapters are saved without their backbone, and an encoder that is made for one fit is not saved
+    elsewhere. So its adapters can be loaded again only if they are merged.
     """
     if backbone.built_from is None and config.encoder != EncoderConfig():
         raise ThawlineError(
             f"--backbone {MADE_BACKBONE}, because --vectors and the encoder.* settings apply only "
             "to an encoder made from word vectors",
-            f"--backbone {backbone.name}, which is loaded complete",
+            f"--backbone {backbone.name}, which is not made from word vectors",
             "omit --vectors and the encoder.* settings",
             setting="backbone",
         )
@@ -161,11 +161,12 @@ def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None
 
 
 def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> str:
-    """Return the pooling, which is ``mean`` by default or that of the native head."""
+    """Return the pooling. By default it is ``mean``, or the pooling of the native head."""
     family, config = backbone.stack.family, backbone.stack.model.config
     if wanted is not None and wanted not in POOLINGS:
         fix = did_you_mean(wanted, POOLINGS)
-        raise ThawlineError("a known pooling", f"'{wanted}'", fix, setting="head.pooling")
+        expected = f"a pooling ({', '.join(POOLINGS)})"
+        raise ThawlineError(expected, f"'{wanted}'", fix, setting="head.pooling")
     if spec.kind == "native":
         native = family.native_pooling(config)
         if wanted not in (None, native):

@@ -1,4 +1,4 @@
-"""The outputs of the frozen prefix for all texts of a task: pooled states, or tokens and states."""
+"""The states of all texts of a task at the thaw line, which the frozen prefix computes."""
 
 from __future__ import annotations
 
@@ -85,8 +85,8 @@ def run_prefix(
 ) -> FrozenStates:
     """Run the stages before the thaw line over the texts whose states are missing from the store.
 
-    If the head is trained first, all stages run beforehand to compute its pooled states. These are
-    two passes, because a backbone that is cut at the line computes no states above the line.
+    If the head is trained first, another pass through all stages computes its pooled states. Two
+    passes are needed, because a backbone that is cut at the line computes no states above it.
 
     Args:
         backbone: The pretrained backbone.
@@ -96,7 +96,7 @@ def run_prefix(
         reporter: Receives progress and messages.
 
     Raises:
-        ThawlineError: If neither the store nor memory has room for pooled states.
+        ThawlineError: If neither the store nor memory has space for pooled states.
     """
     side, depth = config.tokens.truncation_side, backbone.stack.depth
     frozen_pass = FrozenPass(backbone, plan.max_length, side, config.compute, reporter)

@@ -17,19 +17,19 @@ from thawline.training.kernels import FastCpuKernels
 class Suffix(nn.Module):
     """Compute logits from tokens and, if they are stored, the token states at the thaw line.
 
-    The stages before the line are never in training mode. Their dropout would make the states
-    differ from the stored ones, and would cost time.
+    The stages before the line are always in evaluation mode. In training mode, dropout would change
+    their states and take time.
 
     Args:
         model: The complete classifier. Frozen parameters stay frozen.
         line: The thaw line, at most L.
-        low: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
+        use_bf16: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
     """
 
-    def __init__(self, model: PreTrainedModel, line: int, *, low: bool) -> None:
+    def __init__(self, model: PreTrainedModel, line: int, *, use_bf16: bool) -> None:
         super().__init__()
         self.model = model
-        self._stack, self._line, self._low = Stack(model.base_model), line, low
+        self._stack, self._line, self._use_bf16 = Stack(model.base_model), line, use_bf16
 
     def train(self, mode: bool = True) -> Self:
         """Set the training mode of the modules from the line on.
@@ -58,7 +58,8 @@ class Suffix(nn.Module):
         inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
         cache = {"use_cache": False} if self._stack.family.causal else {}
         with ExitStack() as contexts:
-            contexts.enter_context(torch.autocast(device.type, torch.bfloat16, enabled=self._low))
+            autocast = torch.autocast(device.type, torch.bfloat16, enabled=self._use_bf16)
+            contexts.enter_context(autocast)
             if device.type == "cpu":
                 contexts.enter_context(FastCpuKernels())
             if batch.states is not None:

@@ -25,7 +25,7 @@ from thawline.training.plan import Plan
 from thawline.training.states import FrozenStates
 
 Logits = Callable[[str], NDArray[np.float32]]
-"""Maps the name of a split to its logits, ``(texts, labels)``."""
+"""A function from the name of a split to its logits, ``(texts, labels)``."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Task:
     def with_own_head(
         self, base: PreTrainedModel, head: nn.Sequential, stages: tuple[int, ...]
     ) -> PreTrainedModel:
-        """Return the whole model: a base model and a head that reads its features.
+        """Return the complete model: a base model and a head that reads its features.
 
         Args:
             base: The base model.
@@ -69,7 +69,7 @@ class Task:
         )
 
     def native(self, attention_dropout: float | None = None) -> PreTrainedModel:
-        """Return the whole model with the family's own head, randomly initialised.
+        """Return the complete model with the family's own head, randomly initialised.
 
         Args:
             attention_dropout: Dropout of the attention weights. If None, the model's own.
@@ -82,7 +82,7 @@ class Task:
         """Return the classifier around a trained model.
 
         Args:
-            model: The whole model.
+            model: The complete model.
             stages: The stages that the head reads.
             adapter: The adapters in the backbone. None if there are none.
         """
@@ -128,7 +128,7 @@ class Task:
         Args:
             objective: The objective, from `objective`.
             reporter: Receives progress.
-            checkpoints: Where the state of the training is kept. If None, it is not kept.
+            checkpoints: Saves the state of the training. If None, nothing is saved.
             device: The device of the training.
 
         Returns:
@@ -165,7 +165,7 @@ class TrainedFirst:
 
 @dataclass(frozen=True)
 class Adapted:
-    """The result of a task.
+    """The result of training on a task.
 
     Attributes:
         fitted: The classifier.
@@ -173,11 +173,11 @@ class Adapted:
             logits of a randomly initialised head on the last stage.
         logits: Computes the logits of a split after training.
         parameters: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
-        history: One row for each evaluation. The first is the untrained model, or the model whose
-            head was trained first. Empty for an exact fit.
+        history: One row for each evaluation. The first row is that of the untrained model, or of
+            the model whose head was trained first. Empty for an exact fit.
         choice: The path of the exact fit over features and penalties; empty otherwise.
         seconds: Duration of the training, including evaluations on validation.
-        density: The share of trained tokens that are not padding.
+        density: The share of tokens in training batches that are not padding.
         first: The result of training the head first. None if it was not trained first.
     """
 

@@ -71,7 +71,8 @@ def test_a_word_that_is_a_number_is_no_header():
     Path("v.txt").write_text("7 1\n8 2\n9 3\n")
     with pytest.raises(ThawlineError) as caught:
         read(Path("v.txt"))
-    assert (caught.value.expected.split()[0], caught.value.found) == ("7", "2")
+    assert caught.value.expected.split()[0] == "7"
+    assert caught.value.found.split()[0] == "2"
     Path("w.txt").write_text("7 5\n8 2\n")
     assert list(read(Path("w.txt")).words) == ["7", "8"]
 
@@ -125,7 +126,7 @@ def test_an_invalid_line_after_the_first_block_is_named(monkeypatch):
     monkeypatch.setattr(reading, "LINES_PER_BLOCK", 3)
     error = problem(f"5 4\n{GLOVE}to 1 2\n")
     assert "line 6 of v.txt" in error.expected
-    assert error.found == "2"
+    assert error.found.split()[0] == "2"
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,7 @@ def test_an_archive_of_two_sets_is_refused(tmp_path):
     files = {f"{name}/train/{kind}/1.txt": b"a" for name in ("a", "b") for kind in ("neg", "pos")}
     with pytest.raises(ThawlineError) as error:
         load_data(_archive(tmp_path / "x.tgz", files, prefix=""))
-    assert error.value.found == "a/train, b/train"
+    assert "a/train, b/train" in error.value.found
 
 
 def test_links_in_an_archive_are_not_followed_and_nothing_is_unpacked(tmp_path):
@@ -168,7 +168,7 @@ def test_links_in_an_archive_are_not_followed_and_nothing_is_unpacked(tmp_path):
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(ThawlineError) as error:
         load_data(path)
-    assert error.value.found == "aclImdb/../../train, aclImdb/test, aclImdb/train"
+    assert "aclImdb/../../train, aclImdb/test, aclImdb/train" in error.value.found
     data = load_data(_archive(path, FILES, others=others))
     assert len(data.train) + len(data.validation) + len(data.test) == len(FILES)
     assert not any("secret" in text for text in data.train.texts)

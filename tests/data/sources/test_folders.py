@@ -69,7 +69,7 @@ def test_shards_with_different_columns_are_refused(write):
         load_data(folder)
     assert "text, label" in error.value.expected
     assert "train-00001-of-00002.csv" in error.value.expected
-    assert error.value.found == "review, label"
+    assert "review, label" in error.value.found
 
 
 @pytest.mark.parametrize("suffix", ["tsv", "ndjson", "json", "csv.gz", "parquet.zip"])

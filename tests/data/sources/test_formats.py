@@ -253,7 +253,7 @@ def test_a_missing_file_is_named(tmp_path):
     for suffix in ("csv", "jsonl", "parquet"):
         with pytest.raises(ThawlineError) as error:
             open_table(tmp_path / f"gone.{suffix}")
-        assert error.value.found == os.strerror(errno.ENOENT)
+        assert os.strerror(errno.ENOENT) in error.value.found
         assert f"gone.{suffix}" in error.value.expected
 
 
@@ -303,7 +303,7 @@ def test_a_zip_without_exactly_one_data_file_is_refused(tmp_path):
     none = _zip(tmp_path / "none.zip", {"readme.txt": "hello"})
     with pytest.raises(ThawlineError) as error:
         open_table(two)
-    assert error.value.found == "2 (train.csv, test.csv)"
+    assert "train.csv, test.csv" in error.value.found
     with pytest.raises(ThawlineError) as error:
         open_table(none)
     assert f".json) in {none}" in error.value.expected

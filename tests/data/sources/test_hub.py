@@ -1,5 +1,6 @@
 """Loading from local folders with the layout of the hub, and without access to the hub."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -105,13 +106,13 @@ def test_a_set_without_a_usual_split_or_that_cannot_be_read(hub_folder, tmp_path
     with pytest.raises(ThawlineError) as error:
         hub_source("films", HubSet(str(folder)), None, None)
     assert "films" in error.value.expected
-    assert error.value.found == "unsupervised"
+    assert "unsupervised" in error.value.found
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "train.parquet").write_bytes(b"PAR1 but not really")
     with pytest.raises(ThawlineError) as error:
         hub_source("films", HubSet(str(tmp_path / "broken")), None, None)
     assert "'films'" in error.value.expected
-    assert error.value.found.startswith(type(error.value.__cause__).__name__)
+    assert type(error.value.__cause__).__name__ in error.value.found
 
 
 def test_named_sets_have_hub_ids_and_distinct_label_names():
@@ -308,7 +309,8 @@ def test_missing_data_is_reported(data):
 def test_an_invalid_path_is_reported():
     with pytest.raises(ThawlineError) as error:
         load(DataConfig(data="a review that was taken for a path " * 20))
-    assert error.value.found == str(error.value.__cause__)
+    assert "'a review that was taken for a path a review" in error.value.found
+    assert os.strerror(errno.ENAMETOOLONG) in error.value.found
 
 
 def test_importing_the_data_room_imports_no_heavy_library():

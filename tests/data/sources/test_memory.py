@@ -105,7 +105,7 @@ ERRORS = [  # the source, settings, the wrong setting, and data in `expected` an
     (([], []), {}, "data.data", "the texts", "none"),
     ((["a", "b"], [0, None]), {}, "data.label", "the texts", "row 1"),
     ({"text": ["a"], "label": [0]}, {}, None, "train, validation", "text, label"),
-    ({}, {}, None, "train, validation", "none"),
+    ({}, {}, None, "train, validation", "no keys"),
     ({"val": FRAME, "dev": FRAME}, {}, None, "validation", "(val, dev)"),
     (FRAME, {"text": "txt"}, "data.text", "'txt'", "text, label"),
     (FRAME.assign(text=None), {}, "data.text", "'text'", "100"),

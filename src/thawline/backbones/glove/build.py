@@ -34,8 +34,8 @@ def build_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> 
 
     Args:
         config: The complete configuration. Its seed initialises the random weights.
-        texts: The training texts, whose words the encoder knows. If empty, the encoder knows only
-            the words of the vectors, and nothing is reported about coverage.
+        texts: The training texts, whose words are added to the vocabulary. If empty, the
+            vocabulary has only words of the vectors, and the coverage is not reported.
         reporter: Receives the progress and one line about the words of the encoder.
 
     Returns:
@@ -73,7 +73,7 @@ def _format_summary(built_from: dict[str, Any]) -> str:
 
 
 def _describe(settings: EncoderConfig, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Return what the record holds about an encoder, without its digest."""
+    """Return the values that a record holds about an encoder, without the digest."""
     is_random = settings.vectors == RANDOM_VECTORS
     return {
         "vectors": settings.vectors,

@@ -1,4 +1,4 @@
-"""The config of the encoder on word vectors, in its own module so that it needs no torch."""
+"""The config of the encoder on word vectors. This module does not import torch."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from thawline.backbones.glove.configuration import GloveConfig
 
 
 def gelu(states: Tensor) -> Tensor:
-    """Apply GELU, wrapped in a function that torch does not recognise.
+    """Apply GELU in a function that `nn.TransformerEncoderLayer` does not recognise.
 
     In evaluation mode an `nn.TransformerEncoderLayer` takes a fast path if it recognises its
     activation. That path reads the weights of ``linear1`` and ``linear2`` without calling these
@@ -189,7 +189,7 @@ class GloveModel(GlovePreTrainedModel):
         real = torch.ones_like(input_ids) if attention_mask is None else attention_mask
         is_padding, states = real == 0, self.embeddings(input_ids)
         stages = [states]
-        # `self.encoder(…)` would read attributes of its first layer that a pass-through lacks.
+        # Do not call `self.encoder`, which reads attributes that a pass-through does not have.
         for block in self.encoder.layers:
             states = block(states, src_key_padding_mask=is_padding)
             stages.append(states)

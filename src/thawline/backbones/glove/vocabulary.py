@@ -91,7 +91,7 @@ def build_vocabulary(
         texts: The corpus, usually the training texts. If empty, only words of the vectors are
             chosen.
         vectors: The word vectors. None if all vectors are initialised randomly.
-        config: The settings, of which ``min_count`` and ``frequent_words`` are used.
+        config: The settings. Only ``min_count`` and ``frequent_words`` are used.
 
     Returns:
         The special words, then the words of the corpus, then those of the vectors.
@@ -108,7 +108,7 @@ def build_vocabulary(
 
 
 def _most_frequent(vectors: Vectors, number: int) -> Iterator[str]:
-    """Return the first words of the vectors that the splitter keeps as one token."""
+    """Return the first words of the vectors that the splitter does not split further."""
     splitter = word_splitter()
 
     def is_one_token(word: str) -> bool:

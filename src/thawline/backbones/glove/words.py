@@ -1,4 +1,4 @@
-"""The encoder's tokenizer, which makes one token of each word."""
+"""The tokenizer of the encoder, in which each word is one token."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cache files of word vectors in a binary format, which is then mapped into memory.
+"""Cache text files of word vectors in a binary format that can be mapped into memory.
 
 Below ``THAWLINE_HOME``::
 
@@ -28,7 +28,7 @@ MATRIX, WORDS = "vectors.npy", "words.txt"
 
 
 def cached_vectors(file: DataFile, name: str, reporter: Reporter) -> Vectors:
-    """Return the vectors of a text file, and cache them in the binary format first if needed.
+    """Return the vectors of a text file; on first use, cache them in the binary format.
 
     Args:
         file: The text file, plain or compressed.

@@ -64,7 +64,7 @@ def find_vectors(name: str, reporter: Reporter) -> Vectors:
 
     Raises:
         ThawlineError: If neither a file nor a package has that name, if the package is missing or
-            altered, or if the file is invalid.
+            changed, or if the file is invalid.
     """
     file = find_file(Path(name).expanduser()) if name.strip() else None
     if file is not None:
@@ -74,7 +74,7 @@ def find_vectors(name: str, reporter: Reporter) -> Vectors:
     known = [*PACKAGED_VECTORS, "random"]
     raise ThawlineError(
         f"a file of word vectors or one of the names {', '.join(known)}",
-        f"'{name}', which is neither",
+        f"'{name}', which is neither a file nor one of these names",
         f"check the path ({did_you_mean(name, known)})",
         setting="encoder.vectors",
     )

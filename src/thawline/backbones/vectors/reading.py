@@ -67,7 +67,7 @@ def _in_zip(archive: Path, wanted: str | None) -> DataFile:
         return DataFile(archive, wanted)
     shown = ", ".join(names[:6])
     if wanted is not None:
-        expected = f"a file of vectors in {archive} ({shown or 'which has none'})"
+        expected = f"a file of vectors in {archive} ({shown or 'it has none'})"
         fix = did_you_mean(wanted, names) if names else "give another file"
         raise ThawlineError(expected, f"'{wanted}'", fix)
     fix = f"choose one, for example {archive / names[0]}" if names else "give another file"
@@ -136,7 +136,7 @@ def _parse(stream: Iterable[bytes], where: str) -> Iterator[Block]:
         yield block
     if declared is not None and declared[0] != total:
         expected = f"{declared[0]:,} words in {where}, as its first line states"
-        raise ThawlineError(expected, f"{total:,}", "download the file again")
+        raise ThawlineError(expected, f"{total:,} words", "download the file again")
 
 
 def _parse_header(opening: list[tuple[int, bytes]]) -> tuple[int, int] | None:
@@ -153,13 +153,13 @@ def _parse_header(opening: list[tuple[int, bytes]]) -> tuple[int, int] | None:
 
 
 def _without_bom(stream: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines without the byte order mark that some editors write at the start of a file."""
+    """Yield the lines of a file without the byte order mark with which some files start."""
     for number, line in enumerate(stream):
         yield line if number else line.removeprefix(BOM_UTF8)
 
 
 def _count_numbers(fields: list[str]) -> int:
-    """Return how many numbers end a line whose word may contain spaces but no numbers."""
+    """Return the number of numbers at the end of a line whose word may contain spaces."""
     numbers = next((n for n, field in enumerate(reversed(fields)) if not _is_number(field)), None)
     most = len(fields) - 1
     if numbers is None or any(map(_is_number, fields[1 : most - numbers])):
@@ -205,14 +205,14 @@ def _explain_line(where: str, number: int, fields: list[str], width: int) -> Tha
     """Return the error for a line that is not a word and its numbers."""
     non_numbers = [not _is_number(field) for field in reversed(fields)]
     numbers = non_numbers.index(True) if True in non_numbers else len(fields) - 1
-    odd = fields[-numbers - 1] if numbers < min(width, len(fields) - 1) else None
-    if odd is not None and len(fields) == width + 1:
+    invalid = fields[-numbers - 1] if numbers < min(width, len(fields) - 1) else None
+    if invalid is not None and len(fields) == width + 1:
         expected = f"{width} numbers after '{fields[0]}'"
-        return _line_error(where, number, expected, f"'{odd}', which is not a number")
+        return _line_error(where, number, expected, f"'{invalid}', which is not a number")
     if not fields[0] and numbers == width:
         return _line_error(where, number, f"a word before its {width} numbers", "no word")
     shown = f"'{fields[0]}'" if fields[0] else "the word"
-    return _line_error(where, number, f"{width} numbers after {shown}", f"{numbers}")
+    return _line_error(where, number, f"{width} numbers after {shown}", f"{numbers} of them")
 
 
 def _is_number(text: str) -> bool:

@@ -22,7 +22,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Advance, Reporter
 
 WORDS_PER_LINE = 10_000
-"""Maximum number of words in a sequence for gensim, which silently drops all further words."""
+"""Maximum number of words in a sequence. gensim silently ignores all words after this number."""
 
 
 def check_gensim() -> None:
@@ -92,13 +92,13 @@ class _EpochProgress:
         self._advance = advance
 
     def on_train_begin(self, model: Any) -> None:
-        """Do nothing; gensim calls it."""
+        """Do nothing. gensim requires this method."""
 
     def on_train_end(self, model: Any) -> None:
-        """Do nothing; gensim calls it."""
+        """Do nothing. gensim requires this method."""
 
     def on_epoch_begin(self, model: Any) -> None:
-        """Do nothing; gensim calls it."""
+        """Do nothing. gensim requires this method."""
 
     def on_epoch_end(self, model: Any) -> None:
         """Report one more epoch."""

@@ -9,11 +9,11 @@ from thawline.runtime.files import new_file
 
 
 def write_vectors(vectors: Vectors, path: Path) -> None:
-    """Write one word and its numbers per line. The file is replaced atomically.
+    """Write one word and its numbers per line.
 
     Args:
         vectors: The vectors. Their words must not contain spaces or line breaks.
-        path: The path of the file. An existing file is replaced.
+        path: The path of the file. An existing file is replaced atomically.
     """
     with (
         new_file(path) as temporary,

@@ -23,7 +23,9 @@ SEPARATOR = "---"
 Prompt = Annotated[
     str,
     typer.Argument(
-        metavar="TEXT", help="Beginning of the text. Default: none.", show_default=False
+        metavar="TEXT",
+        help="Text to continue. If omitted, the model starts a new text.",
+        show_default=False,
     ),
 ]
 
@@ -49,6 +51,6 @@ def generate(config: WritingConfig, prompt: Prompt = "", as_json: opt.Json = Fal
 
 
 def _show(piece: str) -> None:
-    """Print a piece of a text at once."""
+    """Print a piece of a text without waiting for the end of the line."""
     sys.stdout.write(piece)
     sys.stdout.flush()

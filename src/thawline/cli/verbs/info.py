@@ -19,7 +19,7 @@ SETTINGS = (
 def info(config: Config, as_json: opt.Json = False) -> None:
     """Print the stages of a backbone and what a strategy trains.
 
-    No data are needed.
+    This command needs no data.
     """
     with paused_collector():
         from thawline.jobs.info import describe

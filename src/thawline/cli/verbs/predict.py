@@ -9,10 +9,10 @@ import typer
 
 from thawline.cli import options as opt
 from thawline.cli.commands import verb_with_settings
-from thawline.cli.console import one_line, print_json
+from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import ComputeConfig, PredictConfig
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, join_lines
 from thawline.runtime.collector import paused_collector
 
 SETTINGS = ("device", "dtype")
@@ -56,7 +56,8 @@ def _read_texts(texts: list[str] | None) -> list[str]:
         given = texts if texts else [line.rstrip("\r\n") for line in sys.stdin]
         "".join(given).encode()
     except UnicodeError as error:
-        raise ThawlineError("texts in UTF-8", str(error), "convert them to UTF-8") from error
+        found = f"an encoding error: {error}"
+        raise ThawlineError("texts in UTF-8", found, "convert them to UTF-8") from error
     if not given:
         fix = 'give a text: thawline predict RUN "a text"'
         raise ThawlineError("at least one text", "none", fix)
@@ -68,7 +69,7 @@ def _split_pair(text: str) -> tuple[str, str]:
     if not tab:
         raise ThawlineError(
             "a pair of texts, because this classifier was trained on pairs",
-            f"the single text '{one_line(text)}'",
+            f"the single text '{join_lines(text)}'",
             "write the two texts with a tab between them",
         )
     return first, second

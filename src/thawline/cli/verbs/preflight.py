@@ -33,7 +33,7 @@ Against = Annotated[
 def preflight(config: Config, against: Against = None, as_json: opt.Json = False) -> None:
     """Inspect a data set before training.
 
-    This reports classes, lengths in tokens, duplicates and leakage between splits.
+    The report covers classes, lengths in tokens, duplicates, and leakage between splits.
     """
     require_data(config.data.data)
     with paused_collector():

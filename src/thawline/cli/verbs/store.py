@@ -36,4 +36,5 @@ def store_clear(as_json: opt.Json = False) -> None:
         typer.echo(f"freed {freed / 1e6:,.1f} MB in {store.home() / 'store'}")
         left = len(store.entries())
         if left:
-            typer.echo(f"kept {left} that another process is writing or reading")
+            entries = "1 entry" if left == 1 else f"{left} entries"
+            typer.echo(f"kept {entries} that another process is writing or reading")

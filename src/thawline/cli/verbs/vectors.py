@@ -1,4 +1,4 @@
-"""`thawline vectors`: train word vectors for ``--vectors``."""
+"""`thawline vectors`: train word vectors on the texts of a data set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ File = Annotated[
 def vectors(config: VectorsConfig, out: File = None, as_json: opt.Json = False) -> None:
     """Train word vectors on the texts of a data set.
 
-    The file is for --vectors of fit.
+    The resulting file can be given to fit with --vectors.
     """
     require_data(config.data.data)
     if out is None:

@@ -1,4 +1,4 @@
-"""Count texts that occur in a data set more than once, exactly or nearly, and their labels."""
+"""Count exact and near duplicates in a data set, and compare their labels."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Duplicates:
     Args:
         splits: The splits by name, in the order train, validation, test.
         labels: The classes.
-        config: The number of examples and their length.
+        config: The number of examples to show and the maximum length of their texts.
 
     Attributes:
         texts: The distinct texts, in the order in which they first occur.
@@ -65,7 +65,7 @@ class Duplicates:
         return low, high
 
     def shared_with(self, texts: Iterable[Text]) -> dict[str, int]:
-        """Return for each split how many of its distinct texts are among the given texts."""
+        """Return the number of distinct texts of each split that are among the given texts."""
         ids = {self._known.get(one_string(text), -1) for text in texts} - {-1}
         occurs = self.rows[sorted(ids)] > 0
         return dict(zip(self._names, occurs.sum(axis=0).tolist(), strict=True))
@@ -77,12 +77,12 @@ class Duplicates:
         return int(np.count_nonzero(low.min(axis=1) < high.max(axis=1)))
 
     def describe_exact(self, later: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
-        """Describe the texts of a split that also occur in earlier splits, or twice in itself.
+        """Describe the texts of a split that also occur in earlier splits, or twice in the split.
 
         Args:
             later: The split whose texts are counted.
-            earlier: The splits in which they are searched. If empty, copies within ``later`` are
-                counted.
+            earlier: The splits that are searched for copies of these texts. If empty, copies
+                within ``later`` are counted.
 
         Returns:
             JSON values: ``texts``, the number of distinct texts; ``conflicting``, the number of
@@ -97,18 +97,19 @@ class Duplicates:
     def describe_near(
         self, pairs: NearDuplicates, later: str, earlier: Sequence[str] = ()
     ) -> dict[str, Any]:
-        """Describe the texts of a split that have near duplicates in earlier splits, or in itself.
+        """Describe the texts of a split with near duplicates in earlier splits, or in the split.
 
         A text that has an exact copy in an earlier split is not counted again.
 
         Args:
             pairs: The near duplicates among `texts`.
             later: The split whose texts are counted.
-            earlier: The splits in which they are searched. If empty, near duplicates within
-                ``later`` are counted.
+            earlier: The splits that are searched for near duplicates. If empty, near duplicates
+                within ``later`` are counted.
 
         Returns:
-            The same JSON values as `describe_exact`. Labels agree if those of both texts agree.
+            The same JSON values as `describe_exact`. A text is conflicting if its labels and those
+            of a near duplicate do not all agree.
         """
         text = np.concatenate([pairs.first, pairs.second])
         other = np.concatenate([pairs.second, pairs.first])
@@ -140,7 +141,7 @@ class Duplicates:
 
         Args:
             texts: The texts, as positions in `texts`, ``(pairs,)``.
-            others: The copy of each text, ``(pairs,)``; the text itself if the copy is exact.
+            others: The copy of each text, ``(pairs,)``. For an exact copy it is the same position.
             similarity: The similarity of each pair, ``(pairs,)``.
             later: The split whose texts are counted.
             earlier: The splits of the copies. If empty, the copies are in ``later``.

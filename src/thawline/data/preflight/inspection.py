@@ -36,9 +36,9 @@ def inspect_dataset(
         tokenization: How its texts are tokenized.
         settings: The thresholds and the sizes of samples.
         reporter: Receives the progress.
-        quick: Whether to finish within a second or two. If True, near duplicates are not searched,
+        quick: Whether to finish in about two seconds. If True, near duplicates are not searched,
             and only the tokens of ``settings.sample`` rows of each split are counted.
-        against: Texts to search in each split. None if there are none.
+        against: Texts to search for in each split. None if there are none.
 
     Returns:
         JSON values. ``splits`` describes each split and ``all`` describes them together, each with
@@ -139,7 +139,7 @@ def _imbalance(counts: Sequence[int]) -> float | None:
 def _shown_rows(
     split: LabelledTexts, labels: Labels, settings: PreflightConfig
 ) -> list[dict[str, Any]]:
-    """Return a few random rows, from different classes first."""
+    """Return a few random rows, at first one row of each class."""
     order = np.random.default_rng(ROW_SEED).permutation(len(split))
     firsts = np.sort(np.unique(split.labels[order], return_index=True)[1])
     rest = np.setdiff1d(np.arange(len(order)), firsts)
@@ -213,8 +213,8 @@ def _leakage_findings(report: Mapping[str, Any]) -> Iterator[str]:
     against = report["against"]
     if exact["texts"]:
         found = _occurrences(exact["texts"], "test text", "also occur")
-        other = f" ({exact['conflicting']:,} with another label)" if exact["conflicting"] else ""
-        yield f"leakage: {found} in train or validation{other}"
+        conflict = f" ({exact['conflicting']:,} with another label)" if exact["conflicting"] else ""
+        yield f"leakage: {found} in train or validation{conflict}"
     if near is not None and near["texts"]:
         found = _occurrences(near["texts"], "other test text", "resemble")
         yield f"leakage: {found} a text of train or validation"

@@ -1,4 +1,4 @@
-"""Find near duplicates: texts that share almost all their runs of words."""
+"""Find near duplicates: texts that share almost all their shingles (short word sequences)."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class NearDuplicates:
 
 
 def shingles(text: str, words: int) -> frozenset[str]:
-    """Return every run of a number of consecutive words, in lower case.
+    """Return the shingles of a text: every sequence of consecutive words, in lower case.
 
-    A shorter text is a single run. A text without letters and digits has no run.
+    A text with fewer words is a single shingle. A text without letters and digits has no shingle.
 
     Args:
         text: The text.
-        words: The number of words in a run.
+        words: The number of words in a shingle.
     """
     found = _WORD.findall(text.lower())
-    runs = max(1, len(found) - words + 1) if found else 0
-    return frozenset(" ".join(found[start : start + words]) for start in range(runs))
+    count = max(1, len(found) - words + 1) if found else 0
+    return frozenset(" ".join(found[start : start + words]) for start in range(count))
 
 
 def jaccard(one: frozenset[str], other: frozenset[str]) -> float:
@@ -102,10 +102,10 @@ def _min_hashes(
     hashes = np.empty((len(texts), *config.bands), dtype=np.uint32)
     for start in range(0, len(texts), _TEXTS_PER_CALL):
         chunk = texts[start : start + _TEXTS_PER_CALL]
-        runs = ([run.encode() for run in shingles(text, config.words)] for text in chunk)
+        encoded = ([part.encode() for part in shingles(text, config.words)] for text in chunk)
         # The built-in hash would differ between processes.
         min_hashes = MinHash.bulk(
-            runs, num_perm=hashes[0].size, seed=config.hash_seed, hashfunc=zlib.crc32
+            encoded, num_perm=hashes[0].size, seed=config.hash_seed, hashfunc=zlib.crc32
         )
         values = np.stack([min_hash.hashvalues for min_hash in min_hashes])
         hashes[start : start + len(chunk)] = values.reshape(-1, *config.bands)
@@ -151,7 +151,7 @@ def _pairs_to_compare(
     Args:
         in_split: Whether each member occurs in each split, ``(members, splits)``, bucket by bucket.
         sizes: The number of members of each bucket, ``(buckets,)``.
-        most: How many members of a split in a bucket are paired with all others.
+        most: The number of members of each split that are paired with all members of a bucket.
 
     Returns:
         The positions of the first and of the second member of each pair, ``(pairs,)`` each. No

@@ -1,4 +1,4 @@
-"""Read data sets with one file for each text and one folder for each class, as IMDb has them."""
+"""Read data sets with one file for each text and one folder for each class, such as IMDb."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def archive_source(path: Path) -> Source:
         )
     by_name = {PurePosixPath(place).name: place for place in texts}
     if len(by_name) < len(texts):
-        found = ", ".join(sorted(texts))
+        found = f"{len(texts)} sets ({', '.join(sorted(texts))})"
         fix = "unpack the archive and give one of its folders"
         raise ThawlineError(f"one set of class folders in {path}", found, fix)
     splits, _ = match_splits(sorted(by_name), str(path))
@@ -123,7 +123,7 @@ def _members(path: Path) -> Iterator[tuple[PurePosixPath, bytes]]:
         except tarfile.TarError as error:
             raise damaged_file(str(path), "a complete archive", error) from error
         while unpacked.read(_BLOCK):
-            pass  # check the checksum at the end, because tarfile treats damaged data as the end
+            pass  # read on to verify the checksum, because tarfile treats damaged data as the end
 
 
 def _is_of_split(member: PurePosixPath) -> bool:

@@ -22,8 +22,7 @@ def read_texts(table: Table, named: str | None) -> list[Text]:
             column is found by common names.
 
     Raises:
-        ThawlineError: If there is no such column, if it is empty, or if a cell is missing or is
-            not a text.
+        ThawlineError: If the column is missing or empty, or if a cell is missing or is not a text.
     """
     columns = [_cells(table, column, "text", is_text) for column in find_texts(table, named)]
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
@@ -37,8 +36,7 @@ def read_labels(table: Table, named: str | None) -> list[Any]:
         named: The column that the user named. If None, the column is found by common names.
 
     Raises:
-        ThawlineError: If there is no such column, if it is empty, or if a cell is missing or
-            cannot be a label.
+        ThawlineError: If the column is missing or empty, or if a cell is missing or is not a label.
     """
     return _cells(table, find_label(table, named), "label", _is_label)
 
@@ -50,7 +48,7 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
     a common pair is used only if no other column has a common name for texts.
 
     Raises:
-        ThawlineError: If there is no such column.
+        ThawlineError: If the column is missing.
     """
     if named is None:
         by_name = _by_common_name(table)
@@ -72,7 +70,7 @@ def find_label(table: Table, named: str | None) -> str:
     """Return the name of the label column.
 
     Raises:
-        ThawlineError: If there is no such column.
+        ThawlineError: If the column is missing.
     """
     return _find(table, named, LABEL_COLUMNS, "label")
 

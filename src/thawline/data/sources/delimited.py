@@ -61,7 +61,7 @@ def _open(file: DataFile, delimiter: str, quoting: Any) -> Table:
                 return _headerless_table(file, [first, *_headerless_rows(reader, first, file)])
             rows = list(_complete_rows(reader, first, file))
         except csv.Error as error:
-            found = f"line {reader.line_num}: {error}"
+            found = f"a syntax error in line {reader.line_num}: {error}"
             file_format = file.suffix.removeprefix(".").upper()
             raise damaged_file(file.where, f"valid {file_format}", found) from error
     position = {name: i for i, name in enumerate(first)}
@@ -75,7 +75,7 @@ def _complete_rows(reader: Any, first: Sequence[str], file: DataFile) -> Iterato
             yield row
         elif row:
             expected = f"{len(first)} cells in every row, as in the first line"
-            raise damaged_file(file.where, expected, f"{len(row)} in line {reader.line_num}")
+            raise damaged_file(file.where, expected, f"{len(row)} cells in line {reader.line_num}")
 
 
 def _is_headerless(first: Sequence[str]) -> bool:

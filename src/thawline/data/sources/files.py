@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO, TextIO, cast
 
 from thawline.errors import ThawlineError
+from thawline.runtime.failures import describe_system_error
 
 PACKINGS = (".gz", ".zip")
 """The suffixes of compressed files that can be read."""
@@ -60,8 +61,8 @@ class DataFile:
         """Open the file and yield its uncompressed bytes.
 
         Raises:
-            ThawlineError: If the file cannot be read, or is truncated or damaged. This error is
-                also raised for reading within the context.
+            ThawlineError: If the file cannot be read, or is truncated or damaged. Reading inside
+                the ``with`` block raises this error too.
         """
         with file_errors(self.path):
             if self.member is not None:
@@ -82,8 +83,8 @@ class DataFile:
             newline: The line end, as in the built-in `open`. "" accepts every common line end.
 
         Raises:
-            ThawlineError: If the file cannot be read, is damaged or is not UTF-8. This error is
-                also raised for reading within the context.
+            ThawlineError: If the file cannot be read, is damaged or is not UTF-8. Reading inside
+                the ``with`` block raises this error too.
         """
         try:
             with self.open() as stream:
@@ -112,7 +113,7 @@ def find_file(path: Path, suffixes: Collection[str]) -> DataFile:
     if len(members) != 1:
         raise ThawlineError(
             f"one data file ({', '.join(suffixes)}) in {path}",
-            f"{len(members)} ({names})" if members else "none",
+            f"{len(members)} files ({names})" if members else "none",
             "unpack the zip file and give the folder or one file",
         )
     return DataFile(path, names)
@@ -156,10 +157,11 @@ def damaged_file(where: str, expected: str, found: object) -> ThawlineError:
     Args:
         where: The name of the file.
         expected: A description of valid content.
-        found: The invalid content, or the exception that reports it.
+        found: The invalid content as a noun phrase, or the exception that reports it.
     """
-    reason = str(found).rstrip(".")
-    return ThawlineError(f"{expected} ({where})", reason, "fix the file or download it again")
+    reason = f"a damaged file: {found}" if isinstance(found, Exception) else str(found)
+    fix = "fix the file or download it again"
+    return ThawlineError(f"{expected} ({where})", reason.rstrip("."), fix)
 
 
 @contextmanager
@@ -171,9 +173,9 @@ def file_errors(path: Path) -> Iterator[None]:
         raise damaged_file(str(path), "a complete compressed file", error) from error
     except NotImplementedError as error:  # zipfile does not support rare compression methods
         expected = "a zip file with a common compression method"
-        raise damaged_file(str(path), expected, error) from error
+        raise damaged_file(str(path), expected, f"another method: {error}") from error
     except OSError as error:
-        found = error.strerror if error.strerror is not None else str(error)
+        found = describe_system_error(error)
         fix = "check that the file exists and that you may read it"
         raise ThawlineError(f"a file that can be read ({path})", found, fix) from error
 

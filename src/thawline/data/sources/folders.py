@@ -1,4 +1,4 @@
-"""Read folders with one file for each split, or several files for a split stored in shards."""
+"""Read folders in which each split is one file, or several files (shards)."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _open(folder: Path, group: str, names: Sequence[str]) -> Table:
     if missing:
         raise ThawlineError(
             f"all {wanted} files of {folder / group}",
-            f"{len(names)}, without {missing[0]}",
+            f"{len(names)} of them, without {missing[0]}",
             "download the missing files, or give the path of one file",
         )
     return join_tables([open_table(folder / name) for name in names], str(folder / group))

@@ -32,7 +32,7 @@ def open_table(path: Path) -> Table:
     if opener is None:
         raise ThawlineError(
             f"a file that ends in {', '.join(READERS)}, optionally with .gz or in a .zip",
-            str(path),
+            f"'{path}'",
             "convert the file to one of these formats",
         )
     return opener(file)
@@ -93,10 +93,11 @@ def _open_json(file: DataFile) -> Table:
     try:
         rows = json.loads(content)
     except (ValueError, RecursionError) as error:
-        raise damaged_file(file.where, "a list of JSON objects", error) from error
+        found = f"a syntax error: {error}"
+        raise damaged_file(file.where, "a list of JSON objects", found) from error
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
-            found = f"{type(row).__name__} as item {number} (counting from 0)"
+            found = f"a value of type {type(row).__name__} as item {number} (counting from 0)"
             raise damaged_file(file.where, "a list of JSON objects", found)
     return _rows_table(file, rows)
 
@@ -109,9 +110,11 @@ def _objects(lines: Iterator[tuple[int, str]], file: DataFile) -> list[dict[str,
         try:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise damaged_file(file.where, expected, f"line {number}: {error}") from error
+            found = f"a syntax error in line {number}: {error}"
+            raise damaged_file(file.where, expected, found) from error
         if not isinstance(row, dict):
-            raise damaged_file(file.where, expected, f"{type(row).__name__} in line {number}")
+            found = f"a value of type {type(row).__name__} in line {number}"
+            raise damaged_file(file.where, expected, found)
         rows.append(row)
     return rows
 

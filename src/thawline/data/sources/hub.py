@@ -83,7 +83,8 @@ def hub_source(name: str, hub_set: HubSet, text: str | None, label: str | None) 
     label = hub_set.label if label is None else label
     found, others = match_splits(splits, name)
     if not found:
-        expected, names = f"a train, validation or test split in {name}", join_words(others)
+        expected = f"a train, validation or test split in {name}"
+        names = f"only the splits {join_words(others)}" if others else "no splits"
         raise ThawlineError(expected, names, "choose another data set")
     parts = {}
     for split, hub_split in found.items():
@@ -98,19 +99,19 @@ def _load(name: str, hub_set: HubSet) -> Any:
 
     datasets = _import_datasets(name)
     quieten_hub()
-    ask = partial(HfApi().dataset_info, hub_set.hub_id)
-    silence = None if Path(hub_set.hub_id).is_dir() else hub_failure(ask)
+    request = partial(HfApi().dataset_info, hub_set.hub_id)
+    hub_error = None if Path(hub_set.hub_id).is_dir() else hub_failure(request)
     try:
-        with nullcontext() if silence is None else _only_from_cache(datasets):
+        with nullcontext() if hub_error is None else _only_from_cache(datasets):
             return datasets.load_dataset(hub_set.hub_id, hub_set.config)
     except (ConnectionError, datasets.exceptions.DatasetNotFoundError) as error:
         found = (
             f"no file or folder named {name!r}, and no data set from the hub: {first_line(error)}"
         )
-        if silence is not None:
+        if hub_error is not None:
             found = (
                 f"no file or folder named {name!r}, no copy in the cache, and no answer from the "
-                f"hub ({silence})"
+                f"hub ({hub_error})"
             )
         hint = "" if name in NAMED_SETS else f" ({did_you_mean(name, known_sets())})"
         fix = f"check the network, and the path or hub id{hint}"
@@ -118,7 +119,7 @@ def _load(name: str, hub_set: HubSet) -> Any:
     except Exception as error:  # the exceptions of dataset builders are not documented
         raise ThawlineError(
             f"a data set {name!r} that the library `datasets` can read",
-            f"{type(error).__name__}: {first_line(error)}",
+            f"an error of that library: {type(error).__name__}: {first_line(error)}",
             "download the data set as Parquet, CSV or JSONL and give the folder",
         ) from error
 

@@ -1,4 +1,4 @@
-"""Read data sets in memory: tables of pandas and `datasets`, and lists."""
+"""Read data sets that are in memory: tables of pandas and `datasets`, and lists."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def memory_source(given: Any, text: str | None, label: str | None) -> Source:
         label: The label column. If None, it is found by common names.
 
     Raises:
-        ThawlineError: If it is something else, if there is no known split, or if the numbers of
-            texts and labels differ.
+        ThawlineError: If ``given`` is of another type, if a dict has no known split, or if the
+            numbers of texts and labels differ.
     """
     if not isinstance(given, Mapping):
         opened = partial(_table, given, f"the {type(given).__name__}")
@@ -35,7 +35,8 @@ def memory_source(given: Any, text: str | None, label: str | None) -> Source:
     if not found:
         fix = "name the splits train, validation and test"
         expected = "train, validation or test among the keys"
-        raise ThawlineError(expected, join_words(others) or "none", fix)
+        keys = f"only the keys {join_words(others)}" if others else "no keys"
+        raise ThawlineError(expected, keys, fix)
     parts = {
         split: Part(key, partial(_table, given[key], f"the split {key}"), text, label)
         for split, key in found.items()
@@ -68,7 +69,7 @@ def _table(given: Any, where: str) -> Table:
 
 
 def _is_a(given: Any, library: str, name: str) -> bool:
-    """Return whether an object is of a class. If its library is not imported, it cannot be."""
+    """Return whether an object is of a class, without importing the library of the class."""
     module = sys.modules.get(library)
     return module is not None and isinstance(given, getattr(module, name))
 

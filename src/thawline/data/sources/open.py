@@ -17,7 +17,9 @@ from thawline.data.sources.hub import NAMED_SETS, HubSet, hub_source, known_sets
 from thawline.data.sources.memory import memory_source
 from thawline.data.sources.packaged import PACKAGED_SETS, packaged_source
 from thawline.data.sources.parts import WHOLE, Part, Source
+from thawline.data.texts import shorten
 from thawline.errors import ThawlineError, did_you_mean
+from thawline.runtime.failures import describe_system_error, first_line
 
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
@@ -33,7 +35,7 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
         label: The label column. If None, it is found by common names.
 
     Raises:
-        ThawlineError: If nothing has that name, if a folder has no split or two files for one
+        ThawlineError: If no source has that name, if a folder has no split or two files for one
             split, or if the source cannot be read.
     """
     if given is None or (isinstance(given, str) and not given.strip()):
@@ -49,7 +51,9 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
         path = path.expanduser()
         is_folder, exists = path.is_dir(), path.exists()
     except (OSError, RuntimeError, ValueError) as error:
-        raise ThawlineError("a valid path", str(error), "check the path") from error
+        reason = describe_system_error(error) if isinstance(error, OSError) else first_line(error)
+        found = f"{shorten(repr(str(given)))} ({reason})"
+        raise ThawlineError("a valid path", found, "check the path") from error
     if is_folder:
         return _folder(path, text, label)
     if exists:
@@ -81,7 +85,8 @@ def _folder(folder: Path, text: str | None, label: str | None) -> Source:
     if folder.name in NAMED_SETS:
         fix += f" (the folder {folder} takes precedence over the data set of that name)"
     expected = f"files named train, validation or test in {folder} ({', '.join(READERS)})"
-    found = join_words(data_files(folder)) or "no data files"
+    files = join_words(data_files(folder))
+    found = f"the files {files}" if files else "no data files"
     expected += ", or one folder for each class"
     raise ThawlineError(expected, found, fix, setting="data.data")
 

@@ -1,4 +1,4 @@
-"""Represent every source of data as labelled parts, one for each split."""
+"""The parts of a source of data, one for each split, which are read when they are needed."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list
 
     Args:
         names: The names.
-        where: What holds them, for the error.
+        where: The folder, archive or data set that contains the names, for the error.
 
     Returns:
         The name of each split that was found, by split, and the names that match no split.
@@ -138,7 +138,7 @@ def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list
 
 
 def split_of(name: str) -> str | None:
-    """Return the split that a name of a file, folder or hub split matches, or None if none."""
+    """Return the split that the name of a file, a folder or a hub split matches, or None."""
     return _SPLIT_OF_STEM.get(split_name(name).lower())
 
 

@@ -1,4 +1,4 @@
-"""Represent named columns in the same way for every source."""
+"""A table of named columns, in the same form for every source."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def join_tables(tables: Sequence[Table], where: str) -> Table:
         if set(table.columns) != set(first.columns):
             raise ThawlineError(
                 f"the columns {', '.join(first.columns)} in {table.where}, as in {first.where}",
-                ", ".join(table.columns),
+                f"the columns {', '.join(table.columns)}",
                 "use files with the same columns",
             )
 
