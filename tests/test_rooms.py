@@ -20,7 +20,7 @@ ARCHITECTURE = Path(__file__).parents[1] / "docs" / "architecture.md"
 
 ROOMS = (
     *("_version", "errors", "runtime", "config"),
-    *("data", "runs", "strategies", "backbones"),
+    *("runs", "data", "strategies", "backbones"),
     *("store", "prefix", "models", "inference"),
     *("evaluation", "training", "artifact", "report"),
     *("pretraining", "classifier", "jobs", "compare"),

@@ -76,8 +76,7 @@ def _inspect_quickly(
 ) -> Survey:
     """Inspect the data set as every fit does. `thawline preflight` inspects it completely."""
     tokenization = Tokenization(backbone.tokenizer, plan.max_length, tokens.truncation_side)
-    found = inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
-    return Survey(**found)
+    return inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
 
 
 def describe_history(history: Sequence[Row]) -> list[FitEpoch]:

@@ -52,7 +52,7 @@ def preflight(
         against=others,
     )
     return PreflightReport(
-        **report,
+        **dict(report),
         backbone=backbone.name,
         file=None if against is None else str(against),
         notes=list(dataset.warnings),

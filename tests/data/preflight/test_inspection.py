@@ -47,7 +47,7 @@ def dataset(train, validation=(), test=(), labels=LABELS):
 
 def inspected(data, max_length=12, side="right", settings=SETTINGS, **options):
     tokenization = Tokenization(toy_tokenizer(), max_length, side)
-    return inspect_dataset(data, tokenization, settings, Reporter(), **options)
+    return inspect_dataset(data, tokenization, settings, Reporter(), **options).to_dict()
 
 
 def words(number, start=0):

@@ -17,6 +17,7 @@ from thawline.data.preflight.duplicates import Duplicates
 from thawline.data.preflight.near_duplicates import find_near_duplicates
 from thawline.data.sources.parts import SPLITS
 from thawline.data.texts import is_blank, one_line, one_string
+from thawline.runs.records.data import Survey, SurveySeconds
 from thawline.runtime.progress import Reporter
 
 
@@ -28,7 +29,7 @@ def inspect_dataset(
     *,
     quick: bool = False,
     against: Sequence[Text] | None = None,
-) -> dict[str, Any]:
+) -> Survey:
     """Inspect the splits of a data set.
 
     Args:
@@ -41,14 +42,7 @@ def inspect_dataset(
         against: Texts to search for in each split. None if there are none.
 
     Returns:
-        JSON values. ``splits`` describes each split and ``all`` describes them together, each with
-        ``rows``, ``classes``, ``imbalance``, ``empty``, ``tokens``, ``truncated`` (a share) and
-        ``lengths_of`` (the number of rows whose tokens were counted). ``duplicates`` has ``exact``
-        and ``near`` (None if they were not searched), each ``within`` and ``across`` splits.
-        ``leakage`` counts the test texts that also occur in train or validation. ``against`` has
-        the number of ``texts``, the number of ``distinct`` texts and the number of these ``in``
-        each split. ``findings`` is a list of sentences for the user. ``seconds`` holds the time
-        that each step took.
+        The statistics of the splits, the duplicates, the leakage, and the findings for the user.
     """
     start = time.perf_counter()
     splits: dict[str, LabelledTexts] = {name: getattr(dataset, name) for name in SPLITS}
@@ -72,8 +66,8 @@ def inspect_dataset(
         "against": None if against is None else _count_shared(against, duplicates),
     }
     end = time.perf_counter()
-    seconds = {"tokens": measured - start, "duplicates": end - measured, "total": end - start}
-    return report | {"findings": _findings(report, settings), "seconds": seconds}
+    seconds = SurveySeconds(tokens=measured - start, duplicates=end - measured, total=end - start)
+    return Survey(**report, findings=_findings(report, settings), seconds=seconds)
 
 
 def _count_tokens(
