@@ -342,7 +342,7 @@ class MetricsConfig:
 
 @dataclass(frozen=True)
 class PreflightConfig:
-    """What is inspected in labelled texts before training."""
+    """Settings of the inspection of labelled texts before training."""
 
     sample: Annotated[
         Count,
@@ -360,7 +360,11 @@ class PreflightConfig:
     ] = (25, 5)
     hash_seed: Annotated[Seed, Help("Random seed of the hashes.")] = 1
     crowd: Annotated[
-        Count, Help("Maximum number of texts of a split that a candidate is compared with.")
+        Count,
+        Help(
+            "Number of texts of each split that are compared with all texts that share a MinHash "
+            "band with them. The other texts of the band are compared with these texts only."
+        ),
     ] = 20
     imbalance: Annotated[
         float,
@@ -374,7 +378,7 @@ class PreflightConfig:
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """What is shown of a fit in addition to its scores."""
+    """Settings of what `fit` prints and writes in addition to its scores."""
 
     mistakes: Annotated[
         Count, Help("Number of the most confident mistakes to write to `mistakes.csv`.")
