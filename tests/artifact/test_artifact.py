@@ -229,8 +229,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     "a pickle": (pickled, "model.safetensors"),
     "half the config": (shortened("config.json"), "config.json"),
     "half the weights": (shortened("model.safetensors"), "header"),
-    "half the tokenizer": (shortened("tokenizer.json"), ""),
-    "half the settings": (shortened("thawline.json"), ""),
+    "half the tokenizer": (shortened("tokenizer.json"), "tokenizer.json"),
+    "half the settings": (shortened("thawline.json"), "thawline.json"),
     "no settings": (
         lambda folder: (folder / "thawline.json").write_text("[]"),
         "'format'",
@@ -243,14 +243,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         settings_edited(lambda settings: settings.pop("head")),
         "'head'",
     ),
-    "no stages": (settings_edited(lambda settings: settings["reading"].pop("stages")), ""),
+    "no stages": (settings_edited(lambda settings: settings["reading"].pop("stages")), "stages"),
     "an unknown setting": (
         settings_edited(lambda settings: settings["reading"].update(colour="red")),
         "colour",
     ),
     "a later format": (
         settings_edited(lambda settings: settings.update(format=2)),
-        "2",
+        "format 2 ",
     ),
     "a lost head": (
         weights_edited(lambda weights: weights.pop("head.0.weight")),
