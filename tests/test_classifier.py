@@ -1,4 +1,4 @@
-"""`TextClassifier`: scikit-learn's manners around a whole fit, and what it refuses."""
+"""`TextClassifier`: the conventions of scikit-learn around a complete fit, and its errors."""
 
 from __future__ import annotations
 

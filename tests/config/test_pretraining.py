@@ -1,4 +1,4 @@
-"""The settings of a pretraining: from a file and overrides, to TOML and back, paths made whole."""
+"""The settings of a pretraining: files, overrides, a round trip through TOML, absolute paths."""
 
 from __future__ import annotations
 

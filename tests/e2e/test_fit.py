@@ -176,7 +176,7 @@ def test_what_the_store_lost_is_computed_again_to_the_same_scores(fit, monkeypat
     assert again.test == first.test
 
 
-def test_settings_reach_the_artifact(fit, data, toy_reviews):
+def test_settings_reach_the_artifact(fit):
     head = HeadConfig("linear", pooling="last", features="layers")
     tokens = replace(EXACT.tokens, max_length=12, truncation_side="left")
     record = fit("run", replace(EXACT, head=head, tokens=tokens))

@@ -141,7 +141,7 @@ def test_adapters_on_a_built_encoder_must_be_merged():
     assert merged.code == 0, merged.err
 
 
-def test_a_run_of_it_is_a_backbone_for_another_task(toy_reviews):
+def test_a_run_of_it_is_a_backbone_for_another_task():
     assert fit("--out", "topics", "--labels", "news,sport").code == 0
     done = fit("--out", "run", backbone="topics", vectors=None)
     assert done.code == 0, done.err

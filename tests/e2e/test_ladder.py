@@ -1,4 +1,4 @@
-"""Ladders on toys: the same rows for each rung, what is kept, what is refused, what it says."""
+"""Ladders on toys: identical rows for all rungs, resuming, errors, and the record."""
 
 from __future__ import annotations
 

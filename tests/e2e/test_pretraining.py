@@ -159,7 +159,7 @@ def test_the_card_says_what_the_model_is(whole):
     assert f"| {record['tokens']:,} | " in rows
 
 
-def test_it_tells_what_it_reads(tmp_path):
+def test_it_reports_what_it_reads():
     notes = Notes()
     pretrain_run(toy_job(texts(), epochs=1), RUN, notes)
     source, counts, tokens, *evaluations = notes.lines
@@ -175,7 +175,7 @@ def test_it_tells_what_it_reads(tmp_path):
 
 
 class Killed(Exception):
-    """In place of whatever ends a process."""
+    """An error that stands for the end of the process."""
 
 
 def end_at(patch: pytest.MonkeyPatch, step: int, error: type[BaseException]) -> None:

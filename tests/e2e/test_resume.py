@@ -23,7 +23,7 @@ from tests.support.command_line import thawline, write_set
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
-STEPS_PER_EPOCH, EPOCHS, EVERY = 5, 3, 2
+EPOCHS, EVERY = 3, 2
 """40 train texts in steps of 8; checkpoints at steps 2, 4, 5, 6, 8, 10, 12, 14 and 15."""
 
 KILL_ITSELF = """

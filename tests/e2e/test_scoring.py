@@ -1,4 +1,4 @@
-"""What a fit finds out beside its scores: mistakes, samples, what was kept and what was trained."""
+"""The findings of a fit in addition to its scores: mistakes, samples, kept epoch and parameters."""
 
 from __future__ import annotations
 

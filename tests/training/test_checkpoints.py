@@ -22,7 +22,7 @@ SETTINGS: dict[str, Any] = {"evaluate_every": 3, "warmup_share": 0.2, "schedule"
 
 
 class Stopped(Exception):
-    """Raised in place of whatever kills a process."""
+    """An error that stands for the death of the process."""
 
 
 def make(seed: int = 0, lr: float = 0.05, **settings: Any) -> Training:

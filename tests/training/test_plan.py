@@ -1,4 +1,4 @@
-"""The plan: it resolves the settings that were left open and refuses those that do not fit."""
+"""The plan resolves omitted settings and rejects settings that do not fit."""
 
 from __future__ import annotations
 

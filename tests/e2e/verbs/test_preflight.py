@@ -79,7 +79,7 @@ def test_json_is_one_object(look_at):
     assert report["against"] is None
 
 
-def test_options_mean_what_they_mean_to_fit(look_at, splits):
+def test_options_mean_the_same_as_in_fit(look_at):
     cut = look_at("--max-length", "10", "--truncation-side", "left", "--limit", "40,20", "--json")
     report = cut.json
     assert [part["rows"] for part in report["splits"].values()] == [36, 4, 20]

@@ -130,7 +130,7 @@ def test_texts_that_are_not_unicode_are_refused(real):
     assert "UTF-8" in refusal(thawline("predict", real.run, "\udcff"))
 
 
-def test_a_place_that_the_system_refuses_is_one_line(fit, monkeypatch):
+def test_an_out_folder_below_a_file_is_one_line(fit):
     Path("a-file").write_text("mine")
     done = fit("--out", "a-file/run")
     assert done.code == 2
