@@ -80,7 +80,7 @@ class TestLearning:
         classifier = make(epochs=2).fit(*toy_reviews(32))
         assert [row["epoch"] for row in classifier.history_] == [0, 1, 2]
 
-    def test_validation_that_is_given_is_what_is_chosen_by(
+    def test_a_given_validation_set_is_used_for_choices(
         self, make: Make, toy_reviews: Reviews
     ) -> None:
         train, validation = toy_reviews(40), toy_reviews(24, seed=1)
@@ -241,7 +241,7 @@ class TestScores:
         assert accuracy.low < accuracy.value < accuracy.high
         assert scores.f1_macro.low <= scores.f1_macro.value <= scores.f1_macro.high
 
-    def test_probabilities_do_not_depend_on_the_company(
+    def test_probabilities_do_not_depend_on_other_texts(
         self, make: Make, toy_reviews: Reviews
     ) -> None:
         texts = toy_reviews(20, seed=1)[0]
@@ -387,7 +387,7 @@ class TestSaving:
         assert tuple(loaded.labels) == ("sad", "glad")
         assert loaded.evaluate(texts, given).accuracy == saved.evaluate(texts, given).accuracy
 
-    def test_what_is_there_is_not_written_over(
+    def test_an_existing_folder_is_not_overwritten(
         self, make: Make, toy_reviews: Reviews, tmp_path: Path
     ) -> None:
         classifier = make().fit(*toy_reviews(32))
@@ -397,13 +397,13 @@ class TestSaving:
         assert str(tmp_path / "there") in caught.value.found
         assert list((tmp_path / "there").iterdir()) == []
 
-    def test_nothing_to_load_is_said_so(self, tmp_path: Path) -> None:
+    def test_a_missing_model_is_an_error(self, tmp_path: Path) -> None:
         with pytest.raises(ThawlineError) as caught:
             TextClassifier.load(tmp_path / "nowhere")
         assert str(tmp_path / "nowhere") in str(caught.value)
 
 
-class TestManners:
+class TestConventions:
     def test_parameters_are_read_and_set(self, make: Make) -> None:
         classifier = make(pooling="first", epochs=4)
         parameters = classifier.get_params()

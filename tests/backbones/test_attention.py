@@ -78,7 +78,7 @@ def test_texts_without_padding_are_attended_as_torch_does(products, dtype, token
 
 
 @torch.inference_mode()
-def test_what_stands_at_padded_places_does_not_matter(products):
+def test_padding_does_not_change_the_states(products):
     states, real = draw((120, 100), torch.float32)
     mask = real[:, None, None, :].expand(-1, 1, 120, -1)
     attended, _ = attend(Asking(), *states, mask)

@@ -44,7 +44,7 @@ class TestDigest:
 
 
 class TestFile:
-    def test_what_is_read_is_what_was_written(self, tmp_path: Path) -> None:
+    def test_tensors_are_read_as_written(self, tmp_path: Path) -> None:
         given = some() | {"turned": torch.arange(6.0).reshape(2, 3).T}
         write_weights(given, tmp_path / "w.safetensors")
         found = read_weights(tmp_path / "w.safetensors", given)

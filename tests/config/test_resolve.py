@@ -125,7 +125,7 @@ def test_a_set_and_a_backbone_that_are_paths_here_become_absolute() -> None:
     assert (config.backbone, config.data.data) == ("minilm", "imdb")
 
 
-def test_so_do_vectors_in_an_archive_and_those_of_a_ladder() -> None:
+def test_vectors_in_an_archive_and_of_a_ladder_become_absolute() -> None:
     Path("glove.zip").touch()
     found = resolve_config([GivenSetting("encoder.vectors", "glove.zip/100d.txt", "--vectors")])
     assert found.encoder.vectors == str(Path("glove.zip/100d.txt").absolute())
@@ -289,7 +289,7 @@ def test_options_and_overrides_win_over_the_file_and_the_file_over_the_default()
         ("training={lr=0.5}", "training.lr", 0.5),
     ],
 )
-def test_an_override_is_toml_or_else_a_text(override: str, key: str, value: Any) -> None:
+def test_an_override_is_toml_or_otherwise_a_string(override: str, key: str, value: Any) -> None:
     found: Any = resolve_config(overrides=[override])
     for part in key.split("."):
         found = getattr(found, part)

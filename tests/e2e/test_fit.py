@@ -284,7 +284,7 @@ def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
     assert "1e-05" in record.error
 
 
-def test_all_is_checked_before_anything_is_made_or_told(data, toy_backbone):
+def test_everything_is_checked_before_the_run_is_made(data, toy_backbone):
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
     wrong = {
         "strategy": replace(config, strategy="gradual"),
@@ -300,7 +300,7 @@ def test_all_is_checked_before_anything_is_made_or_told(data, toy_backbone):
         assert notebook.notes == [], name
 
 
-def test_the_user_is_told_what_was_carved_and_what_is_being_proven(data, toy_backbone):
+def test_carved_rows_and_the_proof_are_reported(data, toy_backbone):
     notebook = Notebook()
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
     record = fit_run(config, Path("run"), notebook)
@@ -324,7 +324,7 @@ def test_the_user_is_told_what_was_carved_and_what_is_being_proven(data, toy_bac
     ],
     ids=["exact", "epochs", "one epoch", "last", "patience"],
 )
-def test_few_validation_rows_that_choose_an_epoch_are_told_of(data, toy_backbone, config, told):
+def test_few_validation_rows_that_choose_an_epoch_cause_a_warning(data, toy_backbone, config, told):
     reporter = Notebook()
     backbone = str(toy_backbone("bert"))
     fit_run(replace(config, backbone=backbone, data=data), Path("run"), reporter)

@@ -134,7 +134,7 @@ def test_several_seeds_have_a_mean_and_a_deviation(ladder):
     assert "32" in record["verdict"]["words"]
 
 
-def test_a_ladder_that_was_stopped_goes_on(ladder, monkeypatch):
+def test_a_stopped_ladder_is_resumed(ladder, monkeypatch):
     from thawline.compare import ladder as module
 
     fit_run, made = module.fit_run, []

@@ -222,7 +222,7 @@ def test_stopped_and_resumed_it_ends_at_the_same_weights(steps, whole, monkeypat
 
 
 @pytest.mark.parametrize("place", ["save_tokenizer", "pack", "new_model", "save_model"])
-def test_what_fails_anywhere_is_gone_on_with(place, whole, monkeypatch):
+def test_a_run_that_failed_at_any_step_is_resumed(place, whole, monkeypatch):
     config = toy_job(texts())
     with monkeypatch.context() as patch:
         patch.setattr(job, place, Mock(side_effect=Killed))

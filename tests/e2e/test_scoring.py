@@ -40,7 +40,7 @@ def _prove_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def data(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> DataConfig:
     folder = tmp_path_factory.mktemp("evaluation") / "reviews"
     texts, labels = toy_reviews(60, 2)
-    # A third of the labels are of the other class: whatever is learnt, there are mistakes.
+    # A third of the labels are of the other class, so every classifier makes mistakes.
     swapped = [1 - label if row % 3 == 0 else label for row, label in enumerate(labels)]
     write_set(folder, {"train": toy_reviews(80, 1), "test": (texts, swapped)})
     return DataConfig(data=str(folder), labels=("neg", "pos"), limit=(80, 40))

@@ -221,7 +221,7 @@ class TestParametersOfTheStrategy:
         assert found in caught.value.found
         assert classifier.get_params() == before
 
-    def test_what_cannot_be_read_is_stored_until_fit(self) -> None:
+    def test_an_invalid_strategy_is_stored_until_fit(self) -> None:
         classifier = TextClassifier(strategy="lsat:2")
         assert clone(classifier).get_params() == classifier.get_params()
         assert classifier.get_params()["strategy"] == "lsat:2"

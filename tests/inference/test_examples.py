@@ -122,7 +122,7 @@ class TestTokens:
         spread = {pool: sum(int(np.ptp(step)) for step in steps(pool)) for pool in (1, 2, 5)}
         assert spread[5] < spread[2] < spread[1]
 
-    def test_what_fills_no_step_stands_at_the_end(self, parts) -> None:
+    def test_texts_that_fill_no_step_come_last(self, parts) -> None:
         train = parts("full")["train"]
         order = train.order(np.random.default_rng(0), 6, 3)
         assert set(order[18:]) == set(np.random.default_rng(0).permutation(20)[18:])

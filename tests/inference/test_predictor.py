@@ -222,7 +222,7 @@ class TestRecords:
             }
         ]
 
-    def test_what_is_given_for_texts_is_json(self, trained_toy: Trained) -> None:
+    def test_predictions_are_json(self, trained_toy: Trained) -> None:
         import json
 
         classifier = trained_toy()
@@ -292,7 +292,7 @@ class TestTrainedBackbones:
         np.testing.assert_array_equal(logits, from_texts(fitted, texts))
         assert store.entries() == held
         assert (fitted.is_frozen(), report.texts) == (False, 0)
-        # The states that are stored of these texts would have told something else.
+        # The stored states of these texts would give other logits.
         stale = store_of(frozen).features(texts, (DEPTH,), fitted.reading.pooling)
         assert (
             np.abs(head_logits(fitted.head_module(), stale) - from_texts(fitted, texts)).max()

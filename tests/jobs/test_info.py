@@ -57,7 +57,7 @@ def test_the_head_s_parameters_are_counted(toy_backbone, head, features, trainab
     assert described.parameters.trainable == trainable
 
 
-def test_what_would_be_resolved_is_told(toy_backbone):
+def test_info_reports_resolved_settings(toy_backbone):
     exact = describe(config(toy_backbone()), n_labels=2)
     assert (exact.head, exact.pooling) == ("linear", "mean")
     assert exact.features == CHOSEN_LATER
@@ -65,7 +65,7 @@ def test_what_would_be_resolved_is_told(toy_backbone):
     assert (native.pooling, native.features) == ("first", [DEPTH])
 
 
-def test_what_is_told_is_what_a_fit_records(toy_backbone, toy_reviews):
+def test_info_reports_the_values_that_a_fit_records(toy_backbone, toy_reviews):
     from thawline import TextClassifier
 
     described = describe(config(toy_backbone(), "native"), n_labels=2)

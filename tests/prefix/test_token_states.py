@@ -395,7 +395,7 @@ def test_with_room_again_the_states_are_stored(backbone_of, texts):
     assert not ran
 
 
-def test_the_size_that_is_told_is_the_size_that_is_written(backbone_of, toy_reviews):
+def test_the_reported_size_is_the_written_size(backbone_of, toy_reviews):
     texts, notes, noting = toy_reviews(100)[0], [], Reporter()
     noting.message = notes.append
     config = replace(FP32, store_limit=10**7)

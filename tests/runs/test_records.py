@@ -219,7 +219,7 @@ def test_a_list_of_numbers_stays_on_one_line():
     assert json.loads(written) == value
 
 
-def test_what_cannot_be_written_leaves_the_old_file():
+def test_a_failed_write_leaves_the_old_file():
     write_json(Path("value.json"), {"old": 1})
     with pytest.raises(TypeError):
         write_json(Path("value.json"), {"new": object()})

@@ -193,7 +193,7 @@ def test_the_same_seed_gives_the_same_head(make_task: MakeTask, kind: str) -> No
 
 
 @pytest.mark.parametrize("kind", ["exact", "linear", "mlp"])
-def test_features_are_standardised_unless_told(make_task: MakeTask, kind: str) -> None:
+def test_standardising_the_features_changes_the_head(make_task: MakeTask, kind: str) -> None:
     heads = [
         run(make_task(standardise=choice, **KINDS[kind])).fitted.head_module()
         for choice in (True, False)

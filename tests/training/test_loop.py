@@ -292,7 +292,7 @@ class TestNonFinite:
         assert len(task.weights) == 2
         assert float(task.weight.detach()) == task.before != task.weights[-1]
 
-    def test_so_does_a_gradient_whose_loss_is_finite(self) -> None:
+    def test_a_gradient_that_is_not_finite_is_an_error(self) -> None:
         task = Breaking(lambda weight: (weight - weight).sqrt())  # 0, with an infinite slope
         with pytest.raises(ThawlineError) as caught:
             run(task, epochs=3)

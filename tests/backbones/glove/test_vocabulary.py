@@ -34,7 +34,7 @@ def test_words_are_counted_the_most_frequent_first():
     assert count_words([]) == {}
 
 
-def test_a_word_with_a_vector_is_kept_though_it_stands_once():
+def test_a_rare_word_with_a_vector_is_kept():
     found = vocabulary(min_count=2, frequent_words=0)
     assert found.words == (*SPECIAL, "film", "the", "a")
     assert found.rows.tolist() == [-1, -1, -1, 3, 0, 5]

@@ -153,7 +153,7 @@ def test_a_truncated_gzip_file_is_refused():
     assert "line" not in error.expected
 
 
-def test_what_a_mac_adds_to_a_zip_file_is_passed_over():
+def test_files_that_macos_adds_to_a_zip_file_are_ignored():
     with zipfile.ZipFile("v.zip", "w") as archive:
         archive.writestr("v.txt", GLOVE)
         archive.writestr("__MACOSX/._v.txt", b"\0")

@@ -86,7 +86,7 @@ def test_only_the_split_that_is_evaluated_is_read(tmp_path):
     assert len(texts) == 26
 
 
-def test_any_classes_and_splits_and_what_is_neither(tmp_path):
+def test_any_names_of_classes_and_splits_are_read(tmp_path):
     files = {
         f"{split}/{kind}/{row}.txt": f"\ufeff{kind} {row}\r\n".encode()
         for split in ("Train", "dev")

@@ -212,7 +212,7 @@ def test_the_config_of_a_run_makes_the_same_run_again(fit):
     assert texts[0] == texts[1]
 
 
-def test_what_stands_on_the_command_line_wins_over_the_file_and_the_file_over_the_default(
+def test_options_override_the_file_and_the_file_overrides_the_default(
     data, toy_backbone, monkeypatch
 ):
     seen = []

@@ -53,7 +53,7 @@ def look_at(data, toy_backbone):
     return run
 
 
-def test_the_verb_prints_what_stands_out_and_fits_80_columns(look_at):
+def test_the_output_shows_the_findings_within_80_columns(look_at):
     done = look_at(*NAMED)
     assert done.code == 0, done.err
     lines = done.out.splitlines()
@@ -150,7 +150,7 @@ def test_wrong_input_is_one_line_and_exit_code_2(case, data, toy_backbone):
     assert "Traceback" not in done.err
 
 
-def test_fit_looks_too_and_tells_what_stands_out(data, toy_backbone, monkeypatch):
+def test_fit_reports_findings_of_the_quick_inspection(data, toy_backbone, monkeypatch):
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
     options = ("--backbone", toy_backbone(), "--max-length", "10", *QUICK)
     done = thawline("fit", "--data", data, *NAMED, *options)

@@ -19,7 +19,7 @@ def _reviews(toy_reviews):
 
 
 @pytest.mark.parametrize("method", ["word2vec", "fasttext"])
-def test_what_it_writes_is_read(method):
+def test_written_vectors_can_be_read(method):
     given = ("--data", "reviews", "--out", "made/v.txt", "--width", "6", "--method", method)
     told = thawline("vectors", *given, "--json").json
     found = find_vectors("made/v.txt", Reporter())
