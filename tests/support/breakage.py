@@ -122,8 +122,10 @@ def json_with(path: str, **changes: Any) -> Breakage:
 
     def write() -> None:
         changed = json.loads(Path(path).read_text(encoding="utf-8")) | changes
-        kept = {key: value for key, value in changed.items() if value is not None}
-        Path(path).write_text(json.dumps(kept), encoding="utf-8")
+        for key, value in changes.items():
+            if value is None:
+                del changed[key]
+        Path(path).write_text(json.dumps(changed), encoding="utf-8")
 
     return write
 

@@ -147,14 +147,15 @@ def _upgraded(values: dict[str, Any], model: type[AnyRecord]) -> dict[str, Any]:
 
 
 def _damaged(file: Path, found: str, values: dict[str, Any]) -> ThawlineError:
-    version = values.get("schema_version", 1)
+    """Return the error for a file whose values are invalid, or empty if it is not JSON."""
+    expected = "a record of a run or a ladder"
+    if values:
+        expected += f", of schema version {values.get('schema_version', 1)},"
     maker = _maker_of(values)
     fix = "restore the file, or make it again with another --out"
     if maker not in (None, __version__):
         fix = f"use Thawline {maker}, which wrote it (this is {__version__}), or restore the file"
-    return ThawlineError(
-        f"a record of a run or a ladder, of schema version {version}, in '{file}'", found, fix
-    )
+    return ThawlineError(f"{expected} in '{file}'", found, fix)
 
 
 def _maker_of(values: dict[str, Any]) -> str | None:
