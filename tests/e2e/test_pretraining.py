@@ -136,7 +136,7 @@ def test_the_model_is_loaded_by_transformers_and_scores_what_the_record_says(who
     config = model.config
     assert (config.pad_token_id, config.bos_token_id, config.eos_token_id) == (0, 1, 2)
     assert learnt.model_max_length == config.max_position_embeddings == WINDOW
-    module = NextToken(model, low=False, compiled=False).eval()
+    module = NextToken(model, use_bf16=False, compiled=False).eval()
     tokens = open_tokens(whole / RUN / "held_out.npy")
     with torch.inference_mode():
         nats, _ = module(torch.from_numpy(all_windows(tokens, WINDOW, 0)))
