@@ -53,6 +53,10 @@ if TYPE_CHECKING:
         PretrainRecord,
         Score,
         Scores,
+        StartedFit,
+        StartedLadder,
+        StartedPretraining,
+        StartedRun,
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
@@ -90,6 +94,10 @@ __all__ = [
     "Reporter",
     "Score",
     "Scores",
+    "StartedFit",
+    "StartedLadder",
+    "StartedPretraining",
+    "StartedRun",
     "TerminalReporter",
     "TextClassifier",
     "ThawlineError",
@@ -159,6 +167,7 @@ _NAMES_BY_MODULE = {
         "Score",
         "Scores",
         "read_record",
+        "StartedFit", "StartedLadder", "StartedPretraining", "StartedRun",
     ),
     "thawline.runtime.progress": (
         "Reporter",

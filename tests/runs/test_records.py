@@ -236,3 +236,24 @@ print("thawline.runs.records" in sys.modules)
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert shown.stdout == "False\n"
+
+
+def test_a_path_may_be_a_string(tmp_path):
+    with pytest.raises(ThawlineError) as caught:
+        read_record(str(tmp_path / "missing"))
+    assert "missing" in caught.value.expected
+
+
+@pytest.mark.parametrize("version", [True, 2.0, 0, -1, "x", None, [2]])
+def test_a_schema_version_that_is_none_is_damage(tmp_path, version):
+    (tmp_path / RECORD).write_text(json.dumps({"schema_version": version}), encoding="utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        read_record(tmp_path)
+    assert repr(version) in caught.value.found
+
+
+def test_nested_json_is_damage(tmp_path):
+    (tmp_path / RECORD).write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        read_record(tmp_path)
+    assert "damaged" in caught.value.found

@@ -43,7 +43,9 @@ from thawline.runtime.progress import Advance, Reporter
 from thawline.training.plan import make_plan
 
 
-def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> LadderRecord:
+def run_ladder(
+    config: LadderConfig, folder: Path | str, reporter: Reporter | None = None
+) -> LadderRecord:
     """Fit every rung with every seed, and compare the rungs.
 
     All runs take place in this process. They share the data set and the fresh process that proves
@@ -54,7 +56,7 @@ def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> Ladder
     Args:
         config: The rungs, the seeds, and the settings that all rungs share.
         folder: The folder of the ladder, in which each run has a folder.
-        reporter: Shows progress and warnings.
+        reporter: Shows progress and warnings. If None, nothing is shown.
 
     Returns:
         The record of the ladder, which is also written to ``ladder.json`` in its folder.
@@ -63,7 +65,8 @@ def run_ladder(config: LadderConfig, folder: Path, reporter: Reporter) -> Ladder
         ThawlineError: If a rung is invalid, if the folder contains other files or runs with other
             settings, or if an artifact could not be proven.
     """
-    start = time.perf_counter()
+    start, folder = time.perf_counter(), Path(folder)
+    reporter = Reporter() if reporter is None else reporter
     runs = plan_runs(config, folder)
     read = cache(partial(load, config.fit.data))
     _check(runs, folder, read)

@@ -24,11 +24,11 @@ from thawline.runtime.progress import Reporter
 
 
 def evaluate_run(
-    path: Path,
-    data: DataConfig | None,
-    split: str,
-    compute: ComputeConfig,
-    reporter: Reporter,
+    path: Path | str,
+    data: DataConfig | None = None,
+    split: str = "test",
+    compute: ComputeConfig | None = None,
+    reporter: Reporter | None = None,
 ) -> EvaluationReport:
     """Score a saved classifier on one split.
 
@@ -38,8 +38,8 @@ def evaluate_run(
         path: The folder of a run. If ``data`` is given, also the folder of a saved classifier.
         data: The data set. If None, the rows of the run itself are scored.
         split: The split: train, validation, test or all.
-        compute: The settings of the computation.
-        reporter: Shows the progress.
+        compute: The settings of the computation. If None, the defaults.
+        reporter: Shows the progress. If None, nothing is shown.
 
     Returns:
         The scores, with the split and the seconds.
@@ -48,7 +48,8 @@ def evaluate_run(
         ThawlineError: If the folder has no saved classifier, if the record cannot be read, or if
             the data cannot be read or has changed.
     """
-    start = time.perf_counter()
+    start, path = time.perf_counter(), Path(path)
+    compute = ComputeConfig() if compute is None else compute
     fitted = artifact.load(path)
     if data is None:
         part, scoring = _rows_of_run(path, split, fitted.labels)

@@ -95,8 +95,8 @@ class _Job:
 
 def fit_run(
     config: Config,
-    folder: Path,
-    reporter: Reporter,
+    folder: Path | str,
+    reporter: Reporter | None = None,
     *,
     resume: bool = False,
     shared: Shared | None = None,
@@ -108,7 +108,7 @@ def fit_run(
     Args:
         config: The settings.
         folder: The folder of the run.
-        reporter: Shows progress and warnings.
+        reporter: Shows progress and warnings. If None, nothing is shown.
         resume: Whether to resume the run in the folder, if it exists. A resumed run ends with the
             same weights as an uninterrupted one, on the same machine with the same versions.
         shared: The objects that this run shares with other runs. If None, it shares none.
@@ -120,7 +120,8 @@ def fit_run(
         ThawlineError: If a setting or the data is invalid, or if the artifact could not be proven.
             In the second case, the status in the record is ``failed``.
     """
-    start = time.perf_counter()
+    start, folder = time.perf_counter(), Path(folder)
+    reporter = Reporter() if reporter is None else reporter
     resumed = resume and is_run(folder)
     before = read_run(folder, FIT) if resumed else None
     if isinstance(before, FitRecord):

@@ -77,14 +77,18 @@ class _Job:
 
 
 def pretrain_run(
-    config: PretrainConfig, folder: Path, reporter: Reporter, *, resume: bool = False
+    config: PretrainConfig,
+    folder: Path | str,
+    reporter: Reporter | None = None,
+    *,
+    resume: bool = False,
 ) -> PretrainRecord:
     """Read texts, train a tokenizer and a language model, and save them.
 
     Args:
         config: The settings.
         folder: The folder of the run.
-        reporter: Shows progress and warnings.
+        reporter: Shows progress and warnings. If None, nothing is shown.
         resume: Whether to resume the run in the folder, if one exists. A resumed run ends with the
             same weights as an uninterrupted one, on the same machine with the same versions.
 
@@ -94,7 +98,8 @@ def pretrain_run(
     Raises:
         ThawlineError: If a setting is invalid or the texts cannot be used.
     """
-    start = time.perf_counter()
+    start, folder = time.perf_counter(), Path(folder)
+    reporter = Reporter() if reporter is None else reporter
     resumed = resume and is_run(folder)
     before = read_run(folder, PRETRAIN) if resumed else None
     if isinstance(before, PretrainRecord):

@@ -64,14 +64,13 @@ def find(path: Path) -> Path:
     for folder in (path, path / FOLDER):
         if (folder / SETTINGS).is_file():
             return folder
-    found = f"no {SETTINGS} in it or in its {FOLDER}/"
+    found, fix = f"no {SETTINGS} in it or in its {FOLDER}/", "give the folder that fit printed"
     if (path / RECORD).is_file():
         found = "a run that did not finish"
+        fix = f"resume it with thawline fit --resume --out {path}"
     elif not path.is_dir():
         found = "a file" if path.exists() else "no such folder"
-    raise ThawlineError(
-        f"a run or a saved classifier at '{path}'", found, "give the folder that fit printed"
-    )
+    raise ThawlineError(f"a run or a saved classifier at '{path}'", found, fix)
 
 
 class RunStatus(NamedTuple):

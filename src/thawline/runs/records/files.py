@@ -46,7 +46,7 @@ _PROBLEMS = {
 """Descriptions of problems with a file, by the error type of pydantic."""
 
 
-def read_record(path: Path) -> AnyRecord:
+def read_record(path: Path | str) -> AnyRecord:
     """Read the record of a run or a ladder.
 
     Args:
@@ -61,6 +61,7 @@ def read_record(path: Path) -> AnyRecord:
         ThawlineError: If the file is missing or damaged, if another program wrote it, or if it has
             a newer schema version.
     """
+    path = Path(path)
     file = _file_of(path)
     try:
         values = load_json(file)
@@ -68,13 +69,16 @@ def read_record(path: Path) -> AnyRecord:
         found = f"no {file.name} in it" if file != path else f"no file '{path}'"
         fix = "give the folder of a run or of a ladder"
         raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(file, f"a damaged file ({error})", {}) from error
     if not isinstance(values, dict):
         raise _damaged(file, "JSON that is not an object", {})
     version = values.get("schema_version", 1)
-    if version not in (1, SCHEMA_VERSION):
+    if type(version) is not int or version < 1:
+        raise _damaged(file, f"schema version {version!r}", {})
+    if version > SCHEMA_VERSION:
         maker = _maker_of(values)
+        maker = None if maker == __version__ else maker
         writer = "the version of Thawline that" if maker is None else f"Thawline {maker}, which"
         raise ThawlineError(
             f"a record of schema version 1 to {SCHEMA_VERSION} in '{file}'",
