@@ -70,7 +70,8 @@ raises a `ThawlineError` if the file is missing, damaged or written by another p
 
 The field `schema_version` is the version of the structure of the file, currently {version}. It
 changes if a field is renamed or removed, or if its meaning changes. A file without this field has
-version 1, which is the same as version 2 without `schema_version`.
+version 1. If the job has finished, it has the structure of version 2 without `schema_version`. An
+unfinished run of version 1 may lack fields and is then read as a `StartedRun`.
 `read_record` reads files of all versions up to the current one. For a file of a newer version it
 raises an error that names the version of Thawline that wrote the file.
 

@@ -291,7 +291,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             labels: Labels, ``(rows,)``.
 
         Returns:
-            The scores of `metrics.evaluate`.
+            The scores, as attributes of a `Scores` object.
         """
         self._check_fitted()
         part = read_rows(texts, labels, self.fitted_.labels)
