@@ -9,6 +9,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,7 @@ def room_of(module: str) -> str:
     return module.partition(".")[0]
 
 
+@cache
 def room_imports() -> dict[str, set[str]]:
     """Return which other rooms each room imports."""
     imports: dict[str, set[str]] = {room: set() for room in ROOMS}

@@ -543,6 +543,7 @@ for number in (64, 1_000, 25_000):
 """
 
 
+@pytest.mark.e2e
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory usage from /proc")
 @pytest.mark.parametrize("line", [None, 3])
 def test_peak_memory_is_constant_from_1000_to_25000_texts(toy_backbone, line):
