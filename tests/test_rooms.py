@@ -27,7 +27,7 @@ ROOMS = (
     *("pretraining", "classifier", "jobs", "compare"),
     *("cli", "__main__"),
 )
-"""The rooms in the order in which data passes them.
+"""The rooms from the first to the last: each imports only from rooms before it.
 
 The root package is not among them: it hands out names of any room, but only when asked for them.
 """
