@@ -14,7 +14,7 @@ import numpy.typing as npt
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
 from thawline.data.sources.open import open_source
-from thawline.data.sources.parts import SPLITS, Part
+from thawline.data.sources.parts import SPLITS, Part, describe_columns
 from thawline.data.splits import SelectedRows, Splits
 from thawline.data.texts import Text
 from thawline.errors import ThawlineError, did_you_mean
@@ -34,12 +34,14 @@ class LabelledTexts:
             ``(rows,)`` int64.
         source: The name of the split that the rows were read from. Several names are joined by
             "+".
+        warnings: What was assumed when the rows were read, one line each.
     """
 
     texts: list[Text]
     labels: IntArray
     rows: IntArray
     source: str
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -65,6 +67,9 @@ class Dataset:
             "source", its number of "rows" and "how" they were selected. "row_seed" and "limit"
             hold the settings of the selection.
         warnings: Messages for the user about the data and its splits, one line each.
+        text_columns: The column of the texts, or the two columns of pairs. Empty if the source has
+            no named columns.
+        label_column: The column of the labels. None if the source has no named columns.
     """
 
     name: str
@@ -74,6 +79,8 @@ class Dataset:
     test: LabelledTexts
     protocol: dict[str, Any]
     warnings: tuple[str, ...]
+    text_columns: tuple[str, ...] = ()
+    label_column: str | None = None
 
     @property
     def parts(self) -> dict[str, LabelledTexts]:
@@ -165,6 +172,8 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         )
         for split, rows in selected.items()
     }
+    parts = list(dict.fromkeys(rows.part for rows in selected.values()))
+    has_names = splits.base.table.has_names
     return Dataset(
         source.name,
         labels,
@@ -172,8 +181,12 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         protocol=_protocol(selected, config),
         warnings=(
             *source.warnings,
+            *(line for part in parts for line in part.warnings),
+            *describe_columns(parts),
             *(line for rows in selected.values() for line in rows.warnings),
         ),
+        text_columns=splits.base.text_columns if has_names else (),
+        label_column=splits.base.label_column if has_names else None,
     )
 
 
@@ -261,7 +274,9 @@ def _labelled_texts(
             "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts
-    return LabelledTexts([texts[row] for row in selected.rows], ids, selected.rows, part.name)
+    chosen = [texts[row] for row in selected.rows]
+    warnings = (*part.warnings, *describe_columns([part]))
+    return LabelledTexts(chosen, ids, selected.rows, part.name, warnings)
 
 
 def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
@@ -270,6 +285,7 @@ def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.rows for part in parts]),
         "+".join(part.source for part in parts),
+        tuple(dict.fromkeys(line for part in parts for line in part.warnings)),
     )
 
 

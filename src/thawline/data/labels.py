@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from thawline.data.texts import shorten
 from thawline.errors import ThawlineError, did_you_mean
 
 IntArray = npt.NDArray[np.int64]
@@ -178,8 +179,8 @@ def to_plain_label(cell: Any) -> int | str:
 
 
 def join_words(words: Iterable[object]) -> str:
-    """Return the words joined by commas; a long list ends with the number of omitted words."""
-    strings = [str(word) for word in words]
+    """Return the words joined by commas. Long words are shortened, and long lists too."""
+    strings = [shorten(str(word)) for word in words]
     more = len(strings) - _MOST_SHOWN
     return ", ".join(strings[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

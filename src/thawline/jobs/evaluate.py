@@ -55,6 +55,8 @@ def evaluate_run(
         part, scoring = _rows_of_run(path, split, fitted.labels)
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
+        for warning in part.warnings if reporter is not None else ():
+            reporter.message(warning)
     predictor = Predictor(fitted, compute, use_store=True, reporter=reporter)
     scores = score_logits(predictor.logits(part.texts), part, len(fitted.labels), scoring)
     seconds = predictor.report.seconds

@@ -12,7 +12,8 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from thawline.data.sources.files import damaged_file, decode, file_errors
+from thawline.data.sources.encodings import decode
+from thawline.data.sources.files import damaged_file, file_errors
 from thawline.data.sources.parts import (
     WHOLE,
     Part,
@@ -160,7 +161,7 @@ def _table(
             return [class_name for class_name, _ in rows]
         return [text(class_name, file).rstrip("\r\n") for class_name, file in rows]
 
-    return Table(where, ("text", "label"), read)
+    return Table(where, ("text", "label"), read, has_names=False)
 
 
 def _from_memory(texts: Mapping[str, Mapping[str, str]], class_name: str, file: str) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, TextIO, cast
 
+from thawline.data.sources.encodings import HEAD_BYTES, decode, find_encoding
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import describe_system_error
 
@@ -75,6 +76,16 @@ class DataFile:
                 with self.path.open("rb") as plain:
                     yield plain
 
+    @property
+    def codec(self) -> str:
+        """The codec that decodes the file, found by its first bytes.
+
+        Raises:
+            ThawlineError: If the file cannot be read, or is truncated or damaged.
+        """
+        with self.open() as stream:
+            return find_encoding(stream.read(HEAD_BYTES))
+
     @contextmanager
     def open_text(self, newline: str = "") -> Iterator[TextIO]:
         """Open the file and yield its text. Line ends are kept, a byte order mark is skipped.
@@ -83,15 +94,16 @@ class DataFile:
             newline: The line end, as in the built-in `open`. "" accepts every common line end.
 
         Raises:
-            ThawlineError: If the file cannot be read, is damaged or is not UTF-8. Reading inside
-                the ``with`` block raises this error too.
+            ThawlineError: If the file cannot be read, is damaged or has an unknown encoding.
+                Reading inside the ``with`` block raises this error too.
         """
+        codec = self.codec
         try:
             with self.open() as stream:
-                yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline=newline)
+                yield io.TextIOWrapper(stream, encoding=codec, newline=newline)
         except UnicodeDecodeError as error:
             with self.open() as stream:
-                decode(stream.read(), self.where)
+                decode(stream.read(), self.where, codec)
             raise AssertionError(f"{self.where} changed while it was read") from error
 
 
@@ -131,24 +143,6 @@ def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
         fix = "unpack the zip file with its password and give the data file"
         raise ThawlineError(f"a zip file without a password ({path})", "one with a password", fix)
     return [info.filename for info in members]
-
-
-def decode(content: bytes, where: str) -> str:
-    """Decode UTF-8 and remove a byte order mark.
-
-    Args:
-        content: The bytes.
-        where: The name of the file, for the error.
-
-    Raises:
-        ThawlineError: If the content is not UTF-8. The error names the position of the first
-            invalid byte.
-    """
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        found = f"an invalid byte at position {error.start}"
-        raise ThawlineError(f"UTF-8 text in {where}", found, "save the file as UTF-8") from error
 
 
 def damaged_file(where: str, expected: str, found: object) -> ThawlineError:

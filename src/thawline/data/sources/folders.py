@@ -8,13 +8,14 @@ from functools import partial
 from pathlib import Path
 
 from thawline.data.sources.files import PACKINGS, file_errors
-from thawline.data.sources.formats import READERS, open_table
+from thawline.data.sources.formats import READERS, TEXT_READERS, open_table
 from thawline.data.sources.parts import (
     Part,
     Source,
     ignored_warning,
     match_splits,
     split_name,
+    split_of,
 )
 from thawline.data.sources.tables import Table, join_tables
 from thawline.errors import ThawlineError
@@ -85,5 +86,6 @@ def _open(folder: Path, group: str, names: Sequence[str]) -> Table:
 
 
 def _is_data(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return not hidden and path.suffix.lower() in DATA_SUFFIXES and path.is_file()
+    suffix = path.suffix.lower()
+    is_named = suffix in DATA_SUFFIXES or (suffix in TEXT_READERS and split_of(path.name))
+    return bool(is_named) and not path.name.startswith(".") and path.is_file()

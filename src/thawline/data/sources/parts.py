@@ -8,7 +8,14 @@ from functools import cached_property
 from typing import Any
 
 from thawline.data.labels import IntArray, Labels, join_words
-from thawline.data.sources.columns import find_label, read_labels, read_texts
+from thawline.data.sources.columns import (
+    find_label,
+    find_texts,
+    has_label,
+    read_labels,
+    read_texts,
+    whole_numbers,
+)
 from thawline.data.sources.tables import Table
 from thawline.data.texts import Text
 from thawline.errors import ThawlineError
@@ -53,18 +60,47 @@ class Part:
         return read_texts(self.table, self.text)
 
     @cached_property
+    def text_columns(self) -> tuple[str, ...]:
+        """The column of the texts, or the two columns of pairs."""
+        return find_texts(self.table, self.text)
+
+    @cached_property
+    def label_column(self) -> str:
+        """The column of the labels."""
+        return find_label(self.table, self.label)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a label column. It may be empty."""
+        return not self.table.columns or has_label(self.table, self.label)
+
+    @cached_property
     def raw_labels(self) -> list[Any]:
-        """The label of each row, as written in the source.
+        """The label of each row, as written in the source. Labels such as 1.0 are read as 1.
 
         Raises:
             ThawlineError: If there are no rows, or if a label is missing or invalid.
         """
+        labels = self._labels
+        numbers = whole_numbers(labels)
+        return labels if numbers is None else numbers
+
+    @cached_property
+    def _labels(self) -> list[Any]:
         labels = read_labels(self.table, self.label) if self.table.columns else []
         if not labels:
             fix = "choose another file or split"
             expected = f"at least one row in {self.table.where}"
             raise ThawlineError(expected, "none", fix, setting="data.data")
         return labels
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was assumed when the table and its labels were read, one line each."""
+        lines = list(self.table.warnings)
+        if self.raw_labels is not self._labels:
+            lines.append(f"labels such as 1.0 were read as 1 in {self.table.where}")
+        return tuple(lines)
 
     @cached_property
     def codes(self) -> IntArray:
@@ -78,13 +114,16 @@ class Part:
     @property
     def class_names(self) -> Mapping[int, str]:
         """The class names that the source provides, by label. Empty if it provides none."""
-        column = find_label(self.table, self.label)
-        return self.table.class_names.get(column, dict(enumerate(self.known_names)))
+        return self.table.class_names.get(self.label_column, dict(enumerate(self.known_names)))
 
     @property
-    def hides_labels(self) -> bool:
-        """Whether every label is -1, which benchmarks use for hidden labels."""
-        return all(str(label) == _HIDDEN for label in self.raw_labels)
+    def hidden_labels(self) -> str | None:
+        """Why the labels cannot be used, as a clause. None if the part has labels."""
+        if not self.has_labels:
+            return "it has no label column"
+        if all(str(label) == _HIDDEN for label in self.raw_labels):
+            return "all of its labels are -1, which marks hidden labels"
+        return None
 
     @property
     def has_minus_one(self) -> bool:
@@ -105,6 +144,20 @@ class Source:
     name: str
     parts: Mapping[str, Part]
     warnings: tuple[str, ...] = ()
+
+
+def describe_columns(parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return one line that names the columns of the parts, or one line for each that differs."""
+    lines = {}
+    for part in parts:
+        if part.table.has_names and part.table.columns:
+            texts = " and ".join(repr(name) for name in part.text_columns)
+            noun = "column" if len(part.text_columns) == 1 else "columns"
+            line = f"text {noun} {texts}, label column {part.label_column!r}"
+            lines.setdefault(line, part.table.where)
+    if len(lines) == 1:
+        return tuple(lines)
+    return tuple(f"{line} in {where}" for line, where in lines.items())
 
 
 def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:
