@@ -14,7 +14,7 @@ import numpy.typing as npt
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
 from thawline.data.sources.open import open_source
-from thawline.data.sources.parts import SPLITS, Part, describe_columns
+from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
 from thawline.data.splits import SelectedRows, Splits
 from thawline.data.texts import Text
 from thawline.errors import ThawlineError, did_you_mean
@@ -86,6 +86,12 @@ class Dataset:
     def parts(self) -> dict[str, LabelledTexts]:
         """The three splits, by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def describe_columns(self) -> tuple[str, ...]:
+        """Return a line that names the columns, or nothing if the source has no named columns."""
+        if not self.text_columns:
+            return ()
+        return (describe_columns(self.text_columns, self.label_column),)
 
     @cached_property
     def digest(self) -> str:
@@ -182,7 +188,7 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         warnings=(
             *source.warnings,
             *(line for part in parts for line in part.warnings),
-            *describe_columns(parts),
+            *different_columns(parts),
             *(line for rows in selected.values() for line in rows.warnings),
         ),
         text_columns=splits.base.text_columns if has_names else (),
@@ -275,8 +281,7 @@ def _labelled_texts(
         )
     texts = part.texts
     chosen = [texts[row] for row in selected.rows]
-    warnings = (*part.warnings, *describe_columns([part]))
-    return LabelledTexts(chosen, ids, selected.rows, part.name, warnings)
+    return LabelledTexts(chosen, ids, selected.rows, part.name, part.warnings)
 
 
 def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:

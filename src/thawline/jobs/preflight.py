@@ -42,7 +42,8 @@ def preflight(
     dataset = load(config.data)
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
-    for warning in dataset.warnings:
+    notes = (*dataset.describe_columns(), *dataset.warnings)
+    for warning in notes:
         reporter.message(warning)
     report = inspect_dataset(
         dataset,
@@ -55,7 +56,7 @@ def preflight(
         **dict(report),
         backbone=backbone.name,
         file=None if against is None else str(against),
-        notes=list(dataset.warnings),
+        notes=list(notes),
     )
 
 

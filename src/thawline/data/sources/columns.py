@@ -111,7 +111,7 @@ def _find(table: Table, named: str | None, common: Sequence[str], role: str) -> 
         if table.looks_headless:
             found = f"a first line that looks like a row ({join_words(table.columns)})"
             found += f" in {table.where}"
-            fix = "add a first line with the names of the columns, for example text and label"
+            fix = f"add a first line with the names of the {len(table.columns)} columns"
         elif columns:
             fix += f"; {did_you_mean(wanted, [shorten(name) for name in columns])}"
         raise ThawlineError(expected, found, fix, setting=setting)

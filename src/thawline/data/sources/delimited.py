@@ -38,7 +38,7 @@ def open_tsv(file: DataFile) -> Table:
 
 
 def _open(file: DataFile, delimiter: str) -> Table:
-    if first_line(file).startswith(PREFIX):
+    if first_line(file).startswith(PREFIX):  # a file of fastText with another suffix
         try:
             return open_fasttext(file)
         except ThawlineError:

@@ -28,8 +28,8 @@ def open_fasttext(file: DataFile) -> Table:
                 continue
             match = _LINE.fullmatch(line.strip("\ufeff\r\n"))
             text = "" if match is None else match[2] or ""
-            if match is None or text.startswith(PREFIX):
-                several = "two labels" if match else shorten(repr(line.strip()))
+            if match is None or "," in match[1] or text.startswith(PREFIX):
+                several = "two labels" if text.startswith(PREFIX) else shorten(repr(line.strip()))
                 raise ThawlineError(
                     f"one label at the start of each line, such as '{PREFIX}pos', in {file.where}",
                     f"{several} in line {number}",

@@ -115,7 +115,7 @@ def _normalised(names: Sequence[str]) -> list[str]:
 
 
 def _counted(number: int) -> list[str]:
-    """Return the names that pandas gives to columns without names: 0, 1, …"""
+    """Return the names that pandas gives to columns without names."""
     return [str(position) for position in range(number)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any
@@ -16,6 +17,7 @@ from thawline.errors import ThawlineError
 _NAMES = frozenset(
     (*TEXT_COLUMNS, *LABEL_COLUMNS, *(name for pair in PAIR_COLUMNS for name in pair))
 )
+_NOT_SPACE = re.compile(r"\S")
 _LIST = "a list of JSON objects"
 
 
@@ -40,7 +42,8 @@ def open_json_lines(file: DataFile) -> Table:
     except RecursionError as error:
         raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
     except ValueError as error:
-        _objects([(number, first)], file)  # raises the error of the first line, if it is complete
+        if _is_json(first):
+            _objects([(number, first)], file)  # raises an error, because the line holds a list
         raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
     return _value_table(file, value, "as a whole, because it holds one list")
 
@@ -63,7 +66,31 @@ def open_json(file: DataFile) -> Table:
     except json.JSONDecodeError as error:
         if content.lstrip().startswith("["):
             raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
-    return _value_table(file, _objects(enumerate(content.split("\n"), start=1), file))
+    lines = content.split("\n")
+    objects = None if _is_json(next(filter(str.strip, lines), "")) else _decode_all(content)
+    if objects is not None:
+        return _value_table(file, objects, "as objects that follow each other")
+    return _value_table(file, _objects(enumerate(lines, start=1), file))
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _decode_all(content: str) -> list[Any] | None:
+    """Return the JSON values that follow each other in a text, or None if it is damaged."""
+    decoder, values, position = json.JSONDecoder(), [], 0
+    while match := _NOT_SPACE.search(content, position):
+        try:
+            value, position = decoder.raw_decode(content, match.start())
+        except (ValueError, RecursionError):
+            return None
+        values.append(value)
+    return values or None
 
 
 def _objects(lines: Iterable[tuple[int, str]], file: DataFile) -> list[dict[str, Any]]:
@@ -96,6 +123,7 @@ def _value_table(file: DataFile, value: Any, how: str | None = None) -> Table:
         ThawlineError: If the value has another layout.
     """
     if isinstance(value, dict):
+        _check_one_list(file, value)
         layout = _layout(value)
         if layout is None:
             value = [value]
@@ -128,6 +156,15 @@ def _check_objects(file: DataFile, value: Any) -> list[dict[str, Any]]:
             fix = 'write each item as an object with names: {"text": …, "label": …}'
             raise ThawlineError(f"{_LIST} ({file.where})", found, fix)
     return value
+
+
+def _check_one_list(file: DataFile, value: Mapping[str, Any]) -> None:
+    """Raise ThawlineError if an object holds several lists of objects, such as its splits."""
+    listed = [key for key, cell in value.items() if _are_objects(cell)]
+    if len(listed) > 1 and len(listed) == len(value):
+        names = ", ".join(shorten(repr(key)) for key in listed[:5])
+        fix = "write each list to a file of its own, such as train.json and test.json"
+        raise ThawlineError(f"one list of objects in {file.where}", f"the lists {names}", fix)
 
 
 def _notes(file: DataFile, how: str | None) -> tuple[str, ...]:

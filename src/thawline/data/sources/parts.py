@@ -17,7 +17,7 @@ from thawline.data.sources.columns import (
     whole_numbers,
 )
 from thawline.data.sources.tables import Table
-from thawline.data.texts import Text
+from thawline.data.texts import Text, shorten
 from thawline.errors import ThawlineError
 
 SPLITS = ("train", "validation", "test")
@@ -146,18 +146,24 @@ class Source:
     warnings: tuple[str, ...] = ()
 
 
-def describe_columns(parts: Iterable[Part]) -> tuple[str, ...]:
-    """Return one line that names the columns of the parts, or one line for each that differs."""
-    lines = {}
-    for part in parts:
-        if part.table.has_names and part.table.columns:
-            texts = " and ".join(repr(name) for name in part.text_columns)
-            noun = "column" if len(part.text_columns) == 1 else "columns"
-            line = f"text {noun} {texts}, label column {part.label_column!r}"
-            lines.setdefault(line, part.table.where)
-    if len(lines) == 1:
-        return tuple(lines)
-    return tuple(f"{line} in {where}" for line, where in lines.items())
+def describe_columns(texts: Iterable[str], label: str | None) -> str:
+    """Return a sentence that names the columns of the texts and of the labels."""
+    quoted = [shorten(repr(name)) for name in texts]
+    columns = f"the {'column' if len(quoted) == 1 else 'columns'} {' and '.join(quoted)}"
+    return f"the texts are read from {columns}, the labels from {shorten(repr(label))}"
+
+
+def different_columns(parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return one line for each part whose columns differ from those of the first part."""
+    first, *others = [part for part in parts if part.table.has_names] or [None]
+    if first is None:
+        return ()
+    wanted = (first.text_columns, first.label_column)
+    return tuple(
+        f"{part.table.where}: {describe_columns(part.text_columns, part.label_column)}"
+        for part in others
+        if (part.text_columns, part.label_column) != wanted
+    )
 
 
 def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from thawline.data.sources.encodings import UTF_8
 from thawline.data.sources.files import DataFile
+from thawline.data.texts import shorten
 from thawline.errors import ThawlineError
 
 NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
@@ -35,6 +36,7 @@ class Rows:
         lines: The number of the line in which each row begins, counting from 1.
         spread: The lines of each row that has more than one, by the position of the row.
         has_quotes: Whether the file contains a quotation mark.
+        zeros: The numbers of the lines that contain a NUL character.
         warnings: What was assumed or ignored, one line each.
     """
 
@@ -43,6 +45,7 @@ class Rows:
     lines: array[int] = field(default_factory=lambda: array("q"))
     spread: dict[int, list[str]] = field(default_factory=dict)
     has_quotes: bool = False
+    zeros: list[int] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -301,11 +304,13 @@ def _parse(file: DataFile, form: _Form) -> Rows:
                 rows.cells[0].insert(0, "")
                 width, has_row_names = width + 1, True
             if len(row) != width or (has_row_names and row[0].strip() != str(len(rows.cells))):
-                raise _wrong_width(file.where, width, len(row), line, form.delimiter)
+                raise _wrong_width(file.where, width, row, line, form.delimiter)
             if len(raw) > 1:
                 rows.spread[len(rows.cells)] = raw
             rows.cells.append(row)
             rows.lines.append(line)
+    if rows.zeros:
+        rows.warnings.append(f"{_count(rows.zeros, 'line')} of {rows.where} with NUL characters")
     if emptied:
         rows.warnings.append(
             f"ignored {_count(emptied, 'row')} without any content in {rows.where}"
@@ -322,10 +327,13 @@ def _split_lines(
 ) -> Generator[tuple[int, list[str], list[str]], None, None]:
     """Yield the first line number, the cells and the lines of each row, blank rows included."""
     raw: list[str] = []
+    skipped = 1 if form.declared else 0
 
     def kept(stream: Iterator[str]) -> Iterator[str]:
-        for line in stream:
+        for number, line in enumerate(stream, start=1 + skipped):
             raw.append(line)
+            if "\0" in line:
+                rows.zeros.append(number)
             rows.has_quotes = rows.has_quotes or '"' in line
             yield line
 
@@ -340,7 +348,6 @@ def _split_lines(
             skipinitialspace=form.skip_spaces,
             strict=True,
         )
-        skipped = 1 if form.declared else 0
         while True:
             start = reader.line_num + 1 + skipped
             raw.clear()
@@ -353,16 +360,28 @@ def _split_lines(
                 found = f"a syntax error in line {end}: {error}"
                 if end > start:
                     found += f" (the row begins in line {start})"
+                if any('\\"' in line for line in raw):
+                    fix = 'write a quotation mark inside a text as "" instead of \\"'
+                    raise InvalidRows(
+                        f"closed quotation marks in {file.where}", found, fix
+                    ) from error
                 raise _unclosed(file.where, start, found) from error
             yield start, row, raw[:]
 
 
-def _wrong_width(where: str, width: int, found: int, line: int, delimiter: str) -> InvalidRows:
-    expected = f"{width} {'cell' if width == 1 else 'cells'} in every row, as in the first line"
+def _wrong_width(
+    where: str, width: int, row: Sequence[str], line: int, delimiter: str
+) -> InvalidRows:
+    expected = f"{_cells(width)} in every row, as in the first line ({where})"
     fix = "correct the line"
-    if delimiter != "\t" and found > width:
+    if delimiter != "\t" and len(row) > width:
         fix += f", or put a text that contains {delimiter!r} in quotation marks"
-    return InvalidRows(f"{expected} ({where})", f"{found} in line {line}", fix)
+    start = shorten(repr(delimiter.join(row)[:200]))
+    return InvalidRows(expected, f"{_cells(len(row))} in line {line}: {start}", fix)
+
+
+def _cells(number: int) -> str:
+    return f"{number} {'cell' if number == 1 else 'cells'}"
 
 
 def _count(lines: Sequence[int], noun: str) -> str:
