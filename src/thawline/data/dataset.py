@@ -16,8 +16,11 @@ from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
 from thawline.data.splits import SelectedRows, Splits
-from thawline.data.texts import Text
+from thawline.data.texts import Text, shorten
 from thawline.errors import ThawlineError, did_you_mean
+
+_MANY = 10
+"""The number of rows from which labels that all differ are refused."""
 
 ALL = "all"
 """A value for the name of a split that selects every row of every labelled split."""
@@ -236,6 +239,14 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
             "add rows of another class, or name another column with --label",
             setting="data.label",
         )
+    if len(labels) == len(base.raw_labels) >= _MANY:
+        raise ThawlineError(
+            f"labels that several rows of {base.table.where} share",
+            f"{len(labels):,} different labels in {len(labels):,} rows, such as "
+            f"{shorten(repr(labels.names[0]))}",
+            "name another column with --label",
+            setting="data.label",
+        )
     known = base.class_names
     source_names = [known[v] for v in labels.values if isinstance(v, int) and v in known]
     if names is None and len(source_names) == len(labels):
@@ -275,8 +286,8 @@ def _labelled_texts(
         first = foreign[0]
         raise ThawlineError(
             f"{expected} ({join_words(labels.names[i] for i in allowed)})",
-            f"{to_plain_label(raw[first])!r} in row {selected.rows[first]} (counting from 0) of "
-            f"{part.table.where}",
+            f"{shorten(repr(to_plain_label(raw[first])))} in row {selected.rows[first]} "
+            f"(counting from 0) of {part.table.where}",
             "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts

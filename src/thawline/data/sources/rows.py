@@ -121,12 +121,13 @@ def _split_by_best(file: DataFile, usual: str, head: str) -> Rows:
             return rows
     except InvalidRows as invalid:
         rows, error = None, invalid
-    fitting = {}
+    fitting, errors = {}, [] if error is None else [error]
     for delimiter in NAMES:
         if delimiter != usual and delimiter in head:
             try:
                 other = _split(file, delimiter)
-            except InvalidRows:
+            except InvalidRows as invalid:
+                errors.append(invalid)
                 continue
             if other.width > 1:
                 fitting[delimiter] = other
@@ -136,9 +137,8 @@ def _split_by_best(file: DataFile, usual: str, head: str) -> Rows:
             f"the cells of {file.where} are separated by {NAMES[delimiter]}, not {NAMES[usual]}"
         )
         return other
-    if rows is None:
-        assert error is not None
-        raise error
+    if rows is None or (len(errors) == 1 and not fitting):
+        raise errors[0]
     return rows
 
 
@@ -256,11 +256,13 @@ def _looks_like_rows(
     """Return whether the lines inside a quoted cell look like rows of their own.
 
     A line looks like a row if it has the right number of cells and one of them, such as the label,
-    also occurs in another row.
+    also occurs in another row. If there is no other row, its cells must not be empty.
     """
 
     def is_row(line: str) -> bool:
         cells = line.rstrip("\r\n").split(delimiter)
+        if not values:
+            return len(cells) == width > 1 and all(cell.strip('" ') for cell in cells)
         return len(cells) == width and any(
             cell in known for cell, known in zip(cells, values, strict=False)
         )
