@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
 from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
+from thawline.data.sources.files import Limits
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
 from thawline.data.splits import SelectedRows, Splits
@@ -130,6 +131,8 @@ def load_data(
     limit: tuple[int, int] | None = DataConfig.limit,
     validation_share: float = DataConfig.validation_share,
     test_share: float = DataConfig.test_share,
+    max_file_bytes: int = DataConfig.max_file_bytes,
+    max_text_characters: int = DataConfig.max_text_characters,
 ) -> Dataset:
     """Read labelled texts and split them, as `fit` on the command line does.
 
@@ -148,6 +151,8 @@ def load_data(
         validation_share: The share of train that becomes validation if the source has no
             validation split.
         test_share: The share of all rows that becomes test if the source has no test split.
+        max_file_bytes: The largest size of a file, after decompression, in bytes.
+        max_text_characters: The largest number of characters of a text.
 
     Raises:
         ThawlineError: If a setting, the source or one of its rows is invalid.
@@ -165,12 +170,14 @@ def load_data(
         limit=limit,
         validation_share=validation_share,
         test_share=test_share,
+        max_file_bytes=max_file_bytes,
+        max_text_characters=max_text_characters,
     )
     return _load(source, config)
 
 
 def _load(given: Any, config: DataConfig) -> Dataset:
-    source = open_source(given, config.text, config.label)
+    source = open_source(given, config.text, config.label, _limits(config))
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
     selected = {split: splits.select(split) for split in SPLITS}
@@ -199,6 +206,10 @@ def _load(given: Any, config: DataConfig) -> Dataset:
     )
 
 
+def _limits(config: DataConfig) -> Limits:
+    return Limits(config.max_file_bytes, config.max_text_characters)
+
+
 def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
     """Read one split with the same rows as `load`, for a model with known classes.
 
@@ -218,7 +229,8 @@ def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
         raise ThawlineError(
             f"a split ({', '.join(known)})", repr(split), did_you_mean(split, known)
         )
-    splits = Splits(open_source(config.data, config.text, config.label), config)
+    source = open_source(config.data, config.text, config.label, _limits(config))
+    splits = Splits(source, config)
     selected = splits.select_all() if split == ALL else [splits.select(split)]
     every_class = np.arange(len(labels))
     return _joined(

@@ -162,7 +162,7 @@ def _normalised(column: str) -> str:
 
 def _nearest_first(columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
     def similarity(column: str) -> float:
-        name = column.strip().lower()
+        name = column.strip().lower()[:100]  # the time grows with the square of the length
         return max(difflib.SequenceMatcher(None, name, word.lower()).ratio() for word in wanted)
 
     return sorted(columns, key=similarity, reverse=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from thawline.data.sources.delimited import open_csv, open_tsv
 from thawline.data.sources.fasttext import open_fasttext
-from thawline.data.sources.files import DataFile, damaged_file, find_file
+from thawline.data.sources.files import DEFAULT_LIMITS, DataFile, Limits, damaged_file, find_file
 from thawline.data.sources.json_tables import open_json, open_json_lines
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
-def open_table(path: Path) -> Table:
+def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Open a data file, compressed or not, in the format of its suffix.
+
+    Args:
+        path: The path of the file.
+        limits: How much may be read.
 
     Raises:
         ThawlineError: If the suffix is unknown, or if the file cannot be read, is not UTF-8, is
@@ -29,7 +33,7 @@ def open_table(path: Path) -> Table:
     """
     if path.is_dir():
         raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
-    file = find_file(path, READERS)
+    file = find_file(path, READERS, limits)
     opener = {**TEXT_READERS, **READERS}.get(file.suffix)
     if opener is None:
         raise ThawlineError(

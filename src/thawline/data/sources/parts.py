@@ -16,6 +16,7 @@ from thawline.data.sources.columns import (
     read_texts,
     whole_numbers,
 )
+from thawline.data.sources.files import DEFAULT_LIMITS, Limits
 from thawline.data.sources.tables import Table
 from thawline.data.texts import Text, shorten
 from thawline.errors import ThawlineError
@@ -41,6 +42,7 @@ class Part:
             common names.
         label: The label column. If None, it is found by common names.
         known_names: The class names of a named data set, by label from 0.
+        limits: How much may be read.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Part:
     text: str | None = None
     label: str | None = None
     known_names: tuple[str, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
 
     @cached_property
     def table(self) -> Table:
@@ -56,8 +59,24 @@ class Part:
 
     @cached_property
     def texts(self) -> list[Text]:
-        """The text of each row."""
-        return read_texts(self.table, self.text)
+        """The text of each row.
+
+        Raises:
+            ThawlineError: If a text is missing or longer than the limit.
+        """
+        texts = read_texts(self.table, self.text)
+        for row, text in enumerate(texts):
+            length = len(text) if isinstance(text, str) else sum(map(len, text))
+            if length > self.limits.text_characters:
+                raise ThawlineError(
+                    f"texts of at most {self.limits.text_characters:,} characters in "
+                    f"{self.table.where}",
+                    f"a text of {length:,} characters in row {row} (counting from 0)",
+                    "check that --text names the right column, or raise the limit with --set "
+                    "data.max_text_characters=NUMBER",
+                    setting="data.max_text_characters",
+                )
+        return texts
 
     @cached_property
     def text_columns(self) -> tuple[str, ...]:
