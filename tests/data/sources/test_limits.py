@@ -45,7 +45,7 @@ def bombs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write small files whose content is several hundred times larger."""
     folder = tmp_path_factory.mktemp("bombs")
     for name in ("bomb.csv.gz", "bomb.tsv.gz", "bomb.jsonl.gz", "bomb.json.gz", "bomb.parquet.gz"):
-        _gz(folder / name, b'{"text": "' + BOMB if "json" in name else BOMB)
+        _gz(folder / name, b'{"text": "' + BOMB[11:] if "json" in name else BOMB)
     _zip(folder / "bomb.zip", BOMB)
     _tar(folder / "bomb.tar.gz", BOMB)
     return folder
