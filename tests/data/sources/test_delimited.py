@@ -107,6 +107,14 @@ def test_tsv_cells_are_unquoted_only_if_all_are_quoted_consistently(tmp_path, ce
     assert _read(tmp_path / "x.tsv", content)[0] == texts
 
 
+def test_lines_that_all_have_the_right_number_of_cells_stay_rows(tmp_path):
+    rows = 'n\t"opens\np\tthe other class\nn\tends"\nn\tlast\n'
+    assert _read(tmp_path / "x.tsv", "label\ttext\n" + rows)[1] == ["n", "p", "n", "n"]
+    quoted = '"n"\t"a\nb\tc"\n"p"\t"d"\n"n"\t"e"\n'
+    texts, labels, _ = _read(tmp_path / "x.tsv", "label\ttext\n" + quoted)
+    assert (texts, labels) == (["a\nb\tc", "d", "e"], ["n", "p", "n"])
+
+
 def test_texts_of_several_lines_are_read(tmp_path):
     content = 'text,label\n"First, line\nsecond, line\n\nthird",pos\n"x\ny",neg\nz,pos\n'
     texts = ["First, line\nsecond, line\n\nthird", "x\ny", "z"]

@@ -6,7 +6,7 @@ import csv
 import re
 import sys
 from array import array
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 
@@ -195,11 +195,9 @@ def _is_enclosed(enclosed: Rows, plain: Rows, delimiter: str) -> bool:
     if enclosed.width != plain.width:
         return False
     if len(enclosed.cells) != len(plain.cells):
-        return _is_quoted_throughout(plain) or not any(
-            _looks_like_rows(lines, values, enclosed.width, delimiter)
-            for values in [_values_of(enclosed)]
-            for lines in enclosed.spread.values()
-        )
+        # Each line has the right number of cells. Reading the lines as rows loses none of them.
+        throughout = _is_quoted_throughout(enclosed, plain)
+        return throughout or _has_gaps(enclosed.spread.values(), delimiter)
     for inside, outside in zip(
         zip(*enclosed.cells[1:], strict=True), zip(*plain.cells[1:], strict=True), strict=True
     ):
@@ -212,9 +210,23 @@ def _is_enclosed(enclosed: Rows, plain: Rows, delimiter: str) -> bool:
     return True
 
 
-def _is_quoted_throughout(plain: Rows) -> bool:
-    """Return whether a column begins and ends with a quotation mark in every row."""
-    return any(all(map(_is_in_quotes, column)) for column in zip(*plain.cells, strict=True))
+def _is_quoted_throughout(enclosed: Rows, plain: Rows) -> bool:
+    """Return whether a column is in quotation marks in every row that takes one line."""
+    by_line = dict(zip(plain.lines, plain.cells, strict=True))
+    short = [by_line[line] for row, line in enumerate(enclosed.lines) if row not in enclosed.spread]
+    return len(short) > 1 and any(
+        all(map(_is_in_quotes, column)) for column in zip(*short[1:], strict=True)
+    )
+
+
+def _has_gaps(spread: Iterable[Sequence[str]], delimiter: str) -> bool:
+    """Return whether a line inside a quoted cell has an empty cell, so that it is not a row."""
+    return any(
+        not cell.strip('" \r\n')
+        for lines in spread
+        for line in lines
+        for cell in line.split(delimiter)
+    )
 
 
 def _is_in_quotes(cell: str) -> bool:
