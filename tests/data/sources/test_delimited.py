@@ -91,6 +91,12 @@ def test_a_stray_quotation_mark_between_other_columns_is_refused(tmp_path):
     assert "line 3" in error.value.fix
 
 
+def test_swallowed_rows_of_a_class_that_occurs_nowhere_else_are_refused(tmp_path):
+    with pytest.raises(ThawlineError) as error:
+        _read(tmp_path / "x.csv", 'text,label\n"a,pos\nb,neg\nc",pos\nd,neg\n')
+    assert "line 2" in error.value.fix
+
+
 QUOTED = [  # the cells of the texts in the file, and the texts
     (['"two\nlines"', '"a ""b"" c"', "d"], ["two\nlines", 'a "b" c', "d"]),
     (['"two\nlines"', '"a ""b"" c"', '"d"'], ["two\nlines", 'a "b" c', "d"]),
