@@ -91,6 +91,12 @@ def test_a_stray_quotation_mark_between_other_columns_is_refused(tmp_path):
     assert "line 3" in error.value.fix
 
 
+def test_swallowed_rows_of_a_class_that_occurs_nowhere_else_are_refused(tmp_path):
+    with pytest.raises(ThawlineError) as error:
+        _read(tmp_path / "x.csv", 'text,label\n"a,pos\nb,neg\nc",pos\nd,neg\n')
+    assert "line 2" in error.value.fix
+
+
 QUOTED = [  # the cells of the texts in the file, and the texts
     (['"two\nlines"', '"a ""b"" c"', "d"], ["two\nlines", 'a "b" c', "d"]),
     (['"two\nlines"', '"a ""b"" c"', '"d"'], ["two\nlines", 'a "b" c', "d"]),
@@ -105,6 +111,14 @@ QUOTED = [  # the cells of the texts in the file, and the texts
 def test_tsv_cells_are_unquoted_only_if_all_are_quoted_consistently(tmp_path, cells, texts):
     content = "text\tlabel\n" + "".join(f"{cell}\tab\n" for cell in cells)
     assert _read(tmp_path / "x.tsv", content)[0] == texts
+
+
+def test_lines_that_all_have_the_right_number_of_cells_stay_rows(tmp_path):
+    rows = 'n\t"opens\np\tthe other class\nn\tends"\nn\tlast\n'
+    assert _read(tmp_path / "x.tsv", "label\ttext\n" + rows)[1] == ["n", "p", "n", "n"]
+    quoted = '"n"\t"a\nb\tc"\n"p"\t"d"\n"n"\t"e"\n'
+    texts, labels, _ = _read(tmp_path / "x.tsv", "label\ttext\n" + quoted)
+    assert (texts, labels) == (["a\nb\tc", "d", "e"], ["n", "p", "n"])
 
 
 def test_texts_of_several_lines_are_read(tmp_path):

@@ -57,15 +57,9 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
         ThawlineError: If the column is missing, or if several columns fit.
     """
     if named is None:
-        names = {_normalised(column) for column in table.columns}
-        pairs = [pair for pair in PAIR_COLUMNS if names >= {*pair}]
-        others = names & {*TEXT_COLUMNS} - {name for pair in pairs for name in pair}
-        if pairs and TEXT_COLUMNS[0] not in names:
-            if len(pairs) > 1 or others:
-                candidates = [",".join(_with_name(table, name) for name in p) for p in pairs]
-                candidates += [name for name in table.columns if _normalised(name) in others]
-                raise _ambiguous(table, candidates, "text")
-            return tuple(_find(table, _with_name(table, name), (), "text") for name in pairs[0])
+        pair = _find_pair(table)
+        if pair is not None:
+            return pair
     elif "," in named and named not in table.columns:
         names = [name.strip() for name in named.split(",")]
         if len(names) != 2:
@@ -133,6 +127,21 @@ def _find_by_common_name(table: Table, common: Sequence[str], role: str) -> str 
         if fitting:
             return fitting[0]
     return None
+
+
+def _find_pair(table: Table) -> tuple[str, ...] | None:
+    """Return the columns of the only common pair, or None. Raise ThawlineError if several fit."""
+    known = {_normalised(column) for column in table.columns}
+    pairs = [pair for pair in PAIR_COLUMNS if known >= {*pair}]
+    if not pairs or not known.isdisjoint(_DEFINITE & {*TEXT_COLUMNS}):
+        return None
+    found = [tuple(_with_name(table, name) for name in pair) for pair in pairs]
+    others = known & {*TEXT_COLUMNS} - {name for pair in pairs for name in pair}
+    fitting = [",".join(pair) for pair in found]
+    fitting += [column for column in table.columns if _normalised(column) in others]
+    if len(fitting) > 1:
+        raise _ambiguous(table, fitting, "text")
+    return tuple(_find(table, name, (), "text") for name in found[0])
 
 
 def _ambiguous(table: Table, candidates: Sequence[str], role: str) -> ThawlineError:

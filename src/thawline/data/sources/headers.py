@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from thawline.data.sources.rows import Rows
+from thawline.data.sources.parsing import Rows
 from thawline.data.sources.tables import LABEL_COLUMNS, PAIR_COLUMNS, TEXT_COLUMNS, Table
 from thawline.data.texts import shorten
 from thawline.errors import ThawlineError

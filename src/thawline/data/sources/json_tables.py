@@ -6,7 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
-from typing import Any
+from typing import Any, TypeGuard
 
 from thawline.data.sources.encodings import UTF_8
 from thawline.data.sources.files import DataFile, damaged_file
@@ -222,11 +222,11 @@ def _nested(value: Mapping[str, Any]) -> tuple[str, Any] | None:
     return None
 
 
-def _are_names(value: Any) -> bool:
+def _are_names(value: Any) -> TypeGuard[list[str]]:
     return isinstance(value, list) and bool(value) and all(isinstance(v, str) for v in value)
 
 
-def _are_rows(value: Any, width: int) -> bool:
+def _are_rows(value: Any, width: int) -> TypeGuard[list[Sequence[Any]]]:
     return isinstance(value, list) and all(
         isinstance(row, Sequence) and not isinstance(row, str) and len(row) == width
         for row in value

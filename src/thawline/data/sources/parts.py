@@ -174,14 +174,11 @@ def describe_columns(texts: Iterable[str], label: str | None) -> str:
 
 def different_columns(parts: Iterable[Part]) -> tuple[str, ...]:
     """Return one line for each part whose columns differ from those of the first part."""
-    first, *others = [part for part in parts if part.table.has_names] or [None]
-    if first is None:
-        return ()
-    wanted = (first.text_columns, first.label_column)
+    named = [part for part in parts if part.table.has_names]
     return tuple(
         f"{part.table.where}: {describe_columns(part.text_columns, part.label_column)}"
-        for part in others
-        if (part.text_columns, part.label_column) != wanted
+        for part in named[1:]
+        if (part.text_columns, part.label_column) != (named[0].text_columns, named[0].label_column)
     )
 
 

@@ -1,74 +1,28 @@
-"""Split a text file into rows of cells, and recognise its delimiter and its quotation marks."""
+"""Recognise the delimiter and the quotation marks of a text file, and split it into rows."""
 
 from __future__ import annotations
 
 import csv
 import re
 import sys
-from array import array
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from thawline.data.sources.encodings import UTF_8
 from thawline.data.sources.files import DataFile
-from thawline.data.texts import shorten
-from thawline.errors import ThawlineError
+from thawline.data.sources.parsing import Form, InvalidRows, Rows, parse
+from thawline.data.sources.quotes import (
+    check_spread,
+    is_enclosed,
+    is_in_quotes,
+    without_quotes,
+)
 
 NAMES = {",": "commas", "\t": "tabs", ";": "semicolons", "|": "vertical bars"}
 """The delimiters that are recognised, with their names."""
 
 _DECLARED = re.compile(r'"?sep=([^\w\s"]|\t)"?')
 _FIRST_LINE_CHARACTERS = 1 << 16
-
-
-class InvalidRows(ThawlineError):
-    """Report rows that cannot be split into cells, or that differ in their number of cells."""
-
-
-@dataclass
-class Rows:
-    """The rows of a text file, each with the same number of cells.
-
-    Attributes:
-        where: The name of the file, for messages.
-        cells: The cells of each row, the header first if there is one. Blank rows are left out.
-        lines: The number of the line in which each row begins, counting from 1.
-        spread: The lines of each row that has more than one, by the position of the row.
-        has_quotes: Whether the file contains a quotation mark.
-        zeros: The numbers of the lines that contain a NUL character.
-        warnings: What was assumed or ignored, one line each.
-    """
-
-    where: str
-    cells: list[list[str]] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("q"))
-    spread: dict[int, list[str]] = field(default_factory=dict)
-    has_quotes: bool = False
-    zeros: list[int] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def width(self) -> int:
-        """The number of cells of each row."""
-        return len(self.cells[0]) if self.cells else 0
-
-
-@dataclass(frozen=True)
-class _Form:
-    """The way in which rows are written.
-
-    Attributes:
-        delimiter: The character between two cells.
-        quoted: Whether quotation marks enclose cells. Otherwise they are ordinary characters.
-        skip_spaces: Whether spaces after a delimiter are ignored.
-        declared: Whether the first line declares the delimiter (``sep=;``).
-    """
-
-    delimiter: str
-    quoted: bool = True
-    skip_spaces: bool = False
-    declared: bool = False
 
 
 def read_rows(file: DataFile, usual: str) -> Rows:
@@ -144,251 +98,50 @@ def _split_by_best(file: DataFile, usual: str, head: str) -> Rows:
 
 def _split(file: DataFile, delimiter: str, *, declared: bool = False) -> Rows:
     """Split a file by a delimiter, after its quotation marks were recognised."""
-    quoted = _Form(delimiter, declared=declared)
-    literal = _Form(delimiter, quoted=False, declared=declared)
+    quoted = Form(delimiter, declared=declared)
+    literal = Form(delimiter, quoted=False, declared=declared)
     if delimiter == "\t":
         return _split_by_tabs(file, quoted, literal)
     try:
-        rows = _parse(file, quoted)
+        rows = parse(file, quoted)
     except InvalidRows as error:
         try:
-            rows = _parse(file, _Form(delimiter, skip_spaces=True, declared=declared))
+            rows = parse(file, Form(delimiter, skip_spaces=True, declared=declared))
         except InvalidRows:
             raise error from None
         rows.warnings.append(f"spaces after a delimiter were ignored in {file.where}")
-    _check_spread(rows, delimiter)
+    check_spread(rows, delimiter)
     return rows
 
 
-def _split_by_tabs(file: DataFile, quoted: _Form, literal: _Form) -> Rows:
+def _split_by_tabs(file: DataFile, quoted: Form, literal: Form) -> Rows:
     """Split a file by tabs, whose quotation marks usually belong to the texts."""
     try:
-        plain, error = _parse(file, literal), None
+        plain, error = parse(file, literal), None
         if not plain.has_quotes:
             return plain
     except InvalidRows as invalid:
         plain, error = None, invalid
     try:
-        enclosed = _parse(file, quoted)
+        enclosed = parse(file, quoted)
     except InvalidRows:
         enclosed = None
     if plain is None:
         if enclosed is None:
             assert error is not None
             raise error
-        _check_spread(enclosed, quoted.delimiter)
+        check_spread(enclosed, quoted.delimiter)
         return enclosed
-    if enclosed is not None and _is_enclosed(enclosed, plain, quoted.delimiter):
+    if enclosed is not None and is_enclosed(enclosed, plain, quoted.delimiter):
         return enclosed
-    if any(_is_in_quotes(name) for name in plain.cells[0]):
-        plain.cells[0] = [_without_quotes(name) for name in plain.cells[0]]
+    if any(is_in_quotes(name) for name in plain.cells[0]):
+        plain.cells[0] = [without_quotes(name) for name in plain.cells[0]]
     if enclosed is None or enclosed.cells != plain.cells:
         plain.warnings.append(
             f"quotation marks are read as part of the text in {plain.where}, because its cells "
             "are not quoted throughout"
         )
     return plain
-
-
-def _is_enclosed(enclosed: Rows, plain: Rows, delimiter: str) -> bool:
-    """Return whether quotation marks enclose cells, when both ways to read them are possible."""
-    if enclosed.width != plain.width:
-        return False
-    if len(enclosed.cells) != len(plain.cells):
-        return _is_quoted_throughout(plain) or not any(
-            _looks_like_rows(lines, values, enclosed.width, delimiter)
-            for values in [_values_of(enclosed)]
-            for lines in enclosed.spread.values()
-        )
-    for inside, outside in zip(
-        zip(*enclosed.cells[1:], strict=True), zip(*plain.cells[1:], strict=True), strict=True
-    ):
-        if all(map(_is_in_quotes, outside)):
-            continue
-        if any('"' in cell for cell in outside if not _is_in_quotes(cell)):
-            return False  # a program that encloses cells would have enclosed this one too
-        if any('"' not in cell for cell, raw in zip(inside, outside, strict=True) if cell != raw):
-            return False  # a cell that does not need quotation marks
-    return True
-
-
-def _is_quoted_throughout(plain: Rows) -> bool:
-    """Return whether a column begins and ends with a quotation mark in every row."""
-    return any(all(map(_is_in_quotes, column)) for column in zip(*plain.cells, strict=True))
-
-
-def _is_in_quotes(cell: str) -> bool:
-    return len(cell) > 1 and cell[0] == cell[-1] == '"'
-
-
-def _without_quotes(cell: str) -> str:
-    return cell[1:-1].replace('""', '"') if _is_in_quotes(cell) else cell
-
-
-# -- rows that take several lines -----------------------------------------------------------------
-
-
-def _check_spread(rows: Rows, delimiter: str) -> None:
-    """Raise InvalidRows if a stray quotation mark made several rows the text of one cell."""
-    if not rows.spread:
-        return
-    values = _values_of(rows)
-    for row, lines in rows.spread.items():
-        if _looks_like_rows(lines, values, rows.width, delimiter):
-            start = rows.lines[row]
-            raise _unclosed(
-                rows.where,
-                start,
-                f"the {len(lines)} lines {start} to {start + len(lines) - 1} as one row, although "
-                "each looks like a row",
-            )
-
-
-def _values_of(rows: Rows) -> list[set[str]]:
-    """Return the values of each column in the rows that take one line."""
-    short = [cells for row, cells in enumerate(rows.cells) if row and row not in rows.spread]
-    return [{cell for cell in column if cell.strip()} for column in zip(*short, strict=True)]
-
-
-def _looks_like_rows(
-    lines: Sequence[str], values: Sequence[set[str]], width: int, delimiter: str
-) -> bool:
-    """Return whether the lines inside a quoted cell look like rows of their own.
-
-    A line looks like a row if it has the right number of cells and one of them, such as the label,
-    also occurs in another row. If there is no other row, its cells must not be empty.
-    """
-
-    def is_row(line: str) -> bool:
-        cells = line.rstrip("\r\n").split(delimiter)
-        if not values:
-            return len(cells) == width > 1 and all(cell.strip('" ') for cell in cells)
-        return len(cells) == width and any(
-            cell in known for cell, known in zip(cells, values, strict=False)
-        )
-
-    first, *inner, last = [line for line in lines if line.strip()]
-    if inner:
-        return all(map(is_row, inner)) and (is_row(first) or is_row(last))
-    return is_row(first) and is_row(last)
-
-
-def _unclosed(where: str, line: int, found: str) -> InvalidRows:
-    fix = f"close the quotation mark in line {line}, or write it twice if it belongs to the text"
-    return InvalidRows(f"closed quotation marks in {where}", found, fix)
-
-
-# -- one way to read a file -----------------------------------------------------------------------
-
-
-def _parse(file: DataFile, form: _Form) -> Rows:
-    """Split a file into rows of equal width.
-
-    Raises:
-        InvalidRows: If the file does not have this form.
-    """
-    rows = Rows(file.where)
-    width, emptied, trimmed, has_row_names = 0, array("q"), array("q"), False
-    with closing(_split_lines(file, form, rows)) as split:
-        for line, row, raw in split:
-            if len(row) <= 1 and width != 1 and not "".join(row).strip():
-                continue
-            if not width:
-                width = len(row)
-            elif len(row) > 1 and not any(map(str.strip, row)):
-                emptied.append(line)
-                continue
-            elif len(row) > width and not any(map(str.strip, row[width:])):
-                trimmed.append(line)
-                row = row[:width]
-            elif len(rows.cells) == 1 and len(row) == width + 1 and row[0].strip() == "1":
-                # R writes the numbers of the rows without a name.
-                rows.cells[0].insert(0, "")
-                width, has_row_names = width + 1, True
-            if len(row) != width or (has_row_names and row[0].strip() != str(len(rows.cells))):
-                raise _wrong_width(file.where, width, row, line, form.delimiter)
-            if len(raw) > 1:
-                rows.spread[len(rows.cells)] = raw
-            rows.cells.append(row)
-            rows.lines.append(line)
-    if rows.zeros:
-        rows.warnings.append(f"{_count(rows.zeros, 'line')} of {rows.where} with NUL characters")
-    if emptied:
-        rows.warnings.append(
-            f"ignored {_count(emptied, 'row')} without any content in {rows.where}"
-        )
-    if trimmed:
-        rows.warnings.append(
-            f"ignored empty cells at the end of {_count(trimmed, 'row')} in {rows.where}"
-        )
-    return rows
-
-
-def _split_lines(
-    file: DataFile, form: _Form, rows: Rows
-) -> Generator[tuple[int, list[str], list[str]], None, None]:
-    """Yield the first line number, the cells and the lines of each row, blank rows included."""
-    raw: list[str] = []
-    skipped = 1 if form.declared else 0
-
-    def kept(stream: Iterator[str]) -> Iterator[str]:
-        for number, line in enumerate(stream, start=1 + skipped):
-            raw.append(line)
-            if "\0" in line:
-                rows.zeros.append(number)
-            rows.has_quotes = rows.has_quotes or '"' in line
-            yield line
-
-    with file.open_text() as stream:
-        if form.declared:
-            while not stream.readline().strip("\ufeff\r\n "):
-                pass
-        reader = csv.reader(
-            kept(stream),
-            delimiter=form.delimiter,
-            quoting=csv.QUOTE_MINIMAL if form.quoted else csv.QUOTE_NONE,
-            skipinitialspace=form.skip_spaces,
-            strict=True,
-        )
-        while True:
-            start = reader.line_num + 1 + skipped
-            raw.clear()
-            try:
-                row = next(reader)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                end = reader.line_num + skipped
-                found = f"a syntax error in line {end}: {error}"
-                if end > start:
-                    found += f" (the row begins in line {start})"
-                if any('\\"' in line for line in raw):
-                    fix = 'write a quotation mark inside a text as "" instead of \\"'
-                    raise InvalidRows(
-                        f"closed quotation marks in {file.where}", found, fix
-                    ) from error
-                raise _unclosed(file.where, start, found) from error
-            yield start, row, raw[:]
-
-
-def _wrong_width(
-    where: str, width: int, row: Sequence[str], line: int, delimiter: str
-) -> InvalidRows:
-    expected = f"{_cells(width)} in every row, as in the first line ({where})"
-    fix = "correct the line"
-    if delimiter != "\t" and len(row) > width:
-        fix += f", or put a text that contains {delimiter!r} in quotation marks"
-    start = shorten(repr(delimiter.join(row)[:200]))
-    return InvalidRows(expected, f"{_cells(len(row))} in line {line}: {start}", fix)
-
-
-def _cells(number: int) -> str:
-    return f"{number} {'cell' if number == 1 else 'cells'}"
-
-
-def _count(lines: Sequence[int], noun: str) -> str:
-    """Return the number of rows, with the line of the first one: ``3 rows (first: line 42)``."""
-    return f"{len(lines):,} {noun if len(lines) == 1 else noun + 's'} (first: line {lines[0]})"
 
 
 @contextmanager
