@@ -384,7 +384,8 @@ class TestSaving:
         assert loaded.classes_.tolist() == ["glad", "sad"]
         np.testing.assert_array_equal(loaded.predict(texts), saved.predict(texts))
         assert (loaded.max_length, loaded.truncation_side) == (24, "left")
-        assert tuple(loaded.labels) == ("sad", "glad")
+        assert loaded.fitted_.labels.names == ("sad", "glad")
+        assert loaded.labels is None
         assert loaded.evaluate(texts, given).accuracy == saved.evaluate(texts, given).accuracy
 
     def test_an_existing_folder_is_not_overwritten(

@@ -73,7 +73,7 @@ class TestTexts:
             (np.array([1.5, 2.5]), "float|row 0"),
             (pd.Series(["a", None]), "float|row 1"),
             (pd.Series(["a", None], dtype="string"), "NAType|row 1"),
-            (pd.DataFrame({"text": ["a"], "label": [1]}), "str, int|row 0"),
+            (pd.DataFrame({"text": ["a"], "label": [1]}), "'text', 'label'"),
             (sparse.csr_array((2, 2)), "in row 0"),
         ],
     )
