@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ from thawline.config import (
 from thawline.config.resolve import build_config
 from thawline.data import LabelledTexts, Labels, Text, carve
 from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
+from thawline.data.copies import count_shared, number_copies
+from thawline.data.labels import spelling_warnings
 from thawline.data.texts import check_pairing
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.evaluation import metrics
@@ -216,11 +219,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         known = Labels.from_raw(labels, config.data.labels)
         given = read_rows(X, labels, known)
         if validation is None:
-            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED)
+            copies = number_copies(given.texts)
+            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
             data = given.take(kept), given.take(held_out)
         else:
             data = given, read_rows(*validation, known)
         _check_rows(*data)
+        _warn_about_data(*data, known)
         backbone = open_backbone(config, lambda: data[0].texts, Reporter())
         plan = make_plan(backbone, config)
         parts = dict(zip(("train", "validation"), data, strict=True))
@@ -379,6 +384,21 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             table, _, setting = key.rpartition(".")
             (tables.setdefault(table, {}) if table else tables)[setting] = given[name]
         return build_config(tables, {key: name for name, key in _SETTINGS.items()})
+
+
+def _warn_about_data(train: LabelledTexts, validation: LabelledTexts, labels: Labels) -> None:
+    """Warn about copies of training texts in validation, and about similar class names."""
+    shared = count_shared(train.texts, validation.texts)
+    if shared:
+        warnings.warn(
+            f"{shared:,} of {len(validation):,} validation texts also occur in the training texts, "
+            "so the scores on validation may be too high: remove these texts from one of the two",
+            stacklevel=3,
+        )
+    every_label = np.concatenate([train.labels, validation.labels])
+    rows = np.bincount(every_label, minlength=len(labels)).tolist()
+    for line in spelling_warnings(labels, dict(zip(labels.names, rows, strict=True))):
+        warnings.warn(line, stacklevel=3)
 
 
 def _proof_texts(*, pairs: bool) -> list[Text]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,12 @@ def number_copies(texts: Sequence[Text]) -> IntArray:
     known: dict[bytes, int] = {}
     keys = (copy_key(text) for text in texts)
     return np.fromiter((known.setdefault(key, len(known)) for key in keys), np.int64)
+
+
+def count_shared(texts: Iterable[Text], others: Iterable[Text]) -> int:
+    """Return the number of rows of ``others`` that hold a copy of one of the texts."""
+    keys = set(map(copy_key, texts))
+    return sum(copy_key(other) in keys for other in others)
 
 
 def keep_copies_together(
@@ -52,10 +58,11 @@ def keep_copies_together(
     sides = _Sides(is_carved & ~divided[copies], is_carved, labels, copies)
     order = np.random.default_rng(seed).permutation(texts)
     order = order[np.argsort(-rows[order], kind="stable")]
+    order = order[rows[order] > 0]
     for text in order[divided[order]]:
         sides.add_if_closer(text)
-    for text in order[(carved_rows[order] == 0) & (rows[order] > 0)]:
-        if not sides.lacks_rows:
+    for text in order[(carved_rows[order] == 0) & (rows[order] < 2 * sides.most_missing)]:
+        if not sides.most_missing:
             break
         sides.add_if_closer(text)
     if not sides.is_carved.any():
@@ -89,9 +96,9 @@ class _Sides:
         return np.bincount(self._classes[rows], minlength=int(self._classes.max()) + 1)
 
     @property
-    def lacks_rows(self) -> bool:
-        """Whether rows of a class are missing."""
-        return bool((self._missing > 0).any())
+    def most_missing(self) -> int:
+        """The largest number of rows that are missing of any class, at least 0."""
+        return int(self._missing.max(initial=0))
 
     def add_if_closer(self, text: int) -> None:
         """Carve out all rows of a text if the numbers per class come closer to the wanted ones."""

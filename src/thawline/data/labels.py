@@ -12,7 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from thawline.data.spelling import spelling_key
+from thawline.data.spelling import (
+    group_spellings,
+    has_stray_characters,
+    quote_name,
+    spelling_key,
+)
 from thawline.data.texts import has_surrogate
 from thawline.errors import ThawlineError, did_you_mean
 
@@ -139,6 +144,11 @@ class Labels:
             )
         return ids
 
+    @cached_property
+    def similar(self) -> list[list[int]]:
+        """Groups of the ids of classes that are probably spellings of the same class."""
+        return group_spellings(self.names, self.values)
+
     def suggest_spelling(self, label: int | str) -> str | None:
         """Return a fix for a label that is another spelling of a class, or None if it is none."""
         key = spelling_key(label)
@@ -162,6 +172,44 @@ class Labels:
     def from_dict(cls, saved: Mapping[str, Sequence[Any]]) -> Labels:
         """Create the labels from the result of `to_dict`."""
         return cls(tuple(saved["names"]), tuple(saved["values"]))
+
+
+def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
+    """Describe class names that look like spellings of one class, or that contain stray characters.
+
+    Args:
+        labels: The classes.
+        rows: The number of rows of each class, by name.
+
+    Returns:
+        One line for each group of similar names, and at most one for stray characters.
+    """
+    lines, names = [], labels.names
+    for group in labels.similar[:_MOST_SHOWN]:
+        # The values in the source differ even if the names were set by the user.
+        shown = [str(labels.values[i]) for i in group]
+        if len({spelling_key(value) for value in shown}) > 1:
+            shown = [names[i] for i in group]
+        described = join_words(
+            f"{quote_name(word, shown)} ({rows[names[i]]:,} rows)"
+            for i, word in zip(group, shown, strict=True)
+        )
+        lines.append(
+            f"{described} look like spellings of one class; if they are, write the class in the "
+            "same way in every row of the data"
+        )
+    if more := len(labels.similar) - _MOST_SHOWN:
+        lines += [f"{more:,} other groups of names look like spellings"] if more > 0 else []
+    grouped = {i for group in labels.similar for i in group}
+    stray = [
+        name for i, name in enumerate(names) if i not in grouped and has_stray_characters(name)
+    ]
+    if stray:
+        lines.append(
+            "white space, quotation marks or invisible characters are part of the class names "
+            f"{join_words(map(ascii, stray))}; remove them from the label column"
+        )
+    return lines
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -212,7 +260,7 @@ def _check_characters(label: str) -> None:
     if has_surrogate(label):
         raise ThawlineError(
             "labels of valid characters",
-            f"an invalid character (a lone surrogate) in the label {ascii(label)}",
+            f"an invalid character (a lone surrogate) in the label {label!a}",
             "remove that character from the label",
             setting="data.label",
         )

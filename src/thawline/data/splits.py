@@ -124,7 +124,8 @@ class SelectedRows:
         method = self._method(_count_rows(len(self.rows), share))
         if len(np.unique(copies)) < len(copies):
             separated = len(np.intersect1d(copies[rest], copies[carved]))
-            method += f", {separated:,} texts in both" if separated else ", copies kept together"
+            kept = f"{separated:,} texts in both parts" if separated else "copies kept together"
+            method += f", {kept}"
         return self.rows[rest], self.rows[carved], method
 
     def sampled(self, rows: int) -> tuple[IntArray, str]:

@@ -66,7 +66,7 @@ def check_order(rows: object, what: str) -> None:
         reason = "mixes texts with other values" if isinstance(rows, ItemsView) else "has no order"
         raise ThawlineError(
             f"{what} in a list, an array or a Series",
-            f"'{kind}', which {reason}",
+            f"a {kind}, which {reason}",
             "pass one list of texts and one list of labels in the same order",
         )
 
@@ -92,9 +92,7 @@ def check_pairing(texts: Iterable[Text], *, pairs: bool, expected: str) -> None:
         raise ThawlineError(
             f"{kinds[pairs]}, {expected}",
             f"{found} in row {row} (counting from 0)",
-            "pass each row as a tuple (first, second)"
-            if pairs
-            else "pass each text as one string",
+            "pass each row as a tuple (first, second)" if pairs else "pass each text as one string",
         )
 
 

@@ -86,11 +86,12 @@ def _frame_table(frame: Any, where: str) -> Table:
 
 
 def _list_table(texts: Any, labels: Any) -> Table:
+    checked = check_texts(texts)
     check_order(labels, "labels")
     if isinstance(labels, str | bytes | Mapping) or not isinstance(labels, Iterable):
         fix = "pass a list, an array or a Series of labels"
         raise ThawlineError("one label for each text", f"one {type(labels).__name__}", fix)
-    columns = {"text": check_texts(texts), "label": list(labels)}
+    columns = {"text": checked, "label": list(labels)}
     if len(columns["text"]) != len(columns["label"]):
         raise ThawlineError(
             "as many labels as texts",
