@@ -204,9 +204,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         The states of the frozen stages are read from the store, and missing ones are added to it.
 
         Args:
-            X: Texts, or pairs of texts as tuples, ``(rows,)``: a list, an array, a Series, or an
-                array or frame with one column (two for pairs).
-            y: Labels, ``(rows,)``: integers, booleans or strings.
+            X: Texts, or pairs of texts as tuples, ``(rows,)``: a list, an array, a Series, an
+                array or frame with one column, an array with two columns for pairs, or a frame
+                with the columns of a known pair.
+            y: Labels, ``(rows,)``: integers, booleans, strings or members of an Enum.
             validation: Texts and labels on which choices are made. If None, a share of the rows is
                 held out.
 

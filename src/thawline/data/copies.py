@@ -12,6 +12,9 @@ from thawline.data.texts import Text, copy_key
 
 BoolArray = npt.NDArray[np.bool_]
 
+_MOST_TIMES = 3
+"""How many times as many rows as wanted a text may have that is the only one to be carved out."""
+
 
 def number_copies(texts: Sequence[Text]) -> IntArray:
     """Number the texts of rows, so that copies have the same number, ``(rows,)`` int64.
@@ -37,7 +40,8 @@ def keep_copies_together(
 
     All rows of the texts that are on both sides are removed from the carved part. Then texts are
     added to it, the most frequent first, as long as each brings the number of rows of its classes
-    closer to that before. Finally texts from the rest are added where rows of a class are missing.
+    closer to that before. Then texts from the rest are added where rows of a class are missing. If
+    nothing is carved out, the least frequent text is, unless it has far too many rows.
 
     Args:
         is_carved: Whether each row was carved out, ``(rows,)``.
@@ -66,7 +70,8 @@ def keep_copies_together(
             break
         sides.add_if_closer(text)
     if not sides.is_carved.any():
-        for text in order[::-1]:
+        few = order[rows[order] <= _MOST_TIMES * np.count_nonzero(is_carved)]
+        for text in few[::-1]:
             if sides.add(text):
                 break
     return sides.is_carved if sides.is_carved.any() else is_carved

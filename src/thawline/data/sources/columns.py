@@ -156,5 +156,5 @@ def _describe(row: int, cell: Any) -> str:
     if _is_empty(cell):
         return f"an empty cell in {where}"
     if isinstance(cell, str) and has_surrogate(cell):
-        return f"an invalid character (a lone surrogate) in {shorten(ascii(cell))}, {where}"
+        return f"an invalid character (a lone surrogate) in {shorten(ascii(cell))} in {where}"
     return f"the {type(cell).__name__} {shorten(repr(cell))} in {where}"
