@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
-from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
+from thawline.data.labels import (
+    IntArray,
+    Labels,
+    join_words,
+    suggest_spelling,
+    to_plain_label,
+)
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part
 from thawline.data.splits import SelectedRows, Splits
@@ -261,7 +267,7 @@ def _labelled_texts(
         raise ThawlineError(
             f"{expected} ({join_words(labels.names[i] for i in allowed)})",
             f"{label!r} in row {selected.rows[first]} (counting from 0) of {part.table.where}",
-            (None if label in labels.values else labels.suggest_spelling(label))
+            (None if label in labels.values else suggest_spelling(labels, label))
             or "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts

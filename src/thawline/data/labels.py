@@ -140,22 +140,9 @@ class Labels:
             raise ThawlineError(
                 f"{where} among the classes {self.described()}",
                 f"{label!r} in row {row} (counting from 0)",
-                self.suggest_spelling(label) or did_you_mean(str(label), self.names),
+                suggest_spelling(self, label) or did_you_mean(str(label), self.names),
             )
         return ids
-
-    @cached_property
-    def similar(self) -> list[list[int]]:
-        """Groups of the ids of classes that are probably spellings of the same class."""
-        return group_spellings(self.names, self.values)
-
-    def suggest_spelling(self, label: int | str) -> str | None:
-        """Return a fix for a label that is another spelling of a class, or None if it is none."""
-        key = spelling_key(label)
-        for name, value in zip(self.names, self.values, strict=True):
-            if key in (spelling_key(name), spelling_key(value)):
-                return f"write this label as {value!r}"
-        return None
 
     def described(self) -> str:
         """Return the names, each followed by its value if it differs: ``neg (0), pos (1)``."""
@@ -174,6 +161,20 @@ class Labels:
         return cls(tuple(saved["names"]), tuple(saved["values"]))
 
 
+def suggest_spelling(labels: Labels, label: int | str) -> str | None:
+    """Return a fix for a label that is another spelling of a class, or None if it is none."""
+    key = spelling_key(label)
+    for name, value in zip(labels.names, labels.values, strict=True):
+        if key in (spelling_key(name), spelling_key(value)):
+            return f"write this label as {value!r}"
+    return None
+
+
+def similar_classes(labels: Labels) -> list[list[int]]:
+    """Return groups of the ids of classes that are probably spellings of the same class."""
+    return group_spellings(labels.names, labels.values)
+
+
 def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
     """Describe class names that look like spellings of one class, or that contain stray characters.
 
@@ -184,8 +185,8 @@ def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
     Returns:
         One line for each group of similar names, and at most one for stray characters.
     """
-    lines, names = [], labels.names
-    for group in labels.similar[:_MOST_SHOWN]:
+    lines, names, groups = [], labels.names, similar_classes(labels)
+    for group in groups[:_MOST_SHOWN]:
         # The values in the source differ even if the names were set by the user.
         shown = [str(labels.values[i]) for i in group]
         if len({spelling_key(value) for value in shown}) > 1:
@@ -198,9 +199,9 @@ def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
             f"{described} look like spellings of one class; if they are, write the class in the "
             "same way in every row of the data"
         )
-    if more := len(labels.similar) - _MOST_SHOWN:
+    if more := len(groups) - _MOST_SHOWN:
         lines += [f"{more:,} other groups of names look like spellings"] if more > 0 else []
-    grouped = {i for group in labels.similar for i in group}
+    grouped = {i for group in groups for i in group}
     stray = [
         name for i, name in enumerate(names) if i not in grouped and has_stray_characters(name)
     ]

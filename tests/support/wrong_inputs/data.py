@@ -88,7 +88,7 @@ DATA = [
     Wrong(
         "another spelling of a class in test",
         "fit",
-        table("reviews/test.csv", TEXTS, ["Pos ", "neg"] * 10),
+        both(table("reviews/train.csv"), table("reviews/test.csv", TEXTS, ["Pos ", "neg"] * 10)),
     ),
     Wrong("one class only", "fit --data t.csv", table("t.csv", TEXTS, ["pos"] * 20)),
     Wrong("a class in test that train lacks", "fit", table("reviews/test.csv", TEXTS, [2, 1] * 10)),

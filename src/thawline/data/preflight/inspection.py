@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, Text
-from thawline.data.labels import join_words, spelling_warnings
+from thawline.data.labels import join_words, similar_classes, spelling_warnings
 from thawline.data.lengths import Tokenization, count_tokens, describe_lengths
 from thawline.data.preflight.duplicates import Duplicates
 from thawline.data.preflight.near_duplicates import find_near_duplicates
@@ -62,7 +62,7 @@ def inspect_dataset(
         "truncation_side": tokenization.truncation_side,
         "splits": described,
         "similar_labels": [
-            [dataset.labels.names[i] for i in group] for group in dataset.labels.similar
+            [dataset.labels.names[i] for i in group] for group in similar_classes(dataset.labels)
         ],
         "all": _describe_all(described, lengths, tokenization.max_length),
         **found,
