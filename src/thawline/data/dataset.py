@@ -12,11 +12,17 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
-from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
+from thawline.data.labels import (
+    IntArray,
+    Labels,
+    join_words,
+    suggest_spelling,
+    to_plain_label,
+)
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part
 from thawline.data.splits import SelectedRows, Splits
-from thawline.data.texts import Text
+from thawline.data.texts import Text, check_pairing
 from thawline.errors import ThawlineError, did_you_mean
 
 ALL = "all"
@@ -165,6 +171,9 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         )
         for split, rows in selected.items()
     }
+    pairs = isinstance(texts["train"].texts[0], tuple)
+    for split in ("validation", "test"):
+        check_pairing(texts[split].texts, pairs=pairs, expected=f"in {split} as in train")
     return Dataset(
         source.name,
         labels,
@@ -254,11 +263,12 @@ def _labelled_texts(
     foreign = np.flatnonzero(~np.isin(ids, allowed))
     if len(foreign):
         first = foreign[0]
+        label = to_plain_label(raw[first])
         raise ThawlineError(
             f"{expected} ({join_words(labels.names[i] for i in allowed)})",
-            f"{to_plain_label(raw[first])!r} in row {selected.rows[first]} (counting from 0) of "
-            f"{part.table.where}",
-            "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
+            f"{label!r} in row {selected.rows[first]} (counting from 0) of {part.table.where}",
+            (None if label in labels.values else suggest_spelling(labels, label))
+            or "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts
     return LabelledTexts([texts[row] for row in selected.rows], ids, selected.rows, part.name)

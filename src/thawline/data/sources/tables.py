@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from thawline.data.texts import has_surrogate
 from thawline.errors import ThawlineError
 
 TEXT_COLUMNS = (
@@ -54,12 +55,24 @@ class Table:
         columns: The names of the columns.
         read: Returns the cells of a named column, in the order of the rows.
         class_names: The class names by integer value, for each column that provides them.
+
+    Raises:
+        ThawlineError: If the name of a column contains an invalid character (a lone surrogate).
     """
 
     where: str
     columns: tuple[str, ...]
     read: Callable[[str], list[Any]]
     class_names: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for column in self.columns:
+            if has_surrogate(column):
+                raise ThawlineError(
+                    f"column names of valid characters in {self.where}",
+                    f"an invalid character (a lone surrogate) in {column!a}",
+                    "rename the column",
+                )
 
 
 def join_tables(tables: Sequence[Table], where: str) -> Table:
