@@ -23,9 +23,9 @@ class Margins(NamedTuple):
         support: The rows whose label is each class, of the same shape.
     """
 
-    right: NDArray[np.number]
-    predicted: NDArray[np.number]
-    support: NDArray[np.number]
+    right: Floats | Integers
+    predicted: Floats | Integers
+    support: Floats | Integers
 
 
 class Confusion(NamedTuple):
@@ -63,7 +63,8 @@ class Confusion(NamedTuple):
 
     def cells(self) -> list[list[int]]:
         """Return the non-zero cells, each as its true class, predicted class and row count."""
-        return np.stack([self.truth, self.predicted, self.counts], axis=1).tolist()
+        columns = (self.truth.tolist(), self.predicted.tolist(), self.counts.tolist())
+        return [list(cell) for cell in zip(*columns, strict=True)]
 
     def _sums(self, classes: Integers, counts: Integers) -> Integers:
         return np.bincount(classes, weights=counts, minlength=self.classes).astype(np.int64)

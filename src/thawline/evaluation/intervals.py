@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from thawline.config import MetricsConfig
-from thawline.evaluation.confusion import Confusion, Floats, Margins, averages
+from thawline.evaluation.confusion import Confusion, Floats, Integers, Margins, averages
 
 _PRIOR_ROWS = 2.0
 """The weight of the prior of each class in `average_intervals`, in rows."""
@@ -142,23 +142,21 @@ def _draw_samples(
     cell = np.concatenate([hit, np.arange(known), np.arange(cells)])
     margin = np.concatenate([columns[hit], classes + columns, 2 * classes + truth])
     to_margins = csr_array((np.ones(len(cell)), (cell, margin)), shape=(cells, 3 * classes))
+
+    def margins(drawn: Floats | Integers, errors: Floats | Integers) -> Margins:
+        right, predicted, support = np.split(np.asarray(drawn @ to_margins), 3, axis=1)
+        return Margins(right, predicted + errors, support)
+
     # Each has its own generator, so that the size of the blocks does not change the numbers.
     for_shares, for_rows, for_errors = np.random.default_rng(seed).spawn(3)
     block = max(1, _NUMBERS_PER_BLOCK // max(cells, 3 * classes))
     for start in range(0, resamples, block):
         size = min(block, resamples - start)
         shares = for_shares.standard_gamma(weights, size=(size, cells))
-        sums = (shares @ to_margins)[:, 2 * classes :]
+        sums = np.asarray(shares @ to_margins)[:, 2 * classes :]
         shares *= np.divide(support, sums, where=sums > 0, out=np.zeros_like(sums))[:, truth]
         shares /= shares.sum(axis=1, keepdims=True)
         drawn = for_rows.multinomial(rows, shares)
         errors = for_errors.multinomial(drawn[:, known:].sum(axis=1), frequency)
-        yield (
-            _margins_of(shares @ to_margins, shares[:, known:].sum(axis=1)[:, None] * frequency),
-            _margins_of(drawn @ to_margins, errors),
-        )
-
-
-def _margins_of(sums: Floats, errors: Floats) -> Margins:
-    right, predicted, support = np.split(np.asarray(sums), 3, axis=1)
-    return Margins(right, predicted + errors, support)
+        shares_of_errors = shares[:, known:].sum(axis=1)[:, None] * frequency
+        yield margins(shares, shares_of_errors), margins(drawn, errors)
