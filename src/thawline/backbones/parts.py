@@ -35,7 +35,7 @@ def incomplete(folder: Path, found: str, *, saved: bool = False) -> ThawlineErro
     return ThawlineError(f"{expected} in '{folder}'", found, fix)
 
 
-def describe_read_error(folder: Path, error: Exception, *parts: tuple[str, ...]) -> str:
+def describe_read_error(folder: Path, error: BaseException, *parts: tuple[str, ...]) -> str:
     """Return a noun phrase that says why a saved model could not be read.
 
     transformers reports a missing file in many ways, and some of them do not name the file.

@@ -77,7 +77,9 @@ def explain_read_errors(path: str, *parts: tuple[str, ...], saved: bool = False)
         yield
     except ThawlineError:
         raise
-    except Exception as error:  # transformers raises many types and documents none of them
+    except BaseException as error:  # transformers raises many types and documents none of them
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise  # a panic is an error in the compiled code of tokenizers
         found = describe_read_error(Path(path), error, *parts)
         raise incomplete(Path(path), found, saved=saved) from error
 
