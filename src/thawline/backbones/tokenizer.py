@@ -67,7 +67,9 @@ def split_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
         backend = tokenizer.backend_tokenizer
         split = pre_tokenizers.Split(Regex(words), "isolated")
         before = backend.pre_tokenizer
-        backend.pre_tokenizer = split if before is None else pre_tokenizers.Sequence([before, split])
+        backend.pre_tokenizer = (
+            split if before is None else pre_tokenizers.Sequence([before, split])
+        )
 
 
 def _is_read(tokenizer: PreTrainedTokenizerBase, word: str, number: int) -> bool:

@@ -248,9 +248,8 @@ def _check_tokens(file: JsonFile) -> None:
         if key.endswith("_token") and not key.startswith(("add_", "use_")):
             _check_special(file, key, value)
         if key in ("additional_special_tokens", "extra_special_tokens", "model_specific_tokens"):
-            inner = value.values() if isinstance(value, dict) else value
-            tokens = [] if inner is None else list(inner) if not isinstance(inner, str) else None
-            for token in file.items(key, tokens, 10_000):
+            tokens = list(value.values()) if isinstance(value, dict) else value
+            for token in file.items(key, [] if tokens is None else tokens, 10_000):
                 _check_special(file, key, token)
 
 

@@ -25,7 +25,7 @@ MAX_HEADER = 16 * 2**20
 DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 """The data types of weights that need no scale. Some checkpoints hold position ids as integers."""
 
-SPARE = 2**24
+SPARE = 2**22
 """Number of weights that a checkpoint may lack, such as a pooler, before a model is built."""
 
 _SHARD = re.compile(r"[^/\\\x00]+\.safetensors")
