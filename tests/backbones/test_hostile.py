@@ -15,12 +15,16 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from transformers import AutoConfig, AutoModel
 
-from tests.support.toys import FAMILIES, save_writer
+from tests.support.toys import FAMILIES, save_writer, toy_config, toy_tokenizer
+from thawline.backbones import stack
 from thawline.backbones.language import load_language_model
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
+from thawline.models.configuration import ThawlineConfig
+from thawline.models.modeling import ThawlineForSequenceClassification
 
 BIG = 1_000_000_000
 DEEP = json.loads("[" * 200 + "]" * 200)
@@ -195,9 +199,8 @@ FAMILY_CONFIG = [
 
 
 @pytest.mark.parametrize(("key", "value"), ANY_CONFIG)
-@pytest.mark.parametrize("family", ["bert", "qwen3"])
-def test_a_hostile_value_in_a_config_is_refused(copied, family, key, value):
-    path = copied(family) / "config.json"
+def test_a_hostile_value_in_a_config_is_refused(copied, key, value):
+    path = copied("bert") / "config.json"
     change(path, key, value)
     message = str(refused(path.parent))
     if key == "model_type" and isinstance(value, str):
@@ -238,6 +241,73 @@ def test_a_file_that_is_no_json_object_is_refused(copied, name, content):
     path = copied() / name
     path.write_bytes(content)
     assert name in refused(path.parent).found
+
+
+# Models with a head of Thawline, and families of the user
+
+
+@pytest.fixture(scope="module")
+def own_model(tmp_path_factory) -> Path:
+    """Return the folder of a complete model with a head of Thawline. Do not change it."""
+    folder = tmp_path_factory.mktemp("own")
+    config = ThawlineConfig(backbone=toy_config("qwen3").to_dict(), stages=(4,), num_labels=3)
+    ThawlineForSequenceClassification(config).save_pretrained(folder)
+    toy_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def own(own_model, tmp_path) -> Path:
+    return Path(shutil.copytree(own_model, tmp_path / "stranger"))
+
+
+def test_a_model_with_a_head_of_thawline_passes(own):
+    check_model_files(own)
+    assert load_backbone(str(own)).stack.depth == 4
+
+
+OWN_CONFIG = [
+    ("head", 5),
+    ("head", "mlp:1000000000"),
+    ("head", "evil"),
+    ("head_dropout", 7),
+    ("pooling", "evil"),
+    ("stages", [-1]),
+    ("stages", "x"),
+    ("stages", ["a"]),
+    ("dtype", "evil"),
+    ("id2label", {"0": 5}),
+    ("attn_implementation", "someone/kernel"),
+    ("quantization_config", {"quant_method": "gptq"}),
+    ("backbone", 5),
+    ("backbone", {}),
+    ("backbone", {"model_type": "thawline"}),
+    *((f"backbone.{key}", value) for key, value in ANY_CONFIG if not key.startswith("model_type")),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), OWN_CONFIG)
+def test_a_hostile_config_of_an_own_model_is_refused(own, key, value):
+    path = own / "config.json"
+    change(path, key, value)
+    with pytest.raises(ThawlineError) as caught:
+        check_model_files(own)
+    message = str(caught.value)
+    known = (key.removeprefix("backbone."), str(value), "weights", "layers deep", path.name)
+    assert any(part in message for part in known)
+
+
+def test_a_family_that_the_user_registered_passes(tmp_path, monkeypatch):
+    monkeypatch.setattr("thawline.backbones.stack.FAMILIES", dict(stack.FAMILIES))
+    electra = stack.Family(("embeddings", "embeddings_project"), "encoder.layer")
+    stack.register_family("electra", electra)
+    common = {"vocab_size": 55, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
+    config = AutoConfig.for_model("electra", num_attention_heads=4, embedding_size=16, **common)
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    toy_tokenizer().save_pretrained(tmp_path)
+    check_model_files(tmp_path)
+    change(tmp_path / "config.json", "embedding_size", -1)
+    assert "embedding_size" in str(refused(tmp_path))
 
 
 # tokenizer.json

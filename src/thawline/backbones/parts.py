@@ -7,6 +7,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from thawline.errors import ThawlineError
+from thawline.runs.layout import SETTINGS
 from thawline.runtime.failures import describe_system_error, first_line
 from thawline.runtime.untrusted import open_regular, parse_json, read_regular
 
@@ -20,14 +21,17 @@ _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _JSON = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
-def incomplete(folder: Path, found: str, *, saved: bool = False) -> ThawlineError:
+def incomplete(folder: Path, found: str, *, saved: bool | None = None) -> ThawlineError:
     """Return the error about a model with a missing or damaged part.
 
     Args:
         folder: The folder of the model.
         found: What is wrong, as a noun phrase.
-        saved: Whether the folder holds a saved classifier of Thawline.
+        saved: Whether the folder holds a saved classifier of Thawline. If None, it does if it has
+            the classifier's settings.
     """
+    if saved is None:
+        saved = (folder / SETTINGS).is_file()
     expected = "a complete model (config.json, model.safetensors, tokenizer.json)"
     fix = "save the model and its tokenizer there with save_pretrained"
     if saved:

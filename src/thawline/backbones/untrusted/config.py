@@ -12,6 +12,7 @@ from typing import Any
 
 from transformers import AutoConfig
 
+from thawline.backbones.parts import incomplete
 from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import family_of
 from thawline.backbones.untrusted.values import MAX_ID, JsonFile, is_number
@@ -123,6 +124,9 @@ def check_config(file: JsonFile) -> CheckedConfig:
             or would make transformers run other code or read other files.
     """
     values = file.value
+    if values.get("auto_map") is not None:
+        code = "a model that needs its own Python code, which is never run"
+        raise incomplete(file.path.parent, f"auto_map in '{file.path}', {code}")
     if values.get("model_type") == MODEL_TYPE:
         return CheckedConfig(values, _check_own(file))
     return CheckedConfig(values, _check_base(file, values, ""))
@@ -165,7 +169,7 @@ def _check_base(file: JsonFile, values: dict[str, Any], prefix: str) -> int:
         name = f"{prefix}{key}"
         if key not in defaults and key not in KNOWN and key not in ATTENTION:
             if hasattr(config_class, key) and key not in config_class.attribute_map:
-                file.refuse(name, "no such key", value)
+                file.forbid(name, value)
             continue
         _check_field(file, name, key, value, defaults.get(key))
     get = _Values(values, defaults, config_class.attribute_map)
@@ -218,7 +222,7 @@ def _check_tree(file: JsonFile, values: dict[str, Any], prefix: str) -> None:
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
             file.refuse(name, "a number of at most 64 bits", value)
         if key in FORBIDDEN and value is not None:
-            file.refuse(name, "no such key, because it needs other code or other files", value)
+            file.forbid(name, value)
         if key in ATTENTION:
             file.one_of(name, value, ("eager", "sdpa", None))
 
@@ -326,7 +330,7 @@ def _check_ids(file: JsonFile, values: dict[str, Any], prefix: str, rows: int) -
         ids = value if isinstance(value, list) and len(value) <= 1_000 else [value]
         for token in ids:
             # Some Llama checkpoints have the pad id -1, which stands for the last row.
-            file.whole(f"{prefix}{key}", token, -1, rows - 1)
+            file.whole(f"{prefix}{key}", token, -(key == "pad_token_id"), rows - 1)
 
 
 def _check_shape(file: JsonFile, get: _Values, prefix: str) -> None:

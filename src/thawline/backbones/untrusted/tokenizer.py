@@ -195,7 +195,7 @@ def check_tokenizer_config(file: JsonFile) -> None:
     values = file.value
     for key in FORBIDDEN:
         if values.get(key):
-            file.refuse(key, "no such key, because it needs other code or files", values[key])
+            file.forbid(key, values[key])
     for key, value in values.items():
         if key.endswith("_file") and key != "special_tokens_map_file" and value is not None:
             _check_no_file(file, key, value)
@@ -222,7 +222,7 @@ def check_tokenizer_config(file: JsonFile) -> None:
 def _check_no_file(file: JsonFile, key: str, value: object) -> None:
     """Refuse the path of an existing file. Old files hold paths of the author's machine."""
     if not isinstance(value, str) or "\x00" in value or (file.path.parent / value).exists():
-        file.refuse(key, "no path of a file", value)
+        file.forbid(key, value)
 
 
 def _check_class(file: JsonFile, name: object) -> None:

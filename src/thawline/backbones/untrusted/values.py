@@ -10,7 +10,6 @@ from typing import Any, NoReturn
 
 from thawline.backbones.parts import incomplete
 from thawline.errors import ThawlineError
-from thawline.runs.layout import SETTINGS
 from thawline.runtime.untrusted import MAX_JSON_BYTES, parse_json, read_regular
 
 MAX_ID = 2**24
@@ -65,6 +64,19 @@ class JsonFile:
             f"{expected} as {key} in '{self.path}'",
             show(found),
             "use the file that belongs to this model",
+        )
+
+    def forbid(self, key: str, found: object) -> NoReturn:
+        """Raise ThawlineError about a key that needs other code or other files.
+
+        Args:
+            key: The key, with dots between the levels.
+            found: The value.
+        """
+        raise ThawlineError(
+            f"no {key} in '{self.path}', because it needs other code or other files",
+            show(found),
+            "remove the key, or use a model that does not need it",
         )
 
     def whole(self, key: str, value: object, least: int, most: int = MAX_ID) -> int:
@@ -127,5 +139,4 @@ def show(value: object) -> str:
 
 def damaged(path: Path, found: str) -> ThawlineError:
     """Return the error about a file that cannot be read as JSON."""
-    saved = (path.parent / SETTINGS).is_file()
-    return incomplete(path.parent, f"a damaged {path.name} ({found})", saved=saved)
+    return incomplete(path.parent, f"a damaged {path.name} ({found})")

@@ -12,12 +12,12 @@ import torch
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
-from thawline.backbones.parts import WEIGHTS
+from thawline.backbones.parts import WEIGHTS, incomplete
 from thawline.backbones.untrusted.values import JsonFile, show
 from thawline.errors import ThawlineError
 from thawline.runs.layout import MODEL_TYPE
 from thawline.runtime.hardware import available_memory_bytes
-from thawline.runtime.untrusted import check_regular, open_regular
+from thawline.runtime.untrusted import open_regular
 
 MAX_HEADER = 16 * 2**20
 """The largest header of a safetensors file, in bytes."""
@@ -27,6 +27,9 @@ DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 
 SPARE = 2**22
 """Number of weights that a checkpoint may lack, such as a pooler, before a model is built."""
+
+LFS = b"version https://git-lfs"
+"""The start of a file that Git LFS puts in place of a large one."""
 
 _SHARD = re.compile(r"[^/\\\x00]+\.safetensors")
 
@@ -79,15 +82,16 @@ def _read_index(path: Path) -> list[Path]:
 
 
 def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
-    check_regular(path)
     with open_regular(path) as file:
-        length = int.from_bytes(file.read(8), "little")
-    if length > MAX_HEADER:
+        start = file.read(len(LFS))
+    if start == LFS:
         raise ThawlineError(
-            f"a header of at most {MAX_HEADER:,} bytes in '{path}'",
-            f"{length:,} bytes",
-            "download the weights again",
+            f"weights in '{path}'",
+            "a pointer of Git LFS, which stands for the file",
+            "download the file with git lfs pull",
         )
+    if int.from_bytes(start[:8], "little") > MAX_HEADER:
+        raise incomplete(path.parent, f"damaged weights (the header of {path.name} is too long)")
     shapes: dict[str, tuple[int, ...]] = {}
     with safe_open(path, "pt") as tensors:
         for name in tensors.keys():  # noqa: SIM118  # it is not a dict
