@@ -25,6 +25,7 @@ from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.pretraining import job
 
 BIG = 1_000_000_000
 DEEP = json.loads("[" * 200 + "]" * 200)
@@ -720,4 +721,15 @@ def test_a_hostile_generation_config_is_refused(tmp_path, key, value):
     change(path, key, value)
     error = refused(tmp_path, load_language_model)
     assert str(path) in str(error)
+    assert key in str(error)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("auto_map", {"AutoTokenizer": ["code.Slow", None]}), ("pad_token", 5)]
+)
+def test_the_tokenizer_of_a_pretraining_run_is_checked(tmp_path, key, value):
+    toy_tokenizer().save_pretrained(tmp_path)
+    assert job._load_tokenizer(tmp_path).is_fast
+    change(tmp_path / "tokenizer_config.json", key, value)
+    error = refused(tmp_path, lambda folder: job._load_tokenizer(Path(folder)))
     assert key in str(error)

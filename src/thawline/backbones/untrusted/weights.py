@@ -135,7 +135,7 @@ def check_size(
     is_thawline = values["model_type"] == MODEL_TYPE
     auto = AutoModelForSequenceClassification if is_thawline else AutoModel
     with torch.device("meta"):
-        model = auto.from_config(AutoConfig.for_model(**values))
+        model = auto.from_config(AutoConfig.for_model(**values), trust_remote_code=False)
     described = sum(parameter.numel() for parameter in model.parameters())
     if described > 2 * held + SPARE:
         raise ThawlineError(
