@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Regex
 from transformers import AutoConfig, AutoModel
 
 from tests.support.toys import FAMILIES, save_writer, toy_config, toy_tokenizer
@@ -22,6 +23,7 @@ from thawline.backbones import stack
 from thawline.backbones.language import load_language_model
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.untrusted import check_model_files
+from thawline.backbones.untrusted.regex import is_bounded, known_patterns
 from thawline.errors import ThawlineError
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.modeling import ThawlineForSequenceClassification
@@ -63,6 +65,108 @@ def refused(folder: Path, load: Callable[[str], object] = load_backbone) -> Thaw
 def test_the_toys_of_all_families_pass(toy_backbone):
     for family in FAMILIES:
         check_model_files(toy_backbone(family))
+
+
+# What published models have, in shortened form
+
+PUBLISHED: dict[str, dict[str, Any]] = {
+    "distilbert": {
+        "activation": "gelu", "architectures": ["DistilBertForMaskedLM"], "attention_dropout": 0.1,
+        "dim": 768, "dropout": 0.1, "hidden_dim": 3072, "initializer_range": 0.02,
+        "max_position_embeddings": 512, "n_heads": 12, "n_layers": 6, "pad_token_id": 0,
+        "qa_dropout": 0.1, "seq_classif_dropout": 0.2, "sinusoidal_pos_embds": False,
+        "tie_weights_": True, "transformers_version": "4.10.0.dev0", "vocab_size": 30522,
+    },
+    "roberta": {
+        "attention_probs_dropout_prob": 0.1, "bos_token_id": 0, "eos_token_id": 2,
+        "finetuning_task": "sst2", "gradient_checkpointing": False, "hidden_act": "gelu",
+        "hidden_dropout_prob": 0.1, "hidden_size": 768, "id2label": {"0": "no", "1": "yes"},
+        "intermediate_size": 3072, "label2id": {"no": "0", "yes": 1}, "layer_norm_eps": 1e-05,
+        "max_position_embeddings": 514, "num_attention_heads": 12, "num_hidden_layers": 12,
+        "pad_token_id": 1, "position_embedding_type": "absolute", "problem_type": None,
+        "torch_dtype": "float32", "type_vocab_size": 1, "use_cache": True, "vocab_size": 50265,
+        "_num_labels": 2, "output_past": True, "pruned_heads": {}, "task_specific_params": {},
+    },
+    "xlm-roberta": {
+        "attention_probs_dropout_prob": 0.1, "bos_token_id": 0, "eos_token_id": 2,
+        "hidden_size": 768, "layer_norm_eps": 1e-05, "max_position_embeddings": 514,
+        "num_hidden_layers": 12, "output_past": True, "type_vocab_size": 1, "vocab_size": 250002,
+    },
+    "modernbert": {
+        "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 50281,
+        "classifier_activation": "gelu", "classifier_bias": False, "classifier_dropout": 0.0,
+        "classifier_pooling": "mean", "cls_token_id": 50281, "decoder_bias": True,
+        "deterministic_flash_attn": False, "embedding_dropout": 0.0, "eos_token_id": 50282,
+        "global_attn_every_n_layers": 3, "global_rope_theta": 160000.0,
+        "gradient_checkpointing": False, "hidden_activation": "gelu", "hidden_size": 768,
+        "initializer_cutoff_factor": 2.0, "initializer_range": 0.02, "intermediate_size": 1152,
+        "layer_norm_eps": 1e-05, "local_attention": 128, "local_rope_theta": 10000.0,
+        "max_position_embeddings": 8192, "mlp_bias": False, "mlp_dropout": 0.0, "norm_bias": False,
+        "norm_eps": 1e-05, "num_attention_heads": 12, "num_hidden_layers": 22,
+        "pad_token_id": 50283, "position_embedding_type": "absolute", "sep_token_id": 50282,
+        "tie_word_embeddings": True, "torch_dtype": "float32", "vocab_size": 50368,
+        "reference_compile": None, "repad_logits_with_grad": False, "sparse_prediction": False,
+    },
+    "qwen3": {
+        "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 151643,
+        "eos_token_id": 151645, "head_dim": 128, "hidden_act": "silu", "hidden_size": 1024,
+        "initializer_range": 0.02, "intermediate_size": 3072, "max_position_embeddings": 40960,
+        "max_window_layers": 28, "num_attention_heads": 16, "num_hidden_layers": 28,
+        "num_key_value_heads": 8, "rms_norm_eps": 1e-06, "rope_scaling": None,
+        "rope_theta": 1000000, "sliding_window": None, "tie_word_embeddings": True,
+        "torch_dtype": "bfloat16", "use_cache": True, "use_sliding_window": False,
+        "vocab_size": 151936,
+    },
+    "llama": {
+        "attention_bias": False, "attention_dropout": 0.0, "bos_token_id": 128000,
+        "eos_token_id": [128001, 128008, 128009], "head_dim": 64, "hidden_act": "silu",
+        "hidden_size": 2048, "intermediate_size": 8192, "max_position_embeddings": 131072,
+        "mlp_bias": False, "num_attention_heads": 32, "num_hidden_layers": 16,
+        "num_key_value_heads": 8, "pretraining_tp": 1, "rms_norm_eps": 1e-05,
+        "rope_scaling": {
+            "factor": 32.0, "high_freq_factor": 4.0, "low_freq_factor": 1.0,
+            "original_max_position_embeddings": 8192, "rope_type": "llama3",
+        },
+        "rope_theta": 500000.0, "tie_word_embeddings": True, "vocab_size": 128256,
+        "_name_or_path": "someone/llama", "_attn_implementation_autoset": True, "pad_token_id": -1,
+    },
+}  # fmt: skip
+
+OLD_TOKENIZER_CONFIG = {
+    "do_lower_case": True, "unk_token": "[UNK]", "never_split": None, "do_basic_tokenize": True,
+    "special_tokens_map_file": "/root/.cache/special_tokens_map.json", "strip_accents": None,
+    "tokenizer_file": "/root/.cache/transformers/0123.abcd", "tokenize_chinese_chars": True,
+    "name_or_path": "someone/model", "tokenizer_class": "BertTokenizer", "sp_model_kwargs": {},
+    "model_max_length": 1000000000000000019884624838656, "add_bos_token": True, "from_slow": True,
+    "mask_token": {"__type": "AddedToken", "content": "[MASK]", "lstrip": True, "rstrip": False,
+                   "single_word": False, "normalized": False},
+    "additional_special_tokens": ["<|im_start|>", "<|im_end|>"], "errors": "replace",
+    "added_tokens_decoder": {"3": {"content": "[MASK]", "lstrip": False, "special": True}},
+    "chat_template": "{% for message in messages %}{% endfor %}", "backend": "tokenizers",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", PUBLISHED)
+def test_the_configs_of_published_models_pass(tmp_path, family):
+    values = PUBLISHED[family] | {"model_type": family}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(OLD_TOKENIZER_CONFIG))
+    generation = {"do_sample": True, "temperature": 0.6, "top_k": 20, "eos_token_id": [1, 2]}
+    (tmp_path / "generation_config.json").write_text(json.dumps(generation))
+    check_model_files(tmp_path)
+
+
+FAST = (
+    r"\s+", r"\d{1,3}", r"\p{N}", r"[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺ]+", r"[一-龥ࠀ-一]+", r"\s+$",
+    r" {2,}", r"(?i)<br\s*/?>", r"<(?=s>)|\[(?=SEP\])", r"'(?:s|t|re)|\p{L}+", r"[^\s\p{L}]+",
+    r"\s{2,}|[\n\r\t]", r"\x{2581}+", r"[[a-c]&&[^b]]", r"a++b", r"(?<=\d)\.(?=\d)",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", [*FAST, *sorted(known_patterns())])
+def test_the_expressions_of_published_tokenizers_and_simple_ones_pass(pattern):
+    assert is_bounded(pattern)
+    Regex(pattern)  # tokenizers can compile it
 
 
 # config.json
@@ -135,6 +239,8 @@ ANY_CONFIG = [
     ("inner", float("inf")),
     ("inner", 10**30),
     ("inner", DEEP),
+    ("tokenizer_class", "EvilTokenizer"),
+    ("tokenizer_class", 5),
     ("model_type", 5),
     ("model_type", ["bert"]),
     ("model_type", "albert"),
@@ -609,6 +715,16 @@ def test_a_model_that_does_not_fit_into_memory_is_refused(copied, monkeypatch):
     monkeypatch.setattr("thawline.backbones.untrusted.weights.available_memory_bytes", lambda: 1000)
     folder = copied()
     assert f"'{folder}'" in refused(folder).found
+
+
+@pytest.mark.parametrize("limit", [1, 2])
+def test_a_limit_without_space_for_a_token_is_refused(copied, limit):
+    path = copied() / "tokenizer_config.json"
+    change(path, "model_max_length", limit)
+    backbone = load_backbone(str(path.parent))
+    with pytest.raises(ThawlineError) as caught:
+        backbone.resolve_max_length(None)
+    assert f"{limit} tokens" in caught.value.found
 
 
 # Files that are none

@@ -15,6 +15,7 @@ from transformers import AutoConfig
 from thawline.backbones.parts import incomplete
 from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import family_of
+from thawline.backbones.untrusted.tokenizer import check_class
 from thawline.backbones.untrusted.values import MAX_ID, JsonFile, is_number
 from thawline.errors import ThawlineError
 from thawline.runs.layout import MODEL_TYPE
@@ -48,6 +49,9 @@ FIXED: dict[str, Any] = {
 }
 """Keys that change how a model is called. Only the usual value is accepted."""
 
+MAX_LAYERS = 512
+"""The largest number of blocks. Building a block takes milliseconds, even without weights."""
+
 _COUNT, _SIZE = (1, 1_024), (1, 2**18)
 RANGES = {
     "vocab_size": (1, MAX_ID),
@@ -58,8 +62,8 @@ RANGES = {
     "hidden_dim": (1, 2**20),
     "vector_size": _SIZE,
     "embedding_size": _SIZE,
-    "num_hidden_layers": (1, 4_096),
-    "n_layers": (1, 4_096),
+    "num_hidden_layers": (1, MAX_LAYERS),
+    "n_layers": (1, MAX_LAYERS),
     "num_attention_heads": _COUNT,
     "n_heads": _COUNT,
     "num_key_value_heads": _COUNT,
@@ -142,9 +146,9 @@ def _check_own(file: JsonFile) -> int:
     file.text("head", values.get("head", "linear"), 100)
     file.number("head_dropout", values.get("head_dropout", 0.0), 0, 1)
     file.one_of("pooling", values.get("pooling", "mean"), POOLINGS)
-    stages = file.items("stages", values.get("stages", []), 4_097)
+    stages = file.items("stages", values.get("stages", []), MAX_LAYERS + 1)
     for stage in stages:
-        file.whole("stages", stage, 0, 4_096)
+        file.whole("stages", stage, 0, MAX_LAYERS)
     for key in ("dtype", "torch_dtype"):
         if values.get(key) is not None:
             _check_dtype(file, key, values[key])
@@ -165,6 +169,7 @@ def _check_base(file: JsonFile, values: dict[str, Any], prefix: str) -> int:
     _check_tree(file, values, prefix)
     _check_fixed(file, values, prefix)
     _check_labels(file, values, prefix)
+    check_class(file, f"{prefix}tokenizer_class", values.get("tokenizer_class"))
     for key, value in values.items():
         name = f"{prefix}{key}"
         if key not in defaults and key not in KNOWN and key not in ATTENTION:
@@ -206,7 +211,7 @@ def _defaults(config_class: type) -> dict[str, Any]:
     """Return the default of each key that a config class declares. None if it has none."""
     found = {field.name: field.default for field in dataclasses.fields(config_class)}
     if "__init__" in vars(config_class):
-        parameters = inspect.signature(config_class.__init__).parameters.values()
+        parameters = inspect.signature(config_class).parameters.values()
         found |= {parameter.name: parameter.default for parameter in parameters}
     return {
         name: default if isinstance(default, bool | int | float | str) else None
@@ -279,7 +284,7 @@ def _check_field(file: JsonFile, name: str, key: str, value: object, default: ob
     elif key in ("dtype", "torch_dtype"):
         _check_dtype(file, name, value)
     elif key == "layer_types":
-        for kind in file.items(name, value, 4_096):
+        for kind in file.items(name, value, MAX_LAYERS):
             file.one_of(name, kind, (*LAYER_TYPES, *LAYER_ALIASES))
     elif key in ("rope_parameters", "rope_scaling"):
         _check_rope(file, name, value)

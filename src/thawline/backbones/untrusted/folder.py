@@ -17,12 +17,15 @@ from thawline.backbones.untrusted.values import JsonFile
 from thawline.backbones.untrusted.weights import check_size, check_weights
 from thawline.errors import ThawlineError
 from thawline.runs.layout import SETTINGS
-from thawline.runtime.untrusted import MAX_JSON_BYTES, check_regular
+from thawline.runtime.untrusted import check_regular
+
+TOKENIZER_BYTES = 40 * 2**20
+"""The largest file of a tokenizer, in bytes. Those of the supported families take up to 20 MB."""
 
 LIMITS = {
-    ".json": MAX_JSON_BYTES,
-    ".txt": MAX_JSON_BYTES,
-    ".model": MAX_JSON_BYTES,
+    ".json": TOKENIZER_BYTES,
+    ".txt": TOKENIZER_BYTES,
+    ".model": TOKENIZER_BYTES,
     ".jinja": 2**20,
     ".safetensors": None,
 }
@@ -50,9 +53,9 @@ def check_model_files(folder: Path) -> None:
     """
     saved = (folder / SETTINGS).is_file()
     with explain_read_errors(str(folder), saved=saved):
-        _check_entries(folder)
+        _check_entries(folder, folder)
         if (folder / TEMPLATES).is_dir():
-            _check_entries(folder / TEMPLATES)
+            _check_entries(folder / TEMPLATES, folder)
         if (folder / "adapter_config.json").exists():
             raise ThawlineError(
                 f"a complete model in '{folder}'",
@@ -91,17 +94,17 @@ def _check_tokenizer(folder: Path, rows: int | None) -> None:
         check_tokenizer_file(JsonFile.read(path), rows)
 
 
-def _check_entries(folder: Path) -> None:
-    """Refuse files that are not regular, are too large, or are links that lead out of the folder.
+def _check_entries(folder: Path, model: Path) -> None:
+    """Refuse files that are not regular, are too large, or are links that lead out of the model.
 
     A snapshot in the hub's cache consists of links to the folder ``blobs`` of the same model.
     """
-    blobs = folder.resolve().parent.parent / "blobs"
-    is_snapshot = folder.resolve().parent.name == "snapshots" and not blobs.is_symlink()
+    blobs = model.resolve().parent.parent / "blobs"
+    is_snapshot = model.resolve().parent.name == "snapshots" and not blobs.is_symlink()
     for path in sorted(folder.iterdir()):
         if path.suffix not in LIMITS:
             continue
-        inside = blobs if is_snapshot and path.is_symlink() else folder
+        inside = blobs if is_snapshot and path.is_symlink() else model
         try:
             check_regular(path, limit=LIMITS[path.suffix], inside=inside)
         except FileNotFoundError:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from thawline.backbones.untrusted.parts import check_part
-from thawline.backbones.untrusted.values import MAX_ID, MAX_TOKEN, JsonFile, is_number
+from thawline.backbones.untrusted.values import MAX_ID, MAX_TOKEN, JsonFile, is_number, show
 from thawline.errors import ThawlineError
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
@@ -205,7 +205,7 @@ def check_tokenizer_config(file: JsonFile) -> None:
             value is not None and not isinstance(value, bool)
         ):
             file.refuse(key, "true or false", value)
-    _check_class(file, values.get("tokenizer_class"))
+    check_class(file, "tokenizer_class", values.get("tokenizer_class"))
     limit = values.get("model_max_length")
     if limit is not None and not (is_number(limit) and 1 <= limit <= 1e31):
         file.refuse("model_max_length", "a number of at least 1", limit)
@@ -225,14 +225,24 @@ def _check_no_file(file: JsonFile, key: str, value: object) -> None:
         file.forbid(key, value)
 
 
-def _check_class(file: JsonFile, name: object) -> None:
+def check_class(file: JsonFile, key: str, name: object) -> None:
+    """Check the name of the class that reads the tokenizer.
+
+    Args:
+        file: The config of the tokenizer or of the model.
+        key: The key of the name.
+        name: The name. None if the file has none.
+
+    Raises:
+        ThawlineError: If the name is not that of a fast tokenizer.
+    """
     if name is None or name in GENERIC:
         return
-    text = file.text("tokenizer_class", name)
+    text = file.text(key, name)
     if text.removesuffix("Fast").removesuffix("Tokenizer") not in CLASSES:
         raise ThawlineError(
             f"a tokenizer.json for '{file.path.parent}', and a class that reads it",
-            f"the tokenizer class {text!r}",
+            f"{show(text)} as {key} in '{file.path}'",
             "convert the tokenizer to a fast one and save it in that folder",
         )
 
