@@ -124,6 +124,13 @@ class TokensConfig:
     ] = None
     do_lower_case: Annotated[bool | None, Help("Convert texts to lower case.", _TOKENIZER)] = None
     strip_accents: Annotated[bool | None, Help("Remove accents from letters.", _TOKENIZER)] = None
+    split_special_tokens: Annotated[
+        bool,
+        Help(
+            "Read special tokens that are written in a text, such as `[SEP]`, as ordinary text. "
+            "If false, they become the tokens that the model was trained with."
+        ),
+    ] = True
 
 
 @dataclass(frozen=True)
