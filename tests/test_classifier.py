@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterator
+from enum import Enum
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +209,28 @@ class TestLabels:
         by_name = np.array(["neg", "pos"])[ids]
         assert classifier.evaluate(texts, by_name).accuracy.value > 0.9
 
+    def test_members_of_an_enum_are_read_as_their_values(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        class Mood(str, Enum):  # noqa: UP042 (NumPy reads the members of a StrEnum correctly)
+            LOW = "feeling sad"
+            HIGH = "feeling glad"
+
+        texts, ids = toy_reviews(64)
+        given = [list(Mood)[i] for i in ids]
+        classifier = make().fit(texts, given)
+        assert classifier.classes_.tolist() == ["feeling glad", "feeling sad"]
+        assert classifier.fitted_.labels.names == ("feeling glad", "feeling sad")
+        accuracy = classifier.evaluate(texts, given).accuracy.value
+        assert classifier.score(texts, given) == pytest.approx(accuracy)
+        assert accuracy > 0.9
+
+    def test_similar_class_names_give_a_warning(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, ids = toy_reviews(32)
+        given = ["neg" if label == 0 else ("Pos", "pos")[i % 4 > 1] for i, label in enumerate(ids)]
+        with pytest.warns(UserWarning, match="'Pos' .*'pos'"):
+            make().fit(texts, given)
+
     def test_three_classes(self, make: Make, toy_reviews: Reviews) -> None:
         texts, ids = toy_reviews(90)
         given = [
@@ -384,7 +409,8 @@ class TestSaving:
         assert loaded.classes_.tolist() == ["glad", "sad"]
         np.testing.assert_array_equal(loaded.predict(texts), saved.predict(texts))
         assert (loaded.max_length, loaded.truncation_side) == (24, "left")
-        assert tuple(loaded.labels) == ("sad", "glad")
+        assert loaded.fitted_.labels.names == ("sad", "glad")
+        assert loaded.labels is None
         assert loaded.evaluate(texts, given).accuracy == saved.evaluate(texts, given).accuracy
 
     def test_an_existing_folder_is_not_overwritten(
@@ -401,6 +427,81 @@ class TestSaving:
         with pytest.raises(ThawlineError) as caught:
             TextClassifier.load(tmp_path / "nowhere")
         assert str(tmp_path / "nowhere") in str(caught.value)
+
+    @pytest.mark.e2e
+    @pytest.mark.parametrize(
+        ("old", "names", "new"),
+        [
+            ((3, 5), None, (0, 1)),
+            ((0, 1), ("neg", "pos"), (0, 1)),
+            ((0, 1), ("neg", "pos"), ("bad", "good")),
+            (("neg", "pos"), None, ("bad", "good")),
+            (("neg", "pos"), None, (7, 8)),
+            ((False, True), None, (0, 1)),
+        ],
+    )
+    def test_a_loaded_classifier_names_the_classes_of_its_new_data(
+        self, make: Make, toy_reviews: Reviews, tmp_path: Path, old: Any, names: Any, new: Any
+    ) -> None:
+        texts, ids = toy_reviews(32)
+        classifier = make(labels=names).fit(texts, [old[i] for i in ids])
+        artifact.save(classifier.fitted_, tmp_path / "old")
+        again = TextClassifier.load(tmp_path / "old")
+        again.fit(texts, [new[i] for i in ids])
+        assert again.classes_.tolist() == list(new)
+        artifact.save(again.fitted_, tmp_path / "new")
+        saved = TextClassifier.load(tmp_path / "new")
+        assert saved.fitted_.labels.names == tuple(map(str, new))
+        assert saved.fitted_.labels.values == new
+        assert saved.fitted_.model.config.id2label == dict(enumerate(map(str, new)))
+
+
+class TestPairs:
+    def test_texts_and_pairs_are_not_exchanged(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, ids = toy_reviews(32)
+        pairs = [(text, text) for text in texts]
+        given = {"texts": texts, "pairs": pairs}
+        for kind, other in (("texts", "pairs"), ("pairs", "texts")):
+            classifier = make().fit(given[kind], ids)
+            classifier.score(given[kind], ids)
+            calls: list[Callable[[], object]] = [
+                partial(classifier.predict, given[other]),
+                partial(classifier.predict_proba, given[other]),
+                partial(classifier.score, given[other], ids),
+                partial(classifier.evaluate, given[other], ids),
+                partial(make().fit, given[kind], ids, validation=(given[other], ids)),
+                partial(make().fit, [*given[kind], given[other][0]], [*ids, 0]),
+            ]
+            for call in calls:
+                with pytest.raises(ThawlineError) as caught:
+                    call()
+                assert repr(given[other][0])[:20] in caught.value.found
+
+    def test_a_classifier_of_pairs_is_saved(
+        self, make: Make, toy_reviews: Reviews, tmp_path: Path
+    ) -> None:
+        texts, ids = toy_reviews(32)
+        pairs = [(text, text) for text in texts]
+        classifier = make().fit(pairs, ids)
+        artifact.save(classifier.fitted_, tmp_path / "saved")
+        with pytest.raises(ThawlineError):
+            TextClassifier.load(tmp_path / "saved").predict(texts)
+
+
+class TestCopies:
+    def test_copies_are_not_held_out(self, make: Make, toy_reviews: Reviews) -> None:
+        texts = [*toy_reviews(60)[0], *(text.upper() for text in toy_reviews(60)[0])]
+        labels = np.random.default_rng(0).integers(0, 2, 120)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            make().fit(texts, labels)
+
+    def test_validation_texts_in_train_give_a_warning(
+        self, make: Make, toy_reviews: Reviews
+    ) -> None:
+        texts, ids = toy_reviews(32)
+        with pytest.warns(UserWarning, match="2 of 2 validation texts"):
+            make().fit(texts, ids, validation=([texts[0], f" {texts[1]} "], ids[:2]))
 
 
 class TestConventions:
@@ -478,7 +579,7 @@ class TestConventions:
         pairs = [("a film", text) for text in texts]
         classifier = make().fit(pairs, ids)
         assert classifier.score(pairs, ids) > 0.9
-        frame = pd.DataFrame(pairs, columns=["title", "review"])
+        frame = pd.DataFrame(pairs, columns=["premise", "hypothesis"])
         np.testing.assert_array_equal(
             classifier.predict_proba(frame), classifier.predict_proba(pairs)
         )

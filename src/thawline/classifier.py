@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +32,9 @@ from thawline.config import (
 from thawline.config.resolve import build_config
 from thawline.data import LabelledTexts, Labels, Text, carve
 from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
+from thawline.data.copies import count_shared, number_copies
+from thawline.data.labels import spelling_warnings
+from thawline.data.texts import check_pairing
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
@@ -200,9 +204,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         The states of the frozen stages are read from the store, and missing ones are added to it.
 
         Args:
-            X: Texts, or pairs of texts as tuples, ``(rows,)``: a list, an array, a Series, or an
-                array or frame with one column (two for pairs).
-            y: Labels, ``(rows,)``: integers, booleans or strings.
+            X: Texts, or pairs of texts as tuples, ``(rows,)``: a list, an array, a Series, an
+                array or frame with one column, an array with two columns for pairs, or a frame
+                with the columns of a known pair.
+            y: Labels, ``(rows,)``: integers, booleans, strings or members of an Enum.
             validation: Texts and labels on which choices are made. If None, a share of the rows is
                 held out.
 
@@ -215,11 +220,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         known = Labels.from_raw(labels, config.data.labels)
         given = read_rows(X, labels, known)
         if validation is None:
-            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED)
+            copies = number_copies(given.texts)
+            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
             data = given.take(kept), given.take(held_out)
         else:
             data = given, read_rows(*validation, known)
         _check_rows(*data)
+        _warn_about_data(*data, known)
         backbone = open_backbone(config, lambda: data[0].texts, Reporter())
         plan = make_plan(backbone, config)
         parts = dict(zip(("train", "validation"), data, strict=True))
@@ -278,7 +285,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             sample_weight: Weight of each text, ``(rows,)``. If None, all texts weigh the same.
         """
         predicted = self._most_probable(self._probabilities(X, use_store=True))
-        return float(accuracy_score(y, predicted, sample_weight=sample_weight))
+        return float(accuracy_score(read_labels(y), predicted, sample_weight=sample_weight))
 
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.
@@ -311,13 +318,14 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self._check_fitted()
         with artifact.Prover(self.device) as prover:
             artifact.save(self.fitted_, Path(folder))
-            prover.prove(self.fitted_, Path(folder), ["A text.", "Another text, a longer one."])
+            prover.prove(self.fitted_, Path(folder), _proof_texts(pairs=self.fitted_.reading.pairs))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
         """Load a classifier.
 
-        Labels that were booleans come back as 0 and 1, because they are saved as numbers.
+        Labels that were booleans come back as 0 and 1, because they are saved as numbers. The
+        parameter ``labels`` is None, so that another `fit` names the classes after its own data.
 
         Args:
             folder: The folder of a run, or one that `save` wrote.
@@ -334,7 +342,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             pooling=reading.pooling,
             max_length=reading.max_length,
             truncation_side=reading.truncation_side,
-            labels=fitted.labels.names,
         )
         loaded._adopt(fitted, fitted.labels.values)
         return loaded
@@ -344,7 +351,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
     def _adopt(self, fitted: Fitted, labels: Sequence[Any] | NDArray[Any]) -> None:
         self.fitted_ = fitted
-        self.classes_ = np.unique(np.asarray(labels))
+        self.classes_ = np.unique(read_labels(labels))
 
     def _probabilities(
         self, X: Sequence[Text], *, use_store: bool, dtype: str = "float32"
@@ -380,11 +387,32 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return build_config(tables, {key: name for name, key in _SETTINGS.items()})
 
 
+def _warn_about_data(train: LabelledTexts, validation: LabelledTexts, labels: Labels) -> None:
+    """Warn about copies of training texts in validation, and about similar class names."""
+    shared = count_shared(train.texts, validation.texts)
+    if shared:
+        warnings.warn(
+            f"{shared:,} of {len(validation):,} validation texts also occur in the training texts, "
+            "so the scores on validation may be too high: remove these texts from one of the two",
+            stacklevel=3,
+        )
+    every_label = np.concatenate([train.labels, validation.labels])
+    rows = np.bincount(every_label, minlength=len(labels)).tolist()
+    for line in spelling_warnings(labels, dict(zip(labels.names, rows, strict=True))):
+        warnings.warn(line, stacklevel=3)
+
+
+def _proof_texts(*, pairs: bool) -> list[Text]:
+    texts = "A text.", "Another text, a longer one."
+    return [texts] if pairs else list(texts)
+
+
 def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
-    """Check that there are two classes to train on and texts to validate on.
+    """Check that there are two classes to train on and texts of the same kind to validate on.
 
     Raises:
-        ThawlineError: If there is only one class, or no validation text.
+        ThawlineError: If there is only one class, no validation text, or pairs in only one of the
+            two parts.
     """
     classes = len(np.unique(train.labels))
     if classes < 2:
@@ -401,3 +429,5 @@ def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
             "none",
             "omit validation to hold out a share of the rows",
         )
+    pairs = isinstance(train.texts[0], tuple)
+    check_pairing(validation.texts, pairs=pairs, expected="as in the training texts")

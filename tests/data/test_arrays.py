@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum, IntEnum
 from typing import Any
 
 import numpy as np
@@ -47,7 +48,16 @@ class TestTexts:
 
     @pytest.mark.parametrize(
         "form",
-        [PAIRS, tuple(PAIRS), np.array(PAIRS), pd.DataFrame(PAIRS), pd.Series(PAIRS)],
+        [
+            PAIRS,
+            tuple(PAIRS),
+            np.array(PAIRS),
+            pd.DataFrame(PAIRS),
+            pd.Series(PAIRS),
+            pd.DataFrame(PAIRS, columns=["premise", "hypothesis"]),
+            pd.DataFrame(PAIRS, columns=["Sentence1", " sentence2"]),
+            pd.DataFrame({"hypothesis": ["b", "d"], "premise": ["a", "c"]}),
+        ],
         ids=lambda form: type(form).__name__,
     )
     def test_a_form_of_pairs(self, form: Any) -> None:
@@ -73,7 +83,7 @@ class TestTexts:
             (np.array([1.5, 2.5]), "float|row 0"),
             (pd.Series(["a", None]), "float|row 1"),
             (pd.Series(["a", None], dtype="string"), "NAType|row 1"),
-            (pd.DataFrame({"text": ["a"], "label": [1]}), "str, int|row 0"),
+            (pd.DataFrame({"text": ["a"], "label": [1]}), "'text', 'label'"),
             (sparse.csr_array((2, 2)), "in row 0"),
         ],
     )
@@ -82,6 +92,16 @@ class TestTexts:
             read_texts(given)
         assert mentions(caught.value.found, found)
         assert caught.value.fix
+
+    @pytest.mark.parametrize(
+        ("columns", "choice"),
+        [(["id", "text"], "text"), (["review", "label"], "review"), (["a", "b"], "b")],
+    )
+    def test_a_frame_of_two_columns_names_a_pair(self, columns: list[str], choice: str) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            read_texts(pd.DataFrame([["17", "Warm"]], columns=columns))
+        assert mentions(caught.value.found, f"'{columns[0]}'|'{columns[1]}'")
+        assert f"frame['{choice}']" in caught.value.fix
 
     def test_too_many_columns_are_named(self) -> None:
         frame = pd.DataFrame([["a", "b", 0]], columns=["title", "text", "label"])
@@ -110,6 +130,43 @@ LABELS = {
 }
 
 
+class Word(str, Enum):  # noqa: UP042 (NumPy reads the members of a StrEnum correctly)
+    GOOD = "positive"
+    BETTER = "positive too"
+
+
+class Plain(Enum):
+    GOOD = "good"
+    BAD = "bad"
+
+
+class Number(IntEnum):
+    GOOD = 7
+    BAD = 3
+
+
+class TestEnums:
+    @pytest.mark.parametrize("kind", [Word, Plain, Number])
+    @pytest.mark.parametrize("form", [list, tuple, pd.Series, pd.Categorical, "objects"])
+    def test_members_are_read_as_their_values(self, kind: Any, form: Any) -> None:
+        members = list(kind) * 2
+        given = np.array(members, dtype=object) if form == "objects" else form(members)
+        read = read_labels(given).tolist()
+        assert read == [member.value for member in members]
+        assert {type(label) for label in read} == {type(member.value) for member in members}
+
+    def test_a_subclass_that_prints_something_else_keeps_its_characters(self) -> None:
+        class Loud(str):
+            def __str__(self) -> str:
+                return "!"
+
+        labels = Labels.from_raw([Loud("a"), Loud("b")], None)
+        assert labels.names == ("a", "b")
+
+    def test_no_character_is_lost(self) -> None:
+        assert read_labels(["a", "a\0"]).tolist() == ["a", "a\0"]
+
+
 class TestLabels:
     @pytest.mark.parametrize("form", LABELS)
     def test_labels_keep_their_dtype(self, form: str) -> None:
@@ -135,6 +192,8 @@ class TestLabels:
             # scikit-learn's estimator checks require this sentence.
             (None, "requires y to be passed, but the target y is None"),
             ("one", "str"),
+            ({"a", "b"}, "set"),
+            ({"a": 1}.items(), "dict_items"),
             (3, "int"),
             ([[1, 0], [0, 1]], "(2, 2)"),
             ([["a"], ["b", "c"]], "[['a'], ['b', 'c']]"),

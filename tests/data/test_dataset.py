@@ -1,6 +1,7 @@
 import dataclasses
 import json
 import re
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -424,3 +425,27 @@ def test_only_hidden_labels_cannot_be_evaluated_on(write):
     assert error.value.setting == "data.data"
     assert "films" in error.value.expected
     assert "-1" in error.value.found
+
+
+def test_copies_are_kept_in_one_split_and_the_protocol_says_so():
+    generator = np.random.default_rng(0)
+    texts = [f"film {number}" for number in range(200)]
+    texts += [f"  FILM\t{number} " for number in range(200)]
+    data = load_data((texts, generator.integers(0, 2, 400).tolist()))
+    numbers = [{text.split()[1] for text in part.texts} for part in data.parts.values()]
+    assert [len(one & other) for one, other in combinations(numbers, 2)] == [0, 0, 0]
+    assert [len(part) for part in data.parts.values()] == pytest.approx([288, 32, 80], abs=2)
+    distinct = load_data((texts[:200], generator.integers(0, 2, 200).tolist()))
+    for split in ("validation", "test"):
+        how = data.protocol["splits"][split]["how"]
+        assert how != distinct.protocol["splits"][split]["how"]
+        assert how.startswith(distinct.protocol["splits"][split]["how"])
+        assert any(how in line for line in data.warnings)
+
+
+def test_a_misspelled_label_in_test_names_the_class():
+    train = (["a", "b"] * 10, ["neg", "pos"] * 10)
+    with pytest.raises(ThawlineError) as caught:
+        load_data({"train": train, "test": (["a", "b"], ["neg", "Pos "])})
+    assert "'Pos '" in caught.value.found
+    assert "'pos'" in caught.value.fix

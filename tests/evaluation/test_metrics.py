@@ -15,7 +15,8 @@ from scipy.stats import binomtest
 from thawline.config import MetricsConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation import metrics
-from thawline.evaluation.metrics import probabilities, wilson
+from thawline.evaluation.intervals import wilson
+from thawline.evaluation.metrics import probabilities
 
 SHARES = [
     "accuracy",
@@ -281,7 +282,7 @@ def test_the_seed_decides_the_intervals():
 def test_blocks_do_not_change_the_result(monkeypatch):
     logits, labels = problem(200, 20)
     whole = evaluate(logits, labels, resamples=50)
-    monkeypatch.setattr("thawline.evaluation.metrics._COUNTS_PER_BLOCK", 700)
+    monkeypatch.setattr("thawline.evaluation.intervals._NUMBERS_PER_BLOCK", 700)
     assert evaluate(logits, labels, resamples=50) == whole
 
 

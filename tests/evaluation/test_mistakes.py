@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thawline.data import LabelledTexts, Labels, Text
-from thawline.evaluation.metrics import wilson
+from thawline.evaluation.intervals import wilson
 from thawline.evaluation.mistakes import (
     Scored,
     before_after,

@@ -7,10 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from transformers import AutoModel, PreTrainedTokenizerFast
 
 from tests.support.command_line import ProverHere, write_set
+from tests.support.tasks import make_task
 from tests.support.toys import toy_config
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import (
@@ -24,7 +26,7 @@ from thawline.config import (
 from thawline.data import load
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
-from thawline.training.advice import fit_warnings
+from thawline.training.advice import fit_warnings, result_warnings
 from thawline.training.plan import make_plan
 
 Backbones = Callable[..., Path]
@@ -136,3 +138,43 @@ def test_fit_warns_and_the_head_learns_nothing(
         record = fit_run(config, Path("run"), Notebook()).to_dict()
     assert sum(is_about(note, "[CLS]", INSPECTED) for note in notes) == 1
     assert record["test"]["accuracy"]["value"] == 0.5
+
+
+@pytest.mark.parametrize(
+    ("positives", "strategy", "datum"),
+    [(2, "head", "class_weights"), (10, "full", " 0.25"), (10, "head", "preflight")],
+    ids=["imbalance", "learning rate", "exact fit"],
+)
+def test_one_predicted_class_warns_and_names_a_cause(
+    toy_backbone: Backbones, positives: int, strategy: str, datum: str
+) -> None:
+    texts = [f"the film {row}" for row in range(20)]
+    labels = [int(row < positives) for row in range(20)]
+    lr = 0.25 if strategy == "full" else None
+    parts = dict.fromkeys(("train", "validation", "test"), (texts, labels))
+    task = make_task(toy_backbone("bert"), parts, strategy, lr=lr, epochs=None)
+    (warning,) = result_warnings(task, np.zeros(20, dtype=np.int64))
+    assert all(part in warning for part in ("'neg'", " 20 ", datum))
+    assert list(result_warnings(task, np.array(labels))) == []
+
+
+def test_one_predicted_class_is_right_if_the_test_split_has_no_other(
+    toy_backbone: Backbones,
+) -> None:
+    both, one = (["good film", "bad film"] * 4, [1, 0] * 4), (["good film"] * 4, [1] * 4)
+    task = make_task(toy_backbone("bert"), {"train": both, "validation": both, "test": one})
+    assert list(result_warnings(task, np.ones(4, dtype=np.int64))) == []
+
+
+def test_classes_with_hardly_any_rows_warn(toy_backbone: Backbones) -> None:
+    def lines(rows_per_class: int) -> list[str]:
+        labels = np.repeat(np.arange(60), rows_per_class).tolist()
+        texts = [f"text {row}" for row in range(len(labels))]
+        folder = write_set(Path(f"many{rows_per_class}"), {"train": (texts, labels)})
+        config = Config(data=DataConfig(str(folder), test_share=0.1), compute=FP32)
+        dataset, backbone = load(config.data), load_backbone(str(toy_backbone("bert")))
+        found = fit_warnings(dataset, backbone, make_plan(backbone, config), config)
+        return [line for line in found if "--label" in line]
+
+    assert len(lines(3)) == 1
+    assert lines(6) == []

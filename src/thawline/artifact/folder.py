@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.backbones.stack import Stack
-from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer
+from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer, load_tokenizer
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import SETTINGS, find
@@ -105,7 +105,7 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     for name in TOKENIZER:
         if not (folder / name).is_file():
             raise ValueError(f"no {name}")
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return load_tokenizer(str(folder), None)
 
 
 def _check_stages(folder: Path, fitted: Fitted) -> None:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from thawline.backbones.parts import CONFIG
+from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_status
 from thawline.runtime.failures import first_line
@@ -63,14 +64,14 @@ def find_backbone(name: str) -> str:
 
     Raises:
         ThawlineError: If the name is a file or the folder of an unfinished run, if its package is
-            missing or changed, if the hub has no such model, or if the hub does not answer and the
-            model is not in its cache.
+            missing or changed, if the hub has no such model, if the hub does not answer and the
+            model is not in its cache, or if `check_model_files` refuses a file of the model.
     """
     if not name.strip():
         fix = f"use --backbone with a folder or a name ({did_you_mean(name, PACKAGED_BACKBONES)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", fix)
     if Path(name).is_dir():
-        return str(_model_folder(Path(name)))
+        return _checked(_model_folder(Path(name)))
     if Path(name).is_file():
         raise ThawlineError(
             "a backbone's folder or name",
@@ -78,7 +79,13 @@ def find_backbone(name: str) -> str:
             "give the folder that holds config.json",
         )
     packaged = PACKAGED_BACKBONES.get(name)
-    return str(_download(name) if packaged is None else _packaged_folder(name, packaged))
+    # The files of an installed package are as trustworthy as the package.
+    return _checked(_download(name)) if packaged is None else str(_packaged_folder(name, packaged))
+
+
+def _checked(folder: Path) -> str:
+    check_model_files(folder)
+    return str(folder)
 
 
 def _model_folder(path: Path) -> Path:

@@ -86,11 +86,12 @@ class Backbone:
 
         Raises:
             ThawlineError: If ``wanted`` exceeds the model's limit, or leaves no space for a token
-                in addition to the special tokens of a pair.
+                in addition to the special tokens of a pair. Also if the limit itself does.
         """
         model_type = self.stack.model.config.model_type
         default = min(FAMILY_MAX_LENGTHS.get(model_type, DEFAULT_MAX_LENGTH), self.limit)
         if wanted is None:
+            self._check_limit()
             return default
         special = self.tokenizer.num_special_tokens_to_add(pair=True)
         if special < wanted <= self.limit:
@@ -102,6 +103,15 @@ class Backbone:
             f"use --max-length {default} or omit it",
             setting="tokens.max_length",
         )
+
+    def _check_limit(self) -> None:
+        special = self.tokenizer.num_special_tokens_to_add(pair=False)
+        if self.limit <= special:
+            raise ThawlineError(
+                f"a backbone that accepts more than its {special} special tokens in a text",
+                f"'{self.name}', which accepts at most {self.limit} tokens",
+                "correct model_max_length in tokenizer_config.json, or max_position_embeddings",
+            )
 
     def digest(self) -> str:
         """Return a SHA-256 of everything that the frozen states depend on, except the texts.

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from safetensors import SafetensorError
 
 from thawline.errors import ThawlineError
+from thawline.runs.layout import SETTINGS
 from thawline.runtime.failures import describe_system_error, first_line
+from thawline.runtime.untrusted import open_regular, parse_json, read_regular
 
 CONFIG = ("config.json",)
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TOKENIZER = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 """Each part of a saved model as a tuple of possible file names, the usual name first."""
 
+_JSON_BYTES = 64 * 2**20
 _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 _JSON = ("config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 
 
-def describe_read_error(folder: Path, error: Exception, *parts: tuple[str, ...]) -> str:
+def incomplete(folder: Path, found: str, *, saved: bool | None = None) -> ThawlineError:
+    """Return the error about a model with a missing or damaged part.
+
+    Args:
+        folder: The folder of the model.
+        found: What is wrong, as a noun phrase.
+        saved: Whether the folder holds a saved classifier of Thawline. If None, it does if it has
+            the classifier's settings.
+    """
+    if saved is None:
+        saved = (folder / SETTINGS).is_file()
+    expected = "a complete model (config.json, model.safetensors, tokenizer.json)"
+    fix = "save the model and its tokenizer there with save_pretrained"
+    if saved:
+        expected, fix = "a complete saved classifier", "save it again, or run fit again"
+    return ThawlineError(f"{expected} in '{folder}'", found, fix)
+
+
+def describe_read_error(folder: Path, error: BaseException, *parts: tuple[str, ...]) -> str:
     """Return a noun phrase that says why a saved model could not be read.
 
     transformers reports a missing file in many ways, and some of them do not name the file.
@@ -34,7 +54,8 @@ def describe_read_error(folder: Path, error: Exception, *parts: tuple[str, ...])
         exception.
 
     Raises:
-        ThawlineError: If a file exists, but its permissions forbid reading it.
+        ThawlineError: If a file exists, but its permissions forbid reading it, or if it is not a
+            regular file.
     """
     _check_permissions(folder)
     for names in parts:
@@ -53,7 +74,7 @@ def describe_read_error(folder: Path, error: Exception, *parts: tuple[str, ...])
 def _check_permissions(folder: Path) -> None:
     for name in (*CONFIG, *WEIGHTS, *TOKENIZER):
         try:
-            with (folder / name).open("rb"):
+            with open_regular(folder / name):
                 continue
         except PermissionError as error:
             raise ThawlineError(
@@ -68,7 +89,7 @@ def _check_permissions(folder: Path) -> None:
 def _damaged_json(folder: Path) -> str | None:
     for name in _JSON:
         try:
-            json.loads((folder / name).read_text(encoding="utf-8"))
+            parse_json(read_regular(folder / name, limit=_JSON_BYTES))
         except ValueError as error:
             return f"a damaged {name} ({first_line(error)})"
         except OSError:

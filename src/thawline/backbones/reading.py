@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, PreTrainedModel
 
-from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
+from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error, incomplete
 from thawline.errors import ThawlineError
 
 
@@ -73,17 +73,15 @@ def explain_read_errors(path: str, *parts: tuple[str, ...], saved: bool = False)
     Raises:
         ThawlineError: If the code inside the ``with`` block raises an exception.
     """
-    expected = "a complete model (config.json, model.safetensors, tokenizer.json)"
-    fix = "save the model and its tokenizer there with save_pretrained"
-    if saved:
-        expected, fix = "a complete saved classifier", "save it again, or run fit again"
     try:
         yield
     except ThawlineError:
         raise
-    except Exception as error:  # transformers raises many types and documents none of them
+    except BaseException as error:  # transformers raises many types and documents none of them
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise  # a panic is an error in the compiled code of tokenizers
         found = describe_read_error(Path(path), error, *parts)
-        raise ThawlineError(f"{expected} in '{path}'", found, fix) from error
+        raise incomplete(Path(path), found, saved=saved) from error
 
 
 def check_complete(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
-from tokenizers import Tokenizer, normalizers, pre_tokenizers
+from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
 from thawline.backbones.stack import family_of
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
+from thawline.runtime.failures import first_line
 
 OPTIONS = {
     "add_prefix_space": "add_prefix_space",
@@ -24,7 +26,7 @@ NO_LIMIT = int(1e30)
 """The ``model_max_length`` that transformers gives to a tokenizer without a limit."""
 
 
-def load_tokenizer(path: str, config: TokensConfig) -> PreTrainedTokenizerBase:
+def load_tokenizer(path: str, config: TokensConfig | None) -> PreTrainedTokenizerBase:
     """Load a tokenizer.
 
     Some classes of transformers build the tokenizer from options, so the options are passed to
@@ -32,9 +34,50 @@ def load_tokenizer(path: str, config: TokensConfig) -> PreTrainedTokenizerBase:
 
     Args:
         path: The folder of the tokenizer.
-        config: The options. An option that is None keeps its saved value.
+        config: The options. An option that is None keeps its saved value. If ``config`` is None,
+            all options keep their saved values.
     """
-    return AutoTokenizer.from_pretrained(path, trust_remote_code=False, **_options(config))
+    options = {} if config is None else _options(config)
+    if config is not None:
+        options["split_special_tokens"] = config.split_special_tokens
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, **options)
+    split_special_tokens(tokenizer)
+    return tokenizer
+
+
+def split_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let a tokenizer read special tokens in a text as text, in place, if its option says so.
+
+    The option alone is not enough if the vocabulary of a model holds the special tokens as
+    ordinary words, as that of XLM-RoBERTa does. Such a word is split after its first character.
+
+    Args:
+        tokenizer: A tokenizer. Only a fast one whose option ``split_special_tokens`` is true is
+            changed.
+    """
+    if not tokenizer.is_fast or not tokenizer.split_special_tokens:
+        return
+    special = [
+        token.content
+        for number, token in tokenizer.added_tokens_decoder.items()
+        if token.special and len(token.content) > 1 and _is_read(tokenizer, token.content, number)
+    ]
+    if special:
+        words = "|".join(f"{re.escape(word[0])}(?={re.escape(word[1:])})" for word in special)
+        backend = tokenizer.backend_tokenizer
+        split = pre_tokenizers.Split(Regex(words), "isolated")
+        before = backend.pre_tokenizer
+        backend.pre_tokenizer = (
+            split if before is None else pre_tokenizers.Sequence([before, split])
+        )
+
+
+def _is_read(tokenizer: PreTrainedTokenizerBase, word: str, number: int) -> bool:
+    """Return whether a special token, written in a text, becomes its token id."""
+    if number == tokenizer.unk_token_id:
+        return False  # it also stands for words that the tokenizer does not know
+    texts = (word, f"a {word} a", f"a{word}a")
+    return any(number in ids for ids in tokenizer(texts, add_special_tokens=False)["input_ids"])
 
 
 def set_options(name: str, tokenizer: PreTrainedTokenizerBase, config: TokensConfig) -> None:
@@ -104,11 +147,14 @@ def reset_truncation(tokenizer: PreTrainedTokenizerBase, limit: int | None = Non
 def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
     """Return the complete state of a tokenizer as JSON, without truncation and padding.
 
-    Both are left out because they depend on the last call.
+    Both are left out because they depend on the last call. How special tokens in a text are read
+    is part of the state.
     """
     state = json.loads(tokenizer.backend_tokenizer.to_str())
     state.pop("truncation", None)
     state.pop("padding", None)
+    if tokenizer.split_special_tokens:  # backbones of older versions lack the option
+        state["split_special_tokens"] = True
     return json.dumps(state, sort_keys=True)
 
 
@@ -150,11 +196,42 @@ def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
             f"the id {vocabulary[last]} of the token '{last}'",
             fix,
         )
+    _check_probe(name, tokenizer, rows)
     if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):
         raise ThawlineError(
             f"a tokenizer of '{name}' with a pad, end or unknown token",
             "none of these tokens",
             "set the tokenizer's pad_token and save it with save_pretrained",
+        )
+
+
+PROBE = "A film, 12 €, e\u0301, \ufdfa \u4e2d \U0001f600\n\tgood"
+"""A text of common and of unusual characters."""
+
+
+def _check_probe(name: str, tokenizer: PreTrainedTokenizerBase, rows: int) -> None:
+    """Check that a tokenizer reads a text and a pair, with ids that the embeddings have.
+
+    The ids of the special tokens that it adds need not be in its vocabulary.
+    """
+    backend = tokenizer.backend_tokenizer
+    try:
+        encodings = backend.encode_batch([PROBE, "", (PROBE, PROBE)])
+    except BaseException as error:
+        # An error inside the tokenizer's own code, a panic, does not derive from Exception.
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise ThawlineError(
+            f"a tokenizer of '{name}' that can read every text",
+            first_line(error),
+            "use the tokenizer that belongs to this model",
+        ) from error
+    largest = max((token for encoding in encodings for token in encoding.ids), default=0)
+    if largest >= rows:
+        raise ThawlineError(
+            f"token ids below {rows}, because the embeddings of '{name}' have {rows} rows",
+            f"the id {largest} of a token that the tokenizer adds",
+            "use the tokenizer that belongs to this model",
         )
 
 

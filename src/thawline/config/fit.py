@@ -109,7 +109,7 @@ class DataConfig:
         Share, Help("Share of all rows that is used for testing if the data have no test split.")
     ] = 0.2
     max_file_bytes: Annotated[
-        Count, Help("Largest size of a data file, after decompression, in bytes.")
+        int, Ge(1), Help("Largest size of a data file, after decompression, in bytes.")
     ] = 4 * 2**30
     max_text_characters: Annotated[Count, Help("Largest number of characters of a text.")] = (
         1_000_000
@@ -130,6 +130,13 @@ class TokensConfig:
     ] = None
     do_lower_case: Annotated[bool | None, Help("Convert texts to lower case.", _TOKENIZER)] = None
     strip_accents: Annotated[bool | None, Help("Remove accents from letters.", _TOKENIZER)] = None
+    split_special_tokens: Annotated[
+        bool,
+        Help(
+            "Read special tokens that are written in a text, such as `[SEP]`, as ordinary text. "
+            "If false, they become the tokens that the model was trained with."
+        ),
+    ] = True
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, KeysView, Sized, ValuesView
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from thawline.data import LabelledTexts, Labels, Text, check_texts
-from thawline.data.texts import shorten
+from thawline.data.labels import plain_value
+from thawline.data.sources.tables import PAIR_COLUMNS, TEXT_COLUMNS
+from thawline.data.texts import check_order, shorten
 from thawline.errors import ThawlineError
 
 _MAX_SEED = 2**31 - 1
@@ -26,15 +28,44 @@ def read_texts(texts: Any) -> list[Text]:
 
     Args:
         texts: The texts in a list, a tuple, an array or a Series, ``(rows,)``. An array or a frame
-            with one column is read as that column, and one with two columns as pairs of texts.
+            with one column is read as that column. An array with two columns is read as pairs of
+            texts. So is a frame whose columns have no names or those of a common pair, such as
+            ``premise`` and ``hypothesis``, which are read in this order.
 
     Raises:
         ThawlineError: If ``texts`` has another form, or a row is neither a text nor a pair.
     """
     table = texts.to_numpy() if hasattr(texts, "to_numpy") else texts
     if isinstance(table, np.ndarray):
-        return check_texts(_rows_of(table, getattr(texts, "columns", None)))
+        names = getattr(texts, "columns", None)
+        if names is not None and table.ndim == 2 and table.shape[1] == 2:
+            table = table[:, _order_of_pair(list(names))]
+        return check_texts(_rows_of(table, names))
     return check_texts(texts)
+
+
+def _order_of_pair(names: list[Any]) -> list[int]:
+    """Return the positions of the first and the second text of pairs in a frame of two columns.
+
+    Raises:
+        ThawlineError: If the columns have names that are not those of a pair. One of them may be
+            an identifier or a label.
+    """
+    if names == [0, 1]:
+        return names
+    by_name = {str(name).strip().lower(): position for position, name in enumerate(names)}
+    for pair in PAIR_COLUMNS:
+        if by_name.keys() == {*pair}:
+            return [by_name[name] for name in pair]
+    column = next((name for name in TEXT_COLUMNS if name in by_name), None)
+    one = names[-1 if column is None else by_name[column]]
+    raise ThawlineError(
+        "a frame with one column of texts, or with the two columns of a pair "
+        f"({', '.join(' and '.join(pair) for pair in PAIR_COLUMNS)})",
+        f"the columns {', '.join(map(repr, map(str, names)))}",
+        f"choose the texts, for example frame[{str(one)!r}], or use frame.to_numpy() if both "
+        "columns together are pairs of texts",
+    )
 
 
 def _rows_of(table: NDArray[Any], names: Iterable[Any] | None) -> Any:
@@ -56,6 +87,8 @@ def _rows_of(table: NDArray[Any], names: Iterable[Any] | None) -> Any:
 
 def read_labels(y: Any) -> NDArray[Any]:
     """Return labels as an array that keeps their dtype, ``(rows,)``.
+
+    The members of an Enum are replaced by their values.
 
     Args:
         y: The labels in a list, a tuple, an array, a Series or a frame with one column.
@@ -92,7 +125,20 @@ def read_labels(y: Any) -> NDArray[Any]:
 
 
 def _as_array(y: Any) -> NDArray[Any]:
-    """Return labels as an array that keeps their types, while NumPy turns [1, "a"] into strings."""
+    """Return labels as an array that keeps their types and all characters.
+
+    NumPy alone would turn ``[1, "a"]`` into strings, shorten the members of an Enum of strings,
+    which can make two classes equal, and remove null characters at the end of strings.
+    """
+    check_order(y, "labels")
+    if isinstance(y, Iterable) and not isinstance(y, Sized):
+        y = list(y)
+    if isinstance(y, list | tuple | KeysView | ValuesView):
+        y = [plain_value(label) for label in y]
+        if any(isinstance(label, str) for label in y):
+            plain = all(isinstance(label, str) and not label.endswith("\0") for label in y)
+            if not plain:
+                return _objects(y)
     try:
         array = np.asarray(y)
     except ValueError:
@@ -101,10 +147,14 @@ def _as_array(y: Any) -> NDArray[Any]:
             f"rows of different lengths: {shorten(repr(y))}",
             "pass one label for each text",
         ) from None
-    if array.dtype.kind in "US" and isinstance(y, list | tuple) and array.ndim == 1:
-        all_strings = all(isinstance(label, str) for label in y)
-        return array if all_strings else np.array(y, dtype=object)
+    if array.dtype.kind == "O" and array.ndim == 1:
+        return _objects([plain_value(label) for label in array])
     return array
+
+
+def _objects(labels: list[Any]) -> NDArray[Any]:
+    """Return labels as an array of objects, ``(rows,)``."""
+    return np.fromiter(labels, dtype=object, count=len(labels))
 
 
 def _check_integers(labels: NDArray[Any]) -> None:

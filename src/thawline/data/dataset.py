@@ -12,12 +12,18 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
-from thawline.data.labels import IntArray, Labels, join_words, to_plain_label
+from thawline.data.labels import (
+    IntArray,
+    Labels,
+    join_words,
+    suggest_spelling,
+    to_plain_label,
+)
 from thawline.data.sources.files import Limits
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
 from thawline.data.splits import SelectedRows, Splits
-from thawline.data.texts import Text, shorten
+from thawline.data.texts import Text, check_pairing, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
 _MANY = 10
@@ -190,6 +196,9 @@ def _load(given: Any, config: DataConfig) -> Dataset:
     }
     parts = list(dict.fromkeys(rows.part for rows in selected.values()))
     has_names = splits.base.table.has_names
+    pairs = isinstance(texts["train"].texts[0], tuple)
+    for split in ("validation", "test"):
+        check_pairing(texts[split].texts, pairs=pairs, expected=f"in {split} as in train")
     return Dataset(
         source.name,
         labels,
@@ -296,11 +305,13 @@ def _labelled_texts(
     foreign = np.flatnonzero(~np.isin(ids, allowed))
     if len(foreign):
         first = foreign[0]
+        label = to_plain_label(raw[first])
         raise ThawlineError(
             f"{expected} ({join_words(labels.names[i] for i in allowed)})",
-            f"{shorten(repr(to_plain_label(raw[first])))} in row {selected.rows[first]} "
-            f"(counting from 0) of {part.table.where}",
-            "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
+            f"{shorten(repr(label))} in row {selected.rows[first]} (counting from 0) of "
+            f"{part.table.where}",
+            (None if label in labels.values else suggest_spelling(labels, label))
+            or "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts
     chosen = [texts[row] for row in selected.rows]

@@ -5,18 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from thawline.data.texts import shorten
+from thawline.data.spelling import (
+    group_spellings,
+    has_stray_characters,
+    quote_name,
+    spelling_key,
+)
+from thawline.data.texts import has_surrogate, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
 IntArray = npt.NDArray[np.int64]
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
 _MOST_SHOWN = 12
 _UNKNOWN = -1
 
@@ -28,10 +35,18 @@ class Labels:
     Attributes:
         names: The name of each class.
         values: The value of each class in the source. Booleans are kept as 0 or 1.
+
+    Raises:
+        ThawlineError: If a name or a value contains an invalid character (a lone surrogate).
     """
 
     names: tuple[str, ...]
     values: tuple[int | str, ...]
+
+    def __post_init__(self) -> None:
+        for word in (*self.names, *self.values):
+            if isinstance(word, str):
+                _check_characters(word)
 
     @classmethod
     def from_raw(
@@ -53,7 +68,7 @@ class Labels:
                 the names do not fit the values.
         """
         kinds = {type(cell) for cell in raw}
-        values = _sorted_labels({to_plain_label(cell) for cell in raw})
+        values = _sorted_labels(_distinct(raw))
         if names is not None:
             return cls._named(values, tuple(names))
         if values and kinds <= {bool, np.bool_}:
@@ -91,8 +106,9 @@ class Labels:
 
         A value takes precedence over a name, and a name over another spelling.
         """
+        shortest_last = sorted(enumerate(self.values), key=lambda item: -len(str(item[1])))
         spellings: dict[int | str, int] = {
-            other: i for i, value in enumerate(self.values) for other in _other_spellings(value)
+            other: i for i, value in shortest_last for other in _other_spellings(value)
         }
         names: dict[int | str, int] = {name: i for i, name in enumerate(self.names)}
         exact = {value: i for i, value in enumerate(self.values)}
@@ -124,7 +140,7 @@ class Labels:
             raise ThawlineError(
                 f"{where} among the classes {self.described()}",
                 f"{label!r} in row {row} (counting from 0)",
-                did_you_mean(str(label), self.names),
+                suggest_spelling(self, label) or did_you_mean(str(label), self.names),
             )
         return ids
 
@@ -145,6 +161,58 @@ class Labels:
         return cls(tuple(saved["names"]), tuple(saved["values"]))
 
 
+def suggest_spelling(labels: Labels, label: int | str) -> str | None:
+    """Return a fix for a label that is another spelling of a class, or None if it is none."""
+    key = spelling_key(label)
+    for name, value in zip(labels.names, labels.values, strict=True):
+        if key in (spelling_key(name), spelling_key(value)):
+            return f"write this label as {value!r}"
+    return None
+
+
+def similar_classes(labels: Labels) -> list[list[int]]:
+    """Return groups of the ids of classes that are probably spellings of the same class."""
+    return group_spellings(labels.names, labels.values)
+
+
+def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
+    """Describe class names that look like spellings of one class, or that contain stray characters.
+
+    Args:
+        labels: The classes.
+        rows: The number of rows of each class, by name.
+
+    Returns:
+        One line for each group of similar names, and at most one for stray characters.
+    """
+    lines, names, groups = [], labels.names, similar_classes(labels)
+    for group in groups[:_MOST_SHOWN]:
+        # The values in the source differ even if the names were set by the user.
+        shown = [str(labels.values[i]) for i in group]
+        if len({spelling_key(value) for value in shown}) > 1:
+            shown = [names[i] for i in group]
+        described = join_words(
+            f"{quote_name(word, shown)} ({rows[names[i]]:,} rows)"
+            for i, word in zip(group, shown, strict=True)
+        )
+        lines.append(
+            f"{described} look like spellings of one class; if they are, write the class in the "
+            "same way in every row of the data"
+        )
+    if more := len(groups) - _MOST_SHOWN:
+        lines += [f"{more:,} other groups of names look like spellings"] if more > 0 else []
+    grouped = {i for group in groups for i in group}
+    stray = [
+        name for i, name in enumerate(names) if i not in grouped and has_stray_characters(name)
+    ]
+    if stray:
+        lines.append(
+            "white space, quotation marks or invisible characters are part of the class names "
+            f"{join_words(map(ascii, stray))}; remove them from the label column"
+        )
+    return lines
+
+
 def check_names(names: Sequence[str]) -> None:
     """Check that the names of classes are distinct and not empty.
 
@@ -160,15 +228,26 @@ def check_names(names: Sequence[str]) -> None:
         )
 
 
+def plain_value(cell: Any) -> Any:
+    """Return the value of a member of an Enum, and any other object unchanged."""
+    while isinstance(cell, Enum):
+        cell = cell.value
+    return cell
+
+
 def to_plain_label(cell: Any) -> int | str:
-    """Return a label as a Python integer or string.
+    """Return a label as a Python integer or string. A member of an Enum is read as its value.
 
     Raises:
-        ThawlineError: If it is neither an integer, a boolean nor a string.
+        ThawlineError: If it is neither an integer, a boolean nor a string, or if it contains an
+            invalid character (a lone surrogate).
     """
-    value = cell.item() if isinstance(cell, np.generic) else cell
+    value = plain_value(cell)
+    value = value.item() if isinstance(value, np.generic) else value
     if isinstance(value, str):
-        return str(value)
+        plain = str.__str__(value)  # a subclass may print something else
+        _check_characters(plain)
+        return plain
     if isinstance(value, int) or (isinstance(value, float) and value.is_integer()):
         return int(value)  # pandas turns an integer column with missing values into floats
     raise ThawlineError(
@@ -176,6 +255,32 @@ def to_plain_label(cell: Any) -> int | str:
         f"{value!r} ({type(value).__name__})",
         "choose another label column, or convert its values to class names",
     )
+
+
+def _check_characters(label: str) -> None:
+    if has_surrogate(label):
+        raise ThawlineError(
+            "labels of valid characters",
+            f"an invalid character (a lone surrogate) in the label {label!a}",
+            "remove that character from the label",
+            setting="data.label",
+        )
+
+
+def _distinct(raw: Iterable[Any]) -> set[int | str]:
+    """Return the distinct labels, and add the number of the row to the error of an invalid one."""
+    found: set[int | str] = set()
+    for row, cell in enumerate(raw):
+        try:
+            found.add(to_plain_label(cell))
+        except ThawlineError as error:
+            raise ThawlineError(
+                error.expected,
+                f"{error.found} in row {row} (counting from 0)",
+                error.fix,
+                setting=error.setting,
+            ) from None
+    return found
 
 
 def join_words(words: Iterable[object]) -> str:
@@ -195,16 +300,25 @@ def _sorted_labels(values: set[int | str]) -> tuple[int | str, ...]:
             "write all labels as numbers, or all as strings",
         )
     if strings and _are_numbers(strings):
-        return tuple(sorted(strings, key=lambda value: (int(value), value)))
+        return tuple(sorted(strings, key=lambda value: (_as_integer(value), value)))
     return tuple(sorted(numbers)) or tuple(sorted(strings))
 
 
 def _are_numbers(values: Iterable[int | str]) -> bool:
-    return all(isinstance(value, int) or _INTEGER.fullmatch(value) for value in values)
+    return all(_as_integer(value) is not None for value in values)
+
+
+def _as_integer(value: int | str) -> int | None:
+    """Return the integer that a label stands for, such as 1 for "1" and for "1.0", or None."""
+    if isinstance(value, int):
+        return value
+    match = _WHOLE.fullmatch(value)
+    return int(match[1]) if match else None
 
 
 def _other_spellings(value: int | str) -> list[int | str]:
-    """Return the other spelling of an integer, if it has one: 1 for "1" and "1" for 1."""
-    if isinstance(value, int):
-        return [str(value)]
-    return [int(value)] if _INTEGER.fullmatch(value) and str(int(value)) == value else []
+    """Return the other spellings of an integer, if it is one: 1 and "1.0" for "1"."""
+    number = _as_integer(value)
+    if number is None or str(value).partition(".")[0] != str(number):
+        return []  # "01" may be a code rather than a number
+    return [number, str(number), f"{number}.0"]

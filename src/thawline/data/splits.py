@@ -11,13 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
+from thawline.data.copies import keep_copies_together, number_copies
 from thawline.data.labels import IntArray
 from thawline.data.sources.parts import SPLITS, WHOLE, Part, Source
 from thawline.errors import ThawlineError, did_you_mean
 
 
 def carve(
-    labels: npt.NDArray[np.int64], share_or_rows: float | int, seed: int
+    labels: npt.NDArray[np.int64],
+    share_or_rows: float | int,
+    seed: int,
+    copies: npt.NDArray[np.int64] | None = None,
 ) -> tuple[IntArray, IntArray]:
     """Carve a stratified random part out of rows.
 
@@ -31,6 +35,10 @@ def carve(
             number of rows with at least one row on each side. Or an exact number of rows, as an
             integer from 0 to all rows.
         seed: The random seed.
+        copies: The number of the text of each row, ``(rows,)``. Rows with the same text are kept
+            on one side, so that the number of carved rows may differ slightly. They are separated
+            if otherwise no row could be carved out, or a class would have no other rows. If None,
+            every row has a text of its own.
 
     Returns:
         The positions of the remaining rows, ``(remaining,)``, and of the carved part,
@@ -51,9 +59,11 @@ def carve(
         )
     else:
         carved = candidates[:wanted]
-    in_rest = np.ones(len(labels), dtype=bool)
-    in_rest[carved] = False
-    return np.flatnonzero(in_rest), np.flatnonzero(~in_rest)
+    is_carved = np.zeros(len(labels), dtype=bool)
+    is_carved[carved] = True
+    if copies is not None:
+        is_carved = keep_copies_together(is_carved, labels, copies, seed)
+    return np.flatnonzero(~is_carved), np.flatnonzero(is_carved)
 
 
 def _count_rows(rows: int, share_or_rows: float | int) -> int:
@@ -103,12 +113,33 @@ class SelectedRows:
         labels = self.part.raw_labels
         return [labels[row] for row in self.rows]
 
-    def carved(self, share_or_rows: float | int) -> tuple[IntArray, IntArray, str]:
-        """Return the remaining rows, the carved rows, and how the carved rows were selected."""
-        codes = self.part.codes[self.rows]
-        rest, carved = carve(codes, share_or_rows, ROW_SEED)
-        method = "stratified" if _candidates(codes, len(carved), ROW_SEED)[1] else "at random"
-        return self.rows[rest], self.rows[carved], f"{method}, seed {ROW_SEED}"
+    def carved(self, share: float) -> tuple[IntArray, IntArray, str]:
+        """Carve out a share of the rows. Rows with copies of one text are kept together.
+
+        Returns:
+            The remaining rows, the carved rows, and how the carved rows were selected.
+        """
+        copies = number_copies([self.part.texts[row] for row in self.rows])
+        rest, carved = carve(self._codes, share, ROW_SEED, copies)
+        method = self._method(_count_rows(len(self.rows), share))
+        if len(np.unique(copies)) < len(copies):
+            separated = len(np.intersect1d(copies[rest], copies[carved]))
+            kept = f"{separated:,} texts in both parts" if separated else "copies kept together"
+            method += f", {kept}"
+        return self.rows[rest], self.rows[carved], method
+
+    def sampled(self, rows: int) -> tuple[IntArray, str]:
+        """Return an exact number of the rows, and how they were selected."""
+        _, kept = carve(self._codes, rows, ROW_SEED)
+        return self.rows[kept], self._method(rows)
+
+    @property
+    def _codes(self) -> IntArray:
+        return self.part.codes[self.rows]
+
+    def _method(self, rows: int) -> str:
+        stratified = _candidates(self._codes, rows, ROW_SEED)[1]
+        return f"{'stratified' if stratified else 'at random'}, seed {ROW_SEED}"
 
 
 class Splits:
@@ -260,7 +291,7 @@ class Splits:
         if rows < most:
             warning = f"{split} has {rows:,} rows, fewer than the limit of {most:,}: all are used"
             return replace(selected, warnings=(*selected.warnings, warning))
-        _, kept, method = selected.carved(most)
+        kept, method = selected.sampled(most)
         how = f"{selected.how}; {most:,} of {rows:,} rows selected, {method}"
         return replace(selected, rows=kept, how=how)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set
+from hashlib import blake2b
 from typing import Any, TypeGuard
+from unicodedata import normalize
 
 from thawline.errors import ThawlineError, join_lines
 
@@ -17,12 +19,12 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
     """Check every text and return the texts as a list.
 
     Args:
-        texts: Strings, pairs of strings as tuples, or both, ``(rows,)``.
+        texts: Strings, or pairs of strings as tuples, ``(rows,)``.
 
     Raises:
-        ThawlineError: If ``texts`` is a single string, a table or a mapping. Also if a row is
-            neither a string nor a pair of strings, or contains an invalid character (a lone
-            surrogate).
+        ThawlineError: If ``texts`` is a single string, a set, a table or a mapping. Also if a row
+            is neither a string nor a pair of strings, if it contains an invalid character (a lone
+            surrogate), or if some rows are texts and others are pairs.
     """
     if isinstance(texts, str | bytes):
         fix = "put the text in a list: [text]"
@@ -31,6 +33,7 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
     kind = type(texts).__name__
     if isinstance(texts, Mapping) or hasattr(texts, "columns"):
         raise ThawlineError("a sequence of texts", f"a {kind}", "pass one of its columns")
+    check_order(texts, "texts")
     if not isinstance(texts, Iterable):
         raise ThawlineError("a sequence of texts", f"one {kind}", "put the texts in a list")
     listed = list(texts)
@@ -41,7 +44,56 @@ def check_texts(texts: Iterable[Any]) -> list[Text]:
                 fix = "write a pair of texts as a tuple: (first, second)"
             found = f"{_describe_invalid(text)} in row {row} (counting from 0)"
             raise ThawlineError("texts as strings, or pairs of strings as tuples", found, fix)
+    if listed:
+        check_pairing(listed, pairs=isinstance(listed[0], tuple), expected="as in row 0")
     return listed
+
+
+def check_order(rows: object, what: str) -> None:
+    """Check that texts or labels have an order, so that each label belongs to its text.
+
+    The keys and the values of a dict have the order in which they were added.
+
+    Args:
+        rows: The texts or the labels.
+        what: ``texts`` or ``labels``.
+
+    Raises:
+        ThawlineError: If they are a set, or the items of a dict.
+    """
+    if isinstance(rows, Set) and not isinstance(rows, KeysView):
+        kind = type(rows).__name__
+        reason = "mixes texts with other values" if isinstance(rows, ItemsView) else "has no order"
+        raise ThawlineError(
+            f"{what} in a list, an array or a Series",
+            f"a {kind}, which {reason}",
+            "pass one list of texts and one list of labels in the same order",
+        )
+
+
+def check_pairing(texts: Iterable[Text], *, pairs: bool, expected: str) -> None:
+    """Check that all texts are pairs, or that none is.
+
+    Args:
+        texts: The texts.
+        pairs: Whether pairs are expected.
+        expected: The reason for the expectation, for the error.
+
+    Raises:
+        ThawlineError: If a text is not of the expected kind.
+    """
+    row, text = next(
+        ((row, text) for row, text in enumerate(texts) if isinstance(text, tuple) != pairs),
+        (-1, ""),
+    )
+    if row >= 0:
+        kinds = ("single texts", "pairs of texts")
+        found = f"the {'pair' if isinstance(text, tuple) else 'single text'} {_quote(text)}"
+        raise ThawlineError(
+            f"{kinds[pairs]}, {expected}",
+            f"{found} in row {row} (counting from 0)",
+            "pass each row as a tuple (first, second)" if pairs else "pass each text as one string",
+        )
 
 
 def is_text(cell: object) -> TypeGuard[Text]:
@@ -66,24 +118,45 @@ def shorten(text: str, characters: int = _MOST_SHOWN) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
-def _is_string(cell: object) -> bool:
-    if not isinstance(cell, str):
-        return False
+def has_surrogate(text: str) -> bool:
+    """Return whether a string holds a lone surrogate: half a character, which JSON can express.
+
+    Such a string can be neither tokenized nor written to a file.
+    """
     try:
-        cell.encode("utf-8")
-    except UnicodeEncodeError:  # a lone surrogate, which JSON can express, cannot be tokenized
-        return False
-    return True
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _is_string(cell: object) -> bool:
+    return isinstance(cell, str) and not has_surrogate(cell)
+
+
+def _quote(text: Text) -> str:
+    return shorten(repr(text))
 
 
 def _describe_invalid(cell: object) -> str:
     """Describe a cell that is not a text, for an error."""
     parts = cell if isinstance(cell, tuple) and len(cell) == 2 else (cell,)
     if all(isinstance(part, str) for part in parts):
-        return f"an invalid character (a lone surrogate) in {shorten(repr(cell))}"
+        return f"an invalid character (a lone surrogate) in {shorten(ascii(cell))}"
     if isinstance(cell, tuple):
         return f"a tuple of {', '.join(type(part).__name__ for part in cell) or 'nothing'}"
     return f"a value of type {type(cell).__name__}"
+
+
+def copy_key(text: Text) -> bytes:
+    """Return a key that two texts share if they differ at most in case, white space or composition.
+
+    The composition is the way in which a letter with an accent is encoded: as one character or as
+    two. The key of a pair depends on the order of its texts.
+    """
+    parts = (text,) if isinstance(text, str) else text
+    plain = (" ".join(normalize("NFC", part).casefold().split()) for part in parts)
+    return blake2b("\0".join(plain).encode(), digest_size=16).digest()
 
 
 def one_string(text: Text) -> str:

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from thawline.config import MetricsConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.data.texts import is_blank
-from thawline.evaluation.metrics import probabilities, wilson
+from thawline.evaluation.intervals import wilson
+from thawline.evaluation.metrics import probabilities
 from thawline.runs.records import (
     ErrorRate,
     ErrorRates,

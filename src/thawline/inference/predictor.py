@@ -11,6 +11,7 @@ from torch import nn
 
 from thawline.config import ComputeConfig
 from thawline.data import Text
+from thawline.data.texts import check_pairing
 from thawline.inference.examples import Examples, PooledExamples
 from thawline.inference.fitted import Fitted
 from thawline.inference.prediction import TextPrediction
@@ -64,11 +65,14 @@ class Predictor:
         """Return the logits of texts, ``(texts, labels)``, in the order of the texts.
 
         Args:
-            texts: Any number of texts or pairs.
+            texts: Any number of texts, or of pairs if the classifier was trained on pairs.
 
         Raises:
-            ThawlineError: If neither the store nor memory has space for missing states.
+            ThawlineError: If a text is not of the kind that the classifier was trained on, or if
+                neither the store nor memory has space for missing states.
         """
+        expected = "as in the training of this classifier"
+        check_pairing(texts, pairs=self._fitted.reading.pairs, expected=expected)
         return self._from_store(texts) if self._reader.use_store else self._from_model(texts)
 
     def _from_store(self, texts: Sequence[Text]) -> NDArray[np.float32]:

@@ -31,6 +31,7 @@ from thawline.runs.records import (
     Scores,
 )
 from thawline.training.adapt import Adapted, Task
+from thawline.training.advice import result_warnings
 
 WithText = TypeVar("WithText", Mistake, Sample)
 
@@ -76,6 +77,7 @@ def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
             error_rates=error_rates(after, config.metrics.confidence),
         ),
         samples=[_shortened(sample, config) for sample in samples],
+        warnings=list(result_warnings(task, after.predictions)),
     )
     return ScoredFit(findings, mistakes)
 

@@ -8,8 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen3ForCausalLM
+from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from thawline.backbones.parts import TOKENIZER as TOKENIZER_FILES
+from thawline.backbones.reading import explain_read_errors
+from thawline.backbones.tokenizer import load_tokenizer
+from thawline.backbones.untrusted import check_model_files
 from thawline.config import CPU_WINDOWS, WORTH_COMPILING, PretrainConfig, PretrainingConfig
 from thawline.config.resolve import check_config
 from thawline.errors import ThawlineError
@@ -176,7 +180,7 @@ def _pretrain(
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
     # Always read the tokenizer from disk, so that a resumed run uses the same one.
-    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    tokenizer = _load_tokenizer(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
@@ -219,7 +223,9 @@ def _pretrain(
     history = [PretrainEpoch(**row) for row in rows]
     trained = _summarise(history, vocabulary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
-    saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
+    saved = Qwen3ForCausalLM.from_pretrained(
+        folder / MODEL, dtype=torch.float32, use_safetensors=True, trust_remote_code=False
+    )
     model.load_state_dict(saved.state_dict())
     with torch.inference_mode():
         scores = LanguageScores(**objective.evaluate())
@@ -254,12 +260,19 @@ def _load_or_train_tokenizer(
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
-        found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+        found = _load_tokenizer(folder / TOKENIZER)
     else:
         reporter.message(f"training a tokenizer of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     seconds["vocabulary"] = time.perf_counter() - start
     return found
+
+
+def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
+    """Load the tokenizer of a run, which another person may have started."""
+    check_model_files(folder)
+    with explain_read_errors(str(folder), TOKENIZER_FILES):
+        return load_tokenizer(str(folder), None)
 
 
 def _pack(

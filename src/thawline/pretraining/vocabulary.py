@@ -75,6 +75,7 @@ def train_tokenizer(
         model_max_length=window,
         padding_side="right",
         clean_up_tokenization_spaces=False,
+        split_special_tokens=True,  # a text may contain the special tokens as text
     )
 
 

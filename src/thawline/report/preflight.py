@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
@@ -30,7 +31,7 @@ def preflight_sections(report: PreflightReport) -> Iterator[RenderableType]:
 
     Square brackets in names and texts are printed literally.
     """
-    findings = [f"  {line}" for line in report.findings]
+    findings = [_wrapped(line) for line in report.findings]
     yield "\n".join(["findings:", *findings] if findings else ["findings: none"])
     yield _rows_table(report)
     yield _tokens_table(report)
@@ -39,6 +40,12 @@ def preflight_sections(report: PreflightReport) -> Iterator[RenderableType]:
     if report.against is not None:
         yield _comparison(report.against, report.file)
     yield _shown_rows(report)
+
+
+def _wrapped(finding: str) -> str:
+    return textwrap.fill(
+        finding, 79, initial_indent="  ", subsequent_indent="    ", break_long_words=False
+    )
 
 
 def _table(*columns: str) -> Table:

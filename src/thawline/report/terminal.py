@@ -89,6 +89,8 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
     """Yield the tables of a fit, and the lines that belong to them."""
     names = record.labels.names
     yield before_after_table(record.baseline, record.test)
+    if record.warnings:
+        yield "\n".join(wrap_labelled("warning", warning) for warning in record.warnings)
     table = per_class_table(record.test, names, shown.classes)
     left_out = len(names) - table.row_count
     hint = f"and {left_out:,} with a higher F1 (thawline evaluate lists all classes)"

@@ -11,7 +11,7 @@ from pathlib import Path
 from thawline.errors import join_lines
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an error's message, or the error's type if it has no message.
 
     If the line ends with a colon, the next line is appended.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thawline.backbones.loading import Backbone
 from thawline.config import FEW_TO_CHOOSE, Config, PreflightConfig
@@ -12,6 +13,14 @@ from thawline.data import Dataset
 from thawline.data.labels import join_words
 from thawline.data.tokens import tokenize
 from thawline.training.plan import Plan
+from thawline.training.task import Task
+
+MAJORITY = 0.8
+"""The share of a class from which it explains that a classifier predicts no other class."""
+MANY_CLASSES = 50
+"""The number of classes from which the number of texts per class is checked."""
+FEW_ROWS_PER_CLASS = 3
+"""The average number of training texts of a class below which a warning is shown."""
 
 
 def fit_warnings(dataset: Dataset, backbone: Backbone, plan: Plan, config: Config) -> Iterator[str]:
@@ -23,6 +32,7 @@ def fit_warnings(dataset: Dataset, backbone: Backbone, plan: Plan, config: Confi
         plan: The resolved settings.
         config: The settings as the user gave them.
     """
+    yield from _few_rows_per_class(dataset)
     yield from _untrained_blocks(backbone, plan)
     yield from _few_validation_rows(dataset, plan, config)
     yield from _same_first_token(dataset, backbone, plan, config)
@@ -45,6 +55,46 @@ def transfer_warnings(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
     old = f"{len(labels)} classes ({join_words(labels)})"
     new = f"{len(dataset.labels.names)} classes ({join_words(dataset.labels.names)})"
     yield f"'{backbone.name}' has a head for {old}: it is replaced by a new head for {new}"
+
+
+def result_warnings(task: Task, predictions: NDArray[np.int64]) -> Iterator[str]:
+    """Yield a line if a trained classifier predicts the same class for every test text.
+
+    Args:
+        task: The task that the classifier was trained on.
+        predictions: The predicted class ids of the test texts, ``(texts,)``.
+    """
+    train, test = task.parts["train"].labels, task.parts["test"].labels
+    if len(np.unique(predictions)) > 1 or len(np.unique(test)) < 2:
+        return
+    name, lr = task.labels.names[predictions[0]], task.plan.lr
+    share = float(np.mean(train == predictions[0]))
+    if share > MAJORITY:
+        cause = (
+            f"The likely cause is that {100 * share:.0f} % of the training texts have this label. "
+            "Try --set training.class_weights=balanced."
+        )
+    elif lr is not None:
+        cause = (
+            f"The likely cause is the learning rate of {lr:g}. Try a lower --lr, or a higher "
+            "one with more --epochs if the training loss has hardly fallen."
+        )
+    else:
+        cause = (
+            "The likely cause is that the labels do not depend on the texts as this backbone reads "
+            "them. Check the labels with thawline preflight, or try --strategy last:1."
+        )
+    yield f"the trained classifier predicts '{name}' for all {len(test):,} test texts. {cause}"
+
+
+def _few_rows_per_class(dataset: Dataset) -> Iterator[str]:
+    """Warn if there are so many classes that most have hardly any texts."""
+    classes, rows = len(dataset.labels), len(dataset.train)
+    if classes > MANY_CLASSES and rows < FEW_ROWS_PER_CLASS * classes:
+        yield (
+            f"{classes:,} classes have {rows / classes:.1f} training texts each on average, which "
+            "is too few to learn most of them. Check that --label names the right column."
+        )
 
 
 def _few_validation_rows(dataset: Dataset, plan: Plan, config: Config) -> Iterator[str]:

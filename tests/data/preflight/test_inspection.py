@@ -180,11 +180,76 @@ def test_leakage_counts_test_texts_in_train_or_validation():
     }
     assert report["duplicates"]["exact"]["within"]["test"]["texts"] == 1
     assert report["duplicates"]["conflicting"] == 1
-    assert kinds(report)[:2] == ["leakage", "labels"]
-    leakage, labels = report["findings"][:2]
-    assert " 3 " in leakage
+    assert kinds(report)[:3] == ["leakage", "leakage", "labels"]
+    validation, leakage, labels = report["findings"][:3]
+    assert " 1 validation " in validation
+    assert " 3 test " in leakage
     assert "(1 " in leakage
     assert " 1 " in labels
+
+
+def test_copies_in_other_case_or_white_space_are_leakage():
+    data = dataset(
+        [*some(4, 0), ("A good  film", 0), ("so", 1)],
+        [("a good film ", 0), ("new", 1)],
+        [("A GOOD FILM", 1), ("cafe\u0301", 1), ("so", 1)],
+    )
+    for quick in (True, False):
+        report = inspected(data, quick=quick)
+        assert report["leakage"]["exact"]["texts"] == 1
+        validation, test = report["leakage"]["copies"]
+        assert validation == {
+            "split": "validation",
+            "others": ["train"],
+            "texts": 1,
+            "exact": 0,
+            "conflicting": 0,
+            "swapped": 0,
+        }
+        assert test["others"] == ["train", "validation"]
+        assert (test["texts"], test["exact"], test["conflicting"]) == (2, 1, 1)
+        assert report["duplicates"]["conflicting"] == 1
+        assert kinds(report)[:3] == ["leakage", "leakage", "labels"]
+    assert report["leakage"]["near"]["texts"] == 0
+
+
+def test_swapped_pairs_are_leakage_of_their_own():
+    train = [(("a", "b"), 0), (("c", "d"), 1), (("e", "f"), 0)]
+    data = dataset(train, [(("B ", "a"), 0)], [(("c", "d"), 1), (("d", "c"), 1), (("g", "a"), 0)])
+    validation, test = inspected(data)["leakage"]["copies"]
+    assert (validation["texts"], validation["swapped"]) == (0, 1)
+    assert (test["texts"], test["swapped"]) == (1, 1)
+    assert kinds(inspected(data))[:3] == ["leakage", "leakage", "leakage"]
+
+
+@pytest.mark.parametrize(
+    ("names", "groups"),
+    [
+        (("Pos", "neg", "pos"), [["Pos", "pos"]]),
+        (("neg", "pos", "pos "), [["pos", "pos "]]),
+        (("0", "1", "1.0", "True"), [["1", "1.0", "True"]]),
+        (("neg", "pos"), []),
+    ],
+)
+def test_class_names_that_look_alike_are_a_finding(names, groups):
+    labels = Labels(names, names)
+    rows = [(words(3, at), at % len(names)) for at in range(3 * len(names))]
+    report = inspected(dataset(rows, rows, rows, labels), quick=True)
+    assert report["similar_labels"] == groups
+    found = [line for line in report["findings"] if line.startswith("labels: ")]
+    assert len(found) == len(groups)
+    assert all(repr(name) in found[0] for group in groups for name in group)
+
+
+def test_names_with_stray_characters_are_a_finding():
+    names = (' "neg"', ' "pos"')
+    rows = [(words(3, at), at % 2) for at in range(6)]
+    (found,) = [
+        line
+        for line in inspected(dataset(rows, (), (), Labels(names, names)))["findings"]
+        if line.startswith("labels: ")
+    ]
+    assert all(repr(name) in found for name in names)
 
 
 def test_near_duplicates_are_counted_apart_from_exact_ones():

@@ -120,6 +120,21 @@ DATA = [
         "fit --data t.jsonl",
         written("t.jsonl", '{"text": "a", "label": "pos"}\n{"text": "b", "label": 0}\n'),
     ),
+    Wrong(
+        "half a character in a label",
+        "fit --data t.jsonl",
+        written("t.jsonl", '{"text": "a", "label": "pos\\ud83d"}\n{"text": "b", "label": "neg"}\n'),
+    ),
+    Wrong(
+        "half a character in a column's name",
+        "fit --data t.jsonl",
+        written("t.jsonl", '{"text": "a", "label\\ud83d": 1}\n'),
+    ),
+    Wrong(
+        "another spelling of a class in test",
+        "fit",
+        both(table("reviews/train.csv"), table("reviews/test.csv", TEXTS, ["Pos ", "neg"] * 10)),
+    ),
     Wrong("one class only", "fit --data t.csv", table("t.csv", TEXTS, ["pos"] * 20)),
     Wrong("a class in test that train lacks", "fit", table("reviews/test.csv", TEXTS, [2, 1] * 10)),
 ]

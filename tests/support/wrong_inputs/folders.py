@@ -77,6 +77,60 @@ FOLDERS = [
         "fit",
         word_with_id("bert/tokenizer.json", {"film": 1000}),
     ),
+    Wrong(
+        "a config that names code for attention",
+        "fit",
+        json_with("bert/config.json", attn_implementation="someone/kernel"),
+    ),
+    Wrong(
+        "a quantised backbone",
+        "fit",
+        json_with("bert/config.json", quantization_config={"quant_method": "gptq", "bits": 4}),
+    ),
+    Wrong(
+        "a config of a much larger model",
+        "fit",
+        json_with("bert/config.json", hidden_size=32_768, intermediate_size=131_072),
+    ),
+    Wrong(
+        "an index of weights that names a pickle",
+        "fit",
+        written("bert/model.safetensors.index.json", '{"weight_map": {"a": "pytorch_model.bin"}}'),
+    ),
+    Wrong(
+        "a link that leads out of a model folder",
+        "fit",
+        both(
+            removed("bert/tokenizer.json"),
+            linked("bert/tokenizer.json", "../qwen3/tokenizer.json"),
+        ),
+    ),
+    Wrong("adapters beside a complete model", "fit", written("bert/adapter_config.json", "{}")),
+    Wrong(
+        "a regular expression that could take very long",
+        "fit",
+        json_with(
+            "bert/tokenizer.json",
+            pre_tokenizer={
+                "type": "Split",
+                "pattern": {"Regex": "(a+)+$"},
+                "behavior": "Isolated",
+                "invert": False,
+            },
+        ),
+    ),
+    Wrong(
+        "a special token that the embeddings lack",
+        "fit",
+        json_with(
+            "bert/tokenizer.json",
+            post_processor={
+                "type": "BertProcessing",
+                "sep": ["[SEP]", 3],
+                "cls": ["[CLS]", 1000],
+            },
+        ),
+    ),
     Wrong("a run folder that exists", "fit --out run"),
     Wrong("a file in place of the run's folder", "fit --out f", written("f", "a file")),
     Wrong("a run's folder below a file", "fit --out f/run", written("f", "a file")),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong, removed, weights
+from tests.support.breakage import Wrong, json_with, removed, weights
 
 GENERATE = [
     Wrong("a temperature below 0", "generate --temperature=-1"),
@@ -21,6 +21,11 @@ GENERATE = [
     Wrong("an unknown device", "generate --device gpu"),
     Wrong("a model that is not causal", "generate --model bert"),
     Wrong("an unknown model", "generate --model ./no/such"),
+    Wrong(
+        "an end token that is not a number",
+        "generate",
+        json_with("qwen3/generation_config.json", eos_token_id="end"),
+    ),
     Wrong("a language model without its weights", "generate", removed("qwen3/model.safetensors")),
     Wrong(
         "a language model with a weight that is not finite",

@@ -50,7 +50,8 @@ def build_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> 
     is_random = settings.vectors == RANDOM_VECTORS
     vectors = None if is_random else find_vectors(settings.vectors, reporter)
     vocabulary = build_vocabulary(texts, vectors, settings)
-    tokenizer = word_tokenizer(vocabulary.ids, settings.limit)
+    split = config.tokens.split_special_tokens
+    tokenizer = word_tokenizer(vocabulary.ids, settings.limit, split_special_tokens=split)
     set_options(MADE_BACKBONE, tokenizer, config.tokens)
     model = _build_model(settings, vocabulary, vectors, config.seed)
     configure_tokenizer(model, tokenizer)

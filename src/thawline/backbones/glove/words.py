@@ -14,7 +14,9 @@ SPECIAL = (PAD, UNKNOWN, BOUNDARY)
 """The first words of every vocabulary: padding, unknown words and the boundary of a pair."""
 
 
-def word_tokenizer(vocabulary: Mapping[str, int], limit: int) -> PreTrainedTokenizerFast:
+def word_tokenizer(
+    vocabulary: Mapping[str, int], limit: int, *, split_special_tokens: bool = True
+) -> PreTrainedTokenizerFast:
     """Build a fast tokenizer for a vocabulary.
 
     A single text gets no special tokens. A pair gets one between its two texts.
@@ -22,6 +24,7 @@ def word_tokenizer(vocabulary: Mapping[str, int], limit: int) -> PreTrainedToken
     Args:
         vocabulary: The token id of each word, including those of `SPECIAL`.
         limit: Maximum number of tokens in a text.
+        split_special_tokens: Whether special tokens that are written in a text are read as text.
     """
     tokenizer = word_splitter()
     tokenizer.model = models.WordLevel(dict(vocabulary), unk_token=UNKNOWN)
@@ -36,4 +39,5 @@ def word_tokenizer(vocabulary: Mapping[str, int], limit: int) -> PreTrainedToken
         unk_token=UNKNOWN,
         sep_token=BOUNDARY,
         model_max_length=limit,
+        split_special_tokens=split_special_tokens,
     )

@@ -10,17 +10,19 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import PreflightConfig
+from thawline.data.copies import number_copies
 from thawline.data.dataset import LabelledTexts
 from thawline.data.labels import IntArray, Labels
 from thawline.data.preflight.near_duplicates import NearDuplicates
-from thawline.data.texts import Text, one_line, one_string
+from thawline.data.texts import Text, copy_key, one_line, one_string
 
 
 class Duplicates:
     """The distinct texts of several splits, with the rows and labels of each.
 
-    Two texts are equal if all their characters are equal. Their labels agree if all rows of both
-    texts have the same label.
+    Two texts are equal if all their characters are equal. They are copies if they differ at most in
+    case, white space or composition. Their labels agree if all rows of both texts have the same
+    label.
 
     Args:
         splits: The splits by name, in the order train, validation, test.
@@ -36,13 +38,13 @@ class Duplicates:
     ) -> None:
         self._splits, self._labels, self._config = splits, labels, config
         self._names = list(splits)
-        self._known: dict[str, int] = {}
+        self._known: dict[Text, int] = {}
         self._ids = {name: self._identify(split.texts) for name, split in splits.items()}
-        self.texts = list(self._known)
+        self.texts = [one_string(text) for text in self._known]
 
     def _identify(self, texts: Iterable[Text]) -> IntArray:
         known = self._known
-        ids = [known.setdefault(one_string(text), len(known)) for text in texts]
+        ids = [known.setdefault(text, len(known)) for text in texts]
         return np.array(ids, dtype=np.int64)
 
     @cached_property
@@ -66,15 +68,67 @@ class Duplicates:
 
     def shared_with(self, texts: Iterable[Text]) -> dict[str, int]:
         """Return the number of distinct texts of each split that are among the given texts."""
-        ids = {self._known.get(one_string(text), -1) for text in texts} - {-1}
+        ids = {self._known.get(text, -1) for text in texts} - {-1}
         occurs = self.rows[sorted(ids)] > 0
         return dict(zip(self._names, occurs.sum(axis=0).tolist(), strict=True))
 
+    @cached_property
+    def _groups(self) -> IntArray:
+        """The number of the group of copies that each text belongs to, ``(texts,)`` int64."""
+        return number_copies(list(self._known))
+
+    def _label_range_of_groups(self, names: Iterable[str]) -> tuple[IntArray, IntArray]:
+        """Return the lowest and the highest label id of each group in some splits."""
+        columns = [self._column(name) for name in names]
+        low = np.full(len(self._known), len(self._labels))
+        high = np.full(len(self._known), -1)
+        np.minimum.at(low, self._groups, self._label_range[0][:, columns].min(axis=1))
+        np.maximum.at(high, self._groups, self._label_range[1][:, columns].max(axis=1))
+        return low, high
+
     @property
     def conflicting(self) -> int:
-        """The number of distinct texts that occur with more than one label, over all splits."""
-        low, high = self._label_range
-        return int(np.count_nonzero(low.min(axis=1) < high.max(axis=1)))
+        """The number of texts with more than one label, over all splits; copies count as one."""
+        low, high = self._label_range_of_groups(self._names)
+        return int(np.count_nonzero(low < high))
+
+    def count_shared(self, later: str, earlier: Sequence[str]) -> dict[str, Any]:
+        """Count the distinct texts of a split that have copies in earlier splits.
+
+        Returns:
+            JSON values: ``split`` and ``others``, the splits; ``texts``, the number of texts with a
+            copy; ``exact``, the number of these with an equal text; ``conflicting``, the number of
+            these whose labels do not all agree; ``swapped``, the number of other pairs whose two
+            texts occur in the opposite order.
+        """
+        here, copied = self._occurs_in([later]), self._has_copy_in(earlier)
+        low, high = self._label_range_of_groups([later, *earlier])
+        shared = np.flatnonzero(here & copied)
+        return {
+            "split": later,
+            "others": list(earlier),
+            "texts": len(shared),
+            "exact": int(np.count_nonzero(self._occurs_in(earlier)[shared])),
+            "conflicting": int(np.count_nonzero((low < high)[self._groups[shared]])),
+            "swapped": self._count_swapped(here & ~copied, self._occurs_in(earlier)),
+        }
+
+    def _has_copy_in(self, names: Sequence[str]) -> npt.NDArray[np.bool_]:
+        """Return for each text whether a copy of it occurs in any of these splits."""
+        found = np.zeros(len(self._known), dtype=bool)
+        found[self._groups[self._occurs_in(names)]] = True
+        return found[self._groups]
+
+    def _count_swapped(
+        self, counted: npt.NDArray[np.bool_], searched: npt.NDArray[np.bool_]
+    ) -> int:
+        """Return the number of counted pairs whose swapped pair has a copy among the searched."""
+        if not isinstance(next(iter(self._known), ""), tuple):
+            return 0
+        texts = list(self._known)
+        keys = {copy_key(texts[at]) for at in np.flatnonzero(searched)}
+        pairs = (texts[at] for at in np.flatnonzero(counted))
+        return sum(isinstance(pair, tuple) and copy_key(pair[::-1]) in keys for pair in pairs)
 
     def describe_exact(self, later: str, earlier: Sequence[str] = ()) -> dict[str, Any]:
         """Describe the texts of a split that also occur in earlier splits, or twice in the split.
@@ -99,7 +153,7 @@ class Duplicates:
     ) -> dict[str, Any]:
         """Describe the texts of a split with near duplicates in earlier splits, or in the split.
 
-        A text that has an exact copy in an earlier split is not counted again.
+        A text that has a copy in an earlier split is not counted again.
 
         Args:
             pairs: The near duplicates among `texts`.
@@ -116,7 +170,7 @@ class Duplicates:
         similarity = np.concatenate([pairs.similarity, pairs.similarity])
         counted = self._occurs_in([later])[text]
         if earlier:
-            counted &= ~self._occurs_in(earlier)[text] & self._occurs_in(earlier)[other]
+            counted &= ~self._has_copy_in(earlier)[text] & self._occurs_in(earlier)[other]
         else:
             counted &= self._occurs_in([later])[other]
         return self._describe(text[counted], other[counted], similarity[counted], later, earlier)

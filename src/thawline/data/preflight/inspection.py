@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, Text
-from thawline.data.labels import join_words
+from thawline.data.labels import join_words, similar_classes, spelling_warnings
 from thawline.data.lengths import Tokenization, count_tokens, describe_lengths
 from thawline.data.preflight.duplicates import Duplicates
 from thawline.data.preflight.near_duplicates import find_near_duplicates
 from thawline.data.sources.parts import SPLITS
-from thawline.data.texts import is_blank, one_line, one_string
+from thawline.data.texts import is_blank, one_line
 from thawline.runs.records.data import Survey, SurveySeconds
 from thawline.runtime.progress import Reporter
 
@@ -61,13 +61,16 @@ def inspect_dataset(
         "max_length": tokenization.max_length,
         "truncation_side": tokenization.truncation_side,
         "splits": described,
+        "similar_labels": [
+            [dataset.labels.names[i] for i in group] for group in similar_classes(dataset.labels)
+        ],
         "all": _describe_all(described, lengths, tokenization.max_length),
         **found,
         "against": None if against is None else _count_shared(against, duplicates),
     }
     end = time.perf_counter()
     seconds = SurveySeconds(tokens=measured - start, duplicates=end - measured, total=end - start)
-    return Survey(**report, findings=_findings(report, settings), seconds=seconds)
+    return Survey(**report, findings=_findings(report, dataset.labels, settings), seconds=seconds)
 
 
 def _count_tokens(
@@ -161,7 +164,14 @@ def _find_duplicates(
         near_leakage = duplicates.describe_near(pairs, "test", before_test)
     return {
         "duplicates": {"exact": exact, "near": near, "conflicting": duplicates.conflicting},
-        "leakage": {"exact": leakage, "near": near_leakage},
+        "leakage": {
+            "exact": leakage,
+            "near": near_leakage,
+            "copies": [
+                duplicates.count_shared("validation", ("train",)),
+                duplicates.count_shared("test", before_test),
+            ],
+        },
     }
 
 
@@ -178,16 +188,17 @@ def _within_and_across(describe: Callable[..., dict[str, Any]]) -> dict[str, Any
 
 
 def _count_shared(texts: Sequence[Text], duplicates: Duplicates) -> dict[str, Any]:
-    distinct = {one_string(text) for text in texts}
+    distinct = set(texts)
     found = duplicates.shared_with(distinct)
     return {"texts": len(texts), "distinct": len(distinct), "in": found}
 
 
-def _findings(report: Mapping[str, Any], settings: PreflightConfig) -> list[str]:
+def _findings(report: Mapping[str, Any], labels: Labels, settings: PreflightConfig) -> list[str]:
     """Return what the user should know before training, one sentence for each finding."""
     conflicting = report["duplicates"]["conflicting"]
     return [
         *_leakage_findings(report),
+        *(f"labels: {line}" for line in spelling_warnings(labels, report["all"]["classes"])),
         *([f"labels: {_occurrences(conflicting)} with more than one label"] if conflicting else []),
         *(
             line
@@ -203,12 +214,16 @@ def _occurrences(number: int, kind: str = "text", verb: str = "occur") -> str:
 
 
 def _leakage_findings(report: Mapping[str, Any]) -> Iterator[str]:
-    exact, near = report["leakage"]["exact"], report["leakage"]["near"]
-    against = report["against"]
-    if exact["texts"]:
-        found = _occurrences(exact["texts"], "test text", "also occur")
-        conflict = f" ({exact['conflicting']:,} with another label)" if exact["conflicting"] else ""
-        yield f"leakage: {found} in train or validation{conflict}"
+    near, against = report["leakage"]["near"], report["against"]
+    for shared in report["leakage"]["copies"]:
+        split, others = shared["split"], " or ".join(shared["others"])
+        advice = f"the scores on {split} may be too high: remove these texts from one split"
+        if shared["texts"]:
+            found = _occurrences(shared["texts"], f"{split} text", "also occur")
+            yield f"leakage: {found} in {others}{_details(shared)}; {advice}"
+        if shared["swapped"]:
+            found = _occurrences(shared["swapped"], f"{split} pair", "occur")
+            yield f"leakage: {found} in {others} with the two texts swapped; {advice}"
     if near is not None and near["texts"]:
         found = _occurrences(near["texts"], "other test text", "resemble")
         yield f"leakage: {found} a text of train or validation"
@@ -216,6 +231,16 @@ def _leakage_findings(report: Mapping[str, Any]) -> Iterator[str]:
         if against is not None and against["in"][name]:
             found = _occurrences(against["in"][name], f"{name} text", "also occur")
             yield f"leakage: {found} in the texts to compare with"
+
+
+def _details(shared: Mapping[str, Any]) -> str:
+    """Return in brackets how many of the copies differ from the text or have another label."""
+    variants = shared["texts"] - shared["exact"]
+    details = [
+        *([f"{variants:,} in other case or white space"] if variants else []),
+        *([f"{shared['conflicting']:,} with another label"] if shared["conflicting"] else []),
+    ]
+    return f" ({', '.join(details)})" if details else ""
 
 
 def _split_findings(

@@ -10,7 +10,7 @@ from typing import Any
 
 from thawline.data.labels import join_words, to_plain_label
 from thawline.data.sources.tables import LABEL_COLUMNS, PAIR_COLUMNS, TEXT_COLUMNS, Table
-from thawline.data.texts import Text, is_blank, is_text, shorten
+from thawline.data.texts import Text, has_surrogate, is_blank, is_text, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
 _DEFINITE = frozenset({"text", "label", "labels"})
@@ -239,4 +239,6 @@ def _describe(row: int, cell: Any) -> str:
     where = f"row {row} (counting from 0)"
     if _is_empty(cell):
         return f"an empty cell in {where}"
+    if isinstance(cell, str) and has_surrogate(cell):
+        return f"an invalid character (a lone surrogate) in {shorten(ascii(cell))} in {where}"
     return f"the {type(cell).__name__} {shorten(repr(cell))} in {where}"

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
 from thawline.data.labels import join_words
 from thawline.data.sources.parts import WHOLE, Part, Source, ignored_warning, match_splits
 from thawline.data.sources.tables import Table
-from thawline.data.texts import check_texts
+from thawline.data.texts import check_order, check_texts
 from thawline.errors import ThawlineError
 
 _NAME = "data"
@@ -86,7 +86,12 @@ def _frame_table(frame: Any, where: str) -> Table:
 
 
 def _list_table(texts: Any, labels: Any) -> Table:
-    columns = {"text": check_texts(texts), "label": list(labels)}
+    checked = check_texts(texts)
+    check_order(labels, "labels")
+    if isinstance(labels, str | bytes | Mapping) or not isinstance(labels, Iterable):
+        fix = "pass a list, an array or a Series of labels"
+        raise ThawlineError("one label for each text", f"one {type(labels).__name__}", fix)
+    columns = {"text": checked, "label": list(labels)}
     if len(columns["text"]) != len(columns["label"]):
         raise ThawlineError(
             "as many labels as texts",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from thawline.data.texts import has_surrogate
 from thawline.errors import ThawlineError
 
 TEXT_COLUMNS = (
@@ -57,6 +58,9 @@ class Table:
         warnings: What was assumed or ignored when the source was read, one line each.
         has_names: Whether the source has named columns. Class folders and lists have none.
         looks_headless: Whether the names of the columns look like the cells of a row.
+
+    Raises:
+        ThawlineError: If the name of a column contains an invalid character (a lone surrogate).
     """
 
     where: str
@@ -66,6 +70,15 @@ class Table:
     warnings: tuple[str, ...] = ()
     has_names: bool = True
     looks_headless: bool = False
+
+    def __post_init__(self) -> None:
+        for column in self.columns:
+            if has_surrogate(column):
+                raise ThawlineError(
+                    f"column names of valid characters in {self.where}",
+                    f"an invalid character (a lone surrogate) in {column!a}",
+                    "rename the column",
+                )
 
 
 def join_tables(tables: Sequence[Table], where: str) -> Table:

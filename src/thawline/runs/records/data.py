@@ -158,16 +158,40 @@ class DuplicatesFound(Record):
         description="Near duplicates; null if they were not searched for."
     )
     conflicting: int = Field(
-        description="The number of distinct texts that occur with more than one label."
+        description="The number of distinct texts that occur with more than one label. Texts that "
+        "differ only in case or white space count as one."
+    )
+
+
+class SharedTexts(Record):
+    """The texts of a split that have copies in earlier splits.
+
+    Copies differ at most in case, in white space or in the composition of characters.
+    """
+
+    split: SplitName = Field(description="The split whose texts are counted.")
+    others: list[SplitName] = Field(description="The earlier splits that hold the copies.")
+    texts: int = Field(description="The number of distinct texts with a copy.")
+    exact: int = Field(description="The number of these texts with an equal copy.")
+    conflicting: int = Field(
+        description="The number of these texts that have several labels, with their copies."
+    )
+    swapped: int = Field(
+        description="The number of other pairs whose two texts occur there in the opposite order."
     )
 
 
 class Leakage(Record):
-    """Test texts that also occur in train or validation."""
+    """Validation and test texts that also occur in earlier splits."""
 
-    exact: Copies = Field(description="Equal texts.")
+    exact: Copies = Field(description="Test texts with an equal text in train or validation.")
     near: Copies | None = Field(
         description="Near duplicates of other test texts; null if they were not searched for."
+    )
+    copies: list[SharedTexts] = Field(
+        default_factory=list,
+        description="Validation texts with copies in train, and test texts with copies in train "
+        "or validation.",
     )
 
 
@@ -202,9 +226,15 @@ class Survey(Record):
         description="The side on which a long text is truncated: left or right."
     )
     splits: dict[SplitName, SurveyedSplit] = Field(description="Statistics of each split.")
+    similar_labels: list[list[str]] = Field(
+        default_factory=list,
+        description="Groups of class names that are probably spellings of the same class.",
+    )
     all: SurveyedRows = Field(description="Statistics of all splits together.")
     duplicates: DuplicatesFound = Field(description="Texts that occur more than once.")
-    leakage: Leakage = Field(description="Test texts that also occur in train or validation.")
+    leakage: Leakage = Field(
+        description="Validation and test texts that also occur in earlier splits."
+    )
     against: AgainstFile | None = Field(
         description="The comparison with another file (--against); null without one."
     )

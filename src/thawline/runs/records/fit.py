@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from thawline.runs.records.base import Record
+from thawline.runs.records.base import Record, is_empty
 from thawline.runs.records.data import FitData, LabelNames, Survey
 from thawline.runs.records.mistakes import Mistakes, Sample
 from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
@@ -121,6 +121,9 @@ class FitFindings(Record):
     mistakes: Mistakes = Field(description="The mistakes on test.")
     samples: list[Sample] = Field(
         description="Some test texts with their predictions before and after training."
+    )
+    warnings: list[str] = Field(
+        default=[], exclude_if=is_empty, description="Likely problems with the classifier."
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from thawline.runs.records.base import Record
+from thawline.runs.records.base import Record, is_none
 
 
 class Score(Record):
@@ -78,8 +78,15 @@ class Scores(MainScores):
     per_class: list[ClassScores] = Field(
         description="The scores of each class, in the order of the labels."
     )
-    confusion: list[list[int]] = Field(
-        description="Row counts, `confusion[true][predicted]`, of shape (classes, classes)."
+    confusion: list[list[int]] | None = Field(
+        description="Row counts, `confusion[true][predicted]`, of shape (classes, classes); null "
+        "for more than 100 classes."
+    )
+    confusion_cells: list[list[int]] | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Only for more than 100 classes: each pair of classes that occurs, as "
+        "`[true, predicted, rows]`.",
     )
 
     def main_scores(self) -> MainScores:
