@@ -66,7 +66,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     """
     known = list(known)
     by_lower_case = {name.lower(): name for name in known}
-    similar = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
+    similar = difflib.get_close_matches(word[:100].lower(), by_lower_case, n=1)
     if similar:
         return f"did you mean '{by_lower_case[similar[0]]}'?"
     if len(known) > 3:

@@ -80,6 +80,9 @@ def run_ladder(
             name=dataset.name,
             sha256=dataset.digest,
             protocol=Protocol(**dataset.protocol),
+            text_columns=list(dataset.text_columns),
+            label_column=dataset.label_column,
+            notes=list(dataset.warnings),
             labels=LabelNames(**dataset.labels.to_dict()),
         ),
     )

@@ -108,6 +108,12 @@ class DataConfig:
     test_share: Annotated[
         Share, Help("Share of all rows that is used for testing if the data have no test split.")
     ] = 0.2
+    max_file_bytes: Annotated[
+        int, Ge(1), Help("Largest size of a data file, after decompression, in bytes.")
+    ] = 4 * 2**30
+    max_text_characters: Annotated[Count, Help("Largest number of characters of a text.")] = (
+        1_000_000
+    )
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def fit_run(
     described = describe_plan(dataset, backbone, plan, config.tokens)
     for warning in (
         *transfer_warnings(backbone, dataset),
-        *(*dataset.warnings, *described.preflight.findings),
+        *(*dataset.describe_columns(), *dataset.warnings, *described.preflight.findings),
         *fit_warnings(dataset, backbone, plan, config),
     ):
         reporter.message(warning)
