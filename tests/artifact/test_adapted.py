@@ -190,12 +190,8 @@ class TestSave:
     def test_loaded_classifier_can_be_saved_again(self, adapted: Adapted, tmp_path: Path) -> None:
         artifact.save(adapted("bert", "mlp:8"), tmp_path / "one")
         artifact.save(artifact.load(tmp_path / "one"), tmp_path / "two")
-        for name in ("thawline.json", "head.safetensors", WEIGHTS, "tokenizer.json"):
+        for name in files(tmp_path / "one"):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-        one, two = (json.loads((tmp_path / name / CONFIG).read_bytes()) for name in ("one", "two"))
-        for config in (one, two):
-            config["target_modules"].sort()
-        assert one == two
 
     @pytest.mark.e2e
     def test_fresh_process_gives_the_same_probabilities(

@@ -43,6 +43,7 @@ from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
 from thawline.runtime.hub import quieten_transformers
+from thawline.runtime.paths import absolute_name
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ class Backbone:
     It is pretrained, taken from the classifier of another task, or built for one fit.
 
     Attributes:
-        name: The name that the user gave.
+        name: The name that the user gave. The path of a folder is absolute.
         path: The local folder. For a backbone that was built for this fit, its name.
         stack: The base model as a row of stages, in fp32 and evaluation mode.
         tokenizer: The tokenizer, with a pad token and padding on the right.
@@ -168,7 +169,7 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     check_tokenizer(name, model, tokenizer)
     set_options(name, tokenizer, tokens)
     configure_tokenizer(model, tokenizer)
-    return Backbone(name, path, Stack(model.eval()), tokenizer, random_weights, origin)
+    return Backbone(absolute_name(name), path, Stack(model.eval()), tokenizer, random_weights, origin)
 
 
 def load_base(folder: Path, known: AdapterSettings) -> Backbone:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from thawline.data.labels import Labels
-from thawline.runs.layout import AdapterSettings, read_adapter, read_settings
+from thawline.runs.layout import AdapterSettings
+from thawline.runs.settings import check_files, read_adapter, read_settings
 
 
 @dataclass(frozen=True)
@@ -31,19 +32,18 @@ class Origin:
 
     @classmethod
     def from_folder(cls, folder: Path) -> Self:
-        """Read the origin from an artifact's folder.
+        """Read the origin from an artifact's folder, and check the artifact's files.
 
         Args:
             folder: The folder of a saved classifier.
 
         Raises:
-            ThawlineError: If the artifact has another format.
-            OSError: If the settings cannot be read.
-            ValueError: If the settings are not JSON, or hold an invalid value.
-            KeyError: If the settings lack a key.
-            TypeError: If a value of the settings has the wrong type.
+            ThawlineError: If the settings are damaged, or if a file of the artifact is missing,
+                has changed, or is not a regular file inside the folder.
+            OSError: If a file cannot be read.
         """
         values = read_settings(folder)
+        check_files(folder, values)
         labels = tuple(Labels.from_dict(values["labels"]).names)
         adapter = read_adapter(values)
         return cls(str(folder), values["strategy"], values["backbone"], labels, adapter)
