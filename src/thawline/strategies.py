@@ -274,8 +274,9 @@ def parse_strategy(text: str) -> Strategy:
     """
     text = text.strip()
     if text.startswith("lp+"):
-        then = parse_strategy(text.removeprefix("lp+"))
-        if isinstance(then, Head | HeadFirst | Gradual):
+        rest = text.removeprefix("lp+").strip()
+        then = None if rest.startswith("lp+") else parse_strategy(rest)
+        if then is None or isinstance(then, Head | Gradual):
             raise ThawlineError(
                 "last, lora or full after lp+",
                 f"'{text}'",

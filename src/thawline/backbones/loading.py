@@ -20,7 +20,7 @@ from transformers import (
 
 from thawline.backbones.adapters import base_digest, merge_adapters
 from thawline.backbones.finding import find_backbone
-from thawline.backbones.origin import Origin
+from thawline.backbones.origin import Origin, check_bases
 from thawline.backbones.parts import CONFIG, TOKENIZER
 from thawline.backbones.reading import (
     check_complete,
@@ -42,6 +42,7 @@ from thawline.backbones.weights import hash_weights
 from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
+from thawline.runtime.failures import describe_system_error
 from thawline.runtime.hub import quieten_transformers
 from thawline.runtime.paths import absolute_name
 
@@ -185,12 +186,13 @@ def load_base(folder: Path, known: AdapterSettings) -> Backbone:
     """
     expected = f"the backbone '{known.base}', which the adapters in '{folder}' belong to"
     fix = f"restore it, or set the adapter's base in {SETTINGS} to its new path"
-    if Path(known.base).resolve() in (folder.resolve(), folder.resolve().parent):
-        raise ThawlineError(expected, "the adapters' own folder", fix)
     try:
+        check_bases(folder, known)
         base = load_backbone(known.base)
     except ThawlineError as error:
         raise ThawlineError(expected, error.found, fix) from error
+    except OSError as error:  # for example, the name is too long for a path
+        raise ThawlineError(expected, describe_system_error(error), fix) from error
     found = base_digest(base.stack.model)
     if found != known.base_sha256:
         raise ThawlineError(

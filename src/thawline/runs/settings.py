@@ -63,9 +63,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     check_regular(path, inside=boundary(folder))
     values = read_json(path, limit=MAX_BYTES)
     check = _Check(path)
-    if not isinstance(values, dict):
-        check.fail("an object with the key 'format'", values)
-    if "format" not in values:
+    if not isinstance(values, dict) or "format" not in values:
         check.missing("format")
     if values["format"] not in FORMATS or type(values["format"]) is not int:
         raise ThawlineError(
