@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from thawline.runs.settings import add_checksums
 def sign(folder: Path) -> None:
     """Write the checksums of an artifact again, as somebody who changes its files could."""
     values = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    if values.get("format") == 2:
+    with suppress(AttributeError, KeyError, TypeError):  # settings of a wrong type have none
         (folder / SETTINGS).write_text(json.dumps(add_checksums(folder, values)), encoding="utf-8")
 
 

@@ -14,7 +14,7 @@ from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import SETTINGS
 from thawline.runs.settings import FIX
-from thawline.runtime.untrusted import read_json
+from thawline.runtime.untrusted import read_json, show_value
 from thawline.strategies import parse_strategy
 
 _BYTES_PER_BYTE = 8
@@ -23,9 +23,9 @@ _SPARE_BYTES = 64 * 2**20
 
 
 def check_label_names(folder: Path, settings: Settings) -> None:
-    """Check that ``config.json`` has the labels of the settings, before the head is built.
+    """Check that ``config.json`` has the labels of the settings, before transformers reads it.
 
-    The head has one row of weights for each label of ``config.json``.
+    transformers makes a name and a row of the head's weights for each label of ``config.json``.
 
     Args:
         folder: The folder of an artifact with a complete model.
@@ -36,13 +36,21 @@ def check_label_names(folder: Path, settings: Settings) -> None:
         OSError: If the file cannot be read.
     """
     config = read_json(folder / CONFIG[0])
-    found = config.get("id2label") if isinstance(config, dict) else None
-    if found is None:  # transformers omits its default names
-        return
+    if not isinstance(config, dict):
+        raise ThawlineError(
+            f"an object in '{folder / CONFIG[0]}'", f"{CONFIG[0]} {show_value(config)}", FIX
+        )
     wanted = {str(index): name for index, name in enumerate(settings.labels.names)}
-    if found != wanted or config.get("num_labels", len(wanted)) != len(wanted):
+    found = config.get("id2label", wanted)  # transformers omits its default names
+    if found != wanted:
         names = [*found.values()] if isinstance(found, dict) else [found]
         raise _other_labels(folder, [str(name) for name in names], settings.labels.names)
+    if config.get("num_labels", len(wanted)) != len(wanted):
+        raise ThawlineError(
+            f"{len(wanted)} as 'num_labels' in '{folder / CONFIG[0]}'",
+            f"num_labels {show_value(config['num_labels'])}",
+            FIX,
+        )
 
 
 def check_size(model: nn.Module, *files: Path) -> None:
@@ -104,8 +112,8 @@ def check_fitted(folder: Path, fitted: Fitted) -> None:
         parse_strategy(fitted.strategy).check(depth)
     except ThawlineError as error:
         raise ThawlineError(
-            f"a 'strategy' in '{folder / SETTINGS}' that fits the model: {error.expected}",
-            f"'{fitted.strategy}'",
+            f"a 'strategy' in '{folder / SETTINGS}' that fits the model, which has {depth} blocks",
+            show_value(fitted.strategy),
             FIX,
         ) from error
 

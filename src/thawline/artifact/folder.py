@@ -71,10 +71,11 @@ def load(path: Path) -> Fitted:
     parts: tuple[tuple[str, ...], ...] = ()
     try:
         settings = Settings.read(folder)
-        tokenizer = _load_tokenizer(folder)
         if settings.adapter is None:
             parts = (CONFIG, WEIGHTS)
             check_label_names(folder, settings)
+        tokenizer = _load_tokenizer(folder)
+        if settings.adapter is None:
             model, adapter = load_whole(folder), None
         else:
             model, adapter = load_adapted(folder, settings, settings.adapter)

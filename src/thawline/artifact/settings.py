@@ -15,6 +15,7 @@ from thawline.inference.fitted import Fitted, Reading
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings
 from thawline.runs.settings import FIX, add_checksums, check_files, read_adapter, read_settings
+from thawline.runtime.untrusted import show_value
 from thawline.strategies import parse_strategy
 
 
@@ -70,7 +71,7 @@ class Settings:
         if adapter is not None and not trains_adapters:
             raise ThawlineError(
                 f"a strategy with adapters in '{folder / SETTINGS}', because it names their base",
-                f"'{values['strategy']}'",
+                show_value(values["strategy"]),
                 FIX,
             )
         return cls(
@@ -109,4 +110,4 @@ def _explained(folder: Path, key: str, value: str) -> Iterator[None]:
         yield
     except ThawlineError as error:
         expected = f"a valid '{key}' in '{folder / SETTINGS}'"
-        raise ThawlineError(expected, f"{key} '{value}'", FIX) from error
+        raise ThawlineError(expected, f"{key} {show_value(value)}", FIX) from error

@@ -17,7 +17,8 @@ from safetensors import safe_open
 from torch import nn
 
 from thawline.errors import ThawlineError
-from thawline.runtime.untrusted import check_regular, read_json
+from thawline.runs.settings import FIX
+from thawline.runtime.untrusted import check_regular, read_json, show_value
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -27,8 +28,6 @@ MAX_TARGETS = 10_000
 MAX_RANK = 65_536
 MAX_ALPHA = 1e6
 """Limits of the values in the config."""
-
-FIX = "restore the folder from a copy, save the classifier again, or run fit again"
 
 _MAX_BYTES = 4 * 2**20
 _PATH = re.compile(r"[A-Za-z0-9_]{1,100}(\.[A-Za-z0-9_]{1,100}){0,19}")
@@ -173,9 +172,9 @@ def _check_other_keys(path: Path, values: Mapping[str, Any]) -> None:
 
 def _invalid(path: Path, key: str, expected: str, values: Any) -> ThawlineError:
     """Return the error for the value of a key. Without a key, for the complete file."""
-    value = values.get(key) if key and isinstance(values, dict) else values
-    shown = f"'{value}'" if isinstance(value, str) else str(value)
-    shown = (shown if len(shown) <= 80 else f"{shown[:80]}…").encode("unicode_escape").decode()
-    name = key[:100].encode("unicode_escape").decode()
-    where = f"'{name}' of '{path}'" if key else f"'{path}'"
-    return ThawlineError(f"{expected} in {where}", f"{name} {shown}".strip(), FIX)
+    if not key:
+        return ThawlineError(f"{expected} in '{path}'", show_value(values), FIX)
+    name = show_value(key)
+    return ThawlineError(
+        f"{expected} in {name} of '{path}'", f"{name} {show_value(values.get(key))}", FIX
+    )

@@ -8,7 +8,8 @@ from transformers.configuration_utils import PreTrainedConfig
 
 from thawline.errors import ThawlineError
 from thawline.runs.layout import MODEL_TYPE
-from thawline.runs.settings import MAX_STAGES
+from thawline.runs.settings import MAX_LABELS, MAX_STAGES
+from thawline.runtime.untrusted import show_value
 
 
 class ThawlineConfig(PreTrainedConfig):
@@ -36,6 +37,9 @@ class ThawlineConfig(PreTrainedConfig):
         # The values may come from a stranger's config.json. transformers and torch would report
         # wrong ones in many ways, or allocate the memory that they ask for.
         _check("backbone", backbone, backbone is None or isinstance(backbone, dict))
+        # transformers makes a name for each label, also of a base model without a head.
+        n_labels = (backbone or {}).get("num_labels", 0)
+        _check("backbone.num_labels", n_labels, type(n_labels) is int and n_labels <= MAX_LABELS)
         _check("head", head, isinstance(head, str) and len(head) <= 100)
         _check("head_dropout", head_dropout, _is_number(head_dropout) and 0 <= head_dropout <= 1)
         _check("pooling", pooling, pooling in ("first", "last", "mean"))
@@ -52,10 +56,9 @@ class ThawlineConfig(PreTrainedConfig):
 
 def _check(key: str, value: object, valid: bool) -> None:
     if not valid:
-        shown = repr(value)
         raise ThawlineError(
             f"a valid '{key}' in the config.json of a saved classifier",
-            f"{key} {shown if len(shown) <= 80 else f'{shown[:80]}…'}",
+            f"{key} {show_value(value)}",
             "restore the file from a copy, or run fit again",
         )
 

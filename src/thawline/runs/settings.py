@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, FORMAT, FORMATS, HEAD, SETTINGS, AdapterSettings
 from thawline.runtime.checksums import check_checksums, folder_checksums
-from thawline.runtime.untrusted import check_regular, read_json
+from thawline.runtime.untrusted import check_regular, read_json, show_value
 
 MAX_LABELS = 1_000_000
 MAX_TOKENS = 10_000_000
@@ -68,7 +68,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
     if values["format"] not in FORMATS or type(values["format"]) is not int:
         raise ThawlineError(
             f"a saved classifier of format {FORMAT} or earlier",
-            f"format {_shown(values['format'])} in '{folder}'",
+            f"format {show_value(values['format'])} in '{folder}'",
             "load it with the version of Thawline that saved it",
         )
     has_checksums = values["format"] >= 2
@@ -146,10 +146,12 @@ def check_files(folder: Path, values: Mapping[str, Any]) -> None:
     """
     checksums = values.get(SHA256)
     inside = boundary(folder)
+    # The tokenizer's loader would read the config of a complete model.
+    forbidden = _FORBIDDEN if values.get("adapter") is None else {*_FORBIDDEN, "config.json"}
     for path in [*folder.iterdir(), *_entries(folder / ADAPTER)]:
         name = path.relative_to(folder).as_posix()
         is_read = _FILES.fullmatch(name) is not None
-        if name in _FORBIDDEN or (is_read and checksums is not None and name not in checksums):
+        if name in forbidden or (is_read and checksums is not None and name not in checksums):
             raise ThawlineError(
                 f"only the files of a saved classifier in '{folder}'",
                 f"the file '{name}', which does not belong to it",
@@ -192,7 +194,9 @@ class _Check:
 
     def fail(self, expected: str, value: object, key: str = "") -> NoReturn:
         where = f"'{self._path}'" if not key else f"'{key}' of '{self._path}'"
-        raise ThawlineError(f"{expected} in {where}", f"{key} {_shown(value)}".strip(), FIX)
+        raise ThawlineError(
+            f"{expected} in {where}", f"{key} {show_value(value)}".strip(), FIX
+        )
 
     def missing(self, key: str) -> NoReturn:
         raise ThawlineError(f"a value for '{key}' in '{self._path}'", f"no '{key}'", FIX)
@@ -214,7 +218,7 @@ class _Check:
         for name in values:
             if name not in required + optional:
                 known = ", ".join((*required, *optional))
-                self.fail(f"only known keys ({known})", name, f"{prefix}{name}"[:100])
+                self.fail(f"only known keys ({known})", f"{prefix}{name}", key)
 
     def string(self, values: Mapping[str, Any], name: str, key: str = "") -> None:
         """Check that a value is a string that can be a name, a path or an option."""
@@ -239,7 +243,7 @@ class _Check:
     def choice(self, value: object, key: str, known: tuple[Any, ...]) -> None:
         """Check that a value is one of a few."""
         if not any(value is one or (type(value) is type(one) and value == one) for one in known):
-            self.fail(f"one of {', '.join(map(_shown, known))}", value, key)
+            self.fail(f"one of {', '.join(map(show_value, known))}", value, key)
 
 
 def _check_labels(check: _Check, labels: Any) -> None:
@@ -301,16 +305,3 @@ def _check_sha256(check: _Check, value: object, key: str) -> None:
 
 def _is_unicode(text: str) -> bool:
     return not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _shown(value: object) -> str:
-    """Return a JSON value on one line, shortened and without control characters."""
-    if isinstance(value, list | dict) and len(value) > 20:
-        return f"a {'list' if isinstance(value, list) else 'object'} of {len(value):,} values"
-    if isinstance(value, str):
-        return f"'{_shortened(value).encode('unicode_escape').decode()}'"
-    return _shortened(json.dumps(value))
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 80 else f"{text[:80]}…"
