@@ -193,7 +193,9 @@ class TestSave:
         artifact.save(artifact.load(tmp_path / "one"), tmp_path / "two")
         for name in ("head.safetensors", WEIGHTS, CONFIG, "tokenizer.json"):
             assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
-        one, two = (json.loads((tmp_path / n / "thawline.json").read_bytes()) for n in ("one", "two"))
+        one, two = (
+            json.loads((tmp_path / n / "thawline.json").read_bytes()) for n in ("one", "two")
+        )
         assert {**one, "sha256": None} == {**two, "sha256": None}
 
     @pytest.mark.e2e

@@ -677,7 +677,9 @@ class TestBases:
         places = [folder / f"chain-{index}" for index in range(length)]
         for place, base in zip(places, [*places[1:], last], strict=True):
             shutil.copytree(saved, place)
-            edit_json(place / SETTINGS, lambda values, base=base: values["adapter"].update(base=str(base)))
+            edit_json(
+                place / SETTINGS, lambda values, base=base: values["adapter"].update(base=str(base))
+            )
         return places
 
     @pytest.mark.parametrize("length", [1, 2, 5])

@@ -111,7 +111,7 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
         SafetensorError: If the file of weights is damaged.
     """
     path = folder / CONFIG
-    matched = {target: 0 for target in config.targets}
+    matched = dict.fromkeys(config.targets, 0)
     wanted: dict[str, tuple[int, int]] = {}
     for name, module in model.named_modules():
         ends = {name[start:] for start in _starts(name)} & matched.keys()

@@ -170,7 +170,9 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     check_tokenizer(name, model, tokenizer)
     set_options(name, tokenizer, tokens)
     configure_tokenizer(model, tokenizer)
-    return Backbone(absolute_name(name), path, Stack(model.eval()), tokenizer, random_weights, origin)
+    return Backbone(
+        absolute_name(name), path, Stack(model.eval()), tokenizer, random_weights, origin
+    )
 
 
 def load_base(folder: Path, known: AdapterSettings) -> Backbone:

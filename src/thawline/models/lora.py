@@ -163,7 +163,7 @@ def _check_rank(stack: Stack, r: int, paths: list[str]) -> None:
 
 
 def _sort_targets(file: Path) -> None:
-    """Sort the targets in peft's config, which are in random order, so that files are repeatable."""
+    """Sort the targets in peft's config, whose order is random, so that files are repeatable."""
     values = json.loads(file.read_text(encoding="utf-8"))
     values["target_modules"].sort()
     file.write_text(json.dumps(values, indent=2, sort_keys=True), encoding="utf-8")

@@ -176,7 +176,9 @@ def _pretrain(
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
     # Always read the tokenizer from disk, so that a resumed run uses the same one.
-    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(
+        folder / TOKENIZER, trust_remote_code=False
+    )
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
@@ -219,7 +221,9 @@ def _pretrain(
     history = [PretrainEpoch(**row) for row in rows]
     trained = _summarise(history, vocabulary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
-    saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
+    saved = Qwen3ForCausalLM.from_pretrained(
+        folder / MODEL, dtype=torch.float32, use_safetensors=True
+    )
     model.load_state_dict(saved.state_dict())
     with torch.inference_mode():
         scores = LanguageScores(**objective.evaluate())
@@ -254,7 +258,7 @@ def _load_or_train_tokenizer(
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
-        found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
+        found = AutoTokenizer.from_pretrained(folder / TOKENIZER, trust_remote_code=False)
     else:
         reporter.message(f"training a tokenizer of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)

@@ -41,7 +41,9 @@ _FILES = re.compile(
 )
 """The files that a library opens if they are in the folder of an artifact."""
 
-_FORBIDDEN = frozenset({"adapter_config.json", "additional_chat_templates", "processor_config.json"})
+_FORBIDDEN = frozenset(
+    {"adapter_config.json", "additional_chat_templates", "processor_config.json"}
+)
 """Names that change what transformers loads. No artifact has an entry of such a name.
 
 With an ``adapter_config.json``, transformers would load another model than that of the folder.
@@ -194,9 +196,7 @@ class _Check:
 
     def fail(self, expected: str, value: object, key: str = "") -> NoReturn:
         where = f"'{self._path}'" if not key else f"'{key}' of '{self._path}'"
-        raise ThawlineError(
-            f"{expected} in {where}", f"{key} {show_value(value)}".strip(), FIX
-        )
+        raise ThawlineError(f"{expected} in {where}", f"{key} {show_value(value)}".strip(), FIX)
 
     def missing(self, key: str) -> NoReturn:
         raise ThawlineError(f"a value for '{key}' in '{self._path}'", f"no '{key}'", FIX)
