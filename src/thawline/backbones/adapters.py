@@ -89,9 +89,10 @@ def read_adapters(model: PreTrainedModel, folder: Path, base: str) -> PeftModel:
     check_adapter_shapes(model, read, folder)
     config = LoraConfig(
         r=read.r,
-        lora_alpha=read.alpha,  # type: ignore[arg-type]  # peft divides it, so a float is valid
+        lora_alpha=read.alpha,
         lora_dropout=read.dropout,
         target_modules=list(read.targets),
+        inference_mode=True,  # the loaded weights are not trained
     )
     adapted = insert_adapters(model, config, base)
     wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)

@@ -26,7 +26,7 @@ def copy_base(backbone: Backbone, attention_dropout: float | None = None) -> Pre
         A new model in evaluation mode with its own weights.
     """
     with _attention_dropout(_copy_config(backbone), backbone, attention_dropout) as config:
-        base: PreTrainedModel = AutoModel.from_config(config, trust_remote_code=False)
+        base: PreTrainedModel = AutoModel.from_config(config)
     base.load_state_dict(backbone.stack.model.state_dict())
     return base.eval()
 
@@ -56,7 +56,7 @@ def build_native(
     torch.manual_seed(seed)
     try:
         with _attention_dropout(config, backbone, attention_dropout):
-            model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+            model = AutoModelForSequenceClassification.from_config(config)
     except ValueError as error:
         raise ThawlineError(
             "a backbone whose family has a sequence classification head in transformers",

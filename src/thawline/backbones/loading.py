@@ -42,6 +42,7 @@ from thawline.backbones.weights import hash_weights
 from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
+from thawline.runtime.checksums import check_written_checksums
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.hub import quieten_transformers
 from thawline.runtime.paths import absolute_name
@@ -154,6 +155,7 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     """
     path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
     quieten_transformers()
+    check_written_checksums(Path(path))
     saved = (Path(path) / SETTINGS).is_file()
     origin = _read_origin(path) if saved else None
     if origin is not None and origin.adapter is not None:

@@ -87,9 +87,7 @@ def _blueprint(backbone: Backbone, plan: Plan, n_labels: int) -> PreTrainedModel
     with torch.device("meta"):
         if plan.head.kind == "native":
             with_labels = type(config).from_dict(config.to_dict() | {"num_labels": n_labels})
-            return AutoModelForSequenceClassification.from_config(
-                with_labels, trust_remote_code=False
-            )
+            return AutoModelForSequenceClassification.from_config(with_labels)
         stages = plan.candidates[0] if len(plan.candidates) == 1 else (backbone.stack.depth,)
         return ThawlineForSequenceClassification(
             ThawlineConfig(

@@ -176,9 +176,7 @@ def _pretrain(
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
     # Always read the tokenizer from disk, so that a resumed run uses the same one.
-    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(
-        folder / TOKENIZER, trust_remote_code=False
-    )
+    tokenizer: PreTrainedTokenizerFast = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
@@ -221,9 +219,7 @@ def _pretrain(
     history = [PretrainEpoch(**row) for row in rows]
     trained = _summarise(history, vocabulary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
-    saved = Qwen3ForCausalLM.from_pretrained(
-        folder / MODEL, dtype=torch.float32, use_safetensors=True
-    )
+    saved = Qwen3ForCausalLM.from_pretrained(folder / MODEL, dtype=torch.float32)
     model.load_state_dict(saved.state_dict())
     with torch.inference_mode():
         scores = LanguageScores(**objective.evaluate())
@@ -258,7 +254,7 @@ def _load_or_train_tokenizer(
     start = time.perf_counter()
     found: PreTrainedTokenizerFast
     if (folder / TOKENIZER).is_dir():
-        found = AutoTokenizer.from_pretrained(folder / TOKENIZER, trust_remote_code=False)
+        found = AutoTokenizer.from_pretrained(folder / TOKENIZER)
     else:
         reporter.message(f"training a tokenizer of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
