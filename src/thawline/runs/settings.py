@@ -21,7 +21,7 @@ MAX_LABELS = 1_000_000
 MAX_TOKENS = 10_000_000
 MAX_STAGES = 1_000
 MAX_STRING = 4_096
-"""Limits of the values in the settings. The labels' own length is limited by the file's size."""
+"""Limits of the values in the settings. The file's size limits the length of the labels."""
 
 SHA256 = "sha256"
 """The key of the checksums."""
