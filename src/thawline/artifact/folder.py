@@ -71,6 +71,7 @@ def load(path: Path) -> Fitted:
     parts: tuple[tuple[str, ...], ...] = ()
     try:
         settings = Settings.read(folder)
+        # Place of the checks of config.json, the tokenizer and the weights of any model folder.
         if settings.adapter is None:
             parts = (CONFIG, WEIGHTS)
             check_label_names(folder, settings)

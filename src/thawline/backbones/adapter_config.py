@@ -19,6 +19,7 @@ from torch import nn
 from thawline.errors import ThawlineError
 from thawline.runs.settings import FIX
 from thawline.runtime.untrusted import check_regular, read_json, show_value
+from thawline.strategies import MAX_ALPHA
 
 CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
@@ -26,7 +27,6 @@ WEIGHTS = "adapter_model.safetensors"
 
 MAX_TARGETS = 10_000
 MAX_RANK = 65_536
-MAX_ALPHA = 1e6
 """Limits of the values in the config."""
 
 _MAX_BYTES = 4 * 2**20
