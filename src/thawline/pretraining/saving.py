@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from thawline.config import PretrainConfig
 from thawline.runs.records import PretrainEpoch, PretrainTraining, StartedPretraining
+from thawline.runtime.checksums import write_checksums
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
 
@@ -35,6 +36,7 @@ def save_model(
         copy.deepcopy(model).cpu().half().save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         (temporary / CARD).write_text(card, encoding="utf-8")
+        write_checksums(temporary)
         for path in temporary.iterdir():
             path.chmod(0o644)  # safetensors makes its files readable only by their owner
 

@@ -1,4 +1,4 @@
-"""Locate the folder of Thawline's cache."""
+"""Locate the folder of Thawline's cache, and make paths independent of the working folder."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def home() -> Path:
             f"'{named}', whose user does not exist" if named else "no home directory",
             "set THAWLINE_HOME to a folder",
         ) from error
+
+
+def absolute_name(name: str) -> str:
+    """Return the absolute path if a name is an existing folder, otherwise the name itself.
+
+    Args:
+        name: The name of a model: a folder, a packaged name or a hub id.
+    """
+    return str(Path(name).absolute()) if Path(name).is_dir() else name

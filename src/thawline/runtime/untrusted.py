@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import first_line
@@ -31,7 +32,7 @@ _KINDS = (
 )
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes. A symbolic link to a regular file is followed.
 
     Args:
@@ -141,6 +142,23 @@ def parse_json(content: bytes | str) -> Any:
     if too_deep:
         raise ValueError(f"values that are nested more than {MAX_JSON_DEPTH} levels deep")
     return value
+
+
+def show_value(value: object) -> str:
+    """Return a JSON value for an error message: short, on one line, without control characters.
+
+    Args:
+        value: The value. A string is put in single quotes.
+    """
+    if isinstance(value, list | dict) and len(value) > 20:
+        return f"a {'list' if isinstance(value, list) else 'object'} of {len(value):,} values"
+    text = value if isinstance(value, str) else json.dumps(value, default=repr)
+    shown = text if len(text) <= 80 else f"{text[:80]}…"
+    escaped = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in shown
+    )
+    return f"'{escaped}'" if isinstance(value, str) else escaped
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:

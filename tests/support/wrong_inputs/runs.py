@@ -9,6 +9,7 @@ from tests.support.breakage import (
     forbidden,
     json_with,
     removed,
+    signed,
     table,
     word_with_id,
     written,
@@ -54,17 +55,37 @@ PREDICT = [
     Wrong(
         "an artifact with other labels in its config",
         "predict run text",
-        json_with("run/model/config.json", id2label={"0": "bad", "1": "good"}),
+        signed(json_with("run/model/config.json", id2label={"0": "bad", "1": "good"})),
     ),
     Wrong(
         "an artifact whose head reads an unknown stage",
         "predict run text",
-        json_with("run/model/config.json", stages=[9]),
+        signed(json_with("run/model/config.json", stages=[9])),
+    ),
+    Wrong(
+        "an artifact with a file that has changed",
+        "predict run text",
+        json_with("run/model/config.json", pooling="first"),
+    ),
+    Wrong(
+        "an artifact with an invalid setting",
+        "predict run text",
+        json_with("run/model/thawline.json", head=5),
+    ),
+    Wrong(
+        "an artifact with settings that have changed",
+        "predict run text",
+        json_with("run/model/thawline.json", strategy="full"),
+    ),
+    Wrong(
+        "an artifact with a file of another model",
+        "predict run text",
+        written("run/model/adapter_config.json", "{}"),
     ),
     Wrong(
         "an artifact whose ids exceed the embeddings",
         "predict run text",
-        word_with_id("run/model/tokenizer.json", {"film": 1000}),
+        signed(word_with_id("run/model/tokenizer.json", {"film": 1000})),
     ),
     Wrong(
         "an artifact without read permission",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong, json_with, removed
+from tests.support.breakage import Wrong, json_with, removed, signed
 
 STARTS = [
     Wrong(
@@ -28,9 +28,12 @@ STARTS = [
     Wrong(
         "a backbone of adapters whose base no longer exists",
         "fit --backbone run",
-        json_with(
-            "run/model/thawline.json",
-            adapter={"base": "./gone", "base_sha256": "0" * 64, "head_dropout": 0.1},
+        signed(
+            json_with(
+                "run/model/thawline.json",
+                strategy="lora",
+                adapter={"base": "./gone", "base_sha256": "0" * 64, "head_dropout": 0.1},
+            )
         ),
     ),
 ]
