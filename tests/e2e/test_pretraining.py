@@ -55,6 +55,7 @@ def record_of(folder: Path) -> dict[str, Any]:
 def begin_run(folder: Path, config: Any, verb: Any) -> None:
     """Make the folder of a run of either verb, which has just been started."""
     start = run_start(config, verb, None, resumed=False)
+    folder.mkdir()
     make_run(folder, config, StartedRun(**dict(start), status="running"))
 
 

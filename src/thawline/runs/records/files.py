@@ -69,8 +69,8 @@ def read_record(path: Path | str) -> AnyRecord:
         found = f"no {file.name} in it" if file != path else f"no file '{path}'"
         fix = "give the folder of a run or of a ladder"
         raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix) from error
-    except (ValueError, RecursionError) as error:
-        raise _damaged(file, f"a damaged file ({error})", {}) from error
+    except ThawlineError as error:
+        raise _damaged(file, f"a damaged file ({error.found})", {}) from error
     if not isinstance(values, dict):
         raise _damaged(file, "JSON that is not an object", {})
     version = values.get("schema_version", 1)
@@ -85,6 +85,10 @@ def read_record(path: Path | str) -> AnyRecord:
             f"schema version {version!r}",
             f"use {writer} wrote it; this is version {__version__}",
         )
+    verb = values.get("verb")
+    if verb not in ("fit", "pretrain") and file.name == RECORD:
+        found = "no 'verb'" if verb is None else f"{_shorten(verb)} in 'verb'"
+        raise _damaged(file, found, values)
     try:
         model = _model_of(values)
         current = values if version == SCHEMA_VERSION else _upgraded(values, model)
