@@ -240,17 +240,21 @@ def test_many_runs_that_are_killed_at_any_moment_end_as_undisturbed_ones(verb):
 
 def check_kills(verb: str, *, trials: int, kills: int, seed: int) -> None:
     """Files and records are equal, apart from seconds, and nothing else is left."""
-    command = [sys.executable, "-m", "tests.support.kills", verb, trials, kills, seed]
+    counts = program("kills", verb, trials, kills, seed)
+    assert (counts["equal"], counts["different"]) == (trials, {})
+
+
+def program(name: str, *arguments: object) -> dict[str, Any]:
+    """Return what a module of tests.support prints in a process of its own, because it forks."""
     done = subprocess.run(
-        [str(word) for word in command],
+        [sys.executable, "-m", f"tests.support.{name}", *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=Path(__file__).parents[2],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},  # the program forks
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr
-    counts = json.loads(done.stdout)
-    assert (counts["equal"], counts["different"]) == (trials, {})
+    return json.loads(done.stdout)
 
 
 WAIT = """
@@ -303,3 +307,26 @@ def test_a_run_has_one_process_and_a_signal_stops_it(command, tmp_path):
     record = read_record(run)
     assert (record["status"], len(record["starts"])) == ("stopped", 1)
     assert not (run / ".lock").exists()
+
+
+# -- power loss ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/fd")
+def test_a_run_is_resumed_from_what_a_power_loss_leaves():
+    check_power_loss("fit", sample=4)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/fd")
+@pytest.mark.parametrize("verb", ["fit", "pretrain"])
+def test_a_run_is_resumed_from_every_state_that_a_power_loss_leaves(verb):
+    check_power_loss(verb, sample=0)
+
+
+def check_power_loss(verb: str, *, sample: int) -> None:
+    """See `tests.support.power_loss`. A sample of 0 stands for all states."""
+    counts = program("power_loss", verb, sample, 0)
+    assert counts["states"] > 40
+    assert (counts["equal"], counts["different"]) == (counts["tried"], {})
+    assert counts["tried"] == (sample or counts["states"])

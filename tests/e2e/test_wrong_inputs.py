@@ -197,7 +197,7 @@ def test_a_run_on_a_full_disk_is_missing_or_recorded_as_failed(
     assert str(disk / "run") in last
     assert sum(line.startswith("error: ") for line in done.err.splitlines()) == 1
     assert "Traceback" not in done.err
-    if free < 12_288:  # one page for the config, two for the first record of a run
+    if free < 16_384:  # a page each for the process and the config, two for the first record
         assert sorted(disk.iterdir()) == [disk / "full"]
     else:
         record = json.loads((disk / "run" / "record.json").read_text())

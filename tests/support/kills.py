@@ -13,8 +13,8 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -41,9 +41,12 @@ def killed_after(job: Job, run: Path, seconds: float | None) -> bool:
     child = os.fork()
     if child == 0:
         code = 1
-        with suppress(BaseException), patch("thawline.artifact.Prover", ProverHere):
-            job(run)
+        try:
+            with patch("thawline.artifact.Prover", ProverHere):
+                job(run)
             code = 0
+        except BaseException:
+            traceback.print_exc()
         os._exit(code)
     end = None if seconds is None else time.monotonic() + seconds
     while end is None or time.monotonic() < end:
