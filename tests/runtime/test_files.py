@@ -227,7 +227,7 @@ with new_folder(pathlib.Path("letters")) as folder, new_file(pathlib.Path("lette
         assert all(map(is_temporary, [living, others[0]]))
         assert not any(map(is_temporary, others[1:]))
     # Under a lock, those of other machines are dead too.
-    assert remove_leftovers(Path(), locked=True).count == 1
+    assert remove_leftovers(Path(), locked=True).items == 1
     assert remove_leftovers(Path("missing")) == Leftovers(0, 0)
 
 

@@ -72,9 +72,9 @@ class OpenRun:
     def _lock(self) -> None:
         self._stack.enter_context(locked(self.folder))
         left = remove_leftovers(self.folder, locked=True)
-        if left.count:
+        if left.items:
             self._reporter.message(
-                f"removed {left.count:,} temporary files or folders ({left.bytes / 1e6:,.1f} MB) "
+                f"removed {left.items:,} temporary files or folders ({left.bytes / 1e6:,.1f} MB) "
                 "that an earlier process left"
             )
 

@@ -20,7 +20,7 @@ from thawline.config.resolve import (
 )
 from thawline.errors import ThawlineError
 from thawline.runs.folder import CONFIG, FIT, holds_files, is_run, same_settings
-from thawline.runs.layout import RECORD
+from thawline.runs.layout import RECORD, read_status
 from thawline.runs.records.files import RunRecord, read_record
 from thawline.runs.records.run import RunStart
 
@@ -54,6 +54,7 @@ def resumed_config(
             found = f"a folder without {CONFIG}"
             raise ThawlineError(f"a run to resume in '{folder}'", found, "choose another --out")
         return resolve_config(options, config_type=job, file=file, overrides=overrides)
+    _check_verb(folder, verb, read_status(folder, verb).verb)
     with tempfile.TemporaryDirectory() as place:
         # The file of the run may be damaged, so its settings are read from a copy.
         saved = Path(place, CONFIG)

@@ -174,11 +174,11 @@ class Leftovers(NamedTuple):
     """What `remove_leftovers` deleted.
 
     Attributes:
-        count: The number of temporary files and folders.
+        items: The number of temporary files and folders.
         bytes: Their total size.
     """
 
-    count: int
+    items: int
     bytes: int
 
 
@@ -201,15 +201,15 @@ def remove_leftovers(folder: Path, *, locked: bool = False) -> Leftovers:
     Returns:
         The number and the size of what was deleted. Files that cannot be deleted are not counted.
     """
-    count = size = 0
+    items = size = 0
     with suppress(OSError):
         for path in sorted(folder.iterdir()):
             found = _NAME.fullmatch(path.name)
             if found and (locked or _is_dead(path, found["host"], int(found["pid"]))):
                 bytes_ = _size(path)
                 if remove(path):
-                    count, size = count + 1, size + bytes_
-    return Leftovers(count, size)
+                    items, size = items + 1, size + bytes_
+    return Leftovers(items, size)
 
 
 def remove(path: Path) -> bool:
@@ -261,7 +261,7 @@ def _is_dead(path: Path, host: str, pid: int) -> bool:
 
     try:
         # A process that started after the file was written has got the number of a dead one.
-        return psutil.Process(pid).create_time() > path.lstat().st_mtime + 60
+        return bool(psutil.Process(pid).create_time() > path.lstat().st_mtime + 60)
     except psutil.NoSuchProcess:
         return True
     except (OSError, psutil.Error):
