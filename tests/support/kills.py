@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import sys
 import tempfile
@@ -74,7 +75,7 @@ def content(run: Path) -> dict[str, Any]:
             if name.startswith("checkpoints"):
                 found[name] = None
             elif name == "record.json":
-                found[name] = without_time(json.loads(found[name]), run)
+                found[name] = without_time(json.loads(found[name]))
             elif name.endswith("README.md"):
                 lines = found[name].decode().splitlines()
                 found[name] = [line for line in lines if "seconds of training" not in line]
@@ -89,12 +90,13 @@ TIMED = {
 """The keys of a record that depend on the time, or on what the store held."""
 
 
-def without_time(value: Any, run: Path) -> Any:
+def without_time(value: Any) -> Any:
+    """Return a record without what depends on the time or on the place of the run."""
     if isinstance(value, dict):
-        return {k: without_time(v, run) for k, v in value.items() if k not in TIMED}
+        return {k: without_time(v) for k, v in value.items() if k not in TIMED}
     if isinstance(value, list):
-        return [without_time(item, run) for item in value]
-    return value.replace(str(run.absolute()), "RUN") if isinstance(value, str) else value
+        return [without_time(item) for item in value]
+    return re.sub(r"^/.*/run(?=/)", "run", value) if isinstance(value, str) else value
 
 
 @dataclass

@@ -18,7 +18,7 @@ import filelock
 
 from thawline.errors import ThawlineError
 from thawline.runs.layout import load_json
-from thawline.runtime.files import is_temporary, remove, write_file
+from thawline.runtime.files import is_temporary, remove
 
 LOCK, OWNER = ".lock", ".owner"
 
@@ -54,8 +54,9 @@ def locked(folder: Path) -> Iterator[None]:
             raise
     try:
         with suppress(OSError):  # the disk may be full
-            owner = json.dumps({"pid": os.getpid(), "host": platform.node()})
-            write_file(folder / OWNER, owner.encode())
+            remove(folder / OWNER)  # of a killed process, or a link
+            with (folder / OWNER).open("x", encoding="utf-8") as file:
+                json.dump({"pid": os.getpid(), "host": platform.node()}, file)
         yield
     finally:
         remove(folder / OWNER)
