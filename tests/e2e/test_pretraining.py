@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,16 @@ def test_a_finished_run_says_so_and_stays_as_it_is(whole):
     assert f"'{whole / RUN}'" in note
     assert record.to_dict() == record_of(whole / RUN)
     assert {path: path.stat().st_mtime_ns for path in files} == before
+
+
+def test_a_finished_run_with_damaged_files_is_made_again(whole):
+    shutil.copytree(whole / RUN, RUN)
+    for name in ("model/tokenizer.json", "tokenizer/tokenizer.json", "train.npy", "config.toml"):
+        (RUN / name).write_bytes(b"")
+    pretrain_run(toy_job(whole / "texts.csv"), RUN, Notes(), resume=True)
+    check_the_same(whole)
+    assert (RUN / "config.toml").read_bytes() == (whole / RUN / "config.toml").read_bytes()
+    assert len(record_of(RUN)["starts"]) == 2
 
 
 def test_other_texts_are_refused(monkeypatch):

@@ -216,6 +216,21 @@ def test_a_failed_run_is_reported_when_it_is_used(here):
         assert "'run'" in done.err
 
 
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
+def test_a_finished_run_with_a_damaged_file_is_made_again(name, here, monkeypatch):
+    monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+    files = [Path("run/model", name), Path("run/config.toml")]
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.write_bytes(b"")
+    done = thawline("fit", "--resume", "--out", "run")
+    assert done.code == 0, done.err
+    assert [path.read_bytes() for path in files] == before
+    record = json.loads(Path("run/record.json").read_text())
+    assert len(record["resumed"]) == 1
+    assert record["seconds"]["total"] == pytest.approx(sum(record["starts"]))
+
+
 def test_too_little_memory_is_one_line(here, monkeypatch):
     def no_room(*anything):
         raise MemoryError

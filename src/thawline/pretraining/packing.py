@@ -58,7 +58,7 @@ def is_packed(path: Path) -> bool:
     """Return whether a file that `pack` wrote exists and is complete."""
     try:
         open_tokens(path)
-    except (OSError, ValueError):
+    except (OSError, EOFError, ValueError):
         return False
     return True
 

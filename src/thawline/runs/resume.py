@@ -79,7 +79,7 @@ def check_same_config(folder: Path, given: ConfigT, verb: str = FIT) -> ConfigT:
     started, given = started_config(folder, type(given), verb), change_config(given, ())
     now, before = _plain(given), _plain(started)
     if now != before:
-        raise _other_setting(folder, before, now)
+        raise _other_setting(folder, before, now, "omit that setting, or choose another --out")
     return started
 
 
@@ -123,7 +123,8 @@ def _check_unchanged(folder: Path, recorded: AnyConfig, job: type[AnyConfig]) ->
     """Raise ThawlineError if the file of a run's settings has others than its record."""
     now = _plain(resolve_config(config_type=job, file=folder / CONFIG))
     if now != _plain(recorded):
-        raise _other_setting(folder, _plain(recorded), now)
+        fix = f"remove '{folder / CONFIG}', which is then written again, or choose another --out"
+        raise _other_setting(folder, _plain(recorded), now, fix)
 
 
 def _plain(config: AnyConfig) -> dict[str, object]:
@@ -131,7 +132,7 @@ def _plain(config: AnyConfig) -> dict[str, object]:
 
 
 def _other_setting(
-    folder: Path, before: dict[str, object], now: dict[str, object]
+    folder: Path, before: dict[str, object], now: dict[str, object], fix: str
 ) -> ThawlineError:
     """Return the error for the first setting that differs from that of a run."""
     key = next(key for key in before if before[key] != now[key])
@@ -139,7 +140,7 @@ def _other_setting(
     return ThawlineError(
         f"the setting {key} of the run in '{folder}' ({value})",
         str(now[key]),
-        "omit that setting, or choose another --out",
+        fix,
         setting=key,
     )
 
