@@ -37,13 +37,11 @@ def save_model(
         tokenizer.save_pretrained(temporary)
         (temporary / CARD).write_text(card, encoding="utf-8")
         write_checksums(temporary)
-        for path in temporary.iterdir():
-            path.chmod(0o644)  # safetensors makes its files readable only by their owner
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save a tokenizer to a new folder, which appears only when it is complete."""
-    with new_folder(folder) as temporary:
+    """Save a tokenizer to a folder, which appears only when it is complete."""
+    with new_folder(folder, replace=True) as temporary:
         tokenizer.save_pretrained(temporary)
 
 

@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from thawline.runs.records import MainScores
+from thawline.runtime.files import new_file
 
 INK, FAINT, GRID = "#222222", "#666666", "#e3e3e3"
 UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
@@ -230,6 +231,8 @@ def name_lines(
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write a figure as PNG and SVG, without dates, so that equal figures give equal files.
 
+    Each file is on the disk when it appears.
+
     Args:
         figure: The figure.
         folder: The folder of the files, which is made if it does not exist.
@@ -240,6 +243,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    figure.savefig(paths[0], dpi=DPI)
-    figure.savefig(paths[1], metadata={"Date": None})
+    with new_file(paths[0]) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI)
+    with new_file(paths[1]) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
     return paths

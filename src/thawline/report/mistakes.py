@@ -13,6 +13,7 @@ from rich.text import Text
 from thawline.data.texts import one_string
 from thawline.report.tables import with_interval, wrap_labelled
 from thawline.runs.records import ErrorRate, ErrorRates, Mistake, Mistakes, Sample
+from thawline.runtime.files import new_file
 
 MISTAKES = "mistakes.csv"
 """The name of the file in a run's folder."""
@@ -33,7 +34,7 @@ def write_mistakes(mistakes: Sequence[Mistake], folder: Path, *, pairs: bool) ->
     """
     path = folder / MISTAKES
     texts = ("text", "text_pair") if pairs else ("text",)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*_COLUMNS, *texts])
         for mistake in mistakes:

@@ -130,7 +130,7 @@ def _features(stages: Sequence[int]) -> str:
 def _seconds(record: FitRecord) -> str:
     """Return the total seconds and the seconds of each part."""
     seconds, computed = record.seconds, record.prefix.texts
-    first = seconds.head_first or 0.0
+    first, earlier = seconds.head_first or 0.0, sum(record.starts[:-1])
     known = seconds.tokenising + seconds.prefix + first + seconds.training + seconds.evaluation
     passes = "in two passes" if _has_two_passes(record) else "once"
     prefix = f"{computed:,} texts read {passes}" if computed else "all states from the store"
@@ -141,7 +141,8 @@ def _seconds(record: FitRecord) -> str:
         *head_first,
         f"training {seconds.training:.1f}",
         f"evaluation {seconds.evaluation:.1f}",
-        f"other {seconds.total - known:.1f} (loading, saving, proof)",
+        f"other {seconds.total - earlier - known:.1f} (loading, saving, proof)",
+        *([f"earlier starts {earlier:.1f}"] if earlier else []),
     ]
     return f"{seconds.total:.1f} in total: {', '.join(parts)}"
 

@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thawline.errors import ThawlineError
-from thawline.runtime.untrusted import MAX_JSON_BYTES, parse_json, read_regular
+from thawline.runtime.untrusted import read_json
 
 RECORD = "record.json"
 """The record of a run, which is written when the run starts."""
 
 LADDER = "ladder.json"
 """The record of a ladder, which is written when the ladder starts."""
+
+MAX_RECORD_BYTES = 512 * 2**20
+"""The largest record that is read, in bytes. The record of a fit lists the row numbers."""
 
 FOLDER = "model"
 """The folder of the artifact within the folder of a run. It exists once the run has saved it."""
@@ -110,11 +113,10 @@ def read_status(run: Path, verb: str = "fit") -> RunStatus:
 
 
 def load_json(file: Path) -> object:
-    """Read a JSON file, which may come from a stranger.
+    """Read the JSON file of a record, which may be large because it lists the rows of the data.
 
     Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is not a regular file, is too large, or is not JSON in UTF-8.
+        OSError: If the file does not exist or cannot be read.
+        ThawlineError: If it is not a regular file with JSON in UTF-8, or too large.
     """
-    value: object = parse_json(read_regular(file, limit=MAX_JSON_BYTES))
-    return value
+    return read_json(file, limit=MAX_RECORD_BYTES)

@@ -106,6 +106,16 @@ EVALUATE = [
     ),
     Wrong("a record without its data", "evaluate run", json_with("run/record.json", data=None)),
     Wrong(
+        "a record with an unknown status",
+        "evaluate run",
+        json_with("run/record.json", status="done"),
+    ),
+    Wrong(
+        "a record that names no command",
+        "evaluate run",
+        json_with("run/record.json", verb=None),
+    ),
+    Wrong(
         "a record of a later schema version",
         "evaluate run",
         json_with("run/record.json", schema_version=9),

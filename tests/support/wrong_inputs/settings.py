@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong, written
+from tests.support.breakage import Wrong, both, removed, written
 
 SETTINGS = [
     Wrong("no data", "fit --data ''"),
@@ -23,9 +23,29 @@ SETTINGS = [
     Wrong("a resumed run with other settings", "fit --resume --out run --epochs 3"),
     Wrong("a resumed run in a folder that is not a run", "fit --resume --out reviews"),
     Wrong(
-        "a resumed run whose config is damaged",
+        "a resumed run whose config is damaged and that has no record",
         "fit --resume --out run",
-        written("run/config.toml", "seed"),
+        both(written("run/config.toml", "seed"), removed("run/record.json")),
+    ),
+    Wrong(
+        "a resumed run whose config is empty and that has no record",
+        "fit --resume --out run",
+        both(written("run/config.toml", ""), removed("run/record.json")),
+    ),
+    Wrong(
+        "a resumed run whose config was changed",
+        "fit --resume --out run",
+        written("run/config.toml", "seed = 7"),
+    ),
+    Wrong(
+        "a resumed run with a truncated record",
+        "fit --resume --out run",
+        written("run/record.json", '{"status": "finished",'),
+    ),
+    Wrong(
+        "a resumed run with a record of another program",
+        "fit --resume --out run",
+        written("run/record.json", '{"status": "done"}'),
     ),
     Wrong("an unknown measure of the best weights", "fit --set training.keep=acuracy"),
     Wrong("an unknown side", "fit --truncation-side up"),
