@@ -36,6 +36,7 @@ from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
 from thawline.training.adapt import Task, adapt, run_prefix
@@ -309,9 +310,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             ThawlineError: If the folder exists, or the fresh process computes other probabilities.
         """
         self._check_fitted()
+        path = expand(folder)
         with artifact.Prover(self.device) as prover:
-            artifact.save(self.fitted_, Path(folder))
-            prover.prove(self.fitted_, Path(folder), ["A text.", "Another text, a longer one."])
+            artifact.save(self.fitted_, path)
+            prover.prove(self.fitted_, path, ["A text.", "Another text, a longer one."])
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -325,7 +327,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ThawlineError: If there is no classifier, or parts of it are missing or damaged.
         """
-        fitted = artifact.load(Path(folder))
+        fitted = artifact.load(expand(folder))
         reading = fitted.reading
         loaded = cls(
             fitted.backbone,

@@ -24,6 +24,7 @@ from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config
 from thawline.config.annotations import GivenSetting, flatten_settings, settings_of
 from thawline.config.explain import as_plain, explain_validation_error
 from thawline.errors import ThawlineError
+from thawline.runtime.paths import expand
 
 __all__ = [
     "PATHS",
@@ -313,7 +314,14 @@ def _with_absolute_path(config: Any, tables: Sequence[str], name: str, is_list: 
 
 
 def _absolute(name: str) -> str:
-    path = Path(name)
+    path = expand(name)
     archives = (parent for parent in path.parents if parent.suffix.lower() == ".zip")
-    exists = bool(name) and (path.exists() or any(archive.is_file() for archive in archives))
-    return str(path.absolute()) if exists else name
+    exists = bool(name) and (_exists(path) or any(map(_exists, archives)))
+    return str(path.absolute()) if exists or name.startswith("~") else name
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name or a null character, as the reader reports
+        return False

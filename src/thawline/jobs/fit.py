@@ -45,6 +45,7 @@ from thawline.runs.records import (
 )
 from thawline.runs.resume import read_run
 from thawline.runtime import failures, hardware
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt, run_prefix
 from thawline.training.advice import fit_warnings, transfer_warnings
@@ -120,7 +121,7 @@ def fit_run(
         ThawlineError: If a setting or the data is invalid, or if the artifact could not be proven.
             In the second case, the status in the record is ``failed``.
     """
-    start, folder = time.perf_counter(), Path(folder)
+    start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
     resumed = resume and is_run(folder)
     before = read_run(folder, FIT) if resumed else None

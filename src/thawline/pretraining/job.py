@@ -46,6 +46,7 @@ from thawline.runs.records import (
 )
 from thawline.runs.resume import read_run
 from thawline.runtime import devices, failures, hardware
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import train
@@ -98,7 +99,7 @@ def pretrain_run(
     Raises:
         ThawlineError: If a setting is invalid or the texts cannot be used.
     """
-    start, folder = time.perf_counter(), Path(folder)
+    start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
     resumed = resume and is_run(folder)
     before = read_run(folder, PRETRAIN) if resumed else None

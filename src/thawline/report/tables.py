@@ -6,7 +6,6 @@ import textwrap
 from collections.abc import Sequence
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -43,11 +42,6 @@ KEPT_BECAUSE = {
 }
 """Why an epoch was kept, by the setting training.keep."""
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
-
-
-def plain_console() -> Console:
-    """Return a console that prints text literally, without markup, emoji codes or wrapping."""
-    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 def wrap_labelled(label: str, text: str) -> str:
