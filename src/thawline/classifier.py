@@ -259,6 +259,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Returns:
             Probabilities, ``(rows, classes)``, in the order of ``classes_``.
         """
+        self._check_predict_from_store()
         return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
 
     def score(
@@ -365,6 +366,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         logits = Predictor(self.fitted_, compute, use_store=from_store).logits(texts)
         return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 
+    def _check_predict_from_store(self) -> None:
+        """Raise ThawlineError if the parameter ``predict_from_store`` is invalid."""
+        build_config({"predict_from_store": self.predict_from_store}, config_type=EstimatorConfig)
+
     def _most_probable(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         predicted: NDArray[Any] = self.classes_[probabilities.argmax(1)]
         return predicted
@@ -374,7 +379,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         given["strategy"] = str(as_strategy(self.strategy))
         given["features"] = None if self.features is None else str(self.features)
         given["random_state"] = read_seed(self.random_state)
-        build_config({"predict_from_store": self.predict_from_store}, config_type=EstimatorConfig)
+        self._check_predict_from_store()
         tables: dict[str, Any] = {}
         for name, key in _SETTINGS.items():
             table, _, setting = key.rpartition(".")

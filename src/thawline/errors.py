@@ -32,14 +32,14 @@ _INVISIBLE = re.compile(
 
 
 def printable(text: object, keep: str = "") -> str:
-    """Return a text in which control characters and invisible characters are escaped.
+    r"""Return a text in which control characters and invisible characters are escaped.
 
     Labels, texts and names of files may contain escape sequences, which a terminal would run. They
-    are shown as ``\\x1b`` or ``\\u202e`` instead. Other characters, such as é, 中 or emoji, stay.
+    are shown as ``\x1b`` or ``\u202e`` instead. Other characters, such as é, 中 or emoji, stay.
 
     Args:
         text: The text, or an object that is shown by its ``str``.
-        keep: The control characters that stay, for example ``\\n``.
+        keep: The control characters that stay, for example a line feed.
     """
     return _INVISIBLE.sub(
         lambda match: match[0] if match[0] in keep else _escaped(match[0]), str(text)
@@ -126,8 +126,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
             neither are dashes at the start.
 
     Returns:
-        ``did you mean 'x'?`` if a known word starts with the word or is similar. Otherwise ``choose x, y or z`` for up to
-        three words, and ``choose from`` with a list for more.
+        ``did you mean 'x'?`` if a known word starts with the word or is similar. Otherwise
+        ``choose x, y or z`` for up to three words, and ``choose from`` with a list for more.
     """
     known = list(known)
     by_lower_case = {name.lower().lstrip("-"): name for name in known}

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from thawline.config import ReportConfig
 from thawline.data.labels import join_words
+from thawline.errors import printable
 from thawline.inference.prediction import TextPrediction
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import mistakes_sections, samples_table
@@ -211,9 +212,9 @@ def print_predictions(predictions: Sequence[TextPrediction]) -> None:
     console = terminal.console()
     for prediction in predictions:
         shown = prediction.shown_probabilities()
-        shares = "  ".join(f"{name} {share:.4f}" for name, share in shown.items())
+        shares = "  ".join(f"{printable(name)} {share:.4f}" for name, share in shown.items())
         text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
-        console.print(f"{prediction.label}  {shares}  {' '.join(text.split())}")
+        console.print(f"{printable(prediction.label)}  {shares}  {' '.join(text.split())}")
 
 
 def print_info(described: InfoReport) -> None:

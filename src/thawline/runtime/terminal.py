@@ -151,7 +151,7 @@ def _console_type() -> type[Console]:
             return super().render_str(printable(text, KEPT), **options)
 
         def render(self, renderable: Any, options: Any = None) -> Iterator[Any]:
-            """Escape the text of everything that is printed, but not the movements of the cursor."""
+            """Escape all text that is printed, but not the movements of the cursor."""
             for segment in super().render(renderable, options):
                 if segment.control:
                     yield segment
