@@ -114,7 +114,7 @@ def discard_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
-        except ClosedPipeError:
+        except (ClosedPipeError, BrokenPipeError):
             os.dup2(nowhere, stream.fileno())
 
 
