@@ -199,10 +199,11 @@ def test_output_that_the_terminal_lacks_is_escaped(real, environment, text):
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-def test_json_has_the_exact_values_in_every_encoding(monkeypatch, encoding):
+def test_json_has_the_exact_values_in_every_encoding(encoding):
     raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding=encoding)
     value = {"text": "café 🙂 \x1b[31m \x7f\u202e\ud800"}
-    with redirect_stdout(io.TextIOWrapper(raw, encoding=encoding)), safe_streams():
+    with redirect_stdout(stream), safe_streams():
         print_json(value)
     printed = raw.getvalue().decode("ascii")
     assert json.loads(printed) == value

@@ -29,9 +29,7 @@ PREDICT = [
     Wrong("a text column without a file", "predict run text --text review"),
     Wrong("a file of texts that does not exist", "predict run --data no-such.csv"),
     Wrong("a folder of texts", "predict run --data reviews"),
-    Wrong(
-        "a file without the named text column", "predict run --data reviews/test.csv --text review"
-    ),
+    Wrong("a file without the named column", "predict run --data reviews/test.csv --text review"),
     Wrong(
         "a file without a text column",
         "predict run --data t.csv",
