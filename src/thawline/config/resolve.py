@@ -252,7 +252,7 @@ def _read_file(file: Path) -> dict[str, Any]:
         found = _too_deep(text)
     except RecursionError:
         found = _too_deep(text)
-    except UnicodeError as error:
+    except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         found = f"the invalid byte 0x{content[error.start]:02x} in line {line}"
         fix = "save the file as UTF-8"

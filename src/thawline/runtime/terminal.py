@@ -85,7 +85,7 @@ def safe_streams() -> Iterator[None]:
     for stream in before:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    sys.stdout, sys.stderr = (EscapedStream(stream) for stream in before)  # type: ignore[assignment]
+    sys.stdout, sys.stderr = (EscapedStream(stream) for stream in before)
     try:
         yield
     finally:
