@@ -297,7 +297,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         part = read_rows(texts, labels, self.fitted_.labels)
-        compute = ComputeConfig(device=self.device, dtype=self.dtype)
+        compute = ComputeConfig(device=str(self.device), dtype=self.dtype)
         logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
@@ -312,7 +312,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         path = expand(folder)
-        with artifact.Prover(self.device) as prover:
+        with artifact.Prover(str(self.device)) as prover:
             artifact.save(self.fitted_, path)
             prover.prove(self.fitted_, path, ["A text.", "Another text, a longer one."])
 
@@ -362,7 +362,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self._check_fitted()
         texts = read_texts(X)
         from_store = use_store and self.fitted_.is_frozen()
-        compute = ComputeConfig(device=self.device, dtype=self.dtype if from_store else dtype)
+        compute = ComputeConfig(device=str(self.device), dtype=self.dtype if from_store else dtype)
         logits = Predictor(self.fitted_, compute, use_store=from_store).logits(texts)
         return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 

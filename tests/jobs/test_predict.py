@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from thawline.data.sources.open import open_source
 from thawline.errors import ThawlineError
 from thawline.jobs.predict import check_no_file, header_warning, read_file, split_lines
 from thawline.runtime.progress import Reporter
@@ -105,3 +106,11 @@ def test_other_first_lines_are_texts(first: str) -> None:
 def test_only_line_feeds_end_a_line() -> None:
     assert split_lines("a\r\n\x0bb\x85\n\n") == ["a", "\x0bb\x85", ""]
     assert split_lines("") == []
+
+
+@pytest.mark.parametrize("column", [["text", "label"], 3])
+@pytest.mark.parametrize("role", ["text", "label"])
+def test_a_column_is_named_by_a_string(role: str, column: object) -> None:
+    with pytest.raises(ThawlineError) as caught:
+        open_source(["a"], **{role: column})  # type: ignore[arg-type]
+    assert caught.value.setting == f"data.{role}"

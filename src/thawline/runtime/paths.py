@@ -14,10 +14,13 @@ def expand(path: Path | str) -> Path:
     A shell does this too, but not in ``--out=~/run``, in a configuration file or in Python.
 
     Raises:
-        ThawlineError: If the home directory cannot be found.
+        ThawlineError: If it is not a path, or if the home directory cannot be found.
     """
     try:
         return Path(path).expanduser()
+    except TypeError as error:
+        found = f"a value of type {type(path).__name__}"
+        raise ThawlineError("a path", found, "give a string or a Path") from error
     except RuntimeError as error:
         found = f"'{path}', whose home directory is unknown"
         raise ThawlineError("a path", found, "write the complete path") from error

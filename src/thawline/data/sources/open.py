@@ -6,6 +6,7 @@ import os
 import re
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from thawline.data.labels import join_words
@@ -46,6 +47,11 @@ def open_source(given: Any, text: str | None = None, label: str | None = None) -
             "name one with --data",
         )
         raise ThawlineError(expected, "no data", fix, setting="data.data")
+    for role, column in (("text", text), ("label", label)):
+        if not isinstance(column, str | NoneType):
+            found = f"a value of type {type(column).__name__}"
+            fix = "name one column, or two text columns as 'first,second'"
+            raise ThawlineError(f"a column for {role}", found, fix, setting=f"data.{role}")
     if not isinstance(given, str | os.PathLike):
         return memory_source(given, text, label)
     path = Path(given)
