@@ -14,6 +14,7 @@ from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_status
 from thawline.runtime.failures import first_line
 from thawline.runtime.hub import hub_failure, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
+from thawline.runtime.paths import expand
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,8 @@ def find_backbone(name: str) -> str:
     if not name.strip():
         fix = f"use --backbone with a folder or a name ({did_you_mean(name, PACKAGED_BACKBONES)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", fix)
+    if name.startswith("~"):
+        name = str(expand(name))
     if Path(name).is_dir():
         return _checked(_model_folder(Path(name)))
     if Path(name).is_file():

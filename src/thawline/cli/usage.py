@@ -31,6 +31,8 @@ def explain(error: Exception) -> ThawlineError:
     if option is not None and hasattr(error, "possibilities"):
         hint = did_you_mean(option, _options(context))
         fix = hint if hint.startswith("did you mean") else see_help
+        if (" " in option or not option.startswith("--")) and _takes_texts(context):
+            fix = f"write -- before texts that start with a minus, after all options of {verb}"
         return ThawlineError(f"an option of {verb}", f"'{option}'", fix)
     if option is not None:
         if "requires an argument" in message:
@@ -52,4 +54,8 @@ def explain(error: Exception) -> ThawlineError:
 def _options(context: Any) -> list[str]:
     """Return the long options of a verb."""
     names = [name for one in context.command.params for name in (*one.opts, *one.secondary_opts)]
-    return ["--help", "--debug", *(name for name in names if name.startswith("--"))]
+    return [name for name in names if name.startswith("--")]
+
+
+def _takes_texts(context: Any) -> bool:
+    return any(parameter.metavar == "TEXT" for parameter in context.command.params)

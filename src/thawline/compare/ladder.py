@@ -50,6 +50,7 @@ from thawline.runs.records import (
 from thawline.runs.resume import check_same_config
 from thawline.runtime import failures, hardware
 from thawline.runtime.files import make_folder, remove_leftovers
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Advance, Reporter
 from thawline.training.plan import make_plan
 
@@ -77,7 +78,7 @@ def run_ladder(
             settings, if ``ladder.json`` cannot be read, if another process runs the ladder, or if
             an artifact could not be proven.
     """
-    start, folder = time.perf_counter(), Path(folder)
+    start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
     runs = plan_runs(config, folder)
     read = cache(partial(load, config.fit.data))

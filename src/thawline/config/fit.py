@@ -175,6 +175,15 @@ class ComputeConfig:
 class PredictConfig:
     """The settings of `predict`. They are checked when they are used, without pydantic."""
 
+    data: Annotated[
+        str | None,
+        Help(
+            "File of texts to classify: .csv, .tsv, .jsonl, .json or .parquet with a text column, "
+            "or .txt with one text per line. Labels are not needed.",
+            metavar="FILE",
+        ),
+    ] = None
+    text: TextColumn = None
     device: Device = "auto"
     dtype: Annotated[
         str,

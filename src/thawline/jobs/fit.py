@@ -41,6 +41,7 @@ from thawline.runs.records import (
     StartedFit,
 )
 from thawline.runtime import failures, files, hardware
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt, run_prefix
 from thawline.training.advice import fit_warnings, transfer_warnings
@@ -116,7 +117,7 @@ def fit_run(
         ThawlineError: If a setting or the data is invalid, or if the artifact could not be proven.
             In the second case, the status in the record is ``failed``.
     """
-    folder = Path(folder)
+    folder = expand(folder)
     reporter = Reporter() if reporter is None else reporter
     with open_run(folder, FIT, config, reporter, resume=resume) as run:
         if isinstance(run.before, FitRecord):

@@ -50,6 +50,7 @@ from thawline.runs.records import (
     TokenizerSummary,
 )
 from thawline.runtime import devices, failures, hardware
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import train
@@ -102,7 +103,7 @@ def pretrain_run(
     Raises:
         ThawlineError: If a setting is invalid or the texts cannot be used.
     """
-    folder = Path(folder)
+    folder = expand(folder)
     reporter = Reporter() if reporter is None else reporter
     with open_run(folder, PRETRAIN, config, reporter, resume=resume) as run:
         if isinstance(run.before, PretrainRecord):

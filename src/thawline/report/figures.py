@@ -19,6 +19,7 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from thawline.errors import printable
 from thawline.runs.records import MainScores
 from thawline.runtime.files import new_file
 
@@ -79,13 +80,11 @@ def new_figure(
         The figure, and the lower and upper edge of the area for axes, as shares of the figure's
         height.
     """
+    title, subtitle = printable(title), printable(subtitle or "")
     line_length = int(width * 11)  # the number of subtitle characters that fit on a line
     headings = [
         *((line, 13, "bold", INK, 0.27) for line in textwrap.wrap(title, int(line_length * 0.8))),
-        *(
-            (line, 9.5, "normal", FAINT, 0.21)
-            for line in textwrap.wrap(subtitle or "", line_length)
-        ),
+        *((line, 9.5, "normal", FAINT, 0.21) for line in textwrap.wrap(subtitle, line_length)),
     ]
     header = 0.32 + gap + sum(step for *_, step in headings)
     height = header + plot_height
@@ -215,7 +214,7 @@ def name_lines(
     """
     for name, height in spread(ends, gap).items():
         axes.annotate(
-            name,
+            printable(name),
             (x, height),
             xytext=(8, 0),
             textcoords="offset points",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from thawline.report.tables import plain_console
 from thawline.runs.records import PretrainRecord
+from thawline.runtime import terminal
 
 
 def print_pretraining(record: PretrainRecord, folder: Path) -> None:
@@ -16,7 +16,7 @@ def print_pretraining(record: PretrainRecord, folder: Path) -> None:
         record: The record of the run.
         folder: The folder of the run.
     """
-    console = plain_console()
+    console = terminal.console()
     kept, tokenizer, counts = record.kept, record.tokenizer, record.corpus.counts
     console.print(
         f"\n{counts.held_out:,} held-out texts, {tokenizer.held_out_tokens:,} tokens"

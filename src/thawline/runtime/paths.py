@@ -8,6 +8,24 @@ from pathlib import Path
 from thawline.errors import ThawlineError
 
 
+def expand(path: Path | str) -> Path:
+    """Return a path in which ``~`` or ``~user`` at the start is replaced by the home directory.
+
+    A shell does this too, but not in ``--out=~/run``, in a configuration file or in Python.
+
+    Raises:
+        ThawlineError: If it is not a path, or if the home directory cannot be found.
+    """
+    try:
+        return Path(path).expanduser()
+    except TypeError as error:
+        found = f"a value of type {type(path).__name__}"
+        raise ThawlineError("a path", found, "give a string or a Path") from error
+    except RuntimeError as error:
+        found = f"'{path}', whose home directory is unknown"
+        raise ThawlineError("a path", found, "write the complete path") from error
+
+
 def home() -> Path:
     """Return Thawline's cache folder: ``THAWLINE_HOME``, or by default ``~/.cache/thawline``.
 

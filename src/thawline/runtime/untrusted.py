@@ -136,7 +136,7 @@ def parse_json(content: bytes | str) -> Any:
     text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
     try:
         value = json.loads(text)
-        too_deep = _depth_exceeds(value, MAX_JSON_DEPTH)
+        too_deep = depth_exceeds(value, MAX_JSON_DEPTH)
     except RecursionError:
         too_deep = True
     if too_deep:
@@ -161,7 +161,8 @@ def show_value(value: object) -> str:
     return f"'{escaped}'" if isinstance(value, str) else escaped
 
 
-def _depth_exceeds(value: object, limit: int) -> bool:
+def depth_exceeds(value: object, limit: int) -> bool:
+    """Return whether lists and dicts are nested more than a number of levels deep."""
     level = [value]
     for _ in range(limit):
         level = [

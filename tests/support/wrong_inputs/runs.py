@@ -24,6 +24,21 @@ PREDICT = [
     Wrong("no text", "predict run"),
     Wrong("a text that is not Unicode", "predict run \udcff"),
     Wrong("an unknown dtype", "predict run text --dtype half"),
+    Wrong("a text that starts with a minus", "predict run -5"),
+    Wrong("the name of a data file as a text", "predict run reviews/test.csv"),
+    Wrong("texts and a file of texts", "predict run text --data reviews/test.csv"),
+    Wrong("a text column without a file", "predict run text --text review"),
+    Wrong("a file of texts that does not exist", "predict run --data no-such.csv"),
+    Wrong("a folder of texts", "predict run --data reviews"),
+    Wrong("a file without the named column", "predict run --data reviews/test.csv --text review"),
+    Wrong(
+        "a file without a text column",
+        "predict run --data t.csv",
+        written("t.csv", "id,stars\n1,2\n"),
+    ),
+    Wrong(
+        "a text file and a column", "predict run --data t.txt --text text", written("t.txt", "a")
+    ),
     Wrong(
         "an artifact without its weights",
         "predict run text",

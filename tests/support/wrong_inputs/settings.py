@@ -89,6 +89,30 @@ SETTINGS = [
         "fit --config own.toml",
         written("own.toml", "[training]\nlearning_rate = 1\n"),
     ),
+    Wrong("an option that is given twice", "fit --epochs 1 --epochs 2"),
+    Wrong("a URL as the data", "fit --data https://example.com/t.csv"),
+    Wrong("a home directory that is unknown", "fit --out ~no-such-user/run"),
+    Wrong(
+        "a config file with a path of Windows in quotation marks",
+        "fit --config own.toml",
+        written("own.toml", 'backbone = "C:\\Users\\me"\n'),
+    ),
+    Wrong(
+        "a config file that is not UTF-8",
+        "fit --config own.toml",
+        written("own.toml", b"seed = 1\nbackbone = 'caf\xe9'\n"),
+    ),
+    Wrong(
+        "a config file with a setting twice",
+        "fit --config own.toml",
+        written("own.toml", "seed = 1\nseed = 2\n"),
+    ),
+    Wrong(
+        "a config file that is nested too deeply",
+        "fit --config own.toml",
+        written("own.toml", "x = " + "[" * 100 + "]" * 100),
+    ),
+    Wrong("a setting that is nested too deeply", "fit --set x=" + "[" * 20 + "]" * 20),
     Wrong("one label name too many", "fit --labels neg,pos,odd"),
     Wrong("a label name twice", "fit --labels neg,neg"),
 ]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import typer
-
 from thawline.cli import options as opt
-from thawline.cli.console import print_json
+from thawline.cli.console import print_json, print_text
 from thawline.cli.groups import store_app
 
 
@@ -33,8 +31,8 @@ def store_clear(as_json: opt.Json = False) -> None:
     if as_json:
         print_json({"freed_bytes": freed})
     else:
-        typer.echo(f"freed {freed / 1e6:,.1f} MB in {store.home() / 'store'}")
+        print_text(f"freed {freed / 1e6:,.1f} MB in {store.home() / 'store'}")
         left = len(store.entries())
         if left:
             entries = "1 entry" if left == 1 else f"{left} entries"
-            typer.echo(f"kept {entries} that another process is writing or reading")
+            print_text(f"kept {entries} that another process is writing or reading")

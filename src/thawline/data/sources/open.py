@@ -7,6 +7,7 @@ import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from thawline.data.labels import join_words
@@ -21,7 +22,9 @@ from thawline.data.sources.parts import WHOLE, Part, Source
 from thawline.data.texts import shorten
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runtime.failures import describe_system_error, first_line
+from thawline.runtime.paths import expand
 
+_URL = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 
 
@@ -51,13 +54,20 @@ def open_source(
             "name one with --data",
         )
         raise ThawlineError(expected, "no data", fix, setting="data.data")
+    for role, column in (("text", text), ("label", label)):
+        if not isinstance(column, str | NoneType):
+            found = f"a value of type {type(column).__name__}"
+            fix = "name one column, or two text columns as 'first,second'"
+            raise ThawlineError(f"a column for {role}", found, fix, setting=f"data.{role}")
     if not isinstance(given, str | os.PathLike):
         return memory_source(given, text, label)
     path = Path(given)
     try:
-        path = path.expanduser()
+        path = expand(path)
         is_folder, exists = path.is_dir(), path.exists()
-    except (OSError, RuntimeError, ValueError) as error:
+    except ThawlineError:
+        raise
+    except (OSError, ValueError) as error:
         reason = describe_system_error(error) if isinstance(error, OSError) else first_line(error)
         found = f"{shorten(repr(str(given)))} ({reason})"
         raise ThawlineError("a valid path", found, "check the path") from error
@@ -70,6 +80,9 @@ def open_source(
         return packaged_source(name, text, label)
     if isinstance(given, str) and (name in NAMED_SETS or _may_be_hub_id(name)):
         return hub_source(name, NAMED_SETS.get(name, HubSet(name)), text, label)
+    if _URL.match(name):
+        fix = "download the file first, then give its path"
+        raise ThawlineError("a file on this machine", f"'{name}'", fix, setting="data.data")
     fix = f"check the path, or name a data set ({did_you_mean(name, known_sets())})"
     expected = "a file, a folder or the name of a data set"
     raise ThawlineError(expected, f"no file or folder named {name!r}", fix, setting="data.data")

@@ -26,6 +26,7 @@ from thawline.runs.records.ladder import LadderRecord, StartedLadder
 from thawline.runs.records.pretrain import PretrainPlan, PretrainRecord, StartedPretraining
 from thawline.runs.records.run import RunStart, StartedRun
 from thawline.runtime.files import new_file
+from thawline.runtime.paths import expand
 
 RunRecord = FitRecord | PretrainRecord | StartedFit | StartedPretraining | StartedRun
 AnyRecord = RunRecord | LadderRecord | StartedLadder
@@ -64,7 +65,7 @@ def read_record(path: Path | str) -> AnyRecord:
         ThawlineError: If the file is missing or damaged, if another program wrote it, or if it has
             a newer schema version.
     """
-    path = Path(path)
+    path = expand(path)
     file = _file_of(path)
     try:
         values = load_json(file)
