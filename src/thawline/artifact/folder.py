@@ -18,7 +18,7 @@ from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import find
 from thawline.runs.settings import FIX
-from thawline.runtime.failures import is_out_of_memory
+from thawline.runtime.failures import is_out_of_memory, is_panic
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
 
@@ -97,8 +97,8 @@ def load(path: Path) -> Fitted:
         check_fitted(folder, fitted)
     except ThawlineError:
         raise
-    except Exception as error:  # the libraries raise many types on files from strangers
-        if is_out_of_memory(error):
+    except BaseException as error:  # the libraries raise many types on files from strangers
+        if not (isinstance(error, Exception) or is_panic(error)) or is_out_of_memory(error):
             raise
         raise ThawlineError(
             f"a complete saved classifier in '{folder}'",

@@ -12,6 +12,7 @@ from transformers import AutoConfig, PreTrainedModel
 
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error, incomplete
 from thawline.errors import ThawlineError
+from thawline.runtime.failures import is_panic
 
 
 def read_config(path: str, *, saved: bool = False) -> Any:
@@ -78,8 +79,8 @@ def explain_read_errors(path: str, *parts: tuple[str, ...], saved: bool = False)
     except ThawlineError:
         raise
     except BaseException as error:  # transformers raises many types and documents none of them
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise  # a panic is an error in the compiled code of tokenizers
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         found = describe_read_error(Path(path), error, *parts)
         raise incomplete(Path(path), found, saved=saved) from error
 

@@ -12,9 +12,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
 
 from thawline.data import Text
+from thawline.errors import ThawlineError
+from thawline.runtime.failures import first_line, is_panic
 
 Inputs = Mapping[str, Tensor]
 """A batch as keyword arguments of a model, ``(batch, tokens)`` int64 each: ``input_ids``, padded on
@@ -119,7 +121,7 @@ def tokenize(
     ids, types, lengths, truncated = array("i"), array("b"), array("q", [0]), array("b")
     for start in range(0, len(texts), TEXTS_PER_CALL):
         chunk = [joined(text) for text in texts[start : start + TEXTS_PER_CALL]]
-        encoded = tokenizer(chunk, truncation=True, max_length=max_length)
+        encoded = _encode(tokenizer, chunk, max_length)
         # Tokenizers of causal models return no tokens for an empty text. Use one pad token then.
         rows = [row or [pad_id] for row in encoded["input_ids"]]
         lengths.extend(map(len, rows))
@@ -136,3 +138,19 @@ def tokenize(
         pad_id=pad_id,
         types=token_types if token_types.any() else None,
     )
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], max_length: int
+) -> BatchEncoding:
+    try:
+        return tokenizer(texts, truncation=True, max_length=max_length)
+    except BaseException as error:
+        # For example, a search with a regular expression of the tokenizer was given up.
+        if not is_panic(error):
+            raise
+        raise ThawlineError(
+            "a tokenizer that can read every text",
+            first_line(error),
+            "use another backbone, or remove the text that its tokenizer cannot read",
+        ) from error
