@@ -77,7 +77,9 @@ def is_bounded(pattern: str) -> bool:
 
 
 # Control characters such as \c[ are left out, because their last character would be read as syntax.
-_ESCAPE = re.compile(r"\\(?:[pP]\{\^?[\w\s-]+\}|x\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|[^0-9kgxupPcCMo])")
+_ESCAPE = re.compile(
+    r"\\(?:[pP]\{\^?[\w\s-]+\}|x\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|[^0-9kgxupPcCMo])"
+)
 # The flag x is left out, because it starts comments.
 _GROUP = re.compile(r"\((?:\?[ims-]+\)|\?(?:[ims-]*:|=|!|<=|<!|>))?")
 _QUANTIFIER = re.compile(r"([*+?]|\{[0-9]*,?[0-9]*\})([?+]?)")
