@@ -11,7 +11,7 @@ from thawline.artifact.checks import check_fitted, check_label_names
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
-from thawline.backbones.reading import check_finite
+from thawline.backbones.reading import check_finite, try_model
 from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer, load_tokenizer
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
@@ -95,6 +95,7 @@ def load(path: Path) -> Fitted:
             adapter=adapter,
         )
         check_fitted(folder, fitted)
+        try_model(fitted.model, tokenizer.pad_token_id, fitted.reading.max_length)
     except ThawlineError:
         raise
     except BaseException as error:  # the libraries raise many types on files from strangers

@@ -133,3 +133,22 @@ def check_finite(name: str, model: PreTrainedModel, fix: str = "download the mod
             and not tensor.isfinite().all()
         ):
             raise ThawlineError(f"finite weights in '{name}'", f"nan or infinity in {key}", fix)
+
+
+def try_model(model: PreTrainedModel, pad_id: int, limit: int) -> None:
+    """Run a model on a few tokens, because some configs only fail when a model runs.
+
+    Args:
+        model: The model in evaluation mode.
+        pad_id: A token id.
+        limit: The maximum number of tokens in a text.
+
+    Raises:
+        Exception: If the model cannot run. The type depends on the model.
+    """
+    width = min(4, limit)
+    ids = torch.full((2, width), pad_id, device=model.device)
+    mask = torch.ones_like(ids)
+    mask[0, 1:] = 0
+    with torch.inference_mode():
+        model(input_ids=ids, attention_mask=mask)
