@@ -201,6 +201,7 @@ ANY_CONFIG = [
     ("add_cross_attention", True),
     ("is_encoder_decoder", True),
     ("return_dict", False),
+    ("use_return_dict", False),
     ("return_dict", 1),
     ("chunk_size_feed_forward", -1),
     ("pruned_heads", {"0": [0]}),
@@ -801,6 +802,23 @@ def test_weights_that_are_not_finite_are_refused(copied, family, value):
     weights[name].view(-1)[0] = value
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert name in refused(folder).found
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{"layer_types": ["sliding_attention"] * 4, "sliding_window": None}, {"is_causal": "x"}],
+)
+def test_a_config_that_only_fails_when_the_model_runs_is_refused(copied, values):
+    folder = copied("qwen3")
+    for key, value in values.items():
+        change(folder / "config.json", key, value)
+    check_model_files(folder)
+    assert str(folder) in refused(folder, load_backbone).expected
+
+
+def test_the_dtype_of_the_base_of_an_own_model_is_ignored(own):
+    change(own / "config.json", "backbone.dtype", "bfloat16")
+    assert load_backbone(str(own)).stack.model.dtype == torch.float32
 
 
 def test_weights_that_are_much_larger_than_the_model_are_refused(copied):

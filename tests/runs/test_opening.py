@@ -10,6 +10,7 @@ import pytest
 
 from thawline.config import Config
 from thawline.errors import ThawlineError
+from thawline.runs.folder import same_settings
 from thawline.runs.opening import OpenRun
 from thawline.runtime.progress import Reporter
 
@@ -49,3 +50,15 @@ def test_a_link_in_the_folder_of_the_checkpoints_is_refused():
 def test_a_named_pipe_is_refused(name):
     os.mkfifo(RUN / name)
     assert name in resume().found
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="needs a device")
+def test_a_link_to_a_device_is_refused():
+    (RUN / "record.json").symlink_to("/dev/zero")
+    assert "record.json" in resume().found
+
+
+@pytest.mark.parametrize("content", [".".join(["a"] * 10_000) + "=1", "#" * 2**21])
+def test_a_hostile_config_has_other_settings(content):
+    (RUN / "config.toml").write_text(content, encoding="utf-8")
+    assert not same_settings(RUN / "config.toml", {"seed": 0})

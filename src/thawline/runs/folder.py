@@ -241,10 +241,11 @@ def same_settings(file: Path, settings: Settings) -> bool:
     """Return whether a TOML file has exactly these settings, apart from those that are None."""
     try:
         values = tomllib.loads(read_regular(file, limit=MAX_FILE_BYTES).decode())
+        found = dict(flatten_settings(values))
     except (OSError, ValueError, RecursionError):
         return False
     recorded = {key: value for key, value in flatten_settings(settings) if value is not None}
-    return dict(flatten_settings(values)) == recorded
+    return found == recorded
 
 
 @contextmanager

@@ -206,5 +206,5 @@ def _check_entries(folder: Path) -> None:
                     f"'{entry.relative_to(folder)}', a link to '{entry.readlink()}'",
                     "replace the link with the folder or file that it leads to",
                 )
-            if not entry.is_symlink() and not entry.is_dir():
+            if entry.exists() and not entry.is_dir():
                 check_regular(entry)
