@@ -31,7 +31,15 @@ from thawline.config import (
 )
 from thawline.config.resolve import build_config
 from thawline.data import LabelledTexts, Labels, Text, carve
-from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
+from thawline.data.arrays import (
+    find_classes,
+    read_known,
+    read_labels,
+    read_rows,
+    read_seed,
+    read_texts,
+    read_validation,
+)
 from thawline.data.copies import count_shared, number_copies
 from thawline.data.labels import spelling_warnings
 from thawline.data.texts import check_pairing
@@ -40,6 +48,7 @@ from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
+from thawline.runtime.autograd import training_mode
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
@@ -218,21 +227,22 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """
         config = self._config()
         labels = read_labels(y)
-        known = Labels.from_raw(labels, config.data.labels)
+        known = find_classes(labels, config.data.labels)
         given = read_rows(X, labels, known)
         if validation is None:
             copies = number_copies(given.texts)
             kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
             data = given.take(kept), given.take(held_out)
         else:
-            data = given, read_rows(*validation, known)
+            data = given, read_validation(validation, known)
         _check_rows(*data)
         _warn_about_data(*data, known)
-        backbone = open_backbone(config, lambda: data[0].texts, Reporter())
-        plan = make_plan(backbone, config)
-        parts = dict(zip(("train", "validation"), data, strict=True))
-        frozen = run_prefix(backbone, plan, config, parts, Reporter())
-        adapted = adapt(Task(backbone, plan, config, known, parts, frozen), Reporter())
+        with training_mode():
+            backbone = open_backbone(config, lambda: data[0].texts, Reporter())
+            plan = make_plan(backbone, config)
+            parts = dict(zip(("train", "validation"), data, strict=True))
+            frozen = run_prefix(backbone, plan, config, parts, Reporter())
+            adapted = adapt(Task(backbone, plan, config, known, parts, frozen), Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)
@@ -283,11 +293,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
-            y: Labels, ``(rows,)``.
+            y: Labels, ``(rows,)``. A label that is not one of the classes counts as an error, with
+                a warning.
             sample_weight: Weight of each text, ``(rows,)``. If None, all texts weigh the same.
         """
-        predicted = self._most_probable(self._probabilities(X, use_store=True))
-        return float(accuracy_score(read_labels(y), predicted, sample_weight=sample_weight))
+        probabilities = self._probabilities(X, use_store=True)
+        known = self.fitted_.labels
+        given = read_known(y, known, len(probabilities))
+        predicted = known.encode(self._most_probable(probabilities))
+        return float(accuracy_score(given, predicted, sample_weight=sample_weight))
 
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.

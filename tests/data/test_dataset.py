@@ -4,6 +4,7 @@ import re
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.support.mentions import mentions
@@ -266,6 +267,29 @@ def test_assumptions_about_a_file_are_warnings_of_the_data_set(write, tmp_path):
     assert [len(part) for part in data.parts.values()] == [43, 5, 12]
     assert sum("films.csv" in warning for warning in data.warnings) == 2
     assert load_split(_config(path), "all", data.labels).warnings == data.warnings[:2]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "warns"),
+    [
+        ("Split", ["train", "test"], True),
+        ("set", ["train", "dev", "Test"], True),
+        ("fold", ["1", "2"], False),
+        ("split", ["train", "train"], False),
+        ("part", ["train", "test"], False),
+    ],
+)
+def test_a_column_of_splits_that_is_not_used_is_reported(column, values, warns):
+    rows = 12
+    frame = pd.DataFrame(
+        {
+            "text": [f"text {row}" for row in range(rows)],
+            "label": [0, 1] * (rows // 2),
+            column: [values[row % len(values)] for row in range(rows)],
+        }
+    )
+    warned = [line for line in load_data(frame).warnings if repr(column) in line]
+    assert len(warned) == warns
 
 
 def test_labels_that_all_differ_are_refused(write):

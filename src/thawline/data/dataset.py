@@ -26,7 +26,7 @@ from thawline.data.splits import SelectedRows, Splits
 from thawline.data.texts import Text, check_pairing, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
-_MANY = 10
+MANY = 10
 """The number of rows from which labels that all differ are refused."""
 
 ALL = "all"
@@ -260,7 +260,7 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
             "add rows of another class, or name another column with --label",
             setting="data.label",
         )
-    if len(labels) == len(base.raw_labels) >= _MANY:
+    if len(labels) == len(base.raw_labels) >= MANY:
         raise ThawlineError(
             f"labels that several rows of {base.table.where} share",
             f"{len(labels):,} different labels in {len(labels):,} rows, such as "
