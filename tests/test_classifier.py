@@ -300,7 +300,6 @@ class TestScores:
             getattr(make(), method)(*given.get(method, ([NEITHER],)))
         assert not (tmp_path / "saved").exists()
 
-
     def test_a_score_accepts_the_names_of_classes(self, make: Make, toy_reviews: Reviews) -> None:
         texts, numbers = toy_reviews(40)
         classifier = make(labels=["bad", "good"]).fit(texts, numbers)

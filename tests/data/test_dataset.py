@@ -292,6 +292,38 @@ def test_a_column_of_splits_that_is_not_used_is_reported(column, values, warns):
     assert len(warned) == warns
 
 
+@pytest.mark.parametrize("names", [{"neg", "pos"}, {0: "neg", 1: "pos"}, "neg,pos"])
+def test_names_without_an_order_are_refused(names):
+    frame = pd.DataFrame({"text": ["a", "b"] * 10, "label": [0, 1] * 10})
+    with pytest.raises(ThawlineError) as caught:
+        load_data(frame, labels=names)
+    assert caught.value.setting == "data.labels"
+
+
+def test_series_with_an_index_in_another_order_are_reported():
+    frame = pd.DataFrame({"text": [f"text {row}" for row in range(20)], "label": [0, 1] * 10})
+    same = load_data((frame["text"], frame["label"])).warnings
+    other = load_data((frame["text"][::-1], frame["label"])).warnings
+    assert len(other) == len(same) + 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("limit", (None, 5)),
+        ("limit", ("4", "5")),
+        ("limit", 10),
+        ("validation_share", "0.1"),
+        ("test_share", None),
+    ],
+)
+def test_settings_of_another_type_are_refused(setting, value):
+    frame = pd.DataFrame({"text": ["a", "b"] * 10, "label": [0, 1] * 10})
+    with pytest.raises(ThawlineError) as caught:
+        load_data(frame, **{setting: value})
+    assert str(value) in caught.value.found or "5" in caught.value.found
+
+
 def test_labels_that_all_differ_are_refused(write):
     long = [f"{'word ' * 4_000}{row}" for row in range(20)]
     path = write("films.csv", {"text": long, "label": ["a", "b"] * 10})

@@ -16,7 +16,7 @@ from thawline.data import LabelledTexts, Labels, Text, check_texts
 from thawline.data.dataset import MANY
 from thawline.data.labels import plain_value, suggest_spelling, to_plain_label
 from thawline.data.sources.tables import PAIR_COLUMNS, TEXT_COLUMNS
-from thawline.data.texts import check_order, shorten
+from thawline.data.texts import check_order, index_warning, shorten
 from thawline.errors import ThawlineError
 
 _MAX_SEED = 2**31 - 1
@@ -187,7 +187,8 @@ def read_rows(texts: Any, labels: Any, known: Labels) -> LabelledTexts:
         ThawlineError: If texts or labels are invalid, if their numbers differ, or if a class is
             unknown.
     """
-    _check_index(texts, labels)
+    if (warning := index_warning(texts, labels)) is not None:
+        warnings.warn(warning, stacklevel=3)
     listed, given = read_texts(texts), read_labels(labels)
     if len(listed) != len(given):
         raise _wrong_number(len(listed), len(given))
@@ -200,20 +201,6 @@ def _wrong_number(texts: int, labels: int) -> ThawlineError:
         f"{texts:,} texts and {labels:,} labels",
         "pass one label for each text",
     )
-
-
-def _check_index(texts: Any, labels: Any) -> None:
-    """Warn if texts and labels are of pandas and have the same index in another order."""
-    one, other = getattr(texts, "index", None), getattr(labels, "index", None)
-    if not isinstance(one, pd.Index) or not isinstance(other, pd.Index):
-        return
-    if len(one) == len(other) and not one.equals(other) and not one.symmetric_difference(other).size:
-        warnings.warn(
-            "the texts and the labels have the same index in another order, but each label is taken "
-            "for the text at its position; if the labels belong to the index, pass "
-            "labels.loc[texts.index]",
-            stacklevel=4,
-        )
 
 
 def find_classes(labels: NDArray[Any], names: tuple[str, ...] | None) -> Labels:

@@ -19,10 +19,13 @@ _LOOK_LATIN = str.maketrans(
 """Cyrillic and Greek letters in lower case that look like Latin letters."""
 _PUNCTUATION = str.maketrans("‘’ʼ`´‐‑‒–—―−", "'''''-------")
 """Typographic apostrophes, dashes and minus signs, which word processors insert."""
-_MISSING = frozenset(
-    "nan NaN NAN na NA n/a N/A #N/A #NA <NA> NaT null NULL Null None #REF! #VALUE! #NAME? #DIV/0! "
-    "#NUM! #NULL! undefined".split()
-)
+# fmt: off
+_MISSING = frozenset({
+    "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "#N/A", "#NA", "<NA>", "NaT", "null",
+    "NULL", "Null", "None", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!",
+    "undefined"
+})
+# fmt: on
 """What programs write for a missing value or for an error in a cell."""
 
 

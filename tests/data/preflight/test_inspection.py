@@ -253,7 +253,7 @@ def test_names_with_stray_characters_are_a_finding():
 
 
 def test_texts_that_are_missing_values_are_a_finding():
-    train = some(20, 0) + [("nan", 1), ("#NAME?", 1), ("nan and more", 1)]
+    train = [*some(20, 0), ("nan", 1), ("#NAME?", 1), ("nan and more", 1)]
     found = finding(inspected(dataset(train)), "missing")
     assert "2 train" in found
     assert "'nan'" in found
