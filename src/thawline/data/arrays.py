@@ -240,7 +240,8 @@ def read_validation(validation: Any, known: Labels) -> LabelledTexts:
             "pass validation=(texts, labels)",
             setting="validation",
         )
-    return read_rows(*validation, known)
+    texts, labels = validation
+    return read_rows(texts, labels, known)
 
 
 def read_known(labels: Any, known: Labels, rows: int) -> NDArray[np.int64]:

@@ -73,7 +73,8 @@ def check_order(rows: object, what: str) -> None:
 
 def index_warning(texts: object, labels: object) -> str | None:
     """Return a warning if texts and labels of pandas have the same index in another order."""
-    one, other = getattr(texts, "index", None), getattr(labels, "index", None)
+    one: Any = getattr(texts, "index", None)
+    other: Any = getattr(labels, "index", None)
     if not (hasattr(one, "symmetric_difference") and isinstance(other, type(one))):
         return None  # not of pandas
     if len(one) != len(other) or one.equals(other) or one.symmetric_difference(other).size:

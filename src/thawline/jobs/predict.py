@@ -74,8 +74,9 @@ def _read_lines(path: Path, reporter: Reporter) -> list[str]:
         for warning in table.warnings:
             reporter.message(warning)
         return table.read("text")
-    if (warning := header_warning(first, f"'{path.name}'")) is not None:
-        reporter.message(warning)
+    header = header_warning(first, f"'{path.name}'")
+    if header is not None:
+        reporter.message(header)
     return lines
 
 
