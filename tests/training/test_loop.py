@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tests.support.loops import HIDDEN, Scripted, labelled, objective, run, stored
+from tests.support.loops import (
+    HIDDEN,
+    Scripted,
+    labelled,
+    objective,
+    run,
+    stored,
+    weighting,
+)
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.errors import ThawlineError
 from thawline.inference.examples import PooledExamples, Positions
@@ -304,7 +312,8 @@ class TestNonFinite:
         broken = PooledExamples(stored(torch.full((8, HIDDEN), math.nan)), Standardisation.none())
         train, head = Labelled(broken, given.labels), nn.Linear(HIDDEN, 2)
         config = TrainingConfig(batch_size=4)
-        task = Classification(head, train, given, config, ComputeConfig(), n_classes=2, seed=0)
+        weights = weighting(given, config)
+        task = Classification(head, train, given, weights, config, ComputeConfig(), seed=0)
         with pytest.raises(ThawlineError) as caught:
             run(task)
         assert_names(caught.value, float("nan"), step=1, epoch=1)

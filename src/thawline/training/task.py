@@ -23,6 +23,7 @@ from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan
 from thawline.training.states import FrozenStates
+from thawline.training.weighting import Weighting
 
 Logits = Callable[[str], NDArray[np.float32]]
 """A function from the name of a split to its logits, ``(texts, labels)``."""
@@ -40,6 +41,10 @@ class Task:
         parts: The labelled texts of each split. The model is trained on ``train``, and every
             choice is made on ``validation``.
         frozen: The outputs of the stages before the line for all these texts.
+        row_weights: The weight of each training text in the loss, ``(texts,)``. If None, all texts
+            weigh the same.
+        class_weights: The weight of each class in the loss, ``(classes,)``. If None, that of
+            ``training.class_weights``.
     """
 
     backbone: Backbone
@@ -48,6 +53,18 @@ class Task:
     labels: Labels
     parts: Mapping[str, LabelledTexts]
     frozen: FrozenStates
+    row_weights: Tensor | None = None
+    class_weights: Tensor | None = None
+
+    def weighting(self) -> Weighting:
+        """Return the weights of the training texts and classes in the loss."""
+        return Weighting.of(
+            self.ids("train"),
+            len(self.labels),
+            self.config.training,
+            self.row_weights,
+            self.class_weights,
+        )
 
     def ids(self, part: str) -> Tensor:
         """Return the class ids of a split, ``(texts,)``."""
@@ -110,9 +127,9 @@ class Task:
             module,
             Labelled(examples["train"], self.ids("train")),
             Labelled(examples["validation"], self.ids("validation")),
+            self.weighting(),
             self.config.training,
             self.config.compute,
-            n_classes=len(self.labels),
             seed=self.config.seed,
         )
 
