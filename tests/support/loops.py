@@ -64,6 +64,7 @@ def run(
     lr: float = 1e-2,
     reporter: Reporter | None = None,
     checkpoints: Checkpoints | None = None,
+    start_is_trained: bool = False,
     **settings: Any,
 ) -> list[dict[str, Any]]:
     return train(
@@ -74,6 +75,7 @@ def run(
         device="cpu",
         reporter=Reporter() if reporter is None else reporter,
         checkpoints=checkpoints,
+        start_is_trained=start_is_trained,
     )
 
 

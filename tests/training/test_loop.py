@@ -149,16 +149,13 @@ class TestHistory:
 BEST = [
     ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.2), (0.5, 0.1)], 1),
     ("accuracy", [(0.5, 1.0), (0.6, 0.3), (0.9, 0.9), (0.5, 0.1)], 2),
-    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 3),  # the last of equals
-    (
-        "accuracy",
-        [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)],
-        2,
-    ),  # never the untrained module
+    ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 1),  # the first of equals
+    ("accuracy", [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)], 0),
+    ("accuracy", [(0.7, 0.1), (0.6, 0.3), (0.7, 0.3), (0.7, 0.3)], 2),  # not the untrained module
     ("f1_macro", [(0.5, 1.0, 0.5), (0.9, 0.3, 0.2), (0.6, 0.2, 0.4), (0.5, 0.1, 0.7)], 3),
-    ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 2),
+    ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 0),
     ("loss", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.1), (0.5, 0.2)], 2),
-    ("loss", [(0.5, 0.0), (0.9, 0.3), (0.6, 0.3), (0.5, 0.4)], 2),
+    ("loss", [(0.5, 0.5), (0.9, 0.3), (0.6, 0.3), (0.5, 0.4)], 1),
     ("last", [(0.5, 1.0), (0.9, 0.1), (0.6, 0.2), (0.5, 0.3)], 3),
 ]
 
@@ -179,7 +176,7 @@ class TestBest:
         history = run(task, epochs=4, lr=300.0)
         scores = task.evaluate()
         rows = history[1:]
-        best = max(rows, key=lambda row: (row["validation_accuracy"], row["step"]))
+        best = max(rows, key=lambda row: (row["validation_accuracy"], -row["step"]))
         assert scores["validation_accuracy"] == best["validation_accuracy"]
         assert scores["validation_loss"] == pytest.approx(best["validation_loss"])
         assert min(row["validation_accuracy"] for row in rows) < best["validation_accuracy"]
@@ -196,7 +193,7 @@ class TestPatience:
             (1, [*RISING, *WORSE * 3], 6, 2),
             (2, [*RISING, *WORSE * 3], 8, 2),
             (2, [*RISING, *WORSE, (0.9, 1.0), *WORSE * 3], 12, 4),  # a better one resets it
-            (2, [*RISING, (0.8, 1.0), (0.8, 1.0), (0.8, 1.0)], 8, 4),  # an equal one does not
+            (2, [*RISING, (0.8, 1.0), (0.8, 1.0), (0.8, 1.0)], 8, 2),  # an equal one does not
             (5, [*RISING, *WORSE * 3], 10, 2),  # never reached: all epochs run
             (None, [*RISING, *WORSE * 3], 10, 2),
         ],
@@ -220,7 +217,14 @@ class TestPatience:
         task = Scripted([(0.99, 0.1), (0.5, 1.0), *WORSE, (0.6, 1.0)])
         history = run(task, epochs=9, patience=1)
         assert [row["epoch"] for row in history] == [0, 1, 2, 3]
-        assert [row["epoch"] for row in history if row["kept"]] == [2]
+        assert [row["epoch"] for row in history if row["kept"]] == [0]
+
+    def test_patience_counts_from_a_trained_start(self) -> None:
+        task = Scripted([(0.9, 1.0), (0.9, 1.0), (0.8, 1.0), *WORSE * 3])
+        history = run(task, epochs=9, patience=2, start_is_trained=True)
+        assert [row["epoch"] for row in history] == [0, 1, 2]
+        assert [row["epoch"] for row in history if row["kept"]] == [0]
+        assert float(task.weight.detach()) == 1.0
 
 
 def rates(total: int, warmup_share: float = 0.0, schedule: Any = "linear") -> list[float]:

@@ -318,7 +318,7 @@ class TrainingConfig(LoopConfig):
         Literal["accuracy", "f1_macro", "loss", "last"],
         Help(
             "Validation score that selects the evaluation whose weights are kept, or `last` for "
-            "the last weights. In a tie, the later evaluation is kept."
+            "the last weights. In a tie, the earliest evaluation is kept."
         ),
     ] = "accuracy"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -154,7 +155,8 @@ class Task:
         config, plan = self.config, self.plan
         assert plan.epochs is not None
         assert plan.lr is not None
-        return train(
+        head_first = plan.first is not None
+        history = train(
             objective,
             config.training,
             epochs=plan.epochs,
@@ -162,7 +164,15 @@ class Task:
             device=device,
             reporter=reporter,
             checkpoints=checkpoints,
+            start_is_trained=head_first,
         )
+        if history[0]["kept"] and not head_first:
+            warnings.warn(
+                "no epoch is better on validation than the untrained classifier, which is kept. "
+                "Use other settings, for example another --lr or more --epochs.",
+                stacklevel=2,
+            )
+        return history
 
 
 @dataclass(frozen=True)
