@@ -37,14 +37,14 @@ def make_task(
 ) -> Task:
     """Return a task on a saved backbone. Training by epochs takes steps of 8 texts by default."""
     own_head = HeadConfig() if head is None else head
-    by_epochs = strategy != "head" or own_head.head != "linear" or "epochs" in training
+    exact = (strategy, own_head.head, training.get("epochs")) == ("head", "linear", None)
     config = Config(
         str(folder),
         strategy,
         seed,
         compute=compute,
         head=own_head,
-        training=TrainingConfig(**({"batch_size": 8} if by_epochs else {}) | training),
+        training=TrainingConfig(**({} if exact else {"batch_size": 8}) | training),
     )
     backbone = load_backbone(str(folder))
     plan = make_plan(backbone, config)
