@@ -170,7 +170,6 @@ def cells(options: argparse.Namespace) -> list[Cell]:
 def common(options: argparse.Namespace) -> list[str]:
     """Return the options of every `thawline fit`."""
     words = ["--device", options.device, "--dtype", options.dtype]
-    words += ["--batch-size", str(options.batch_size)]
     return [*words, *(word for setting in options.set for word in ("--set", setting))]
 
 
@@ -198,8 +197,10 @@ def command(cell: Cell, options: argparse.Namespace) -> list[str]:
     words += ["--labels", options.labels] if options.labels else []
     words += [] if cell.rows == ALL else ["--limit", f"{cell.rows},{options.test_rows}"]
     words += ["--seed", str(cell.seed), *start(options, cell.system)]
-    words += [] if cell.system == "exact" else ["--epochs", str(cell.epochs)]
-    if number(cell.rows) * DataConfig.validation_share < FEW_TO_CHOOSE:
+    if cell.system != "exact":
+        words += ["--epochs", str(cell.epochs), "--batch-size", str(options.batch_size)]
+    few = number(cell.rows) * DataConfig.validation_share < FEW_TO_CHOOSE
+    if few and cell.system != "exact":  # an exact fit has no epochs to choose from
         words += ["--set", "training.keep=last"]
     return [*words, *common(options), *further(options, cell.system)]
 
@@ -209,6 +210,7 @@ def source_command(options: argparse.Namespace) -> list[str]:
     words = ["fit", "--data", options.source_data]
     words += [] if options.source_rows == ALL else ["--limit", options.source_rows]
     words += [*start(options, "glove"), "--epochs", str(options.source_epochs)]
+    words += ["--batch-size", str(options.batch_size)]
     return [*words, *common(options), *further(options, "glove")]
 
 

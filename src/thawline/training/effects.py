@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from thawline.config import RANDOM_VECTORS, Config
+from thawline.config import RANDOM_VECTORS, Config, LoopConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
 from thawline.models.heads import HeadSpec, parse_head
@@ -204,4 +204,26 @@ def check_effects(config: Config, depth: int) -> None:
             f"{exact}",
             f"{requirement.fix}, or {without}",
             setting=key,
+        )
+
+
+def check_patience(config: LoopConfig) -> None:
+    """Raise ThawlineError if patience is given although the last weights are kept."""
+    if config.keep == "last" and config.patience is not None:
+        raise ThawlineError(
+            "no patience, because training.keep is last and no evaluation counts as better",
+            f"training.patience = {config.patience}",
+            "omit training.patience, or set training.keep to loss",
+            setting="training.patience",
+        )
+
+
+def check_optimizer(config: LoopConfig) -> None:
+    """Raise ThawlineError if a learning rate of Muon is given for another optimiser."""
+    if config.optimizer != "muon" and config.muon_lr != LoopConfig.muon_lr:
+        raise ThawlineError(
+            "training.optimizer = muon, because training.muon_lr has no effect otherwise",
+            f"training.muon_lr = '{config.muon_lr}' with training.optimizer = {config.optimizer}",
+            "omit training.muon_lr, or add --set training.optimizer=muon",
+            setting="training.muon_lr",
         )

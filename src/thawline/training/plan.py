@@ -14,7 +14,7 @@ from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.strategies import Head, HeadFirst, Strategy, check_implemented, parse_strategy
-from thawline.training.effects import check_effects
+from thawline.training.effects import check_effects, check_patience
 
 
 @dataclass(frozen=True)
@@ -118,13 +118,7 @@ def _check_combinations(config: Config, strategy: Strategy) -> None:
             "omit --merge, or use --strategy lora",
             setting="artifact.merge",
         )
-    if config.training.keep == "last" and config.training.patience is not None:
-        raise ThawlineError(
-            "no patience, because training.keep is last and no evaluation counts as better",
-            f"training.patience = {config.training.patience}",
-            "omit training.patience, or set training.keep to loss",
-            setting="training.patience",
-        )
+    check_patience(config.training)
 
 
 def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None:
