@@ -167,9 +167,10 @@ def cells(options: argparse.Namespace) -> list[Cell]:
     ]
 
 
-def common(options: argparse.Namespace) -> list[str]:
-    """Return the options of every `thawline fit`."""
+def common(options: argparse.Namespace, system: str = "glove") -> list[str]:
+    """Return the options of every `thawline fit`. An exact fit has no batches."""
     words = ["--device", options.device, "--dtype", options.dtype]
+    words += [] if system == "exact" else ["--batch-size", str(options.batch_size)]
     return [*words, *(word for setting in options.set for word in ("--set", setting))]
 
 
@@ -197,12 +198,11 @@ def command(cell: Cell, options: argparse.Namespace) -> list[str]:
     words += ["--labels", options.labels] if options.labels else []
     words += [] if cell.rows == ALL else ["--limit", f"{cell.rows},{options.test_rows}"]
     words += ["--seed", str(cell.seed), *start(options, cell.system)]
-    if cell.system != "exact":
-        words += ["--epochs", str(cell.epochs), "--batch-size", str(options.batch_size)]
+    words += [] if cell.system == "exact" else ["--epochs", str(cell.epochs)]
     few = number(cell.rows) * DataConfig.validation_share < FEW_TO_CHOOSE
     if few and cell.system != "exact":  # an exact fit has no epochs to choose from
         words += ["--set", "training.keep=last"]
-    return [*words, *common(options), *further(options, cell.system)]
+    return [*words, *common(options, cell.system), *further(options, cell.system)]
 
 
 def source_command(options: argparse.Namespace) -> list[str]:
@@ -210,7 +210,6 @@ def source_command(options: argparse.Namespace) -> list[str]:
     words = ["fit", "--data", options.source_data]
     words += [] if options.source_rows == ALL else ["--limit", options.source_rows]
     words += [*start(options, "glove"), "--epochs", str(options.source_epochs)]
-    words += ["--batch-size", str(options.batch_size)]
     return [*words, *common(options), *further(options, "glove")]
 
 
