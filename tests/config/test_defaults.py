@@ -69,8 +69,8 @@ PYTHON = SHARED | {
     "dropout": (HeadConfig, "dropout"),
     "penalties": (ExactConfig, "penalties"),
     "penalty_patience": (ExactConfig, "patience"),
-    "max_iter": (ExactConfig, "max_iterations"),
-    "tol": (ExactConfig, "tolerance"),
+    "max_iterations": (ExactConfig, "max_iterations"),
+    "tolerance": (ExactConfig, "tolerance"),
     **{
         name: (TrainingConfig, name)
         for name in (

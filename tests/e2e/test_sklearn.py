@@ -60,6 +60,10 @@ NOT_APPLICABLE = {
     "check_n_features_in_after_fitting": COLUMNS,
     "check_non_transformer_estimators_n_iter": "there is no `max_iter`",
     "check_positive_only_tag_during_fit": NUMBERS,
+    "check_sample_weight_equivalence_on_dense_data": (
+        "which rows are held out depends on their number; another test gives validation rows"
+    ),
+    "check_transformer_preserve_dtypes": "the features of texts are always float32",
 }
 """The checks that do not apply to a classifier of texts, each with the reason."""
 
@@ -72,8 +76,16 @@ class NumbersAsTexts(TextClassifier):
         tags.input_tags.one_d_array, tags.input_tags.two_d_array = False, True
         return tags
 
-    def fit(self, X, y):
-        return super().fit(self._in_words(X, reset=True), y)
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(self._in_words(X, reset=True), y, sample_weight)
+
+    def transform(self, X):
+        check_is_fitted(self)
+        return super().transform(self._in_words(X, reset=False))
+
+    def predict_log_proba(self, X):
+        check_is_fitted(self)
+        return super().predict_log_proba(self._in_words(X, reset=False))
 
     def predict_proba(self, X):
         check_is_fitted(self)

@@ -154,7 +154,7 @@ def test_a_fit_that_does_not_converge_warns(reviews: SimpleNamespace) -> None:
     texts, labels = reviews.texts[:60], reviews.labels[2][:60]
     settings = {"max_length": TOKENS, "features": "last", "penalties": (1e-4,)}
     with pytest.warns(ConvergenceWarning):
-        TextClassifier(max_iter=1, **settings).fit(texts, labels)
+        TextClassifier(max_iterations=1, **settings).fit(texts, labels)
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         TextClassifier(**settings).fit(texts, labels)

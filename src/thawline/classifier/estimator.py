@@ -74,8 +74,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         penalties: L2 penalties that the exact fit tries, in this order.
         penalty_patience: Number of penalties in a row without a lower validation loss that end the
             search.
-        max_iter: Maximum number of Newton iterations of the exact fit for one penalty.
-        tol: Norm of the gradient at which the exact fit stops.
+        max_iterations: Maximum number of Newton iterations of the exact fit for one penalty.
+        tolerance: Norm of the gradient at which the exact fit stops.
         class_weight: Weights of the classes in the loss: ``balanced``, which gives every class the
             same total weight, or a dict from labels to weights. If None, all classes weigh 1.
         label_smoothing: Share of each label that is spread evenly over all classes.

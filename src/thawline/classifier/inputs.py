@@ -72,6 +72,9 @@ def read_sample_weight(sample_weight: Any, rows: int) -> Tensor | None:
     invalid = np.flatnonzero(~(np.isfinite(weights) & (weights >= 0)))
     if len(invalid):
         _weight(weights[invalid[0]], f"row {invalid[0]} (counting from 0)", "sample_weight")
+    if not weights.any():
+        expected, found = "a positive weight of at least one text", "only weights of zero"
+        raise ThawlineError(expected, found, "change sample_weight", setting="sample_weight")
     return torch.from_numpy(weights)
 
 

@@ -33,8 +33,8 @@ SETTINGS = SHARED_NAMES | {
     "dropout": "head.dropout",
     "penalties": "exact.penalties",
     "penalty_patience": "exact.patience",
-    "max_iter": "exact.max_iterations",
-    "tol": "exact.tolerance",
+    "max_iterations": "exact.max_iterations",
+    "tolerance": "exact.tolerance",
     "class_weight": "training.class_weights",
     "label_smoothing": "training.label_smoothing",
     "optimizer": "training.optimizer",
@@ -75,8 +75,8 @@ class Parameterised(BaseEstimator):
         dropout: float = HeadConfig.dropout,
         penalties: Sequence[float] = ExactConfig.penalties,
         penalty_patience: int = ExactConfig.patience,
-        max_iter: int = ExactConfig.max_iterations,
-        tol: float = ExactConfig.tolerance,
+        max_iterations: int = ExactConfig.max_iterations,
+        tolerance: float = ExactConfig.tolerance,
         class_weight: str | Mapping[Any, float] | None = None,
         label_smoothing: float = TrainingConfig.label_smoothing,
         optimizer: str = TrainingConfig.optimizer,
@@ -114,8 +114,8 @@ class Parameterised(BaseEstimator):
         self.dropout = dropout
         self.penalties = penalties
         self.penalty_patience = penalty_patience
-        self.max_iter = max_iter
-        self.tol = tol
+        self.max_iterations = max_iterations
+        self.tolerance = tolerance
         self.class_weight = class_weight
         self.label_smoothing = label_smoothing
         self.optimizer = optimizer
