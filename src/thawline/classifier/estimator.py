@@ -121,6 +121,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
+        assert tags.transformer_tags is not None  # from TransformerMixin
+        tags.transformer_tags.preserves_dtype = []  # features are float32, whatever the input
         return tags
 
     def fit(
