@@ -16,6 +16,7 @@ from thawline.runtime.progress import Reporter
 from thawline.store import Features
 from thawline.training.loop import Checkpoints, train
 from thawline.training.objectives import Classification, Labelled
+from thawline.training.weighting import Weighting
 
 HIDDEN = 6
 
@@ -45,9 +46,15 @@ def objective(
     torch.manual_seed(seed)
     head = build_head(HeadSpec("mlp", 4), HIDDEN, 2, dropout)
     config = TrainingConfig(**{"batch_size": 8} | settings)
-    given = (labelled(rows), labelled(20, 1), config, ComputeConfig())
+    train = labelled(rows)
+    given = (train, labelled(20, 1), weighting(train, config), config, ComputeConfig())
     torch.manual_seed(seed)
-    return Classification(head, *given, n_classes=2, seed=seed)
+    return Classification(head, *given, seed=seed)
+
+
+def weighting(train: Labelled, config: TrainingConfig) -> Weighting:
+    """Return the weighting of two classes that a config gives."""
+    return Weighting.of(train.labels, 2, config)
 
 
 def run(
@@ -57,6 +64,7 @@ def run(
     lr: float = 1e-2,
     reporter: Reporter | None = None,
     checkpoints: Checkpoints | None = None,
+    start_is_trained: bool = False,
     **settings: Any,
 ) -> list[dict[str, Any]]:
     return train(
@@ -67,6 +75,7 @@ def run(
         device="cpu",
         reporter=Reporter() if reporter is None else reporter,
         checkpoints=checkpoints,
+        start_is_trained=start_is_trained,
     )
 
 
