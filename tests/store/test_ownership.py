@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import sys
@@ -14,15 +13,24 @@ import numpy as np
 import pytest
 
 from tests.store.test_faults import processes, write_format_1
-from tests.support.store_toys import KEY, KEYS, LINE_KEY, TEXTS, Child, everything, fill, is_right
-from tests.support.store_toys import read_on_command as read_in_a_process
+from tests.support.store_toys import (
+    KEY,
+    KEYS,
+    LINE_KEY,
+    TEXTS,
+    Child,
+    everything,
+    fill,
+    is_right,
+    read_on_command,
+)
 from thawline.store import Entry, clear, entries, foreign_paths, home
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="needs links and locks of POSIX")
 
 
 def tree(folder: Path) -> dict[str, bytes | str | None]:
-    """Return the content of every file below a folder, None for folders, and the target of links."""
+    """Return the contents of files, None for folders, and the targets of links below a folder."""
     found: dict[str, bytes | str | None] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -152,21 +160,17 @@ def test_open_entry_and_its_states_are_kept(key):
     entry = Entry(key)
     fill(entry, TEXTS)
     wanted = everything(entry, TEXTS)
-    if key.line is None:
-        states = entry.features(TEXTS, (0,), "mean")
-    else:
-        states = entry.token_states(TEXTS)
+    is_pooled = key.line is None
+    states = entry.features(TEXTS, (0,), "mean") if is_pooled else entry.token_states(TEXTS)
     name = entry.folder.name
     if sys.platform != "win32":
         assert clear().kept == (name,)
         del entry
-        gc.collect()
         assert clear().kept == (name,)  # because of the states
     again = Entry(key)
     assert again.missing(TEXTS) == []
     assert everything(again, TEXTS).equal(wanted)
     del again, states
-    gc.collect()
     assert clear().kept == ()
     assert entries() == []
 
@@ -176,7 +180,7 @@ def test_open_entry_and_its_states_are_kept(key):
 @KEYS
 def test_entry_that_another_process_reads_is_kept(key, tmp_path):
     fill(Entry(key, root=tmp_path), TEXTS)
-    child = Child(read_in_a_process, key, tmp_path, TEXTS)
+    child = Child(read_on_command, key, tmp_path, TEXTS)
     assert child.connection.recv() == "opened"
     assert clear(tmp_path).kept == (key.digest(),)
     child.connection.send("continue")
@@ -189,7 +193,7 @@ def test_entry_that_another_process_reads_is_kept(key, tmp_path):
 @processes
 def test_killed_reader_does_not_keep_an_entry(tmp_path):
     fill(Entry(KEY, root=tmp_path), TEXTS)
-    child = Child(read_in_a_process, KEY, tmp_path, TEXTS)
+    child = Child(read_on_command, KEY, tmp_path, TEXTS)
     assert child.connection.recv() == "opened"
     child.kill()
     assert clear(tmp_path).kept == ()

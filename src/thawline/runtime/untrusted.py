@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import first_line
@@ -31,7 +32,7 @@ _KINDS = (
 )
 
 
-def open_regular(path: Path) -> IO[bytes]:
+def open_regular(path: Path) -> BufferedReader:
     """Open a regular file to read its bytes. A symbolic link to a regular file is followed.
 
     Args:

@@ -165,7 +165,7 @@ def _read_rows(path: Path, *, is_ragged: bool) -> bytes | None:
                 return None
         elif len(states) != 4 or states[0] != len(keys):
             return None
-        return keys.numpy().tobytes()
+        return bytes(keys.numpy().tobytes())
 
 
 def map_content(path: Path) -> Content:
@@ -256,9 +256,7 @@ def files(folder: Path) -> Iterator[Path]:
 def is_own_name(path: Path) -> bool:
     """Return whether a file in an entry's folder has a name that the store gives."""
     return (
-        path.name == MANIFEST
-        or _CHUNK_NAME.fullmatch(path.name) is not None
-        or is_unfinished(path)
+        path.name == MANIFEST or _CHUNK_NAME.fullmatch(path.name) is not None or is_unfinished(path)
     )
 
 

@@ -13,7 +13,6 @@ from thawline.runtime.aside import is_plain_folder
 from thawline.runtime.paths import home
 from thawline.store.chunks import FORMAT, KEY_BYTES, Key
 
-
 _ENTRY_NAME = re.compile(r"[0-9a-f]{32}")
 
 

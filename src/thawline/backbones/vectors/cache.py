@@ -179,7 +179,7 @@ def _is_own(folder: Path) -> bool:
         return False
     with suppress(OSError, ValueError, LookupError, TypeError):
         manifest = read_json(folder / MANIFEST, limit=_MAX_MANIFEST_BYTES)
-        return manifest["thawline"] == "vectors"
+        return bool(manifest["thawline"] == "vectors")
     # A cache of format 1, or one whose manifest is damaged.
     is_complete = _has_own_names_only(folder) and is_plain_file(folder / WORDS)
     return is_complete and _map_matrix(folder / MATRIX) is not None
@@ -233,7 +233,8 @@ def _map_matrix(path: Path) -> NDArray[np.float32] | None:
 
 def _is_intact(path: Path, listed: dict[str, Any]) -> bool:
     """Return whether a file has the size and the SHA-256 that the manifest lists."""
-    return check_regular(path) == listed["bytes"] and _digest(path) == listed["sha256"]
+    has_size = check_regular(path) == listed["bytes"]  # a huge file is not read to its end
+    return has_size and _digest(path) == str(listed["sha256"])
 
 
 def _digest(path: Path) -> str:
