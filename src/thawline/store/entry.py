@@ -56,7 +56,8 @@ class Entry:
         self._manifest: Manifest | None = None
         self._filling = self._new_filling(None)
         self._use = Use.of(self.folder)
-        self.refresh()
+        if self._use is not None:
+            self.refresh()
 
     def at_line(self, line: int) -> Entry:
         """Open the entry that holds the same backbone's token states at another line."""

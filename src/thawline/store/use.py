@@ -11,7 +11,7 @@ import os
 import sys
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 if sys.platform != "win32":
@@ -22,34 +22,29 @@ class Use:
     """A claim on an entry. It ends when the object is deleted or the process ends.
 
     Args:
-        descriptor: An open descriptor of the entry's folder that holds a shared lock.
+        descriptor: An open descriptor of the entry's folder that holds a shared lock. None if the
+            system or the file system has no such locks.
     """
 
-    def __init__(self, descriptor: int) -> None:
-        weakref.finalize(self, os.close, descriptor)
+    def __init__(self, descriptor: int | None) -> None:
+        if descriptor is not None:
+            weakref.finalize(self, os.close, descriptor)
 
     @classmethod
     def of(cls, folder: Path) -> Use | None:
-        """Claim an entry, or return None if it does not exist or its system has no such locks.
+        """Claim an entry, or return None if it is not a folder.
 
         Args:
             folder: The entry's folder.
         """
-        if sys.platform == "win32":
-            return None
-        with suppress(OSError):
+        try:
             while True:
-                descriptor = _open(folder)
-                try:
-                    # This waits only while `clear` deletes the entry.
-                    fcntl.flock(descriptor, fcntl.LOCK_SH)
-                    if os.path.samestat(os.fstat(descriptor), folder.stat()):
-                        return cls(descriptor)
-                except BaseException:
-                    os.close(descriptor)
-                    raise
+                descriptor = _lock_shared(folder)
+                if descriptor is None or os.path.samestat(os.fstat(descriptor), folder.stat()):
+                    return cls(descriptor)
                 os.close(descriptor)  # the entry was deleted and filled again in the meantime
-        return None
+        except OSError:
+            return None
 
 
 @contextmanager
@@ -67,6 +62,23 @@ def unused(folder: Path) -> Iterator[bool]:
         yield _lock_alone(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _lock_shared(folder: Path) -> int | None:
+    """Return a descriptor with a shared lock, or None if there are no such locks."""
+    if sys.platform == "win32":
+        folder.stat()
+        return None
+    try:
+        descriptor = _open(folder)
+    except PermissionError:
+        return None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)  # this waits only while `clear` deletes the entry
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
 
 
 def _open(folder: Path) -> int:

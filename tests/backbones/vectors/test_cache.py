@@ -223,6 +223,8 @@ def test_only_own_folders_are_listed_and_cleared(folder):
         if path.is_file()
     }
     assert left == foreign | {f"{folder.name}/mine.txt": b"mine"}
+    tops = {name.split("/")[0] for name in foreign} | {folder.name}
+    assert {path.name for path in cache.foreign_paths()} == tops
     assert cache.clear() == 0
 
 

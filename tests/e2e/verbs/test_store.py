@@ -34,7 +34,7 @@ def test_a_folder_named_store_of_another_program_is_kept(monkeypatch, tmp_path):
     assert "app" in thawline("store", "clear").out
     cleared = thawline("store", "clear", "--json").json
     assert (cleared["freed_bytes"], cleared["kept"]) == (0, [])
-    assert cleared["foreign"] == [str(mine[0].parent)]
+    assert cleared["foreign"] == [str(mine[0].parent), str(mine[1])]
     assert [path.read_text() for path in mine] == ["{}", "{}"]
 
 

@@ -34,7 +34,7 @@ from thawline.data.sources.files import DataFile, file_errors
 from thawline.errors import ThawlineError
 from thawline.runtime.aside import is_plain_file, is_plain_folder, make_way, size_of
 from thawline.runtime.failures import describe_system_error
-from thawline.runtime.files import new_folder, remove_leftovers
+from thawline.runtime.files import is_temporary, new_folder, remove_leftovers
 from thawline.runtime.paths import home
 from thawline.runtime.progress import Reporter
 from thawline.runtime.untrusted import check_regular, open_regular, read_json, read_regular
@@ -120,6 +120,19 @@ def cached_folders() -> list[CachedFolder]:
         CachedFolder(folder.name, sum(size_of(folder / name) for name in NAMES))
         for folder in _own_folders()
     ]
+
+
+def foreign_paths() -> list[Path]:
+    """Return the files and folders among the caches that Thawline did not write."""
+    found: list[Path] = []
+    own = set(_own_folders())
+    with suppress(OSError):
+        for path in sorted(cache_folder().iterdir()):
+            if path in own:
+                found += [p for p in sorted(path.iterdir()) if p.name not in NAMES or p.is_dir()]
+            elif not is_temporary(path):
+                found.append(path)
+    return found
 
 
 def clear() -> int:

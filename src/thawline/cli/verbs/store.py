@@ -12,7 +12,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import store_app
 
 SHOWN = 5
-"""How many names of files that Thawline did not write are shown."""
+"""How many paths that Thawline did not write are shown."""
 
 
 @store_app.command("ls")
@@ -34,7 +34,7 @@ def store_ls(as_json: opt.Json = False) -> None:
     if vectors:
         size, files = sum(cached.bytes for cached in vectors), _count(len(vectors), "file")
         typer.echo(f"word vectors of {files}, {size / 1e6:,.1f} MB in {cache.cache_folder()}")
-    _print_foreign(store.foreign_paths(), store.home() / "store")
+    _print_foreign([*store.foreign_paths(), *cache.foreign_paths()])
 
 
 @store_app.command("clear")
@@ -45,7 +45,7 @@ def store_clear(as_json: opt.Json = False) -> None:
 
     cleared = store.clear()
     freed_vectors = cache.clear()
-    foreign, folder = store.foreign_paths(), store.home() / "store"
+    foreign = [*store.foreign_paths(), *cache.foreign_paths()]
     if as_json:
         print_json(
             {
@@ -55,24 +55,25 @@ def store_clear(as_json: opt.Json = False) -> None:
             }
         )
         return
-    typer.echo(f"freed {cleared.freed / 1e6:,.1f} MB in {folder}")
+    typer.echo(f"freed {cleared.freed / 1e6:,.1f} MB in {store.home() / 'store'}")
     if freed_vectors:
         typer.echo(f"freed {freed_vectors / 1e6:,.1f} MB in {cache.cache_folder()}")
     if cleared.kept:
         names = ", ".join(name[:8] for name in cleared.kept)
         entries = _count(len(cleared.kept), "entry", "entries")
         typer.echo(f"kept {entries} that a running process is writing or reading: {names}")
-    _print_foreign(foreign, folder)
+    _print_foreign(foreign)
 
 
-def _print_foreign(paths: Sequence[Path], folder: Path) -> None:
-    """Print the names of the files and folders that Thawline did not write, if there are any."""
+def _print_foreign(paths: Sequence[Path]) -> None:
+    """Print the paths that Thawline did not write, if there are any."""
     if paths:
-        names = ", ".join(ascii(str(path.relative_to(folder))) for path in paths[:SHOWN])
-        more = ", …" if len(paths) > SHOWN else ""
         items = _count(len(paths), "file or folder", "files and folders")
-        typer.echo(f"{folder} has {items} that Thawline did not write and never deletes:")
-        typer.echo(f"{names}{more}")
+        typer.echo(f"{items} that Thawline did not write, and never deletes:")
+        for path in paths[:SHOWN]:
+            typer.echo(f"  {str(path)!a}")
+        if len(paths) > SHOWN:
+            typer.echo("  …")
 
 
 def _count(number: int, singular: str, plural: str | None = None) -> str:
