@@ -68,8 +68,9 @@ def store_clear(as_json: opt.Json = False) -> None:
 def _print_foreign(paths: Sequence[Path]) -> None:
     """Print the paths that Thawline did not write, if there are any."""
     if paths:
-        items = _count(len(paths), "file or folder", "files and folders")
-        typer.echo(f"{items} that Thawline did not write, and never deletes:")
+        what = "this file or folder" if len(paths) == 1 else f"these {len(paths)} files and folders"
+        it = "it" if len(paths) == 1 else "them"
+        typer.echo(f"Thawline did not write {what} and never deletes {it}:")
         for path in paths[:SHOWN]:
             typer.echo(f"  {str(path)!a}")
         if len(paths) > SHOWN:
