@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import LONGEST_PART, ThawlineError, did_you_mean, elide, printable
 
 
 def test_fields_and_line() -> None:
@@ -30,6 +30,44 @@ def test_message_is_one_line() -> None:
     error = ThawlineError("a\nfolder", "  two\n\n\tlines ", "fix\r\nit")
     assert (error.expected, error.found, error.fix) == ("a folder", "two lines", "fix it")
     assert str(error) == "expected a folder; found two lines. Fix it."
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        *map(chr, range(32)),
+        *("\x7f", "\x9b", "\xad", "\u200b", "\u202e", "\u2066", "\ufeff", "\udcff"),
+        *("\u200d", "\U000e0041"),
+    ],
+)
+def test_characters_that_control_a_terminal_are_escaped(character: str) -> None:
+    shown = printable(f"a{character}b")
+    assert character not in shown
+    assert shown.isascii()
+    assert printable(shown) == shown
+    assert str(ThawlineError(character, character, character)).isprintable()
+
+
+@pytest.mark.parametrize(
+    "text", ["é", "中文", "🙂", "👨‍👩‍👧", "क्‍ष", "e\u0301", "עברית", "a\\b", "[red]"]
+)
+def test_other_characters_stay(text: str) -> None:
+    assert printable(text) == text
+
+
+def test_line_breaks_can_be_kept() -> None:
+    assert printable("a\n\tb\x1b", "\n\t") == "a\n\tb\\x1b"
+
+
+def test_long_values_lose_their_middle() -> None:
+    assert elide("abcdefgh", 5) == "ab…gh"
+    assert elide("abcde", 5) == "abcde"
+    error = ThawlineError("x" * 5_000, f"'{'y' * 5_000}z' and 'w'", "c")
+    assert len(error.expected) == LONGEST_PART
+    assert len(error.found) < 300
+    assert error.found.endswith("yz' and 'w'")
+    path = "/a/long/path" * 15
+    assert path in ThawlineError("a", f"'{path}'", "b").found
 
 
 def test_pickling_keeps_all_fields() -> None:
@@ -65,3 +103,7 @@ def test_hint_joins_a_few_words_with_or() -> None:
 
 def test_hint_takes_a_generator() -> None:
     assert "a or b" in did_you_mean("xyz", (name for name in ("a", "b")))
+
+
+def test_hint_prefers_a_word_that_starts_alike() -> None:
+    assert "'--epochs'" in did_you_mean("--ep", ["--help", "--epochs"])

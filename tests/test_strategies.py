@@ -13,6 +13,7 @@ from sklearn.base import clone
 from thawline.config import LEARNING_RATES
 from thawline.errors import ThawlineError
 from thawline.strategies import (
+    MAX_ALPHA,
     Full,
     Gradual,
     Head,
@@ -29,7 +30,7 @@ COUNTS = st.integers(1, 1_000)
 LORAS = st.builds(
     Lora,
     r=COUNTS,
-    alpha=st.floats(0, exclude_min=True, allow_infinity=False),
+    alpha=st.floats(0, MAX_ALPHA, exclude_min=True),
     dropout=st.floats(0, 1, exclude_max=True),
     targets=st.none() | st.from_regex(r"[a-z_.]+(\+[a-z_.]+)*", fullmatch=True),
     from_=COUNTS,
@@ -122,6 +123,7 @@ def test_invalid_strategy(text: str, found: str, hint: str) -> None:
         ("lora:from=0", "from", "0"),
         ("lora:alpha=0", "alpha", "0"),
         ("lora:alpha=inf", "alpha", "inf"),
+        ("lora:alpha=1e7", "alpha", "1e7"),
         ("lora:alpha=nan", "alpha", "nan"),
         ("lora:dropout=1", "dropout", "1"),
         ("lora:dropout=-0.1", "dropout", "-0.1"),

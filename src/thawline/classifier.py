@@ -40,6 +40,7 @@ from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.strategies import Strategy, as_strategy
 from thawline.training.adapt import Task, adapt, run_prefix
@@ -265,6 +266,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Returns:
             Probabilities, ``(rows, classes)``, in the order of ``classes_``.
         """
+        self._check_predict_from_store()
         return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
 
     def score(
@@ -302,7 +304,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         part = read_rows(texts, labels, self.fitted_.labels)
-        compute = ComputeConfig(device=self.device, dtype=self.dtype)
+        compute = ComputeConfig(device=str(self.device), dtype=self.dtype)
         logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
@@ -316,9 +318,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             ThawlineError: If the folder exists, or the fresh process computes other probabilities.
         """
         self._check_fitted()
-        with artifact.Prover(self.device) as prover:
-            artifact.save(self.fitted_, Path(folder))
-            prover.prove(self.fitted_, Path(folder), _proof_texts(pairs=self.fitted_.reading.pairs))
+        path = expand(folder)
+        with artifact.Prover(str(self.device)) as prover:
+            artifact.save(self.fitted_, path)
+            prover.prove(self.fitted_, path, _proof_texts(pairs=self.fitted_.reading.pairs))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -333,7 +336,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Raises:
             ThawlineError: If there is no classifier, or parts of it are missing or damaged.
         """
-        fitted = artifact.load(Path(folder))
+        fitted = artifact.load(expand(folder))
         reading = fitted.reading
         loaded = cls(
             fitted.backbone,
@@ -366,9 +369,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         self._check_fitted()
         texts = read_texts(X)
         from_store = use_store and self.fitted_.is_frozen()
-        compute = ComputeConfig(device=self.device, dtype=self.dtype if from_store else dtype)
+        compute = ComputeConfig(device=str(self.device), dtype=self.dtype if from_store else dtype)
         logits = Predictor(self.fitted_, compute, use_store=from_store).logits(texts)
         return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
+
+    def _check_predict_from_store(self) -> None:
+        """Raise ThawlineError if the parameter ``predict_from_store`` is invalid."""
+        build_config({"predict_from_store": self.predict_from_store}, config_type=EstimatorConfig)
 
     def _most_probable(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         predicted: NDArray[Any] = self.classes_[probabilities.argmax(1)]
@@ -379,7 +386,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         given["strategy"] = str(as_strategy(self.strategy))
         given["features"] = None if self.features is None else str(self.features)
         given["random_state"] = read_seed(self.random_state)
-        build_config({"predict_from_store": self.predict_from_store}, config_type=EstimatorConfig)
+        self._check_predict_from_store()
         tables: dict[str, Any] = {}
         for name, key in _SETTINGS.items():
             table, _, setting = key.rpartition(".")

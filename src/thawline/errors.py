@@ -3,8 +3,64 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
+
+LONGEST_VALUE = 240
+"""The number of characters of a quoted value in a message. A longer one loses its middle."""
+
+LONGEST_PART = 800
+"""The number of characters of each of the three parts of a message."""
+
+_QUOTED = re.compile(rf"'[^']{{{LONGEST_VALUE + 1},}}'")
+
+_INVISIBLE = re.compile(
+    "["
+    "\x00-\x1f\x7f-\x9f"  # control characters, of which ESC and CSI start escape sequences
+    "\xad\u061c\u180e"  # the soft hyphen and other invisible characters
+    "\u200b\u200e\u200f\u2028\u2029"  # zero-width characters, directions and line separators
+    "\u202a-\u202e\u2060-\u206f"  # overrides and isolates of the direction
+    "\ufeff\ufff9-\ufffb"
+    "\U0001d173-\U0001d17a"
+    "\ud800-\udfff"  # halves of surrogate pairs, which no encoding can represent
+    "]"
+    # Joiners and tags belong to emoji and to some scripts, but not to ASCII.
+    "|(?<![^\x00-\x7f])[\u200c\u200d\U000e0000-\U000e007f]"
+)
+"""Characters that change what a terminal does or that nobody can see."""
+
+
+def printable(text: object, keep: str = "") -> str:
+    r"""Return a text in which control characters and invisible characters are escaped.
+
+    Labels, texts and names of files may contain escape sequences, which a terminal would run. They
+    are shown as ``\x1b`` or ``\u202e`` instead. Other characters, such as é, 中 or emoji, stay.
+
+    Args:
+        text: The text, or an object that is shown by its ``str``.
+        keep: The control characters that stay, for example a line feed.
+    """
+    return _INVISIBLE.sub(
+        lambda match: match[0] if match[0] in keep else _escaped(match[0]), str(text)
+    )
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
+
+
+def elide(text: str, characters: int = LONGEST_VALUE) -> str:
+    """Return a text whose middle is replaced by an ellipsis if it is too long.
+
+    Args:
+        text: The text.
+        characters: The maximum number of characters, the ellipsis included.
+    """
+    if len(text) <= characters:
+        return text
+    start = characters // 2
+    return f"{text[:start]}…{text[len(text) - (characters - start - 1) :]}"
 
 
 class ThawlineError(ValueError):
@@ -22,14 +78,15 @@ class ThawlineError(ValueError):
             is not about one setting.
 
     Attributes:
-        expected: The argument of the same name, on one line.
-        found: The argument of the same name, on one line.
-        fix: The argument of the same name, on one line.
+        expected: The argument of the same name, on one line. Control characters are escaped, and
+            the middle of a long value is left out.
+        found: The argument of the same name, in the same form.
+        fix: The argument of the same name, in the same form.
         setting: The argument of the same name.
     """
 
     def __init__(self, expected: str, found: str, fix: str, *, setting: str | None = None) -> None:
-        self.expected, self.found, self.fix = map(join_lines, (expected, found, fix))
+        self.expected, self.found, self.fix = map(_part, (expected, found, fix))
         self.setting = setting
         super().__init__(f"expected {self.expected}; found {self.found}. {_sentence(self.fix)}")
 
@@ -40,6 +97,13 @@ class ThawlineError(ValueError):
 
 def _rebuild(expected: str, found: str, fix: str, setting: str | None) -> ThawlineError:
     return ThawlineError(expected, found, fix, setting=setting)
+
+
+def _part(text: str) -> str:
+    """Return a part of a message on one line, without control characters and of limited length."""
+    shown = printable(join_lines(text))
+    shown = _QUOTED.sub(lambda match: f"'{elide(match[0][1:-1])}'", shown)
+    return elide(shown, LONGEST_PART)
 
 
 def _sentence(instruction: str) -> str:
@@ -58,15 +122,19 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
     Args:
         word: The unknown word, as the user wrote it.
-        known: The valid words, at least one. Upper and lower case are not distinguished.
+        known: The valid words, at least one. Upper and lower case are not distinguished, and
+            neither are dashes at the start.
 
     Returns:
-        ``did you mean 'x'?`` if a known word is similar. Otherwise ``choose x, y or z`` for up to
-        three words, and ``choose from`` with a list for more.
+        ``did you mean 'x'?`` if a known word starts with the word or is similar. Otherwise
+        ``choose x, y or z`` for up to three words, and ``choose from`` with a list for more.
     """
     known = list(known)
-    by_lower_case = {name.lower(): name for name in known}
-    similar = difflib.get_close_matches(word.lower(), by_lower_case, n=1)
+    by_lower_case = {name.lower().lstrip("-"): name for name in known}
+    start = word[:100].lower().lstrip("-")
+    similar = [name for name in by_lower_case if len(start) > 1 and name.startswith(start)]
+    if not similar:
+        similar = difflib.get_close_matches(start, by_lower_case, n=1)
     if similar:
         return f"did you mean '{by_lower_case[similar[0]]}'?"
     if len(known) > 3:

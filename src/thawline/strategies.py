@@ -15,6 +15,9 @@ from typing import Any, ClassVar, Self
 from thawline.config import FAMILY_RATES, LEARNING_RATES, LoraConfig
 from thawline.errors import ThawlineError, did_you_mean
 
+MAX_ALPHA = 1e6
+"""The largest scaling of adapters. With a larger one, fp32 overflows."""
+
 
 @dataclass(frozen=True)
 class Strategy:
@@ -274,8 +277,9 @@ def parse_strategy(text: str) -> Strategy:
     """
     text = text.strip()
     if text.startswith("lp+"):
-        then = parse_strategy(text.removeprefix("lp+"))
-        if isinstance(then, Head | HeadFirst | Gradual):
+        rest = text.removeprefix("lp+").strip()
+        then = None if rest.startswith("lp+") else parse_strategy(rest)
+        if then is None or isinstance(then, Head | Gradual):
             raise ThawlineError(
                 "last, lora or full after lp+",
                 f"'{text}'",
@@ -369,9 +373,9 @@ def _positive_integer(text: str) -> int:
     return value
 
 
-def _positive_number(text: str) -> float:
+def _alpha(text: str) -> float:
     value = float(text)
-    if not 0 < value < float("inf"):
+    if not 0 < value <= MAX_ALPHA:
         raise ValueError
     return value
 
@@ -393,7 +397,7 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "k": (_positive_integer, "an integer above 0"),
     "r": (_positive_integer, "an integer above 0"),
     "from": (_positive_integer, "an integer above 0"),
-    "alpha": (_positive_number, "a number above 0"),
+    "alpha": (_alpha, f"a number above 0 and up to {MAX_ALPHA:,.0f}"),
     "dropout": (_fraction, "a number of at least 0 and below 1"),
     "targets": (_module_names, "module names joined by +"),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -18,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import AutoTokenizer
 
+from tests.support.artifacts import sign, without_checksums
 from tests.support.toys import FAMILIES, OWN
 from thawline import TextClassifier, artifact
 from thawline.config import ComputeConfig
@@ -86,8 +88,13 @@ class TestSave:
         reading = replace(fitted.reading, max_length=24, truncation_side="left")
         artifact.save(replace(fitted, reading=reading), tmp_path / "saved")
         settings = json.loads((tmp_path / "saved" / "thawline.json").read_text())
+        checksums = settings.pop("sha256")
+        assert set(checksums) == names(tmp_path / "saved")
+        for name in names(tmp_path / "saved") - {"thawline.json"}:
+            content = (tmp_path / "saved" / name).read_bytes()
+            assert checksums[name] == hashlib.sha256(content).hexdigest()
         assert settings == {
-            "format": 1,
+            "format": 2,
             "labels": {"names": ["neg", "pos"], "values": [0, 1]},
             "reading": {
                 "max_length": 24,
@@ -249,8 +256,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "colour",
     ),
     "a later format": (
-        settings_edited(lambda settings: settings.update(format=2)),
-        "format 2 ",
+        settings_edited(lambda settings: settings.update(format=3)),
+        "format 3 ",
     ),
     "a lost head": (
         weights_edited(lambda weights: weights.pop("head.0.weight")),
@@ -285,11 +292,13 @@ class TestDamage:
         damage, found = DAMAGES[name]
         folder = tmp_path / "damaged"
         shutil.copytree(saved, folder)
+        without_checksums(folder)  # otherwise these would be the only finding
         damage(folder)
         with pytest.raises(ThawlineError) as caught:
             artifact.load(folder)
-        assert str(folder) in f"{caught.value.expected} {caught.value.found}"
-        assert found in caught.value.found
+        words = f"{caught.value.expected} {caught.value.found}"
+        assert str(folder) in words
+        assert found in words
         assert "\n" not in str(caught.value)
 
 
@@ -323,6 +332,7 @@ class TestProof:
         with artifact.Prover("cpu") as prover:
             artifact.save(fitted, tmp_path / "saved")
             tamper(tmp_path / "saved")
+            sign(tmp_path / "saved")
             with pytest.raises(ThawlineError) as caught:
                 prover.prove(fitted, tmp_path / "saved", TEXTS)
         error = caught.value

@@ -28,5 +28,6 @@ def test_a_wrong_value_of_every_setting_is_explained(key: str) -> None:
 def test_a_long_value_is_shown_in_part() -> None:
     problem = {"type": "x", "loc": ("backbone",), "input": None}
     found = explain_validation_error(Config, problem, {"backbone": ["a" * 200]}, {}).found
-    assert len(found) == 80
-    assert found.endswith("a…")
+    assert len(found) <= 82
+    assert found.startswith("['a")
+    assert "a…a" in found

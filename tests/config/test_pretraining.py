@@ -84,8 +84,8 @@ def test_sources_that_are_paths_here_become_absolute():
             "'architecture.num_hidden_layers'",
         ),
         ("training.window=7", "7", "(512)"),
-        ("training.keep=f1_macro", '"f1_macro"', "accuracy, loss or last"),
-        ("corpus.data=reviews", '"reviews"', "square brackets"),
+        ("training.keep=f1_macro", "'f1_macro'", "accuracy, loss or last"),
+        ("corpus.data=reviews", "'reviews'", "square brackets"),
         ("corpus.held_out=1", "1", "(0.01)"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from dataclasses import fields, replace
 from pathlib import Path
@@ -26,6 +27,7 @@ from thawline.config import (
     TokensConfig,
     TrainingConfig,
 )
+from thawline.config.annotations import flatten_settings
 from thawline.config.resolve import (
     GivenSetting,
     build_config,
@@ -145,18 +147,18 @@ WRONG_FILES = [
     ("[tokens]\nmax_seq_length = 3", "tokens.max_seq_length", "", "'tokens.max_length'"),
     ("[wheels]\nsize = 3", "wheels.size", "", ", ".join(Config().to_dict())),
     ("[training]\nepochs = 3.5", "training.epochs", "3.5", ""),
-    ("[training]\nlr = '1e-3'", "training.lr", '"1e-3"', "quotation marks"),
+    ("[training]\nlr = '1e-3'", "training.lr", "'1e-3'", "quotation marks"),
     ("seed = true", "seed", "true", "(0)"),
-    ("backbone = 7", "backbone", "7", '("thawline/qwen3-mini")'),
-    ("[training]\nkeep = 'f1'", "training.keep", '"f1"', "accuracy, f1_macro, loss, last"),
-    ("[training]\nschedule = 'cosin'", "training.schedule", '"cosin"', "'cosine'"),
-    ("[tokens]\ntruncation_side = 1", "tokens.truncation_side", "1", '("right")'),
+    ("backbone = 7", "backbone", "7", "('thawline/qwen3-mini')"),
+    ("[training]\nkeep = 'f1'", "training.keep", "'f1'", "'f1_macro'"),
+    ("[training]\nschedule = 'cosin'", "training.schedule", "'cosin'", "'cosine'"),
+    ("[tokens]\ntruncation_side = 1", "tokens.truncation_side", "1", "('right')"),
     ("[head]\nstandardise = 1", "head.standardise", "1", "(true)"),
-    ("[data]\nlabels = 'neg,pos'", "data.labels", '"neg,pos"', "square brackets"),
+    ("[data]\nlabels = 'neg,pos'", "data.labels", "'neg,pos'", "square brackets"),
     ("[data]\nlabels = [0, 1]", "data.labels", "[0, 1]", ""),
     ("[data]\nlimit = [5]", "data.limit", "[5]", ""),
     ("training = 3", "training", "3", "training.optimizer"),
-    ("seed = 2026-01-01", "seed", '"2026-01-01"', "(0)"),
+    ("seed = 2026-01-01", "seed", "'2026-01-01'", "(0)"),
 ]
 """A file, the wrong setting, its value ("" for an unknown setting), and a datum of the fix."""
 
@@ -246,7 +248,11 @@ def test_a_file_that_is_none_is_refused() -> None:
         (b"seed = = 1", "Invalid value (at line 1, column 8)"),
         (b"seed = 1\nseed = 2", "Cannot overwrite a value (at end of document)"),
         (b'{"seed": 1}', "Invalid statement (at line 1, column 1)"),
-        (b"backbone = '\xff'", "'utf-8' codec can't decode byte 0xff in position 12"),
+        (b"seed = 1\nbackbone = '\xff'", "0xff in line 2"),
+        (b"x = " + b"[" * 50_000, "line 1"),
+        (b"seed = 1\n[" + b"a." * 50_000 + b"a]", "line 2"),
+        (b"x = " + b"{a=" * 50_000, "line 1"),
+        (b"x = " + b"[" * 30 + b"]" * 30, "line 1"),
     ],
 )
 def test_a_file_that_is_no_toml_says_where(content: bytes, found: str) -> None:
@@ -255,6 +261,53 @@ def test_a_file_that_is_no_toml_says_where(content: bytes, found: str) -> None:
         resolve_config(file=FILE)
     assert "'own.toml'" in caught.value.expected
     assert found in caught.value.found
+    assert len(caught.value.found) < 300
+
+
+def test_a_file_may_start_with_a_byte_order_mark() -> None:
+    FILE.write_bytes(b"\xef\xbb\xbfseed = 3")
+    assert resolve_config(file=FILE).seed == 3
+
+
+def test_backslashes_in_quotation_marks_lead_to_single_quotes() -> None:
+    error = refusal('[data]\ndata = "C:\\Users\\x.csv"')
+    assert "line 2" in error.found
+    assert "single quotes" in error.fix
+
+
+def test_only_a_regular_file_is_read() -> None:
+    os.mkfifo(FILE)
+    with pytest.raises(ThawlineError) as caught:
+        resolve_config(file=FILE)
+    assert "'own.toml'" in caught.value.found
+
+
+@pytest.mark.parametrize("key", ["backbone", "data.data"])
+def test_the_home_directory_is_expanded(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/someone")
+    config = resolve_config(overrides=[f"{key}=~/x"])
+    assert dict(flatten_settings(config.to_dict()))[key] == "/home/someone/x"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "x=" + "[" * 50_000,
+        "x=" + "[" * 30 + "]" * 30,
+        "a." * 30_000 + "a=1",
+        "x={" + "a." * 99 + "a=1}",
+    ],
+)
+def test_deeply_nested_overrides_are_refused(override: str) -> None:
+    with pytest.raises(ThawlineError) as caught:
+        resolve_config(overrides=[override])
+    assert len(str(caught.value)) < 600
+
+
+def test_an_override_of_several_lines_is_one_value() -> None:
+    with pytest.raises(ThawlineError) as caught:
+        resolve_config(overrides=["seed=1\nx=2"])
+    assert caught.value.setting == "seed"
 
 
 # -- from the command line ----------------------------------------------------------------------
@@ -300,7 +353,7 @@ def test_an_override_is_toml_or_otherwise_a_string(override: str, key: str, valu
 LR = GivenSetting("training.lr", 0.1, "--lr")
 WRONG_OVERRIDES: list[tuple[str | None, tuple[str, ...], tuple[GivenSetting, ...], str, str]] = [
     (None, ("training.lrr=1",), (), "training.lrr", "--set 'training.lrr'"),
-    (None, ("training.epochs=three",), (), "training.epochs", '"three"'),
+    (None, ("training.epochs=three",), (), "training.epochs", "'three'"),
     (None, ("training={lr=-1}",), (), "training.lr", "-1"),
     ("[training]\nepochs = 3", ("training=1",), (), "training", "1"),
     ("training = 1", ("training.epochs=3",), (), "training", "1"),
@@ -372,7 +425,7 @@ def test_a_config_made_in_python_is_checked_too() -> None:
     wrong: Any = Config(training=TrainingConfig(batch_size="16"))  # type: ignore[arg-type]
     with pytest.raises(ThawlineError) as caught:
         check_config(wrong)
-    assert (caught.value.setting, caught.value.found) == ("training.batch_size", '"16"')
+    assert (caught.value.setting, caught.value.found) == ("training.batch_size", "'16'")
 
 
 @pytest.fixture
@@ -433,7 +486,7 @@ def test_a_record_with_fewer_tables_has_their_defaults() -> None:
 OTHER_RECORDS: list[tuple[Any, str | None, str]] = [
     ({"data": {"column": "a"}}, "data.column", "'data.column' in 'run/record.json'"),
     ({"data": {"limit": 5}}, "data.limit", "5"),
-    ({"data": "set"}, "data", '"set"'),
+    ({"data": "set"}, "data", "'set'"),
     ([], None, "[]"),
 ]
 

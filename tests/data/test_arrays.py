@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from scipy import sparse
 from sklearn.exceptions import DataConversionWarning
@@ -27,6 +28,7 @@ PAIRS = [("a", "b"), ("c", "d")]
 FORMS = {
     "list": TEXTS,
     "tuple": tuple(TEXTS),
+    "array of pyarrow": pa.array(TEXTS),
     "array of strings": np.array(TEXTS),
     "array of objects": np.array(TEXTS, dtype=object),
     "array of numpy's strings": np.array(TEXTS, dtype=np.dtypes.StringDType()),

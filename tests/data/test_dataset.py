@@ -211,6 +211,72 @@ def test_a_test_split_with_hidden_labels_is_ignored(write):
     assert len(load_split(_config(folder), "all", data.labels)) == 100
 
 
+def test_a_test_split_without_a_label_column_is_ignored(write):
+    folder = write("films/train.csv", reviews(60, 40)).parent
+    write("films/test.csv", {"id": ["1", "2"], "text": ["a", "b"]})
+    data = load(_config(folder))
+    assert (len(data.train), len(data.validation), len(data.test)) == (72, 8, 20)
+    assert any(" test" in warning and "label" in warning for warning in data.warnings)
+    assert len(load_split(_config(folder), "all", data.labels)) == 100
+    (folder / "train.csv").unlink()
+    for split in ("test", "all"):
+        with pytest.raises(ThawlineError) as error:
+            load_split(_config(folder), split, data.labels)
+        assert error.value.setting == "data.label"
+        assert "columns text, id in " in error.value.found
+
+
+def test_an_unlabelled_training_file_is_reported(write):
+    path = write("train.csv", {"id": ["1", "2"], "text": ["a", "b"]})
+    for given in (path, path.parent):
+        with pytest.raises(ThawlineError) as error:
+            load(_config(given))
+        assert error.value.setting == "data.label"
+
+
+def test_the_columns_are_named(write):
+    columns = reviews(30, 30)
+    path = write("films.csv", {"Review": columns["text"], "stars": columns["label"]})
+    data = load(_config(path, label="stars"))
+    assert (data.text_columns, data.label_column) == (("Review",), "stars")
+    (line,) = data.describe_columns()
+    assert mentions(line, "'Review'|'stars'")
+    pairs = {"premise": columns["text"], "hypothesis": columns["text"], "label": columns["label"]}
+    assert load(_config(write("pairs.csv", pairs))).text_columns == ("premise", "hypothesis")
+    listed = load_data((columns["text"], columns["label"]))
+    assert (listed.text_columns, listed.label_column, listed.describe_columns()) == ((), None, ())
+
+
+def test_splits_with_other_columns_are_reported(write):
+    columns = reviews(30, 30)
+    folder = write("films/train.csv", columns).parent
+    write("films/test.csv", {"review": columns["text"], "sentiment": columns["label"]})
+    data = load(_config(folder))
+    assert (data.text_columns, data.label_column) == (("text",), "label")
+    assert mentions(data.warnings[0], "test.csv|'review'|'sentiment'")
+
+
+def test_assumptions_about_a_file_are_warnings_of_the_data_set(write, tmp_path):
+    columns = reviews(30, 30, ("0.0", "1.0"))
+    rows = zip(columns["text"], columns["label"], strict=True)
+    path = tmp_path / "films.csv"
+    path.write_text("text|label\n" + "".join(f"{text}|{label}\n" for text, label in rows))
+    data = load(_config(path, labels=("neg", "pos")))
+    assert data.labels == Labels(("neg", "pos"), ("0", "1"))
+    assert [len(part) for part in data.parts.values()] == [43, 5, 12]
+    assert sum("films.csv" in warning for warning in data.warnings) == 2
+    assert load_split(_config(path), "all", data.labels).warnings == data.warnings[:2]
+
+
+def test_labels_that_all_differ_are_refused(write):
+    long = [f"{'word ' * 4_000}{row}" for row in range(20)]
+    path = write("films.csv", {"text": long, "label": ["a", "b"] * 10})
+    with pytest.raises(ThawlineError) as error:
+        load(_config(path, label="text"))
+    assert error.value.setting == "data.label"
+    assert len(str(error.value)) < 800
+
+
 def test_minus_one_is_an_ordinary_label_if_train_has_it(write):
     folder = write("films/train.csv", reviews(60, 40, (-1, 1))).parent
     write("films/test.csv", reviews(10, 0, (-1, 1)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,7 @@ def record_of(folder: Path) -> dict[str, Any]:
 def begin_run(folder: Path, config: Any, verb: Any) -> None:
     """Make the folder of a run of either verb, which has just been started."""
     start = run_start(config, verb, None, resumed=False)
+    folder.mkdir()
     make_run(folder, config, StartedRun(**dict(start), status="running"))
 
 
@@ -247,6 +249,16 @@ def test_a_finished_run_says_so_and_stays_as_it_is(whole):
     assert {path: path.stat().st_mtime_ns for path in files} == before
 
 
+def test_a_finished_run_with_damaged_files_is_made_again(whole):
+    shutil.copytree(whole / RUN, RUN)
+    for name in ("model/tokenizer.json", "tokenizer/tokenizer.json", "train.npy", "config.toml"):
+        (RUN / name).write_bytes(b"")
+    pretrain_run(toy_job(whole / "texts.csv"), RUN, Notes(), resume=True)
+    check_the_same(whole)
+    assert (RUN / "config.toml").read_bytes() == (whole / RUN / "config.toml").read_bytes()
+    assert len(record_of(RUN)["starts"]) == 2
+
+
 def test_other_texts_are_refused(monkeypatch):
     with monkeypatch.context() as patch:
         end_at(patch, 5, Killed)
@@ -262,6 +274,7 @@ def test_other_texts_are_refused(monkeypatch):
 
 def test_other_settings_are_refused():
     begin_run(RUN, toy_job(texts()), PRETRAIN)
+    (RUN / "record.json").unlink()  # as after a kill between its two files
     changed = ["training.window=16"]
     with pytest.raises(ThawlineError) as caught:
         resumed_config(RUN, job=PretrainConfig, verb=PRETRAIN, overrides=changed)

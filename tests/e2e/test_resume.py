@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ EPOCHS, EVERY = 3, 2
 """40 train texts in steps of 8; checkpoints at steps 2, 4, 5, 6, 8, 10, 12, 14 and 15."""
 
 KILL_ITSELF = """
-import os, pathlib, signal, sys, types
+import os, pathlib, signal, sys
 place, number = sys.argv[1], int(sys.argv[2])
 # A shell's job in the background ignores Ctrl-C, and with it what the tests start there.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -53,16 +54,20 @@ if place != "nowhere":
     if place in ("step", "ctrl-c"):
         Training.update = nth("update", Training.update, die)
     elif place == "rename":
-        # Its own view of the module: runs.py renames files too.
-        checkpoints.os = types.SimpleNamespace(replace=nth("replace", os.replace))
+        move, moved = os.replace, nth("replace", os.replace)
+        def replace(source, target):
+            is_checkpoint = pathlib.Path(target).parent.name == "checkpoints"
+            return (moved if is_checkpoint else move)(source, target)
+        os.replace = replace
     elif place == "tidy":
         folder = checkpoints.CheckpointFolder
         folder._delete_old = nth("tidy", folder._delete_old)
     elif place == "bytes":
         whole = pathlib.Path.write_bytes
         def half(path, content):
-            calls["n"] += path.suffix == checkpoints.TEMPORARY
-            if path.suffix == checkpoints.TEMPORARY and calls["n"] == number:
+            is_checkpoint = path.parent.name == "checkpoints"
+            calls["n"] += is_checkpoint
+            if is_checkpoint and calls["n"] == number:
                 with open(path, "wb") as file:
                     file.write(content[: len(content) // 2])
                     file.flush()
@@ -138,7 +143,7 @@ def die(arguments: list[str], run: Path, place: str, number: int) -> int:
         assert code == -signal.SIGKILL, err
         assert read_record(run)["status"] == "running"
     checkpoints = sorted(path.name for path in (run / "checkpoints").glob("*.safetensors"))
-    return int(checkpoints[-1].partition("-")[0]) if checkpoints else 0
+    return int(checkpoints[-1].partition(".")[0]) if checkpoints else 0
 
 
 def read_record(run: Path) -> dict[str, Any]:
@@ -205,7 +210,10 @@ def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monk
     code, out, err = end(begin(["fit", "--resume", "--out", str(killed)]))
     assert code == 0, err
     assert "fresh process" in err
-    assert len(read_record(killed)["resumed"]) == 3
+    record = read_record(killed)
+    assert (len(record["resumed"]), len(record["starts"])) == (3, 4)
+    assert record["seconds"]["total"] == pytest.approx(sum(record["starts"]))
+    assert not [path.name for path in killed.iterdir() if path.name.startswith(".")]
     check_the_same(killed, whole)
 
     before = (killed / "record.json").read_bytes()
@@ -214,3 +222,110 @@ def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monk
     assert f"'{killed}'" in again.err
     assert again.out == out
     assert (killed / "record.json").read_bytes() == before
+
+
+# -- several processes -----------------------------------------------------------------------------
+
+
+def test_a_run_that_is_killed_at_any_moment_ends_as_an_undisturbed_one():
+    check_kills("fit", trials=1, kills=2, seed=3)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("verb", ["fit", "pretrain"])
+def test_many_runs_that_are_killed_at_any_moment_end_as_undisturbed_ones(verb):
+    check_kills(verb, trials=20, kills=3, seed=4)
+
+
+def check_kills(verb: str, *, trials: int, kills: int, seed: int) -> None:
+    """Files and records are equal, apart from seconds, and nothing else is left."""
+    counts = program("kills", verb, trials, kills, seed)
+    assert (counts["equal"], counts["different"]) == (trials, {})
+
+
+def program(name: str, *arguments: object) -> dict[str, Any]:
+    """Return what a module of tests.support prints in a process of its own, because it forks."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.support.{name}", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).parents[2],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+WAIT = """
+import pathlib, sys, time
+from thawline.training.loop import Training
+update = Training.update
+def waiting(self, step):
+    if self.done == 3:
+        pathlib.Path(sys.argv[-1], "reached").touch()
+        time.sleep(600)
+    return update(self, step)
+Training.update = waiting
+from thawline.cli import main
+main()
+"""
+"""A command that waits at its fourth step, until a signal comes."""
+
+
+def wait_at_step(arguments: list[str], run: Path) -> subprocess.Popen[str]:
+    arguments = [argument for argument in arguments if argument != "--resume"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", WAIT, *arguments[:-2], "--out", str(run)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (run / "reached").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    (run / "reached").unlink()
+    return process
+
+
+def test_a_run_has_one_process_and_a_signal_stops_it(command, tmp_path):
+    run = tmp_path / "run"
+    process = wait_at_step(command("last:1", run), run)
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    for arguments in (["fit", "--resume", "--out", run], [*command("last:1", run)][:-1]):
+        second = thawline(*arguments)
+        assert second.code == 2, second.err
+        assert f"'{run}'" in second.err
+    resumed = thawline("fit", "--resume", "--out", run)
+    assert f" {process.pid} " in resumed.err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+    process.send_signal(signal.SIGTERM)
+    code, _, err = end(process)
+    assert code == 128 + signal.SIGTERM
+    assert f"thawline fit --resume --out {run}" in err
+    record = read_record(run)
+    assert (record["status"], len(record["starts"])) == ("stopped", 1)
+    assert not (run / ".lock").exists()
+
+
+# -- power loss ------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/fd")
+def test_a_run_is_resumed_from_what_a_power_loss_leaves():
+    check_power_loss("fit", sample=3)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc/self/fd")
+@pytest.mark.parametrize("verb", ["fit", "pretrain"])
+def test_a_run_is_resumed_from_every_state_that_a_power_loss_leaves(verb):
+    check_power_loss(verb, sample=0)
+
+
+def check_power_loss(verb: str, *, sample: int) -> None:
+    """See `tests.support.power_loss`. A sample of 0 stands for all states."""
+    counts = program("power_loss", verb, sample, 0)
+    assert counts["states"] > 40
+    assert (counts["equal"], counts["different"]) == (counts["tried"], {})
+    assert counts["tried"] == (sample or counts["states"])

@@ -197,7 +197,7 @@ def test_a_run_on_a_full_disk_is_missing_or_recorded_as_failed(
     assert str(disk / "run") in last
     assert sum(line.startswith("error: ") for line in done.err.splitlines()) == 1
     assert "Traceback" not in done.err
-    if free < 12_288:  # one page for the config, two for the first record of a run
+    if free < 16_384:  # a page each for the process and the config, two for the first record
         assert sorted(disk.iterdir()) == [disk / "full"]
     else:
         record = json.loads((disk / "run" / "record.json").read_text())
@@ -214,6 +214,21 @@ def test_a_failed_run_is_reported_when_it_is_used(here):
         done = thawline(*shlex.split(verb))
         assert done.code == 2
         assert "'run'" in done.err
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "config.json", "model.safetensors"])
+def test_a_finished_run_with_a_damaged_file_is_made_again(name, here, monkeypatch):
+    monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+    files = [Path("run/model", name), Path("run/config.toml")]
+    before = [path.read_bytes() for path in files]
+    for path in files:
+        path.write_bytes(b"")
+    done = thawline("fit", "--resume", "--out", "run")
+    assert done.code == 0, done.err
+    assert [path.read_bytes() for path in files] == before
+    record = json.loads(Path("run/record.json").read_text())
+    assert len(record["resumed"]) == 1
+    assert record["seconds"]["total"] == pytest.approx(sum(record["starts"]))
 
 
 def test_too_little_memory_is_one_line(here, monkeypatch):

@@ -365,3 +365,12 @@ def test_info_and_fit_count_alike(toy_backbone: Backbones, toy_reviews: Reviews)
     assert classifier.fit(*toy_reviews(24)).parameters_ == expected
     assert count_parameters(classifier.fitted_.model) == expected
     assert expected["trainable"] == 2 * WIDTH + 2 + 3 * (2 * 3 * WIDTH)
+
+
+def test_a_rank_above_the_size_of_a_layer_is_an_error(toy_backbone):
+    stack = load_backbone(str(toy_backbone("bert"))).stack
+    with pytest.raises(ThawlineError) as caught:
+        add_adapters(stack, Lora(r=33), "base")
+    assert caught.value.setting == "strategy"
+    assert caught.value.found == "33"
+    assert add_adapters(stack, Lora(r=32), "base")

@@ -12,11 +12,13 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support.command_line import thawline
+from tests.support.records import pretrain_record
 from tests.support.toys import LIMIT, save_writer, toy_tokenizer
 from thawline.backbones.language import LanguageModel, load_language_model
 from thawline.config import WritingConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining.generation import GeneratedText, prompt_ids, write_texts
+from thawline.runs.records import write_record
 
 FAMILIES = ("qwen3", "llama")
 GREEDY = WritingConfig(tokens=20, temperature=0, device="cpu")
@@ -302,8 +304,7 @@ def test_command_streams_on_a_terminal(toy_writer, monkeypatch):
 
 def test_command_takes_the_folder_of_a_run(toy_writer):
     shutil.copytree(toy_writer(), Path("run") / "model")
-    finished = '{"status": "finished", "verb": "pretrain"}'
-    (Path("run") / "record.json").write_text(finished, encoding="utf-8")
+    write_record(Path("run") / "record.json", pretrain_record())
     done = thawline("generate", "The film", "--model", "run", *QUICK)
     assert done.out == thawline("generate", "The film", "--model", toy_writer(), *QUICK).out != ""
 

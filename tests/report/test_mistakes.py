@@ -96,7 +96,20 @@ def test_without_mistakes_the_file_has_only_the_header(tmp_path: Path) -> None:
 @given(st.lists(st.text(), max_size=4))
 def test_any_text_is_read_back_unchanged(tmp_path: Path, texts: list[str]) -> None:
     path = write_mistakes([mistake(text) for text in texts], tmp_path, pairs=False)
-    assert [row[-1] for row in read(path)[1:]] == texts
+    cells = [row[-1] for row in read(path)[1:]]
+    assert [cell.removeprefix("'") for cell in cells] == texts
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["=1+1", "@SUM(A1)", "+1", "-5 stars", "\t=1", "\r=1", "\n=1", " =1", "＝1", "'=1", "''"],
+)
+def test_no_cell_starts_a_formula(tmp_path: Path, text: str) -> None:
+    path = write_mistakes([mistake(text, label=text, predicted=text)], tmp_path, pairs=False)
+    _, row = read(path)
+    assert row.count(f"'{text}") == 3
+    path = write_mistakes([mistake((text, text))], tmp_path, pairs=True)
+    assert read(path)[1][-2:] == [f"'{text}"] * 2
 
 
 # The terminal

@@ -148,7 +148,9 @@ def test_a_newer_version_names_the_version_that_wrote_it():
         ("{", "line 1"),
         ("3", "JSON"),
         ("[]", "JSON"),
-        ("{}", "status"),
+        ("{}", "verb"),
+        ('{"verb": "fit"}', "status"),
+        ('{"verb": ["fit"], "status": "finished"}', "verb"),
         ('{"status": "finished", "verb": "fit"}', "'"),
     ],
 )

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tests.support.artifacts import sign
+
 Breakage = Callable[[], object]
 
 TEXTS = ["a good film", "a bad film"] * 10
@@ -126,6 +128,16 @@ def json_with(path: str, **changes: Any) -> Breakage:
             if value is None:
                 del changed[key]
         Path(path).write_text(json.dumps(changed), encoding="utf-8")
+
+    return write
+
+
+def signed(broken: Breakage) -> Breakage:
+    """The artifact of the run with new checksums, so that they are not the first finding."""
+
+    def write() -> None:
+        broken()
+        sign(Path("run/model"))
 
     return write
 

@@ -92,8 +92,7 @@ class TestState:
         advance(training, 5)
         CheckpointFolder(FOLDER).save(training)
         (name,) = names()
-        assert name.startswith("000000005-")
-        assert name.endswith(".safetensors")
+        assert name == "000000005.safetensors"
         with safe_open(FOLDER / name, "pt") as file:
             values = json.loads(file.metadata()["thawline"])
             kinds = {key.partition(".")[0] for key in file.keys()}  # noqa: SIM118
@@ -108,13 +107,13 @@ class TestFiles:
         for _ in range(4):
             advance(training, 2)
             folder.save(training)
-        assert [name.partition("-")[0] for name in names()] == ["000000006", "000000008"]
+        assert names() == ["000000006.safetensors", "000000008.safetensors"]
 
     def test_an_incomplete_file_of_a_killed_process_is_ignored_and_deleted(self) -> None:
         folder, training, other = CheckpointFolder(FOLDER), make(), make()
         advance(training, 2)
         folder.save(training)
-        (FOLDER / "000000004-0123456789abcdef.tmp").write_bytes(b"half")
+        (FOLDER / ".thawline-01234567-1-0123456789abcdef.tmp").write_bytes(b"half")
         folder.restore(other)
         assert other.done == 2
         folder.save(other)
@@ -131,7 +130,7 @@ class TestFiles:
         newest = FOLDER / names()[-1]
         content = bytearray(newest.read_bytes())
         if harm == "renamed":
-            newest.rename(FOLDER / "000000099-0123456789abcdef.safetensors")
+            newest.rename(FOLDER / "000000099.safetensors")
         else:
             content[len(content) // 2] ^= harm == "one bit"
             kept = {"cut": len(content) // 2, "one bit": len(content), "emptied": 0}[harm]
@@ -141,6 +140,36 @@ class TestFiles:
         advance(other, 5)  # the two steps that were lost, and three more
         assert other.done == 7
         assert same(uninterrupted, other)
+
+    def test_a_step_that_is_saved_again_takes_no_place_of_another(self) -> None:
+        """A run that is resumed from the checkpoint before the newest saves the newest again."""
+        folder, training, again = CheckpointFolder(FOLDER), make(), make()
+        for _ in range(2):
+            advance(training, 2)
+            folder.save(training)
+        before = names()
+        advance(again, 4)
+        folder.save(again)
+        assert names() == before == ["000000002.safetensors", "000000004.safetensors"]
+
+    def test_every_byte_is_checked(self) -> None:
+        folder, training = CheckpointFolder(FOLDER), make()
+        advance(training, 2)
+        folder.save(training)
+        (name,) = names()
+        content = (FOLDER / name).read_bytes()
+        other = make()
+        for place in [*range(0, 200), *range(200, len(content), 997)]:
+            harmed = bytearray(content)
+            harmed[place] ^= 1
+            (FOLDER / name).write_bytes(harmed)
+            folder.restore(other)
+            assert other.done == 0, place
+
+    def test_no_checkpoint_is_saved_in_a_folder_that_was_deleted(self) -> None:
+        with pytest.raises(OSError, match="run"):
+            CheckpointFolder(Path("run/checkpoints")).save(make())
+        assert not Path("run").exists()
 
     def test_if_all_are_damaged_it_starts_again(self) -> None:
         folder, training, other = CheckpointFolder(FOLDER), make(), make()

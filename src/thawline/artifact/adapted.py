@@ -12,8 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import nn
 from transformers import PreTrainedModel
 
+from thawline.artifact.checks import check_size
 from thawline.artifact.settings import Settings
 from thawline.backbones.loading import Backbone, load_base
 from thawline.backbones.stack import Stack
@@ -51,17 +53,18 @@ def load_adapted(
     # The head's file also holds the weights that the base's checkpoint lacks.
     base = replace(load_base(folder, adapter_settings), random_weights=())
     with torch.random.fork_rng(devices=[]):  # the random weights are overwritten below
-        model = _build_model(base, settings, adapter_settings)
-        adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, adapter_settings.base)
+        model = _build_model(folder, base, settings, adapter_settings)
+        adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, base.name)
     head = head_weights(model, settings.head)
     model.load_state_dict(read_weights(folder / HEAD, head), strict=False)
     return model, adapter
 
 
 def _build_model(
-    base: Backbone, settings: Settings, adapter_settings: AdapterSettings
+    folder: Path, base: Backbone, settings: Settings, adapter_settings: AdapterSettings
 ) -> PreTrainedModel:
     """Return the complete model with a randomly initialised head."""
+    _check_head_size(base, settings, folder / HEAD)
     if settings.head.kind == "native":
         return native_classifier(base, settings.labels, seed=0)
     reading, dropout = settings.reading, adapter_settings.head_dropout
@@ -76,3 +79,14 @@ def _build_model(
         pooling=reading.pooling,
         stages=reading.stages,
     )
+
+
+def _check_head_size(base: Backbone, settings: Settings, file: Path) -> None:
+    """Raise ThawlineError if the file of the head is much too small for the settings."""
+    width, n_labels = base.stack.hidden_size, len(settings.labels)
+    with torch.device("meta"):
+        if settings.head.kind == "native":
+            check_size(nn.Linear(width, n_labels), file)
+        else:
+            width *= len(settings.reading.stages)
+            check_size(build_head(settings.head, width, n_labels, 0.0), file)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors import SafetensorError
 from transformers import PreTrainedTokenizerBase
 
 from thawline.artifact.adapted import load_adapted, save_adapted
+from thawline.artifact.checks import check_fitted, check_label_names
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
-from thawline.backbones.stack import Stack
+from thawline.backbones.reading import check_finite
 from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer, load_tokenizer
+from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
-from thawline.runs.layout import SETTINGS, find
+from thawline.runs.layout import find
+from thawline.runs.settings import FIX
+from thawline.runtime.failures import is_out_of_memory
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
 
@@ -69,34 +72,39 @@ def load(path: Path) -> Fitted:
     parts: tuple[tuple[str, ...], ...] = ()
     try:
         settings = Settings.read(folder)
-        tokenizer = _load_tokenizer(folder)
+        check_model_files(folder)
         if settings.adapter is None:
             parts = (CONFIG, WEIGHTS)
+            check_label_names(folder, settings)
+        tokenizer = _load_tokenizer(folder)
+        if settings.adapter is None:
             model, adapter = load_whole(folder), None
         else:
             model, adapter = load_adapted(folder, settings, settings.adapter)
+        check_finite(str(folder), model, FIX)
         check_tokenizer(str(folder), model.base_model, tokenizer)
         configure_tokenizer(model.base_model, tokenizer)
+        fitted = Fitted(
+            model=model.eval(),
+            tokenizer=tokenizer,
+            labels=settings.labels,
+            reading=settings.reading,
+            head=settings.head,
+            strategy=settings.strategy,
+            backbone=settings.backbone,
+            adapter=adapter,
+        )
+        check_fitted(folder, fitted)
     except ThawlineError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+    except Exception as error:  # the libraries raise many types on files from strangers
+        if is_out_of_memory(error):
+            raise
         raise ThawlineError(
             f"a complete saved classifier in '{folder}'",
             describe_read_error(folder, error, *parts),
-            "save the classifier again, or run fit again",
+            FIX,
         ) from error
-    fitted = Fitted(
-        model=model.eval(),
-        tokenizer=tokenizer,
-        labels=settings.labels,
-        reading=settings.reading,
-        head=settings.head,
-        strategy=settings.strategy,
-        backbone=settings.backbone,
-        adapter=adapter,
-    )
-    _check_stages(folder, fitted)
-    _check_labels(folder, fitted)
     return fitted
 
 
@@ -106,26 +114,3 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
         if not (folder / name).is_file():
             raise ValueError(f"no {name}")
     return load_tokenizer(str(folder), None)
-
-
-def _check_stages(folder: Path, fitted: Fitted) -> None:
-    """Raise ThawlineError unless the head's stages exist and are the same in both files."""
-    stages, depth = fitted.reading.stages, Stack(fitted.model.base_model).depth
-    config_stages = tuple(getattr(fitted.model.config, "stages", stages))  # a native head has none
-    if config_stages != stages or not set(stages) <= set(range(depth + 1)):
-        raise ThawlineError(
-            f"the same stages, from 0 to {depth}, in config.json and {SETTINGS} of '{folder}'",
-            f"{', '.join(map(str, config_stages))} and {', '.join(map(str, stages))}",
-            "run fit again",
-        )
-
-
-def _check_labels(folder: Path, fitted: Fitted) -> None:
-    """Raise ThawlineError if config.json has other label names than the settings."""
-    names = [name for _, name in sorted(fitted.model.config.id2label.items())]
-    if names != list(fitted.labels.names):
-        raise ThawlineError(
-            f"the same labels in config.json and {SETTINGS} of '{folder}'",
-            f"{', '.join(names)} and {', '.join(fitted.labels.names)}",
-            "run fit again",
-        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -40,7 +41,10 @@ class Prover:
         self._ready = False
         self._stderr = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "thawline.artifact.child"],
+            # -P keeps the working folder off the import path, and the variable does so in every
+            # process that a library might start. Files there may come from a stranger.
+            [sys.executable, "-P", "-m", "thawline.artifact.child"],
+            env={**os.environ, "PYTHONSAFEPATH": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,  # a pipe that is not read could fill up and block the process

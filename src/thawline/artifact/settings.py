@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from thawline.data import Labels
+from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted, Reading
 from thawline.models.heads import HeadSpec, parse_head
-from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings, read_adapter, read_settings
+from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings
+from thawline.runs.settings import FIX, add_checksums, check_files, read_adapter, read_settings
+from thawline.runtime.untrusted import show_value
+from thawline.strategies import parse_strategy
 
 
 @dataclass(frozen=True)
@@ -48,26 +54,42 @@ class Settings:
 
     @classmethod
     def read(cls, folder: Path) -> Self:
-        """Read the settings from an artifact's folder.
+        """Read the settings from an artifact's folder, and check all files of the artifact.
 
         Raises:
-            ThawlineError: If the file has another format.
-            OSError, ValueError, KeyError, TypeError: If a part is missing or damaged.
+            ThawlineError: If a value is invalid, or if a file is missing, has changed, or is not a
+                regular file inside the folder.
+            OSError: If a file cannot be read.
         """
         values = read_settings(folder)
-        reading = values["reading"]
+        check_files(folder, values)
+        reading, adapter = values["reading"], read_adapter(values)
+        with _explained(folder, "head", values["head"]):
+            head = parse_head(values["head"])
+        with _explained(folder, "strategy", values["strategy"]):
+            trains_adapters = parse_strategy(values["strategy"]).adapters is not None
+        if adapter is not None and not trains_adapters:
+            raise ThawlineError(
+                f"a strategy with adapters in '{folder / SETTINGS}', because it names their base",
+                show_value(values["strategy"]),
+                FIX,
+            )
         return cls(
             labels=Labels.from_dict(values["labels"]),
             reading=Reading(**(reading | {"stages": tuple(reading["stages"])})),
-            head=parse_head(values["head"]),
+            head=head,
             strategy=values["strategy"],
             backbone=values["backbone"],
-            adapter=read_adapter(values),
+            adapter=adapter,
         )
 
     def write(self, folder: Path) -> None:
-        """Write the settings to an artifact's folder."""
-        values = {
+        """Write the settings to an artifact's folder, with the checksums of all files in it.
+
+        Args:
+            folder: The folder of the artifact, which contains all other files.
+        """
+        values: dict[str, Any] = {
             "format": FORMAT,
             "labels": self.labels.to_dict(),
             "reading": asdict(self.reading),
@@ -77,4 +99,15 @@ class Settings:
         }
         if self.adapter is not None:
             values["adapter"] = asdict(self.adapter)
-        (folder / SETTINGS).write_text(json.dumps(values, indent=1), encoding="utf-8")
+        signed = add_checksums(folder, values)
+        (folder / SETTINGS).write_text(json.dumps(signed, indent=1), encoding="utf-8")
+
+
+@contextmanager
+def _explained(folder: Path, key: str, value: str) -> Iterator[None]:
+    """Name the file and the key if an option's written form is invalid."""
+    try:
+        yield
+    except ThawlineError as error:
+        expected = f"a valid '{key}' in '{folder / SETTINGS}'"
+        raise ThawlineError(expected, f"{key} {show_value(value)}", FIX) from error

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoModelForSequenceClassification, PreTrainedModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedModel
 
+from thawline.artifact.checks import check_size
 from thawline.backbones.weights import weight_problems
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
@@ -25,6 +26,12 @@ def load_whole(folder: Path) -> PreTrainedModel:
         ThawlineError: If the weights do not match config.json.
         OSError, ValueError, SafetensorError: If a file is missing or damaged.
     """
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    with torch.device("meta"):
+        check_size(
+            AutoModelForSequenceClassification.from_config(config, trust_remote_code=False),
+            *folder.glob("model*.safetensors"),
+        )
     model, info = AutoModelForSequenceClassification.from_pretrained(
         folder,
         dtype=torch.float32,

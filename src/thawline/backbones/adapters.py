@@ -12,13 +12,15 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from thawline.backbones.adapter_config import (
+    WEIGHTS,
+    check_adapter_shapes,
+    read_adapter_config,
+)
 from thawline.backbones.weights import read_weights, weights_digest
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
-
-WEIGHTS = "adapter_model.safetensors"
-"""The name that peft gives to the file of adapter weights."""
 
 
 def base_digest(base: nn.Module) -> str:
@@ -76,14 +78,23 @@ def read_adapters(model: PreTrainedModel, folder: Path, base: str) -> PeftModel:
         The peft model that wraps ``model``.
 
     Raises:
-        ValueError: If peft's config is missing or does not fit the backbone, or if the weights do
-            not fit the config.
-        OSError: If the file of weights is missing.
+        ThawlineError: If the config is invalid, or if it does not fit the backbone or the weights.
+        ValueError: If a weight is missing or unexpected.
+        OSError: If a file is missing.
         SafetensorError: If the file of weights is damaged.
     """
     from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 
-    adapted = insert_adapters(model, LoraConfig.from_pretrained(str(folder)), base)
+    read = read_adapter_config(folder)
+    check_adapter_shapes(model, read, folder)
+    config = LoraConfig(
+        r=read.r,
+        lora_alpha=read.alpha,
+        lora_dropout=read.dropout,
+        target_modules=list(read.targets),
+        inference_mode=True,  # the loaded weights are not trained
+    )
+    adapted = insert_adapters(model, config, base)
     wanted = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     set_peft_model_state_dict(adapted, read_weights(folder / WEIGHTS, wanted))
     return adapted
@@ -104,7 +115,8 @@ def merge_adapters(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
         The merged model in fp32 and evaluation mode.
 
     Raises:
-        ValueError: If the config or the weights do not fit the backbone.
+        ThawlineError: If the config is invalid, or does not fit the backbone or the weights.
+        ValueError: If a weight is missing or unexpected.
         OSError: If the file of weights is missing.
         SafetensorError: If the file of weights is damaged.
     """

@@ -14,6 +14,7 @@ from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_status
 from thawline.runtime.failures import first_line
 from thawline.runtime.hub import hub_failure, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
+from thawline.runtime.paths import expand
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,16 @@ def find_backbone(name: str) -> str:
         The path of the folder.
 
     Raises:
-        ThawlineError: If the name is a file or the folder of an unfinished run, if its package is
-            missing or changed, if the hub has no such model, if the hub does not answer and the
-            model is not in its cache, or if `check_model_files` refuses a file of the model.
+        ThawlineError: If the name is a file or the folder of an unfinished run, if the record of
+            the run is damaged, if its package is missing or changed, if the hub has no such model,
+            if the hub does not answer and the model is not in its cache, or if `check_model_files`
+            refuses a file of the model.
     """
     if not name.strip():
         fix = f"use --backbone with a folder or a name ({did_you_mean(name, PACKAGED_BACKBONES)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", fix)
+    if name.startswith("~"):
+        name = str(expand(name))
     if Path(name).is_dir():
         return _checked(_model_folder(Path(name)))
     if Path(name).is_file():
@@ -94,8 +98,12 @@ def _model_folder(path: Path) -> Path:
         return path
     (status, verb), model = read_status(path), path / FOLDER
     has_model = any((model / name).is_file() for name in (SETTINGS, *CONFIG))
-    if has_model and status == "finished":
-        return model
+    if status not in ("running", "stopped", "failed"):
+        from thawline.runs.records.files import read_record  # imports pydantic
+
+        read_record(path / RECORD)  # raises ThawlineError if the record is damaged
+        if has_model:
+            return model
     raise ThawlineError(
         "a backbone's folder or name",
         f"'{path}', a run that did not finish",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
@@ -21,6 +22,7 @@ from thawline.backbones.stack import FAMILIES, family_of
 from thawline.backbones.tokenizer import check_tokenizer, load_tokenizer
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
+from thawline.runtime.checksums import check_written_checksums
 from thawline.runtime.hub import quieten_transformers
 
 
@@ -74,10 +76,11 @@ def load_language_model(name: str) -> LanguageModel:
         The model in fp32 and evaluation mode, with its tokenizer.
 
     Raises:
-        ThawlineError: If the model is not found or incomplete, if its family is unknown or not
-            causal, or if the checkpoint is a base model without a language modelling head.
+        ThawlineError: If the model is not found, incomplete or changed, if its family is unknown or
+            not causal, or if the checkpoint is a base model without a language modelling head.
     """
     path = find_backbone(name)
+    check_written_checksums(Path(path))
     quieten_transformers()
     _check_causal(name, read_config(path))
     with explain_read_errors(path, TOKENIZER):

@@ -20,7 +20,7 @@ from transformers import (
 
 from thawline.backbones.adapters import base_digest, merge_adapters
 from thawline.backbones.finding import find_backbone
-from thawline.backbones.origin import Origin
+from thawline.backbones.origin import Origin, check_bases
 from thawline.backbones.parts import CONFIG, TOKENIZER
 from thawline.backbones.reading import (
     check_complete,
@@ -42,7 +42,10 @@ from thawline.backbones.weights import hash_weights
 from thawline.config import DEFAULT_MAX_LENGTH, FAMILY_MAX_LENGTHS, TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, MODEL_TYPE, SETTINGS, AdapterSettings
+from thawline.runtime.checksums import check_written_checksums
+from thawline.runtime.failures import describe_system_error
 from thawline.runtime.hub import quieten_transformers
+from thawline.runtime.paths import absolute_name
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Backbone:
     It is pretrained, taken from the classifier of another task, or built for one fit.
 
     Attributes:
-        name: The name that the user gave.
+        name: The name that the user gave. The path of a folder is absolute.
         path: The local folder. For a backbone that was built for this fit, its name.
         stack: The base model as a row of stages, in fp32 and evaluation mode.
         tokenizer: The tokenizer, with a pad token and padding on the right.
@@ -162,6 +165,7 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     """
     path, tokens = find_backbone(name), TokensConfig() if tokens is None else tokens
     quieten_transformers()
+    check_written_checksums(Path(path))
     saved = (Path(path) / SETTINGS).is_file()
     origin = _read_origin(path) if saved else None
     if origin is not None and origin.adapter is not None:
@@ -178,7 +182,9 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     check_tokenizer(name, model, tokenizer)
     set_options(name, tokenizer, tokens)
     configure_tokenizer(model, tokenizer)
-    return Backbone(name, path, Stack(model.eval()), tokenizer, random_weights, origin)
+    return Backbone(
+        absolute_name(name), path, Stack(model.eval()), tokenizer, random_weights, origin
+    )
 
 
 def load_base(folder: Path, known: AdapterSettings) -> Backbone:
@@ -194,12 +200,13 @@ def load_base(folder: Path, known: AdapterSettings) -> Backbone:
     """
     expected = f"the backbone '{known.base}', which the adapters in '{folder}' belong to"
     fix = f"restore it, or set the adapter's base in {SETTINGS} to its new path"
-    if Path(known.base).resolve() in (folder.resolve(), folder.resolve().parent):
-        raise ThawlineError(expected, "the adapters' own folder", fix)
     try:
+        check_bases(folder, known)
         base = load_backbone(known.base)
     except ThawlineError as error:
         raise ThawlineError(expected, error.found, fix) from error
+    except OSError as error:  # for example, the name is too long for a path
+        raise ThawlineError(expected, describe_system_error(error), fix) from error
     found = base_digest(base.stack.model)
     if found != known.base_sha256:
         raise ThawlineError(

@@ -112,20 +112,23 @@ def check_complete(
         )
 
 
-def check_finite(name: str, model: PreTrainedModel) -> None:
+def check_finite(name: str, model: PreTrainedModel, fix: str = "download the model again") -> None:
     """Check that all weights of a model are finite.
 
     Args:
         name: The name of the model.
         model: The model to check.
+        fix: How to fix the weights, for the error.
 
     Raises:
         ThawlineError: If a weight is nan or infinite.
     """
     for key, tensor in model.state_dict().items():
-        if tensor.is_floating_point() and not tensor.isfinite().all():
-            raise ThawlineError(
-                f"finite weights in '{name}'",
-                f"nan or infinity in {key}",
-                "download the model again",
-            )
+        # The sum is much faster than `isfinite`. It is not finite if a weight is not, and rarely
+        # if large weights overflow it.
+        if (
+            tensor.is_floating_point()
+            and not tensor.sum().isfinite()
+            and not tensor.isfinite().all()
+        ):
+            raise ThawlineError(f"finite weights in '{name}'", f"nan or infinity in {key}", fix)

@@ -31,10 +31,27 @@ OPTION_WIDTH = 24
 
 
 class SectionedCommand(TyperCommand):
-    """A command whose help lists the options in sections, as plain text.
+    """A command whose help lists the options in sections, and which refuses repeated options.
 
-    typer can group options only in its help with rich, which takes 25 % longer to print.
+    The help is plain text. typer can group options only in its help with rich, which takes 25 %
+    longer to print.
     """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments.
+
+        Raises:
+            ThawlineError: If an option that takes one value is given twice. typer itself would
+                use the last value.
+        """
+        _, _, order = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in order:
+            name, times = parameter.opts[0], order.count(parameter)
+            if times > 1 and parameter.param_type_name == "option" and not _may_repeat(parameter):
+                found = f"{name} {times} times" if times > 2 else f"{name} twice"
+                raise ThawlineError(f"one {name}", found, "remove all but one of them")
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options section by section."""
@@ -118,6 +135,11 @@ def verb_with_settings(
         return function
 
     return register
+
+
+def _may_repeat(option: Any) -> bool:
+    """Return whether an option can be given twice: it takes several values or is a plain flag."""
+    return bool(option.multiple or (option.is_flag and not option.secondary_opts))
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

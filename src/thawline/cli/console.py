@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import errno
 import json
+import os
 import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, NoReturn
 
 import typer
 
 from thawline.cli import usage
-from thawline.errors import ThawlineError, join_lines
+from thawline.errors import ThawlineError, join_lines, printable
+from thawline.runtime import terminal
 from thawline.runtime.failures import describe_system_error, is_out_of_memory
 from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
+
+CLOSED_PIPE = 141
+"""The exit code if the reader of standard output ends first, as in ``thawline … | head``."""
 
 _FULL = "free some disk space, or choose a place on another disk"
 _FORBIDDEN = "choose a place that you can read and write"
@@ -35,14 +41,54 @@ _FIXES = {
 
 
 def print_json(value: Any) -> None:
-    """Print one line of JSON on standard output."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+    """Print one line of JSON on standard output.
+
+    Characters that could control a terminal, or that the encoding of the output lacks, are written
+    as escapes of JSON, so that a reader of the JSON gets the exact values.
+    """
+    text = json.dumps(value, ensure_ascii=False)
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+        is_safe = printable(text) == text
+    except UnicodeEncodeError:
+        is_safe = False
+    print_text(text if is_safe else json.dumps(value, ensure_ascii=True))
+
+
+def print_text(text: str) -> None:
+    """Print a line of text on standard output at once."""
+    sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
+
+
+def read_standard_input() -> str:
+    """Return standard input, which must be UTF-8. A byte order mark is skipped.
+
+    Raises:
+        ThawlineError: If it is not UTF-8.
+    """
+    stream = getattr(sys.stdin, "buffer", None)
+    if stream is None:  # a test, or a program that replaced standard input
+        return sys.stdin.read().removeprefix("\ufeff")
+    content = stream.read()
+    try:
+        return str(content, "utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"the invalid byte 0x{content[error.start]:02x} in line {line}"
+        fix = "convert the text to UTF-8"
+        raise ThawlineError("UTF-8 on standard input", found, fix) from error
 
 
 def _show_warning(message: Warning | str, *ignored: Any, **also_ignored: Any) -> None:
     """Print a warning on one line. The signature is that of `warnings.showwarning`."""
     sys.stderr.write(f"warning: {join_lines(message)}\n")
+
+
+def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """Print a traceback, escaped. The signature is that of `sys.excepthook`."""
+    lines = traceback.format_exception(kind, error, trace)
+    sys.stderr.write(printable("".join(lines), terminal.KEPT))
 
 
 def _split_debug(arguments: list[str]) -> tuple[list[str], bool]:
@@ -68,15 +114,36 @@ def _explain(error: Exception) -> ThawlineError | None:
 
 def _explain_system_error(error: OSError) -> ThawlineError:
     """Return a ThawlineError for an error of the operating system."""
-    place = "" if error.filename is None else f" ('{_shortened(str(error.filename))}')"
+    place = "" if error.filename is None else f" ('{error.filename}')"
     found = f"{describe_system_error(error)}{place}"
     default_fix = "fix the cause, or add --debug to see where it happened"
     fix = default_fix if error.errno is None else _FIXES.get(error.errno, default_fix)
     return ThawlineError("files that can be read and written", found, fix)
 
 
-def _shortened(path: str) -> str:
-    return path if len(path) <= 200 else f"{path[:60]}…"
+def _trace(error: Exception) -> str:
+    """Return the traceback of an error, without the message if it is the one that is printed."""
+    lines = traceback.format_exception(error)
+    if isinstance(error, ThawlineError):
+        del lines[-1]
+    return "".join(lines)
+
+
+def _prepare_environment() -> None:
+    """Prepare the process for a command.
+
+    Raises:
+        ThawlineError: If Python removed the docstrings, which transformers reads when it is loaded.
+    """
+    warnings.showwarning = _show_warning
+    sys.excepthook = _show_bug
+    # Plots are written without a display. An unknown backend would stop matplotlib's import.
+    os.environ.pop("MPLBACKEND", None)
+    limit_kernel_cache()
+    let_idle_threads_sleep()
+    if sys.flags.optimize > 1:
+        fix = "unset PYTHONOPTIMIZE, or run python without -OO"
+        raise ThawlineError("Python with docstrings", "PYTHONOPTIMIZE=2 or -OO", fix)
 
 
 def run(app: typer.Typer) -> NoReturn:
@@ -88,21 +155,29 @@ def run(app: typer.Typer) -> NoReturn:
     Args:
         app: The application with all verbs.
     """
-    warnings.showwarning = _show_warning
-    limit_kernel_cache()
-    let_idle_threads_sleep()
+    with terminal.safe_streams():
+        code = _run(app)
+    sys.exit(code)
+
+
+def _run(app: typer.Typer) -> Any:
     arguments, debug = _split_debug(sys.argv[1:])
     command: Callable[..., Any] = typer.main.get_command(app)
     try:
+        _prepare_environment()
         code = command(arguments, prog_name="thawline", standalone_mode=False)
+        sys.stdout.flush()
+    except terminal.ClosedPipeError:
+        terminal.discard_output()
+        return CLOSED_PIPE
     except Exception as error:
         explained = _explain(error)
         if explained is None:
             raise
         if debug:
-            traceback.print_exc()
+            sys.stderr.write(_trace(error))
         sys.stderr.write(f"error: {explained}\n")
         code = 2
     if code == INTERRUPTED:
         sys.stderr.write("interrupted\n")
-    sys.exit(code)
+    return code

@@ -13,6 +13,7 @@ from thawline.config import SMALL_RUN
 from thawline.config.annotations import GivenSetting, Setting
 from thawline.config.ranges import Bytes
 from thawline.errors import ThawlineError
+from thawline.runtime.paths import expand
 
 # -- options of settings --------------------------------------------------------------------------
 
@@ -111,7 +112,7 @@ class SettingOption:
     def _read_pair(self, items: list[str], given: str) -> list[int]:
         if len(items) == 2 and all(item.isdecimal() for item in items):
             return [int(item) for item in items]
-        expected = f"two integers for {self.option}, separated by a comma"
+        expected = f"two integers of at least 1 for {self.option}, separated by a comma"
         fix = f"write for example {self.option} 4000,2000"
         raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
 
@@ -173,6 +174,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
+        parser=expand,
         metavar="FILE",
         help="TOML file with settings of this command, for example the config.toml of a run.",
     ),
@@ -187,12 +189,15 @@ Overrides = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(metavar="RUN", help="Folder of the run. Default: a new folder below runs/."),
+    typer.Option(
+        parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder below runs/."
+    ),
 ]
 LadderOut = Annotated[
     Path,
     typer.Option(
         "--out",
+        parser=expand,
         metavar="FOLDER",
         help="Folder of the ladder. If it holds a ladder that was stopped, the ladder is resumed. "
         "Default: runs/demo.",
@@ -207,5 +212,6 @@ Json = Annotated[
     bool, typer.Option("--json", help="Print JSON on standard output, and nothing else.")
 ]
 RunPath = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Folder of a run or of a saved classifier.")
+    Path,
+    typer.Argument(parser=expand, metavar="RUN", help="Folder of a run or of a saved classifier."),
 ]

@@ -22,6 +22,8 @@ def explain(error: Exception) -> ThawlineError:
     Args:
         error: A `UsageError`.
     """
+    if (raised := _raised_by_parser(error)) is not None:
+        return raised
     context: Any = getattr(error, "ctx", None)
     verb = "thawline" if context is None else context.command_path
     message = join_lines(error.format_message())  # type: ignore[attr-defined]
@@ -31,6 +33,8 @@ def explain(error: Exception) -> ThawlineError:
     if option is not None and hasattr(error, "possibilities"):
         hint = did_you_mean(option, _options(context))
         fix = hint if hint.startswith("did you mean") else see_help
+        if (" " in option or not option.startswith("--")) and _takes_texts(context):
+            fix = f"write -- before texts that start with a minus, after all options of {verb}"
         return ThawlineError(f"an option of {verb}", f"'{option}'", fix)
     if option is not None:
         if "requires an argument" in message:
@@ -49,7 +53,18 @@ def explain(error: Exception) -> ThawlineError:
     return ThawlineError(f"valid arguments of {verb}", f"an error: {message.rstrip('.')}", see_help)
 
 
+def _raised_by_parser(error: Exception) -> ThawlineError | None:
+    """Return the error of a function that converts an option's value. typer wraps it twice."""
+    problems: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    errors = [problem.get("ctx", {}).get("error") for problem in problems]
+    return next((one for one in errors if isinstance(one, ThawlineError)), None)
+
+
 def _options(context: Any) -> list[str]:
     """Return the long options of a verb."""
     names = [name for one in context.command.params for name in (*one.opts, *one.secondary_opts)]
-    return ["--help", "--debug", *(name for name in names if name.startswith("--"))]
+    return [name for name in names if name.startswith("--")]
+
+
+def _takes_texts(context: Any) -> bool:
+    return any(parameter.metavar == "TEXT" for parameter in context.command.params)

@@ -18,12 +18,21 @@ from thawline.compare.plan import LadderRun, plan_runs
 from thawline.compare.verdict import compare_runs
 from thawline.config import LadderConfig
 from thawline.data import Dataset, load
+from thawline.errors import ThawlineError
 from thawline.jobs.fit import Shared, check_same_rows, fit_run
 from thawline.report.curves import draw_curves
 from thawline.report.figures import interval_note
 from thawline.report.rungs import RungBar, draw_rungs
-from thawline.runs.folder import check_folder, is_run, job_start, outcome_recorded
+from thawline.runs.folder import (
+    check_folder,
+    check_still_exists,
+    is_run,
+    job_start,
+    outcome_recorded,
+    seconds_of_starts,
+)
 from thawline.runs.layout import LADDER
+from thawline.runs.lock import locked
 from thawline.runs.records import (
     Comparison,
     FitRecord,
@@ -35,10 +44,13 @@ from thawline.runs.records import (
     StartedLadder,
     TotalSeconds,
     finish,
+    read_record,
     write_record,
 )
 from thawline.runs.resume import check_same_config
 from thawline.runtime import failures, hardware
+from thawline.runtime.files import make_folder, remove_leftovers
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Advance, Reporter
 from thawline.training.plan import make_plan
 
@@ -63,36 +75,72 @@ def run_ladder(
 
     Raises:
         ThawlineError: If a rung is invalid, if the folder contains other files or runs with other
-            settings, or if an artifact could not be proven.
+            settings, if ``ladder.json`` cannot be read, if another process runs the ladder, or if
+            an artifact could not be proven.
     """
-    start, folder = time.perf_counter(), Path(folder)
+    start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
     runs = plan_runs(config, folder)
     read = cache(partial(load, config.fit.data))
-    _check(runs, folder, read)
+    before = _read_ladder(folder)
+    _check(runs, read)
     dataset = read()
     for run in runs:
         check_same_rows(run.read(), dataset, run.folder)
+    make_folder(folder)
+    with locked(folder):
+        remove_leftovers(folder, locked=True)
+        started = _start(config, before, dataset, folder)
+        return _run(config, runs, started, dataset, folder.absolute(), reporter, start)
+
+
+def _start(
+    config: LadderConfig,
+    before: LadderRecord | StartedLadder | None,
+    dataset: Dataset,
+    folder: Path,
+) -> StartedLadder:
+    """Write that the ladder has started, and return its record."""
+    starts = seconds_of_starts(before, folder)
     started = StartedLadder(
-        **dict(job_start(config)),
+        **dict(job_start(config, None if before is None else before.started, starts)),
         status="running",
         data=LadderData(
             name=dataset.name,
             sha256=dataset.digest,
             protocol=Protocol(**dataset.protocol),
+            text_columns=list(dataset.text_columns),
+            label_column=dataset.label_column,
+            notes=list(dataset.warnings),
             labels=LabelNames(**dataset.labels.to_dict()),
         ),
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    write_record(folder / LADDER, started)
+    return started
+
+
+def _run(
+    config: LadderConfig,
+    runs: Sequence[LadderRun],
+    started: StartedLadder,
+    dataset: Dataset,
+    folder: Path,
+    reporter: Reporter,
+    start: float,
+) -> LadderRecord:
+    """Make the runs, compare them and write the record of the finished ladder."""
     file = folder / LADDER
-    write_record(file, started)
-    with outcome_recorded(file, started):
+    with outcome_recorded(file, started, start):
         records = _fit(runs, dataset, _OnceReporter(reporter))
         comparison = compare_runs(config, runs, records)
+        check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
-        seconds = TotalSeconds(total=time.perf_counter() - start)
+        starts = [*started.starts, time.perf_counter() - start]
         record = finish(
-            LadderRecord, started, comparison, LadderResults(plots=plots, seconds=seconds)
+            LadderRecord,
+            started.model_copy(update={"starts": starts}),
+            comparison,
+            LadderResults(plots=plots, seconds=TotalSeconds(total=sum(starts))),
         )
         write_record(file, record)
     return record
@@ -101,16 +149,29 @@ def run_ladder(
 # -- before anything is fitted --------------------------------------------------------------------
 
 
-def _check(runs: Sequence[LadderRun], folder: Path, read: Callable[[], Dataset]) -> None:
-    """Check the settings of every run, and that the folder contains no other runs.
+def _read_ladder(folder: Path) -> LadderRecord | StartedLadder | None:
+    """Return the record of a ladder that is run again. None if the ladder is new.
 
-    Args:
-        runs: The runs.
-        folder: The folder of the ladder.
-        read: Reads the data set. It is only called if a backbone is built from the texts.
+    Raises:
+        ThawlineError: If the record cannot be read, or if the folder cannot hold a new ladder.
     """
     if not (folder / LADDER).is_file():
         check_folder(folder)
+        return None
+    record = read_record(folder / LADDER)
+    if not isinstance(record, LadderRecord | StartedLadder):
+        found = f"the record of a run in '{folder / LADDER}'"
+        raise ThawlineError(f"a ladder in '{folder}'", found, "choose another --out")
+    return record
+
+
+def _check(runs: Sequence[LadderRun], read: Callable[[], Dataset]) -> None:
+    """Check the settings of every run.
+
+    Args:
+        runs: The runs.
+        read: Reads the data set. It is only called if a backbone is built from the texts.
+    """
     for run in runs:
         if is_run(run.folder):
             check_same_config(run.folder, run.config)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import takewhile
+from types import NoneType
 from typing import Any
 
 from thawline.config.annotations import Setting, describe_type, settings_of
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, elide
 
 _NAMES_ELSEWHERE = {
     "learning_rate": "lr",
@@ -89,9 +90,18 @@ def _value_at(values: Any, key: str) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """Return a value as JSON, shortened to 80 characters."""
-    text = json.dumps(value, default=as_plain, ensure_ascii=False)
-    return text if len(text) <= 80 else f"{text[:79]}…"
+    """Return a value in words, with strings in single quotes, and at most about 80 characters."""
+    return elide(_in_words(value), 80)
+
+
+def _in_words(value: Any) -> str:
+    if not isinstance(value, str | int | float | list | tuple | dict | NoneType):
+        value = as_plain(value)
+    if isinstance(value, str):
+        return f"'{elide(value, 78)}'"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_in_words, value[:80]))}]"
+    return "none" if value is None else json.dumps(value, default=as_plain, ensure_ascii=False)
 
 
 def _is_number(text: str) -> bool:

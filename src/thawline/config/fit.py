@@ -108,6 +108,12 @@ class DataConfig:
     test_share: Annotated[
         Share, Help("Share of all rows that is used for testing if the data have no test split.")
     ] = 0.2
+    max_file_bytes: Annotated[
+        int, Ge(1), Help("Largest size of a data file, after decompression, in bytes.")
+    ] = 4 * 2**30
+    max_text_characters: Annotated[Count, Help("Largest number of characters of a text.")] = (
+        1_000_000
+    )
 
 
 @dataclass(frozen=True)
@@ -169,6 +175,15 @@ class ComputeConfig:
 class PredictConfig:
     """The settings of `predict`. They are checked when they are used, without pydantic."""
 
+    data: Annotated[
+        str | None,
+        Help(
+            "File of texts to classify: .csv, .tsv, .jsonl, .json or .parquet with a text column, "
+            "or .txt with one text per line. Labels are not needed.",
+            metavar="FILE",
+        ),
+    ] = None
+    text: TextColumn = None
     device: Device = "auto"
     dtype: Annotated[
         str,

@@ -8,6 +8,7 @@ when they run, so that ``--help`` does not load pydantic.
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config
 from thawline.config.annotations import GivenSetting, flatten_settings, settings_of
 from thawline.config.explain import as_plain, explain_validation_error
 from thawline.errors import ThawlineError
+from thawline.runtime.paths import expand
+from thawline.runtime.untrusted import depth_exceeds, read_regular
 
 __all__ = [
     "PATHS",
@@ -59,6 +62,15 @@ PATHS = frozenset(
 )
 """Settings that may hold one or more paths. The paths are made absolute, so that a run can be
 repeated from any working folder."""
+
+MAX_FILE_BYTES = 2**20
+"""The largest TOML file that is read, in bytes. The config of a run takes 3 KB."""
+
+MAX_DEPTH = 16
+"""How deeply tables and lists of settings may be nested. No config needs more than 4 levels."""
+
+_DEEP_KEY = re.compile(rf"(?<![\w\"'-])(?:[\w\"'-]+\s*\.\s*){{{MAX_DEPTH}}}[\w\"'-]")
+"""A dotted key with more than `MAX_DEPTH` parts."""
 
 _CHECKED = "_is_checked"
 """The attribute that marks a config which was built from checked values.
@@ -224,16 +236,38 @@ def config_to_toml(config: AnyConfig, verb: str = "fit") -> str:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
-    if not file.is_file():
+    if file.is_dir() or not file.exists():
         found = f"the folder '{file}'" if file.is_dir() else f"no file '{file}'"
         fix = "give a file, for example the config.toml of a run"
         raise ThawlineError("a TOML file for --config", found, fix)
+    content = read_regular(file, limit=MAX_FILE_BYTES)
+    fix = "fix the file; the config.toml of a run is an example"
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:  # invalid TOML or UTF-8
-        kind = "an encoding error" if isinstance(error, UnicodeError) else "a syntax error"
-        fix = "fix the file; the config.toml of a run is an example"
-        raise ThawlineError(f"valid TOML in '{file}'", f"{kind}: {error}", fix) from error
+        text = content.decode("utf-8-sig")
+        if _DEEP_KEY.search(text):  # tomllib needs minutes for a key of 400,000 parts
+            raise RecursionError
+        values = tomllib.loads(text)
+        if not depth_exceeds(values, MAX_DEPTH):
+            return values
+        found = _too_deep(text)
+    except RecursionError:
+        found = _too_deep(text)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        found = f"the invalid byte 0x{content[error.start]:02x} in line {line}"
+        fix = "save the file as UTF-8"
+    except ValueError as error:
+        found = f"a syntax error: {error}"
+        if "escape" in str(error).lower() or "hex value" in str(error):  # C:\Users in "…"
+            fix = "write a path with backslashes in single quotes, or with forward slashes"
+    raise ThawlineError(f"valid TOML in '{file}'", found, fix)
+
+
+def _too_deep(text: str) -> str:
+    """Describe settings that are nested too deeply, with the line that probably nests them."""
+    lines = text.splitlines()
+    line = max(range(len(lines)), key=lambda number: sum(map(lines[number].count, "[{.")))
+    return f"more than {MAX_DEPTH} levels of tables and lists, probably in line {line + 1}"
 
 
 def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[GivenSetting]:
@@ -249,10 +283,20 @@ def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[G
     if not (key and equals):
         fix = "write a key and a value, for example --set training.lr=1e-3"
         raise ThawlineError("key=value after --set", f"'{text}'", fix)
+    if key.count(".") > MAX_DEPTH:
+        raise ThawlineError("a known setting", f"'{key}'", "check the key", setting=key)
     try:
-        value = tomllib.loads(f"value = {raw}")["value"]
+        if raw.startswith(("[", "{")) and _DEEP_KEY.search(raw):
+            raise RecursionError
+        parsed = tomllib.loads(f"value = {raw}")
+        value = parsed["value"] if len(parsed) == 1 else raw  # raw may have several lines
     except tomllib.TOMLDecodeError:
         value = raw
+    except RecursionError:
+        value = None
+    if value is None or depth_exceeds(value, MAX_DEPTH):
+        found = f"more than {MAX_DEPTH} levels of tables and lists in '{raw}'"
+        raise ThawlineError(f"a value for {prefix}{key}", found, "check the value")
     setting = settings_of(config_type).get(key)
     if setting is not None and setting.is_string and not isinstance(value, str):
         value = raw  # head.features=4 is the string "4"
@@ -313,7 +357,14 @@ def _with_absolute_path(config: Any, tables: Sequence[str], name: str, is_list: 
 
 
 def _absolute(name: str) -> str:
-    path = Path(name)
+    path = expand(name)
     archives = (parent for parent in path.parents if parent.suffix.lower() == ".zip")
-    exists = bool(name) and (path.exists() or any(archive.is_file() for archive in archives))
-    return str(path.absolute()) if exists else name
+    exists = bool(name) and (_exists(path) or any(map(_exists, archives)))
+    return str(path.absolute()) if exists or name.startswith("~") else name
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long a name or a null character, as the reader reports
+        return False

@@ -35,6 +35,8 @@ def read_texts(texts: Any) -> list[Text]:
     Raises:
         ThawlineError: If ``texts`` has another form, or a row is neither a text nor a pair.
     """
+    if hasattr(texts, "to_pylist"):  # an array of pyarrow, whose to_numpy refuses strings
+        return check_texts(texts.to_pylist())
     table = texts.to_numpy() if hasattr(texts, "to_numpy") else texts
     if isinstance(table, np.ndarray):
         names = getattr(texts, "columns", None)

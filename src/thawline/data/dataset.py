@@ -19,11 +19,15 @@ from thawline.data.labels import (
     suggest_spelling,
     to_plain_label,
 )
+from thawline.data.sources.files import Limits
 from thawline.data.sources.open import open_source
-from thawline.data.sources.parts import SPLITS, Part
+from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
 from thawline.data.splits import SelectedRows, Splits
-from thawline.data.texts import Text, check_pairing
+from thawline.data.texts import Text, check_pairing, shorten
 from thawline.errors import ThawlineError, did_you_mean
+
+_MANY = 10
+"""The number of rows from which labels that all differ are refused."""
 
 ALL = "all"
 """A value for the name of a split that selects every row of every labelled split."""
@@ -40,12 +44,14 @@ class LabelledTexts:
             ``(rows,)`` int64.
         source: The name of the split that the rows were read from. Several names are joined by
             "+".
+        warnings: What was assumed when the rows were read, one line each.
     """
 
     texts: list[Text]
     labels: IntArray
     rows: IntArray
     source: str
+    warnings: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -71,6 +77,9 @@ class Dataset:
             "source", its number of "rows" and "how" they were selected. "row_seed" and "limit"
             hold the settings of the selection.
         warnings: Messages for the user about the data and its splits, one line each.
+        text_columns: The column of the texts, or the two columns of pairs. Empty if the source has
+            no named columns.
+        label_column: The column of the labels. None if the source has no named columns.
     """
 
     name: str
@@ -80,11 +89,19 @@ class Dataset:
     test: LabelledTexts
     protocol: dict[str, Any]
     warnings: tuple[str, ...]
+    text_columns: tuple[str, ...] = ()
+    label_column: str | None = None
 
     @property
     def parts(self) -> dict[str, LabelledTexts]:
         """The three splits, by name."""
         return {"train": self.train, "validation": self.validation, "test": self.test}
+
+    def describe_columns(self) -> tuple[str, ...]:
+        """Return a line that names the columns, or nothing if the source has no named columns."""
+        if not self.text_columns:
+            return ()
+        return (describe_columns(self.text_columns, self.label_column),)
 
     @cached_property
     def digest(self) -> str:
@@ -120,6 +137,8 @@ def load_data(
     limit: tuple[int, int] | None = DataConfig.limit,
     validation_share: float = DataConfig.validation_share,
     test_share: float = DataConfig.test_share,
+    max_file_bytes: int = DataConfig.max_file_bytes,
+    max_text_characters: int = DataConfig.max_text_characters,
 ) -> Dataset:
     """Read labelled texts and split them, as `fit` on the command line does.
 
@@ -138,6 +157,8 @@ def load_data(
         validation_share: The share of train that becomes validation if the source has no
             validation split.
         test_share: The share of all rows that becomes test if the source has no test split.
+        max_file_bytes: The largest size of a file, after decompression, in bytes.
+        max_text_characters: The largest number of characters of a text.
 
     Raises:
         ThawlineError: If a setting, the source or one of its rows is invalid.
@@ -155,12 +176,14 @@ def load_data(
         limit=limit,
         validation_share=validation_share,
         test_share=test_share,
+        max_file_bytes=max_file_bytes,
+        max_text_characters=max_text_characters,
     )
     return _load(source, config)
 
 
 def _load(given: Any, config: DataConfig) -> Dataset:
-    source = open_source(given, config.text, config.label)
+    source = open_source(given, config.text, config.label, _limits(config))
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
     selected = {split: splits.select(split) for split in SPLITS}
@@ -171,6 +194,8 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         )
         for split, rows in selected.items()
     }
+    parts = list(dict.fromkeys(rows.part for rows in selected.values()))
+    has_names = splits.base.table.has_names
     pairs = isinstance(texts["train"].texts[0], tuple)
     for split in ("validation", "test"):
         check_pairing(texts[split].texts, pairs=pairs, expected=f"in {split} as in train")
@@ -181,9 +206,17 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         protocol=_protocol(selected, config),
         warnings=(
             *source.warnings,
+            *(line for part in parts for line in part.warnings),
+            *different_columns(parts),
             *(line for rows in selected.values() for line in rows.warnings),
         ),
+        text_columns=splits.base.text_columns if has_names else (),
+        label_column=splits.base.label_column if has_names else None,
     )
+
+
+def _limits(config: DataConfig) -> Limits:
+    return Limits(config.max_file_bytes, config.max_text_characters)
 
 
 def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
@@ -205,7 +238,8 @@ def load_split(config: DataConfig, split: str, labels: Labels) -> LabelledTexts:
         raise ThawlineError(
             f"a split ({', '.join(known)})", repr(split), did_you_mean(split, known)
         )
-    splits = Splits(open_source(config.data, config.text, config.label), config)
+    source = open_source(config.data, config.text, config.label, _limits(config))
+    splits = Splits(source, config)
     selected = splits.select_all() if split == ALL else [splits.select(split)]
     every_class = np.arange(len(labels))
     return _joined(
@@ -224,6 +258,14 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
             f"at least two classes in {base.table.where}",
             f"only the class {labels.described()}",
             "add rows of another class, or name another column with --label",
+            setting="data.label",
+        )
+    if len(labels) == len(base.raw_labels) >= _MANY:
+        raise ThawlineError(
+            f"labels that several rows of {base.table.where} share",
+            f"{len(labels):,} different labels in {len(labels):,} rows, such as "
+            f"{shorten(repr(labels.names[0]))}",
+            "name another column with --label",
             setting="data.label",
         )
     known = base.class_names
@@ -266,12 +308,14 @@ def _labelled_texts(
         label = to_plain_label(raw[first])
         raise ThawlineError(
             f"{expected} ({join_words(labels.names[i] for i in allowed)})",
-            f"{label!r} in row {selected.rows[first]} (counting from 0) of {part.table.where}",
+            f"{shorten(repr(label))} in row {selected.rows[first]} (counting from 0) of "
+            f"{part.table.where}",
             (None if label in labels.values else suggest_spelling(labels, label))
             or "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts
-    return LabelledTexts([texts[row] for row in selected.rows], ids, selected.rows, part.name)
+    chosen = [texts[row] for row in selected.rows]
+    return LabelledTexts(chosen, ids, selected.rows, part.name, part.warnings)
 
 
 def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
@@ -280,6 +324,7 @@ def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.rows for part in parts]),
         "+".join(part.source for part in parts),
+        tuple(dict.fromkeys(line for part in parts for line in part.warnings)),
     )
 
 

@@ -18,7 +18,7 @@ from thawline.data.spelling import (
     quote_name,
     spelling_key,
 )
-from thawline.data.texts import has_surrogate
+from thawline.data.texts import has_surrogate, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
 IntArray = npt.NDArray[np.int64]
@@ -284,8 +284,8 @@ def _distinct(raw: Iterable[Any]) -> set[int | str]:
 
 
 def join_words(words: Iterable[object]) -> str:
-    """Return the words joined by commas; a long list ends with the number of omitted words."""
-    strings = [str(word) for word in words]
+    """Return the words joined by commas. Long words are shortened, and long lists too."""
+    strings = [shorten(str(word)) for word in words]
     more = len(strings) - _MOST_SHOWN
     return ", ".join(strings[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -267,17 +267,17 @@ class Splits:
 
     def _hides_labels(self, split: str, part: Part) -> bool:
         train = self._source.parts.get("train")
-        if split not in ("validation", "test") or not part.hides_labels:
+        if split not in ("validation", "test") or part.hidden_labels is None:
             return False
-        return train is None or not train.has_minus_one
+        if train is None:
+            return part.has_labels
+        return not part.has_labels or not train.has_minus_one
 
     def _hidden_labels_warning(self, split: str) -> tuple[str, ...]:
         part = self._source.parts.get(split)
         if part is None:
             return ()
-        return (
-            f"ignored {part.name}, because all of its labels are -1, which marks hidden labels",
-        )
+        return (f"ignored {part.name}, because {part.hidden_labels}",)
 
     @staticmethod
     def _describe_carving(out_of: str, share: float, method: str) -> str:

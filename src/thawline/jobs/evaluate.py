@@ -49,12 +49,15 @@ def evaluate_run(
             the data cannot be read or has changed.
     """
     start, path = time.perf_counter(), Path(path)
+    reporter = Reporter() if reporter is None else reporter
     compute = ComputeConfig() if compute is None else compute
     fitted = artifact.load(path)
     if data is None:
         part, scoring = _rows_of_run(path, split, fitted.labels)
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
+        for warning in part.warnings:
+            reporter.message(warning)
     predictor = Predictor(fitted, compute, use_store=True, reporter=reporter)
     scores = score_logits(predictor.logits(part.texts), part, len(fitted.labels), scoring)
     seconds = predictor.report.seconds

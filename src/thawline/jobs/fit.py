@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -25,10 +24,10 @@ from thawline.jobs.fit_record import (
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.before_after import draw_before_after
 from thawline.report.history import draw_history
-from thawline.report.mistakes import write_mistakes
+from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
-from thawline.runs.folder import FIT, check_folder, is_run, make_run, run_recorded, run_start
-from thawline.runs.layout import RECORD
+from thawline.runs.folder import FIT, check_still_exists
+from thawline.runs.opening import OpenRun, open_run
 from thawline.runs.records import (
     BackboneReference,
     Density,
@@ -40,11 +39,9 @@ from thawline.runs.records import (
     Proof,
     RunRecord,
     StartedFit,
-    finish,
-    write_record,
 )
-from thawline.runs.resume import read_run
-from thawline.runtime import failures, hardware
+from thawline.runtime import failures, files, hardware
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt, run_prefix
 from thawline.training.advice import fit_warnings, transfer_warnings
@@ -120,15 +117,47 @@ def fit_run(
         ThawlineError: If a setting or the data is invalid, or if the artifact could not be proven.
             In the second case, the status in the record is ``failed``.
     """
-    start, folder = time.perf_counter(), Path(folder)
+    folder = expand(folder)
     reporter = Reporter() if reporter is None else reporter
-    resumed = resume and is_run(folder)
-    before = read_run(folder, FIT) if resumed else None
-    if isinstance(before, FitRecord):
-        reporter.message(f"the run in '{folder}' is already finished")
-        return before
-    if not resumed:
-        check_folder(folder)
+    with open_run(folder, FIT, config, reporter, resume=resume) as run:
+        if isinstance(run.before, FitRecord):
+            problem = find_damage(run.before, folder)
+            if problem is None:
+                run.restore_config()
+                reporter.message(f"the run in '{folder}' is already finished")
+                return run.before
+            reporter.message(f"the run in '{folder}' is damaged ({problem}); it is made again")
+        job, described = _prepare(config, folder, reporter, shared)
+        check_same_rows(run.before, job.dataset, folder)
+        _check_same_backbone(run.before, described.backbone, folder)
+        with run.started(StartedFit, described) as started:
+            findings, results = _fit(job, reporter, run)
+            return run.finish(FitRecord, started, findings, results)
+
+
+def find_damage(record: FitRecord, folder: Path) -> str | None:
+    """Return what is damaged in the folder of a finished fit. None if it is complete.
+
+    Plots and mistakes that are missing are not damage, because a user may delete them.
+
+    Args:
+        record: The record of the fit.
+        folder: The folder of the fit.
+    """
+    for name in [*(Path(plot).name for plot in record.plots), MISTAKES]:
+        if (folder / name).is_file() and (folder / name).stat().st_size == 0:
+            return f"{name} is empty"
+    try:
+        artifact.load(folder / artifact.FOLDER)
+    except ThawlineError as error:
+        return f"its classifier cannot be loaded: {error.found}"
+    return None
+
+
+def _prepare(
+    config: Config, folder: Path, reporter: Reporter, shared: Shared | None
+) -> tuple[_Job, FitPlan]:
+    """Read the data and the backbone, check the settings and report warnings."""
     dataset = load(config.data) if shared is None else shared.dataset
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     plan = make_plan(backbone, config)
@@ -137,20 +166,11 @@ def fit_run(
     described = describe_plan(dataset, backbone, plan, config.tokens)
     for warning in (
         *transfer_warnings(backbone, dataset),
-        *(*dataset.warnings, *described.preflight.findings),
+        *(*dataset.describe_columns(), *dataset.warnings, *described.preflight.findings),
         *fit_warnings(dataset, backbone, plan, config),
     ):
         reporter.message(warning)
-    check_same_rows(before, dataset, folder)
-    _check_same_backbone(before, described.backbone, folder)
-    first = run_start(config, FIT, before, resumed=resumed)
-    started = StartedFit(**dict(first), **dict(described), status="running")
-    make_run(folder, config, started)
-    with run_recorded(folder, started, reporter):
-        findings, results = _fit(job, reporter, start)
-        record = finish(FitRecord, started, findings, results)
-        write_record(job.folder / RECORD, record)
-    return record
+    return job, described
 
 
 def check_same_rows(before: RunRecord | None, dataset: Dataset, folder: Path) -> None:
@@ -185,13 +205,13 @@ def _check_same_backbone(
         )
 
 
-def _fit(job: _Job, reporter: Reporter, start: float) -> tuple[FitFindings, FitResults]:
+def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitResults]:
     """Train, score, save and prove a classifier.
 
     Args:
         job: The fit.
         reporter: Shows progress and warnings.
-        start: The time of `time.perf_counter` at the start of the job.
+        run: The folder of the fit.
     """
     config, dataset, backbone, plan = job.config, job.dataset, job.backbone, job.plan
     frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
@@ -219,7 +239,7 @@ def _fit(job: _Job, reporter: Reporter, start: float) -> tuple[FitFindings, FitR
             head_first=None if adapted.first is None else adapted.first.seconds,
             training=adapted.seconds,
             evaluation=evaluation,
-            total=time.perf_counter() - start,
+            total=run.total_seconds(),
         ),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=describe_pass(report, config.compute),
@@ -238,7 +258,8 @@ def _fit(job: _Job, reporter: Reporter, start: float) -> tuple[FitFindings, FitR
 def _save(job: _Job, adapted: Adapted, prover: artifact.Prover, reporter: Reporter) -> Proof:
     """Save a classifier, and prove that a fresh process loads it correctly."""
     folder, texts = job.folder / artifact.FOLDER, job.dataset.test.texts[:PROOF_TEXTS]
-    shutil.rmtree(folder, ignore_errors=True)  # a stopped run may have left a folder
+    check_still_exists(job.folder)
+    files.remove(folder)  # a stopped run may have left one
     fitted = adapted.fitted.merge_adapters() if job.config.artifact.merge else adapted.fitted
     artifact.save(fitted, folder)
     reporter.message("checking the saved classifier in a fresh process")

@@ -38,11 +38,12 @@ def preflight(
     Raises:
         ThawlineError: If the data set, the file, the backbone or a setting is invalid.
     """
-    others = None if against is None else _read_others(against, config.data.text)
+    others = None if against is None else _read_others(against, config.data.text, reporter)
     dataset = load(config.data)
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     max_length = make_plan(backbone, config).max_length
-    for warning in dataset.warnings:
+    notes = (*dataset.describe_columns(), *dataset.warnings)
+    for warning in notes:
         reporter.message(warning)
     report = inspect_dataset(
         dataset,
@@ -55,13 +56,15 @@ def preflight(
         **dict(report),
         backbone=backbone.name,
         file=None if against is None else str(against),
-        notes=list(dataset.warnings),
+        notes=list(notes),
     )
 
 
-def _read_others(file: Path, text: str | None) -> list[Text]:
+def _read_others(file: Path, text: str | None, reporter: Reporter) -> list[Text]:
     """Return the texts of a file. Raise ThawlineError if it has none."""
     table = open_table(file)
+    for warning in table.warnings:
+        reporter.message(warning)
     texts = read_texts(table, text) if table.columns else []
     if not texts:
         raise ThawlineError(f"at least one row in {table.where}", "none", "choose another file")

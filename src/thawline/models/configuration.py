@@ -6,7 +6,10 @@ from typing import Any
 
 from transformers.configuration_utils import PreTrainedConfig
 
+from thawline.errors import ThawlineError
 from thawline.runs.layout import MODEL_TYPE
+from thawline.runs.settings import MAX_LABELS, MAX_STAGES
+from thawline.runtime.untrusted import show_value
 
 
 class ThawlineConfig(PreTrainedConfig):
@@ -31,6 +34,16 @@ class ThawlineConfig(PreTrainedConfig):
         stages: tuple[int, ...] = (),
         **common: Any,
     ) -> None:
+        # The values may come from a stranger's config.json. transformers and torch would report
+        # wrong ones in many ways, or allocate the memory that they ask for.
+        _check("backbone", backbone, backbone is None or isinstance(backbone, dict))
+        # transformers makes a name for each label, also of a base model without a head.
+        n_labels = (backbone or {}).get("num_labels", 0)
+        _check("backbone.num_labels", n_labels, type(n_labels) is int and n_labels <= MAX_LABELS)
+        _check("head", head, isinstance(head, str) and len(head) <= 100)
+        _check("head_dropout", head_dropout, _is_number(head_dropout) and 0 <= head_dropout <= 1)
+        _check("pooling", pooling, pooling in ("first", "last", "mean"))
+        _check("stages", stages, _are_stages(stages))
         self.backbone = {} if backbone is None else dict(backbone)
         # Do not save this value, because it is a local path of the base model.
         self.backbone.pop("_name_or_path", None)
@@ -39,3 +52,24 @@ class ThawlineConfig(PreTrainedConfig):
         self.pooling = pooling
         self.stages = list(stages)
         super().__init__(**common)
+
+
+def _check(key: str, value: object, valid: bool) -> None:
+    if not valid:
+        raise ThawlineError(
+            f"a valid '{key}' in the config.json of a saved classifier",
+            f"{key} {show_value(value)}",
+            "restore the file from a copy, or run fit again",
+        )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _are_stages(stages: object) -> bool:
+    return (
+        isinstance(stages, list | tuple)
+        and len(stages) <= MAX_STAGES
+        and all(type(stage) is int and 0 <= stage <= MAX_STAGES for stage in stages)
+    )

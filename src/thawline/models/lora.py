@@ -6,6 +6,7 @@ names of the complete backbone, so plain peft can load them into the complete ba
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 from torch import nn
 from transformers import PreTrainedModel
 
+from thawline.backbones.adapter_config import CONFIG
 from thawline.backbones.adapters import base_digest, insert_adapters, read_adapters
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
@@ -49,6 +51,7 @@ class Adapter:
         self.peft.save_pretrained(str(folder), save_embedding_layers=False)
         # peft's README is an empty template that contains the local path of the base.
         (folder / "README.md").unlink()
+        _sort_targets(folder / CONFIG)
 
     def merge(self) -> None:
         """Merge the adapters into the backbone's weights in place."""
@@ -90,15 +93,15 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
         base: The backbone's name, which is written to the adapters' config.
 
     Raises:
-        ThawlineError: If a target is not a linear layer that these blocks call.
+        ThawlineError: If a target is not a linear layer that these blocks call, or if the rank is
+            above the sizes of a target.
     """
     from peft import LoraConfig
 
+    paths = target_paths(stack, lora)
+    _check_rank(stack, lora.r, paths)
     config = LoraConfig(
-        r=lora.r,
-        lora_alpha=lora.alpha,
-        lora_dropout=lora.dropout,
-        target_modules=target_paths(stack, lora),
+        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=paths
     )
     return Adapter(insert_adapters(stack.model, config, base), base)
 
@@ -112,7 +115,8 @@ def load_adapters(stack: Stack, folder: Path, base: str) -> Adapter:
         base: The backbone's name, which is written to the adapters' config.
 
     Raises:
-        ValueError: If the config or the weights do not fit the backbone.
+        ThawlineError: If the config is invalid, or does not fit the backbone or the weights.
+        ValueError: If a weight is missing or unexpected.
         OSError: If the file of weights is missing.
         SafetensorError: If the file of weights is damaged.
     """
@@ -142,6 +146,27 @@ def target_paths(stack: Stack, lora: Lora) -> list[str]:
             raise _unknown_target(stack, target)
         paths += found
     return list(dict.fromkeys(paths))
+
+
+def _check_rank(stack: Stack, r: int, paths: list[str]) -> None:
+    for path in paths:
+        layer = stack.model.get_submodule(path)
+        assert isinstance(layer, nn.Linear), "targets are linear layers"
+        limit = max(layer.in_features, layer.out_features)
+        if r > limit:
+            raise ThawlineError(
+                f"a rank of at most {limit}, the size of the layer {path}",
+                str(r),
+                "use a smaller rank, for example lora:r=4",
+                setting="strategy",
+            )
+
+
+def _sort_targets(file: Path) -> None:
+    """Sort the targets in peft's config, whose order is random, so that files are repeatable."""
+    values = json.loads(file.read_text(encoding="utf-8"))
+    values["target_modules"].sort()
+    file.write_text(json.dumps(values, indent=2, sort_keys=True), encoding="utf-8")
 
 
 def _unknown_target(stack: Stack, target: str) -> ThawlineError:

@@ -36,7 +36,7 @@ class ThawlineForSequenceClassification(PreTrainedModel):
 
         super().__init__(config)
         backbone_config = AutoConfig.for_model(**config.backbone)
-        self.backbone = AutoModel.from_config(backbone_config)
+        self.backbone = AutoModel.from_config(backbone_config, trust_remote_code=False)
         width = backbone_config.hidden_size * len(config.stages)
         self.head = build_head(
             parse_head(config.head), width, config.num_labels, config.head_dropout

@@ -78,6 +78,7 @@ def read_corpus(config: CorpusConfig) -> Corpus:
             if split == "test":
                 continue
             where = part.table.where
+            warnings += part.table.warnings
             if split == WHOLE and _is_named_test(source):
                 warnings.append(f"the model is trained on {where}, which looks like a test split")
             sources.append(f"{where}: {len(part.texts):,} texts")

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
+from thawline.backbones.language import load_language_model
 from thawline.backbones.parts import TOKENIZER as TOKENIZER_FILES
 from thawline.backbones.reading import explain_read_errors
 from thawline.backbones.tokenizer import load_tokenizer
@@ -24,14 +25,15 @@ from thawline.pretraining.packing import (
     Windows,
     all_windows,
     check_windows,
+    is_packed,
     open_tokens,
     pack,
 )
 from thawline.pretraining.saving import card_of, save_model, save_tokenizer
 from thawline.pretraining.vocabulary import as_read, train_tokenizer
 from thawline.report.history import draw_history
-from thawline.runs.folder import PRETRAIN, check_folder, is_run, make_run, run_recorded, run_start
-from thawline.runs.layout import RECORD
+from thawline.runs.folder import PRETRAIN, check_still_exists
+from thawline.runs.opening import OpenRun, open_run
 from thawline.runs.records import (
     CorpusPart,
     CorpusReference,
@@ -42,14 +44,13 @@ from thawline.runs.records import (
     PretrainResults,
     PretrainSeconds,
     PretrainTraining,
+    RunRecord,
     StartedPretraining,
     TextCounts,
     TokenizerSummary,
-    finish,
-    write_record,
 )
-from thawline.runs.resume import read_run
 from thawline.runtime import devices, failures, hardware
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.loop import train
@@ -102,44 +103,60 @@ def pretrain_run(
     Raises:
         ThawlineError: If a setting is invalid or the texts cannot be used.
     """
-    start, folder = time.perf_counter(), Path(folder)
+    folder = expand(folder)
     reporter = Reporter() if reporter is None else reporter
-    resumed = resume and is_run(folder)
-    before = read_run(folder, PRETRAIN) if resumed else None
-    if isinstance(before, PretrainRecord):
-        reporter.message(f"the run in '{folder}' is already finished")
-        return before
-    if not resumed:
-        check_folder(folder)
-    check_config(config)
-    check_architecture(config.architecture)
-    device = devices.pick_device(config.device)
-    devices.pick_dtype(config.dtype, device)
-    corpus = read_corpus(config.corpus)
-    described = _describe(corpus)
-    if isinstance(before, PretrainPlan) and before.corpus.sha256 != described.corpus.sha256:
+    with open_run(folder, PRETRAIN, config, reporter, resume=resume) as run:
+        if isinstance(run.before, PretrainRecord):
+            problem = _find_damage(run.before, folder)
+            if problem is None:
+                run.restore_config()
+                reporter.message(f"the run in '{folder}' is already finished")
+                return run.before
+            reporter.message(f"the run in '{folder}' is damaged ({problem}); it is made again")
+        check_config(config)
+        check_architecture(config.architecture)
+        device = devices.pick_device(config.device)
+        devices.pick_dtype(config.dtype, device)
+        corpus = read_corpus(config.corpus)
+        described = _describe(corpus)
+        _check_same_texts(run.before, described, folder)
+        for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
+            reporter.message(line)
+        # Check that the texts suffice before the folder is made, so that an error leaves no folder.
+        seconds = dict[str, float]()
+        tokenizer = _load_or_train_tokenizer(config, corpus, folder, seconds, reporter)
+        check_windows(corpus.train, tokenizer, config.training)
+        with run.started(StartedPretraining, described) as started:
+            if _read_tokenizer(folder) is None:
+                save_tokenizer(tokenizer, folder / TOKENIZER)
+            job = _Job(config, folder.absolute(), corpus, device, started)
+            sections = _pretrain(job, seconds, run, reporter)
+            return run.finish(PretrainRecord, started, *sections)
+
+
+def _find_damage(record: PretrainRecord, folder: Path) -> str | None:
+    """Return what is damaged in the folder of a finished run. None if it is complete.
+
+    Plots that are missing are not damage, because a user may delete them.
+    """
+    for name in (Path(plot).name for plot in record.plots):
+        if (folder / name).is_file() and (folder / name).stat().st_size == 0:
+            return f"{name} is empty"
+    try:
+        load_language_model(str(folder / MODEL))
+    except ThawlineError as error:
+        return f"its model cannot be loaded: {error.found}"
+    return None
+
+
+def _check_same_texts(before: RunRecord | None, plan: PretrainPlan, folder: Path) -> None:
+    """Raise ThawlineError if a run is resumed with other texts than it was started with."""
+    if isinstance(before, PretrainPlan) and before.corpus.sha256 != plan.corpus.sha256:
         raise ThawlineError(
             f"the texts that the run in '{folder}' was started with",
             "other texts",
             "choose another --out, which starts a new run",
         )
-    for line in (*corpus.sources, *corpus.warnings, describe_counts(corpus)):
-        reporter.message(line)
-    # Check that the texts suffice before the folder is made, so that an error leaves no folder.
-    seconds = dict[str, float]()
-    tokenizer = _load_or_train_tokenizer(config, corpus, folder, seconds, reporter)
-    check_windows(corpus.train, tokenizer, config.training)
-    first = run_start(config, PRETRAIN, before, resumed=resumed)
-    started = StartedPretraining(**dict(first), **dict(described), status="running")
-    make_run(folder, config, started)
-    job = _Job(config, folder.absolute(), corpus, device, started)
-    with run_recorded(folder, started, reporter):
-        if not (folder / TOKENIZER).is_dir():
-            save_tokenizer(tokenizer, folder / TOKENIZER)
-        sections = _pretrain(job, seconds, start, reporter)
-        record = finish(PretrainRecord, started, *sections)
-        write_record(job.folder / RECORD, record)
-    return record
 
 
 def _describe(corpus: Corpus) -> PretrainPlan:
@@ -165,14 +182,14 @@ def describe_counts(corpus: Corpus) -> str:
 
 
 def _pretrain(
-    job: _Job, seconds: dict[str, float], start: float, reporter: Reporter
+    job: _Job, seconds: dict[str, float], run: OpenRun, reporter: Reporter
 ) -> tuple[PretrainPlan, PretrainTraining, PretrainResults]:
     """Train a language model and save it.
 
     Args:
         job: The pretraining.
         seconds: The duration of each part so far, in seconds. Further parts are added.
-        start: The time at which the job started, from `time.perf_counter`.
+        run: The folder of the pretraining.
         reporter: Shows progress.
 
     Returns:
@@ -180,7 +197,7 @@ def _pretrain(
     """
     config, corpus, device, folder = job.config, job.corpus, job.device, job.folder
     # Always read the tokenizer from disk, so that a resumed run uses the same one.
-    tokenizer = _load_tokenizer(folder / TOKENIZER)
+    tokenizer = _load_tokenizer(folder)
     held_out_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.held_out)
     train_bytes = n_bytes(as_read(tokenizer, text) for text in corpus.train)
     _pack(corpus, tokenizer, folder, seconds, reporter)
@@ -221,6 +238,7 @@ def _pretrain(
     )
     seconds["last_leg"] = time.perf_counter() - training_start
     history = [PretrainEpoch(**row) for row in rows]
+    check_still_exists(folder)
     trained = _summarise(history, vocabulary, objective, model, job)
     save_model(model, tokenizer, folder / MODEL, card_of(config, job.started, trained))
     saved = Qwen3ForCausalLM.from_pretrained(
@@ -234,7 +252,7 @@ def _pretrain(
         plots = draw_history(history, folder, title=title, accuracy="Next-token accuracy")
     results = PretrainResults(
         seconds=PretrainSeconds(
-            **seconds, training=trained.training_seconds, total=time.perf_counter() - start
+            **seconds, training=trained.training_seconds, total=run.total_seconds()
         ),
         peak_memory_bytes=hardware.peak_memory_bytes(),
         saved=scores,
@@ -258,21 +276,29 @@ def _load_or_train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Load the run's tokenizer, or train it if the run has none yet."""
     start = time.perf_counter()
-    found: PreTrainedTokenizerFast
-    if (folder / TOKENIZER).is_dir():
-        found = _load_tokenizer(folder / TOKENIZER)
-    else:
+    found = _read_tokenizer(folder)
+    if found is None:
         reporter.message(f"training a tokenizer of {config.vocabulary.size:,} tokens")
         found = train_tokenizer(corpus.train, config.vocabulary, config.training.window)
     seconds["vocabulary"] = time.perf_counter() - start
     return found
 
 
+def _read_tokenizer(folder: Path) -> PreTrainedTokenizerFast | None:
+    """Return the tokenizer of a run. None if the run has none, or if its files are damaged."""
+    try:
+        return _load_tokenizer(folder) if (folder / TOKENIZER).is_dir() else None
+    except ThawlineError:
+        return None
+
+
 def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     """Load the tokenizer of a run, which another person may have started."""
-    check_model_files(folder)
-    with explain_read_errors(str(folder), TOKENIZER_FILES):
-        return load_tokenizer(str(folder), None)
+    path = folder / TOKENIZER
+    check_model_files(path)
+    with explain_read_errors(str(path), TOKENIZER_FILES):
+        tokenizer: PreTrainedTokenizerFast = load_tokenizer(str(path), None)
+    return tokenizer
 
 
 def _pack(
@@ -282,10 +308,10 @@ def _pack(
     seconds: dict[str, float],
     reporter: Reporter,
 ) -> None:
-    """Tokenise the texts whose file of tokens does not exist yet."""
+    """Tokenise the texts whose file of tokens does not exist yet or is damaged."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
-        if not (folder / name).is_file():
+        if not is_packed(folder / name):
             pack(texts, tokenizer, folder / name, reporter)
     seconds["tokenising"] = time.perf_counter() - start
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from transformers import PreTrainedTokenizerFast
 
 from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.failures import system_errors
+from thawline.runtime.files import new_file
 from thawline.runtime.progress import Reporter
 
 TEXTS_PER_CALL = 1_000
@@ -40,20 +40,27 @@ def pack(
         OSError: If the file cannot be written.
     """
     dtype = np.dtype(np.uint16 if len(tokenizer) <= 2**16 else np.uint32)
-    tokens_path, npy_path = path.with_suffix(".tokens.tmp"), path.with_suffix(".npy.tmp")
     total = 0
-    with system_errors(path), reporter.task(f"tokens of {path.stem}", len(texts)) as advance:
-        with tokens_path.open("wb") as file:
+    with new_file(path) as npy_path, tempfile.TemporaryFile(dir=path.parent) as tokens:
+        with reporter.task(f"tokens of {path.stem}", len(texts)) as advance:
             for count, ids in _documents(texts, tokenizer):
-                file.write(np.array(ids, dtype=dtype).tobytes())
+                tokens.write(np.array(ids, dtype=dtype).tobytes())
                 total += len(ids)
                 advance(count)
-        with npy_path.open("wb") as file, tokens_path.open("rb") as tokens:
+        tokens.seek(0)
+        with npy_path.open("wb") as file:
             header = {"descr": dtype.str, "fortran_order": False, "shape": (total,)}
             np.lib.format.write_array_header_1_0(file, header)
             shutil.copyfileobj(tokens, file)
-        os.replace(npy_path, path)
-        tokens_path.unlink()
+
+
+def is_packed(path: Path) -> bool:
+    """Return whether a file that `pack` wrote exists and is complete."""
+    try:
+        open_tokens(path)
+    except (OSError, EOFError, ValueError):
+        return False
+    return True
 
 
 def check_windows(

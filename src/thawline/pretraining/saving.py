@@ -10,6 +10,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3ForCausalLM
 
 from thawline.config import PretrainConfig
 from thawline.runs.records import PretrainEpoch, PretrainTraining, StartedPretraining
+from thawline.runtime.checksums import write_checksums
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
 
@@ -35,13 +36,12 @@ def save_model(
         copy.deepcopy(model).cpu().half().save_pretrained(temporary)
         tokenizer.save_pretrained(temporary)
         (temporary / CARD).write_text(card, encoding="utf-8")
-        for path in temporary.iterdir():
-            path.chmod(0o644)  # safetensors makes its files readable only by their owner
+        write_checksums(temporary)
 
 
 def save_tokenizer(tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
-    """Save a tokenizer to a new folder, which appears only when it is complete."""
-    with new_folder(folder) as temporary:
+    """Save a tokenizer to a folder, which appears only when it is complete."""
+    with new_folder(folder, replace=True) as temporary:
         tokenizer.save_pretrained(temporary)
 
 

@@ -19,7 +19,9 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from thawline.errors import printable
 from thawline.runs.records import MainScores
+from thawline.runtime.files import new_file
 
 INK, FAINT, GRID = "#222222", "#666666", "#e3e3e3"
 UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
@@ -78,13 +80,11 @@ def new_figure(
         The figure, and the lower and upper edge of the area for axes, as shares of the figure's
         height.
     """
+    title, subtitle = printable(title), printable(subtitle or "")
     line_length = int(width * 11)  # the number of subtitle characters that fit on a line
     headings = [
         *((line, 13, "bold", INK, 0.27) for line in textwrap.wrap(title, int(line_length * 0.8))),
-        *(
-            (line, 9.5, "normal", FAINT, 0.21)
-            for line in textwrap.wrap(subtitle or "", line_length)
-        ),
+        *((line, 9.5, "normal", FAINT, 0.21) for line in textwrap.wrap(subtitle, line_length)),
     ]
     header = 0.32 + gap + sum(step for *_, step in headings)
     height = header + plot_height
@@ -214,7 +214,7 @@ def name_lines(
     """
     for name, height in spread(ends, gap).items():
         axes.annotate(
-            name,
+            printable(name),
             (x, height),
             xytext=(8, 0),
             textcoords="offset points",
@@ -230,6 +230,8 @@ def name_lines(
 def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write a figure as PNG and SVG, without dates, so that equal figures give equal files.
 
+    Each file is on the disk when it appears.
+
     Args:
         figure: The figure.
         folder: The folder of the files, which is made if it does not exist.
@@ -240,6 +242,8 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    figure.savefig(paths[0], dpi=DPI)
-    figure.savefig(paths[1], metadata={"Date": None})
+    with new_file(paths[0]) as temporary:
+        figure.savefig(temporary, format="png", dpi=DPI)
+    with new_file(paths[1]) as temporary:
+        figure.savefig(temporary, format="svg", metadata={"Date": None})
     return paths

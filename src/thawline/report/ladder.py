@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rich.table import Table
-from rich.text import Text
 
-from thawline.report.tables import ruled_table, with_interval, wrap_labelled
+from thawline.report.tables import literal, ruled_table, with_interval, wrap_labelled
 from thawline.runs.records import Comparison, MeanScore
 
 
@@ -24,7 +23,7 @@ def ladder_table(comparison: Comparison) -> Table:
     for rung in comparison.rungs:
         against = rung.against_best
         table.add_row(
-            Text(rung.rung),
+            literal(rung.rung),
             str(rung.line),
             f"{rung.parameters.trainable:,}",
             _accuracy(rung.test.accuracy),

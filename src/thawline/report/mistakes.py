@@ -8,20 +8,27 @@ from pathlib import Path
 
 from rich.console import RenderableType
 from rich.table import Table
-from rich.text import Text
 
 from thawline.data.texts import one_string
-from thawline.report.tables import with_interval, wrap_labelled
+from thawline.report.tables import literal, with_interval, wrap_labelled
 from thawline.runs.records import ErrorRate, ErrorRates, Mistake, Mistakes, Sample
+from thawline.runtime.files import new_file
+from thawline.runtime.terminal import KEPT
 
 MISTAKES = "mistakes.csv"
 """The name of the file in a run's folder."""
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""The characters with which a spreadsheet lets a formula start."""
 
 _COLUMNS = ("row", "label", "predicted", "probability", "tokens", "truncated")
 
 
 def write_mistakes(mistakes: Sequence[Mistake], folder: Path, *, pairs: bool) -> Path:
     """Write mistakes to ``mistakes.csv``, in UTF-8 and in the format of RFC 4180.
+
+    A label or a text that a spreadsheet could take for a formula gets an apostrophe in front, and
+    so does one that starts with an apostrophe. To read the original, remove one apostrophe.
 
     Args:
         mistakes: The mistakes, with their complete texts.
@@ -33,13 +40,21 @@ def write_mistakes(mistakes: Sequence[Mistake], folder: Path, *, pairs: bool) ->
     """
     path = folder / MISTAKES
     texts = ("text", "text_pair") if pairs else ("text",)
-    with path.open("w", encoding="utf-8", newline="") as file:
+    with new_file(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow([*_COLUMNS, *texts])
         for mistake in mistakes:
             parts = [mistake.text] if isinstance(mistake.text, str) else list(mistake.text)
-            writer.writerow([*(getattr(mistake, column) for column in _COLUMNS), *parts])
+            cells = [*(getattr(mistake, column) for column in _COLUMNS), *parts]
+            writer.writerow([_without_formula(cell) for cell in cells])
     return path
+
+
+def _without_formula(cell: object) -> object:
+    """Return a cell that no spreadsheet takes for a formula."""
+    if isinstance(cell, str) and cell.lstrip(" ").startswith((*FORMULA, "'")):
+        return f"'{cell}"
+    return cell
 
 
 def mistakes_sections(found: Mistakes, most: int) -> Iterator[RenderableType]:
@@ -69,12 +84,12 @@ def _mistakes_table(mistakes: Sequence[Mistake]) -> Table:
     for mistake in mistakes:
         tokens = f"{mistake.tokens:,}"
         table.add_row(
-            Text(mistake.label),
-            Text(mistake.predicted),
+            literal(mistake.label),
+            literal(mistake.predicted),
             f"{100 * mistake.probability:.1f} %",
             f"{tokens} (truncated)" if mistake.truncated else tokens,
             # A column with no_wrap would not shrink, so the text itself forbids wrapping.
-            Text(one_string(mistake.text), no_wrap=True, overflow="ellipsis"),
+            literal(one_string(mistake.text), KEPT, no_wrap=True, overflow="ellipsis"),
         )
     return table
 
@@ -110,8 +125,8 @@ def samples_table(samples: Sequence[Sample]) -> Table:
     for sample in samples:
         predictions = (sample.untrained, sample.adapted)
         table.add_row(
-            Text(one_string(sample.text)),
-            Text(sample.label),
-            *(Text(f"{one.predicted} {100 * one.probability:.1f} %") for one in predictions),
+            literal(one_string(sample.text), KEPT),
+            literal(sample.label),
+            *(literal(f"{one.predicted} {100 * one.probability:.1f} %") for one in predictions),
         )
     return table

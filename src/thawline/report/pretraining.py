@@ -5,8 +5,8 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from thawline.report.tables import plain_console
 from thawline.runs.records import PretrainRecord
+from thawline.runtime import terminal
 
 
 def print_pretraining(record: PretrainRecord, folder: Path) -> None:
@@ -16,7 +16,7 @@ def print_pretraining(record: PretrainRecord, folder: Path) -> None:
         record: The record of the run.
         folder: The folder of the run.
     """
-    console = plain_console()
+    console = terminal.console()
     kept, tokenizer, counts = record.kept, record.tokenizer, record.corpus.counts
     console.print(
         f"\n{counts.held_out:,} held-out texts, {tokenizer.held_out_tokens:,} tokens"
@@ -42,12 +42,12 @@ def print_pretraining(record: PretrainRecord, folder: Path) -> None:
 def _seconds(record: PretrainRecord) -> str:
     """Return the seconds of each part of the run.
 
-    For a resumed run, only the seconds of training include the time before it was resumed.
+    For a resumed run, the seconds of the other parts are known only for the last start.
     """
     seconds = record.seconds
     training = f"training {seconds.training:,.1f}"
     if record.resumed:
-        return f"{seconds.total:,.1f} since the run was resumed; {training} in total"
+        return f"{seconds.total:,.1f} in {len(record.starts)} starts: {training}"
     return (
         f"{seconds.total:,.1f} in total: tokenizer {seconds.vocabulary:,.1f}, "
         f"tokenising {seconds.tokenising:,.1f}, {training}"

@@ -12,6 +12,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from thawline.errors import printable
 from thawline.report.figures import (
     ADAPTED,
     FAINT,
@@ -87,7 +88,8 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
             )
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", labelleft=axes is accuracy)
-        accuracy.set_yticks(range(len(bars)), [_wrapped(bar.name) for bar in bars], color=INK)
+        names = [_wrapped(printable(bar.name)) for bar in bars]
+        accuracy.set_yticks(range(len(bars)), names, color=INK, parse_math=False)
         accuracy.set_ylim(len(bars) - 0.5, -0.5)
         _draw_accuracies(accuracy, [bar.accuracy for bar in bars])
         _draw_seconds(seconds, [bar.seconds for bar in bars])

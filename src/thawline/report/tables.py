@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from thawline.errors import printable
 from thawline.runs.records import ClassScores, FitEpoch, KeptEpoch, MainScores, Score, Scores
 
 MISSING = "-"
@@ -45,14 +46,20 @@ KEPT_BECAUSE = {
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
 
 
-def plain_console() -> Console:
-    """Return a console that prints text literally, without markup, emoji codes or wrapping."""
-    return Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
-
-
 def wrap_labelled(label: str, text: str) -> str:
     """Return a text in the column to the right of a label, wrapped at 79 columns."""
     return textwrap.fill(f"{label:<{LABEL_WIDTH}}{text}", 79, subsequent_indent=" " * LABEL_WIDTH)
+
+
+def literal(text: str, keep: str = "", **options: Any) -> Text:
+    """Return a text for a cell of a table, without markup and with escaped control characters.
+
+    Args:
+        text: The text.
+        keep: The control characters that stay.
+        **options: Options of rich's `Text`.
+    """
+    return Text(printable(text, keep), **options)
 
 
 def before_after_table(baseline: MainScores, adapted: MainScores) -> Table:
@@ -158,7 +165,7 @@ def per_class_table(scores: Scores, names: Sequence[str], most: int | None = Non
         table.add_column(heading, justify="right", no_wrap=True)
     for name, row in _weakest(list(zip(names, classes, strict=True)), most):
         table.add_row(
-            Text(name),
+            literal(name),
             *(_number(score, share=True) for score in (row.precision, row.recall, row.f1)),
             f"{row.support:,}",
         )

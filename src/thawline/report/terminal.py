@@ -13,6 +13,7 @@ from rich.table import Table
 
 from thawline.config import ReportConfig
 from thawline.data.labels import join_words
+from thawline.errors import printable
 from thawline.inference.prediction import TextPrediction
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import mistakes_sections, samples_table
@@ -24,7 +25,6 @@ from thawline.report.tables import (
     history_table,
     kept_line,
     per_class_table,
-    plain_console,
     scores_table,
     wrap_labelled,
 )
@@ -39,6 +39,7 @@ from thawline.runs.records import (
     MainScores,
     PreflightReport,
 )
+from thawline.runtime import terminal
 
 if TYPE_CHECKING:
     from thawline.store import StoredEntry
@@ -68,7 +69,7 @@ def print_fit(record: FitRecord, shown: ReportConfig) -> None:
         record: The record of the fit.
         shown: The numbers of classes and mistakes that are printed.
     """
-    console = plain_console()
+    console = terminal.console()
     test, proof = record.test, record.proof
     console.print(f"\n{record.data.name}: {test.rows:,} test texts, {_intervals(test)}")
     for section in _fit_sections(record, shown):
@@ -130,7 +131,7 @@ def _features(stages: Sequence[int]) -> str:
 def _seconds(record: FitRecord) -> str:
     """Return the total seconds and the seconds of each part."""
     seconds, computed = record.seconds, record.prefix.texts
-    first = seconds.head_first or 0.0
+    first, earlier = seconds.head_first or 0.0, sum(record.starts[:-1])
     known = seconds.tokenising + seconds.prefix + first + seconds.training + seconds.evaluation
     passes = "in two passes" if _has_two_passes(record) else "once"
     prefix = f"{computed:,} texts read {passes}" if computed else "all states from the store"
@@ -141,7 +142,8 @@ def _seconds(record: FitRecord) -> str:
         *head_first,
         f"training {seconds.training:.1f}",
         f"evaluation {seconds.evaluation:.1f}",
-        f"other {seconds.total - known:.1f} (loading, saving, proof)",
+        f"other {seconds.total - earlier - known:.1f} (loading, saving, proof)",
+        *([f"earlier starts {earlier:.1f}"] if earlier else []),
     ]
     return f"{seconds.total:.1f} in total: {', '.join(parts)}"
 
@@ -160,7 +162,7 @@ def _trained(parameters: FitParameters) -> str:
 
 def print_evaluation(scores: EvaluationReport) -> None:
     """Print scores with their intervals, and the scores of each class."""
-    console = plain_console()
+    console = terminal.console()
     origin = "" if scores.source == scores.split else f" (rows of {scores.source})"
     split = "all splits" if scores.split == "all" else f"the {scores.split} split"
     console.print(f"\n{scores.rows:,} texts of {split}{origin}, {_intervals(scores)}")
@@ -176,7 +178,7 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
         record: The record of the ladder.
         folder: The folder of the ladder.
     """
-    console = plain_console()
+    console = terminal.console()
     parts, test = record.data.protocol.splits, record.rungs[0].test
     rows = ", ".join(f"{part.rows:,} {name}" for name, part in parts.items())
     console.print(f"\n{record.data.name}: {rows} texts, {_intervals(test)}")
@@ -196,7 +198,7 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
         data: The name of the data set.
     """
     print_ladder(record, folder)
-    console, predictions = plain_console(), record.predictions
+    console, predictions = terminal.console(), record.predictions
     assert predictions is not None, "the demonstration predicts some texts"
     console.print(f"\npredictions of {record.verdict.rung} for {len(predictions.texts)} new texts")
     print_predictions([TextPrediction(one.text, one.label, one.probs) for one in predictions.texts])
@@ -210,17 +212,17 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
 
 def print_predictions(predictions: Sequence[TextPrediction]) -> None:
     """Print a line for each text: its label, its probabilities, and the text on one line."""
-    console = plain_console()
+    console = terminal.console()
     for prediction in predictions:
         shown = prediction.shown_probabilities()
-        shares = "  ".join(f"{name} {share:.4f}" for name, share in shown.items())
+        shares = "  ".join(f"{printable(name)} {share:.4f}" for name, share in shown.items())
         text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
-        console.print(f"{prediction.label}  {shares}  {' '.join(text.split())}")
+        console.print(f"{printable(prediction.label)}  {shares}  {' '.join(text.split())}")
 
 
 def print_info(described: InfoReport) -> None:
     """Print the stages of a backbone, and what a fit would train."""
-    console = plain_console()
+    console = terminal.console()
     console.print(
         f"{described.backbone}: model type {described.family}, hidden size "
         f"{described.hidden_size}, at most {described.max_length} tokens per text"
@@ -252,7 +254,7 @@ def _origin_line(origin: BackboneOrigin) -> str:
 
 def print_preflight(report: PreflightReport) -> None:
     """Print the report on a data set, the findings first."""
-    console = plain_console()
+    console = terminal.console()
     console.print(f"\n{report.data}: {report.all.rows:,} texts")
     for section in preflight_sections(report):
         console.print(section)
@@ -266,7 +268,7 @@ def print_store(entries: Sequence[StoredEntry], home: Path) -> None:
         entries: The entries.
         home: The cache folder that contains the store.
     """
-    console = plain_console()
+    console = terminal.console()
     console.print(f"store in {home / 'store'}")
     columns = ("backbone", "states", "tokens", "dtype", "texts", "MB", "entry")
     table = _plain_table(*columns, left=("states", "tokens", "dtype", "entry"))

@@ -1,23 +1,26 @@
 """The file names of runs and of saved classifiers, and light functions to find and read them.
 
-These functions need neither torch nor pydantic. `artifact` and `runs.records` read classifiers and
-records completely.
+These functions need neither torch nor pydantic. `artifact`, `runs.settings` and `runs.records`
+read classifiers, their settings and records completely.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from thawline.errors import ThawlineError
+from thawline.runtime.untrusted import read_json
 
 RECORD = "record.json"
 """The record of a run, which is written when the run starts."""
 
 LADDER = "ladder.json"
 """The record of a ladder, which is written when the ladder starts."""
+
+MAX_RECORD_BYTES = 512 * 2**20
+"""The largest record that is read, in bytes. The record of a fit lists the row numbers."""
 
 FOLDER = "model"
 """The folder of the artifact within the folder of a run. It exists once the run has saved it."""
@@ -29,8 +32,11 @@ ADAPTER = "adapter"
 HEAD = "head.safetensors"
 """The folder of the adapters and the weights of the head, in an artifact with live adapters."""
 
-FORMAT = 1
-"""The version of the format of artifacts."""
+FORMAT = 2
+"""The version of the format of artifacts that is written."""
+
+FORMATS = (1, 2)
+"""The versions of the format that are read. Artifacts of format 1 have no checksums."""
 
 MODEL_TYPE = "thawline"
 """The model type in the ``config.json`` of a complete model that has one of Thawline's heads."""
@@ -107,51 +113,10 @@ def read_status(run: Path, verb: str = "fit") -> RunStatus:
 
 
 def load_json(file: Path) -> object:
-    """Read a JSON file.
+    """Read the JSON file of a record, which may be large because it lists the rows of the data.
 
     Raises:
-        OSError: If the file cannot be read.
-        ValueError: If it is not JSON in UTF-8.
+        OSError: If the file does not exist or cannot be read.
+        ThawlineError: If it is not a regular file with JSON in UTF-8, or too large.
     """
-    value: object = json.loads(file.read_text(encoding="utf-8"))
-    return value
-
-
-def read_settings(folder: Path) -> dict[str, Any]:
-    """Read the settings of an artifact as JSON values.
-
-    Args:
-        folder: The folder of the artifact.
-
-    Raises:
-        ThawlineError: If the artifact has another format.
-        OSError: If the file cannot be read.
-        ValueError: If the file is damaged.
-    """
-    try:
-        values: dict[str, Any] = json.loads((folder / SETTINGS).read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"a damaged {SETTINGS} ({error})") from error
-    for key in ("format", "labels", "reading", "head", "strategy", "backbone"):
-        if not isinstance(values, dict) or key not in values:
-            raise ValueError(f"no '{key}' in {SETTINGS}")
-    if values["format"] != FORMAT:
-        raise ThawlineError(
-            f"a saved classifier of format {FORMAT}",
-            f"format {values['format']} in '{folder}'",
-            "load it with the version of Thawline that saved it",
-        )
-    return values
-
-
-def read_adapter(values: dict[str, Any]) -> AdapterSettings | None:
-    """Return the settings of live adapters. None if the artifact is a complete model.
-
-    Args:
-        values: The settings of the artifact, as `read_settings` returns them.
-
-    Raises:
-        TypeError: If the settings of the adapters are damaged.
-    """
-    adapter = values.get("adapter")
-    return None if adapter is None else AdapterSettings(**adapter)
+    return read_json(file, limit=MAX_RECORD_BYTES)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.config import Config
 from thawline.config.annotations import flatten_settings
-from thawline.config.resolve import ConfigT, GivenSetting, resolve_config
+from thawline.config.resolve import (
+    AnyConfig,
+    ConfigT,
+    GivenSetting,
+    build_config,
+    change_config,
+    config_to_toml,
+    resolve_config,
+)
 from thawline.errors import ThawlineError
-from thawline.runs.folder import CONFIG, FIT, Verb, is_run
+from thawline.runs.folder import CONFIG, FIT, holds_files, is_run, same_settings
 from thawline.runs.layout import RECORD, read_status
 from thawline.runs.records.files import RunRecord, read_record
 from thawline.runs.records.run import RunStart
@@ -40,42 +50,102 @@ def resumed_config(
             the config of the run, or if the folder is not that of such a run.
     """
     if not is_run(folder):
-        if folder.is_dir() and any(folder.iterdir()):
+        if holds_files(folder):
             found = f"a folder without {CONFIG}"
             raise ThawlineError(f"a run to resume in '{folder}'", found, "choose another --out")
         return resolve_config(options, config_type=job, file=file, overrides=overrides)
     _check_verb(folder, verb, read_status(folder, verb).verb)
-    given = resolve_config(
-        options, config_type=job, file=file, overrides=overrides, saved=folder / CONFIG
-    )
-    return check_same_config(folder, given)
+    with tempfile.TemporaryDirectory() as place:
+        # The file of the run may be damaged, so its settings are read from a copy.
+        saved = Path(place, CONFIG)
+        saved.write_text(config_to_toml(started_config(folder, job, verb)), encoding="utf-8")
+        given = resolve_config(
+            options, config_type=job, file=file, overrides=overrides, saved=saved
+        )
+    return check_same_config(folder, given, verb)
 
 
-def check_same_config(folder: Path, given: ConfigT) -> ConfigT:
+def check_same_config(folder: Path, given: ConfigT, verb: str = FIT) -> ConfigT:
     """Return the config that a run was started with.
 
     Args:
         folder: The folder of the run.
         given: The config that the run is resumed with.
+        verb: The command that is resumed.
 
     Raises:
         ThawlineError: If the two configs differ, or if this version cannot read that of the run.
     """
-    started = resolve_config(config_type=type(given), file=folder / CONFIG)
-    if given != started:
-        now, before = (dict(flatten_settings(config.to_dict())) for config in (given, started))
-        key = next(key for key in before if before[key] != now[key])
-        value = "none" if before[key] is None else before[key]
-        raise ThawlineError(
-            f"the setting {key} of the run in '{folder}' ({value})",
-            str(now[key]),
-            "omit that setting, or choose another --out",
-            setting=key,
-        )
+    started, given = started_config(folder, type(given), verb), change_config(given, ())
+    now, before = _plain(given), _plain(started)
+    if now != before:
+        raise _other_setting(folder, before, now, "omit that setting, or choose another --out")
     return started
 
 
-def read_run(folder: Path, verb: Verb) -> RunRecord | None:
+def started_config(folder: Path, job: type[ConfigT], verb: str = FIT) -> ConfigT:
+    """Return the config that a run was started with, from its record and from its ``config.toml``.
+
+    Args:
+        folder: The folder of the run.
+        job: The class of the config.
+        verb: The command that is resumed.
+
+    Raises:
+        ThawlineError: If the record cannot be read, if somebody has changed the file, if the file
+            is damaged and the run has no record, or if this version cannot read the settings.
+    """
+    record, file = read_run(folder, verb), folder / CONFIG
+    if record is None and file.stat().st_size == 0:
+        found, fix = "an empty file", "choose another --out"
+        raise ThawlineError(f"the settings of a run in '{file}'", found, fix)
+    if record is None or same_settings(file, record.config):
+        return resolve_config(config_type=job, file=file)
+    sources = {"": f"the config in '{folder / RECORD}'"}
+    sources |= {key: f"{key} in '{folder / RECORD}'" for key, _ in flatten_settings(record.config)}
+    recorded = change_config(build_config(record.config, sources, config_type=job), ())
+    if file.is_file() and not _is_cut(file, config_to_toml(recorded, verb)):
+        _check_unchanged(folder, recorded, job)
+    return recorded
+
+
+def _is_cut(file: Path, text: str) -> bool:
+    """Return whether a file is only the beginning of a text, or is not TOML."""
+    content = file.read_bytes()
+    try:
+        tomllib.loads(content.decode())
+    except (ValueError, RecursionError):
+        return True
+    return text.encode().startswith(content)
+
+
+def _check_unchanged(folder: Path, recorded: AnyConfig, job: type[AnyConfig]) -> None:
+    """Raise ThawlineError if the file of a run's settings has others than its record."""
+    now = _plain(resolve_config(config_type=job, file=folder / CONFIG))
+    if now != _plain(recorded):
+        fix = f"remove '{folder / CONFIG}', which is then written again, or choose another --out"
+        raise _other_setting(folder, _plain(recorded), now, fix)
+
+
+def _plain(config: AnyConfig) -> dict[str, object]:
+    return dict(flatten_settings(config.to_dict()))
+
+
+def _other_setting(
+    folder: Path, before: dict[str, object], now: dict[str, object], fix: str
+) -> ThawlineError:
+    """Return the error for the first setting that differs from that of a run."""
+    key = next(key for key in before if before[key] != now[key])
+    value = "none" if before[key] is None else before[key]
+    return ThawlineError(
+        f"the setting {key} of the run in '{folder}' ({value})",
+        str(now[key]),
+        fix,
+        setting=key,
+    )
+
+
+def read_run(folder: Path, verb: str) -> RunRecord | None:
     """Return the record of a run. None if it was killed before it wrote a record.
 
     Args:

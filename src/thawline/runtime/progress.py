@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
+from thawline.runtime.terminal import console
+
 
 class Advance(Protocol):
     """Define the function that a job calls to report the progress of a task."""
@@ -40,13 +42,11 @@ class TerminalReporter(Reporter):
     """Print messages and progress bars on standard error."""
 
     def __init__(self) -> None:
-        from rich.console import Console
-
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self.console = console(stderr=True)
 
     def message(self, text: str) -> None:
         """Print one line of information."""
-        self.console.print(text, markup=False)
+        self.console.print(text)
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
@@ -66,13 +66,13 @@ class TerminalReporter(Reporter):
         )
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("left"),
             TimeRemainingColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[now]}", markup=False),
         )
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(description, total=total, now="")

@@ -136,7 +136,7 @@ def parse_json(content: bytes | str) -> Any:
     text = content.decode("utf-8-sig") if isinstance(content, bytes) else content
     try:
         value = json.loads(text)
-        too_deep = _depth_exceeds(value, MAX_JSON_DEPTH)
+        too_deep = depth_exceeds(value, MAX_JSON_DEPTH)
     except RecursionError:
         too_deep = True
     if too_deep:
@@ -144,7 +144,25 @@ def parse_json(content: bytes | str) -> Any:
     return value
 
 
-def _depth_exceeds(value: object, limit: int) -> bool:
+def show_value(value: object) -> str:
+    """Return a JSON value for an error message: short, on one line, without control characters.
+
+    Args:
+        value: The value. A string is put in single quotes.
+    """
+    if isinstance(value, list | dict) and len(value) > 20:
+        return f"a {'list' if isinstance(value, list) else 'object'} of {len(value):,} values"
+    text = value if isinstance(value, str) else json.dumps(value, default=repr)
+    shown = text if len(text) <= 80 else f"{text[:80]}…"
+    escaped = "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in shown
+    )
+    return f"'{escaped}'" if isinstance(value, str) else escaped
+
+
+def depth_exceeds(value: object, limit: int) -> bool:
+    """Return whether lists and dicts are nested more than a number of levels deep."""
     level = [value]
     for _ in range(limit):
         level = [

@@ -1,16 +1,17 @@
 """Save the state of a training to disk, so that another process can resume it bit for bit.
 
-A checkpoint is one safetensors file. It holds the weights, the best weights so far, the state of
-the optimiser and the random states. Its header holds the schedule, the history and the position in
-the loop, as JSON. The file is written under a temporary name first, and its name ends in a checksum
-of its content. So an incomplete or damaged file is never loaded.
+A checkpoint is one safetensors file, named after its optimiser step. It holds the weights, the best
+weights so far, the state of the optimiser and the random states. Its header holds the schedule, the
+history and the position in the loop, as JSON, and a SHA-256 of the file. So an incomplete or
+damaged file is never loaded. The name has no checksum, because the history holds measured seconds,
+and a resumed run should leave the same files as an uninterrupted one.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,18 @@ from safetensors import safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from thawline.runtime.files import remove_leftovers, write_file
 from thawline.training.loop import Training
 
 KEPT = 2
 """The number of checkpoints to keep: the newest, and one more in case the newest is damaged."""
 
-SUFFIX, TEMPORARY = ".safetensors", ".tmp"
+SUFFIX = ".safetensors"
+
+_NO_DIGEST = "0" * 64
+"""The value of the file's SHA-256 in the header while the SHA-256 is computed."""
+
+_DIGEST = re.compile(rb'"sha256":"([0-9a-f]{64})"')
 
 
 class CheckpointFolder:
@@ -44,18 +51,16 @@ class CheckpointFolder:
             training: The training to save.
 
         Raises:
-            OSError: If the folder cannot be written or the disk is full.
+            OSError: If the folder cannot be written or the disk is full, or if the folder of the
+                run does not exist any more.
         """
         tensors, values = training.state()
         content = save(
             {name: tensor.cpu().contiguous() for name, tensor in tensors.items()},
-            metadata={"thawline": json.dumps(values)},
+            metadata={"thawline": json.dumps(values), "sha256": _NO_DIGEST},
         )
-        self.folder.mkdir(parents=True, exist_ok=True)
-        name = f"{training.done:09d}-{_checksum(content)}"
-        temporary = self.folder / f"{name}{TEMPORARY}"
-        temporary.write_bytes(content)
-        os.replace(temporary, self.folder / f"{name}{SUFFIX}")
+        self.folder.mkdir(exist_ok=True)
+        write_file(self._path(training.done), _with_digest(content))
         self._delete_old()
 
     def restore(self, training: Training) -> None:
@@ -65,14 +70,18 @@ class CheckpointFolder:
             training: A training of the same objective and config as the saved one.
         """
         for path in self._newest_first():
-            content = path.read_bytes()
-            if path.stem.partition("-")[2] == _checksum(content):
-                training.load_state(*_read(path))
-                return
+            if _is_intact(path.read_bytes()):
+                tensors, values = _read(path)
+                if path == self._path(values["done"]):
+                    training.load_state(tensors, values)
+                    return
 
     def clear(self) -> None:
         """Delete all checkpoints."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _path(self, step: int) -> Path:
+        return self.folder / f"{step:09d}{SUFFIX}"
 
     def _newest_first(self) -> list[Path]:
         """Return the checkpoint files, the newest first."""
@@ -80,8 +89,9 @@ class CheckpointFolder:
 
     def _delete_old(self) -> None:
         """Delete old checkpoints and the temporary files of processes that were killed."""
-        for path in [*self._newest_first()[KEPT:], *self.folder.glob(f"*{TEMPORARY}")]:
+        for path in self._newest_first()[KEPT:]:
             path.unlink(missing_ok=True)
+        remove_leftovers(self.folder, locked=True)  # the process holds the lock of the run
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -91,6 +101,18 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         return tensors, json.loads(file.metadata()["thawline"])
 
 
-def _checksum(content: bytes) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 of some bytes."""
-    return hashlib.sha256(content).hexdigest()[:16]
+def _with_digest(content: bytes) -> bytes:
+    """Return the bytes of a checkpoint with their SHA-256 in the header."""
+    digest = hashlib.sha256(content).hexdigest()
+    return content.replace(f'"sha256":"{_NO_DIGEST}"'.encode(), f'"sha256":"{digest}"'.encode(), 1)
+
+
+def _is_intact(content: bytes) -> bool:
+    """Return whether the bytes of a checkpoint have the SHA-256 that their header names."""
+    found = _DIGEST.search(content)
+    if found is None:
+        return False
+    start, end = found.span(1)
+    digest = hashlib.sha256(content[:start] + _NO_DIGEST.encode())
+    digest.update(memoryview(content)[end:])
+    return digest.hexdigest().encode() == found[1]

@@ -190,3 +190,29 @@ def test_a_truncated_or_damaged_archive_is_reported(tmp_path):
         assert error.value.expected.endswith(f"({path})")
         assert error.value.setting is None
         assert error.value.__cause__ is not None
+
+
+@pytest.mark.parametrize("prefix", ["", "reviews/", "./"])
+def test_archive_of_class_folders_without_splits_is_one_set(tmp_path, prefix):
+    files = {f"{label}/{n}.txt": f"{label} {n}".encode() for label in "ab" for n in range(20)}
+    data = load_data(_archive(tmp_path / "reviews.tar.gz", files, prefix=prefix))
+    assert data.labels.names == ("a", "b")
+    assert sum(len(part) for part in data.parts.values()) == 40
+    folder = load_data(_folder(tmp_path / "folder", files))
+    assert [part.texts for part in folder.parts.values()] == [
+        part.texts for part in data.parts.values()
+    ]
+
+
+def test_texts_without_a_suffix_are_read_with_a_warning(tmp_path):
+    files = {f"{label}/{n}": f"{label} {n}".encode() for label in "ab" for n in range(20)}
+    data = load_data(_folder(tmp_path / "news", files))
+    assert sum(len(part) for part in data.parts.values()) == 40
+    assert any("news" in warning for warning in data.warnings)
+
+
+def test_folders_of_other_files_are_no_classes(tmp_path):
+    files = {f"{name}/{n}.py": b"pass" for name in "ab" for n in range(3)}
+    with pytest.raises(ThawlineError) as raised:
+        load_data(_folder(tmp_path / "code", files))
+    assert "code" in raised.value.expected

@@ -1,6 +1,12 @@
 import pytest
 
-from thawline.data.sources.columns import find_texts, read_labels, read_texts
+from thawline.data.sources.columns import (
+    find_label,
+    find_texts,
+    read_labels,
+    read_texts,
+    whole_numbers,
+)
 from thawline.data.sources.formats import open_table
 from thawline.errors import ThawlineError
 
@@ -37,7 +43,6 @@ def test_a_named_column_takes_precedence_over_a_common_name(write):
         (("question1", "question2"), None, ("question1", "question2")),
         (("question", "sentence"), None, ("question", "sentence")),
         (("premise", "hypothesis", "text"), None, ("text",)),
-        (("question", "sentence", "content"), None, ("sentence",)),
         (("premise", "sentence"), None, ("sentence",)),
     ],
 )
@@ -51,6 +56,60 @@ def test_two_text_columns_are_read_as_pairs(write, columns, named, found):
 
 def _read(table, text=None, label=None):
     return read_texts(table, text), read_labels(table, label)
+
+
+AMBIGUOUS = [  # columns, the role and the columns that fit
+    (("text", "category", "sentiment"), "label", ("category", "sentiment")),
+    (("text", "Label", "label"), "label", ("Label", "label")),
+    (("text", "label", "labels"), "label", ("label", "labels")),
+    (("text", "target", "Topic", "class"), "label", ("target", "Topic", "class")),
+    (("review", "comment", "label"), "text", ("review", "comment")),
+    (("Text", "text", "label"), "text", ("Text", "text")),
+    (("question", "sentence", "content", "label"), "text", ("question,sentence", "content")),
+    (("premise", "Premise", "hypothesis", "label"), "text", ("premise", "Premise")),
+    (
+        ("premise", "hypothesis", "sentence1", "sentence2", "label"),
+        "text",
+        ("premise,hypothesis", "sentence1,sentence2"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("columns", "role", "fitting"), AMBIGUOUS)
+def test_several_columns_that_fit_are_listed(write, columns, role, fitting):
+    table = open_table(write("x.parquet", {name: ["a", "b"] for name in columns}))
+    with pytest.raises(ThawlineError) as error:
+        _read(table)
+    assert error.value.setting == f"data.{role}"
+    assert [f"'{name}'" in error.value.found for name in fitting] == [True] * len(fitting)
+    assert error.value.found.startswith(f"{len(fitting)} ")
+    assert f"--{role}" in error.value.fix
+    named = {"text": "text", "label": "label", role: fitting[-1]}
+    assert len(_read(table, named["text"] if role == "text" else None, named["label"])[0]) == 2
+
+
+@pytest.mark.parametrize("columns", [("text", "label", "category"), ("text", "review", "labels")])
+def test_a_column_named_text_or_label_decides(write, columns):
+    table = open_table(write("x.parquet", {name: [name] for name in columns}))
+    assert find_texts(table, None) == ("text",)
+    assert find_label(table, None) in ("label", "labels")
+
+
+def test_a_long_name_or_cell_is_shortened(write):
+    long = "word " * 4_000
+    with pytest.raises(ThawlineError) as error:
+        _read(open_table(write("x.csv", {long: ["a"], "label": ["b"]})))
+    assert len(str(error.value)) < 800
+    with pytest.raises(ThawlineError) as error:
+        _read(open_table(write("x.csv", {"text": ["a"], "label": ["b"]})), long)
+    assert len(str(error.value)) < 800
+
+
+def test_labels_with_a_decimal_point_are_whole_numbers():
+    assert whole_numbers(["1.0", "0.0", " -2.00 "]) == ["1", "0", "-2"]
+    assert whole_numbers(["1.0", "0"]) == ["1", "0"]
+    for labels in (["1", "0"], ["1.0", "1.5"], ["1.0", "pos"], [1, 0], ["1.0", None], []):
+        assert whole_numbers(labels) is None
 
 
 COLUMN_ERRORS = [  # columns, the named text and label, the wrong setting, and data in the error

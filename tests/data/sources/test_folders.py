@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -91,3 +93,27 @@ def test_the_published_files_of_ag_news_are_read(tmp_path):
     assert data.test.texts[5] == 'Title 5 said "5"'
     assert data.test.labels.tolist() == [0, 1, 2, 3] * 2
     assert np.bincount(data.train.labels).tolist() == [9] * 4
+
+
+@pytest.mark.parametrize("inner", ["data", "plain_text"])
+def test_copy_of_a_hub_data_set_is_read_from_its_inner_folder(inner):
+    folder = Path("copy") / inner
+    folder.mkdir(parents=True)
+    rows = "".join(f"text {row},{row % 2}\n" for row in range(20))
+    (folder / "train.csv").write_text("text,label\n" + rows)
+    Path("copy/README.md").write_text("# A data set")
+    Path("copy/dataset_infos.json").write_text("{}")
+    data = load_data("copy")
+    assert data.name == "copy"
+    assert sum(len(part) for part in data.parts.values()) == 20
+    assert any(f"'{inner}'" in warning for warning in data.warnings)
+
+
+def test_several_inner_folders_must_be_chosen():
+    for name in ("one", "two"):
+        Path("copy", name).mkdir(parents=True)
+        Path("copy", name, "train.csv").write_text("text,label\na,0\nb,1\n")
+    with pytest.raises(ThawlineError) as raised:
+        load_data("copy")
+    assert "one" in raised.value.found
+    assert "two" in raised.value.found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -60,10 +61,11 @@ def data(tmp_path_factory, toy_reviews) -> Path:
 
 @pytest.fixture
 def fit(data, toy_backbone):
-    """Fit a toy BERT on the toy reviews; later options win over these."""
+    """Fit a toy BERT on the toy reviews. Options replace these defaults."""
 
     def run(*options: object):
-        fixed = ("fit", "--data", data, "--backbone", toy_backbone(), "--out", "run")
-        return thawline(*fixed, *options)
+        defaults = {"--data": data, "--backbone": toy_backbone(), "--out": "run"}
+        missing = {name: value for name, value in defaults.items() if name not in options}
+        return thawline("fit", *chain.from_iterable(missing.items()), *options)
 
     return run

@@ -31,6 +31,13 @@ def test_fit_leaves_files_alone_that_are_no_split_and_says_so(real):
     assert "unsup.csv" in real.err
     record = json.loads(real.out)
     assert set(record["data"]["rows"]) == {"train", "validation", "test"}
+    assert any("unsup.csv" in note for note in record["data"]["notes"])
+
+
+def test_the_columns_are_named_on_the_terminal_and_in_the_record(real):
+    record = json.loads(real.out)["data"]
+    assert (record["text_columns"], record["label_column"]) == (["text"], "label")
+    assert "the column 'text'" in real.err
 
 
 def test_the_record_has_the_names_that_scripts_rely_on(real):

@@ -65,6 +65,51 @@ DATA = [
         written("t.csv", "label,stars\n" + "pos,1\nneg,2\n" * 10),
     ),
     Wrong("an unknown column", "fit --text txet"),
+    Wrong(
+        "two columns that may hold the label",
+        "fit --data t.csv",
+        written("t.csv", "text,category,sentiment\na film,place,pos\nb,food,neg\n"),
+    ),
+    Wrong(
+        "labels that all differ",
+        "fit --data t.csv --label text",
+        table("t.csv", [f"film {i}" for i in range(20)]),
+    ),
+    Wrong(
+        "a first line that is a row",
+        "fit --data t.csv",
+        written("t.csv", "Great,pos\nAwful,neg\nNice,pos\n"),
+    ),
+    Wrong(
+        "another header between the rows",
+        "fit --data t.csv",
+        written("t.csv", "text,label\na film,pos\nlabel,text\nneg,b\n"),
+    ),
+    Wrong(
+        "a quotation mark that swallows rows",
+        "fit --data t.csv",
+        written("t.csv", 'text,label\n"a,pos\nb,neg\nc",pos\nd,neg\n'),
+    ),
+    Wrong(
+        "quotation marks after backslashes",
+        "fit --data t.csv",
+        written("t.csv", 'text,label\n"a \\"film\\"",pos\nb,neg\n'),
+    ),
+    Wrong(
+        "lists instead of objects",
+        "fit --data t.json",
+        written("t.json", '[["a film", "pos"], ["b", "neg"]]'),
+    ),
+    Wrong(
+        "two lists in one JSON file",
+        "fit --data t.json",
+        written("t.json", '{"train": [{"text": "a"}], "test": [{"text": "b"}]}'),
+    ),
+    Wrong(
+        "several labels of one text",
+        "fit --data t.txt",
+        written("t.txt", "__label__a __label__b a film\n"),
+    ),
     Wrong("an empty label column", "fit --data t.csv", written("t.csv", "text,label\na,\nb,\n")),
     Wrong("a missing label", "fit --data t.csv", written("t.csv", "text,label\na,1\nb,\n")),
     Wrong(

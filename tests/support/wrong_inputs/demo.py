@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong
+from tests.support.breakage import Wrong, written
 
 DEMO = [
     Wrong("one number of rows", "demo --limit 100"),
@@ -16,4 +16,11 @@ DEMO = [
     ),
     Wrong("more tokens than the backbone can read", "demo --backbone bert --max-length 300"),
     Wrong("a folder with other files", "demo --out reviews"),
+    Wrong("the folder of a run", "demo --out run"),
+    Wrong("a truncated ladder.json", "demo --out old", written("old/ladder.json", '{"status": ')),
+    Wrong(
+        "a ladder.json of a later schema version",
+        "demo --out old",
+        written("old/ladder.json", '{"schema_version": 9}'),
+    ),
 ]

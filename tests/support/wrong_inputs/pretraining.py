@@ -7,7 +7,7 @@ import json
 from tests.support.breakage import Wrong, both, folder, table, written
 from tests.support.records import PRETRAIN as FINISHED
 
-STOPPED = FINISHED | {"status": "stopped"}
+STOPPED = FINISHED | {"status": "stopped", "config": {"corpus": {"data": ["reviews"]}}}
 STOPPED.pop("schema_version")
 """The record of a pretraining of other texts that was stopped, of schema version 1."""
 

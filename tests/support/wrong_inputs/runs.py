@@ -9,6 +9,7 @@ from tests.support.breakage import (
     forbidden,
     json_with,
     removed,
+    signed,
     table,
     word_with_id,
     written,
@@ -23,6 +24,21 @@ PREDICT = [
     Wrong("no text", "predict run"),
     Wrong("a text that is not Unicode", "predict run \udcff"),
     Wrong("an unknown dtype", "predict run text --dtype half"),
+    Wrong("a text that starts with a minus", "predict run -5"),
+    Wrong("the name of a data file as a text", "predict run reviews/test.csv"),
+    Wrong("texts and a file of texts", "predict run text --data reviews/test.csv"),
+    Wrong("a text column without a file", "predict run text --text review"),
+    Wrong("a file of texts that does not exist", "predict run --data no-such.csv"),
+    Wrong("a folder of texts", "predict run --data reviews"),
+    Wrong("a file without the named column", "predict run --data reviews/test.csv --text review"),
+    Wrong(
+        "a file without a text column",
+        "predict run --data t.csv",
+        written("t.csv", "id,stars\n1,2\n"),
+    ),
+    Wrong(
+        "a text file and a column", "predict run --data t.txt --text text", written("t.txt", "a")
+    ),
     Wrong(
         "an artifact without its weights",
         "predict run text",
@@ -54,17 +70,37 @@ PREDICT = [
     Wrong(
         "an artifact with other labels in its config",
         "predict run text",
-        json_with("run/model/config.json", id2label={"0": "bad", "1": "good"}),
+        signed(json_with("run/model/config.json", id2label={"0": "bad", "1": "good"})),
     ),
     Wrong(
         "an artifact whose head reads an unknown stage",
         "predict run text",
-        json_with("run/model/config.json", stages=[9]),
+        signed(json_with("run/model/config.json", stages=[9])),
+    ),
+    Wrong(
+        "an artifact with a file that has changed",
+        "predict run text",
+        json_with("run/model/config.json", pooling="first"),
+    ),
+    Wrong(
+        "an artifact with an invalid setting",
+        "predict run text",
+        json_with("run/model/thawline.json", head=5),
+    ),
+    Wrong(
+        "an artifact with settings that have changed",
+        "predict run text",
+        json_with("run/model/thawline.json", strategy="full"),
+    ),
+    Wrong(
+        "an artifact with a file of another model",
+        "predict run text",
+        written("run/model/adapter_config.json", "{}"),
     ),
     Wrong(
         "an artifact whose ids exceed the embeddings",
         "predict run text",
-        word_with_id("run/model/tokenizer.json", {"film": 1000}),
+        signed(word_with_id("run/model/tokenizer.json", {"film": 1000})),
     ),
     Wrong(
         "an artifact without read permission",
@@ -84,6 +120,16 @@ EVALUATE = [
         "a truncated record", "evaluate run", written("run/record.json", '{"status": "finished",')
     ),
     Wrong("a record without its data", "evaluate run", json_with("run/record.json", data=None)),
+    Wrong(
+        "a record with an unknown status",
+        "evaluate run",
+        json_with("run/record.json", status="done"),
+    ),
+    Wrong(
+        "a record that names no command",
+        "evaluate run",
+        json_with("run/record.json", verb=None),
+    ),
     Wrong(
         "a record of a later schema version",
         "evaluate run",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong, written
+from tests.support.breakage import Wrong, both, removed, written
 
 SETTINGS = [
     Wrong("no data", "fit --data ''"),
@@ -23,9 +23,29 @@ SETTINGS = [
     Wrong("a resumed run with other settings", "fit --resume --out run --epochs 3"),
     Wrong("a resumed run in a folder that is not a run", "fit --resume --out reviews"),
     Wrong(
-        "a resumed run whose config is damaged",
+        "a resumed run whose config is damaged and that has no record",
         "fit --resume --out run",
-        written("run/config.toml", "seed"),
+        both(written("run/config.toml", "seed"), removed("run/record.json")),
+    ),
+    Wrong(
+        "a resumed run whose config is empty and that has no record",
+        "fit --resume --out run",
+        both(written("run/config.toml", ""), removed("run/record.json")),
+    ),
+    Wrong(
+        "a resumed run whose config was changed",
+        "fit --resume --out run",
+        written("run/config.toml", "seed = 7"),
+    ),
+    Wrong(
+        "a resumed run with a truncated record",
+        "fit --resume --out run",
+        written("run/record.json", '{"status": "finished",'),
+    ),
+    Wrong(
+        "a resumed run with a record of another program",
+        "fit --resume --out run",
+        written("run/record.json", '{"status": "done"}'),
     ),
     Wrong("an unknown measure of the best weights", "fit --set training.keep=acuracy"),
     Wrong("an unknown side", "fit --truncation-side up"),
@@ -69,6 +89,30 @@ SETTINGS = [
         "fit --config own.toml",
         written("own.toml", "[training]\nlearning_rate = 1\n"),
     ),
+    Wrong("an option that is given twice", "fit --epochs 1 --epochs 2"),
+    Wrong("a URL as the data", "fit --data https://example.com/t.csv"),
+    Wrong("a home directory that is unknown", "fit --out ~no-such-user/run"),
+    Wrong(
+        "a config file with a path of Windows in quotation marks",
+        "fit --config own.toml",
+        written("own.toml", 'backbone = "C:\\Users\\me"\n'),
+    ),
+    Wrong(
+        "a config file that is not UTF-8",
+        "fit --config own.toml",
+        written("own.toml", b"seed = 1\nbackbone = 'caf\xe9'\n"),
+    ),
+    Wrong(
+        "a config file with a setting twice",
+        "fit --config own.toml",
+        written("own.toml", "seed = 1\nseed = 2\n"),
+    ),
+    Wrong(
+        "a config file that is nested too deeply",
+        "fit --config own.toml",
+        written("own.toml", "x = " + "[" * 100 + "]" * 100),
+    ),
+    Wrong("a setting that is nested too deeply", "fit --set x=" + "[" * 20 + "]" * 20),
     Wrong("one label name too many", "fit --labels neg,pos,odd"),
     Wrong("a label name twice", "fit --labels neg,neg"),
 ]

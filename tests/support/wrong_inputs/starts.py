@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong, json_with, removed
+from tests.support.breakage import Wrong, json_with, removed, signed, written
 
 STARTS = [
     Wrong(
         "an unfinished run as the backbone",
         "fit --backbone run",
         json_with("run/record.json", status="failed"),
+    ),
+    Wrong(
+        "a run with a truncated record as the backbone",
+        "fit --backbone run",
+        written("run/record.json", '{"status": "finished",'),
+    ),
+    Wrong(
+        "a run whose record has an unknown status as the backbone",
+        "fit --backbone run",
+        json_with("run/record.json", status="done"),
     ),
     Wrong(
         "a run without weights as the backbone",
@@ -28,9 +38,12 @@ STARTS = [
     Wrong(
         "a backbone of adapters whose base no longer exists",
         "fit --backbone run",
-        json_with(
-            "run/model/thawline.json",
-            adapter={"base": "./gone", "base_sha256": "0" * 64, "head_dropout": 0.1},
+        signed(
+            json_with(
+                "run/model/thawline.json",
+                strategy="lora",
+                adapter={"base": "./gone", "base_sha256": "0" * 64, "head_dropout": 0.1},
+            )
         ),
     ),
 ]

@@ -6,6 +6,7 @@ what the commands print; review its diff like any other change.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -103,6 +104,7 @@ found and how to fix it. Nothing is printed on standard output, and no unfinishe
 | 0 | success |
 | 2 | invalid input, or an operation that the system refused; one line says what |
 | 130 | stopped with Ctrl-C; `--resume` continues a run that had started |
+| 141 | the reader of the output ended first, as in `thawline … \\| head` |
 
 Add `--debug` to any command to see the traceback above the line. A traceback without `--debug` is a
 bug in Thawline: please report it.
@@ -150,7 +152,7 @@ def _command(wrong: Wrong) -> str:
 
 
 def _short(text: str) -> str:
-    return text.replace("x" * 300, "xxx…").replace("x" * 60 + "…", "xxx…")
+    return re.sub("x{60,}(…x+)?", "xxx…", text)
 
 
 def _code(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from thawline.backbones.vectors.reading import find_file
 from thawline.backbones.vectors.table import Vectors
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runtime.packages import check_published, package_folder
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 
 
@@ -66,7 +66,7 @@ def find_vectors(name: str, reporter: Reporter) -> Vectors:
         ThawlineError: If neither a file nor a package has that name, if the package is missing or
             changed, or if the file is invalid.
     """
-    file = find_file(Path(name).expanduser()) if name.strip() else None
+    file = find_file(expand(name)) if name.strip() else None
     if file is not None:
         return cached_vectors(file, name, reporter)
     if name in PACKAGED_VECTORS:

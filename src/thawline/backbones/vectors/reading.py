@@ -16,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from thawline.data.sources.files import DataFile, members_of
+from thawline.data.sources.files import BoundedStream, DataFile, Limits, members_of
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.runtime.progress import Reporter
 
@@ -30,6 +30,9 @@ _MB = 1_000_000
 
 Block = tuple[list[str], NDArray[np.float32]]
 """Words and their vectors, ``(words, width)``."""
+
+_LIMITS = Limits(file_bytes=64 * 2**30)
+"""The largest published vectors have 6 GB. They are read line by line."""
 
 
 def find_file(path: Path) -> DataFile | None:
@@ -52,7 +55,9 @@ def find_file(path: Path) -> DataFile | None:
             "a file of vectors", f"the folder '{path}'", "give a file in that folder"
         )
     if path.is_file():
-        return _in_zip(path, None) if path.suffix.lower() == ".zip" else DataFile(path)
+        return (
+            _in_zip(path, None) if path.suffix.lower() == ".zip" else DataFile(path, limits=_LIMITS)
+        )
     for archive in path.parents:
         if archive.suffix.lower() == ".zip" and archive.is_file():
             return _in_zip(archive, path.relative_to(archive).as_posix())
@@ -62,9 +67,9 @@ def find_file(path: Path) -> DataFile | None:
 def _in_zip(archive: Path, wanted: str | None) -> DataFile:
     names = members_of(archive, SUFFIXES)
     if wanted is None and len(names) == 1:
-        return DataFile(archive, names[0])
+        return DataFile(archive, names[0], _LIMITS)
     if wanted in names:
-        return DataFile(archive, wanted)
+        return DataFile(archive, wanted, _LIMITS)
     shown = ", ".join(names[:6])
     if wanted is not None:
         expected = f"a file of vectors in {archive} ({shown or 'it has none'})"
@@ -109,8 +114,11 @@ def _size(file: DataFile) -> int:
 
 def _byte_counter(stream: IO[bytes], file: DataFile) -> Callable[[], int]:
     """Return a function that returns the number of bytes read so far, counted as in `_size`."""
-    packed: Any = getattr(stream, "fileobj", None)
-    return stream.tell if packed is None or file.member is not None else packed.tell
+    raw: Any = getattr(stream, "raw", None)
+    if file.member is None and isinstance(raw, BoundedStream):
+        packed: IO[bytes] = raw.stream.fileobj
+        return packed.tell
+    return stream.tell
 
 
 def _parse(stream: Iterable[bytes], where: str) -> Iterator[Block]:

@@ -35,12 +35,12 @@ def fit(
     require_data(config.data.data)
     with paused_collector():
         from thawline.jobs.fit import fit_run
-    from thawline.runs.folder import default_folder
+    from thawline.runs.folder import reserved_folder
     from thawline.runtime.progress import TerminalReporter
 
     name = f"{Path(str(config.data.data)).stem}-{config.strategy}"
-    folder = default_folder(name) if out is None else out
-    record = fit_run(config, folder, TerminalReporter(), resume=resume)
+    with reserved_folder(out, name) as folder:
+        record = fit_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
         print_json(record.to_dict())
     else:

@@ -13,6 +13,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
 from thawline.runtime.collector import paused_collector
+from thawline.runtime.paths import expand
 
 SETTINGS = (
     *("data.data", "data.text", "data.label", "data.labels", SMALL, "data.limit"),
@@ -22,6 +23,7 @@ SETTINGS = (
 Against = Annotated[
     Path | None,
     typer.Option(
+        parser=expand,
         metavar="FILE",
         help="File of texts to look for in the splits, for example the training texts of a "
         "language model.",

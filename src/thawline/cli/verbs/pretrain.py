@@ -35,12 +35,12 @@ def pretrain(
         raise ThawlineError("--data", "none", fix, setting="corpus.data")
     with paused_collector():
         from thawline.pretraining.job import pretrain_run
-    from thawline.runs.folder import default_folder
+    from thawline.runs.folder import reserved_folder
     from thawline.runtime.progress import TerminalReporter
 
     name = f"{Path(config.corpus.data[0]).stem}-qwen3"
-    folder = default_folder(name) if out is None else out
-    record = pretrain_run(config, folder, TerminalReporter(), resume=resume)
+    with reserved_folder(out, name) as folder:
+        record = pretrain_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
         print_json(record.to_dict())
     else:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import typer
-
 from thawline.cli import options as opt
-from thawline.cli.console import print_json
+from thawline.cli.console import print_json, print_text
 from thawline.cli.groups import store_app
 
 SHOWN = 5
@@ -33,7 +31,7 @@ def store_ls(as_json: opt.Json = False) -> None:
     print_store(found, store.home())
     if vectors:
         size, files = sum(cached.bytes for cached in vectors), _count(len(vectors), "file")
-        typer.echo(f"word vectors of {files}, {size / 1e6:,.1f} MB in {cache.cache_folder()}")
+        print_text(f"word vectors of {files}, {size / 1e6:,.1f} MB in {cache.cache_folder()}")
     _print_foreign([*store.foreign_paths(), *cache.foreign_paths()])
 
 
@@ -55,13 +53,13 @@ def store_clear(as_json: opt.Json = False) -> None:
             }
         )
         return
-    typer.echo(f"freed {cleared.freed / 1e6:,.1f} MB in {store.home() / 'store'}")
+    print_text(f"freed {cleared.freed / 1e6:,.1f} MB in {store.home() / 'store'}")
     if freed_vectors:
-        typer.echo(f"freed {freed_vectors / 1e6:,.1f} MB in {cache.cache_folder()}")
+        print_text(f"freed {freed_vectors / 1e6:,.1f} MB in {cache.cache_folder()}")
     if cleared.kept:
         names = ", ".join(name[:8] for name in cleared.kept)
         entries = _count(len(cleared.kept), "entry", "entries")
-        typer.echo(f"kept {entries} that a running process is writing or reading: {names}")
+        print_text(f"kept {entries} that a running process is writing or reading: {names}")
     _print_foreign(foreign)
 
 
@@ -70,11 +68,11 @@ def _print_foreign(paths: Sequence[Path]) -> None:
     if paths:
         what = "this file or folder" if len(paths) == 1 else f"these {len(paths)} files and folders"
         it = "it" if len(paths) == 1 else "them"
-        typer.echo(f"Thawline did not write {what} and never deletes {it}:")
+        print_text(f"Thawline did not write {what} and never deletes {it}:")
         for path in paths[:SHOWN]:
-            typer.echo(f"  {str(path)!a}")
+            print_text(f"  {path}")
         if len(paths) > SHOWN:
-            typer.echo("  …")
+            print_text("  …")
 
 
 def _count(number: int, singular: str, plural: str | None = None) -> str:

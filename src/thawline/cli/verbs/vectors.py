@@ -10,17 +10,20 @@ import typer
 
 from thawline.cli import options as opt
 from thawline.cli.commands import verb_with_settings
-from thawline.cli.console import print_json
+from thawline.cli.console import print_json, print_text
 from thawline.cli.groups import app, require_data
 from thawline.config import VectorsConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.collector import paused_collector
+from thawline.runtime.paths import expand
 
 SETTINGS = ("data.data", "data.text", "method", "width", "epochs", "seed")
 
 File = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="File to write, in GloVe's text format."),
+    typer.Option(
+        "--out", parser=expand, metavar="FILE", help="File to write, in GloVe's text format."
+    ),
 ]
 
 
@@ -42,6 +45,6 @@ def vectors(config: VectorsConfig, out: File = None, as_json: opt.Json = False) 
         print_json(made.to_dict())
     else:
         size = f"{made.words:,} words, {made.width} numbers each, from {made.texts:,} texts"
-        typer.echo(f"{out}: {size}")
+        print_text(f"{out}: {size}")
         started = ["--data", str(config.data.data), "--backbone", "glove", "--vectors", str(out)]
-        typer.echo(f"next  thawline fit {shlex.join(started)} --strategy full")
+        print_text(f"next  thawline fit {shlex.join(started)} --strategy full")

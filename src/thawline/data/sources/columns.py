@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,6 +12,11 @@ from thawline.data.labels import join_words, to_plain_label
 from thawline.data.sources.tables import LABEL_COLUMNS, PAIR_COLUMNS, TEXT_COLUMNS, Table
 from thawline.data.texts import Text, has_surrogate, is_blank, is_text, shorten
 from thawline.errors import ThawlineError, did_you_mean
+
+_DEFINITE = frozenset({"text", "label", "labels"})
+"""Names that decide the choice if other columns have common names too."""
+
+_WHOLE_NUMBER = re.compile(r"\s*([+-]?[0-9]{1,18})\.0+\s*")
 
 
 def read_texts(table: Table, named: str | None) -> list[Text]:
@@ -45,17 +51,15 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
     """Return the name of the text column, or the names of both columns of a pair.
 
     A column whose name contains a comma takes precedence over two columns. If no column is named,
-    a common pair is used only if no other column has a common name for texts.
+    a column named text is used, or the only column or pair of columns with another common name.
 
     Raises:
-        ThawlineError: If the column is missing.
+        ThawlineError: If the column is missing, or if several columns fit.
     """
     if named is None:
-        by_name = _by_common_name(table)
-        for pair in PAIR_COLUMNS:
-            others = by_name.keys() & {*TEXT_COLUMNS} - {*pair}
-            if by_name.keys() >= {*pair} and not others:
-                return tuple(by_name[name] for name in pair)
+        pair = _find_pair(table)
+        if pair is not None:
+            return pair
     elif "," in named and named not in table.columns:
         names = [name.strip() for name in named.split(",")]
         if len(names) != 2:
@@ -69,28 +73,41 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
 def find_label(table: Table, named: str | None) -> str:
     """Return the name of the label column.
 
+    If no column is named, a column named label or labels is used, or the only column with another
+    common name.
+
     Raises:
-        ThawlineError: If the column is missing.
+        ThawlineError: If the column is missing, or if several columns fit.
     """
     return _find(table, named, LABEL_COLUMNS, "label")
 
 
+def has_label(table: Table, named: str | None) -> bool:
+    """Return whether a table has a column with this name, or with a common name for labels."""
+    if named is not None:
+        return named in table.columns
+    return any(_normalised(column) in LABEL_COLUMNS for column in table.columns)
+
+
 def _find(table: Table, named: str | None, common: Sequence[str], role: str) -> str:
     if named is None:
-        by_name = _by_common_name(table)
-        column = next((by_name[name] for name in common if name in by_name), None)
+        column = _find_by_common_name(table, common, role)
         expected, wanted = f"a {role} column ({join_words(common)})", role
         fix = f"name the {role} column with --{role}"
     else:
         column = named if named in table.columns else None
-        expected, wanted = f"a column {named!r} for --{role}", named
+        expected, wanted = f"a column {shorten(repr(named))} for --{role}", named
         fix = f"name an existing column with --{role}"
     columns = _nearest_first(table.columns, common if named is None else [named])
     found = f"the columns {join_words(columns) or '(none)'} in {table.where}"
     setting = f"data.{role}"
     if column is None:
-        if columns:
-            fix += f"; {did_you_mean(wanted, columns)}"
+        if table.looks_headless:
+            found = f"a first line that looks like a row ({join_words(table.columns)})"
+            found += f" in {table.where}"
+            fix = f"add a first line with the names of the {len(table.columns)} columns"
+        elif columns:
+            fix += f"; {did_you_mean(wanted, [shorten(name) for name in columns])}"
         raise ThawlineError(expected, found, fix, setting=setting)
     if table.columns.count(column) > 1:
         fix = "give each column a different name"
@@ -98,13 +115,63 @@ def _find(table: Table, named: str | None, common: Sequence[str], role: str) -> 
     return column
 
 
-def _by_common_name(table: Table) -> dict[str, str]:
-    return {column.strip().lower(): column for column in reversed(table.columns)}
+def _find_by_common_name(table: Table, common: Sequence[str], role: str) -> str | None:
+    """Return the column that fits, or None. Raise ThawlineError if several fit."""
+    definite = [name for name in common if name in _DEFINITE]
+    for names in (definite, common):
+        fitting = [
+            column for column in dict.fromkeys(table.columns) if _normalised(column) in names
+        ]
+        if len(fitting) > 1:
+            raise _ambiguous(table, fitting, role)
+        if fitting:
+            return fitting[0]
+    return None
+
+
+def _find_pair(table: Table) -> tuple[str, ...] | None:
+    """Return the columns of the only common pair, or None. Raise ThawlineError if several fit."""
+    known = {_normalised(column) for column in table.columns}
+    pairs = [pair for pair in PAIR_COLUMNS if known >= {*pair}]
+    if not pairs or not known.isdisjoint(_DEFINITE & {*TEXT_COLUMNS}):
+        return None
+    found = [tuple(_with_name(table, name) for name in pair) for pair in pairs]
+    others = known & {*TEXT_COLUMNS} - {name for pair in pairs for name in pair}
+    fitting = [",".join(pair) for pair in found]
+    fitting += [column for column in table.columns if _normalised(column) in others]
+    if len(fitting) > 1:
+        raise _ambiguous(table, fitting, "text")
+    return tuple(_find(table, name, (), "text") for name in found[0])
+
+
+def _ambiguous(table: Table, candidates: Sequence[str], role: str) -> ThawlineError:
+    return ThawlineError(
+        f"one column for the {role} in {table.where}",
+        f"{len(candidates)} that fit: {join_words(map(repr, candidates))}",
+        f"choose with --{role}, for example --{role} {shorten(candidates[0])}",
+        setting=f"data.{role}",
+    )
+
+
+def _all_named(table: Table, name: str) -> list[str]:
+    return [column for column in table.columns if _normalised(column) == name]
+
+
+def _with_name(table: Table, name: str) -> str:
+    """Return the only column with a name, ignoring case. Raise ThawlineError for several."""
+    columns = _all_named(table, name)
+    if len(set(columns)) > 1:
+        raise _ambiguous(table, columns, "text")
+    return columns[0]
+
+
+def _normalised(column: str) -> str:
+    return column.strip().lower()
 
 
 def _nearest_first(columns: Sequence[str], wanted: Sequence[str]) -> list[str]:
     def similarity(column: str) -> float:
-        name = column.strip().lower()
+        name = column.strip().lower()[:100]  # the time grows with the square of the length
         return max(difflib.SequenceMatcher(None, name, word.lower()).ratio() for word in wanted)
 
     return sorted(columns, key=similarity, reverse=True)
@@ -123,7 +190,7 @@ def _cells(table: Table, column: str, role: str, is_valid: Callable[[Any], bool]
     if cells and all(_is_empty(cell) for cell in cells):
         others = _nearest_first([name for name in table.columns if name != column], [role])
         raise ThawlineError(
-            f"a {role} in the column {column!r} of {table.where}",
+            f"a {role} in the column {shorten(repr(column))} of {table.where}",
             f"only empty cells in its {len(cells):,} rows",
             f"name another column with --{role} (other columns: {join_words(others) or 'none'})",
             setting=f"data.{role}",
@@ -134,6 +201,23 @@ def _cells(table: Table, column: str, role: str, is_valid: Callable[[Any], bool]
             expected, found = f"a {role} in every row of {table.where}", _describe(row, cell)
             raise ThawlineError(expected, found, fix, setting=f"data.{role}")
     return cells
+
+
+def whole_numbers(labels: Sequence[Any]) -> list[Any] | None:
+    """Return labels that are written like 1.0 as 1, or None if they are not all whole numbers.
+
+    Programs that store a column of integers with missing values write them with a decimal point.
+    """
+    matches = [_WHOLE_NUMBER.fullmatch(cell) if isinstance(cell, str) else None for cell in labels]
+    if not any(matches):
+        return None
+    if not all(m or _is_integer(cell) for m, cell in zip(matches, labels, strict=True)):
+        return None
+    return [cell if m is None else str(int(m[1])) for m, cell in zip(matches, labels, strict=True)]
+
+
+def _is_integer(cell: Any) -> bool:
+    return isinstance(cell, str) and re.fullmatch(r"[+-]?[0-9]{1,18}", cell) is not None
 
 
 def _is_label(cell: Any) -> bool:

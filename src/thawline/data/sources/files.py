@@ -4,22 +4,49 @@ from __future__ import annotations
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, TextIO, cast
+from typing import IO, Any, TextIO
 
+from thawline.config import DataConfig
+from thawline.data.sources.encodings import HEAD_BYTES, decode, find_encoding
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import describe_system_error
+from thawline.runtime.untrusted import open_regular
 
 PACKINGS = (".gz", ".zip")
 """The suffixes of compressed files that can be read."""
 
 _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 _ENCRYPTED = 0x1
+_MAX_RATIO = 100
+"""How many times larger than its file the content may be. Texts are compressed by 2 to 30 times."""
+_UNCHECKED_BYTES = 64 * 2**20
+"""How many bytes of a content are read before its ratio is checked."""
+
+_MOST_AT_ONCE = 2**20
+"""How many bytes of a content are read before its size is checked again."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is read from a source, to protect the memory from a wrong or hostile file.
+
+    Attributes:
+        file_bytes: The largest size of a file after decompression, in bytes.
+        text_characters: The largest number of characters of a text.
+    """
+
+    file_bytes: int = DataConfig.max_file_bytes
+    text_characters: int = DataConfig.max_text_characters
+
+
+DEFAULT_LIMITS = Limits()
 
 
 @dataclass(frozen=True)
@@ -29,10 +56,12 @@ class DataFile:
     Attributes:
         path: The path of the file on disk.
         member: The name of the member in a zip file. None if the file is not a zip file.
+        limits: How much may be read.
     """
 
     path: Path
     member: str | None = None
+    limits: Limits = DEFAULT_LIMITS
 
     @property
     def where(self) -> str:
@@ -61,19 +90,32 @@ class DataFile:
         """Open the file and yield its uncompressed bytes.
 
         Raises:
-            ThawlineError: If the file cannot be read, or is truncated or damaged. Reading inside
-                the ``with`` block raises this error too.
+            ThawlineError: If the file cannot be read, is truncated, damaged or too large, or is
+                not a regular file. Reading inside the ``with`` block raises this error too.
         """
-        with file_errors(self.path):
+        with file_errors(self.path), open_regular(self.path) as file:
+            size = os.fstat(file.fileno()).st_size
             if self.member is not None:
-                with zipfile.ZipFile(self.path) as archive, archive.open(self.member) as stream:
-                    yield stream
+                with zipfile.ZipFile(file) as archive, archive.open(self.member) as stream:
+                    packed = archive.getinfo(self.member).compress_size
+                    yield bounded(stream, self.where, packed, self.limits)
             elif self.is_packed:
-                with gzip.open(self.path) as unpacked:
-                    yield cast(IO[bytes], unpacked)
+                with gzip.GzipFile(fileobj=file) as unpacked:
+                    yield bounded(unpacked, self.where, size, self.limits)
             else:
-                with self.path.open("rb") as plain:
-                    yield plain
+                if size > self.limits.file_bytes:
+                    raise _too_large(self.where, f"{size:,} bytes", self.limits)
+                yield file
+
+    @property
+    def codec(self) -> str:
+        """The codec that decodes the file, found by its first bytes.
+
+        Raises:
+            ThawlineError: If the file cannot be read, or is truncated or damaged.
+        """
+        with self.open() as stream:
+            return find_encoding(stream.read(HEAD_BYTES))
 
     @contextmanager
     def open_text(self, newline: str = "") -> Iterator[TextIO]:
@@ -83,31 +125,104 @@ class DataFile:
             newline: The line end, as in the built-in `open`. "" accepts every common line end.
 
         Raises:
-            ThawlineError: If the file cannot be read, is damaged or is not UTF-8. Reading inside
-                the ``with`` block raises this error too.
+            ThawlineError: If the file cannot be read, is damaged or has an unknown encoding.
+                Reading inside the ``with`` block raises this error too.
         """
+        codec = self.codec
         try:
             with self.open() as stream:
-                yield io.TextIOWrapper(stream, encoding="utf-8-sig", newline=newline)
+                yield io.TextIOWrapper(stream, encoding=codec, newline=newline)
         except UnicodeDecodeError as error:
             with self.open() as stream:
-                decode(stream.read(), self.where)
+                decode(stream.read(), self.where, codec)
             raise AssertionError(f"{self.where} changed while it was read") from error
 
 
-def find_file(path: Path, suffixes: Collection[str]) -> DataFile:
+class BoundedStream(io.RawIOBase):
+    """The content of a compressed file, of which only a limited number of bytes can be read.
+
+    Attributes:
+        stream: The unlimited content.
+    """
+
+    def __init__(self, stream: Any, where: str, packed: int, limits: Limits) -> None:
+        super().__init__()
+        self.stream, self._where, self._packed, self._limits = stream, where, packed, limits
+
+    def readable(self) -> bool:
+        """Return that the stream can be read."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Read bytes into a buffer, and raise ThawlineError if there are too many."""
+        content = self.stream.read(min(len(buffer), _MOST_AT_ONCE))
+        buffer[: len(content)] = content
+        self._check(self.stream.tell())
+        return len(content)
+
+    def seekable(self) -> bool:
+        """Return that the position can be set."""
+        return True
+
+    def tell(self) -> int:
+        """Return the position, in bytes."""
+        position: int = self.stream.tell()
+        return position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Set the position, and raise ThawlineError if it is beyond the limit."""
+        if whence != io.SEEK_END:
+            self._check(offset if whence == io.SEEK_SET else self.tell() + offset)
+        position: int = self.stream.seek(offset, whence)
+        return position
+
+    def _check(self, position: int) -> None:
+        if position > self._limits.file_bytes:
+            raise _too_large(self._where, "more", self._limits)
+        if position > max(_UNCHECKED_BYTES, _MAX_RATIO * self._packed):
+            raise ThawlineError(
+                f"a compressed file whose content is at most {_MAX_RATIO} times larger "
+                f"({self._where})",
+                f"more than {position:,} bytes in {self._packed:,} compressed bytes",
+                "unpack the file yourself and give its content, if you trust it",
+            )
+
+
+def bounded(stream: Any, where: str, packed: int, limits: Limits) -> IO[bytes]:
+    """Return the content of a compressed file as a stream that ends with an error if it is long.
+
+    Args:
+        stream: The content, which has a method ``read``.
+        where: The name of the file, for the error.
+        packed: The size of the compressed content, in bytes.
+        limits: How much may be read.
+    """
+    return io.BufferedReader(BoundedStream(stream, where, packed, limits), 1 << 16)
+
+
+def _too_large(where: str, found: str, limits: Limits) -> ThawlineError:
+    return ThawlineError(
+        f"at most {limits.file_bytes:,} bytes in {where}",
+        found,
+        "split the file, or raise the limit with --set data.max_file_bytes=BYTES",
+        setting="data.max_file_bytes",
+    )
+
+
+def find_file(path: Path, suffixes: Collection[str], limits: Limits) -> DataFile:
     """Return the data file at a path, which may be compressed.
 
     Args:
         path: The path of the file.
         suffixes: The suffixes of data files in a zip file.
+        limits: How much may be read.
 
     Raises:
         ThawlineError: If it is a zip file that cannot be read, or that does not hold exactly one
             data file.
     """
     if path.suffix.lower() != ".zip":
-        return DataFile(path)
+        return DataFile(path, limits=limits)
     members = members_of(path, suffixes)
     names = ", ".join(members[:5])
     if len(members) != 1:
@@ -116,7 +231,7 @@ def find_file(path: Path, suffixes: Collection[str]) -> DataFile:
             f"{len(members)} files ({names})" if members else "none",
             "unpack the zip file and give the folder or one file",
         )
-    return DataFile(path, names)
+    return DataFile(path, names, limits)
 
 
 def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
@@ -125,30 +240,12 @@ def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
     Raises:
         ThawlineError: If the zip file cannot be read or has a password.
     """
-    with file_errors(path), zipfile.ZipFile(path) as archive:
+    with file_errors(path), open_regular(path) as file, zipfile.ZipFile(file) as archive:
         members = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
     if any(info.flag_bits & _ENCRYPTED for info in members):
         fix = "unpack the zip file with its password and give the data file"
         raise ThawlineError(f"a zip file without a password ({path})", "one with a password", fix)
     return [info.filename for info in members]
-
-
-def decode(content: bytes, where: str) -> str:
-    """Decode UTF-8 and remove a byte order mark.
-
-    Args:
-        content: The bytes.
-        where: The name of the file, for the error.
-
-    Raises:
-        ThawlineError: If the content is not UTF-8. The error names the position of the first
-            invalid byte.
-    """
-    try:
-        return content.decode("utf-8").removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        found = f"an invalid byte at position {error.start}"
-        raise ThawlineError(f"UTF-8 text in {where}", found, "save the file as UTF-8") from error
 
 
 def damaged_file(where: str, expected: str, found: object) -> ThawlineError:

@@ -7,14 +7,15 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
-from thawline.data.sources.files import PACKINGS, file_errors
-from thawline.data.sources.formats import READERS, open_table
+from thawline.data.sources.files import PACKINGS, Limits, file_errors
+from thawline.data.sources.formats import READERS, TEXT_READERS, open_table
 from thawline.data.sources.parts import (
     Part,
     Source,
     ignored_warning,
     match_splits,
     split_name,
+    split_of,
 )
 from thawline.data.sources.tables import Table, join_tables
 from thawline.errors import ThawlineError
@@ -35,7 +36,9 @@ def data_files(folder: Path) -> list[str]:
         return sorted(path.name for path in folder.iterdir() if _is_data(path))
 
 
-def files_source(folder: Path, text: str | None, label: str | None) -> Source | None:
+def files_source(
+    folder: Path, text: str | None, label: str | None, limits: Limits
+) -> Source | None:
     """Return the splits of a folder of files named after splits, or None if it has no such file.
 
     If a split is stored in shards, such as ``train-00000-of-00002.parquet``, the shards are read
@@ -45,6 +48,7 @@ def files_source(folder: Path, text: str | None, label: str | None) -> Source | 
         folder: The folder.
         text: The text column. If None, it is found by common names.
         label: The label column. If None, it is found by common names.
+        limits: How much may be read from a file.
 
     Raises:
         ThawlineError: If the folder cannot be read, if there are two files for one split, or if a
@@ -53,7 +57,13 @@ def files_source(folder: Path, text: str | None, label: str | None) -> Source | 
     groups = _group_shards(data_files(folder))
     found, others = match_splits(groups, str(folder))
     parts = {
-        split: Part(split_name(group), partial(_open, folder, group, groups[group]), text, label)
+        split: Part(
+            split_name(group),
+            partial(_open, folder, group, groups[group], limits),
+            text,
+            label,
+            limits=limits,
+        )
         for split, group in found.items()
     }
     return Source(folder.resolve().name, parts, ignored_warning(others)) if parts else None
@@ -69,9 +79,9 @@ def _group_shards(names: Iterable[str]) -> dict[str, list[str]]:
     return groups
 
 
-def _open(folder: Path, group: str, names: Sequence[str]) -> Table:
+def _open(folder: Path, group: str, names: Sequence[str], limits: Limits) -> Table:
     if group == names[0]:
-        return open_table(folder / group)
+        return open_table(folder / group, limits)
     wanted = int(group.partition("-*-of-")[2][:5])
     numbered = {group.replace("*", f"{number:05}", 1) for number in range(wanted)}
     missing = sorted(numbered - set(names))
@@ -81,9 +91,11 @@ def _open(folder: Path, group: str, names: Sequence[str]) -> Table:
             f"{len(names)} of them, without {missing[0]}",
             "download the missing files, or give the path of one file",
         )
-    return join_tables([open_table(folder / name) for name in names], str(folder / group))
+    tables = [open_table(folder / name, limits) for name in names]
+    return join_tables(tables, str(folder / group))
 
 
 def _is_data(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return not hidden and path.suffix.lower() in DATA_SUFFIXES and path.is_file()
+    suffix = path.suffix.lower()
+    is_named = suffix in DATA_SUFFIXES or (suffix in TEXT_READERS and split_of(path.name))
+    return bool(is_named) and not path.name.startswith(".") and path.is_file()

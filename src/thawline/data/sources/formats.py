@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from thawline.data.sources.delimited import open_csv, open_tsv
-from thawline.data.sources.files import DataFile, damaged_file, find_file
+from thawline.data.sources.fasttext import open_fasttext
+from thawline.data.sources.files import DEFAULT_LIMITS, DataFile, Limits, damaged_file, find_file
+from thawline.data.sources.json_tables import open_json, open_json_lines
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
 
@@ -18,8 +20,12 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
-def open_table(path: Path) -> Table:
+def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
     """Open a data file, compressed or not, in the format of its suffix.
+
+    Args:
+        path: The path of the file.
+        limits: How much may be read.
 
     Raises:
         ThawlineError: If the suffix is unknown, or if the file cannot be read, is not UTF-8, is
@@ -27,8 +33,8 @@ def open_table(path: Path) -> Table:
     """
     if path.is_dir():
         raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
-    file = find_file(path, READERS)
-    opener = READERS.get(file.suffix)
+    file = find_file(path, READERS, limits)
+    opener = {**TEXT_READERS, **READERS}.get(file.suffix)
     if opener is None:
         raise ThawlineError(
             f"a file that ends in {', '.join(READERS)}, optionally with .gz or in a .zip",
@@ -78,58 +84,15 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, 
         return {}  # there is no such entry, or another library wrote it
 
 
-def _open_json_lines(file: DataFile) -> Table:
-    with file.open_text(newline="\n") as stream:
-        # str.splitlines would also split at characters such as U+2028 within a JSON string.
-        return _rows_table(file, _objects(enumerate(stream, start=1), file))
-
-
-def _open_json(file: DataFile) -> Table:
-    """Read a JSON file that holds a list of objects, or an object in every line."""
-    with file.open_text(newline="\n") as stream:
-        content = stream.read()
-    if not content.lstrip().startswith("["):
-        return _rows_table(file, _objects(enumerate(content.split("\n"), start=1), file))
-    try:
-        rows = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        found = f"a syntax error: {error}"
-        raise damaged_file(file.where, "a list of JSON objects", found) from error
-    for number, row in enumerate(rows):
-        if not isinstance(row, dict):
-            found = f"a value of type {type(row).__name__} as item {number} (counting from 0)"
-            raise damaged_file(file.where, "a list of JSON objects", found)
-    return _rows_table(file, rows)
-
-
-def _objects(lines: Iterator[tuple[int, str]], file: DataFile) -> list[dict[str, Any]]:
-    expected, rows = "a JSON object in every line", []
-    for number, line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            found = f"a syntax error in line {number}: {error}"
-            raise damaged_file(file.where, expected, found) from error
-        if not isinstance(row, dict):
-            found = f"a value of type {type(row).__name__} in line {number}"
-            raise damaged_file(file.where, expected, found)
-        rows.append(row)
-    return rows
-
-
-def _rows_table(file: DataFile, rows: list[dict[str, Any]]) -> Table:
-    columns = tuple(dict.fromkeys(name for row in rows for name in row))
-    return Table(file.where, columns, lambda name: [row.get(name) for row in rows])
-
-
 READERS: dict[str, Callable[[DataFile], Table]] = {
     ".parquet": _open_parquet,
     ".csv": open_csv,
     ".tsv": open_tsv,
-    ".jsonl": _open_json_lines,
-    ".ndjson": _open_json_lines,
-    ".json": _open_json,
+    ".jsonl": open_json_lines,
+    ".ndjson": open_json_lines,
+    ".json": open_json,
 }
 """The function that opens each format, by suffix."""
+
+TEXT_READERS: dict[str, Callable[[DataFile], Table]] = {".txt": open_fasttext, ".ft": open_fasttext}
+"""Formats of plain text. Such files beside data files, like a readme.txt, are not data."""

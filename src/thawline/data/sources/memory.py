@@ -98,4 +98,4 @@ def _list_table(texts: Any, labels: Any) -> Table:
             f"{len(columns['text']):,} texts and {len(columns['label']):,} labels",
             "pass one label for each text",
         )
-    return Table("the texts and labels", tuple(columns), columns.__getitem__)
+    return Table("the texts and labels", tuple(columns), columns.__getitem__, has_names=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from thawline.data.sources.files import DEFAULT_LIMITS
 from thawline.data.sources.folders import files_source
 from thawline.data.sources.parts import Source
 from thawline.errors import ThawlineError
@@ -51,7 +52,7 @@ def packaged_source(name: str, text: str | None, label: str | None) -> Source:
     folder = _EMBEDDED / known.folder
     text = known.text if text is None else text
     label = known.label if label is None else label
-    source = files_source(folder, text, label) if folder.is_dir() else None
+    source = files_source(folder, text, label, DEFAULT_LIMITS) if folder.is_dir() else None
     if source is None:
         raise ThawlineError(
             f"the data set '{name}', which is part of the package",

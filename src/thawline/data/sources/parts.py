@@ -8,9 +8,17 @@ from functools import cached_property
 from typing import Any
 
 from thawline.data.labels import IntArray, Labels, join_words
-from thawline.data.sources.columns import find_label, read_labels, read_texts
+from thawline.data.sources.columns import (
+    find_label,
+    find_texts,
+    has_label,
+    read_labels,
+    read_texts,
+    whole_numbers,
+)
+from thawline.data.sources.files import DEFAULT_LIMITS, Limits
 from thawline.data.sources.tables import Table
-from thawline.data.texts import Text
+from thawline.data.texts import Text, shorten
 from thawline.errors import ThawlineError
 
 SPLITS = ("train", "validation", "test")
@@ -34,6 +42,7 @@ class Part:
             common names.
         label: The label column. If None, it is found by common names.
         known_names: The class names of a named data set, by label from 0.
+        limits: How much may be read.
     """
 
     name: str
@@ -41,6 +50,7 @@ class Part:
     text: str | None = None
     label: str | None = None
     known_names: tuple[str, ...] = ()
+    limits: Limits = DEFAULT_LIMITS
 
     @cached_property
     def table(self) -> Table:
@@ -49,22 +59,67 @@ class Part:
 
     @cached_property
     def texts(self) -> list[Text]:
-        """The text of each row."""
-        return read_texts(self.table, self.text)
+        """The text of each row.
+
+        Raises:
+            ThawlineError: If a text is missing or longer than the limit.
+        """
+        texts = read_texts(self.table, self.text)
+        for row, text in enumerate(texts):
+            length = len(text) if isinstance(text, str) else sum(map(len, text))
+            if length > self.limits.text_characters:
+                raise ThawlineError(
+                    f"texts of at most {self.limits.text_characters:,} characters in "
+                    f"{self.table.where}",
+                    f"a text of {length:,} characters in row {row} (counting from 0)",
+                    "check that --text names the right column, or raise the limit with --set "
+                    "data.max_text_characters=NUMBER",
+                    setting="data.max_text_characters",
+                )
+        return texts
+
+    @cached_property
+    def text_columns(self) -> tuple[str, ...]:
+        """The column of the texts, or the two columns of pairs."""
+        return find_texts(self.table, self.text)
+
+    @cached_property
+    def label_column(self) -> str:
+        """The column of the labels."""
+        return find_label(self.table, self.label)
+
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a label column. It may be empty."""
+        return not self.table.columns or has_label(self.table, self.label)
 
     @cached_property
     def raw_labels(self) -> list[Any]:
-        """The label of each row, as written in the source.
+        """The label of each row, as written in the source. Labels such as 1.0 are read as 1.
 
         Raises:
             ThawlineError: If there are no rows, or if a label is missing or invalid.
         """
+        labels = self._labels
+        numbers = whole_numbers(labels)
+        return labels if numbers is None else numbers
+
+    @cached_property
+    def _labels(self) -> list[Any]:
         labels = read_labels(self.table, self.label) if self.table.columns else []
         if not labels:
             fix = "choose another file or split"
             expected = f"at least one row in {self.table.where}"
             raise ThawlineError(expected, "none", fix, setting="data.data")
         return labels
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was assumed when the table and its labels were read, one line each."""
+        lines = list(self.table.warnings)
+        if self.raw_labels is not self._labels:
+            lines.append(f"labels such as 1.0 were read as 1 in {self.table.where}")
+        return tuple(lines)
 
     @cached_property
     def codes(self) -> IntArray:
@@ -78,13 +133,16 @@ class Part:
     @property
     def class_names(self) -> Mapping[int, str]:
         """The class names that the source provides, by label. Empty if it provides none."""
-        column = find_label(self.table, self.label)
-        return self.table.class_names.get(column, dict(enumerate(self.known_names)))
+        return self.table.class_names.get(self.label_column, dict(enumerate(self.known_names)))
 
     @property
-    def hides_labels(self) -> bool:
-        """Whether every label is -1, which benchmarks use for hidden labels."""
-        return all(str(label) == _HIDDEN for label in self.raw_labels)
+    def hidden_labels(self) -> str | None:
+        """Why the labels cannot be used, as a clause. None if the part has labels."""
+        if not self.has_labels:
+            return "it has no label column"
+        if all(str(label) == _HIDDEN for label in self.raw_labels):
+            return "all of its labels are -1, which marks hidden labels"
+        return None
 
     @property
     def has_minus_one(self) -> bool:
@@ -105,6 +163,23 @@ class Source:
     name: str
     parts: Mapping[str, Part]
     warnings: tuple[str, ...] = ()
+
+
+def describe_columns(texts: Iterable[str], label: str | None) -> str:
+    """Return a sentence that names the columns of the texts and of the labels."""
+    quoted = [shorten(repr(name)) for name in texts]
+    columns = f"the {'column' if len(quoted) == 1 else 'columns'} {' and '.join(quoted)}"
+    return f"the texts are read from {columns}, the labels from {shorten(repr(label))}"
+
+
+def different_columns(parts: Iterable[Part]) -> tuple[str, ...]:
+    """Return one line for each part whose columns differ from those of the first part."""
+    named = [part for part in parts if part.table.has_names]
+    return tuple(
+        f"{part.table.where}: {describe_columns(part.text_columns, part.label_column)}"
+        for part in named[1:]
+        if (part.text_columns, part.label_column) != (named[0].text_columns, named[0].label_column)
+    )
 
 
 def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list[str]]:

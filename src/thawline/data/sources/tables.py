@@ -55,6 +55,9 @@ class Table:
         columns: The names of the columns.
         read: Returns the cells of a named column, in the order of the rows.
         class_names: The class names by integer value, for each column that provides them.
+        warnings: What was assumed or ignored when the source was read, one line each.
+        has_names: Whether the source has named columns. Class folders and lists have none.
+        looks_headless: Whether the names of the columns look like the cells of a row.
 
     Raises:
         ThawlineError: If the name of a column contains an invalid character (a lone surrogate).
@@ -64,6 +67,9 @@ class Table:
     columns: tuple[str, ...]
     read: Callable[[str], list[Any]]
     class_names: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    has_names: bool = True
+    looks_headless: bool = False
 
     def __post_init__(self) -> None:
         for column in self.columns:
@@ -97,4 +103,5 @@ def join_tables(tables: Sequence[Table], where: str) -> Table:
     def read(name: str) -> list[Any]:
         return [cell for table in tables for cell in table.read(name)]
 
-    return Table(where, first.columns, read, first.class_names)
+    warnings = tuple(line for table in tables for line in table.warnings)
+    return Table(where, first.columns, read, first.class_names, warnings)

@@ -45,6 +45,6 @@ def is_none(value: object) -> bool:
     return value is None
 
 
-def is_empty(value: list[str]) -> bool:
+def is_empty(value: list[Any]) -> bool:
     """Return whether a list is empty. Such keys are omitted from the file."""
     return not value

@@ -40,6 +40,20 @@ class DataReference(Record):
     name: str = Field(description="A short name of the data set.")
     sha256: str = Field(description="A SHA-256 over the texts and labels of all three splits.")
     protocol: Protocol = Field(description="How the data set was split.")
+    text_columns: list[str] = Field(
+        default=[],
+        description="The column of the texts, or the two columns of pairs; empty if the source "
+        "has no named columns.",
+    )
+    label_column: str | None = Field(
+        default=None,
+        description="The column of the labels; null if the source has no named columns.",
+    )
+    notes: list[str] = Field(
+        default=[],
+        description="Sentences on what was assumed or ignored when the data was read, and on how "
+        "the splits were made.",
+    )
 
 
 class LadderData(DataReference):

@@ -15,14 +15,18 @@ from typing import Any
 from pydantic import ValidationError
 
 from thawline._version import __version__
+from thawline.config import Config, LadderConfig, PretrainConfig
+from thawline.config.annotations import flatten_settings
+from thawline.config.resolve import build_config
 from thawline.errors import ThawlineError
 from thawline.runs.layout import LADDER, RECORD, load_json
 from thawline.runs.records.base import SCHEMA_VERSION, Record
 from thawline.runs.records.fit import FitPlan, FitRecord, StartedFit
 from thawline.runs.records.ladder import LadderRecord, StartedLadder
 from thawline.runs.records.pretrain import PretrainPlan, PretrainRecord, StartedPretraining
-from thawline.runs.records.run import StartedRun
+from thawline.runs.records.run import RunStart, StartedRun
 from thawline.runtime.files import new_file
+from thawline.runtime.paths import expand
 
 RunRecord = FitRecord | PretrainRecord | StartedFit | StartedPretraining | StartedRun
 AnyRecord = RunRecord | LadderRecord | StartedLadder
@@ -61,7 +65,7 @@ def read_record(path: Path | str) -> AnyRecord:
         ThawlineError: If the file is missing or damaged, if another program wrote it, or if it has
             a newer schema version.
     """
-    path = Path(path)
+    path = expand(path)
     file = _file_of(path)
     try:
         values = load_json(file)
@@ -69,8 +73,8 @@ def read_record(path: Path | str) -> AnyRecord:
         found = f"no {file.name} in it" if file != path else f"no file '{path}'"
         fix = "give the folder of a run or of a ladder"
         raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix) from error
-    except (ValueError, RecursionError) as error:
-        raise _damaged(file, f"a damaged file ({error})", {}) from error
+    except ThawlineError as error:
+        raise _damaged(file, f"a damaged file ({error.found})", {}) from error
     if not isinstance(values, dict):
         raise _damaged(file, "JSON that is not an object", {})
     version = values.get("schema_version", 1)
@@ -85,13 +89,29 @@ def read_record(path: Path | str) -> AnyRecord:
             f"schema version {version!r}",
             f"use {writer} wrote it; this is version {__version__}",
         )
+    verb = values.get("verb")
+    if verb not in ("fit", "pretrain") and file.name == RECORD:
+        found = "no 'verb'" if verb is None else f"{_shorten(verb)} in 'verb'"
+        raise _damaged(file, found, values)
     try:
         model = _model_of(values)
         current = values if version == SCHEMA_VERSION else _upgraded(values, model)
         # In JSON, strict validation means no "3" for 3 but a list for a tuple.
-        return model.model_validate_json(json.dumps(current), strict=True)
+        record = model.model_validate_json(json.dumps(current), strict=True)
     except ValidationError as error:
         raise _damaged(file, _explain(error), values) from error
+    if _maker_of(values) == __version__:  # another version may have other settings
+        _check_settings(record, file)
+    return record
+
+
+def _check_settings(record: AnyRecord, file: Path) -> None:
+    """Raise ThawlineError if the settings in a record are not those of its command."""
+    verb = record.verb if isinstance(record, RunStart) else "ladder"
+    job = {"fit": Config, "pretrain": PretrainConfig, "ladder": LadderConfig}[verb]
+    sources = {"": f"the config in '{file}'"}
+    sources |= {key: f"{key} in '{file}'" for key, _ in flatten_settings(record.config)}
+    build_config(record.config, sources, config_type=job)
 
 
 def write_record(file: Path, record: Record) -> None:

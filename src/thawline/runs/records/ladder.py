@@ -145,7 +145,7 @@ class LadderResults(Record):
     """The part of a ladder's file that describes its cost and its files."""
 
     plots: list[str] = Field(description="The names of the plots, within the ladder's folder.")
-    seconds: TotalSeconds = Field(description="The duration of the ladder since its last start.")
+    seconds: TotalSeconds = Field(description="The duration of the ladder over all its starts.")
     predictions: Predictions | None = Field(
         default=None,
         exclude_if=is_none,

@@ -94,7 +94,10 @@ class PretrainSeconds(Record):
     last_leg: float = Field(
         description="Seconds of training and evaluation since the run was last resumed."
     )
-    total: float = Field(description="Seconds of the complete job since it was last resumed.")
+    total: float = Field(
+        description="Seconds of the complete run over all its starts, including work that is not "
+        "listed."
+    )
 
 
 class PretrainResults(Record):

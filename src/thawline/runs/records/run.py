@@ -40,13 +40,21 @@ class JobStart(Record):
         description="The versions of Python, Thawline and the main libraries."
     )
     hardware: Hardware = Field(description="The machine.")
+    starts: list[float] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="The seconds of each start of the job that has ended, the first one first; "
+        "missing if there is none. For a start that was killed, the seconds until the last file "
+        "that it wrote.",
+    )
 
 
 class Unfinished(Record):
     """The status of a job that has no results yet."""
 
     status: Literal["running", "stopped", "failed"] = Field(
-        description="running (also after the process was killed), stopped (by Ctrl-C) or failed."
+        description="running (also after the process was killed), stopped (by Ctrl-C or "
+        "by a signal that ends the process) or failed."
     )
     error: str | None = Field(
         default=None,

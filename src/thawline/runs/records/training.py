@@ -121,7 +121,10 @@ class FitParameters(Parameters):
 
 
 class FitSeconds(Record):
-    """The duration of each part of a fit, in seconds."""
+    """The duration of a fit, in seconds.
+
+    If the run was resumed, the parts are those of the last start.
+    """
 
     tokenising: float = Field(description="Seconds spent on tokenising texts.")
     prefix: float = Field(
@@ -138,5 +141,6 @@ class FitSeconds(Record):
     )
     evaluation: float = Field(description="Seconds spent on scoring validation and test.")
     total: float = Field(
-        description="Seconds of the complete run, including work that is not listed."
+        description="Seconds of the complete run over all its starts, including work that is not "
+        "listed."
     )
