@@ -187,6 +187,18 @@ class TestFiles:
         assert (training.done, training.history) == (0, [])
         assert not FOLDER.exists()
 
+    def test_files_of_the_user_are_kept(self) -> None:
+        folder, training = CheckpointFolder(FOLDER), make()
+        FOLDER.mkdir()
+        mine = [FOLDER / "notes.txt", FOLDER / "best.safetensors", FOLDER / "a.tmp"]
+        for path in mine:
+            path.write_text("mine")
+        for _ in range(4):
+            advance(training, 2)
+            folder.save(training)
+        folder.clear()
+        assert sorted(FOLDER.iterdir()) == sorted(mine)
+
     def test_they_can_be_cleared(self) -> None:
         folder = CheckpointFolder(FOLDER)
         folder.save(make())

@@ -149,7 +149,7 @@ class FrozenPass:
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
         """Yield the positions of texts to compute, under the entry's lock if there are any."""
         if not entry.missing(texts):
-            entry.repair()
+            entry.repair(self.reporter.message)
             yield []
             return
         with entry.filling(self.reporter.message):

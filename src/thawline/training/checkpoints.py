@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,9 @@ KEPT = 2
 """The number of checkpoints to keep: the newest, and one more in case the newest is damaged."""
 
 SUFFIX = ".safetensors"
+
+_NAME = re.compile(r"\d{9,}(?:-[0-9a-f]{16})?\.safetensors")
+"""The name of a checkpoint. Earlier versions appended the start of a SHA-256."""
 
 _NO_DIGEST = "0" * 64
 """The value of the file's SHA-256 in the header while the SHA-256 is computed."""
@@ -77,15 +80,20 @@ class CheckpointFolder:
                     return
 
     def clear(self) -> None:
-        """Delete all checkpoints."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all checkpoints, and their folder if nothing else is in it."""
+        with suppress(OSError):
+            for path in self._newest_first():
+                path.unlink(missing_ok=True)
+            remove_leftovers(self.folder, locked=True)  # the process holds the lock of the run
+            self.folder.rmdir()
 
     def _path(self, step: int) -> Path:
         return self.folder / f"{step:09d}{SUFFIX}"
 
     def _newest_first(self) -> list[Path]:
-        """Return the checkpoint files, the newest first."""
-        return sorted(self.folder.glob(f"*{SUFFIX}"), reverse=True)
+        """Return the checkpoint files, the newest first. Files with other names are not ours."""
+        paths = self.folder.glob(f"*{SUFFIX}")
+        return sorted((path for path in paths if _NAME.fullmatch(path.name)), reverse=True)
 
     def _delete_old(self) -> None:
         """Delete old checkpoints and the temporary files of processes that were killed."""
