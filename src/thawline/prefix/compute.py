@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -88,9 +87,8 @@ class StatesAtLine:
     def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
         if self.below is None:
             return stack.prefix(self.line, inputs)
-        with stack.cut(self.start) as enter:
-            enter(self.below.take(batch).to(inputs["input_ids"].device))
-            return stack.prefix(self.line, inputs)
+        below = self.below.take(batch).to(inputs["input_ids"].device)
+        return stack.prefix(self.line, inputs, start=self.start, states=below)
 
 
 def run_batch(
@@ -128,16 +126,14 @@ def run_batches(
         device: The device of the stack.
         compute: The function that computes the content of a batch.
     """
-    local = threading.local()
 
     def prepare() -> None:
         if device == "cpu":
             torch.set_num_threads(1)
-        local.stack = stack.sharing_weights()
 
     @torch.inference_mode()
     def run(batch: Batch) -> Content:
-        return run_batch(local.stack, tokens, batch, device, compute)
+        return run_batch(stack, tokens, batch, device, compute)
 
     workers = torch.get_num_threads() if device == "cpu" else 1
     with ThreadPoolExecutor(workers, initializer=prepare) as pool:
