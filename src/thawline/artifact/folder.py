@@ -5,14 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 
 from safetensors import SafetensorError
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.backbones.stack import Stack
-from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer
+from thawline.backbones.tokenizer import (
+    check_tokenizer,
+    configure_tokenizer,
+    load_tokenizer,
+    save_tokenizer,
+)
+from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import SETTINGS, find
@@ -39,19 +45,9 @@ def save(fitted: Fitted, folder: Path) -> None:
     with new_folder(folder) as temporary:
         write = save_whole if fitted.adapter is None else save_adapted
         write(fitted, temporary)
-        _save_tokenizer(fitted, temporary)
+        reading = fitted.reading
+        save_tokenizer(fitted.tokenizer, temporary, reading.max_length, reading.truncation_side)
         Settings.of(fitted).write(temporary)
-
-
-def _save_tokenizer(fitted: Fitted, folder: Path) -> None:
-    tokenizer, reading = fitted.tokenizer, fitted.reading
-    tokenizer.model_max_length = reading.max_length
-    # Other programs read the truncation side from tokenizer.json.
-    tokenizer.truncation_side = reading.truncation_side
-    tokenizer.backend_tokenizer.enable_truncation(
-        reading.max_length, direction=reading.truncation_side
-    )
-    tokenizer.save_pretrained(folder)
 
 
 def load(path: Path) -> Fitted:
@@ -105,7 +101,7 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     for name in TOKENIZER:
         if not (folder / name).is_file():
             raise ValueError(f"no {name}")
-    return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    return load_tokenizer(str(folder), TokensConfig())
 
 
 def _check_stages(folder: Path, fitted: Fitted) -> None:

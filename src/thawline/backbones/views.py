@@ -38,6 +38,7 @@ class Stage(nn.Module):
         return getattr(self.__dict__["block"], name)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the block, or something in its place."""
         return self.run(self.block, (args, kwargs))
 
 
