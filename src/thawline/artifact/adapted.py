@@ -11,7 +11,6 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedModel
 
 from thawline.artifact.settings import Settings
@@ -22,6 +21,7 @@ from thawline.inference.fitted import Fitted, head_weights, native_classifier, o
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, load_adapters
 from thawline.runs.layout import ADAPTER, HEAD, AdapterSettings
+from thawline.runtime.randomness import building
 
 
 def save_adapted(fitted: Fitted, folder: Path) -> None:
@@ -50,7 +50,7 @@ def load_adapted(
     """
     # The head's file also holds the weights that the base's checkpoint lacks.
     base = replace(load_base(folder, adapter_settings), random_weights=())
-    with torch.random.fork_rng(devices=[]):  # the random weights are overwritten below
+    with building():  # the random weights are overwritten below
         model = _build_model(base, settings, adapter_settings)
         adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, adapter_settings.base)
     head = head_weights(model, settings.head)

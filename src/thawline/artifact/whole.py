@@ -11,6 +11,7 @@ from transformers import AutoModelForSequenceClassification, PreTrainedModel
 from thawline.backbones.weights import weight_problems
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
+from thawline.runtime.randomness import building
 
 
 def save_whole(fitted: Fitted, folder: Path) -> None:
@@ -25,14 +26,15 @@ def load_whole(folder: Path) -> PreTrainedModel:
         ThawlineError: If the weights do not match config.json.
         OSError, ValueError, SafetensorError: If a file is missing or damaged.
     """
-    model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        output_loading_info=True,
-        use_safetensors=True,
-        ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
-        trust_remote_code=False,
-    )
+    with building():
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
+            trust_remote_code=False,
+        )
     _check_weights(folder, info)
     return model
 

@@ -19,6 +19,7 @@ from torch.nn.functional import cross_entropy
 from thawline.config import MEMORY_SHARE, ExactConfig
 from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.hardware import available_memory_bytes
+from thawline.runtime.randomness import building
 from thawline.store import Features
 
 Flat = np.ndarray[tuple[int], np.dtype[np.float64]]
@@ -194,6 +195,7 @@ def _score(blocks: _Blocks, flat: Flat, n_labels: int) -> tuple[float, float]:
 def _as_head(flat: Flat, n_labels: int) -> nn.Sequential:
     """Return a linear head with the given weights and biases."""
     weight, bias = _split(flat, n_labels)
-    head = build_head(HeadSpec("linear"), weight.shape[1], n_labels, dropout=0.0)
+    with building():
+        head = build_head(HeadSpec("linear"), weight.shape[1], n_labels, dropout=0.0)
     head.load_state_dict({"0.weight": weight, "0.bias": bias})
     return head

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
+from thawline.runtime.randomness import RandomStream
 
 
 class Objective(Protocol):
@@ -24,11 +25,14 @@ class Objective(Protocol):
         module: The module to train. Its parameters with ``requires_grad`` are optimised.
         steps_per_epoch: The number of optimiser steps in an epoch.
         unit: The unit of `size`, in the plural, for example ``texts``.
+        random: The random numbers of the training, for example for dropout. Checkpoints hold its
+            state.
     """
 
     module: nn.Module
     steps_per_epoch: int
     unit: str
+    random: RandomStream
 
     def steps(self, epoch: int) -> Iterator[Any]:
         """Yield the data of each step, in an order that depends on the seed and the epoch only."""
@@ -67,6 +71,7 @@ class Classification:
         compute: The settings with the minimum share of real tokens in a batch of the evaluation.
         n_classes: The number of classes.
         seed: The random seed for shuffling the texts.
+        random: The random numbers for dropout. If None, a stream with the same seed.
     """
 
     unit = "texts"
@@ -81,8 +86,10 @@ class Classification:
         *,
         n_classes: int,
         seed: int,
+        random: RandomStream | None = None,
     ) -> None:
         self.module = module
+        self.random = RandomStream(seed) if random is None else random
         self.steps_per_epoch = math.ceil(len(train.labels) / config.batch_size)
         self._train, self._validation = train, validation
         self._config, self._compute, self._seed = config, compute, seed
@@ -108,7 +115,8 @@ class Classification:
         examples, smoothing = self._train.examples, self._config.label_smoothing
         step_weight = self._weight(self._train.labels[step])
         for batch in examples.split(step, self._config.pass_overhead):
-            logits = self.module(examples.take(batch))
+            with self.random.training():
+                logits = self.module(examples.take(batch))
             labels = self._train.labels[batch].to(logits.device)
             weights = None if self._weights is None else self._weights.to(logits.device)
             loss = cross_entropy(logits, labels, weights, label_smoothing=smoothing)
