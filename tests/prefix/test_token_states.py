@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from threading import get_ident
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,17 +83,22 @@ def counting_blocks() -> Iterator[Counter]:
     ran: Counter = Counter()
     original = Stack.prefix
 
-    def counting(stack: Stack, line: int, inputs: Inputs) -> Tensor:
+    def counting(stack: Stack, line: int, inputs: Inputs, **given: Any) -> Tensor:
+        here = get_ident()  # other threads run the same blocks
+
         def seen(number: int):
-            return lambda block, args, output: ran.update({number: len(inputs["input_ids"])})
+            def count(*ignored: object) -> None:
+                if get_ident() == here:
+                    ran.update({number: len(inputs["input_ids"])})
+
+            return count
 
         handles = [
             block.register_forward_hook(seen(number))
             for number, block in enumerate(stack.blocks, start=1)
-            if any(True for _ in block.parameters())  # no pass-through
         ]
         try:
-            return original(stack, line, inputs)
+            return original(stack, line, inputs, **given)
         finally:
             for handle in handles:
                 handle.remove()
