@@ -670,7 +670,7 @@ class TestRefusals:
             ({"strategy": Lora(r=0)}, "'0'"),
             ({"strategy": Head}, "Head"),
             ({"epochs": 0}, "0"),
-            ({"epochs": "3"}, '"3"'),
+            ({"epochs": "3"}, "'3'"),
             ({"epochs": 1, "batch_size": 0}, "0"),
             ({"random_state": -1}, "-1"),
             ({"random_state": "0"}, "'0'"),

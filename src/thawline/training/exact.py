@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 from thawline.config import MEMORY_SHARE, ExactConfig
 from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.hardware import available_memory_bytes
+from thawline.runtime.randomness import building
 from thawline.store import Features
 from thawline.training.newton import PenalisedLoss, gram_matrix
 from thawline.training.weighting import Weighting
@@ -200,6 +201,7 @@ def _score(blocks: _Blocks, weights: Tensor) -> tuple[float, float]:
 def _as_head(weights: Tensor) -> nn.Sequential:
     """Return a linear head with the given weights and biases."""
     weight, bias = _split(weights)
-    head = build_head(HeadSpec("linear"), weight.shape[1], len(weight), dropout=0.0)
+    with building():
+        head = build_head(HeadSpec("linear"), weight.shape[1], len(weight), dropout=0.0)
     head.load_state_dict({"0.weight": weight, "0.bias": bias})
     return head

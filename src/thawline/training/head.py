@@ -8,7 +8,6 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from thawline.config import ExactConfig
@@ -17,6 +16,7 @@ from thawline.inference.fitted import Fitted, count_parameters
 from thawline.inference.predictor import head_logits
 from thawline.models.heads import NativeHead, Standardisation, build_head
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
 from thawline.training.exact import fit_exactly
 from thawline.training.loop import Checkpoints, Row
@@ -90,9 +90,9 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
             advance=advance,
         )
     _warn_if_not_converged(fit.path, task.config.exact)
-    torch.manual_seed(task.config.seed)
-    stack = task.backbone.stack
-    untrained = build_head(task.plan.head, stack.hidden_size, n_labels, task.config.head.dropout)
+    stack, dropout = task.backbone.stack, task.config.head.dropout
+    with RandomStream(task.config.seed).drawing():
+        untrained = build_head(task.plan.head, stack.hidden_size, n_labels, dropout)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
     return _Trained(fitted, untrained.eval(), (stack.depth,), [], fit.path)
 
@@ -118,20 +118,22 @@ def _warn_if_not_converged(path: list[dict[str, Any]], config: ExactConfig) -> N
 def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> _Trained:
     (stages,) = task.plan.candidates
     config, unscaled = task.config, Standardisation.none()
+    random = RandomStream(config.seed)
     if task.plan.head.kind == "native":
-        model = task.native()
+        with random.drawing():
+            model = task.native()
         native = NativeHead(model)  # Shares its modules with the model, so both are trained.
         untrained: nn.Module = copy.deepcopy(native).eval()
-        history = _run_loop(task, native, unscaled, stages, reporter, checkpoints)
+        history = _run_loop(task, native, unscaled, stages, random, reporter, checkpoints)
         return _Trained(task.finish(model, stages), untrained, stages, history, [])
     features = _features(task, "train", stages)
-    torch.manual_seed(config.seed)
-    head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
+    with random.drawing():
+        head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
     blocks = features.blocks(config.exact.rows_per_block)
     rows = task.weighting().rows.split(config.exact.rows_per_block)
     scale = Standardisation.of(blocks, rows) if config.head.standardise else unscaled
     untrained = scale.fold_into(head).eval()
-    history = _run_loop(task, head, scale, stages, reporter, checkpoints)
+    history = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
     model = task.with_own_head(task.backbone.stack.model, scale.fold_into(head), stages)
     return _Trained(task.finish(model, stages), untrained, stages, history, [])
 
@@ -141,6 +143,7 @@ def _run_loop(
     head: nn.Module,
     scale: Standardisation,
     stages: tuple[int, ...],
+    random: RandomStream,
     reporter: Reporter,
     checkpoints: Checkpoints | None,
 ) -> list[Row]:
@@ -149,5 +152,5 @@ def _run_loop(
         part: PooledExamples(_features(task, part, stages), scale)
         for part in ("train", "validation")
     }
-    objective = task.objective(head, examples)
+    objective = task.objective(head, examples, random)
     return task.train(objective, reporter, checkpoints, device="cpu")

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from thawline.config import LoopConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import make_accelerator, random_states, restore_random_states
+from thawline.runtime.devices import make_accelerator
 from thawline.runtime.progress import Reporter
 from thawline.training.objectives import Objective
 from thawline.training.optimizers import make_optimizers
@@ -280,7 +280,7 @@ class Training:
             for index, parts in optimizer["state"].items()
             for name, tensor in parts.items()
         }
-        tensors |= random_states()
+        tensors |= self._objective.random.states()
         return tensors, {
             "done": self.done,
             "history": self.history,
@@ -319,7 +319,7 @@ class Training:
         self._best_step = values["best_step"]
         self._evaluations_since_best = values["waited"]
         self._loss_sum, self._n_examples, self._seconds = values["since"]
-        restore_random_states(groups["random"])
+        self._objective.random.restore(groups["random"])
 
     def _check_finite(self, name: str, value: float) -> None:
         """Raise ThawlineError if the value is infinite or not a number."""

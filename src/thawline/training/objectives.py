@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
+from thawline.runtime.randomness import RandomStream
 from thawline.training.weighting import Weighting
 
 
@@ -25,11 +26,14 @@ class Objective(Protocol):
         module: The module to train. Its parameters with ``requires_grad`` are optimised.
         steps_per_epoch: The number of optimiser steps in an epoch.
         unit: The unit of `size`, in the plural, for example ``texts``.
+        random: The random numbers of the training, for example for dropout. Checkpoints hold its
+            state.
     """
 
     module: nn.Module
     steps_per_epoch: int
     unit: str
+    random: RandomStream
 
     def steps(self, epoch: int) -> Iterator[Any]:
         """Yield the data of each step, in an order that depends on the seed and the epoch only."""
@@ -68,6 +72,7 @@ class Classification:
         config: The number of texts in a step.
         compute: The settings with the minimum share of real tokens in a batch of the evaluation.
         seed: The random seed for shuffling the texts.
+        random: The random numbers for dropout. If None, a stream with the same seed.
     """
 
     unit = "texts"
@@ -82,8 +87,10 @@ class Classification:
         compute: ComputeConfig,
         *,
         seed: int,
+        random: RandomStream | None = None,
     ) -> None:
         self.module = module
+        self.random = RandomStream(seed) if random is None else random
         self.steps_per_epoch = math.ceil(len(train.labels) / config.batch_size)
         self._train, self._validation = train, validation
         self._weighting = weighting
@@ -108,7 +115,8 @@ class Classification:
         examples, labels, weighting = self._train.examples, self._train.labels, self._weighting
         total = weighting.total(labels[step], weighting.rows[step])
         for batch in examples.split(step, self._config.pass_overhead):
-            logits = self.module(examples.take(batch))
+            with self.random.training():
+                logits = self.module(examples.take(batch))
             here = labels[batch].to(logits.device)
             yield weighting.loss(logits, here, weighting.rows[batch]) / total
 

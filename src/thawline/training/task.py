@@ -20,6 +20,7 @@ from thawline.inference.examples import Examples
 from thawline.inference.fitted import Fitted, Reading, native_classifier, own_classifier
 from thawline.models.lora import Adapter
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan
@@ -117,12 +118,18 @@ class Task:
             adapter=adapter,
         )
 
-    def objective(self, module: nn.Module, examples: Mapping[str, Examples]) -> Classification:
+    def objective(
+        self,
+        module: nn.Module,
+        examples: Mapping[str, Examples],
+        random: RandomStream | None = None,
+    ) -> Classification:
         """Return the objective of the training loop.
 
         Args:
             module: The module that is trained.
             examples: The examples of ``train`` and ``validation``.
+            random: The random numbers for dropout. If None, a stream with the seed of the config.
         """
         return Classification(
             module,
@@ -132,6 +139,7 @@ class Task:
             self.config.training,
             self.config.compute,
             seed=self.config.seed,
+            random=random,
         )
 
     def train(
