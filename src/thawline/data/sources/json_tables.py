@@ -63,7 +63,7 @@ def open_json(file: DataFile) -> Table:
         return _value_table(file, json.loads(content))
     except RecursionError as error:
         raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # also for a number of too many digits
         if content.lstrip().startswith("["):
             raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
     lines = content.split("\n")
