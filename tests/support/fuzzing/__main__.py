@@ -35,8 +35,10 @@ def main(count: int, first: int = 0, *names: str) -> None:
                     print(f"FOUND {error}", flush=True)
                     cause = error.__cause__
                     if cause is not None:
-                        for frame in traceback.extract_tb(cause.__traceback__)[-4:]:
-                            print(f"    {frame.filename}:{frame.lineno} {frame.name}")
+                        frames = traceback.extract_tb(cause.__traceback__)
+                    ours = [frame for frame in frames if "src/thawline" in frame.filename]
+                    for frame in [*ours[-3:], *frames[-1:]]:
+                        print(f"    {frame.filename}:{frame.lineno} {frame.name}")
                 growth = peak_memory() - before
                 if growth > 200 * 2**20:
                     print(f"MEMORY {target.name} {trial}: {growth / 2**20:,.0f} MiB", flush=True)

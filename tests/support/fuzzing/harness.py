@@ -6,8 +6,11 @@ one that does not derive from Exception, is a finding.
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -133,8 +136,10 @@ class Fuzzer:
 
     def _check(self) -> None:
         try:
-            with limited_time():
+            with limited_time(), quiet_output():
                 value = self.target.read(self.folder)
+        except FuzzingError:
+            raise
         except ThawlineError as error:
             self.counts.refused += 1
             check_message(error)
@@ -178,6 +183,33 @@ def check_message(error: ThawlineError) -> None:
 def peak_memory() -> int:
     """Return the largest memory that this process has taken, in bytes."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+@contextmanager
+def quiet_output() -> Iterator[None]:
+    """Hide what libraries print, and check that it cannot change what a terminal does.
+
+    Raises:
+        FuzzingError: If control characters were printed, also by code that is not Python.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    before = [os.dup(number) for number in (1, 2)]
+    with tempfile.TemporaryFile() as file:
+        for number in (1, 2):
+            os.dup2(file.fileno(), number)
+        try:
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for number, copy in zip((1, 2), before, strict=True):
+                os.dup2(copy, number)
+                os.close(copy)
+            file.seek(0)
+            printed = file.read().decode("utf-8", "replace")
+            if printed != printable(printed, "\n\r\t"):
+                raise FuzzingError(f"a library prints {printed!r}"[:500])
 
 
 @contextmanager

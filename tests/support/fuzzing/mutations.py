@@ -182,7 +182,7 @@ def _change(holder: list[Any], container: Any, key: Any, random: Random) -> None
         case 0:
             container[key] = _similar(old, random)
         case 1:
-            container[key] = random.choice((*NUMBERS, *STRINGS, *OTHERS))
+            container[key] = _copy(random.choice((*NUMBERS, *STRINGS, *OTHERS)))
         case 2 if container is not holder:
             del container[key]
         case 3 if isinstance(container, dict):
@@ -192,7 +192,7 @@ def _change(holder: list[Any], container: Any, key: Any, random: Random) -> None
             container[random.choice((f"_{key}", str(key)[:-1], "more", "\x1b[31m"))] = old
         case 5 if isinstance(old, dict) and old:
             twice = random.choice(list(old))
-            other = random.choice((*NUMBERS, *STRINGS, *OTHERS))
+            other = _copy(random.choice((*NUMBERS, *STRINGS, *OTHERS)))
             container[key] = Repeated([*old.items(), (twice, other)])
         case 6:
             other, place = random.choice(_places(holder))
@@ -216,7 +216,7 @@ def _similar(value: Any, random: Random) -> Any:
     if isinstance(value, str):
         cut = value[: random.randrange(len(value) + 1)]
         return random.choice((*STRINGS, cut, value + value, f"{value}\n", value.swapcase()))
-    return random.choice(OTHERS)
+    return _copy(random.choice(OTHERS))
 
 
 def _copy(value: Any) -> Any:

@@ -174,7 +174,6 @@ def read_record_completely(folder: Path) -> object:
     else:
         raise AssertionError
     values = record.to_dict()
-    assert type(record).model_validate_json(json.dumps(values)) == record
     if (folder / "record.json").is_file():
         config_from_record(values, folder / "record.json", "data", "tokens")
     return None
@@ -318,9 +317,13 @@ def read_pretraining(folder: Path) -> object:
     """Resume a pretraining whose model is missing: read its record, tokenizer and tokens."""
     from thawline.pretraining import job as module
     from thawline.pretraining.packing import is_packed
+    from thawline.runs.records import PretrainRecord, read_record
     from thawline.runs.resume import resumed_config
 
     resumed_config(folder, job=PretrainConfig, verb="pretrain")
+    record = read_record(folder)
+    if isinstance(record, PretrainRecord):
+        module._find_damage(record, folder)
     module._read_tokenizer(folder)
     for name in ("train.npy", "held_out.npy"):
         is_packed(folder / name, 300)
