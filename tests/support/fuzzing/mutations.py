@@ -221,12 +221,11 @@ def _similar(value: Any, random: Random) -> Any:
 
 def _copy(value: Any) -> Any:
     """Return a copy, so that a value never contains itself."""
-    if isinstance(value, Literal | Repeated) or not isinstance(value, dict | list):
-        return value
-    try:
-        return json.loads(dump_json(value))
-    except (ValueError, RecursionError):
-        return None
+    if isinstance(value, dict):
+        return {key: _copy(inner) for key, inner in value.items()}
+    if type(value) is list:
+        return [_copy(inner) for inner in value]
+    return value
 
 
 def dump_json(value: Any) -> str:

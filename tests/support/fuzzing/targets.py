@@ -253,7 +253,8 @@ def read_artifact(folder: Path) -> object:
 
     classifier = TextClassifier.load(folder)
     found = classifier.predict_proba(PROBES)
-    assert np.isfinite(found).all() and np.allclose(found.sum(1), 1, atol=1e-3)
+    assert np.isfinite(found).all()
+    assert np.allclose(found.sum(1), 1, atol=1e-3)
     return [str(label) for label in classifier.classes_], found.tolist()
 
 
@@ -419,7 +420,8 @@ def read_vectors(name: str, folder: Path) -> object:
     assert file is not None
     words = 0
     for names, matrix in read_blocks(file, Reporter()):
-        assert np.isfinite(matrix).all() and len(names) == len(matrix)
+        assert np.isfinite(matrix).all()
+        assert len(names) == len(matrix)
         words += len(names)
     return words
 
