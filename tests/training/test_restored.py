@@ -107,6 +107,19 @@ def test_the_own_checkpoint_is_accepted(optimizer: str, steps: int) -> None:
     assert training.done == steps
 
 
+def test_a_parameter_without_a_state_is_accepted() -> None:
+    """The loss does not reach every parameter: BERT's pooler is unused with most heads."""
+    path, training = saved(), make()
+
+    def forget(tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
+        for name in [name for name in tensors if name.startswith("optimizer.0.1.")]:
+            del tensors[name]
+
+    change(path, forget)
+    CheckpointFolder(FOLDER).restore(training)
+    assert training.done == 4
+
+
 @pytest.mark.parametrize(("key", "value"), VALUES, ids=lambda value: str(value)[:30])
 def test_a_wrong_value_is_refused(key: str, value: Any) -> None:
     path, training = saved(), make()

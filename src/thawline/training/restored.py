@@ -63,15 +63,16 @@ def _tensor_problem(
     learnt = {name.partition(".")[2]: t for name, t in own.items() if name.startswith("learnt.")}
     if any(name.startswith("best.") for name in tensors):
         wanted |= {f"best.{name}": tensor for name, tensor in learnt.items()}
-    states = {name for name in tensors if name.startswith("optimizer.")}
-    if states:
-        for number, (parts, parameters) in enumerate(
-            zip(_STATES, training.optimized(), strict=False)
-        ):
-            for index, parameter in enumerate(parameters):
-                for part in parts:
-                    tensor = parameter.new_zeros(()) if part == "step" else parameter
-                    wanted[f"optimizer.{number}.{index}.{part}"] = tensor
+    # A parameter that no loss has reached, such as an unused pooler, has no state yet.
+    reached = {name.rpartition(".")[0] for name in tensors if name.startswith("optimizer.")}
+    optimizers = zip(_STATES, training.optimized(), strict=False)
+    for number, (parts, parameters) in enumerate(optimizers):
+        for index, parameter in enumerate(parameters):
+            if (place := f"optimizer.{number}.{index}") in reached:
+                wanted |= {
+                    f"{place}.{part}": parameter.new_zeros(()) if part == "step" else parameter
+                    for part in parts
+                }
     if tensors.keys() != wanted.keys():
         return f"other tensors, such as '{min(tensors.keys() ^ wanted.keys())}'"
     for name, tensor in wanted.items():

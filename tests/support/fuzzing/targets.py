@@ -272,11 +272,10 @@ def read_backbone(folder: Path) -> object:
     length = backbone.resolve_max_length(None)
     backbone.digest()
     tokens = backbone.tokenizer(PROBES, truncation=True, max_length=length, padding=True)
-    with torch.inference_mode():
-        backbone.stack.model(
-            input_ids=torch.tensor(tokens["input_ids"]),
-            attention_mask=torch.tensor(tokens["attention_mask"]),
-        )
+    ids, mask = torch.tensor(tokens["input_ids"]), torch.tensor(tokens["attention_mask"])
+    if ids.numel():  # otherwise no text has a token
+        with torch.inference_mode():
+            backbone.stack.model(input_ids=ids, attention_mask=mask)
     return None
 
 
