@@ -314,7 +314,7 @@ def _pack(
     """Tokenise the texts whose file of tokens does not exist yet or is damaged."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
-        if not is_packed(folder / name):
+        if not is_packed(folder / name, len(tokenizer)):
             pack(texts, tokenizer, folder / name, reporter)
     seconds["tokenising"] = time.perf_counter() - start
 

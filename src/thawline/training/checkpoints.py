@@ -16,12 +16,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from thawline.errors import ThawlineError
+from thawline.runtime.failures import first_line
 from thawline.runtime.files import remove_leftovers, write_file
+from thawline.runtime.untrusted import open_regular, parse_json
 from thawline.training.loop import Training
+from thawline.training.restored import find_problem
 
 KEPT = 2
 """The number of checkpoints to keep: the newest, and one more in case the newest is damaged."""
@@ -71,10 +75,18 @@ class CheckpointFolder:
 
         Args:
             training: A training of the same objective and config as the saved one.
+
+        Raises:
+            ThawlineError: If an undamaged checkpoint does not belong to this training.
         """
         for path in self._newest_first():
-            if _is_intact(path.read_bytes()):
+            with open_regular(path) as file:
+                content = file.read()
+            if _is_intact(content):
                 tensors, values = _read(path)
+                problem = find_problem(training, tensors, values)
+                if problem is not None:
+                    raise _foreign(path, problem)
                 if path == self._path(values["done"]):
                     training.load_state(tensors, values)
                     return
@@ -103,10 +115,22 @@ class CheckpointFolder:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a checkpoint and the values in its header."""
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(file.metadata()["thawline"])
+    """Return the tensors of a checkpoint and the values in its header.
+
+    Raises:
+        ThawlineError: If it is not a checkpoint, although its SHA-256 is right.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, parse_json((file.metadata() or {})["thawline"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _foreign(path, first_line(error)) from error
+
+
+def _foreign(path: Path, found: str) -> ThawlineError:
+    fix = f"remove the folder '{path.parent}', so that the training starts again"
+    return ThawlineError(f"a checkpoint of this training in '{path}'", found, fix)
 
 
 def _with_digest(content: bytes) -> bytes:

@@ -292,6 +292,13 @@ class Training:
             "since": [self._loss_sum, self._n_examples, self._seconds],
         }
 
+    def optimized(self) -> list[list[Tensor]]:
+        """Return the parameters of each optimiser, in its order."""
+        return [
+            [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            for optimizer in self._optimizers
+        ]
+
     def load_state(self, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
         """Restore a training to a saved state.
 
