@@ -6,8 +6,9 @@ import copy
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Barrier, Lock
+from threading import Lock
 
 import numpy as np
 import torch
@@ -111,25 +112,44 @@ def run_batch(
     return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
 
 
-_STARTING = Lock()
-"""Held while workers start: `torch.set_num_threads` also sets the default of new threads."""
+class _Workers:
+    """The threads that compute batches on a CPU, each of which computes one batch alone.
 
-
-def _start_workers(device: str) -> tuple[ThreadPoolExecutor, int]:
-    """Start the threads that compute batches, and return them with their number.
-
-    On a CPU there are as many as torch uses for one operation, and each of them computes alone.
+    `torch.set_num_threads` in one thread also changes the number for other threads. So the number
+    of the process is restored as soon as no pass is running.
     """
-    if device != "cpu":
-        return ThreadPoolExecutor(1), 1
-    with _STARTING:
-        number = torch.get_num_threads()
-        pool = ThreadPoolExecutor(number, initializer=torch.set_num_threads, initargs=(1,))
-        all_started = Barrier(number)
-        for started in [pool.submit(all_started.wait) for _ in range(number)]:
-            started.result()
-        torch.set_num_threads(number)  # the default of threads that start later
-    return pool, number
+
+    def __init__(self) -> None:
+        self._lock, self._passes, self._number = Lock(), 0, 1
+
+    @contextmanager
+    def started(self, device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+        """Start the threads and yield them with their number.
+
+        Args:
+            device: The device of the pass. There is one thread for a device other than the CPU.
+        """
+        if device != "cpu":
+            with ThreadPoolExecutor(1) as pool:
+                yield pool, 1
+            return
+        with self._lock:
+            if not self._passes:
+                self._number = torch.get_num_threads()
+            self._passes += 1
+        try:
+            with ThreadPoolExecutor(
+                self._number, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                yield pool, self._number
+        finally:
+            with self._lock:
+                self._passes -= 1
+                if not self._passes:
+                    torch.set_num_threads(self._number)
+
+
+_WORKERS = _Workers()
 
 
 def run_batches(
@@ -153,8 +173,7 @@ def run_batches(
     def run(batch: Batch) -> Content:
         return run_batch(stack, tokens, batch, device, compute)
 
-    started, workers = _start_workers(device)
-    with started as pool:
+    with _WORKERS.started(device) as (pool, workers):
         waiting: deque[tuple[Batch, Future[Content]]] = deque()
         try:
             for batch in batches:
