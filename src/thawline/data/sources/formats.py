@@ -80,7 +80,7 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, 
             for column, feature in features.items()
             if isinstance(feature, dict) and isinstance(feature.get("names"), list)
         }
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return {}  # there is no such entry, or another library wrote it
 
 
