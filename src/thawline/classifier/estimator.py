@@ -27,13 +27,21 @@ from thawline.config import (
     ROW_SEED,
     ComputeConfig,
 )
-from thawline.data import Labels, Text, carve
-from thawline.data.arrays import read_labels, read_rows, read_texts
+from thawline.data import Text, carve
+from thawline.data.arrays import (
+    find_classes,
+    read_known,
+    read_labels,
+    read_rows,
+    read_texts,
+    read_validation,
+)
 from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
+from thawline.runtime.autograd import training_mode
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, adapt, run_prefix
@@ -155,7 +163,7 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         config = self._config()
         labels = read_labels(y)
-        known = Labels.from_raw(labels, config.data.labels)
+        known = find_classes(labels, config.data.labels)
         class_weights = read_class_weight(self.class_weight, known)
         given = read_rows(X, labels, known)
         weights = read_sample_weight(sample_weight, len(given))
@@ -168,15 +176,16 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             data = given.take(kept), given.take(held_out)
             weights = None if weights is None else weights[torch.from_numpy(kept)]
         else:
-            data = given, read_rows(*validation, known)
+            data = given, read_validation(validation, known)
         check_rows(*data)
         warn_about_data(*data, known)
-        backbone = open_backbone(config, lambda: data[0].texts, Reporter())
-        plan = make_plan(backbone, config)
-        parts = dict(zip(("train", "validation"), data, strict=True))
-        frozen = run_prefix(backbone, plan, config, parts, Reporter())
-        task = Task(backbone, plan, config, known, parts, frozen, weights, class_weights)
-        adapted = adapt(task, Reporter())
+        with training_mode():
+            backbone = open_backbone(config, lambda: data[0].texts, Reporter())
+            plan = make_plan(backbone, config)
+            parts = dict(zip(("train", "validation"), data, strict=True))
+            frozen = run_prefix(backbone, plan, config, parts, Reporter())
+            task = Task(backbone, plan, config, known, parts, frozen, weights, class_weights)
+            adapted = adapt(task, Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)
@@ -274,11 +283,15 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
 
         Args:
             X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
-            y: Labels, ``(rows,)``.
+            y: Labels, ``(rows,)``. A label that is not one of the classes counts as an error, with
+                a warning.
             sample_weight: Weight of each text, ``(rows,)``. If None, all texts weigh the same.
         """
-        predicted = self._most_probable(self._probabilities(X, use_store=True))
-        return float(accuracy_score(read_labels(y), predicted, sample_weight=sample_weight))
+        probabilities = self._probabilities(X, use_store=True)
+        known = self.fitted_.labels
+        given = read_known(y, known, len(probabilities))
+        predicted = known.encode(self._most_probable(probabilities))
+        return float(accuracy_score(given, predicted, sample_weight=sample_weight))
 
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.

@@ -49,6 +49,8 @@ def explain(error: Exception) -> ThawlineError:
     if too_many := _TOO_MANY.search(message):
         words = too_many["words"]
         fix = f"remove it, or run `{verb} --help`"
+        if "--data" in _options(context):
+            fix = f"write --data before the name of a data set, or run `{verb} --help`"
         return ThawlineError(f"no more arguments of {verb}", f"'{words}'", fix)
     return ThawlineError(f"valid arguments of {verb}", f"an error: {message.rstrip('.')}", see_help)
 
