@@ -167,10 +167,10 @@ def cells(options: argparse.Namespace) -> list[Cell]:
     ]
 
 
-def common(options: argparse.Namespace) -> list[str]:
-    """Return the options of every `thawline fit`."""
+def common(options: argparse.Namespace, system: str = "glove") -> list[str]:
+    """Return the options of every `thawline fit`. An exact fit has no batches."""
     words = ["--device", options.device, "--dtype", options.dtype]
-    words += ["--batch-size", str(options.batch_size)]
+    words += [] if system == "exact" else ["--batch-size", str(options.batch_size)]
     return [*words, *(word for setting in options.set for word in ("--set", setting))]
 
 
@@ -199,9 +199,10 @@ def command(cell: Cell, options: argparse.Namespace) -> list[str]:
     words += [] if cell.rows == ALL else ["--limit", f"{cell.rows},{options.test_rows}"]
     words += ["--seed", str(cell.seed), *start(options, cell.system)]
     words += [] if cell.system == "exact" else ["--epochs", str(cell.epochs)]
-    if number(cell.rows) * DataConfig.validation_share < FEW_TO_CHOOSE:
+    few = number(cell.rows) * DataConfig.validation_share < FEW_TO_CHOOSE
+    if few and cell.system != "exact":  # an exact fit has no epochs to choose from
         words += ["--set", "training.keep=last"]
-    return [*words, *common(options), *further(options, cell.system)]
+    return [*words, *common(options, cell.system), *further(options, cell.system)]
 
 
 def source_command(options: argparse.Namespace) -> list[str]:

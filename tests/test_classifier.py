@@ -300,6 +300,26 @@ class TestScores:
             getattr(make(), method)(*given.get(method, ([NEITHER],)))
         assert not (tmp_path / "saved").exists()
 
+    def test_a_score_accepts_the_names_of_classes(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, numbers = toy_reviews(40)
+        classifier = make(labels=["bad", "good"]).fit(texts, numbers)
+        names = [("bad", "good")[number] for number in numbers]
+        assert classifier.score(texts, names) == classifier.score(texts, numbers)
+        with pytest.raises(ThawlineError):
+            classifier.score(names, texts)
+
+
+class TestModes:
+    @pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+    def test_a_fit_does_not_depend_on_the_mode_of_the_caller(
+        self, make: Make, toy_reviews: Reviews, mode: type
+    ) -> None:
+        texts, labels = toy_reviews(40)
+        expected = make(strategy="last:1", epochs=1).fit(texts, labels)
+        with mode():
+            found = make(strategy="last:1", epochs=1).fit(texts, labels)
+        assert np.array_equal(found.predict_proba(texts), expected.predict_proba(texts))
+
 
 class TestPlaces:
     def test_fitting_writes_nothing_but_the_store(
@@ -670,7 +690,7 @@ class TestRefusals:
             ({"strategy": Lora(r=0)}, "'0'"),
             ({"strategy": Head}, "Head"),
             ({"epochs": 0}, "0"),
-            ({"epochs": "3"}, '"3"'),
+            ({"epochs": "3"}, "'3'"),
             ({"epochs": 1, "batch_size": 0}, "0"),
             ({"random_state": -1}, "-1"),
             ({"random_state": "0"}, "'0'"),

@@ -503,6 +503,7 @@ TOKENIZER = [
     ("added_tokens.0.content", ""),
     ("added_tokens.0.content", "a" * 5_000),
     ("added_tokens.0.special", "x"),
+    ("added_tokens.0.colour", True),
     ("normalizer", {"type": "Evil"}),
     ("normalizer", []),
     ("normalizer", {"type": ["Lowercase"]}),
@@ -691,6 +692,8 @@ TOKENIZER_CONFIG = [
     ("added_tokens_decoder", {"x": {"content": "a"}}),
     ("added_tokens_decoder", {"999999999999": {"content": "a"}}),
     ("added_tokens_decoder", {"0": "a"}),
+    ("added_tokens_decoder", {"0": {"content": "[PAD]", "colour": True}}),
+    ("pad_token", {"content": "[PAD]", "colour": True}),
     ("do_lower_case", "x"),
     ("split_special_tokens", "x"),
     ("clean_up_tokenization_spaces", 5),
@@ -703,6 +706,15 @@ def test_a_hostile_tokenizer_config_is_refused(copied, key, value):
     change(path, key, value)
     message = str(refused(path.parent))
     assert key in message or str(value) in message
+
+
+@pytest.mark.parametrize("key", ["pad_token", "added_tokens_decoder"])
+def test_no_library_prints_the_keys_of_a_token(copied, capfd, key):
+    path = copied() / "tokenizer_config.json"
+    token = {"content": "[PAD]", "\x1b[31m": True}
+    change(path, key, token if key == "pad_token" else {"0": token})
+    refused(path.parent)
+    assert "\x1b" not in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("content", [{"pad_token": 5}, {"cls_token": {"content": ""}}, [], "x"])

@@ -264,13 +264,13 @@ def test_no_states_reach_the_embeddings(stacks):
 
 
 @pytest.mark.parametrize("line", [0, DEPTH + 1])
-def test_a_cut_before_the_embeddings_or_after_the_last_block_is_refused(stacks, line):
-    cut = stacks("bert").cut(line)
+def test_states_enter_only_at_a_block(stacks, line):
+    ids, mask = batch()
     with pytest.raises(ValueError, match=f" 1 and 4, not {line}$"):
-        cut.__enter__()
+        stacks("bert").suffix(line, torch.zeros(*ids.shape, WIDTH), as_inputs(ids, mask))
 
 
-# Everything is put back
+# The model is never changed
 
 
 def hooks(model: nn.Module) -> int:
@@ -279,7 +279,7 @@ def hooks(model: nn.Module) -> int:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("failing", [False, True])
-def test_the_cut_puts_the_blocks_back(family, failing):
+def test_the_cut_leaves_the_model_unchanged(family, failing):
     stack = toy_stack(family)
     ids, mask = batch()
     before, blocks, at_first = (
@@ -299,7 +299,7 @@ def test_the_cut_puts_the_blocks_back(family, failing):
     assert torch.equal(stack.forward(as_inputs(ids, mask)), before)
 
 
-def test_a_prefix_or_a_visitor_that_fails_leaves_no_hook_behind():
+def test_a_prefix_or_a_visitor_that_fails_leaves_the_model_unchanged():
     stack = toy_stack("bert")
     ids, mask = batch()
     at_first = hooks(stack.model)
@@ -364,32 +364,37 @@ def test_the_first_token_of_a_causal_model_has_seen_nothing_but_itself(stacks, f
 # Threads
 
 
-def test_sharing_weights_gives_modules_of_its_own_on_the_same_parameters():
-    stack = toy_stack("modernbert")
-    other = stack.sharing_weights()
-    theirs = dict(other.model.named_parameters())
-    assert all(theirs[name] is p for name, p in stack.model.named_parameters())
-    assert not {id(m) for m in stack.model.modules()} & {id(m) for m in other.model.modules()}
-    ids, mask = batch()
-    with other.cut(3):
-        assert torch.equal(
-            stack.forward(as_inputs(ids, mask)),
-            toy_stack("modernbert").forward(as_inputs(ids, mask)),
-        )
+@pytest.mark.parametrize("family", FAMILIES)
+def test_threads_that_run_one_stack_at_different_lines_do_not_disturb_each_other(stacks, family):
+    stack, inputs = stacks(family), as_inputs(*batch())
+    with torch.no_grad():
+        states = {line: stack.prefix(line, inputs) for line in range(1, DEPTH + 1)}
+    runs = [lambda: stack.pooled(inputs), lambda: stack.forward(inputs)]
+    runs += [lambda line=line: stack.prefix(line, inputs) for line in LINES]
+    runs += [lambda line=line: stack.suffix(line, states[line], inputs) for line in states]
+
+    @torch.no_grad()
+    def run(number: int) -> Tensor:
+        return runs[number % len(runs)]()
+
+    expected = [run(number) for number in range(len(runs))]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(run, range(20 * len(runs))))
+    real = inputs["attention_mask"].bool()
+    for number, states_found in enumerate(found):
+        wanted = expected[number % len(runs)]
+        if number % len(runs):  # token states, which have padding
+            states_found, wanted = states_found[real], wanted[real]
+        assert torch.equal(states_found, wanted)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_threads_with_shared_weights_do_not_disturb_each_other(stacks, family):
-    ids, mask = batch()
-
-    @torch.inference_mode()
-    def run(stack: Stack) -> Tensor:
-        return torch.stack([stack.pooled(as_inputs(ids, mask)) for _ in range(5)])
-
-    with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(run, [stacks(family).sharing_weights() for _ in range(2)]))
-    expected = run(stacks(family))
-    assert all(torch.equal(states, expected) for states in found)
+@torch.no_grad()
+def test_a_prefix_can_start_from_the_states_at_a_lower_line(stacks, family):
+    inputs = as_inputs(*batch())
+    below = stacks(family).prefix(2, inputs)
+    found = stacks(family).prefix(4, inputs, start=2, states=below)
+    assert torch.equal(found, stacks(family).prefix(4, inputs))
 
 
 # Families

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModel, BertTokenizer, LlamaTokenizer, RobertaTokenizer
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoTokenizer,
+    BertTokenizer,
+    LlamaTokenizer,
+    RobertaTokenizer,
+)
 from transformers import PreTrainedTokenizerFast as Whole
 
 from tests.support.command_line import ProverHere, write_set
 from tests.support.toys import LIMIT, WORDS
-from thawline import artifact
+from thawline import TextClassifier, artifact
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.tokenizer import tokenizer_state
 from thawline.config import (
@@ -217,3 +225,41 @@ def test_a_classifier_reads_as_it_was_trained_to(saved, kind, toy_reviews, monke
     scores = evaluate_run(Path("with"), None, "test", config.compute, Reporter()).to_dict()
     assert scores["seconds"]["prefix"] == 0.0, "the saved tokenizer has another key"
     assert scores["accuracy"] == runs["with"]["test"]["accuracy"]
+
+
+def count_reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that gets the folder of each tokenizer that is read from now on."""
+    read: list[str] = []
+    load = AutoTokenizer.from_pretrained
+
+    def counted(folder, *given, **named):
+        read.append(str(folder))
+        return load(folder, *given, **named)
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", counted)
+    return read
+
+
+def test_a_folder_is_read_once_until_its_files_change(toy_backbone, tmp_path, monkeypatch):
+    folder = shutil.copytree(toy_backbone(), tmp_path / "model")
+    read = count_reads(monkeypatch)
+    first, second = (load_backbone(str(folder)).tokenizer for _ in range(2))
+    assert len(read) == 1
+    assert first is not second
+    assert first.backend_tokenizer is second.backend_tokenizer
+    first.model_max_length, first.pad_token = 7, "[UNK]"
+    assert (second.model_max_length, second.pad_token) == (LIMIT, "[PAD]")
+    changed = json.loads((folder / "tokenizer.json").read_text())
+    changed["model"]["vocab"]["entirely"] = changed["model"]["vocab"].pop("film")
+    (folder / "tokenizer.json").write_text(json.dumps(changed))
+    assert "entirely" in load_backbone(str(folder)).tokenizer.get_vocab()
+
+
+def test_many_fits_and_loads_read_two_tokenizers(toy_backbone, toy_reviews, tmp_path, monkeypatch):
+    read = count_reads(monkeypatch)
+    for length in range(10, 16):
+        classifier = TextClassifier(toy_backbone(), max_length=length).fit(*toy_reviews(24))
+    artifact.save(classifier.fitted_, tmp_path / "saved")
+    for _ in range(6):
+        TextClassifier.load(tmp_path / "saved")
+    assert len(read) <= 2  # the backbone's and the artifact's

@@ -292,6 +292,7 @@ def test_each_value_of_a_setting_is_fitted_with_each_seed(
     words = ["training.attention_dropout", "own", "0.5", "--sets", f"{data}=neg,pos"]
     words += ["--strategies", "last:1", "--seeds", "2", "--rows", "16", "--json", str(out)]
     settings = {"backbone": toy_backbone(), "training.epochs": 1, "compute.dtype": "float32"}
+    settings["training.keep"] = "last"
     words += [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
     one_setting.main(words)
     rows = json.loads(out.read_text(encoding="utf-8"))

@@ -105,7 +105,8 @@ def test_each_system_has_its_command(system: str, own: str) -> None:
          "--more", "glove=--lr 2e-3", "--more", "exact=--features last"]
     )  # fmt: skip
     more = {"glove": " --lr 2e-3", "exact": " --features last"}.get(system, "")
-    common = "--device cuda --dtype auto --batch-size 64 --set training.clip=1.0"
+    batch = "" if system == "exact" else " --batch-size 64"
+    common = f"--device cuda --dtype auto{batch} --set training.clip=1.0"
     whole = shlex.join(transfer.command(Cell("all", 3, system, 7), options))
     assert whole == f"fit --data imdb --seed 7 {own} {common}{more}"
     some = shlex.join(transfer.command(Cell("5000", 3, system, 7), options))

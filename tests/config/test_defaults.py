@@ -22,6 +22,7 @@ from thawline.config import (
     DemoConfig,
     EncoderConfig,
     EstimatorConfig,
+    ExactConfig,
     HeadConfig,
     Help,
     LoraConfig,
@@ -65,6 +66,19 @@ PYTHON = SHARED | {
     "validation_share": (DataConfig, "validation_share"),
     "random_state": (Config, "seed"),
     "predict_from_store": (EstimatorConfig, "predict_from_store"),
+    "dropout": (HeadConfig, "dropout"),
+    "penalties": (ExactConfig, "penalties"),
+    "penalty_patience": (ExactConfig, "patience"),
+    "max_iterations": (ExactConfig, "max_iterations"),
+    "tolerance": (ExactConfig, "tolerance"),
+    **{
+        name: (TrainingConfig, name)
+        for name in (
+            *("label_smoothing", "optimizer", "muon_lr", "schedule", "warmup_share"),
+            *("weight_decay", "max_grad_norm", "evaluate_every", "keep", "patience"),
+            *("head_first_epochs", "attention_dropout", "length_pool", "pass_overhead"),
+        )
+    },
 }
 COMMANDS: dict[str, type] = {
     "demo": DemoConfig,
@@ -109,6 +123,8 @@ def test_the_whole_config_holds_each_part_with_its_settings() -> None:
 def test_the_classifier_takes_every_default_from_the_config() -> None:
     parameters = inspect.signature(TextClassifier.__init__).parameters
     taken = {name: p.default for name, p in parameters.items() if name != "self"}
+    # As in scikit-learn, None stands for equal weights.
+    assert taken.pop("class_weight") is None
     assert taken == {name: default(place) for name, place in PYTHON.items()}
 
 

@@ -15,10 +15,13 @@ from sklearn.exceptions import DataConversionWarning
 from tests.support.mentions import mentions
 from thawline.data import Labels
 from thawline.data.arrays import (
+    find_classes,
+    read_known,
     read_labels,
     read_rows,
     read_seed,
     read_texts,
+    read_validation,
 )
 from thawline.errors import ThawlineError
 
@@ -255,3 +258,62 @@ class TestSeeds:
             read_seed(invalid)
         assert caught.value.found == f"{invalid!r} ({type(invalid).__name__})"
         assert "random_state" in caught.value.fix
+
+
+class TestMistakes:
+    """Inputs that would give a wrong answer without a word."""
+
+    def test_a_record_array_has_named_columns(self) -> None:
+        frame = pd.DataFrame({"id": ["1", "2"], "text": ["a", "b"]})
+        with pytest.raises(ThawlineError) as caught:
+            read_texts(frame.to_records(index=False))
+        assert "'id', 'text'" in caught.value.found
+        assert read_texts(frame[["text"]].to_records(index=False)) == ["a", "b"]
+        pairs = pd.DataFrame(PAIRS, columns=["hypothesis", "premise"]).to_records(index=False)
+        assert read_texts(pairs) == [(second, first) for first, second in PAIRS]
+
+    def test_a_masked_label_is_missing(self) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            read_labels(np.ma.array([0, 1, 0], mask=[False, True, False]))
+        assert "row 1" in caught.value.found
+        assert read_labels(np.ma.array([0, 1])).tolist() == [0, 1]
+
+    def test_numpys_variable_strings_are_labels(self) -> None:
+        labels = read_labels(np.array(["pos", "neg"], dtype=np.dtypes.StringDType()))
+        assert labels.tolist() == ["pos", "neg"]
+        assert np.unique(labels).tolist() == ["neg", "pos"]
+
+    def test_texts_in_place_of_labels(self) -> None:
+        many = [f"film {row}" for row in range(10)]
+        with pytest.raises(ThawlineError) as caught:
+            find_classes(read_labels(many), None)
+        assert "film 0" in caught.value.found
+        assert len(find_classes(read_labels(many[:9]), None)) == 9
+
+    def test_an_index_in_another_order(self, recwarn: pytest.WarningsRecorder) -> None:
+        known = Labels.from_raw([0, 1], None)
+        labels = pd.Series([0, 1, 1])
+        for index in ([2, 1, 0], [0, 1, 2], [7, 8, 9]):
+            texts = pd.Series(TEXTS, index=index)
+            assert read_rows(texts, labels, known).texts == TEXTS
+            assert len(recwarn) == 1, index
+        assert read_rows(TEXTS, labels, known).texts == TEXTS
+        assert len(recwarn) == 1
+
+    @pytest.mark.parametrize("validation", [0.2, "ab", [("a", 0), ("b", 1), ("c", 0)], ("a",), {}])
+    def test_validation_of_another_form(self, validation: Any) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            read_validation(validation, Labels.from_raw([0, 1], None))
+        assert caught.value.setting == "validation"
+
+    def test_labels_to_score(self, recwarn: pytest.WarningsRecorder) -> None:
+        known = Labels.from_raw([3, 5], ("neg", "pos"))
+        assert read_known(["neg", 5, "3", 5.0], known, 4).tolist() == [0, 1, 0, 1]
+        assert not recwarn
+        assert read_known(["neg", "Pos"], known, 2).tolist() == [0, -1]
+        (warning,) = recwarn
+        assert "'Pos'" in str(warning.message)
+        assert read_known(["other"], known, 1).tolist() == [-1]
+        for labels, rows in ((["a", "b"], 2), (["neg"], 2)):
+            with pytest.raises(ThawlineError):
+                read_known(labels, known, rows)

@@ -4,6 +4,7 @@ import re
 from itertools import combinations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.support.mentions import mentions
@@ -266,6 +267,61 @@ def test_assumptions_about_a_file_are_warnings_of_the_data_set(write, tmp_path):
     assert [len(part) for part in data.parts.values()] == [43, 5, 12]
     assert sum("films.csv" in warning for warning in data.warnings) == 2
     assert load_split(_config(path), "all", data.labels).warnings == data.warnings[:2]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "warns"),
+    [
+        ("Split", ["train", "test"], True),
+        ("set", ["train", "dev", "Test"], True),
+        ("fold", ["1", "2"], False),
+        ("split", ["train", "train"], False),
+        ("part", ["train", "test"], False),
+    ],
+)
+def test_a_column_of_splits_that_is_not_used_is_reported(column, values, warns):
+    rows = 12
+    frame = pd.DataFrame(
+        {
+            "text": [f"text {row}" for row in range(rows)],
+            "label": [0, 1] * (rows // 2),
+            column: [values[row % len(values)] for row in range(rows)],
+        }
+    )
+    warned = [line for line in load_data(frame).warnings if repr(column) in line]
+    assert len(warned) == warns
+
+
+@pytest.mark.parametrize("names", [{"neg", "pos"}, {0: "neg", 1: "pos"}, "neg,pos"])
+def test_names_without_an_order_are_refused(names):
+    frame = pd.DataFrame({"text": ["a", "b"] * 10, "label": [0, 1] * 10})
+    with pytest.raises(ThawlineError) as caught:
+        load_data(frame, labels=names)
+    assert caught.value.setting == "data.labels"
+
+
+def test_series_with_an_index_in_another_order_are_reported():
+    frame = pd.DataFrame({"text": [f"text {row}" for row in range(20)], "label": [0, 1] * 10})
+    same = load_data((frame["text"], frame["label"])).warnings
+    other = load_data((frame["text"][::-1], frame["label"])).warnings
+    assert len(other) == len(same) + 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("limit", (None, 5)),
+        ("limit", ("4", "5")),
+        ("limit", 10),
+        ("validation_share", "0.1"),
+        ("test_share", None),
+    ],
+)
+def test_settings_of_another_type_are_refused(setting, value):
+    frame = pd.DataFrame({"text": ["a", "b"] * 10, "label": [0, 1] * 10})
+    with pytest.raises(ThawlineError) as caught:
+        load_data(frame, **{setting: value})
+    assert str(value) in caught.value.found or "5" in caught.value.found
 
 
 def test_labels_that_all_differ_are_refused(write):

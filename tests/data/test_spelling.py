@@ -23,6 +23,10 @@ ALIKE = [
     ("very good", "very_good"),
     ("very good", "Very-Good"),
     ("very good", "very  good"),
+    ("sci-fi", "sci\u2013fi"),
+    ("sci-fi", "sci\u2011fi"),
+    ("rock'n'roll", "rock\u2019n\u2019roll"),
+    ("-1", "\u22121"),
     ("1", "1.0"),
     ("1", "01"),
     ("1", " 1."),
@@ -53,6 +57,19 @@ def test_spellings_of_a_label_have_the_same_key(one, other):
 @pytest.mark.parametrize(("one", "other"), DIFFERENT)
 def test_other_labels_have_other_keys(one, other):
     assert spelling_key(one) != spelling_key(other)
+
+
+@pytest.mark.parametrize("value", ["nan", "NULL", "#N/A", "<NA>", "None", " NaN ", "#NAME?"])
+def test_a_class_that_is_a_missing_value_is_reported(value):
+    labels = Labels.from_raw(["a", value, "b"], None)
+    lines = spelling_warnings(labels, dict.fromkeys(labels.names, 7))
+    assert sum(repr(value) in line and "7 rows" in line for line in lines) == 1
+
+
+@pytest.mark.parametrize("value", ["none", "nana", "nil", "-", "missing", "0"])
+def test_ordinary_words_are_no_missing_values(value):
+    labels = Labels.from_raw(["a", value], None) if value != "0" else Labels.from_raw([0, 1], None)
+    assert spelling_warnings(labels, dict.fromkeys(labels.names, 7)) == []
 
 
 def test_names_and_values_are_grouped():

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from itertools import pairwise, product
 
@@ -282,3 +283,43 @@ def test_no_overhead_avoids_padding_and_a_large_overhead_avoids_splits() -> None
     together = split_by_length(lengths, tokens_per_batch=1_000, overhead=1_000)
     assert [batch.tolist() for batch in together] == [[0, 2, 3, 1]]
     assert split_by_length(np.array([], dtype=np.int64), tokens_per_batch=9, overhead=1) == []
+
+
+@given(
+    st.lists(texts, max_size=4),
+    st.sampled_from(["single", "pair"]),
+    st.integers(4, 30),
+    st.sampled_from(["right", "left"]),
+)
+def test_truncation_is_that_of_the_tokenizer_itself(given_texts, kind, max_length, side):
+    if kind == "pair":
+        given_texts = list(zip(given_texts, given_texts[::-1], strict=True))
+    found = tokenize(toy_tokenizer(), given_texts, max_length=max_length, truncation_side=side)
+    reference = toy_tokenizer()
+    reference.truncation_side = side
+    for row, text in enumerate(given_texts):
+        expected = reference([text], truncation=True, max_length=max_length)["input_ids"]
+        assert ids_of(found, row) == expected[0]
+
+
+def test_a_tokenizer_that_was_called_with_a_limit_gives_the_same_tokens():
+    tokenizer, given_texts = toy_tokenizer(), ["the film was very good", "a dull plot"]
+    options = {"max_length": 30, "truncation_side": "right"}
+    expected = tokenize(tokenizer, given_texts, **options)
+    tokenizer("the film was good", truncation=True, max_length=3, padding="max_length")
+    found = tokenize(tokenizer, given_texts, **options)
+    assert found.ids.tolist() == expected.ids.tolist()
+
+
+def test_threads_with_different_limits_share_one_tokenizer():
+    tokenizer = toy_tokenizer()
+    given_texts = [" ".join(WORDS[:size]) for size in range(1, 50)]
+
+    def ids(limit: int) -> list[int]:
+        side = ("right", "left")[limit % 2]
+        found = tokenize(tokenizer, given_texts, max_length=limit, truncation_side=side)
+        return found.ids.tolist()
+
+    expected = [ids(limit) for limit in range(4, 24)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(ids, list(range(4, 24)) * 10)) == expected * 10

@@ -64,6 +64,14 @@ NOT_APPLICABLE = {
 """The checks that do not apply to a classifier of texts, each with the reason."""
 
 
+FAILING = {
+    "check_sample_weight_equivalence_on_dense_data": (
+        "which rows `fit` holds out for validation depends on their number"
+    ),
+}
+"""The checks that apply and fail, each with the reason. They must fail, so that none stays here."""
+
+
 class NumbersAsTexts(TextClassifier):
     """Turns each number of a row into a word, so that scikit-learn's checks can fit it."""
 
@@ -72,8 +80,16 @@ class NumbersAsTexts(TextClassifier):
         tags.input_tags.one_d_array, tags.input_tags.two_d_array = False, True
         return tags
 
-    def fit(self, X, y):
-        return super().fit(self._in_words(X, reset=True), y)
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(self._in_words(X, reset=True), y, sample_weight)
+
+    def transform(self, X):
+        check_is_fitted(self)
+        return super().transform(self._in_words(X, reset=False))
+
+    def predict_log_proba(self, X):
+        check_is_fitted(self)
+        return super().predict_log_proba(self._in_words(X, reset=False))
 
     def predict_proba(self, X):
         check_is_fitted(self)
@@ -100,6 +116,15 @@ def name_of(check: Any) -> str:
 
 
 CHECKS = {name_of(check): check for _, check in estimator_checks_generator(NumbersAsTexts())}
+
+
+def result_of(name: str) -> str:
+    """Return the result of a check as the page shows it."""
+    stem = name.partition("(")[0]
+    if stem in FAILING:
+        return f"fails: {FAILING[stem]}"
+    reason = why_not_applicable(name)
+    return "passed" if reason is None else f"does not apply: {reason}"
 
 
 def why_not_applicable(name: str) -> str | None:
@@ -129,6 +154,10 @@ def make(toy_backbone: Callable[[str], Path]) -> Make:
 class TestChecks:
     @pytest.mark.parametrize("name", CHECKS)
     def test_check(self, make: Make, name: str) -> None:
+        if name.partition("(")[0] in FAILING:
+            with pytest.raises(AssertionError):
+                CHECKS[name](make(NumbersAsTexts))
+            return
         try:
             CHECKS[name](make(NumbersAsTexts))
         except SkipTest as skipped:
@@ -146,16 +175,14 @@ class TestChecks:
             pytest.skip(f"the page lists the checks of another version than {sklearn.__version__}")
         reasons = {name: why_not_applicable(name) for name in CHECKS}
         rows = re.findall(r"^\| `(check_.+?)` \| (.+?) \|$", page, re.MULTILINE)
-        assert rows == [
-            (name, "passed" if reason is None else f"does not apply: {reason}")
-            for name, reason in reasons.items()
-        ]
+        assert rows == [(name, result_of(name)) for name in CHECKS]
         excluded = sum(reason is not None for reason in reasons.values())
         (line,) = re.findall(r"^scikit-learn [\d.]+ (.*)$", page, re.MULTILINE)
         assert list(map(int, re.findall(r"\d+", line))) == [
             len(CHECKS),
-            len(CHECKS) - excluded,
+            len(CHECKS) - excluded - len(FAILING),
             excluded,
+            len(FAILING),
         ]
         assert set(NOT_APPLICABLE) == {name.partition("(")[0] for name in reasons if reasons[name]}
 

@@ -10,7 +10,13 @@ import pytest
 
 from thawline.data.sources.open import open_source
 from thawline.errors import ThawlineError
-from thawline.jobs.predict import check_no_file, header_warning, read_file, split_lines
+from thawline.jobs.predict import (
+    blank_warning,
+    check_no_file,
+    header_warning,
+    read_file,
+    split_lines,
+)
 from thawline.runtime.progress import Reporter
 
 TEXTS = ["=1+1", "café", "two\nlines", "-5 stars", "last"]
@@ -106,6 +112,8 @@ def test_other_first_lines_are_texts(first: str) -> None:
 def test_only_line_feeds_end_a_line() -> None:
     assert split_lines("a\r\n\x0bb\x85\n\n") == ["a", "\x0bb\x85", ""]
     assert split_lines("") == []
+    assert split_lines("a\rb") == ["a", "b"], "the line ends of old programs"
+    assert split_lines("a\rb\n") == ["a\rb"]
 
 
 @pytest.mark.parametrize("column", [["text", "label"], 3])
@@ -114,3 +122,29 @@ def test_a_column_is_named_by_a_string(role: str, column: object) -> None:
     with pytest.raises(ThawlineError) as caught:
         open_source(["a"], **{role: column})  # type: ignore[arg-type]
     assert caught.value.setting == f"data.{role}"
+
+
+def test_what_was_assumed_about_a_file_is_reported(tmp_path: Path) -> None:
+    class Lines(Reporter):
+        def message(self, line: str) -> None:
+            lines.append(line)
+
+    lines: list[str] = []
+    path = tmp_path / "new.csv"
+    path.write_text("id;text\n1;a film, warm\n;\n2;b\n", encoding="utf-8")
+    assert read_file(str(path), None, Lines()) == ["a film, warm", "b"]
+    assert any("line 3" in line for line in lines), "a row without content was dropped"
+    assert len(lines) == 2, "the delimiter"
+
+
+def test_a_file_of_fasttext_is_read_without_its_labels(tmp_path: Path) -> None:
+    path = tmp_path / "new.txt"
+    path.write_text("__label__pos a warm film\n__label__neg b\n", encoding="utf-8")
+    assert read(path) == ["a warm film", "b"]
+
+
+def test_texts_without_content_are_counted() -> None:
+    assert blank_warning(["a", ("b", "")]) is None
+    warning = blank_warning(["a", " ", "\u00a0", ("", "")])
+    assert warning is not None
+    assert "3 of 4" in warning

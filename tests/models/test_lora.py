@@ -256,7 +256,7 @@ class TestFiles:
     ) -> None:
         strategy = "lora:from=3,r=2,targets=" + all_targets(family)
         classifier = TextClassifier(
-            toy_backbone(family), strategy, lr=1e-2, epochs=2, dtype="float32"
+            toy_backbone(family), strategy, lr=1e-2, epochs=2, keep="last", dtype="float32"
         )
         fitted = classifier.fit(*toy_reviews(24)).fitted_
         assert fitted.adapter is not None

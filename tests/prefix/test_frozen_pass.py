@@ -181,6 +181,7 @@ def test_dropout_does_not_show(backbone_of, texts):
     noisy = noisy_backbone(plain)
     first, _ = run(noisy, texts)
     states = stored(first, texts)
+    del first  # `clear` leaves what is being read
     clear()
     second, report = run(noisy, texts)
     assert report.texts == len(texts)
@@ -330,7 +331,7 @@ def test_a_pass_that_breaks_keeps_what_it_had_finished(backbone_of, texts, monke
     )
     assert 4 <= kept < len(texts)
     entry, report = run(backbone, texts, config)
-    assert report.texts == len(texts) - kept
+    assert (report.texts, report.from_store) == (len(texts) - kept, kept)
     torch.testing.assert_close(stored(entry, texts), one_by_one(backbone, texts), rtol=0, atol=1e-5)
 
 
@@ -346,4 +347,5 @@ def test_two_threads_compute_each_text_once(backbone_of, texts):
     for thread in threads:
         thread.join()
     assert sorted(report.texts for _, report in found) == [0, len(texts)]
+    assert sorted(report.from_store for _, report in found) == [0, len(texts)]
     assert torch.equal(*(stored(entry, texts) for entry, _ in found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from tests.support.language_toys import document, row_of, toy_texts, toy_vocabul
 from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.pretraining import packing
-from thawline.pretraining.packing import Windows, all_windows, check_windows, open_tokens, pack
+from thawline.pretraining.packing import (
+    Windows,
+    all_windows,
+    check_windows,
+    is_packed,
+    open_tokens,
+    pack,
+)
 from thawline.runtime.progress import Reporter
 
 FILE = Path("train.npy")
@@ -34,7 +42,51 @@ def packed(texts, tokenizer=None) -> np.ndarray:
     return open_tokens(FILE)
 
 
+def damaged(how: str) -> None:
+    tokens = open_tokens(FILE).copy()
+    content = FILE.read_bytes()
+    FILE.unlink()
+    match how:
+        case "an unknown id":
+            tokens[3] = len(toy_vocabulary())
+            np.save(FILE, tokens)
+        case "float numbers":
+            np.save(FILE, tokens.astype(float))
+        case "a matrix":
+            np.save(FILE, tokens.reshape(1, -1))
+        case "objects":
+            np.save(FILE, np.array([{}]), allow_pickle=True)
+        case "a cut file":
+            FILE.write_bytes(content[:-1])
+        case "an open bracket":
+            FILE.write_bytes(content.replace(b"(", b"((", 1))
+        case "a folder":
+            FILE.mkdir()
+        case "a named pipe":
+            os.mkfifo(FILE)
+
+
 class TestPack:
+    @pytest.mark.parametrize(
+        "how",
+        [
+            "nothing there",
+            "an unknown id",
+            "float numbers",
+            "a matrix",
+            "objects",
+            "a cut file",
+            "an open bracket",
+            "a folder",
+            "a named pipe",
+        ],
+    )
+    def test_a_file_that_pack_did_not_write_is_noticed(self, how):
+        packed(toy_texts(3))
+        assert is_packed(FILE, len(toy_vocabulary()))
+        damaged(how)
+        assert not is_packed(FILE, len(toy_vocabulary()))
+
     @pytest.mark.parametrize("per_call", [1, 3, 100])
     def test_each_text_is_between_bos_and_eos(self, per_call, monkeypatch):
         monkeypatch.setattr(packing, "TEXTS_PER_CALL", per_call)

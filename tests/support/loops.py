@@ -13,9 +13,11 @@ from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import PooledExamples, Positions
 from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
 from thawline.training.loop import Checkpoints, train
 from thawline.training.objectives import Classification, Labelled
+from thawline.training.weighting import Weighting
 
 HIDDEN = 6
 
@@ -45,9 +47,15 @@ def objective(
     torch.manual_seed(seed)
     head = build_head(HeadSpec("mlp", 4), HIDDEN, 2, dropout)
     config = TrainingConfig(**{"batch_size": 8} | settings)
-    given = (labelled(rows), labelled(20, 1), config, ComputeConfig())
+    train = labelled(rows)
+    given = (train, labelled(20, 1), weighting(train, config), config, ComputeConfig())
     torch.manual_seed(seed)
-    return Classification(head, *given, n_classes=2, seed=seed)
+    return Classification(head, *given, seed=seed)
+
+
+def weighting(train: Labelled, config: TrainingConfig) -> Weighting:
+    """Return the weighting of two classes that a config gives."""
+    return Weighting.of(train.labels, 2, config)
 
 
 def run(
@@ -57,6 +65,7 @@ def run(
     lr: float = 1e-2,
     reporter: Reporter | None = None,
     checkpoints: Checkpoints | None = None,
+    start_is_trained: bool = False,
     **settings: Any,
 ) -> list[dict[str, Any]]:
     return train(
@@ -67,6 +76,7 @@ def run(
         device="cpu",
         reporter=Reporter() if reporter is None else reporter,
         checkpoints=checkpoints,
+        start_is_trained=start_is_trained,
     )
 
 
@@ -91,6 +101,7 @@ class Scripted:
         self.module: nn.Module = nn.Linear(1, 1, bias=False)
         self.weight = self.module.weight
         nn.init.constant_(self.weight, 1.0)
+        self.random = RandomStream(0)
         self.steps_per_epoch = len(losses)
         self.scores, self.factors = iter(scores), losses
         self.texts = (1,) * len(losses) if texts is None else texts

@@ -231,3 +231,11 @@ def drop_privileges() -> None:
         header = (ctypes.c_uint32 * 2)(version_3, this_process)
         nothing = (ctypes.c_uint32 * 6)()
         assert libc.capset(header, nothing) == 0, os.strerror(ctypes.get_errno())
+
+
+def read_on_command(connection: Connection, key: StoreKey, root: Path, texts: list[str]) -> None:
+    """Open an entry, wait for a message, and send whether its content is right."""
+    entry = Entry(key, root=root)
+    connection.send("opened")
+    connection.recv()
+    connection.send(is_right(entry, texts))

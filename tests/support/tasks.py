@@ -35,14 +35,16 @@ def make_task(
     labels: Labels = LABELS,
     **training: Any,
 ) -> Task:
-    """Return a task on a saved backbone. By default it trains in steps of 8 texts."""
+    """Return a task on a saved backbone. Training by epochs takes steps of 8 texts by default."""
+    own_head = HeadConfig() if head is None else head
+    exact = (strategy, own_head.head, training.get("epochs")) == ("head", "linear", None)
     config = Config(
         str(folder),
         strategy,
         seed,
         compute=compute,
-        head=HeadConfig() if head is None else head,
-        training=TrainingConfig(**{"batch_size": 8} | training),
+        head=own_head,
+        training=TrainingConfig(**({} if exact else {"batch_size": 8}) | training),
     )
     backbone = load_backbone(str(folder))
     plan = make_plan(backbone, config)

@@ -66,8 +66,8 @@ class TestState:
         training, other = make(), make(seed=9, lr=0.5)
         advance(training, steps)
         CheckpointFolder(FOLDER).save(training)
-        state = torch.get_rng_state()
         torch.manual_seed(77)
+        state = torch.get_rng_state()  # restoring does not change it
         CheckpointFolder(FOLDER).restore(other)
         assert torch.equal(torch.get_rng_state(), state)
         assert same(training, other)
@@ -78,8 +78,8 @@ class TestState:
         advance(training, 7)
         CheckpointFolder(FOLDER).save(training)
         advance(training, 8)
-        state = torch.get_rng_state()
         torch.manual_seed(77)
+        state = torch.get_rng_state()  # restoring does not change it
         CheckpointFolder(FOLDER).restore(other)
         assert other.done == 7
         advance(other, 8)
@@ -186,6 +186,18 @@ class TestFiles:
         CheckpointFolder(FOLDER).restore(training)
         assert (training.done, training.history) == (0, [])
         assert not FOLDER.exists()
+
+    def test_files_of_the_user_are_kept(self) -> None:
+        folder, training = CheckpointFolder(FOLDER), make()
+        FOLDER.mkdir()
+        mine = [FOLDER / "notes.txt", FOLDER / "best.safetensors", FOLDER / "a.tmp"]
+        for path in mine:
+            path.write_text("mine")
+        for _ in range(4):
+            advance(training, 2)
+            folder.save(training)
+        folder.clear()
+        assert sorted(FOLDER.iterdir()) == sorted(mine)
 
     def test_they_can_be_cleared(self) -> None:
         folder = CheckpointFolder(FOLDER)

@@ -14,9 +14,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from thawline.config import ExactConfig
+from thawline.config import ExactConfig, TrainingConfig
 from thawline.store import Features
 from thawline.training.exact import ExactFit, LabelledFeatures, fit_exactly
+from thawline.training.weighting import Weighting
 
 STAGES, HIDDEN = 3, 5
 CANDIDATES = ((0,), (1,), (2,), (0, 1, 2))
@@ -47,6 +48,11 @@ def stored(values: Tensor, labels: Tensor) -> LabelledFeatures:
     )
 
 
+def plain(labels: Tensor, n_labels: int) -> Weighting:
+    """Return a weighting in which all rows and classes weigh the same."""
+    return Weighting.of(labels, n_labels, TrainingConfig())
+
+
 def fit(
     n_labels: int = 2,
     candidates: tuple[tuple[int, ...], ...] = ((1,),),
@@ -57,7 +63,12 @@ def fit(
     config = replace(ExactConfig(), **settings)
     train, validation = states(90, n_labels, seed=0), states(60, n_labels, seed=1)
     return fit_exactly(
-        candidates, stored(*train), stored(*validation), n_labels, config, standardise=standardise
+        candidates,
+        stored(*train),
+        stored(*validation),
+        plain(train[1], n_labels),
+        config,
+        standardise=standardise,
     )
 
 
@@ -91,19 +102,10 @@ def peer(
 )
 @pytest.mark.parametrize("n_labels", [2, 3])
 def test_the_optimum_equals_scikit_learn(n_labels: int, penalty: float, standardise: bool) -> None:
-    fitted = fit(n_labels, penalties=(penalty,), standardise=standardise, tolerance=1e-9)
+    fitted = fit(n_labels, penalties=(penalty,), standardise=standardise)
     values, _ = states(40, n_labels, seed=2)
     expected = peer(n_labels, penalty, values, standardise=standardise)
     np.testing.assert_allclose(probabilities(fitted, values), expected, rtol=0, atol=1e-3)
-
-
-@pytest.mark.parametrize("n_labels", [2, 3])
-def test_the_default_tolerance_is_close_enough_to_the_optimum(n_labels: int) -> None:
-    fitted = fit(n_labels, penalties=(0.01,))
-    values, _ = states(40, n_labels, seed=2)
-    expected = peer(n_labels, 0.01, values, standardise=True)
-    np.testing.assert_allclose(probabilities(fitted, values), expected, rtol=0, atol=1e-2)
-    assert (probabilities(fitted, values).argmax(1) == expected.argmax(1)).all()
 
 
 @pytest.mark.parametrize(
@@ -164,7 +166,8 @@ def noise(rows: int, seed: int) -> LabelledFeatures:
 @pytest.mark.parametrize("patience", [1, 2, 3])
 def test_patience_stops_the_path_of_penalties(patience: int) -> None:
     config = ExactConfig(patience=patience)
-    fitted = fit_exactly([(0,)], noise(20, 0), noise(400, 1), 2, config)
+    train = noise(20, 0)
+    fitted = fit_exactly([(0,)], train, noise(400, 1), plain(train[1], 2), config)
     losses = [step["loss"] for step in fitted.path]
     assert len(losses) < len(config.penalties)
     best = int(np.argmin(losses))
@@ -175,7 +178,7 @@ def test_patience_stops_the_path_of_penalties(patience: int) -> None:
 def test_every_penalty_is_tried_while_the_loss_falls() -> None:
     train = states(90, 3, seed=0)
     config = ExactConfig(penalties=(1.0, 0.3, 0.1, 0.03), patience=1)
-    fitted = fit_exactly([(1,)], stored(*train), stored(*train), 3, config)
+    fitted = fit_exactly([(1,)], stored(*train), stored(*train), plain(train[1], 3), config)
     assert tuple(steps_of(fitted)) == config.penalties
     assert fitted.penalty == config.penalties[-1]
 
@@ -188,19 +191,21 @@ def test_the_penalty_applies_to_standardised_features_by_default() -> None:
 
 def test_the_path_holds_json_values() -> None:
     (step,) = fit(penalties=(1.0,)).path
-    assert set(step) == {"stages", "penalty", "loss", "accuracy"}
-    assert [type(step[key]) for key in ("stages", "penalty", "loss", "accuracy")] == [
-        list,
-        float,
-        float,
-        float,
-    ]
+    assert {key: type(value) for key, value in step.items()} == {
+        "stages": list,
+        "penalty": float,
+        "loss": float,
+        "accuracy": float,
+        "gradient_norm": float,
+        "iterations": int,
+    }
 
 
 def test_progress_advances_once_for_each_candidate() -> None:
     advances: list[int] = []
     data = stored(*states(30, 2, seed=0))
-    fit_exactly(CANDIDATES, data, data, 2, ExactConfig(penalties=(1.0,)), advance=advances.append)
+    config = ExactConfig(penalties=(1.0,))
+    fit_exactly(CANDIDATES, data, data, plain(data[1], 2), config, advance=advances.append)
     assert advances == [1] * len(CANDIDATES)
 
 
@@ -227,12 +232,12 @@ class Watched(Features):
 
 def most_blocks_alive(cache_bytes: int) -> int:
     alive: list[int] = []
-    rows, block = 120, 10
+    rows, block = 3600, 300  # more rows than are converted to fp64 at once
     config = ExactConfig(
         penalties=(1.0,), max_iterations=2, rows_per_block=block, cache_bytes=cache_bytes
     )
     data: LabelledFeatures = (lambda stages: Watched(rows, alive), torch.arange(rows) % 2)
-    fit_exactly([(0,)], data, data, 2, config)
+    fit_exactly([(0,)], data, data, plain(data[1], 2), config)
     return max(alive)
 
 

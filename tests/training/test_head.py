@@ -156,9 +156,7 @@ def test_the_classifier_is_the_best_epoch_of_its_history(make_task: MakeTask, ki
     task = make_task("qwen3", **(KINDS[kind] | {"epochs": 4}))
     adapted = run(task)
     logits = torch.from_numpy(adapted.logits("validation"))
-    best = max(
-        adapted.history[1:], key=lambda row: (row["validation_accuracy"], -row["validation_loss"])
-    )
+    best = max(adapted.history[1:], key=lambda row: (row["validation_accuracy"], row["step"]))
     loss = torch.nn.functional.cross_entropy(logits, task.ids("validation"))
     assert float(loss) == pytest.approx(best["validation_loss"], abs=1e-5)
     assert [row["step"] for row in adapted.history if row["kept"]] == [best["step"]]
@@ -200,14 +198,6 @@ def test_standardising_the_features_changes_the_head(make_task: MakeTask, kind: 
     ]
     one, other = (next(p for p in head.parameters() if p.dim() == 2) for head in heads)
     assert (one - other).abs().max() > 1e-3
-
-
-def test_a_native_head_takes_the_states_as_they_are(make_task: MakeTask) -> None:
-    heads = [
-        run(make_task(standardise=choice, **KINDS["native"])).fitted.head_module().state_dict()
-        for choice in (True, False)
-    ]
-    assert all(torch.equal(heads[0][name], heads[1][name]) for name in heads[0])
 
 
 @pytest.mark.parametrize("family", FAMILIES)

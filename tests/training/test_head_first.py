@@ -74,6 +74,11 @@ def run(task: Task) -> Adapted:
     return adapt(task, Reporter())
 
 
+def first_epochs(head: str) -> dict[str, int]:
+    """Return the setting of two epochs of the head alone, if it is trained by epochs."""
+    return {} if head == "linear" else {"head_first_epochs": 2}
+
+
 def weights_of_head(adapted: Adapted) -> dict[str, Tensor]:
     return head_weights(adapted.fitted.model, adapted.fitted.head)
 
@@ -145,8 +150,8 @@ def test_the_baseline_is_that_of_the_strategy_alone(
     assert plain.first is None
 
 
-def test_it_trains_from_there_and_keeps_one_of_its_own_epochs(make: MakeTask) -> None:
-    task = make("lp+last:2", epochs=3, lr=1e-2)
+def test_it_trains_the_head_and_the_blocks_from_there(make: MakeTask) -> None:
+    task = make("lp+last:2", epochs=3, lr=1e-2, keep="last")
     adapted, alone = run(task), run(make("head"))
     assert [row["epoch"] for row in adapted.history] == [0, 1, 2, 3]
     (kept,) = [row for row in adapted.history if row["kept"]]
@@ -164,7 +169,7 @@ def test_it_trains_from_there_and_keeps_one_of_its_own_epochs(make: MakeTask) ->
 
 @pytest.mark.parametrize("head", HEADS)
 def test_it_is_the_same_whatever_was_drawn_before(make: MakeTask, head: str) -> None:
-    settings = {"epochs": 1, "lr": 1e-2, "head_first_epochs": 2}
+    settings = {"epochs": 1, "lr": 1e-2} | first_epochs(head)
     found = []
     for disturb in (1, 2):
         task = make("lp+lora:dropout=0.3", head, **settings)
@@ -223,7 +228,9 @@ def config(toy_backbone: Backbones, toy_reviews: Reviews) -> Callable[..., Confi
 def test_a_run_records_both_phases_and_scores_the_same_when_it_is_loaded(
     config: Callable[..., Config], strategy: str, head: str
 ) -> None:
-    record = fit_run(config(strategy, head, head_first_epochs=2), Path("run"), Reporter()).to_dict()
+    record = fit_run(
+        config(strategy, head, **first_epochs(head)), Path("run"), Reporter()
+    ).to_dict()
     assert json.loads(json.dumps(record)) == json.loads(Path("run/record.json").read_text())
     fitted = artifact.load(Path("run"))
     assert record["status"] == "finished"
@@ -296,7 +303,7 @@ def test_a_run_that_is_stopped_in_either_phase_ends_at_the_same_bits(
 ) -> None:
     # 36 texts: 5 steps an epoch; the head of an MLP takes 10 before what follows takes its own 10.
     given = config(
-        "lp+lora:dropout=0.2", head, epochs=2, lr=1e-2, head_first_epochs=2, checkpoint_every=2
+        "lp+lora:dropout=0.2", head, epochs=2, lr=1e-2, checkpoint_every=2, **first_epochs(head)
     )
     whole = fit_run(given, Path("whole"), Reporter()).to_dict()
     update = Training.update
@@ -341,3 +348,22 @@ def test_the_estimator_takes_it_in_both_forms_with_its_parameters(
     loaded = TextClassifier.load(tmp_path / "saved")
     assert loaded.strategy == "lp+lora:r=3,alpha=32,dropout=0.1,from=1"
     np.testing.assert_allclose(loaded.predict_proba(texts), shares[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("keep", ["accuracy", "f1_macro", "loss"])
+def test_a_start_that_is_the_best_is_kept(make: MakeTask, keep: str) -> None:
+    task = make("lp+full", epochs=2, lr=1.0, keep=keep)  # a learning rate that ruins the weights
+    adapted = run(task)
+    column = {"accuracy": "validation_accuracy", "f1_macro": "validation_f1_macro"}.get(keep)
+    start, *epochs = adapted.history
+    scores = [row[column] if column else -row["validation_loss"] for row in (start, *epochs)]
+    assert scores[0] == max(scores)
+    assert [row["step"] for row in adapted.history if row["kept"]] == [0]
+    logits = torch.from_numpy(adapted.logits("validation"))
+    loss = torch.nn.functional.cross_entropy(logits, task.ids("validation"))
+    assert float(loss) == pytest.approx(start["validation_loss"], abs=1e-5)
+
+
+def test_the_last_weights_may_be_kept_instead(make: MakeTask) -> None:
+    adapted = run(make("lp+full", epochs=2, lr=1.0, keep="last"))
+    assert adapted.history[-1]["kept"]

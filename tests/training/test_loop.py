@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from tests.support.loops import HIDDEN, Scripted, labelled, objective, run, stored
+from tests.support.loops import (
+    HIDDEN,
+    Scripted,
+    labelled,
+    objective,
+    run,
+    stored,
+    weighting,
+)
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.errors import ThawlineError
 from thawline.inference.examples import PooledExamples, Positions
@@ -142,15 +150,12 @@ BEST = [
     ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.2), (0.5, 0.1)], 1),
     ("accuracy", [(0.5, 1.0), (0.6, 0.3), (0.9, 0.9), (0.5, 0.1)], 2),
     ("accuracy", [(0.5, 1.0), (0.9, 0.3), (0.9, 0.2), (0.9, 0.4)], 3),  # the last of equals
-    (
-        "accuracy",
-        [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)],
-        2,
-    ),  # never the untrained module
+    ("accuracy", [(0.99, 0.1), (0.6, 0.3), (0.7, 0.3), (0.5, 0.3)], 0),
+    ("accuracy", [(0.7, 0.1), (0.6, 0.3), (0.7, 0.3), (0.7, 0.3)], 3),
     ("f1_macro", [(0.5, 1.0, 0.5), (0.9, 0.3, 0.2), (0.6, 0.2, 0.4), (0.5, 0.1, 0.7)], 3),
-    ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 2),
+    ("f1_macro", [(0.5, 1.0, 0.9), (0.6, 0.3, 0.4), (0.9, 0.2, 0.4), (0.5, 0.3, 0.1)], 0),
     ("loss", [(0.5, 1.0), (0.9, 0.3), (0.6, 0.1), (0.5, 0.2)], 2),
-    ("loss", [(0.5, 0.0), (0.9, 0.3), (0.6, 0.3), (0.5, 0.4)], 2),
+    ("loss", [(0.5, 0.5), (0.9, 0.3), (0.6, 0.3), (0.5, 0.4)], 2),
     ("last", [(0.5, 1.0), (0.9, 0.1), (0.6, 0.2), (0.5, 0.3)], 3),
 ]
 
@@ -212,7 +217,14 @@ class TestPatience:
         task = Scripted([(0.99, 0.1), (0.5, 1.0), *WORSE, (0.6, 1.0)])
         history = run(task, epochs=9, patience=1)
         assert [row["epoch"] for row in history] == [0, 1, 2, 3]
-        assert [row["epoch"] for row in history if row["kept"]] == [2]
+        assert [row["epoch"] for row in history if row["kept"]] == [0]
+
+    def test_patience_counts_from_a_trained_start(self) -> None:
+        task = Scripted([(0.9, 1.0), (0.85, 1.0), (0.8, 1.0), *WORSE * 3])
+        history = run(task, epochs=9, patience=2, start_is_trained=True)
+        assert [row["epoch"] for row in history] == [0, 1, 2]
+        assert [row["epoch"] for row in history if row["kept"]] == [0]
+        assert float(task.weight.detach()) == 1.0
 
 
 def rates(total: int, warmup_share: float = 0.0, schedule: Any = "linear") -> list[float]:
@@ -304,7 +316,8 @@ class TestNonFinite:
         broken = PooledExamples(stored(torch.full((8, HIDDEN), math.nan)), Standardisation.none())
         train, head = Labelled(broken, given.labels), nn.Linear(HIDDEN, 2)
         config = TrainingConfig(batch_size=4)
-        task = Classification(head, train, given, config, ComputeConfig(), n_classes=2, seed=0)
+        weights = weighting(given, config)
+        task = Classification(head, train, given, weights, config, ComputeConfig(), seed=0)
         with pytest.raises(ThawlineError) as caught:
             run(task)
         assert_names(caught.value, float("nan"), step=1, epoch=1)

@@ -18,15 +18,16 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tests.support.loops import labelled, objective
+from tests.support.loops import labelled, objective, weighting
 from tests.support.tasks import FP32, make_task
 from thawline.config import ComputeConfig, HeadConfig, TrainingConfig
 from thawline.inference.examples import Positions
 from thawline.inference.predictor import example_logits
 from thawline.training.adapt import Task
 from thawline.training.blocks import make_classifier
-from thawline.training.objectives import Classification, class_weights
+from thawline.training.objectives import Classification
 from thawline.training.suffix import Suffix
+from thawline.training.weighting import class_weights
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
@@ -37,8 +38,9 @@ class TestOrder:
         self, rows: int, batch_size: int, seed: int, epoch: int
     ) -> None:
         config = TrainingConfig(batch_size=batch_size)
-        parts = (labelled(rows), labelled(2), config, ComputeConfig())
-        task = Classification(nn.Identity(), *parts, n_classes=2, seed=seed)
+        train = labelled(rows)
+        parts = (train, labelled(2), weighting(train, config), config, ComputeConfig())
+        task = Classification(nn.Identity(), *parts, seed=seed)
         steps = list(task.steps(epoch))
         assert sorted(np.concatenate(steps).tolist()) == list(range(rows))
         assert len(steps) == task.steps_per_epoch == math.ceil(rows / batch_size)

@@ -24,6 +24,7 @@ from thawline.inference.fitted import Fitted, head_weights, native_classifier, o
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, load_adapters
 from thawline.runs.layout import ADAPTER, HEAD, AdapterSettings
+from thawline.runtime.randomness import building
 
 
 def save_adapted(fitted: Fitted, folder: Path) -> None:
@@ -52,7 +53,7 @@ def load_adapted(
     """
     # The head's file also holds the weights that the base's checkpoint lacks.
     base = replace(load_base(folder, adapter_settings), random_weights=())
-    with torch.random.fork_rng(devices=[]):  # the random weights are overwritten below
+    with building():  # the random weights are overwritten below
         model = _build_model(folder, base, settings, adapter_settings)
         adapter = load_adapters(Stack(model.base_model), folder / ADAPTER, base.name)
     head = head_weights(model, settings.head)

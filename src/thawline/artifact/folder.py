@@ -12,7 +12,12 @@ from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.backbones.reading import check_finite, try_model
-from thawline.backbones.tokenizer import check_tokenizer, configure_tokenizer, load_tokenizer
+from thawline.backbones.tokenizer import (
+    check_tokenizer,
+    configure_tokenizer,
+    load_tokenizer,
+    save_tokenizer,
+)
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
@@ -42,19 +47,9 @@ def save(fitted: Fitted, folder: Path) -> None:
     with new_folder(folder) as temporary:
         write = save_whole if fitted.adapter is None else save_adapted
         write(fitted, temporary)
-        _save_tokenizer(fitted, temporary)
+        reading = fitted.reading
+        save_tokenizer(fitted.tokenizer, temporary, reading.max_length, reading.truncation_side)
         Settings.of(fitted).write(temporary)
-
-
-def _save_tokenizer(fitted: Fitted, folder: Path) -> None:
-    tokenizer, reading = fitted.tokenizer, fitted.reading
-    tokenizer.model_max_length = reading.max_length
-    # Other programs read the truncation side from tokenizer.json.
-    tokenizer.truncation_side = reading.truncation_side
-    tokenizer.backend_tokenizer.enable_truncation(
-        reading.max_length, direction=reading.truncation_side
-    )
-    tokenizer.save_pretrained(folder)
 
 
 def load(path: Path) -> Fitted:

@@ -12,6 +12,7 @@ from thawline.artifact.checks import check_size
 from thawline.backbones.weights import weight_problems
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
+from thawline.runtime.randomness import building
 
 
 def save_whole(fitted: Fitted, folder: Path) -> None:
@@ -27,19 +28,20 @@ def load_whole(folder: Path) -> PreTrainedModel:
         OSError, ValueError, SafetensorError: If a file is missing or damaged.
     """
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
-    with torch.device("meta"):
-        check_size(
-            AutoModelForSequenceClassification.from_config(config, trust_remote_code=False),
-            *folder.glob("model*.safetensors"),
+    with building():
+        with torch.device("meta"):
+            check_size(
+                AutoModelForSequenceClassification.from_config(config, trust_remote_code=False),
+                *folder.glob("model*.safetensors"),
+            )
+        model, info = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            dtype=torch.float32,
+            output_loading_info=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
+            trust_remote_code=False,
         )
-    model, info = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        dtype=torch.float32,
-        output_loading_info=True,
-        use_safetensors=True,
-        ignore_mismatched_sizes=True,  # `_check_weights` reports them in one line
-        trust_remote_code=False,
-    )
     _check_weights(folder, info)
     return (
         model.float()

@@ -8,7 +8,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import torch
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -18,6 +17,7 @@ from thawline.backbones.adapter_config import (
     read_adapter_config,
 )
 from thawline.backbones.weights import read_weights, weights_digest
+from thawline.runtime.randomness import building
 
 if TYPE_CHECKING:
     from peft import LoraConfig, PeftModel
@@ -123,7 +123,7 @@ def merge_adapters(model: PreTrainedModel, folder: Path) -> PreTrainedModel:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     # The random initial weights are overwritten, so they must not advance the caller's generator.
-    with torch.random.fork_rng(devices=[]):
+    with building():
         adapted = read_adapters(model, folder, "")
     for module in adapted.modules():
         if isinstance(module, BaseTunerLayer):

@@ -12,6 +12,7 @@ from transformers import AutoModel, AutoModelForSequenceClassification, PreTrain
 
 from thawline.backbones.loading import Backbone
 from thawline.errors import ThawlineError
+from thawline.runtime.randomness import building
 
 
 def copy_base(backbone: Backbone, attention_dropout: float | None = None) -> PreTrainedModel:
@@ -25,7 +26,8 @@ def copy_base(backbone: Backbone, attention_dropout: float | None = None) -> Pre
     Returns:
         A new model in evaluation mode with its own weights.
     """
-    with _attention_dropout(_copy_config(backbone), backbone, attention_dropout) as config:
+    own = _copy_config(backbone)
+    with building(), _attention_dropout(own, backbone, attention_dropout) as config:
         base: PreTrainedModel = AutoModel.from_config(config, trust_remote_code=False)
     base.load_state_dict(backbone.stack.model.state_dict())
     return base.eval()
@@ -53,7 +55,7 @@ def build_native(
     """
     config = _copy_config(backbone)
     config.num_labels = n_labels
-    torch.manual_seed(seed)
+    torch.default_generator.manual_seed(seed)  # the caller uses `RandomStream.drawing`
     try:
         with _attention_dropout(config, backbone, attention_dropout):
             model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)

@@ -13,6 +13,7 @@ from transformers import AutoConfig, PreTrainedModel
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error, incomplete
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import is_panic
+from thawline.runtime.randomness import building
 
 
 def read_config(path: str, *, saved: bool = False) -> Any:
@@ -49,8 +50,7 @@ def read_model(
     Raises:
         ThawlineError: If the weights are missing or damaged.
     """
-    with explain_read_errors(path, WEIGHTS, saved=saved), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with explain_read_errors(path, WEIGHTS, saved=saved), building():
         found: tuple[PreTrainedModel, dict[str, Any]] = auto.from_pretrained(
             path,
             dtype=torch.float32,

@@ -3,18 +3,17 @@
 Stage 0 is the embeddings, stages 1 … L are the blocks; a final norm and BERT's pretrained pooler
 belong to stage L. This is the only module that knows where a family keeps these modules.
 
-The cut keeps the complete model. Blocks before the line become pass-throughs, and the stored
-states enter at the block of the line. So masks, rotary tables, layer types and parameter names
-stay those of the model.
+The cut keeps the complete model. A forward pass runs a view of it, which shares all parameters: in
+the view the blocks before the line are skipped, and the stored states enter at the block of the
+line. So masks, rotary tables, layer types and parameter names stay those of the model. The model
+itself is never changed, so that several threads can run it at the same time.
 
 Shapes: batch = texts, tokens = padded length, stages = L + 1, hidden = the backbone's width.
 """
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from thawline.backbones.pooling import pool_all
+from thawline.backbones.views import Reached, Run, Stage, enter, skip, stop, visiting, with_modules
 from thawline.data.tokens import Inputs
 from thawline.errors import ThawlineError
 
@@ -136,26 +136,6 @@ def family_of(config: Any) -> Family:
     return family
 
 
-class _PassThrough(nn.Module):
-    """A replacement of a skipped block that returns its input unchanged."""
-
-    def __init__(self, block: nn.Module) -> None:
-        super().__init__()
-        # ModernBERT and Qwen3 look up each block's mask by this name.
-        if hasattr(block, "attention_type"):
-            self.attention_type = block.attention_type
-
-    def forward(self, hidden_states: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-        return hidden_states
-
-
-class _Reached(Exception):
-    """An exception that stops a forward pass at the thaw line and holds the states there."""
-
-    def __init__(self, states: Tensor) -> None:
-        self.states = states
-
-
 class Stack:
     """A base model as a row of stages that can be cut at a thaw line.
 
@@ -184,11 +164,6 @@ class Stack:
             fix = "use a backbone whose config.json has a positive number of blocks"
             raise ThawlineError("a backbone with at least one block", "no blocks", fix)
         self.hidden_size: int = model.config.hidden_size
-
-    def sharing_weights(self) -> Stack:
-        """Return a stack with the same parameters but new modules, for use in another thread."""
-        shared = {id(tensor): tensor for tensor in self.model.state_dict(keep_vars=True).values()}
-        return Stack(copy.deepcopy(self.model, shared))
 
     def modules_of(self, stage: int) -> list[nn.Module]:
         """Return the modules of one stage, which is between 0 and L."""
@@ -232,6 +207,26 @@ class Stack:
         for path in self.family.always_frozen(self.model.config):
             self.model.get_submodule(path).requires_grad_(False)
 
+    def _view(self, runs: Mapping[int, Run]) -> PreTrainedModel:
+        """Return a model in which some blocks run differently.
+
+        It shares all parameters and all other modules with this model, which is not changed. So
+        any number of threads can use one model at the same time.
+
+        Args:
+            runs: By the block's index, a function that runs the block.
+        """
+        stages = list(self.blocks)
+        for index, run in runs.items():
+            stages[index] = Stage(stages[index], run)
+        replaced: nn.Module = nn.ModuleList(stages)
+        parent, _, name = self.family.blocks.rpartition(".")
+        while parent:
+            replaced = with_modules(self.model.get_submodule(parent), {name: replaced})
+            parent, _, name = parent.rpartition(".")
+        view: PreTrainedModel = with_modules(self.model, {name: replaced})
+        return view
+
     def forward(self, inputs: Inputs) -> Tensor:
         """Run the complete backbone.
 
@@ -241,39 +236,44 @@ class Stack:
         Returns:
             The states of the last stage, ``(batch, tokens, hidden)``.
         """
+        return self._run(self.model, inputs)
+
+    def _run(self, model: PreTrainedModel, inputs: Inputs) -> Tensor:
         cache = {"use_cache": False} if self.family.causal else {}
-        output: Tensor = self.model(**inputs, **cache)[0]
+        output: Tensor = model(**inputs, **cache)[0]
         return output
 
-    def prefix(self, line: int, inputs: Inputs) -> Tensor:
+    def prefix(
+        self, line: int, inputs: Inputs, *, start: int = 1, states: Tensor | None = None
+    ) -> Tensor:
         """Run the stages before a thaw line.
 
         Args:
             line: The thaw line, between 1 and L + 1.
             inputs: Token ids and masks, ``(batch, tokens)`` each.
+            start: The line at which the computation starts, below ``line``. If it is above 1, the
+                stages before it are skipped.
+            states: The states at the line ``start``. None if the computation starts from the
+                tokens.
 
         Returns:
             The states that reach the line, ``(batch, tokens, hidden)``.
 
         Raises:
-            ValueError: If the line is outside this range.
+            ValueError: If a line is outside its range.
         """
         if not 1 <= line <= self.depth + 1:
             raise ValueError(f"a prefix needs a line between 1 and {self.depth + 1}, not {line}")
-        if line == self.depth + 1:
-            return self.forward(inputs)
-
-        def stop(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            raise _Reached(_hidden_states(args, kwargs))
-
-        handle = self.blocks[line - 1].register_forward_pre_hook(stop, with_kwargs=True)
+        runs = {} if states is None else self._entry(start, states)
+        if line <= self.depth:
+            runs[line - 1] = stop
         try:
-            self.forward(inputs)
-        except _Reached as reached:
-            return reached.states
-        finally:
-            handle.remove()
-        raise RuntimeError("the backbone never ran the block of the line")
+            reached = self._run(self._view(runs), inputs)
+        except Reached as stopped:
+            return stopped.states
+        if line <= self.depth:
+            raise RuntimeError("the backbone never ran the block of the line")
+        return reached
 
     def suffix(self, line: int, states: Tensor, inputs: Inputs) -> Tensor:
         """Run the stages from a thaw line on, starting from stored states.
@@ -290,45 +290,33 @@ class Stack:
         Raises:
             ValueError: If the line is outside this range.
         """
-        with self.cut(line) as enter:
-            enter(states)
-            return self.forward(inputs)
+        return self._run(self._view(self._entry(line, states)), inputs)
 
-    @contextmanager
-    def cut(self, line: int) -> Iterator[Callable[[Tensor], None]]:
-        """Skip the blocks before a thaw line inside the ``with`` block.
+    def entered(self, classifier: PreTrainedModel, line: int, states: Tensor) -> PreTrainedModel:
+        """Return a classifier that starts from stored states instead of from the tokens.
 
         Args:
-            line: The thaw line, between 1 and L.
-
-        Yields:
-            A function that takes states, ``(batch, tokens, hidden)``. They enter at the line in
-            the next forward passes.
+            classifier: A classifier around this base model. It is not changed, and it shares all
+                parameters with the result.
+            line: The thaw line that the states were stored at, between 1 and L.
+            states: ``(batch, tokens, hidden)``, with finite values at padding too.
 
         Raises:
             ValueError: If the line is outside this range.
         """
+        base = self._view(self._entry(line, states))
+        entered: PreTrainedModel = with_modules(classifier, {classifier.base_model_prefix: base})
+        return entered
+
+    def _entry(self, line: int, states: Tensor) -> dict[int, Run]:
+        """Return how the blocks run if states enter at a line and the blocks before it do not run.
+
+        Raises:
+            ValueError: If the line is not between 1 and L.
+        """
         if not 1 <= line <= self.depth:
-            raise ValueError(f"a cut needs a line between 1 and {self.depth}, not {line}")
-        entering: list[Tensor] = []
-
-        def inject(
-            block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
-        ) -> tuple[tuple[Any, ...], dict[str, Any]]:
-            if args:
-                return (entering[-1], *args[1:]), kwargs
-            return args, {**kwargs, "hidden_states": entering[-1]}
-
-        skipped = list(self.blocks[: line - 1])
-        handle = self.blocks[line - 1].register_forward_pre_hook(inject, with_kwargs=True)
-        for index, block in enumerate(skipped):
-            self.blocks[index] = _PassThrough(block)
-        try:
-            yield entering.append
-        finally:
-            handle.remove()
-            for index, block in enumerate(skipped):
-                self.blocks[index] = block
+            raise ValueError(f"states enter at a line between 1 and {self.depth}, not {line}")
+        return dict.fromkeys(range(line - 1), skip) | {line - 1: enter(states)}
 
     def stage_states(self, inputs: Inputs, visit: Callable[[int, Tensor], None]) -> None:
         """Run the complete backbone once and call a function with the states of each stage.
@@ -340,25 +328,9 @@ class Stack:
             inputs: Token ids and masks, ``(batch, tokens)`` each.
             visit: Function of the stage, 0 … L, and its states, ``(batch, tokens, hidden)``.
         """
-
-        def before_first(block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            visit(0, _hidden_states(args, kwargs))
-
-        def after(stage: int) -> Callable[..., None]:
-            return lambda block, args, output: visit(
-                stage, output[0] if isinstance(output, tuple) else output
-            )
-
-        handles = [self.blocks[0].register_forward_pre_hook(before_first, with_kwargs=True)]
-        handles += [
-            block.register_forward_hook(after(stage))
-            for stage, block in enumerate(self.blocks[:-1], start=1)
-        ]
-        try:
-            visit(self.depth, self.forward(inputs))
-        finally:
-            for handle in handles:
-                handle.remove()
+        stages = range(1, self.depth + 1)
+        runs = {stage - 1: visiting(visit, stage, last=stage == self.depth) for stage in stages}
+        visit(self.depth, self._run(self._view(runs), inputs))
 
     def pooled(self, inputs: Inputs) -> Tensor:
         """Run the complete backbone once and pool the states of every stage in every way.
@@ -375,8 +347,3 @@ class Stack:
             inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)})
         )
         return torch.stack([pooled[stage] for stage in range(self.depth + 1)], dim=1)
-
-
-def _hidden_states(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
-    states: Tensor = args[0] if args else kwargs["hidden_states"]
-    return states

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
 import json
 import re
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
@@ -14,6 +18,7 @@ from thawline.backbones.stack import family_of
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import first_line
+from thawline.runtime.untrusted import read_regular
 
 OPTIONS = {
     "add_prefix_space": "add_prefix_space",
@@ -25,12 +30,25 @@ OPTIONS = {
 NO_LIMIT = int(1e30)
 """The ``model_max_length`` that transformers gives to a tokenizer without a limit."""
 
+MAX_LOADED = 8
+"""Number of tokenizers that a process keeps, so that it does not read the same files again."""
+
+MAX_TOKENIZER_BYTES = 256 * 2**20
+"""The largest file beside a tokenizer that is read, in bytes."""
+
+_LOADED: dict[tuple[str, tuple[tuple[str, bool], ...]], PreTrainedTokenizerBase] = {}
+_LOCK = threading.Lock()
+
 
 def load_tokenizer(path: str, config: TokensConfig | None) -> PreTrainedTokenizerBase:
     """Load a tokenizer.
 
     Some classes of transformers build the tokenizer from options, so the options are passed to
     them. `set_options` handles the other classes.
+
+    A process reads the same files only once, because a tokenizer takes memory that is not always
+    freed. The result is an object of its own around the shared vocabulary and rules. `tokenize`
+    leaves them unchanged, so that classifiers in several threads can use them at the same time.
 
     Args:
         path: The folder of the tokenizer.
@@ -40,9 +58,46 @@ def load_tokenizer(path: str, config: TokensConfig | None) -> PreTrainedTokenize
     options = {} if config is None else _options(config)
     if config is not None:
         options["split_special_tokens"] = config.split_special_tokens
-    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False, **options)
-    split_special_tokens(tokenizer)
-    return tokenizer
+    key = (_files_digest(Path(path)), tuple(options.items()))
+    with _LOCK:
+        loaded = _LOADED.pop(key, None)
+        if loaded is None:
+            loaded = AutoTokenizer.from_pretrained(path, trust_remote_code=False, **options)
+            split_special_tokens(loaded)
+            if loaded.is_fast:
+                _leave_to_caller(loaded)
+        _LOADED[key] = loaded  # as the newest
+        while len(_LOADED) > MAX_LOADED:
+            _LOADED.pop(next(iter(_LOADED)))
+    return _with_own_attributes(loaded, path)
+
+
+def _leave_to_caller(tokenizer: PreTrainedTokenizerBase) -> None:
+    """Switch off truncation and padding, which `tokenize` does, before the tokenizer is shared."""
+    backend = tokenizer.backend_tokenizer
+    backend.no_truncation()
+    backend.no_padding()
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+
+
+def _files_digest(folder: Path) -> str:
+    """Return a SHA-256 of a folder's path and of all files that a tokenizer may be read from."""
+    digest = hashlib.sha256(str(folder.resolve()).encode())
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".json", ".txt", ".model", ".jinja") and path.is_file():
+            content = read_regular(path, limit=MAX_TOKENIZER_BYTES)
+            digest.update(f"\n{path.name} {len(content)}\n".encode() + content)
+    return digest.hexdigest()
+
+
+def _with_own_attributes(tokenizer: PreTrainedTokenizerBase, path: str) -> PreTrainedTokenizerBase:
+    """Return a copy of a tokenizer that shares its rules but no attribute that can be changed."""
+    copied = copy.copy(tokenizer)
+    for name, value in tokenizer.__dict__.items():
+        if isinstance(value, dict | list):
+            copied.__dict__[name] = copy.copy(value)
+    copied.__dict__["name_or_path"] = path
+    return copied
 
 
 def split_special_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -141,7 +196,6 @@ def reset_truncation(tokenizer: PreTrainedTokenizerBase, limit: int | None = Non
     """
     tokenizer.model_max_length = NO_LIMIT if limit is None else limit
     tokenizer.truncation_side = "right"
-    tokenizer.backend_tokenizer.no_truncation()
 
 
 def tokenizer_state(tokenizer: PreTrainedTokenizerBase) -> str:
@@ -233,6 +287,26 @@ def _check_probe(name: str, tokenizer: PreTrainedTokenizerBase, rows: int) -> No
             f"the id {largest} of a token that the tokenizer adds",
             "use the tokenizer that belongs to this model",
         )
+
+
+def save_tokenizer(
+    tokenizer: PreTrainedTokenizerBase, folder: Path, max_length: int, truncation_side: str
+) -> None:
+    """Save a tokenizer with the limit of a classifier. The tokenizer itself is not changed.
+
+    Args:
+        tokenizer: A fast tokenizer.
+        folder: The folder to write to.
+        max_length: Maximum number of tokens of a text.
+        truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
+    """
+    saved = _with_own_attributes(tokenizer, tokenizer.name_or_path)
+    # Other programs read the truncation side from tokenizer.json.
+    saved.model_max_length, saved.truncation_side = max_length, truncation_side
+    rules = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    rules.enable_truncation(max_length, direction=truncation_side)
+    saved.__dict__["_tokenizer"] = rules
+    saved.save_pretrained(folder)
 
 
 def configure_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -112,7 +112,7 @@ class SettingOption:
     def _read_pair(self, items: list[str], given: str) -> list[int]:
         if len(items) == 2 and all(item.isdecimal() for item in items):
             return [int(item) for item in items]
-        expected = f"two integers for {self.option}, separated by a comma"
+        expected = f"two integers of at least 1 for {self.option}, separated by a comma"
         fix = f"write for example {self.option} 4000,2000"
         raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
 

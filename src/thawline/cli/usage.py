@@ -22,6 +22,8 @@ def explain(error: Exception) -> ThawlineError:
     Args:
         error: A `UsageError`.
     """
+    if (raised := _raised_by_parser(error)) is not None:
+        return raised
     context: Any = getattr(error, "ctx", None)
     verb = "thawline" if context is None else context.command_path
     message = join_lines(error.format_message())  # type: ignore[attr-defined]
@@ -47,8 +49,17 @@ def explain(error: Exception) -> ThawlineError:
     if too_many := _TOO_MANY.search(message):
         words = too_many["words"]
         fix = f"remove it, or run `{verb} --help`"
+        if "--data" in _options(context):
+            fix = f"write --data before the name of a data set, or run `{verb} --help`"
         return ThawlineError(f"no more arguments of {verb}", f"'{words}'", fix)
     return ThawlineError(f"valid arguments of {verb}", f"an error: {message.rstrip('.')}", see_help)
+
+
+def _raised_by_parser(error: Exception) -> ThawlineError | None:
+    """Return the error of a function that converts an option's value. typer wraps it twice."""
+    problems: list[dict[str, Any]] = getattr(error.__cause__, "errors", list)()
+    errors = [problem.get("ctx", {}).get("error") for problem in problems]
+    return next((one for one in errors if isinstance(one, ThawlineError)), None)
 
 
 def _options(context: Any) -> list[str]:

@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thawline.config import Config, LadderConfig
+from thawline.config.annotations import flatten_settings, settings_of
 from thawline.config.resolve import change_config, check_config
 from thawline.errors import ThawlineError
 from thawline.runs.folder import FIT
 from thawline.runs.records import RunRecord
 from thawline.runs.resume import read_run
+from thawline.training.effects import Situation, has_effect, settings_without_effect
 
 _SHARED = ("data", "seed", "strategy")
 """Settings that a rung cannot change."""
@@ -57,7 +59,7 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     if len(set(config.rungs)) < len(config.rungs):
         found = ", ".join(map(repr, config.rungs))
         raise ThawlineError("different rungs", found, "remove the duplicate", setting="rungs")
-    configs = [_rung_config(rung, config.fit) for rung in config.rungs]
+    configs = [_without_unused(_rung_config(rung, config.fit), config) for rung in config.rungs]
     strategies = [rung_config.strategy for rung_config in configs]
     runs: list[LadderRun] = []
     for rung, rung_config in zip(config.rungs, configs, strict=True):
@@ -78,6 +80,22 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
             setting="rungs",
         )
     return runs
+
+
+def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
+    """Return a rung in which shared settings that only other rungs use have their defaults.
+
+    A shared setting that no rung uses is left as it is, and `make_plan` refuses it.
+    """
+    rungs = [_rung_config(name, ladder.fit) for name in ladder.rungs]
+    shared = dict(flatten_settings(ladder.fit.to_dict()))
+    for key, value in list(settings_without_effect(rung)):
+        used = any(has_effect(key, Situation.of(other)) for other in rungs)
+        if used and value == shared[key]:
+            table, _, name = key.rpartition(".")
+            default = settings_of(Config)[key].default
+            rung = replace(rung, **{table: replace(getattr(rung, table), **{name: default})})
+    return rung
 
 
 def _rung_config(rung: str, shared: Config) -> Config:

@@ -255,9 +255,12 @@ class ExactConfig:
         Count,
         Help("Number of penalties in a row without a lower validation loss that end the search."),
     ] = 2
-    max_iterations: Annotated[Count, Help("Maximum number of L-BFGS iterations.")] = 500
+    max_iterations: Annotated[
+        Count, Help("Maximum number of Newton iterations for one penalty.")
+    ] = 100
     tolerance: Annotated[
-        Share, Help("Relative decrease of the loss below which the optimisation stops.")
+        Share,
+        Help("Norm of the gradient of the penalised mean loss at which the optimisation stops."),
     ] = 1e-6
     rows_per_block: Annotated[
         Count, Help("Number of rows whose features are processed at once.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+import warnings
 from collections.abc import Iterable, KeysView, Sized, ValuesView
 from typing import Any
 
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from thawline.data import LabelledTexts, Labels, Text, check_texts
-from thawline.data.labels import plain_value
+from thawline.data.dataset import MANY
+from thawline.data.labels import plain_value, suggest_spelling, to_plain_label
 from thawline.data.sources.tables import PAIR_COLUMNS, TEXT_COLUMNS
-from thawline.data.texts import check_order, shorten
+from thawline.data.texts import check_order, index_warning, shorten
 from thawline.errors import ThawlineError
 
 _MAX_SEED = 2**31 - 1
@@ -39,7 +41,9 @@ def read_texts(texts: Any) -> list[Text]:
         return check_texts(texts.to_pylist())
     table = texts.to_numpy() if hasattr(texts, "to_numpy") else texts
     if isinstance(table, np.ndarray):
-        names = getattr(texts, "columns", None)
+        names = getattr(texts, "columns", table.dtype.names)
+        if table.dtype.names is not None:  # a record array, such as that of DataFrame.to_records
+            table = np.array(table.tolist(), dtype=object).reshape(-1, len(table.dtype.names))
         if names is not None and table.ndim == 2 and table.shape[1] == 2:
             table = table[:, _order_of_pair(list(names))]
         return check_texts(_rows_of(table, names))
@@ -114,7 +118,8 @@ def read_labels(y: Any) -> NDArray[Any]:
             f"labels of shape {labels.shape}" if labels.ndim else f"one {type(y).__name__}",
             "pass a list, an array or a Series of labels",
         )
-    missing = np.flatnonzero(pd.isna(labels))
+    masked, labels = np.ma.getmaskarray(labels), np.asarray(labels)
+    missing = np.flatnonzero(pd.isna(labels) | masked)
     if len(missing):
         raise ThawlineError(
             "a label for each text",
@@ -142,14 +147,14 @@ def _as_array(y: Any) -> NDArray[Any]:
             if not plain:
                 return _objects(y)
     try:
-        array = np.asarray(y)
+        array = np.asanyarray(y) if isinstance(y, np.ma.MaskedArray) else np.asarray(y)
     except ValueError:
         raise ThawlineError(
             _ONE_LABEL,
             f"rows of different lengths: {shorten(repr(y))}",
             "pass one label for each text",
         ) from None
-    if array.dtype.kind == "O" and array.ndim == 1:
+    if array.dtype.kind in "OT" and array.ndim == 1:
         return _objects([plain_value(label) for label in array])
     return array
 
@@ -182,14 +187,92 @@ def read_rows(texts: Any, labels: Any, known: Labels) -> LabelledTexts:
         ThawlineError: If texts or labels are invalid, if their numbers differ, or if a class is
             unknown.
     """
+    if (warning := index_warning(texts, labels)) is not None:
+        warnings.warn(warning, stacklevel=3)
     listed, given = read_texts(texts), read_labels(labels)
     if len(listed) != len(given):
-        raise ThawlineError(
-            "as many labels as texts",
-            f"{len(listed):,} texts and {len(given):,} labels",
-            "pass one label for each text",
-        )
+        raise _wrong_number(len(listed), len(given))
     return LabelledTexts(listed, known.encode(given), np.arange(len(listed)), "fit")
+
+
+def _wrong_number(texts: int, labels: int) -> ThawlineError:
+    return ThawlineError(
+        "as many labels as texts",
+        f"{texts:,} texts and {labels:,} labels",
+        "pass one label for each text",
+    )
+
+
+def find_classes(labels: NDArray[Any], names: tuple[str, ...] | None) -> Labels:
+    """Return the classes of training labels.
+
+    Args:
+        labels: The label of each text, ``(rows,)``, as `read_labels` returns it.
+        names: The names of the classes, in ascending order of integer labels. If None, the labels
+            themselves.
+
+    Raises:
+        ThawlineError: If the names do not fit, or if many labels all differ, as texts do.
+    """
+    known = Labels.from_raw(labels, names)
+    if len(known) == len(labels) >= MANY:
+        raise ThawlineError(
+            "labels that several texts share",
+            f"{len(labels):,} different labels for {len(labels):,} texts, such as "
+            f"{shorten(repr(known.names[0]))}",
+            "call fit(texts, labels), with one of a few classes as the label of each text",
+        )
+    return known
+
+
+def read_validation(validation: Any, known: Labels) -> LabelledTexts:
+    """Return the texts and the class ids of ``validation=(texts, labels)``.
+
+    Raises:
+        ThawlineError: If it is not a pair of texts and labels, or if they are invalid.
+    """
+    if not isinstance(validation, tuple | list) or len(validation) != 2:
+        kind = type(validation).__name__
+        items = f" of {len(validation):,} items" if isinstance(validation, tuple | list) else ""
+        raise ThawlineError(
+            "validation as texts and labels",
+            f"a {kind}{items}",
+            "pass validation=(texts, labels)",
+            setting="validation",
+        )
+    texts, labels = validation
+    return read_rows(texts, labels, known)
+
+
+def read_known(labels: Any, known: Labels, rows: int) -> NDArray[np.int64]:
+    """Return the class ids of labels to score, with -1 for labels that the model does not know.
+
+    Args:
+        labels: The labels, in any form that `read_labels` accepts. The name of a class, and another
+            spelling of its integer, are accepted too.
+        known: The classes of the model.
+        rows: The number of texts.
+
+    Raises:
+        ThawlineError: If the number of labels differs, or if the model knows none of them.
+    """
+    given = read_labels(labels)
+    if len(given) != rows:
+        raise _wrong_number(rows, len(given))
+    ids = known.lookup(given)
+    unknown = np.flatnonzero(ids < 0)
+    if len(unknown) == len(ids) > 1:  # one row may be the only one of its class
+        known.encode(given)  # raises
+    if len(unknown):
+        label = to_plain_label(given[unknown[0]])
+        fix = suggest_spelling(known, label)
+        warnings.warn(
+            f"{len(unknown):,} of {len(ids):,} labels, such as {shorten(repr(label))}, are not "
+            f"among the classes {known.described()} and count as errors"
+            + (f"; {fix}" if fix else ""),
+            stacklevel=3,
+        )
+    return ids
 
 
 def read_seed(random_state: Any) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,7 +26,7 @@ from thawline.data.splits import SelectedRows, Splits
 from thawline.data.texts import Text, check_pairing, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
-_MANY = 10
+MANY = 10
 """The number of rows from which labels that all differ are refused."""
 
 ALL = "all"
@@ -168,6 +168,13 @@ def load_data(
         raise ThawlineError(
             "a sequence of label names", f"the string {labels!r}", fix, setting="data.labels"
         )
+    if isinstance(labels, Mapping | Set):
+        raise ThawlineError(
+            "a list of label names, in ascending order of the labels",
+            f"a {type(labels).__name__}",
+            "write the names as a list",
+            setting="data.labels",
+        )
     names = None if labels is None else tuple(labels)
     config = DataConfig(
         text=text,
@@ -260,7 +267,7 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
             "add rows of another class, or name another column with --label",
             setting="data.label",
         )
-    if len(labels) == len(base.raw_labels) >= _MANY:
+    if len(labels) == len(base.raw_labels) >= MANY:
         raise ThawlineError(
             f"labels that several rows of {base.table.where} share",
             f"{len(labels):,} different labels in {len(labels):,} rows, such as "
@@ -311,6 +318,11 @@ def _labelled_texts(
             f"{shorten(repr(label))} in row {selected.rows[first]} (counting from 0) of "
             f"{part.table.where}",
             (None if label in labels.values else suggest_spelling(labels, label))
+            or (
+                "name the column with these classes with --label, or write them in the label column"
+                if len(foreign) == len(raw) > 1
+                else None
+            )
             or "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
         )
     texts = part.texts

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from thawline.data.spelling import (
     group_spellings,
     has_stray_characters,
+    is_missing_marker,
     quote_name,
     spelling_key,
 )
@@ -183,7 +184,8 @@ def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
         rows: The number of rows of each class, by name.
 
     Returns:
-        One line for each group of similar names, and at most one for stray characters.
+        One line for each group of similar names, at most one for stray characters, and one for
+        each class whose name programs write for a missing value, such as ``nan``.
     """
     lines, names, groups = [], labels.names, similar_classes(labels)
     for group in groups[:_MOST_SHOWN]:
@@ -210,6 +212,12 @@ def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
             "white space, quotation marks or invisible characters are part of the class names "
             f"{join_words(map(ascii, stray))}; remove them from the label column"
         )
+    for name, value in zip(names, labels.values, strict=True):
+        if is_missing_marker(str(value)):
+            lines.append(
+                f"{str(value)!r} ({rows[name]:,} rows) is a class, but it is often written for a "
+                "missing label; if it is one, remove these rows"
+            )
     return lines
 
 

@@ -17,20 +17,31 @@ _LOOK_LATIN = str.maketrans(
     "aeopcyxikmtbhdjsaoivptuk",
 )
 """Cyrillic and Greek letters in lower case that look like Latin letters."""
+_PUNCTUATION = str.maketrans("‘’ʼ`´‐‑‒–—―−", "'''''-------")
+"""Typographic apostrophes, dashes and minus signs, which word processors insert."""
+# fmt: off
+_MISSING = frozenset({
+    "nan", "NaN", "NAN", "na", "NA", "n/a", "N/A", "#N/A", "#NA", "<NA>", "NaT", "null",
+    "NULL", "Null", "None", "#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!",
+    "undefined"
+})
+# fmt: on
+"""What programs write for a missing value or for an error in a cell."""
 
 
 def spelling_key(label: int | str) -> str:
     """Return a key that the different spellings of a label share.
 
     It ignores case, white space, hyphens and underscores between words, quotation marks and
-    punctuation around the label, invisible characters, and the way in which characters are encoded.
+    punctuation around the label, invisible characters, the kind of apostrophes and dashes, and the
+    way in which characters are encoded.
     It is equal for ``1``, ``1.0`` and ``True``, and for Cyrillic or Greek letters that look like
     Latin ones.
 
     Args:
         label: The value or the name of a class.
     """
-    text = unicodedata.normalize("NFKC", str(label))
+    text = unicodedata.normalize("NFKC", str(label).translate(_PUNCTUATION))
     visible = "".join(
         " " if unicodedata.category(character) == "Cc" else character
         for character in text
@@ -73,6 +84,11 @@ def has_stray_characters(name: str) -> bool:
     quoted = len(name) > 1 and name.strip()[:1] in _QUOTES and name.strip()[-1:] in _QUOTES
     invisible = any(unicodedata.category(character) in ("Cf", "Cc") for character in name)
     return name != name.strip() or (quoted and bool(name.strip())) or invisible
+
+
+def is_missing_marker(text: str) -> bool:
+    """Return whether a text or a label is what programs write for a missing value, such as nan."""
+    return text.strip() in _MISSING
 
 
 def quote_name(name: str, others: Sequence[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 import operator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -68,7 +69,7 @@ def carve(
 
 def _count_rows(rows: int, share_or_rows: float | int) -> int:
     """Return the number of rows to carve out."""
-    if isinstance(share_or_rows, float):
+    if not isinstance(share_or_rows, numbers.Integral):
         _check_share(share_or_rows, "a share to carve out")
         return min(max(round(rows * share_or_rows), 1), max(rows - 1, 0))
     wanted = operator.index(share_or_rows)
@@ -302,7 +303,10 @@ def _all_rows(part: Part) -> SelectedRows:
 
 def _check_limit(limit: tuple[int, int]) -> None:
     fix, setting = "give --limit two numbers, for example 4000,2000", "data.limit"
-    if not isinstance(limit, tuple | list) or len(limit) != 2:
+    numbers_given = isinstance(limit, tuple | list) and all(
+        isinstance(rows, numbers.Integral) and not isinstance(rows, bool) for rows in limit
+    )
+    if not numbers_given or len(limit) != 2:
         expected = "a limit for train and a limit for test"
         raise ThawlineError(expected, repr(limit), fix, setting=setting)
     if min(limit) < 1:
@@ -311,6 +315,6 @@ def _check_limit(limit: tuple[int, int]) -> None:
 
 
 def _check_share(share: float, expected: str, setting: str | None = None) -> None:
-    if not 0 < share < 1:
+    if not isinstance(share, numbers.Real) or not 0 < share < 1:
         fix = "use a share such as 0.1"
         raise ThawlineError(f"{expected} above 0 and below 1", str(share), fix, setting=setting)

@@ -71,6 +71,21 @@ def check_order(rows: object, what: str) -> None:
         )
 
 
+def index_warning(texts: object, labels: object) -> str | None:
+    """Return a warning if texts and labels of pandas have the same index in another order."""
+    one: Any = getattr(texts, "index", None)
+    other: Any = getattr(labels, "index", None)
+    if not (hasattr(one, "symmetric_difference") and isinstance(other, type(one))):
+        return None  # not of pandas
+    if len(one) != len(other) or one.equals(other) or one.symmetric_difference(other).size:
+        return None
+    return (
+        "the texts and the labels have the same index in another order, but each label is taken "
+        "for the text at its position; if the labels belong to the index, pass "
+        "labels.loc[texts.index]"
+    )
+
+
 def check_pairing(texts: Iterable[Text], *, pairs: bool, expected: str) -> None:
     """Check that all texts are pairs, or that none is.
 

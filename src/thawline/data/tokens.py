@@ -5,14 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from tokenizers import Encoding, Tokenizer
 from torch import Tensor
-from transformers import BatchEncoding, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from thawline.data import Text
 from thawline.errors import ThawlineError
@@ -103,16 +103,18 @@ def tokenize(
     text is truncated.
 
     Args:
-        tokenizer: A fast tokenizer with a pad token.
+        tokenizer: A fast tokenizer with a pad token. It is not changed, so that several threads may
+            use it at the same time, each with its own maximum length.
         texts: Any number of texts or pairs, which may be empty.
         max_length: The maximum number of tokens of a row, special tokens included.
         truncation_side: The side on which longer texts are truncated, ``right`` or ``left``.
         advance: Called with the number of texts completed since the last call.
     """
-    tokenizer.truncation_side = truncation_side
-    special = tokenizer.num_special_tokens_to_add
+    backend = _without_truncation(tokenizer.backend_tokenizer)
+    special = backend.num_special_tokens_to_add
     # Tokenizers of causal models put no special token between the texts of a pair.
-    has_separator = special(pair=True) > special(pair=False)
+    has_separator = special(True) > special(False)
+    has_types = "token_type_ids" in tokenizer.model_input_names
 
     def joined(text: Text) -> Text:
         return text if has_separator or isinstance(text, str) else "\n".join(text)
@@ -121,14 +123,17 @@ def tokenize(
     ids, types, lengths, truncated = array("i"), array("b"), array("q", [0]), array("b")
     for start in range(0, len(texts), TEXTS_PER_CALL):
         chunk = [joined(text) for text in texts[start : start + TEXTS_PER_CALL]]
-        encoded = _encode(tokenizer, chunk, max_length)
-        # Tokenizers of causal models return no tokens for an empty text. Use one pad token then.
-        rows = [row or [pad_id] for row in encoded["input_ids"]]
-        lengths.extend(map(len, rows))
-        ids.extend(chain.from_iterable(rows))
-        types.extend(chain.from_iterable(row or [0] for row in encoded.get("token_type_ids", ())))
-        truncated.extend(bool(encoding.overflowing) for encoding in encoded.encodings)
-        del encoded, rows  # free them before the next call: they need more memory than all ids
+        for encoding in _encode(backend, chunk):
+            # Tokenizers of causal models return no tokens for an empty text. Use one pad token.
+            row = encoding.ids or [pad_id]
+            row_types = (encoding.type_ids or [0]) if has_types else []
+            removed = truncated_tokens(encoding, max_length, truncation_side)
+            for part in removed:
+                del row[part], row_types[part]
+            ids.extend(row)
+            types.extend(row_types)
+            lengths.append(len(row))
+            truncated.append(bool(removed))
         advance(len(chunk))
     token_types = np.frombuffer(types, dtype=np.int8)
     return TokenizedTexts(
@@ -140,11 +145,9 @@ def tokenize(
     )
 
 
-def _encode(
-    tokenizer: PreTrainedTokenizerBase, texts: Sequence[Text], max_length: int
-) -> BatchEncoding:
+def _encode(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[Encoding]:
     try:
-        return tokenizer(texts, truncation=True, max_length=max_length)
+        return tokenizer.encode_batch_fast(texts)
     except BaseException as error:
         # For example, a search with a regular expression of the tokenizer was given up.
         if not is_panic(error):
@@ -154,3 +157,44 @@ def _encode(
             first_line(error),
             "use another backbone, or remove the text that its tokenizer cannot read",
         ) from error
+
+
+def _without_truncation(tokenizer: Tokenizer) -> Tokenizer:
+    """Return a tokenizer that neither truncates nor pads, or a copy if it does.
+
+    `load_tokenizer` switches both off. A call of a transformers tokenizer switches them on again.
+    """
+    if tokenizer.truncation is None and tokenizer.padding is None:
+        return tokenizer
+    copied = Tokenizer.from_str(tokenizer.to_str())
+    copied.no_truncation()
+    copied.no_padding()
+    return copied
+
+
+def truncated_tokens(encoding: Encoding, max_length: int, truncation_side: str) -> list[slice]:
+    """Return the slices of tokens that truncation removes from a text or a pair, last slice first.
+
+    The result is that of the strategy ``longest_first`` of tokenizers. That library takes the limit
+    from the tokenizer object, which another thread may be using with another limit.
+
+    Args:
+        encoding: A text or a pair with its special tokens.
+        max_length: The maximum number of tokens, special tokens included.
+        truncation_side: The side on which each text is truncated, ``right`` or ``left``.
+    """
+    if len(encoding) <= max_length:
+        return []
+    sequences = encoding.sequence_ids  # 0 and 1 for the two texts, None for special tokens
+    lengths = sequences.count(0), sequences.count(1)
+    room = max_length - sequences.count(None)
+    shorter = min(*lengths, room // 2)
+    first_is_shorter = lengths[0] <= lengths[1]
+    sizes = (shorter, room - shorter) if first_is_shorter else (room - shorter, shorter)
+    removed = []
+    for text in (1, 0):
+        if lengths[text] > sizes[text]:
+            start = sequences.index(text)
+            kept = sizes[text] if truncation_side == "right" else 0
+            removed.append(slice(start + kept, start + kept + lengths[text] - sizes[text]))
+    return removed

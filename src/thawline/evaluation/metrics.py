@@ -51,6 +51,18 @@ def probabilities(logits: ArrayLike) -> Floats:
     return shares
 
 
+def log_probabilities(logits: ArrayLike) -> Floats:
+    """Convert logits to the logarithms of class probabilities.
+
+    The arguments, the shape of the result and the errors are those of `probabilities`. The
+    logarithms are finite even if a probability is too small for a float.
+    """
+    scores = _class_logits(logits)
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    logarithms: Floats = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logarithms
+
+
 def evaluate(
     logits: ArrayLike,
     labels: ArrayLike,

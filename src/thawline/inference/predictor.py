@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
+from transformers import PreTrainedModel
 
+from thawline.backbones.pooling import pool
+from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.texts import check_pairing
@@ -21,6 +25,9 @@ from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
 from thawline.store import Features, KeyedTexts
+
+_MOVING = threading.Lock()
+"""Held while a model is moved to a device, so that no other thread runs a half-moved model."""
 
 
 class Predictor:
@@ -81,12 +88,62 @@ class Predictor:
         features = entry.features(keyed, reading.stages, reading.pooling)
         return head_logits(self._fitted.head_module(), features)
 
+    def features(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the pooled states that the head reads, ``(texts, stages x hidden)``.
+
+        Args:
+            texts: Any number of texts or pairs.
+
+        Raises:
+            ThawlineError: If neither the store nor memory has space for missing states.
+        """
+        reading, fitted = self._fitted.reading, self._fitted
+        if self._reader.use_store:
+            keyed = KeyedTexts.of(texts)
+            entry = self._reader.pooled_states(keyed)
+            stored = entry.features(keyed, reading.stages, reading.pooling)
+            return stored.take(torch.arange(len(stored))).numpy()
+
+        def read(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+            pooled: dict[int, Tensor] = {}
+
+            def keep(stage: int, states: Tensor) -> None:
+                if stage in reading.stages:
+                    pooled[stage] = pool(states, inputs.get("attention_mask"), reading.pooling)
+
+            Stack(model.base_model).stage_states(inputs, keep)
+            return torch.cat([pooled[stage] for stage in reading.stages], dim=1)
+
+        return self._run(texts, len(reading.stages) * fitted.as_backbone().stack.hidden_size, read)
+
     def _from_model(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        def classify(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+            logits: Tensor = model(**inputs).logits
+            return logits
+
+        return self._run(texts, len(self._fitted.labels), classify)
+
+    def _run(
+        self,
+        texts: Sequence[Text],
+        width: int,
+        compute: Callable[[PreTrainedModel, dict[str, Tensor]], Tensor],
+    ) -> NDArray[np.float32]:
+        """Run the complete model over texts.
+
+        Args:
+            texts: Any number of texts or pairs.
+            width: The number of values for each text.
+            compute: Computes these values, ``(batch, width)``, from the model and its inputs.
+        """
         examples, _ = self._reader.token_examples(texts, line=0)
         frozen_pass = self._reader.frozen_pass
         device, low = frozen_pass.device, frozen_pass.dtype == "bfloat16"
-        model = self._fitted.model.to(device).eval()
-        logits = np.empty((len(texts), len(self._fitted.labels)), dtype=np.float32)
+        model = self._fitted.model
+        with _MOVING:
+            if model.device.type != device or model.training:
+                model.to(device).eval()
+        found = np.empty((len(texts), width), dtype=np.float32)
         with (
             torch.inference_mode(),
             torch.autocast(device, torch.bfloat16, enabled=low),
@@ -95,9 +152,9 @@ class Predictor:
             for batch in examples.batches(np.arange(len(texts)), frozen_pass.compute.density):
                 inputs = examples.take(batch).inputs
                 on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
-                logits[batch] = model(**on_device).logits.float().cpu().numpy()
+                found[batch] = compute(model, on_device).float().cpu().numpy()
                 advance(len(batch))
-        return logits
+        return found
 
 
 def example_logits(module: nn.Module, examples: Examples, density: float) -> NDArray[np.float32]:

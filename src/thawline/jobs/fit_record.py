@@ -124,6 +124,7 @@ def describe_pass(report: PassReport, compute: ComputeConfig) -> PassSummary:
     share = rate / matrix_rate if rate is not None and matrix_rate is not None else None
     return PassSummary(
         texts=report.texts,
+        from_store=report.from_store,
         tokens=report.tokens,
         device=device,
         dtype=dtype,

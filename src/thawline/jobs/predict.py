@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.data import Text
+from thawline.data.sources.fasttext import PREFIX, open_fasttext
 from thawline.data.sources.files import DEFAULT_LIMITS, find_file
 from thawline.data.sources.folders import DATA_SUFFIXES
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE
 from thawline.data.sources.tables import TEXT_COLUMNS
+from thawline.data.texts import is_blank
 from thawline.errors import ThawlineError
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
@@ -45,26 +47,42 @@ def read_file(data: str, text: str | None, reporter: Reporter) -> list[Text]:
         if text is not None:
             fix = "remove --text"
             raise ThawlineError(f"no --text for '{data}'", f"'{text}'", fix, setting="text")
-        with find_file(path, [LINES], DEFAULT_LIMITS).open_text() as stream:
-            texts: list[Text] = list(split_lines(stream.read()))
+        texts: list[Text] = list(_read_lines(path, reporter))
     else:
         source = open_source(data if is_url else str(path), text)
         if [*source.parts] != [WHOLE]:
             found = f"several splits in '{data}'"
             raise ThawlineError("one file of texts", found, "give one of its files", setting="data")
-        for warning in source.warnings:
-            reporter.message(warning)
         part = source.parts[WHOLE]
         texts = part.texts if part.table.columns else []
+        for warning in (*source.warnings, *part.table.warnings):
+            reporter.message(warning)
     if not texts:
         fix = "give another file"
         raise ThawlineError(f"at least one text in '{data}'", "none", fix, setting="data")
     return texts
 
 
+def _read_lines(path: Path, reporter: Reporter) -> list[str]:
+    """Return the lines of a text file, without the labels if it has the format of fastText."""
+    file = find_file(path, [LINES], DEFAULT_LIMITS)
+    with file.open_text() as stream:
+        lines = split_lines(stream.read())
+    first = lines[0] if lines else ""
+    if first.startswith(PREFIX):
+        table = open_fasttext(file)
+        for warning in table.warnings:
+            reporter.message(warning)
+        return table.read("text")
+    header = header_warning(first, f"'{path.name}'")
+    if header is not None:
+        reporter.message(header)
+    return lines
+
+
 def split_lines(text: str) -> list[str]:
-    """Return the lines of a text without their ends, which are LF or CR LF."""
-    lines = text.split("\n")
+    """Return the lines of a text without their ends, which are LF or CR LF, or CR alone."""
+    lines = (text if "\n" in text else text.replace("\r", "\n")).split("\n")
     if not lines[-1]:
         del lines[-1]
     return [line.removesuffix("\r") for line in lines]
@@ -93,11 +111,23 @@ def _is_file(text: str) -> bool:
         return False
 
 
-def header_warning(first: str) -> str | None:
-    """Return a warning if the first line of standard input looks like that of a file with columns.
+def blank_warning(texts: Sequence[Text]) -> str | None:
+    """Return a warning if texts are empty, because their predictions mean nothing."""
+    blank = [row for row, text in enumerate(texts) if is_blank(text)]
+    if not blank:
+        return None
+    return (
+        f"{len(blank):,} of {len(texts):,} texts have no content (first: text {blank[0]}, counting "
+        "from 0); their predictions do not depend on a text"
+    )
+
+
+def header_warning(first: str, where: str = "standard input") -> str | None:
+    """Return a warning if the first of the lines to classify looks like a header.
 
     Args:
         first: The line.
+        where: The name of the input, for the warning.
     """
     try:
         row = json.loads(first) if first.startswith("{") else None
@@ -107,6 +137,6 @@ def header_warning(first: str) -> str | None:
     if not {str(name).strip(' "').lower() for name in names} & {*TEXT_COLUMNS}:
         return None
     return (
-        "each line of standard input is classified as a text, but the first line looks like that "
-        "of a file with columns; --data FILE reads such a file"
+        f"each line of {where} is classified as a text, but the first line looks like that of a "
+        "file with columns; --data reads such a file if its name ends in .csv or .tsv"
     )

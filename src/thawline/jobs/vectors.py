@@ -41,7 +41,10 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> Vector
         found = ", ".join(source.parts)
         fix = "give the file with the training texts"
         raise ThawlineError("a data set with a train split", f"the splits {found}", fix)
-    trained: Vectors = train_vectors(part.texts, config, reporter)
+    texts = part.texts
+    for warning in (*source.warnings, *part.table.warnings):
+        reporter.message(warning)
+    trained: Vectors = train_vectors(texts, config, reporter)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_vectors(trained, out)
     return VectorsReport(
@@ -49,7 +52,7 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> Vector
         method=config.method,
         words=len(trained),
         width=trained.width,
-        texts=len(part.texts),
+        texts=len(texts),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any
 
 import torch
@@ -112,7 +113,9 @@ class Standardisation:
         return cls(torch.zeros(()), torch.ones(()))
 
     @classmethod
-    def of(cls, blocks: Iterable[Tensor]) -> Standardisation:
+    def of(
+        cls, blocks: Iterable[Tensor], weights: Iterable[Tensor] | None = None
+    ) -> Standardisation:
         """Measure features in one pass over blocks of rows.
 
         Blocks are merged by the pairwise update of Chan, Golub and LeVeque (1979), which avoids
@@ -120,17 +123,25 @@ class Standardisation:
 
         Args:
             blocks: Features in blocks, ``(rows, width)`` each.
+            weights: The weights of the rows in each block, ``(rows,)``. If None, all rows weigh
+                the same.
         """
-        rows, mean, spread = 0, torch.zeros(()), torch.zeros(())
-        for block in blocks:
-            block_mean = block.double().mean(0)
-            block_spread = (block.double() - block_mean).square().sum(0)
+        sum_before, mean, spread = 0.0, torch.zeros(()), torch.zeros(())
+        of_blocks = repeat(None) if weights is None else weights
+        for block, given in zip(blocks, of_blocks, strict=weights is not None):
+            rows = torch.ones(len(block)) if given is None else given
+            size = float(rows.double().sum())
+            total = sum_before + size
+            if size == 0:
+                continue
+            shares = rows.double() / size
+            block_mean = shares @ block.double()
+            block_spread = size * (shares @ (block.double() - block_mean).square())
             delta = block_mean - mean
-            total = rows + len(block)
-            spread = spread + block_spread + delta.square() * (rows * len(block) / total)
-            mean = mean + delta * (len(block) / total)
-            rows = total
-        deviation = (spread / rows).sqrt().clamp_min(STANDARD_DEVIATION_FLOOR)
+            spread = spread + block_spread + delta.square() * (sum_before * size / total)
+            mean = mean + delta * (size / total)
+            sum_before = total
+        deviation = (spread / sum_before).sqrt().clamp_min(STANDARD_DEVIATION_FLOOR)
         return cls(mean.float(), deviation.float())
 
     def __call__(self, features: Tensor) -> Tensor:

@@ -57,7 +57,9 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         Returns:
             The model in evaluation mode.
         """
-        with torch.device("meta"):
+        from thawline.runtime.randomness import building
+
+        with building(), torch.device("meta"):
             model = cls(config)
         model.backbone, model.head = backbone, head
         return model.eval()

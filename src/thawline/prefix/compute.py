@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 
 import numpy as np
 import torch
@@ -88,9 +89,8 @@ class StatesAtLine:
     def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
         if self.below is None:
             return stack.prefix(self.line, inputs)
-        with stack.cut(self.start) as enter:
-            enter(self.below.take(batch).to(inputs["input_ids"].device))
-            return stack.prefix(self.line, inputs)
+        below = self.below.take(batch).to(inputs["input_ids"].device)
+        return stack.prefix(self.line, inputs, start=self.start, states=below)
 
 
 def run_batch(
@@ -112,6 +112,46 @@ def run_batch(
     return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
 
 
+class _Workers:
+    """The threads that compute batches on a CPU, each of which computes one batch alone.
+
+    `torch.set_num_threads` in one thread also changes the number for other threads. So the number
+    of the process is restored as soon as no pass is running.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._passes, self._number = Lock(), 0, 1
+
+    @contextmanager
+    def started(self, device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+        """Start the threads and yield them with their number.
+
+        Args:
+            device: The device of the pass. There is one thread for a device other than the CPU.
+        """
+        if device != "cpu":
+            with ThreadPoolExecutor(1) as pool:
+                yield pool, 1
+            return
+        with self._lock:
+            if not self._passes:
+                self._number = torch.get_num_threads()
+            self._passes += 1
+        try:
+            with ThreadPoolExecutor(
+                self._number, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                yield pool, self._number
+        finally:
+            with self._lock:
+                self._passes -= 1
+                if not self._passes:
+                    torch.set_num_threads(self._number)
+
+
+_WORKERS = _Workers()
+
+
 def run_batches(
     stack: Stack, tokens: TokenizedTexts, batches: Sequence[Batch], device: str, compute: Compute
 ) -> Iterator[tuple[Batch, Content]]:
@@ -128,19 +168,12 @@ def run_batches(
         device: The device of the stack.
         compute: The function that computes the content of a batch.
     """
-    local = threading.local()
-
-    def prepare() -> None:
-        if device == "cpu":
-            torch.set_num_threads(1)
-        local.stack = stack.sharing_weights()
 
     @torch.inference_mode()
     def run(batch: Batch) -> Content:
-        return run_batch(local.stack, tokens, batch, device, compute)
+        return run_batch(stack, tokens, batch, device, compute)
 
-    workers = torch.get_num_threads() if device == "cpu" else 1
-    with ThreadPoolExecutor(workers, initializer=prepare) as pool:
+    with _WORKERS.started(device) as (pool, workers):
         waiting: deque[tuple[Batch, Future[Content]]] = deque()
         try:
             for batch in batches:

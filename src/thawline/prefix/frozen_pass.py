@@ -148,13 +148,17 @@ class FrozenPass:
     @contextmanager
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
         """Yield the positions of texts to compute, under the entry's lock if there are any."""
+        distinct = len(np.unique(texts.keys))
         if not entry.missing(texts):
-            entry.repair()
+            entry.repair(self.reporter.message)
+            self.report.from_store += distinct
             yield []
             return
         with entry.filling(self.reporter.message):
             # Another process may have computed some of them while this one waited for the lock.
-            yield entry.missing(texts)
+            missing = entry.missing(texts)
+            self.report.from_store += distinct - len(missing)
+            yield missing
 
 
 def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:

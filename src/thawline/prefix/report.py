@@ -17,6 +17,7 @@ class PassReport:
 
     Attributes:
         texts: Number of texts that were computed. Texts found in the store are not counted.
+        from_store: Number of distinct texts whose states were found in the store.
         tokens: Number of tokens that were computed, without padding.
         padded: Number of tokens that were computed, including padding.
         flops: Floating-point operations of the matrix products, without padding.
@@ -25,6 +26,7 @@ class PassReport:
     """
 
     texts: int = 0
+    from_store: int = 0
     tokens: int = 0
     padded: int = 0
     flops: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from thawline.backbones.language import LanguageModel
 from thawline.config import WritingConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.devices import pick_device
+from thawline.runtime.randomness import RandomStream
 
 
 @dataclass(frozen=True)
@@ -130,21 +132,17 @@ def _write(
     tokenizer, start = language.tokenizer, time.perf_counter()
     room = language.limit - ids.shape[1]
     generation = _generation_config(language, config, min(config.tokens, room))
-    # Remove the checkpoint's settings, which would replace the settings that are None here.
-    suggested = language.model.generation_config
-    language.model.generation_config = GenerationConfig()
-    devices = [ids.device] if ids.device.type == "cuda" else []
-    try:
-        with torch.random.fork_rng(devices=devices):
-            torch.manual_seed(seed)
-            tokens = language.model.generate(
-                ids,
-                attention_mask=torch.ones_like(ids),
-                generation_config=generation,
-                streamer=None if callback is None else _CallbackStreamer(tokenizer, callback),
-            )[0].tolist()
-    finally:
-        language.model.generation_config = suggested
+    # Remove the checkpoint's settings, which would replace the settings that are None here. Change
+    # a shallow copy, because another thread may use the same model.
+    model = copy.copy(language.model)
+    model.generation_config = GenerationConfig()
+    with RandomStream(seed, ids.device.type).training():
+        tokens = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            generation_config=generation,
+            streamer=None if callback is None else _CallbackStreamer(tokenizer, callback),
+        )[0].tolist()
     count = len(tokens) - ids.shape[1]
     decoded_prompt = tokenizer.decode(ids[0].tolist(), **_DECODING)
     text = tokenizer.decode(tokens, **_DECODING)

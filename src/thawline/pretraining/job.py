@@ -53,6 +53,7 @@ from thawline.runtime import devices, failures, hardware
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
+from thawline.training.effects import check_optimizer, check_patience
 from thawline.training.loop import train
 
 MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
@@ -115,6 +116,8 @@ def pretrain_run(
             reporter.message(f"the run in '{folder}' is damaged ({problem}); it is made again")
         check_config(config)
         check_architecture(config.architecture)
+        check_patience(config.training)
+        check_optimizer(config.training)
         device = devices.pick_device(config.device)
         devices.pick_dtype(config.dtype, device)
         corpus = read_corpus(config.corpus)
@@ -311,7 +314,7 @@ def _pack(
     """Tokenise the texts whose file of tokens does not exist yet or is damaged."""
     start = time.perf_counter()
     for name, texts in ((TRAIN, corpus.train), (HELD_OUT, corpus.held_out)):
-        if not is_packed(folder / name):
+        if not is_packed(folder / name, len(tokenizer)):
             pack(texts, tokenizer, folder / name, reporter)
     seconds["tokenising"] = time.perf_counter() - start
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from thawline.config import PretrainingConfig
 from thawline.pretraining.model import IGNORED, NextToken
 from thawline.pretraining.packing import Windows
+from thawline.runtime.randomness import RandomStream
 
 
 class Step(NamedTuple):
@@ -58,6 +59,7 @@ class LanguageModelling:
         seed: int,
     ) -> None:
         self._measure = module
+        self.random = RandomStream(seed)  # the model has no dropout, so nothing draws from it
         self.module: nn.Module = module
         self._train, self._held_out, self._bytes = train, held_out, held_out_bytes
         self._size, self._per_pass, self._seed = config.batch_size, per_pass, seed

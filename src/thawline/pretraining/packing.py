@@ -15,6 +15,7 @@ from thawline.config import PretrainingConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.files import new_file
 from thawline.runtime.progress import Reporter
+from thawline.runtime.untrusted import check_regular
 
 TEXTS_PER_CALL = 1_000
 """Number of texts whose tokens are in memory at the same time."""
@@ -54,13 +55,21 @@ def pack(
             shutil.copyfileobj(tokens, file)
 
 
-def is_packed(path: Path) -> bool:
-    """Return whether a file that `pack` wrote exists and is complete."""
+def is_packed(path: Path, vocabulary: int) -> bool:
+    """Return whether a file is complete and as `pack` writes it. Otherwise it is packed again.
+
+    Args:
+        path: The path of the file.
+        vocabulary: Number of tokens in the vocabulary, which every id must be below.
+    """
     try:
-        open_tokens(path)
-    except (OSError, EOFError, ValueError):
+        check_regular(path)
+        tokens = open_tokens(path)
+    except Exception:  # numpy raises many types for a damaged header, even TokenError
         return False
-    return True
+    if tokens.ndim != 1 or tokens.dtype not in (np.uint16, np.uint32):
+        return False
+    return bool(tokens.max(initial=0) < vocabulary)
 
 
 def check_windows(

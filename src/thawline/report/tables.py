@@ -129,7 +129,8 @@ def history_table(history: Sequence[FitEpoch], start: str = "untrained") -> Tabl
 
 def kept_line(kept: KeptEpoch) -> str:
     """Return a sentence on which epoch was kept, and on whether the training stopped early."""
-    line = f"epoch {_epoch_name(kept.epoch)} is kept, because {KEPT_BECAUSE[kept.by]}"
+    name = "the start (epoch 0)" if kept.epoch == 0 else f"epoch {_epoch_name(kept.epoch)}"
+    line = f"{name} is kept, because {KEPT_BECAUSE[kept.by]}"
     if kept.last == kept.epochs:
         return line
     return f"{line}; training stopped early after {_epoch_name(kept.last)} of {kept.epochs} epochs"

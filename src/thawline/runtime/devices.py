@@ -1,14 +1,17 @@
-"""Choose the device and the dtype, and save and restore torch's random states."""
+"""Choose the device and the dtype of a computation."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
 from typing import Any
 
 from thawline.errors import ThawlineError, did_you_mean
 
 DTYPES = ("auto", "float32", "bfloat16")
 """The values of ``--dtype``."""
+
+_ACCELERATOR_LOCK = threading.Lock()
+"""Held while an accelerator is made, because accelerate shares one state in a process."""
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 """The values of ``--device``."""
@@ -104,38 +107,7 @@ def make_accelerator(device: str) -> Any:
     from accelerate import Accelerator
     from accelerate.state import AcceleratorState, PartialState
 
-    if PartialState().device.type != device:  # the state keeps one device for the whole process
-        AcceleratorState._reset_state(reset_partial_state=True)
-    return Accelerator(cpu=device == "cpu", mixed_precision="no")
-
-
-def random_states() -> dict[str, Any]:
-    """Return the states of torch's random number generators.
-
-    Returns:
-        Tensors of bytes under ``random.cpu`` and, if available, ``random.cuda``, ``random.mps``.
-    """
-    import torch
-
-    states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        states["random.cuda"] = torch.cuda.get_rng_state()
-    if torch.backends.mps.is_available():
-        states["random.mps"] = torch.mps.get_rng_state()
-    return states
-
-
-def restore_random_states(states: Mapping[str, Any]) -> None:
-    """Set the states of torch's random number generators.
-
-    Args:
-        states: The tensors from `random_states`, under ``cpu``, ``cuda`` and ``mps`` (without the
-            prefix ``random.``).
-    """
-    import torch
-
-    torch.set_rng_state(states["cpu"])
-    if "cuda" in states:
-        torch.cuda.set_rng_state(states["cuda"])
-    if "mps" in states:
-        torch.mps.set_rng_state(states["mps"])
+    with _ACCELERATOR_LOCK:
+        if PartialState().device.type != device:  # the state keeps one device for the whole process
+            AcceleratorState._reset_state(reset_partial_state=True)
+        return Accelerator(cpu=device == "cpu", mixed_precision="no")

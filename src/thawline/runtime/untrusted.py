@@ -94,7 +94,11 @@ def read_regular(path: Path, *, limit: int) -> bytes:
         OSError: If the file does not exist or cannot be read.
     """
     with open_regular(path) as file:
-        content = file.read(limit + 1)
+        # Python reserves memory for as many bytes as are asked for.
+        size = os.fstat(file.fileno()).st_size
+        content = file.read(min(size, limit) + 1)
+        if size < len(content) <= limit:  # the file has grown, or its system does not know its size
+            content += file.read(limit + 1 - len(content))
     if len(content) > limit:
         raise _too_large(path, limit, "a larger one")
     return content

@@ -14,7 +14,8 @@ from rich.filesize import decimal
 from thawline.config import STORE_SHARE
 from thawline.errors import ThawlineError, join_lines
 from thawline.runtime.hardware import available_memory_bytes
-from thawline.store.chunks import size
+from thawline.store.chunks import files, size
+from thawline.store.keys import entry_folders
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
@@ -55,7 +56,7 @@ class Capacity:
             limit: The maximum size of the store, in bytes. If None, a quarter of the sum of its
                 current size and the free disk space.
         """
-        used = size(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+        used = sum(size(files(entry)) for entry in entry_folders(folder))
         free = shutil.disk_usage(_nearest_existing(folder)).free
         return cls(used, int(STORE_SHARE * (free + used)) if limit is None else limit, free)
 

@@ -4,8 +4,9 @@ A chunk is one safetensors file. It holds the states and the keys of some texts,
 holds the entry's key. The file's name is the SHA-256 of its content, which reveals changed bytes
 and truncation. The manifest has a checksum of its own and can be written again from the chunks.
 
-Every file is written under a temporary name and then renamed. A file under its final name is
-therefore complete, unless the disk has damaged it later.
+Every file is written under a temporary name, flushed to the disk and then renamed. A file under its
+final name is therefore complete, unless the disk has damaged it later. Anything that is not a
+regular file, such as a folder or a named pipe under the name of a chunk, is a damaged chunk.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import uuid
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from thawline.errors import ThawlineError
+from thawline.runtime.aside import make_way, size_of
+from thawline.runtime.files import is_temporary, make_folder, write_file
+from thawline.runtime.untrusted import check_regular, open_regular, parse_json, read_json
+
 FORMAT = 3
 """Version of the format of chunks and manifests; it is part of every key."""
 
@@ -34,9 +39,13 @@ KEY_BYTES = 16
 LISTED_BYTES = 512
 """Maximum size that a chunk's description adds to the manifest, in bytes."""
 
-MANIFEST, CHUNK, TEMPORARY = "manifest.json", ".safetensors", ".tmp"
+MANIFEST, CHUNK = "manifest.json", ".safetensors"
 
-_KEYS = "keys"
+_KEYS, _STATES, _LENGTHS = "keys", "states", "lengths"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_CHUNK_NAME = re.compile(r"(?:[0-9a-f]{64}|[0-9a-f]{32})\.safetensors")  # 32 digits in format 1
+_NOT_TENSORS = (SafetensorError, RuntimeError)  # RuntimeError: too large to be mapped
+_OLDER_TEMPORARY = re.compile(r"[0-9a-f]{32}\.tmp")
 
 Key = dict[str, Any]
 """Everything that states depend on except the text, as JSON values, including ``format``."""
@@ -126,13 +135,37 @@ def read_keys(path: Path, key: Key) -> bytes | None:
     Raises:
         OSError: If the file cannot be read. This does not mean that it is damaged.
     """
-    with path.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
-            return None
-    if read_header(path)[0] != key:
+    try:
+        with open_regular(path) as file:
+            # The header reveals the expected size, so that a huge file is not read to its end.
+            if read_header(path)[0] != key:
+                return None
+            if hashlib.file_digest(file, "sha256").hexdigest() != path.stem:
+                return None
+        return _read_rows(path, is_ragged=key.get("line") is not None)
+    except (ThawlineError, *_NOT_TENSORS):
         return None
-    with safe_open(path, "np") as arrays:
-        return bytes(arrays.get_tensor(_KEYS).tobytes())
+
+
+def _read_rows(path: Path, *, is_ragged: bool) -> bytes | None:
+    """Return the keys of a chunk, or None if its tensors do not have the layout of `Content`."""
+    with safe_open(path, "pt") as tensors:
+        if not {_KEYS, _STATES} <= set(tensors.keys()):
+            return None
+        keys, states = tensors.get_tensor(_KEYS), tensors.get_slice(_STATES).get_shape()
+        if keys.dtype != torch.uint8 or keys.dim() != 2 or keys.shape[1] != KEY_BYTES:
+            return None
+        if is_ragged:
+            if len(states) != 2 or _LENGTHS not in tensors.keys():  # noqa: SIM118
+                return None
+            lengths = tensors.get_tensor(_LENGTHS)
+            if lengths.dtype != torch.int32 or lengths.shape != keys.shape[:1]:
+                return None
+            if (lengths < 0).any() or int(lengths.sum()) != states[0]:
+                return None
+        elif len(states) != 4 or states[0] != len(keys):
+            return None
+        return bytes(keys.numpy().tobytes())
 
 
 def map_content(path: Path) -> Content:
@@ -148,12 +181,30 @@ def map_content(path: Path) -> Content:
 
 def read_header(path: Path) -> tuple[Key | None, int]:
     """Return the key and the number of texts in a chunk's header, without verifying the chunk."""
+    key, rows = _read_header(path)
+    return (key, rows) if key is not None and key["format"] == FORMAT else (None, 0)
+
+
+def _read_header(path: Path) -> tuple[Key | None, int]:
+    """Return the key in a chunk's header, of any format, and the number of texts."""
     try:
+        check_regular(path)
         with safe_open(path, "pt") as tensors:
-            key = json.loads(tensors.metadata()["thawline"])
-            return _check_format(key), tensors.get_slice(_KEYS).get_shape()[0]
-    except (OSError, SafetensorError, LookupError, TypeError, ValueError):
+            key = _check_key(parse_json(tensors.metadata()["thawline"]))
+            return key, tensors.get_slice(_KEYS).get_shape()[0]
+    except (OSError, *_NOT_TENSORS, LookupError, TypeError, ValueError):
         return None, 0
+
+
+def written_keys(folder: Path) -> Iterator[Key]:
+    """Yield the keys, of any format, in an entry's manifest and in the headers of its chunks."""
+    with contextlib.suppress(OSError, LookupError, TypeError, ValueError):
+        yield _check_key(read_json(folder / MANIFEST)["key"])
+    for path in files(folder):
+        if path.suffix == CHUNK:
+            key, _ = _read_header(path)
+            if key is not None:
+                yield key
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -170,11 +221,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def read_manifest(folder: Path) -> Manifest | None:
     """Return an entry's manifest, or None if it is missing, damaged or of another format."""
     try:
-        described = json.loads((folder / MANIFEST).read_bytes())
+        described = read_json(folder / MANIFEST)
         if described.pop("sha256") != _canonical_checksum(described):
             return None
-        chunks = tuple(Chunk(**chunk) for chunk in described["chunks"])
-        return Manifest(described["name"], _check_format(described["key"]), chunks)
+        key, name = _check_key(described["key"]), described["name"]
+        chunks = tuple(_check_chunk(Chunk(**chunk)) for chunk in described["chunks"])
+        if key["format"] != FORMAT or not isinstance(name, str):
+            return None
+        return Manifest(name, key, chunks)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 
@@ -186,7 +240,7 @@ def read_older_manifest(folder: Path) -> Manifest | None:
     their states are never read.
     """
     try:
-        described = json.loads((folder / MANIFEST).read_bytes())
+        described = read_json(folder / MANIFEST)
         older = Manifest(str(described["name"]), dict(described["key"]), ())
         return older if older.key["format"] == 1 else None
     except (OSError, ValueError, LookupError, TypeError):
@@ -194,44 +248,56 @@ def read_older_manifest(folder: Path) -> Manifest | None:
 
 
 def files(folder: Path) -> Iterator[Path]:
-    """Yield the files of an entry: chunks, the manifest and unfinished files."""
+    """Yield everything that has the name of a chunk, a manifest or an unfinished file."""
     with contextlib.suppress(OSError):
-        for path in sorted(folder.iterdir()):
-            if path.name == MANIFEST or path.suffix in (CHUNK, TEMPORARY):
-                yield path
+        yield from (path for path in sorted(folder.iterdir()) if is_own_name(path))
+
+
+def is_own_name(path: Path) -> bool:
+    """Return whether a file in an entry's folder has a name that the store gives."""
+    return (
+        path.name == MANIFEST or _CHUNK_NAME.fullmatch(path.name) is not None or is_unfinished(path)
+    )
+
+
+def is_unfinished(path: Path) -> bool:
+    """Return whether a file has the temporary name of a file that is being written."""
+    return is_temporary(path) or _OLDER_TEMPORARY.fullmatch(path.name) is not None
 
 
 def size(paths: Iterable[Path]) -> int:
     """Return the total size of files in bytes, ignoring files that no longer exist."""
-    total = 0
-    for path in paths:
-        with contextlib.suppress(OSError):
-            total += path.stat().st_size
-    return total
+    return sum(map(size_of, paths))
 
 
 def remove(path: Path) -> None:
-    """Delete a file if the operating system allows it; on Windows it keeps mapped files."""
+    """Delete a file if the operating system allows it; on Windows it keeps mapped files.
+
+    A folder that is in the place of a file is renamed if it is not empty.
+    """
     with contextlib.suppress(OSError):
-        path.unlink(missing_ok=True)
+        make_way(path)
 
 
 def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{uuid.uuid4().hex}{TEMPORARY}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except BaseException:
-        remove(temporary)
-        raise
+    make_folder(path.parent)
+    if path.is_dir():
+        make_way(path)
+    write_file(path, content)
 
 
-def _check_format(key: Key) -> Key:
-    """Return the key, or raise ValueError if it is of another format."""
-    if key["format"] != FORMAT:
-        raise ValueError(f"format {key['format']}")
+def _check_key(key: Any) -> Key:
+    """Return a key, or raise an error if it is not a dict with a format."""
+    if not isinstance(key, dict) or type(key["format"]) is not int:
+        raise ValueError("not a key of the store")
     return key
+
+
+def _check_chunk(chunk: Chunk) -> Chunk:
+    """Return a chunk of a manifest, or raise an error if a field has a wrong type."""
+    if not _SHA256.fullmatch(chunk.sha256) or {type(chunk.rows), type(chunk.bytes)} != {int}:
+        raise ValueError("not a chunk of the store")
+    return chunk
 
 
 def _canonical_checksum(described: dict[str, Any]) -> str:

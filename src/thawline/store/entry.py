@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -13,10 +14,12 @@ import filelock
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.filesize import decimal
 
 from thawline.backbones.pooling import POOLINGS
 from thawline.data import Text
-from thawline.store import chunks
+from thawline.runtime.files import make_folder
+from thawline.store import chunks, ownership
 from thawline.store.capacity import Obstacle, obstacle_of
 from thawline.store.chunks import KEY_BYTES, Chunk, Content, Manifest
 from thawline.store.features import Features
@@ -25,10 +28,13 @@ from thawline.store.index import Index, Places, as_keys
 from thawline.store.keys import StoreKey, lock_of, store_folder
 from thawline.store.ragged import TokenStates
 from thawline.store.texts import KeyedTexts
+from thawline.store.use import Use
 
 
 class Entry:
     """The stored states of one backbone, either the pooled states or the token states at one line.
+
+    As long as this object or states that it returned exist, `clear` keeps the entry.
 
     Args:
         key: What the states depend on.
@@ -49,7 +55,9 @@ class Entry:
         self._contents: dict[int, Content] = {}  # by chunk number, mapped on demand
         self._manifest: Manifest | None = None
         self._filling = self._new_filling(None)
-        self.refresh()
+        self._use = Use.of(self.folder)
+        if self._use is not None:
+            self.refresh()
 
     def at_line(self, line: int) -> Entry:
         """Open the entry that holds the same backbone's token states at another line."""
@@ -77,15 +85,15 @@ class Entry:
         """Add a chunk to the index if it is intact.
 
         Returns:
-            False if the chunk is damaged or missing. A chunk that cannot be read is skipped and
-            not reported as damaged, because it may be intact.
+            False if the chunk is damaged, missing or not a file. A file that cannot be read is
+            skipped and not reported as damaged, because it may be intact.
         """
         try:
             keys, size = chunks.read_keys(path, self._key), path.stat().st_size
         except FileNotFoundError:
             return False
         except OSError:
-            return True
+            return os.path.isfile(path)
         if keys is None:
             return False
         self._append(Chunk(path.stem, len(keys) // KEY_BYTES, size), keys)
@@ -118,23 +126,29 @@ class Entry:
             if self.damaged:
                 damage = _describe_damage(self.damaged)
                 notify(f"the store has {damage}; missing states are computed again")
-            self._remove_damaged_files()
+            if obstacle is None:
+                self._remove_damaged_files(notify)
             try:
                 yield
             finally:
-                self._write_manifest()
+                if obstacle is None:
+                    self._write_manifest()
 
     @contextmanager
     def _locked(self, notify: Notify) -> Iterator[Obstacle | None]:
         """Take the lock and yield None, or yield why the lock cannot be taken."""
-        lock, obstacle = filelock.FileLock(lock_of(self.folder)), None
+        path = lock_of(self.folder)
+        lock, obstacle = filelock.FileLock(path), None
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(path.parent)
+            ownership.prepare_lock(path)
             try:
                 lock.acquire(timeout=0)
             except filelock.Timeout:
                 notify("waiting for another process that is filling the same entry of the store")
                 lock.acquire()
+            make_folder(self.folder)
+            self._use = Use.of(self.folder)
         except (OSError, NotImplementedError) as error:  # NotImplementedError: no file locks
             obstacle = obstacle_of(error)
         try:
@@ -142,19 +156,34 @@ class Entry:
         finally:
             lock.release()
 
-    def repair(self) -> None:
-        """Delete damaged files and rewrite the manifest, unless another process holds the lock."""
-        if not self.damaged:
-            return
-        with suppress(OSError), filelock.FileLock(lock_of(self.folder), timeout=0):
-            self.refresh()
-            self._remove_damaged_files()
-            self._write_manifest()
+    def repair(self, notify: Notify = lambda line: None) -> None:
+        """Delete damaged and unfinished files, unless another process holds the lock.
 
-    def _remove_damaged_files(self) -> None:
-        """Delete damaged chunks and unfinished files; call this under the lock, after `refresh`."""
+        Args:
+            notify: Function that receives a message if unfinished files are deleted.
+        """
+        if not self.damaged and not any(map(chunks.is_unfinished, chunks.files(self.folder))):
+            return
+        with suppress(OSError):
+            ownership.prepare_lock(lock_of(self.folder))
+            with filelock.FileLock(lock_of(self.folder), timeout=0):
+                self.refresh()
+                self._remove_damaged_files(notify)
+                self._write_manifest()
+
+    def _remove_damaged_files(self, notify: Notify) -> None:
+        """Delete damaged chunks and unfinished files; call this under the lock, after `refresh`.
+
+        The unfinished files of other entries are deleted as well.
+        """
+        own = ownership.remove_unfinished(self.folder)
+        others = ownership.remove_all_unfinished(self.folder.parent)
+        items, size = own.items + others.items, own.bytes + others.bytes
+        if items:
+            files = "1 unfinished file" if items == 1 else f"{items} unfinished files"
+            notify(f"deleted {files} ({decimal(size)}) of stopped processes from the store")
         for path in chunks.files(self.folder):
-            if path.suffix == chunks.TEMPORARY or path.name in self.damaged:
+            if path.name in self.damaged:
                 chunks.remove(path)
 
     def _write_manifest(self) -> None:
@@ -223,6 +252,7 @@ class Entry:
             rows=torch.from_numpy(rows),
             stages=tuple(stages),
             pooling=POOLINGS.index(pooling),
+            use=self._use,
         )
 
     def lengths(self, texts: Sequence[Text]) -> NDArray[np.int64]:
@@ -247,7 +277,7 @@ class Entry:
             OSError: If a file has been deleted since it was verified.
         """
         contents, chunk, rows = self._locate(texts)
-        return TokenStates(contents, chunks=chunk, rows=rows)
+        return TokenStates(contents, chunks=chunk, rows=rows, use=self._use)
 
     def _locate(
         self, texts: Sequence[Text]

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from thawline.store.use import Use
+
 
 class Features:
     """The features of texts, which are read from memory-mapped chunks when they are needed.
@@ -17,6 +19,7 @@ class Features:
         rows: Row of each text in its chunk, ``(texts,)``.
         stages: The stages whose states are concatenated.
         pooling: Index of the pooling in `POOLINGS`.
+        use: The claim on the entry, which is kept as long as this object exists.
 
     Attributes:
         width: Number of features, which is stages x hidden.
@@ -30,7 +33,9 @@ class Features:
         rows: Tensor,
         stages: tuple[int, ...],
         pooling: int,
+        use: Use | None = None,
     ) -> None:
+        self._use = use
         self._tensors, self._chunks, self._rows = tensors, chunks, rows
         self._stages, self._pooling = stages, pooling
         self.width = len(stages) * tensors[0].shape[-1] if tensors else 0

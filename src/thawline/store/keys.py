@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from thawline.data import Text
+from thawline.runtime.aside import is_plain_folder
 from thawline.runtime.paths import home
 from thawline.store.chunks import FORMAT, KEY_BYTES, Key
 
+_ENTRY_NAME = re.compile(r"[0-9a-f]{32}")
 
-def entry_folders(root: Path | None = None) -> list[Path]:
-    """Return the folders of all entries.
+
+def entry_folders(folder: Path) -> list[Path]:
+    """Return the folders that have the name of an entry. Links to folders are left out.
 
     Args:
-        root: The cache folder that contains the store. If None, `home`.
+        folder: The folder of the store.
     """
-    folder = store_folder(root)
-    return sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return sorted(p for p in paths if _ENTRY_NAME.fullmatch(p.name) and is_plain_folder(p))
 
 
 def store_folder(root: Path | None = None) -> Path:
@@ -62,7 +66,12 @@ class StoreKey:
 
     def digest(self) -> str:
         """Return the name of the entry's folder."""
-        return hashlib.sha256(json.dumps(self.to_dict(), sort_keys=True).encode()).hexdigest()[:32]
+        return digest_of(self.to_dict())
+
+
+def digest_of(key: Key) -> str:
+    """Return the name of the folder of the entry with a key."""
+    return hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def text_key(text: Text) -> bytes:

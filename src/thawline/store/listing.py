@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
+import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import filelock
 
-from thawline.store import chunks
-from thawline.store.keys import StoreKey, entry_folders, lock_of
+from thawline.store import chunks, ownership
+from thawline.store.keys import StoreKey, entry_folders, lock_of, store_folder
+from thawline.store.use import unused
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,17 @@ def entries(root: Path | None = None) -> list[StoredEntry]:
     Args:
         root: The cache folder that contains the store. If None, `home`.
     """
-    described = map(_describe, entry_folders(root))
-    return [entry for entry in described if entry.bytes]
+    folders = filter(ownership.is_entry, entry_folders(store_folder(root)))
+    return [entry for entry in map(_describe, folders) if entry.bytes]
+
+
+def foreign_paths(root: Path | None = None) -> list[Path]:
+    """Return the files and folders in the store's folder that Thawline did not write.
+
+    Args:
+        root: The cache folder that contains the store. If None, `home`.
+    """
+    return ownership.foreign_paths(store_folder(root))
 
 
 def _describe(folder: Path) -> StoredEntry:
@@ -69,8 +78,17 @@ def _describe(folder: Path) -> StoredEntry:
     name, key, rows, problem = _summarise(folder, paths)
     known = {field.name: key.get(field.name) for field in fields(StoreKey)}
     return StoredEntry(
-        folder.name, name, **known, texts=rows, bytes=chunks.size(paths), problem=problem
+        folder.name, name, **_typed(known), texts=rows, bytes=chunks.size(paths), problem=problem
     )
+
+
+def _typed(known: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a key, with None for values of another type than a key has."""
+    text = ("backbone", "truncation_side", "dtype")
+    return {
+        name: value if type(value) is (str if name in text else int) else None
+        for name, value in known.items()
+    }
 
 
 def _summarise(folder: Path, paths: Sequence[Path]) -> tuple[str, chunks.Key, int, str | None]:
@@ -93,25 +111,53 @@ def _summarise(folder: Path, paths: Sequence[Path]) -> tuple[str, chunks.Key, in
     return "(unknown)", keys[0] if keys else {}, texts, f"{problem}; the next run repairs it"
 
 
-def clear(root: Path | None = None) -> int:
-    """Delete all entries except those that a process is filling.
+@dataclass(frozen=True)
+class Cleared:
+    """What `clear` did.
+
+    Attributes:
+        freed: The number of bytes that were freed.
+        kept: The names of the entries that a process is filling or reading.
+    """
+
+    freed: int
+    kept: tuple[str, ...]
+
+
+def clear(root: Path | None = None) -> Cleared:
+    """Delete all entries except those that a process is filling or reading.
+
+    Only files that Thawline wrote are deleted; see `foreign_paths`.
 
     Args:
         root: The cache folder that contains the store. If None, `home`.
 
-    Returns:
-        The number of bytes that were freed.
-
     Raises:
         OSError: If the store is not writable.
     """
-    freed = 0
-    for folder in entry_folders(root):
-        lock = lock_of(folder)
-        with suppress(filelock.Timeout), filelock.FileLock(lock, timeout=0):
-            before = chunks.size(chunks.files(folder))
-            shutil.rmtree(folder, ignore_errors=True)
+    store, freed, kept = store_folder(root), 0, []
+    for folder in filter(ownership.is_entry, entry_folders(store)):
+        before = chunks.size(chunks.files(folder))
+        if _clear_entry(folder):
             freed += before - chunks.size(chunks.files(folder))
-        if not folder.exists():
-            chunks.remove(lock)
-    return freed
+        else:
+            kept.append(folder.name)
+    ownership.delete_unused_locks(store)
+    return Cleared(freed, tuple(kept))
+
+
+def _clear_entry(folder: Path) -> bool:
+    """Delete the files of an entry, or return False if a process is filling or reading it."""
+    lock = lock_of(folder)
+    ownership.prepare_lock(lock)
+    try:
+        with filelock.FileLock(lock, timeout=0), unused(folder) as is_unused:
+            if is_unused:
+                ownership.delete_entry(folder)
+            return is_unused
+    except (filelock.Timeout, FileNotFoundError):  # it has been deleted in the meantime
+        return not folder.exists()
+    except PermissionError:
+        if sys.platform != "win32":
+            raise
+        return False  # Windows does not delete files that a process has mapped into memory

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from thawline.store.chunks import Content
+from thawline.store.use import Use
 
 
 class TokenStates:
@@ -20,6 +21,7 @@ class TokenStates:
         contents: Contents of the chunks that hold the texts.
         chunks: Index in ``contents`` of each text's chunk, ``(texts,)``.
         rows: Row of each text in its chunk, ``(texts,)``.
+        use: The claim on the entry, which is kept as long as this object exists.
 
     Attributes:
         lengths: Number of tokens of each text, ``(texts,)``.
@@ -31,7 +33,9 @@ class TokenStates:
         *,
         chunks: NDArray[np.int64],
         rows: NDArray[np.int64],
+        use: Use | None = None,
     ) -> None:
+        self._use = use
         self._states = [content["states"] for content in contents]
         self._chunks = chunks
         self._ends = np.empty(len(rows), dtype=np.int64)

@@ -23,6 +23,7 @@ from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, thaw
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.training.head import adapt_head
 from thawline.training.loop import Checkpoints
 from thawline.training.suffix import Suffix
@@ -42,7 +43,8 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     config, plan = task.config, task.plan
     device = pick_device(config.compute.device)
     head, first = _train_head(task, reporter)
-    model, adapter = make_classifier(task)
+    random = RandomStream(config.seed, device)
+    model, adapter = make_classifier(task, random)
     use_bf16 = pick_dtype(config.compute.dtype, device) == "bfloat16"
     suffix = Suffix(model.to(device), plan.line, use_bf16=use_bf16)
     trained = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
@@ -58,7 +60,7 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
             return logits(part)
 
     start = time.perf_counter()
-    objective = task.objective(suffix, task.frozen.examples)
+    objective = task.objective(suffix, task.frozen.examples, random)
     history = task.train(objective, reporter, checkpoints, device)
     (stages,) = plan.candidates
     return Adapted(
@@ -104,8 +106,14 @@ def _describe_scores(adapted: Adapted) -> str:
     return f"head first: validation loss {loss:.3f}, accuracy {accuracy:.3f}"
 
 
-def make_classifier(task: Task) -> tuple[PreTrainedModel, Adapter | None]:
+def make_classifier(
+    task: Task, random: RandomStream | None = None
+) -> tuple[PreTrainedModel, Adapter | None]:
     """Create the classifier that is trained, with a randomly initialised head.
+
+    Args:
+        task: The task.
+        random: The random numbers of the training. If None, a new stream with the task's seed.
 
     Returns:
         The model, in which only the parameters that are trained require gradients, and its
@@ -114,15 +122,17 @@ def make_classifier(task: Task) -> tuple[PreTrainedModel, Adapter | None]:
     config, plan, backbone = task.config, task.plan, task.backbone
     dropout = config.training.attention_dropout
     (stages,) = plan.candidates
+    random = RandomStream(config.seed) if random is None else random
     if plan.head.kind == "native":
-        model = task.native(dropout)
-    else:
-        base = copy_base(backbone, dropout)
-        torch.manual_seed(config.seed)
+        with random.drawing():
+            model = task.native(dropout)
+            return model, thaw(model, plan.strategy, backbone)
+    base = copy_base(backbone, dropout)
+    with random.drawing():
         width = backbone.stack.hidden_size
         head = build_head(plan.head, width, len(task.labels), config.head.dropout)
         model = task.with_own_head(base, head, stages)
-    return model, thaw(model, plan.strategy, backbone)
+        return model, thaw(model, plan.strategy, backbone)
 
 
 @contextmanager

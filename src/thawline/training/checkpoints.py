@@ -12,21 +12,28 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from thawline.errors import ThawlineError
+from thawline.runtime.failures import first_line
 from thawline.runtime.files import remove_leftovers, write_file
+from thawline.runtime.untrusted import open_regular, parse_json
 from thawline.training.loop import Training
+from thawline.training.restored import find_problem
 
 KEPT = 2
 """The number of checkpoints to keep: the newest, and one more in case the newest is damaged."""
 
 SUFFIX = ".safetensors"
+
+_NAME = re.compile(r"\d{9,}(?:-[0-9a-f]{16})?\.safetensors")
+"""The name of a checkpoint. Earlier versions appended the start of a SHA-256."""
 
 _NO_DIGEST = "0" * 64
 """The value of the file's SHA-256 in the header while the SHA-256 is computed."""
@@ -68,24 +75,37 @@ class CheckpointFolder:
 
         Args:
             training: A training of the same objective and config as the saved one.
+
+        Raises:
+            ThawlineError: If an undamaged checkpoint does not belong to this training.
         """
         for path in self._newest_first():
-            if _is_intact(path.read_bytes()):
+            with open_regular(path) as file:
+                content = file.read()
+            if _is_intact(content):
                 tensors, values = _read(path)
+                problem = find_problem(training, tensors, values)
+                if problem is not None:
+                    raise _foreign(path, problem)
                 if path == self._path(values["done"]):
                     training.load_state(tensors, values)
                     return
 
     def clear(self) -> None:
-        """Delete all checkpoints."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Delete all checkpoints, and their folder if nothing else is in it."""
+        with suppress(OSError):
+            for path in self._newest_first():
+                path.unlink(missing_ok=True)
+            remove_leftovers(self.folder, locked=True)  # the process holds the lock of the run
+            self.folder.rmdir()
 
     def _path(self, step: int) -> Path:
         return self.folder / f"{step:09d}{SUFFIX}"
 
     def _newest_first(self) -> list[Path]:
-        """Return the checkpoint files, the newest first."""
-        return sorted(self.folder.glob(f"*{SUFFIX}"), reverse=True)
+        """Return the checkpoint files, the newest first. Files with other names are not ours."""
+        paths = self.folder.glob(f"*{SUFFIX}")
+        return sorted((path for path in paths if _NAME.fullmatch(path.name)), reverse=True)
 
     def _delete_old(self) -> None:
         """Delete old checkpoints and the temporary files of processes that were killed."""
@@ -95,10 +115,22 @@ class CheckpointFolder:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Return the tensors of a checkpoint and the values in its header."""
-    with safe_open(path, "pt") as file:
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        return tensors, json.loads(file.metadata()["thawline"])
+    """Return the tensors of a checkpoint and the values in its header.
+
+    Raises:
+        ThawlineError: If it is not a checkpoint, although its SHA-256 is right.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return tensors, parse_json((file.metadata() or {})["thawline"])
+    except (SafetensorError, KeyError, ValueError) as error:
+        raise _foreign(path, first_line(error)) from error
+
+
+def _foreign(path: Path, found: str) -> ThawlineError:
+    fix = f"remove the folder '{path.parent}', so that the training starts again"
+    return ThawlineError(f"a checkpoint of this training in '{path}'", found, fix)
 
 
 def _with_digest(content: bytes) -> bytes:

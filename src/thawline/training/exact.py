@@ -1,6 +1,6 @@
 """Fit a linear head exactly, by regularised logistic regression on stored features.
 
-The loss is convex, so L-BFGS (Liu and Nocedal, 1989) finds its optimum and no epochs are needed.
+The loss is convex, so Newton's method (`newton.py`) finds its optimum and no epochs are needed.
 The penalty is chosen on the validation split, and so are the features if several are given. The
 test split is never used.
 """
@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -19,10 +18,10 @@ from torch.nn.functional import cross_entropy
 from thawline.config import MEMORY_SHARE, ExactConfig
 from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.hardware import available_memory_bytes
+from thawline.runtime.randomness import building
 from thawline.store import Features
-
-Flat = np.ndarray[tuple[int], np.dtype[np.float64]]
-"""The weights and biases of a head as SciPy needs them, ``(labels x (width + 1),)``."""
+from thawline.training.newton import PenalisedLoss, gram_matrix
+from thawline.training.weighting import Weighting
 
 LabelledFeatures = tuple[Callable[[tuple[int, ...]], Features], Tensor]
 """A function from stages to their features, and the class ids of the same rows."""
@@ -38,7 +37,8 @@ class ExactFit:
         penalty: The chosen L2 penalty per text, on the weights of standardised features.
         validation_loss: The mean cross-entropy on the validation split, in nats.
         path: All fits in the order in which they were made, as JSON values: the stages, the
-            penalty, and the loss and the accuracy on the validation split.
+            penalty, the loss and the accuracy on the validation split, the norm of the gradient of
+            the penalised training loss, and the number of Newton iterations.
     """
 
     head: nn.Sequential
@@ -46,6 +46,26 @@ class ExactFit:
     penalty: float
     validation_loss: float
     path: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class _Targets:
+    """Iterate over standardised features with the targets of the same rows.
+
+    Attributes:
+        blocks: The features with their labels.
+        weighting: The weights of the rows and classes, and the smoothing of labels.
+    """
+
+    blocks: _Blocks
+    weighting: Weighting
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        start = 0
+        for features, labels in self.blocks:
+            rows = self.weighting.rows[start : start + len(labels)]
+            start += len(labels)
+            yield features, self.weighting.targets(labels, rows)
 
 
 class _Blocks:
@@ -91,7 +111,7 @@ def fit_exactly(
     candidates: Sequence[tuple[int, ...]],
     train: LabelledFeatures,
     validation: LabelledFeatures,
-    n_labels: int,
+    weighting: Weighting,
     config: ExactConfig,
     *,
     standardise: bool = True,
@@ -110,7 +130,7 @@ def fit_exactly(
         train: A pair of a function, which returns the features of the given stages,
             ``(rows, stages x hidden)``, and the class ids, ``(rows,)`` int64.
         validation: The same for the validation split.
-        n_labels: The number of classes.
+        weighting: The weights of the training rows and of the classes, and the smoothing of labels.
         config: The penalties, the patience, the tolerance and the memory limits.
         standardise: Whether the penalty applies to the weights of standardised features.
         advance: Called with 1 after each candidate.
@@ -120,22 +140,38 @@ def fit_exactly(
     """
     path: list[dict[str, Any]] = []
     best: ExactFit | None = None
+    total = weighting.total(train[1], weighting.rows)
     for stages in candidates:
         features = train[0](stages)
         blocks = features.blocks(config.rows_per_block)
-        scale = Standardisation.of(blocks) if standardise else Standardisation.none()
-        train_blocks = _Blocks(features, train[1], scale, config)
+        rows = weighting.rows.split(config.rows_per_block)
+        scale = Standardisation.of(blocks, rows) if standardise else Standardisation.none()
+        training = _Targets(_Blocks(features, train[1], scale, config), weighting)
         validation_blocks = _Blocks(validation[0](stages), validation[1], scale, config)
-        weights = np.zeros(n_labels * (features.width + 1))
+        penalised_loss = PenalisedLoss(training, total, gram_matrix(training, total))
+        weights = torch.zeros(len(weighting.classes), features.width + 1, dtype=torch.float64)
         lowest, worse_in_a_row = float("inf"), 0
         for penalty in config.penalties:
-            weights = _minimise(train_blocks, weights, n_labels, penalty, config)
-            loss, accuracy = _score(validation_blocks, weights, n_labels)
+            minimum = penalised_loss.minimise(
+                weights,
+                penalty,
+                tolerance=config.tolerance,
+                max_iterations=config.max_iterations,
+            )
+            weights = minimum.weights
+            loss, accuracy = _score(validation_blocks, weights)
             path.append(
-                {"stages": list(stages), "penalty": penalty, "loss": loss, "accuracy": accuracy}
+                {
+                    "stages": list(stages),
+                    "penalty": penalty,
+                    "loss": loss,
+                    "accuracy": accuracy,
+                    "gradient_norm": minimum.gradient_norm,
+                    "iterations": minimum.iterations,
+                }
             )
             if best is None or loss < best.validation_loss:
-                head = scale.fold_into(_as_head(weights, n_labels))
+                head = scale.fold_into(_as_head(weights))
                 best = ExactFit(head, stages, penalty, loss, path)
             worse_in_a_row = 0 if loss < lowest else worse_in_a_row + 1
             lowest = min(lowest, loss)
@@ -146,43 +182,14 @@ def fit_exactly(
     return best
 
 
-def _minimise(
-    blocks: _Blocks, start: Flat, n_labels: int, penalty: float, config: ExactConfig
-) -> Flat:
-    """Return the weights that minimise the penalised mean loss, starting from given weights."""
-    from scipy.optimize import minimize
-
-    def objective(flat: Flat) -> tuple[float, Flat]:
-        weight, bias = _split(flat, n_labels)
-        loss = 0.0
-        weight_gradient, bias_gradient = torch.zeros_like(weight), torch.zeros_like(bias)
-        for features, labels in blocks:
-            logits = torch.addmm(bias, features, weight.T)
-            log_probabilities = logits.double().log_softmax(1)
-            loss -= float(log_probabilities.gather(1, labels[:, None]).sum())
-            error = log_probabilities.exp().float()
-            error[torch.arange(len(labels)), labels] -= 1
-            weight_gradient += error.T @ features
-            bias_gradient += error.sum(0)
-        gradient = torch.cat([weight_gradient, bias_gradient[:, None]], 1).double() / len(blocks)
-        gradient[:, :-1] += penalty * weight.double()
-        value = loss / len(blocks) + penalty / 2 * float(weight.double().square().sum())
-        return value, gradient.flatten().numpy()
-
-    options: Any = {"maxiter": config.max_iterations, "ftol": config.tolerance, "gtol": 0.0}
-    solution = minimize(objective, start, jac=True, method="L-BFGS-B", options=options)
-    return np.asarray(solution.x)
+def _split(weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the weight matrix, ``(labels, width)``, and the biases, ``(labels,)``, in fp32."""
+    return weights[:, :-1].float().contiguous(), weights[:, -1].float().contiguous()
 
 
-def _split(flat: Flat, n_labels: int) -> tuple[Tensor, Tensor]:
-    """Return the weight matrix, ``(labels, width)``, and the biases, ``(labels,)``."""
-    weight_and_bias = torch.from_numpy(flat).float().view(n_labels, -1)
-    return weight_and_bias[:, :-1].contiguous(), weight_and_bias[:, -1].contiguous()
-
-
-def _score(blocks: _Blocks, flat: Flat, n_labels: int) -> tuple[float, float]:
+def _score(blocks: _Blocks, weights: Tensor) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy."""
-    weight, bias = _split(flat, n_labels)
+    weight, bias = _split(weights)
     loss, n_correct = 0.0, 0
     for features, labels in blocks:
         logits = torch.addmm(bias, features, weight.T)
@@ -191,9 +198,10 @@ def _score(blocks: _Blocks, flat: Flat, n_labels: int) -> tuple[float, float]:
     return loss / len(blocks), n_correct / len(blocks)
 
 
-def _as_head(flat: Flat, n_labels: int) -> nn.Sequential:
+def _as_head(weights: Tensor) -> nn.Sequential:
     """Return a linear head with the given weights and biases."""
-    weight, bias = _split(flat, n_labels)
-    head = build_head(HeadSpec("linear"), weight.shape[1], n_labels, dropout=0.0)
+    weight, bias = _split(weights)
+    with building():
+        head = build_head(HeadSpec("linear"), weight.shape[1], len(weight), dropout=0.0)
     head.load_state_dict({"0.weight": weight, "0.bias": bias})
     return head

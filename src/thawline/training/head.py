@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
+from thawline.config import ExactConfig
 from thawline.inference.examples import PooledExamples
 from thawline.inference.fitted import Fitted, count_parameters
 from thawline.inference.predictor import head_logits
 from thawline.models.heads import NativeHead, Standardisation, build_head
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
 from thawline.training.exact import fit_exactly
 from thawline.training.loop import Checkpoints, Row
@@ -82,34 +84,56 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
             task.plan.candidates,
             (lambda stages: _features(task, "train", stages), task.ids("train")),
             (lambda stages: _features(task, "validation", stages), task.ids("validation")),
-            n_labels,
+            task.weighting(),
             task.config.exact,
             standardise=task.config.head.standardise,
             advance=advance,
         )
-    torch.manual_seed(task.config.seed)
-    stack = task.backbone.stack
-    untrained = build_head(task.plan.head, stack.hidden_size, n_labels, task.config.head.dropout)
+    _warn_if_not_converged(fit.path, task.config.exact)
+    stack, dropout = task.backbone.stack, task.config.head.dropout
+    with RandomStream(task.config.seed).drawing():
+        untrained = build_head(task.plan.head, stack.hidden_size, n_labels, dropout)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
     return _Trained(fitted, untrained.eval(), (stack.depth,), [], fit.path)
+
+
+def _warn_if_not_converged(path: list[dict[str, Any]], config: ExactConfig) -> None:
+    """Warn if the gradient did not become small enough for some penalties."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    stopped = [step for step in path if not step["gradient_norm"] <= config.tolerance]
+    if not stopped:
+        return
+    worst = max(stopped, key=lambda step: float(step["gradient_norm"]))
+    warnings.warn(
+        f"the exact fit did not converge for {len(stopped)} of {len(path)} penalties: with penalty "
+        f"{worst['penalty']:g} the norm of the gradient is {worst['gradient_norm']:.1e} after "
+        f"{worst['iterations']} iterations, above exact.tolerance ({config.tolerance:g}). Increase "
+        "exact.max_iterations, or use larger values in exact.penalties.",
+        ConvergenceWarning,
+        stacklevel=2,
+    )
 
 
 def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> _Trained:
     (stages,) = task.plan.candidates
     config, unscaled = task.config, Standardisation.none()
+    random = RandomStream(config.seed)
     if task.plan.head.kind == "native":
-        model = task.native()
+        with random.drawing():
+            model = task.native()
         native = NativeHead(model)  # Shares its modules with the model, so both are trained.
         untrained: nn.Module = copy.deepcopy(native).eval()
-        history = _run_loop(task, native, unscaled, stages, reporter, checkpoints)
+        history = _run_loop(task, native, unscaled, stages, random, reporter, checkpoints)
         return _Trained(task.finish(model, stages), untrained, stages, history, [])
     features = _features(task, "train", stages)
-    torch.manual_seed(config.seed)
-    head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
+    with random.drawing():
+        head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
     blocks = features.blocks(config.exact.rows_per_block)
-    scale = Standardisation.of(blocks) if config.head.standardise else unscaled
+    rows = task.weighting().rows.split(config.exact.rows_per_block)
+    scale = Standardisation.of(blocks, rows) if config.head.standardise else unscaled
     untrained = scale.fold_into(head).eval()
-    history = _run_loop(task, head, scale, stages, reporter, checkpoints)
+    history = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
     model = task.with_own_head(task.backbone.stack.model, scale.fold_into(head), stages)
     return _Trained(task.finish(model, stages), untrained, stages, history, [])
 
@@ -119,6 +143,7 @@ def _run_loop(
     head: nn.Module,
     scale: Standardisation,
     stages: tuple[int, ...],
+    random: RandomStream,
     reporter: Reporter,
     checkpoints: Checkpoints | None,
 ) -> list[Row]:
@@ -127,5 +152,5 @@ def _run_loop(
         part: PooledExamples(_features(task, part, stages), scale)
         for part in ("train", "validation")
     }
-    objective = task.objective(head, examples)
+    objective = task.objective(head, examples, random)
     return task.train(objective, reporter, checkpoints, device="cpu")

@@ -15,6 +15,8 @@ from torch.nn.functional import cross_entropy
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
+from thawline.runtime.randomness import RandomStream
+from thawline.training.weighting import Weighting
 
 
 class Objective(Protocol):
@@ -24,11 +26,14 @@ class Objective(Protocol):
         module: The module to train. Its parameters with ``requires_grad`` are optimised.
         steps_per_epoch: The number of optimiser steps in an epoch.
         unit: The unit of `size`, in the plural, for example ``texts``.
+        random: The random numbers of the training, for example for dropout. Checkpoints hold its
+            state.
     """
 
     module: nn.Module
     steps_per_epoch: int
     unit: str
+    random: RandomStream
 
     def steps(self, epoch: int) -> Iterator[Any]:
         """Yield the data of each step, in an order that depends on the seed and the epoch only."""
@@ -63,10 +68,11 @@ class Classification:
         module: Maps a batch of examples to logits, ``(batch, labels)``.
         train: The texts of the train split.
         validation: The texts of the validation split.
-        config: The number of texts in a step, the class weights and the label smoothing.
+        weighting: The weights of the training texts and the label smoothing.
+        config: The number of texts in a step.
         compute: The settings with the minimum share of real tokens in a batch of the evaluation.
-        n_classes: The number of classes.
         seed: The random seed for shuffling the texts.
+        random: The random numbers for dropout. If None, a stream with the same seed.
     """
 
     unit = "texts"
@@ -76,18 +82,19 @@ class Classification:
         module: nn.Module,
         train: Labelled,
         validation: Labelled,
+        weighting: Weighting,
         config: TrainingConfig,
         compute: ComputeConfig,
         *,
-        n_classes: int,
         seed: int,
+        random: RandomStream | None = None,
     ) -> None:
         self.module = module
+        self.random = RandomStream(seed) if random is None else random
         self.steps_per_epoch = math.ceil(len(train.labels) / config.batch_size)
         self._train, self._validation = train, validation
+        self._weighting = weighting
         self._config, self._compute, self._seed = config, compute, seed
-        balanced = config.class_weights == "balanced"
-        self._weights = class_weights(train.labels, n_classes) if balanced else None
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         """Yield the positions of the texts in each step. Each text occurs once in an epoch."""
@@ -105,24 +112,19 @@ class Classification:
         A step consists of ``batch_size`` texts. It is split into batches of texts of similar length
         only to save padding. The weight of a text does not depend on its batch.
         """
-        examples, smoothing = self._train.examples, self._config.label_smoothing
-        step_weight = self._weight(self._train.labels[step])
+        examples, labels, weighting = self._train.examples, self._train.labels, self._weighting
+        total = weighting.total(labels[step], weighting.rows[step])
         for batch in examples.split(step, self._config.pass_overhead):
-            logits = self.module(examples.take(batch))
-            labels = self._train.labels[batch].to(logits.device)
-            weights = None if self._weights is None else self._weights.to(logits.device)
-            loss = cross_entropy(logits, labels, weights, label_smoothing=smoothing)
-            yield loss * (self._weight(labels.cpu()) / step_weight)
+            with self.random.training():
+                logits = self.module(examples.take(batch))
+            here = labels[batch].to(logits.device)
+            yield weighting.loss(logits, here, weighting.rows[batch]) / total
 
     def density(self) -> float:
         """Return the share of real tokens, not padding, in the batches of the first epoch."""
         examples, overhead = self._train.examples, self._config.pass_overhead
         batches = (batch for step in self.steps(1) for batch in examples.split(step, overhead))
         return examples.density(list(batches))
-
-    def _weight(self, labels: Tensor) -> float:
-        """Return the sum of the class weights of texts, or the number of texts without weights."""
-        return float(len(labels) if self._weights is None else self._weights[labels].sum())
 
     def evaluate(self) -> dict[str, float]:
         """Return the mean cross-entropy, the accuracy and the macro F1 on the validation split."""
@@ -137,20 +139,3 @@ class Classification:
             "validation_accuracy": float((predicted == labels).float().mean()),
             "validation_f1_macro": float(f1_score(labels, predicted, average="macro")),
         }
-
-
-def class_weights(labels: Tensor, n_classes: int) -> Tensor:
-    """Return class weights that give every class in the data the same total weight.
-
-    The weight of a class is ``rows / (classes * rows of the class)``, as in scikit-learn's
-    ``class_weight="balanced"``. Classes without rows are not counted.
-
-    Args:
-        labels: The class ids, ``(rows,)`` int64.
-        n_classes: The number of classes, including those without rows.
-
-    Returns:
-        The weights, ``(classes,)``.
-    """
-    counts = torch.bincount(labels, minlength=n_classes)
-    return len(labels) / (torch.count_nonzero(counts) * counts.clamp_min(1)).float()

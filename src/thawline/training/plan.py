@@ -14,6 +14,7 @@ from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.strategies import Head, HeadFirst, Strategy, check_implemented, parse_strategy
+from thawline.training.effects import check_effects, check_patience
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,9 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     line = strategy.line(backbone.stack.depth)
     frozen = line > backbone.stack.depth
     exact = frozen and spec.kind == "linear" and training.epochs is None
-    _check_combinations(config, strategy, exact)
+    _check_combinations(config, strategy)
     _check_glove(backbone, config, strategy)
+    check_effects(config, backbone.stack.depth)
     family = backbone.stack.model.config.model_type
     plan = Plan(
         strategy=strategy,
@@ -107,7 +109,7 @@ def _plan_head_first(plan: Plan, backbone: Backbone, training: TrainingConfig) -
     )
 
 
-def _check_combinations(config: Config, strategy: Strategy, exact: bool) -> None:
+def _check_combinations(config: Config, strategy: Strategy) -> None:
     """Raise ThawlineError if two settings contradict each other."""
     if config.artifact.merge and strategy.adapters is None:
         raise ThawlineError(
@@ -116,21 +118,7 @@ def _check_combinations(config: Config, strategy: Strategy, exact: bool) -> None
             "omit --merge, or use --strategy lora",
             setting="artifact.merge",
         )
-    if exact and config.training.lr is not None:
-        raise ThawlineError(
-            "--epochs together with --lr, because the exact fit of a linear head has no "
-            "learning rate",
-            f"--lr {config.training.lr} without --epochs",
-            "add --epochs 3 to train by epochs, or omit --lr",
-            setting="training.lr",
-        )
-    if config.training.keep == "last" and config.training.patience is not None:
-        raise ThawlineError(
-            "no patience, because training.keep is last and no evaluation counts as better",
-            f"training.patience = {config.training.patience}",
-            "omit training.patience, or set training.keep to loss",
-            setting="training.patience",
-        )
+    check_patience(config.training)
 
 
 def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None:

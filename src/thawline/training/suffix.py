@@ -62,8 +62,9 @@ class Suffix(nn.Module):
             contexts.enter_context(autocast)
             if device.type == "cpu":
                 contexts.enter_context(FastCpuKernels())
+            model = self.model
             if batch.states is not None:
-                enter = contexts.enter_context(self._stack.cut(self._line))
-                enter(batch.states.to(device, torch.float32))
-            logits: Tensor = self.model(**inputs, **cache).logits
+                states = batch.states.to(device, torch.float32)
+                model = self._stack.entered(model, self._line, states)
+            logits: Tensor = model(**inputs, **cache).logits
         return logits.float()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,12 @@ from thawline.inference.examples import Examples
 from thawline.inference.fitted import Fitted, Reading, native_classifier, own_classifier
 from thawline.models.lora import Adapter
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan
 from thawline.training.states import FrozenStates
+from thawline.training.weighting import Weighting
 
 Logits = Callable[[str], NDArray[np.float32]]
 """A function from the name of a split to its logits, ``(texts, labels)``."""
@@ -40,6 +43,10 @@ class Task:
         parts: The labelled texts of each split. The model is trained on ``train``, and every
             choice is made on ``validation``.
         frozen: The outputs of the stages before the line for all these texts.
+        row_weights: The weight of each training text in the loss, ``(texts,)``. If None, all texts
+            weigh the same.
+        class_weights: The weight of each class in the loss, ``(classes,)``. If None, that of
+            ``training.class_weights``.
     """
 
     backbone: Backbone
@@ -48,6 +55,18 @@ class Task:
     labels: Labels
     parts: Mapping[str, LabelledTexts]
     frozen: FrozenStates
+    row_weights: Tensor | None = None
+    class_weights: Tensor | None = None
+
+    def weighting(self) -> Weighting:
+        """Return the weights of the training texts and classes in the loss."""
+        return Weighting.of(
+            self.ids("train"),
+            len(self.labels),
+            self.config.training,
+            self.row_weights,
+            self.class_weights,
+        )
 
     def ids(self, part: str) -> Tensor:
         """Return the class ids of a split, ``(texts,)``."""
@@ -99,21 +118,28 @@ class Task:
             adapter=adapter,
         )
 
-    def objective(self, module: nn.Module, examples: Mapping[str, Examples]) -> Classification:
+    def objective(
+        self,
+        module: nn.Module,
+        examples: Mapping[str, Examples],
+        random: RandomStream | None = None,
+    ) -> Classification:
         """Return the objective of the training loop.
 
         Args:
             module: The module that is trained.
             examples: The examples of ``train`` and ``validation``.
+            random: The random numbers for dropout. If None, a stream with the seed of the config.
         """
         return Classification(
             module,
             Labelled(examples["train"], self.ids("train")),
             Labelled(examples["validation"], self.ids("validation")),
+            self.weighting(),
             self.config.training,
             self.config.compute,
-            n_classes=len(self.labels),
             seed=self.config.seed,
+            random=random,
         )
 
     def train(
@@ -137,7 +163,8 @@ class Task:
         config, plan = self.config, self.plan
         assert plan.epochs is not None
         assert plan.lr is not None
-        return train(
+        head_first = plan.first is not None
+        history = train(
             objective,
             config.training,
             epochs=plan.epochs,
@@ -145,7 +172,15 @@ class Task:
             device=device,
             reporter=reporter,
             checkpoints=checkpoints,
+            start_is_trained=head_first,
         )
+        if history[0]["kept"] and not head_first:
+            warnings.warn(
+                "no epoch is better on validation than the untrained classifier, which is kept. "
+                "Use other settings, for example another --lr or more --epochs.",
+                stacklevel=2,
+            )
+        return history
 
 
 @dataclass(frozen=True)

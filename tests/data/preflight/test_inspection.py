@@ -252,6 +252,13 @@ def test_names_with_stray_characters_are_a_finding():
     assert all(repr(name) in found for name in names)
 
 
+def test_texts_that_are_missing_values_are_a_finding():
+    train = [*some(20, 0), ("nan", 1), ("#NAME?", 1), ("nan and more", 1)]
+    found = finding(inspected(dataset(train)), "missing")
+    assert "2 train" in found
+    assert "'nan'" in found
+
+
 def test_near_duplicates_are_counted_apart_from_exact_ones():
     data = dataset([(BASE, 0), *some(3, 1)], some(2, 0, 30), [(BASE, 0), (f"{BASE} end", 0)])
     report = inspected(data)

@@ -66,6 +66,19 @@ def test_class_folders_are_read_in_the_order_of_numbers(acl_imdb):
     assert (test["source"], test["rows"]) == ("test", 26)
 
 
+def test_numbers_of_any_length_are_ordered(tmp_path):
+    """A name in an archive may have more digits than Python turns into a number."""
+    numbers = ["0", "2", "0003", "10", "9" * 5_000, "1" + "0" * 5_000]
+    files = {f"{kind}/{number}.txt": number.encode() for kind in "ab" for number in numbers}
+    data = load_data(_archive(tmp_path / "x.tar.gz", files), validation_share=0.2, test_share=0.2)
+    rows = {
+        row: text
+        for part in data.parts.values()
+        for row, text in zip(part.rows.tolist(), part.texts, strict=True)
+    }
+    assert [rows[row] for row in sorted(rows)] == numbers * 2
+
+
 def test_folder_and_archive_give_the_same_rows(tmp_path):
     folder = load_data(_folder(tmp_path / "aclImdb", FILES), limit=(10, 4))
     archive = load_data(_archive(tmp_path / "aclImdb_v1.tar.gz", FILES), limit=(10, 4))

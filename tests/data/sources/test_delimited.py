@@ -224,3 +224,12 @@ def test_every_line_end_is_read(tmp_path, ends):
 def test_spaces_after_delimiters_do_not_hide_quotation_marks(tmp_path):
     texts, labels, warnings = _read(tmp_path / "x.csv", 'label, text\nx, "a, b"\ny, "c"\n')
     assert (texts, labels, len(warnings)) == (["a, b", "c"], ["x", "y"], 1)
+
+
+def test_a_first_line_with_one_cell_names_the_delimiters(tmp_path):
+    path = tmp_path / "x.csv"
+    path.write_text("text~label\na~pos\nb, c~neg\n", encoding="utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        open_table(path)
+    assert "line 3" in caught.value.found
+    assert "b, c~neg" in caught.value.found

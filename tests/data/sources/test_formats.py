@@ -98,7 +98,11 @@ def test_class_names_in_the_metadata_of_parquet_are_read(tmp_path):
     assert open_table(path).read("label") == [0, 1]
 
 
-@pytest.mark.parametrize("note", ["{", "[]", "{}", '{"info": {"features": [1]}}', '{"info": 3}'])
+@pytest.mark.parametrize(
+    "note",
+    ["{", "[]", "{}", '{"info": {"features": [1]}}', '{"info": 3}', "9" * 5_000, "[" * 100_000],
+    ids=range(7),
+)
 def test_other_metadata_of_parquet_is_ignored(tmp_path, note):
     table = pa.table({"text": ["a"], "label": [0]}).replace_schema_metadata({"huggingface": note})
     pq.write_table(table, tmp_path / "x.parquet")

@@ -7,6 +7,7 @@ import pytest
 
 from thawline.data.sources.columns import read_labels, read_texts
 from thawline.data.sources.formats import open_table
+from thawline.errors import ThawlineError
 
 ROWS = [{"text": "good", "label": 1}, {"text": "bad", "label": 0}, {"text": "fine", "label": 1}]
 FRAME = pd.DataFrame(ROWS)
@@ -52,3 +53,14 @@ def test_a_single_object_is_one_row(tmp_path, row, suffix):
     table = open_table(tmp_path / f"x.{suffix}")
     assert (read_texts(table, None), read_labels(table, None)) == (["good"], [1])
     assert table.warnings == ()
+
+
+@pytest.mark.parametrize("suffix", ["json", "jsonl"])
+@pytest.mark.parametrize("number", ["9" * 5_000, "-" + "9" * 5_000])
+@pytest.mark.parametrize("content", ['[{{"text": "a", "label": {}}}]', '{{"text": "a", "n": {}}}'])
+def test_a_number_of_too_many_digits_is_refused(tmp_path, suffix, number, content):
+    path = tmp_path / f"x.{suffix}"
+    path.write_text(content.format(number))
+    with pytest.raises(ThawlineError) as caught:
+        open_table(path)
+    assert path.name in str(caught.value)

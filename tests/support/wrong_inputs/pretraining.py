@@ -36,6 +36,14 @@ PRETRAIN = [
     Wrong("heads of an odd width", "pretrain --data reviews --set architecture.head_dim=33"),
     Wrong("a setting with a typo", "pretrain --data reviews --set training.windw=64"),
     Wrong("a setting of another command", "pretrain --data reviews --set tokens.max_length=64"),
+    Wrong(
+        "a rate of Muon for AdamW",
+        "pretrain --data reviews --set training.optimizer=adamw --set training.muon_lr=0.1",
+    ),
+    Wrong(
+        "patience without a best evaluation",
+        "pretrain --data reviews --set training.keep=last --set training.patience=2",
+    ),
     Wrong("an unknown optimiser", "pretrain --data reviews --set training.optimizer=sgd"),
     Wrong("a window that is too short", "pretrain --data reviews --set training.window=4"),
     Wrong("half an epoch", "pretrain --data reviews --epochs 0.5"),

@@ -56,6 +56,9 @@ PREFLIGHT = [
     ),
 ]
 
+OLD_MANIFEST = "home/store/5e5fbf8b2105e97e80ad17d9d85a76a6/manifest.json"
+"""The path of an entry's manifest. The name of its folder is a digest of its key."""
+
 STORE = [
     Wrong("a command with a typo", "store lst"),
     Wrong("an unknown option", "store ls --limit 5"),
@@ -71,7 +74,7 @@ STORE = [
     Wrong(
         "a store without write permission",
         "store clear",
-        both(written("home/store/x/manifest.json", "{}"), forbidden("home/store", 0o555)),
+        both(written(OLD_MANIFEST, '{"key": {"format": 1}}'), forbidden("home/store", 0o555)),
         home="home",
         unprivileged=True,
     ),

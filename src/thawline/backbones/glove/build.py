@@ -27,6 +27,7 @@ from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config, EncoderConfig
 from thawline.data import Text
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
+from thawline.runtime.randomness import RandomStream
 
 
 def build_encoder(config: Config, texts: Sequence[Text], reporter: Reporter) -> Backbone:
@@ -114,8 +115,7 @@ def _build_model(
         initializer_range=settings.deviation,
         pad_token_id=SPECIAL.index(PAD),
     )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with RandomStream(seed).drawing():
         model = GloveModel(config)
     table = _vector_table(config, settings, vocabulary, vectors, seed)
     with torch.no_grad():

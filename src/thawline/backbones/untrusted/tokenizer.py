@@ -10,6 +10,7 @@ from thawline.backbones.untrusted.values import MAX_ID, MAX_TOKEN, JsonFile, is_
 from thawline.errors import ThawlineError
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
+TOKEN_KEYS = ("content", "id", "__type")
 """The flags of an added token, which are booleans."""
 
 FORBIDDEN = (
@@ -171,6 +172,10 @@ def _check_token(file: JsonFile, key: str, values: dict[str, Any]) -> str:
     for flag in FLAGS:
         if values.get(flag) is not None:
             file.boolean(f"{key}.{flag}", values[flag])
+    # tokenizers prints the names of other keys as they are, with their escape sequences.
+    other = next((name for name in values if name not in (*FLAGS, *TOKEN_KEYS)), None)
+    if other is not None:
+        file.refuse(key, f"only the keys {', '.join((*TOKEN_KEYS, *FLAGS))}", other)
     return content
 
 

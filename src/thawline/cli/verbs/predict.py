@@ -44,9 +44,13 @@ def predict(
         from thawline import artifact
         from thawline.evaluation.metrics import probabilities
         from thawline.inference.predictor import Predictor, text_predictions
+        from thawline.jobs.predict import blank_warning
 
         fitted = artifact.load(folder)
     inputs = [_as_trained(text, pairs=fitted.reading.pairs) for text in given]
+    warning = blank_warning(inputs)
+    if warning is not None:
+        warnings.warn(warning, stacklevel=1)
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(inputs))
     predictions = text_predictions(fitted, inputs, shares)

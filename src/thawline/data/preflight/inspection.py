@@ -16,6 +16,7 @@ from thawline.data.lengths import Tokenization, count_tokens, describe_lengths
 from thawline.data.preflight.duplicates import Duplicates
 from thawline.data.preflight.near_duplicates import find_near_duplicates
 from thawline.data.sources.parts import SPLITS
+from thawline.data.spelling import is_missing_marker
 from thawline.data.texts import is_blank, one_line
 from thawline.runs.records.data import Survey, SurveySeconds
 from thawline.runtime.progress import Reporter
@@ -70,7 +71,11 @@ def inspect_dataset(
     }
     end = time.perf_counter()
     seconds = SurveySeconds(tokens=measured - start, duplicates=end - measured, total=end - start)
-    return Survey(**report, findings=_findings(report, dataset.labels, settings), seconds=seconds)
+    findings = [
+        *_findings(report, dataset.labels, settings),
+        *(line for name, split in splits.items() for line in _marker_findings(name, split)),
+    ]
+    return Survey(**report, findings=findings, seconds=seconds)
 
 
 def _count_tokens(
@@ -241,6 +246,17 @@ def _details(shared: Mapping[str, Any]) -> str:
         *([f"{shared['conflicting']:,} with another label"] if shared["conflicting"] else []),
     ]
     return f" ({', '.join(details)})" if details else ""
+
+
+def _marker_findings(name: str, split: LabelledTexts) -> Iterator[str]:
+    """Report texts such as nan, which programs write for a missing value."""
+    found = [text for text in split.texts if isinstance(text, str) and is_missing_marker(text)]
+    if found:
+        texts = "text consists" if len(found) == 1 else "texts consist"
+        yield (
+            f"missing: {len(found):,} {name} {texts} of a word such as {found[0].strip()!r}, which "
+            "programs write for a missing value; remove these rows if the texts are missing"
+        )
 
 
 def _split_findings(

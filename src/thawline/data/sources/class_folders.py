@@ -227,10 +227,17 @@ def _is_text(name: str) -> bool:
 def _in_order(names: Iterable[str]) -> list[str]:
     """Return the names sorted, with "10" after "9"."""
 
-    def key(name: str) -> tuple[list[int | str], str]:
-        return [int(p) if i % 2 else p for i, p in enumerate(_NUMBER.split(name))], name
+    def key(name: str) -> tuple[list[tuple[int, str] | str], str]:
+        # Names in archives can have more digits than `int` accepts. The longer number is larger.
+        parts = enumerate(_NUMBER.split(name))
+        return [_magnitude(part) if index % 2 else part for index, part in parts], name
 
     return sorted(names, key=key)
+
+
+def _magnitude(digits: str) -> tuple[int, str]:
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _unlabelled_warning(folders: Iterable[str]) -> tuple[str, ...]:

@@ -25,7 +25,8 @@ def find_encoding(head: bytes) -> str:
     """Return the name of the codec that decodes a file.
 
     UTF-16 and UTF-32 are recognised by their byte order mark. UTF-16 without a mark is recognised
-    by the zero bytes of its ASCII characters. Everything else is UTF-8, on every system.
+    by the zero bytes of its ASCII characters, and ISO-2022-JP by its escape sequences. Everything
+    else is UTF-8, on every system.
 
     Args:
         head: The first `HEAD_BYTES` bytes of the file, or all of them.
@@ -33,6 +34,8 @@ def find_encoding(head: bytes) -> str:
     for mark, codec in _MARKS:
         if head.startswith(mark):
             return codec
+    if b"\x1b$B" in head or b"\x1b$@" in head:  # valid ASCII, but it would be read as nonsense
+        return "iso2022_jp"
     even, odd = head[::2], head[1::2]
     if len(odd) >= 2 and 0 not in even and odd.count(0) >= _LEAST_ZEROS * len(odd):
         return "utf-16-le"

@@ -29,11 +29,14 @@ def open_fasttext(file: DataFile) -> Table:
             match = _LINE.fullmatch(line.strip("\ufeff\r\n"))
             text = "" if match is None else match[2] or ""
             if match is None or "," in match[1] or text.startswith(PREFIX):
+                fix = "give each text one label, or save the texts and labels as CSV with a header"
+                if "\t" in line and PREFIX not in line:
+                    fix = "rename the file to end in .tsv if tabs separate its cells"
                 several = "two labels" if text.startswith(PREFIX) else shorten(repr(line.strip()))
                 raise ThawlineError(
                     f"one label at the start of each line, such as '{PREFIX}pos', in {file.where}",
                     f"{several} in line {number}",
-                    "give each text one label, or save the texts and labels as CSV with a header",
+                    fix,
                 )
             columns["label"].append(match[1])
             columns["text"].append(text)

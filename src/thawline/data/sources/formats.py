@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 
-_ROWS_AT_ONCE = 1_024
+_ROWS_AT_ONCE = 256
 """The number of rows of a Parquet file that are read before their size is checked."""
 
 
@@ -62,9 +62,12 @@ def _open_parquet(file: DataFile) -> Table:
         with _parquet(file) as parquet:
             # A repeated text takes a few bits in the file, and all its bytes in memory.
             for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=[name]):
-                unpacked += batch.nbytes
+                column = batch.column(0)
+                if hasattr(column, "dictionary_decode"):
+                    column = column.dictionary_decode()
+                unpacked += column.nbytes
                 check_ratio(file.where, unpacked, packed)
-                cells.extend(batch.column(0).to_pylist())
+                cells.extend(column.to_pylist())
         return cells
 
     with _parquet(file) as parquet:
@@ -97,7 +100,7 @@ def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, 
             for column, feature in features.items()
             if isinstance(feature, dict) and isinstance(feature.get("names"), list)
         }
-    except (KeyError, TypeError, AttributeError, ValueError):
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError):
         return {}  # there is no such entry, or another library wrote it
 
 

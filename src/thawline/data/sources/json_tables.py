@@ -60,12 +60,14 @@ def open_json(file: DataFile) -> Table:
     with file.open_text(newline="\n") as stream:
         content = stream.read()
     try:
-        return _value_table(file, json.loads(content))
+        value = json.loads(content)
     except RecursionError as error:
         raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
-    except json.JSONDecodeError as error:
+    except ValueError as error:  # also for a number of too many digits
         if content.lstrip().startswith("["):
             raise damaged_file(file.where, _LIST, f"a syntax error: {error}") from error
+    else:
+        return _value_table(file, value)
     lines = content.split("\n")
     objects = None if _is_json(next(filter(str.strip, lines), "")) else _decode_all(content)
     if objects is not None:

@@ -10,7 +10,7 @@ from typing import Any
 from thawline.data.labels import join_words
 from thawline.data.sources.parts import WHOLE, Part, Source, ignored_warning, match_splits
 from thawline.data.sources.tables import Table
-from thawline.data.texts import check_order, check_texts
+from thawline.data.texts import check_order, check_texts, index_warning
 from thawline.errors import ThawlineError
 
 _NAME = "data"
@@ -64,7 +64,7 @@ def _table(given: Any, where: str) -> Table:
     raise ThawlineError(
         "a path, a name, a DataFrame, a datasets.Dataset, (texts, labels), or a dict of splits",
         where,
-        "convert the object to one of these",
+        "convert the object, for example a list of rows with pandas.DataFrame(rows)",
     )
 
 
@@ -98,4 +98,11 @@ def _list_table(texts: Any, labels: Any) -> Table:
             f"{len(columns['text']):,} texts and {len(columns['label']):,} labels",
             "pass one label for each text",
         )
-    return Table("the texts and labels", tuple(columns), columns.__getitem__, has_names=False)
+    warning = index_warning(texts, labels)
+    return Table(
+        "the texts and labels",
+        tuple(columns),
+        columns.__getitem__,
+        warnings=() if warning is None else (warning,),
+        has_names=False,
+    )

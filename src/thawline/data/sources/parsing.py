@@ -155,6 +155,14 @@ def _split_lines(
 def _wrong_width(
     where: str, width: int, row: Sequence[str], line: int, delimiter: str
 ) -> InvalidRows:
+    if width == 1:
+        return InvalidRows(
+            f"cells separated by commas, tabs, semicolons or vertical bars in {where}",
+            f"one cell in the first line, but {_cells(len(row))} in line {line}: "
+            f"{shorten(repr(delimiter.join(row)[:200]))}",
+            "use one of these delimiters throughout, put texts that contain it in quotation marks, "
+            "and remove lines above the header",
+        )
     expected = f"{_cells(width)} in every row, as in the first line ({where})"
     fix = "correct the line"
     if delimiter != "\t" and len(row) > width:

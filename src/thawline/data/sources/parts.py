@@ -28,6 +28,8 @@ WHOLE = "whole"
 _SPLIT_OF_STEM = {split: split for split in SPLITS} | dict.fromkeys(
     ("val", "valid", "dev"), "validation"
 )
+_SPLIT_COLUMNS = frozenset({"split", "set", "subset", "partition", "fold", "dataset_split"})
+"""Common names of columns that hold the split of each row."""
 _HIDDEN = "-1"
 
 
@@ -119,7 +121,7 @@ class Part:
         lines = list(self.table.warnings)
         if self.raw_labels is not self._labels:
             lines.append(f"labels such as 1.0 were read as 1 in {self.table.where}")
-        return tuple(lines)
+        return (*lines, *_unused_splits(self.table))
 
     @cached_property
     def codes(self) -> IntArray:
@@ -163,6 +165,21 @@ class Source:
     name: str
     parts: Mapping[str, Part]
     warnings: tuple[str, ...] = ()
+
+
+def _unused_splits(table: Table) -> tuple[str, ...]:
+    """Return one line for each column that assigns the rows to splits, because none is used."""
+    lines = []
+    for column in table.columns:
+        if column.strip().lower() in _SPLIT_COLUMNS:
+            values = {str(cell).strip() for cell in table.read(column)}
+            if len(values) > 1 and all(map(split_of, values)):
+                lines.append(
+                    f"the column {column!r} of {table.where} ({join_words(sorted(values))}) is not "
+                    "used; to keep these splits, write the rows of each to a file of its own, "
+                    "named train, validation or test, in one folder"
+                )
+    return tuple(lines)
 
 
 def describe_columns(texts: Iterable[str], label: str | None) -> str:

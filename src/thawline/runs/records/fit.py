@@ -89,6 +89,12 @@ class PassSummary(Record):
     """The work of the frozen pass, and its speed."""
 
     texts: int = Field(description="The number of computed texts, without those from the store.")
+    from_store: int | None = Field(
+        default=None,
+        description="The number of distinct texts whose states were in the store already. Their "
+        "last bits depend on the batches of the run that computed them. null in records of older "
+        "versions.",
+    )
     tokens: int = Field(description="The number of computed tokens, without padding.")
     device: str = Field(description="The device: cpu, cuda or mps.")
     dtype: str = Field(description="The floating-point type: float32 or bfloat16.")

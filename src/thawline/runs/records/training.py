@@ -66,6 +66,17 @@ class ExactFitStep(Record):
     )
     loss: float = Field(description="The mean cross-entropy on validation, in nats.")
     accuracy: float = Field(description="Accuracy on validation, a share from 0 to 1.")
+    gradient_norm: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The Euclidean norm of the gradient of the penalised training loss at these "
+        "weights; missing in records of earlier versions.",
+    )
+    iterations: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of Newton iterations; missing in records of earlier versions.",
+    )
 
 
 class KeptEpoch(Record):

@@ -2,47 +2,48 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin, TransformerMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 
 from thawline import artifact
 from thawline.backbones.opening import open_backbone
+from thawline.classifier.inputs import (
+    check_rows,
+    read_class_weight,
+    read_sample_weight,
+    warn_about_data,
+)
+from thawline.classifier.parameters import Parameterised
 from thawline.config import (
     ROW_SEED,
-    SHARED_NAMES,
     ComputeConfig,
-    Config,
-    DataConfig,
-    EncoderConfig,
-    EstimatorConfig,
-    HeadConfig,
-    TokensConfig,
-    TrainingConfig,
 )
-from thawline.config.resolve import build_config
-from thawline.data import LabelledTexts, Labels, Text, carve
-from thawline.data.arrays import read_labels, read_rows, read_seed, read_texts
-from thawline.data.copies import count_shared, number_copies
-from thawline.data.labels import spelling_warnings
-from thawline.data.texts import check_pairing
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.data import Text, carve
+from thawline.data.arrays import (
+    find_classes,
+    read_known,
+    read_labels,
+    read_rows,
+    read_texts,
+    read_validation,
+)
+from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
+from thawline.runtime.autograd import training_mode
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
-from thawline.strategies import Strategy, as_strategy
 from thawline.training.adapt import Task, adapt, run_prefix
 from thawline.training.plan import make_plan
 
@@ -52,11 +53,7 @@ _NOT_FITTED = (
 )
 
 
-_SETTINGS = SHARED_NAMES | {"validation_share": "data.validation_share", "random_state": "seed"}
-"""The dotted key in `Config` of the setting that each parameter sets."""
-
-
-class TextClassifier(ClassifierMixin, BaseEstimator):
+class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
     """A pretrained transformer that is adapted to labelled texts by a strategy.
 
     This is a scikit-learn estimator: it can be cloned, used in searches and put at the end of a
@@ -82,6 +79,31 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             else trains for 3 epochs.
         batch_size: Number of texts in a training step.
         lr: Maximum learning rate of training by epochs. If None, the default of the strategy.
+        dropout: Dropout in an MLP head.
+        penalties: L2 penalties that the exact fit tries, in this order.
+        penalty_patience: Number of penalties in a row without a lower validation loss that end the
+            search.
+        max_iterations: Maximum number of Newton iterations of the exact fit for one penalty.
+        tolerance: Norm of the gradient at which the exact fit stops.
+        class_weight: Weights of the classes in the loss: ``balanced``, which gives every class the
+            same total weight, or a dict from labels to weights. If None, all classes weigh 1.
+        label_smoothing: Share of each label that is spread evenly over all classes.
+        optimizer: ``adamw`` or ``muon``.
+        muon_lr: Maximum learning rate of Muon.
+        schedule: How the learning rate decays to 0: ``linear`` or ``cosine``.
+        warmup_share: Share of all steps in which the learning rate rises.
+        weight_decay: Weight decay of matrices.
+        max_grad_norm: Maximum norm of the gradient. A larger gradient is scaled down to it.
+        evaluate_every: Number of steps between two evaluations on validation. If None, only after
+            each epoch.
+        keep: Validation score that selects the weights: ``accuracy``, ``f1_macro``, ``loss``, or
+            ``last`` for the last weights.
+        patience: Number of evaluations in a row without an improvement after which training stops.
+            If None, training does not stop early.
+        head_first_epochs: Number of epochs that an MLP or native head trains alone before ``lp+S``.
+        attention_dropout: Dropout within attention while blocks are trained.
+        length_pool: Number of steps whose texts are sorted by length together.
+        pass_overhead: Fixed cost of a forward pass in tokens, by which steps are split.
         dtype: Dtype of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
         validation_share: Share of the texts given to `fit` that is held out for validation.
@@ -102,101 +124,21 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         parameters_: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
     """
 
-    def __init__(
-        self,
-        backbone: str | Path = Config.backbone,
-        strategy: str | Strategy = Config.strategy,
-        *,
-        vectors: str = EncoderConfig.vectors,
-        head: str = HeadConfig.head,
-        pooling: str | None = HeadConfig.pooling,
-        features: str | int | None = HeadConfig.features,
-        standardise: bool = HeadConfig.standardise,
-        max_length: int | None = TokensConfig.max_length,
-        truncation_side: str = TokensConfig.truncation_side,
-        epochs: int | None = TrainingConfig.epochs,
-        batch_size: int = TrainingConfig.batch_size,
-        lr: float | None = TrainingConfig.lr,
-        dtype: str = ComputeConfig.dtype,
-        device: str = ComputeConfig.device,
-        validation_share: float = DataConfig.validation_share,
-        labels: Sequence[str] | None = DataConfig.labels,
-        random_state: int | np.random.RandomState | np.random.Generator | None = Config.seed,
-        predict_from_store: bool = EstimatorConfig.predict_from_store,
-    ) -> None:
-        self.backbone = backbone
-        self.strategy = strategy
-        self.vectors = vectors
-        self.head = head
-        self.pooling = pooling
-        self.features = features
-        self.standardise = standardise
-        self.max_length = max_length
-        self.truncation_side = truncation_side
-        self.epochs = epochs
-        self.batch_size = batch_size
-        self.lr = lr
-        self.dtype = dtype
-        self.device = device
-        self.validation_share = validation_share
-        self.labels = labels
-        self.random_state = random_state
-        self.predict_from_store = predict_from_store
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Return the parameters.
-
-        Args:
-            deep: Whether to include the parameters of the strategy as ``strategy__…``.
-        """
-        params: dict[str, Any] = super().get_params(deep=deep)
-        if deep and isinstance(self.strategy, str):
-            with suppress(ThawlineError):  # `fit` rejects a strategy that cannot be parsed.
-                strategy_params = as_strategy(self.strategy).get_params()
-                params |= {f"strategy__{name}": value for name, value in strategy_params.items()}
-        return params
-
-    def set_params(self, **params: Any) -> Self:
-        """Set parameters by name.
-
-        The strategy is replaced by a new one; the object that was given is never changed.
-
-        Args:
-            **params: The new values. Parameters of the strategy are named ``strategy__…``.
-
-        Raises:
-            ThawlineError: If there is no such parameter. No parameter is set in that case.
-        """
-        known = super().get_params(deep=False)
-        nested = {name: value for name, value in params.items() if name.startswith("strategy__")}
-        given = {name: value for name, value in params.items() if name not in nested}
-        for name in given:
-            if name not in known:
-                raise ThawlineError(
-                    f"a parameter of {type(self).__name__}",
-                    f"'{name}'",
-                    did_you_mean(name, known),
-                )
-        if nested:
-            strategy = as_strategy(given.get("strategy", self.strategy))
-            values = {name.removeprefix("strategy__"): value for name, value in nested.items()}
-            given["strategy"] = strategy.with_params(**values)
-        for name, value in given.items():
-            setattr(self, name, value)
-        return self
-
     def __sklearn_tags__(self) -> Tags:
         """Return the tags that tell scikit-learn's tools that the rows are texts."""
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.one_d_array = True
         tags.input_tags.two_d_array = False
+        assert tags.transformer_tags is not None  # from TransformerMixin
+        tags.transformer_tags.preserves_dtype = []  # features are float32, whatever the input
         return tags
 
     def fit(
         self,
         X: Sequence[Text],
         y: Sequence[Any] | NDArray[Any],
+        sample_weight: Sequence[float] | NDArray[Any] | None = None,
         *,
         validation: tuple[Sequence[Text], Sequence[Any] | NDArray[Any]] | None = None,
     ) -> Self:
@@ -209,6 +151,9 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
                 array or frame with one column, an array with two columns for pairs, or a frame
                 with the columns of a known pair.
             y: Labels, ``(rows,)``: integers, booleans, strings or members of an Enum.
+            sample_weight: Weight of each text in the training loss, ``(rows,)``. A text with weight
+                0 is not used. If None, all texts weigh the same. Scores on validation have no
+                weights.
             validation: Texts and labels on which choices are made. If None, a share of the rows is
                 held out.
 
@@ -218,21 +163,29 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """
         config = self._config()
         labels = read_labels(y)
-        known = Labels.from_raw(labels, config.data.labels)
+        known = find_classes(labels, config.data.labels)
+        class_weights = read_class_weight(self.class_weight, known)
         given = read_rows(X, labels, known)
+        weights = read_sample_weight(sample_weight, len(given))
+        if weights is not None:
+            used = weights.nonzero()[:, 0]
+            given, weights = given.take(used.numpy()), weights[used]
         if validation is None:
             copies = number_copies(given.texts)
             kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
             data = given.take(kept), given.take(held_out)
+            weights = None if weights is None else weights[torch.from_numpy(kept)]
         else:
-            data = given, read_rows(*validation, known)
-        _check_rows(*data)
-        _warn_about_data(*data, known)
-        backbone = open_backbone(config, lambda: data[0].texts, Reporter())
-        plan = make_plan(backbone, config)
-        parts = dict(zip(("train", "validation"), data, strict=True))
-        frozen = run_prefix(backbone, plan, config, parts, Reporter())
-        adapted = adapt(Task(backbone, plan, config, known, parts, frozen), Reporter())
+            data = given, read_validation(validation, known)
+        check_rows(*data)
+        warn_about_data(*data, known)
+        with training_mode():
+            backbone = open_backbone(config, lambda: data[0].texts, Reporter())
+            plan = make_plan(backbone, config)
+            parts = dict(zip(("train", "validation"), data, strict=True))
+            frozen = run_prefix(backbone, plan, config, parts, Reporter())
+            task = Task(backbone, plan, config, known, parts, frozen, weights, class_weights)
+            adapted = adapt(task, Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)
@@ -266,8 +219,55 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         Returns:
             Probabilities, ``(rows, classes)``, in the order of ``classes_``.
         """
-        self._check_predict_from_store()
+        self._check_own_parameters()
         return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
+
+    def predict_log_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
+        """Return the logarithms of the probabilities that `predict_proba` returns.
+
+        They are computed from the logits, so that they are finite even if a probability is 0.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+            dtype: Dtype in which the complete model runs, as in `predict_proba`.
+
+        Returns:
+            Logarithms, ``(rows, classes)``, in the order of ``classes_``.
+        """
+        self._check_fitted()
+        texts = read_texts(X)
+        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+        found = metrics.log_probabilities(predictor.logits(texts))
+        return found[:, self.fitted_.labels.encode(self.classes_)]
+
+    def transform(self, X: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the features of texts, which are the pooled states that the head reads.
+
+        The states are computed or read from the store as in `predict_proba`. They are not
+        standardised.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+
+        Returns:
+            Features, ``(rows, features)``.
+        """
+        self._check_fitted()
+        texts = read_texts(X)
+        predictor = self._predictor(use_store=self.predict_from_store, dtype="float32")
+        return predictor.features(texts)
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return a name for each feature that `transform` returns.
+
+        Args:
+            input_features: Not used, present for the conventions of scikit-learn.
+        """
+        self._check_fitted()
+        reading = self.fitted_.reading
+        width = self.fitted_.as_backbone().stack.hidden_size
+        names = [f"stage{stage}_{index}" for stage in reading.stages for index in range(width)]
+        return np.array(names, dtype=object)
 
     def score(
         self,
@@ -283,11 +283,15 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
-            y: Labels, ``(rows,)``.
+            y: Labels, ``(rows,)``. A label that is not one of the classes counts as an error, with
+                a warning.
             sample_weight: Weight of each text, ``(rows,)``. If None, all texts weigh the same.
         """
-        predicted = self._most_probable(self._probabilities(X, use_store=True))
-        return float(accuracy_score(read_labels(y), predicted, sample_weight=sample_weight))
+        probabilities = self._probabilities(X, use_store=True)
+        known = self.fitted_.labels
+        given = read_known(y, known, len(probabilities))
+        predicted = known.encode(self._most_probable(probabilities))
+        return float(accuracy_score(given, predicted, sample_weight=sample_weight))
 
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.
@@ -368,73 +372,20 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         """
         self._check_fitted()
         texts = read_texts(X)
-        from_store = use_store and self.fitted_.is_frozen()
-        compute = ComputeConfig(device=str(self.device), dtype=self.dtype if from_store else dtype)
-        logits = Predictor(self.fitted_, compute, use_store=from_store).logits(texts)
+        logits = self._predictor(use_store=use_store, dtype=dtype).logits(texts)
         return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 
-    def _check_predict_from_store(self) -> None:
-        """Raise ThawlineError if the parameter ``predict_from_store`` is invalid."""
-        build_config({"predict_from_store": self.predict_from_store}, config_type=EstimatorConfig)
+    def _predictor(self, *, use_store: bool, dtype: str) -> Predictor:
+        """Return what computes logits and features; its arguments are those of `_probabilities`."""
+        from_store = use_store and self.fitted_.is_frozen()
+        compute = ComputeConfig(device=str(self.device), dtype=self.dtype if from_store else dtype)
+        return Predictor(self.fitted_, compute, use_store=from_store)
 
     def _most_probable(self, probabilities: NDArray[np.float64]) -> NDArray[Any]:
         predicted: NDArray[Any] = self.classes_[probabilities.argmax(1)]
         return predicted
 
-    def _config(self) -> Config:
-        given = self.get_params(deep=False)
-        given["strategy"] = str(as_strategy(self.strategy))
-        given["features"] = None if self.features is None else str(self.features)
-        given["random_state"] = read_seed(self.random_state)
-        self._check_predict_from_store()
-        tables: dict[str, Any] = {}
-        for name, key in _SETTINGS.items():
-            table, _, setting = key.rpartition(".")
-            (tables.setdefault(table, {}) if table else tables)[setting] = given[name]
-        return build_config(tables, {key: name for name, key in _SETTINGS.items()})
-
-
-def _warn_about_data(train: LabelledTexts, validation: LabelledTexts, labels: Labels) -> None:
-    """Warn about copies of training texts in validation, and about similar class names."""
-    shared = count_shared(train.texts, validation.texts)
-    if shared:
-        warnings.warn(
-            f"{shared:,} of {len(validation):,} validation texts also occur in the training texts, "
-            "so the scores on validation may be too high: remove these texts from one of the two",
-            stacklevel=3,
-        )
-    every_label = np.concatenate([train.labels, validation.labels])
-    rows = np.bincount(every_label, minlength=len(labels)).tolist()
-    for line in spelling_warnings(labels, dict(zip(labels.names, rows, strict=True))):
-        warnings.warn(line, stacklevel=3)
-
 
 def _proof_texts(*, pairs: bool) -> list[Text]:
     texts = "A text.", "Another text, a longer one."
     return [texts] if pairs else list(texts)
-
-
-def _check_rows(train: LabelledTexts, validation: LabelledTexts) -> None:
-    """Check that there are two classes to train on and texts of the same kind to validate on.
-
-    Raises:
-        ThawlineError: If there is only one class, no validation text, or pairs in only one of the
-            two parts.
-    """
-    classes = len(np.unique(train.labels))
-    if classes < 2:
-        raise ThawlineError(
-            "training texts of at least two classes",
-            f"{classes} {'class' if classes == 1 else 'classes'} in {len(train):,} rows",
-            "add rows of the other classes, or pass validation=(texts, labels)"
-            if classes
-            else "pass some texts",
-        )
-    if not len(validation):
-        raise ThawlineError(
-            "at least one validation text",
-            "none",
-            "omit validation to hold out a share of the rows",
-        )
-    pairs = isinstance(train.texts[0], tuple)
-    check_pairing(validation.texts, pairs=pairs, expected="as in the training texts")

@@ -1,0 +1,5 @@
+"""The scikit-learn estimator `TextClassifier`."""
+
+from thawline.classifier.estimator import TextClassifier
+
+__all__ = ["TextClassifier"]

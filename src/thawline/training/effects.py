@@ -1,0 +1,229 @@
+"""Refuse settings that have no effect with the chosen strategy, head and way of training.
+
+`_REQUIREMENTS` is the only place that says under which conditions a setting has an effect. Settings
+that it does not list always have one. A setting that has its default value is never refused, so
+that the complete config of a run can be used with another strategy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from thawline.config import RANDOM_VECTORS, Config, LoopConfig
+from thawline.config.annotations import flatten_settings, settings_of
+from thawline.errors import ThawlineError
+from thawline.models.heads import HeadSpec, parse_head
+from thawline.strategies import Full, Head, HeadFirst, Strategy, parse_strategy
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What decides whether a setting has an effect.
+
+    Attributes:
+        config: The settings.
+        strategy: The strategy.
+        head: The head.
+        depth: The number of blocks of the backbone. None if it is not known yet.
+    """
+
+    config: Config
+    strategy: Strategy
+    head: HeadSpec
+    depth: int | None = None
+
+    @classmethod
+    def of(cls, config: Config, depth: int | None = None) -> Situation:
+        """Return the situation that a config describes."""
+        return cls(config, parse_strategy(config.strategy), parse_head(config.head.head), depth)
+
+    @property
+    def last_strategy(self) -> Strategy:
+        """The strategy, or the one that follows ``lp+``."""
+        return self.strategy.then if isinstance(self.strategy, HeadFirst) else self.strategy
+
+    @property
+    def head_first(self) -> bool:
+        """Whether the head is trained alone before the strategy."""
+        return isinstance(self.strategy, HeadFirst)
+
+    @property
+    def frozen(self) -> bool:
+        """Whether only the head is trained."""
+        return isinstance(self.strategy, Head)
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether nothing is trained by epochs."""
+        linear = self.head.kind == "linear"
+        return self.frozen and linear and self.config.training.epochs is None
+
+    @property
+    def solves_head(self) -> bool:
+        """Whether a linear head is solved exactly, alone or before the strategy."""
+        return self.is_exact or (self.head_first and self.head.kind == "linear")
+
+    @property
+    def stores(self) -> bool:
+        """Whether the store holds states for this fit."""
+        if self.frozen or self.head_first:
+            return True
+        # The outputs of the embeddings are not stored. The line of `last` depends on the backbone.
+        depth = 10**6 if self.depth is None else self.depth
+        return self.strategy.line(depth) > 1
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """A condition under which a setting has an effect.
+
+    Attributes:
+        holds: Returns whether it holds.
+        what: The condition in words, after "expected".
+        fix: How to meet it.
+    """
+
+    holds: Callable[[Situation], bool]
+    what: str
+    fix: str
+
+
+_EPOCHS = Requirement(
+    lambda fit: not fit.is_exact, "training by epochs", "add --epochs 3 to train by epochs"
+)
+_EXACT = Requirement(
+    lambda fit: fit.solves_head,
+    "an exact fit of a linear head",
+    "use --head linear, with --strategy head and without --epochs",
+)
+_BLOCKS = Requirement(
+    lambda fit: not fit.frozen, "a strategy that trains blocks", "use --strategy last:1"
+)
+_POOLED = Requirement(
+    lambda fit: (fit.frozen or fit.head_first) and fit.head.kind != "native",
+    "a linear or an MLP head on pooled states of frozen blocks",
+    "use --strategy head --head linear",
+)
+_MLP = Requirement(lambda fit: fit.head.kind == "mlp", "an MLP head", "use --head mlp:64")
+_FIRST_EPOCHS = Requirement(
+    lambda fit: fit.head_first and fit.head.kind != "linear",
+    "a strategy lp+S with an MLP or native head",
+    "use for example --strategy lp+full --head mlp:64",
+)
+_STORED = Requirement(
+    lambda fit: fit.stores, "a strategy whose states are stored", "use --strategy head or last:1"
+)
+_MUON = Requirement(
+    lambda fit: not fit.is_exact and fit.config.training.optimizer == "muon",
+    "training by epochs with Muon",
+    "add --epochs 3 and --set training.optimizer=muon",
+)
+_FULL = Requirement(
+    lambda fit: isinstance(fit.last_strategy, Full),
+    "a strategy that trains the embeddings",
+    "use --strategy full",
+)
+_RANDOM = Requirement(
+    lambda fit: fit.config.encoder.vectors == RANDOM_VECTORS,
+    "random word vectors",
+    "use --vectors random",
+)
+_FILE = Requirement(
+    lambda fit: fit.config.encoder.vectors != RANDOM_VECTORS,
+    "word vectors from a file",
+    "use --vectors with a file or a name",
+)
+
+_REQUIREMENTS: dict[str, Requirement] = {
+    **{f"exact.{name}": _EXACT for name in ("penalties", "patience", "max_iterations")},
+    **{f"exact.{name}": _EXACT for name in ("tolerance", "rows_per_block", "cache_bytes")},
+    **{f"training.{name}": _EPOCHS for name in ("optimizer", "schedule", "warmup_share")},
+    **{f"training.{name}": _EPOCHS for name in ("weight_decay", "max_grad_norm")},
+    **{f"training.{name}": _EPOCHS for name in ("evaluate_every", "keep", "patience")},
+    **{f"training.{name}": _EPOCHS for name in ("checkpoint_every", "batch_size", "lr")},
+    **{f"training.{name}": _BLOCKS for name in ("length_pool", "pass_overhead")},
+    "training.attention_dropout": _BLOCKS,
+    "training.head_first_epochs": _FIRST_EPOCHS,
+    "training.muon_lr": _MUON,
+    "head.standardise": _POOLED,
+    "head.dropout": _MLP,
+    **{f"compute.{name}": _STORED for name in ("rows_per_chunk", "bytes_per_chunk")},
+    "compute.store_limit": _STORED,
+    "encoder.vector_size": _RANDOM,
+    "encoder.frequent_words": _FILE,
+    "encoder.freeze_vectors": _FULL,
+    "encoder.dropout": _BLOCKS,
+}
+"""The requirement of each setting that does not always have an effect."""
+
+
+def has_effect(key: str, situation: Situation) -> bool:
+    """Return whether a setting of `fit` has an effect.
+
+    Args:
+        key: The dotted key.
+        situation: The strategy, the head and the other settings.
+    """
+    requirement = _REQUIREMENTS.get(key)
+    return requirement is None or requirement.holds(situation)
+
+
+def settings_without_effect(config: Config, depth: int | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield the key and the value of each setting that is not a default and has no effect.
+
+    Args:
+        config: The settings.
+        depth: The number of blocks of the backbone. None if it is not known yet.
+    """
+    situation, known = Situation.of(config, depth), settings_of(Config)
+    for key, value in flatten_settings(config.to_dict()):
+        if value != known[key].default and not has_effect(key, situation):
+            yield key, value
+
+
+def check_effects(config: Config, depth: int) -> None:
+    """Check that every setting that is not a default has an effect.
+
+    Args:
+        config: The settings.
+        depth: The number of blocks of the backbone.
+
+    Raises:
+        ThawlineError: If a setting has no effect.
+    """
+    for key, value in settings_without_effect(config, depth):
+        requirement = _REQUIREMENTS[key]
+        default = settings_of(Config)[key].default
+        without = "omit it" if default is None else f"omit it to use the default ({default})"
+        exact = ", whose linear head is solved exactly" if Situation.of(config).is_exact else ""
+        raise ThawlineError(
+            f"{requirement.what}, because {key} has no effect otherwise",
+            f"{key} = '{value}' with strategy '{config.strategy}' and head '{config.head.head}'"
+            f"{exact}",
+            f"{requirement.fix}, or {without}",
+            setting=key,
+        )
+
+
+def check_patience(config: LoopConfig) -> None:
+    """Raise ThawlineError if patience is given although the last weights are kept."""
+    if config.keep == "last" and config.patience is not None:
+        raise ThawlineError(
+            "no patience, because training.keep is last and no evaluation counts as better",
+            f"training.patience = {config.patience}",
+            "omit training.patience, or set training.keep to loss",
+            setting="training.patience",
+        )
+
+
+def check_optimizer(config: LoopConfig) -> None:
+    """Raise ThawlineError if a learning rate of Muon is given for another optimiser."""
+    if config.optimizer != "muon" and config.muon_lr != LoopConfig.muon_lr:
+        raise ThawlineError(
+            "training.optimizer = muon, because training.muon_lr has no effect otherwise",
+            f"training.muon_lr = '{config.muon_lr}' with training.optimizer = {config.optimizer}",
+            "omit training.muon_lr, or add --set training.optimizer=muon",
+            setting="training.muon_lr",
+        )

@@ -1,0 +1,116 @@
+"""The weights of texts and classes in the training loss, and the smoothing of labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, one_hot
+
+from thawline.config import TrainingConfig
+
+
+@dataclass(frozen=True)
+class Weighting:
+    """How the training loss weighs texts and classes and smooths labels.
+
+    The loss of a text is that of `torch.nn.functional.cross_entropy` with class weights and label
+    smoothing, multiplied by the weight of the text. The mean over texts divides the sum of their
+    losses by the sum of their weights, each multiplied by the weight of the text's class.
+
+    Attributes:
+        classes: The weight of each class, ``(classes,)`` in fp32.
+        rows: The weight of each training text, ``(rows,)`` in fp32.
+        smoothing: The share of each label that is spread evenly over all classes.
+    """
+
+    classes: Tensor
+    rows: Tensor
+    smoothing: float
+
+    @classmethod
+    def of(
+        cls,
+        labels: Tensor,
+        n_classes: int,
+        config: TrainingConfig,
+        rows: Tensor | None = None,
+        classes: Tensor | None = None,
+    ) -> Weighting:
+        """Return the weighting of the training texts.
+
+        Args:
+            labels: The class ids, ``(rows,)`` int64.
+            n_classes: The number of classes, including those without rows.
+            config: The class weights and the label smoothing.
+            rows: The weight of each text, ``(rows,)``. If None, all texts weigh the same.
+            classes: The weight of each class, ``(classes,)``. If None, that of the config.
+        """
+        rows = torch.ones(len(labels)) if rows is None else rows.float()
+        if classes is None and config.class_weights == "balanced":
+            classes = class_weights(labels, n_classes, rows)
+        classes = torch.ones(n_classes) if classes is None else classes.float()
+        return cls(classes, rows, config.label_smoothing)
+
+    def total(self, labels: Tensor, rows: Tensor) -> float:
+        """Return the sum by which the losses of texts are divided.
+
+        Args:
+            labels: The class ids of the texts, ``(texts,)``.
+            rows: The weights of the texts, ``(texts,)``.
+        """
+        total = float((rows * self.classes[labels]).double().sum())
+        return total or 1.0  # texts without weight have no loss either
+
+    def targets(self, labels: Tensor, rows: Tensor) -> Tensor:
+        """Return the factors of the negative log-probabilities in the loss of each text.
+
+        Args:
+            labels: The class ids of the texts, ``(texts,)``.
+            rows: The weights of the texts, ``(texts,)``.
+
+        Returns:
+            Factors in fp64, ``(texts, classes)``.
+        """
+        n_classes = len(self.classes)
+        shares = (1 - self.smoothing) * one_hot(labels, n_classes) + self.smoothing / n_classes
+        return shares.double() * self.classes.double() * rows.double()[:, None]
+
+    def loss(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
+        """Return the sum of the losses of texts.
+
+        Args:
+            logits: The logits, ``(texts, classes)``.
+            labels: The class ids, ``(texts,)``, on the same device.
+            rows: The weights of the texts, ``(texts,)``.
+        """
+        losses = cross_entropy(
+            logits,
+            labels,
+            self.classes.to(logits.device),
+            reduction="none",
+            label_smoothing=self.smoothing,
+        )
+        return (losses * rows.to(logits.device)).sum()
+
+
+def class_weights(labels: Tensor, n_classes: int, rows: Tensor | None = None) -> Tensor:
+    """Return class weights that give every class in the data the same total weight.
+
+    The weight of a class is ``total / (classes * total of the class)``, as in scikit-learn's
+    ``class_weight="balanced"``. Classes without rows are not counted.
+
+    Args:
+        labels: The class ids, ``(rows,)`` int64.
+        n_classes: The number of classes, including those without rows.
+        rows: The weight of each row, ``(rows,)``. If None, all rows weigh the same.
+
+    Returns:
+        The weights, ``(classes,)``. They are 1 for classes without rows.
+    """
+    weights = None if rows is None else rows.double()
+    totals = torch.bincount(labels, weights, minlength=n_classes).double()
+    present = totals > 0
+    balanced = totals.sum() / (present.sum() * totals.where(present, 1.0))
+    return balanced.where(present, 1.0).float()
