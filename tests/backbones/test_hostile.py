@@ -5,17 +5,18 @@ from __future__ import annotations
 import base64
 import json
 import os
+import random
 import shutil
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from tokenizers import Regex
+from tokenizers import Regex, Tokenizer, pre_tokenizers
 from transformers import AutoConfig, AutoModel
 
 from tests.support.toys import FAMILIES, save_writer, toy_config, toy_tokenizer
@@ -24,6 +25,8 @@ from thawline.backbones.language import load_language_model
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.untrusted import check_model_files
 from thawline.backbones.untrusted.regex import is_bounded, known_patterns
+from thawline.backbones.untrusted.trie import is_table
+from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.modeling import ThawlineForSequenceClassification
@@ -159,7 +162,7 @@ def test_the_configs_of_published_models_pass(tmp_path, family):
 FAST = (
     r"\s+", r"\d{1,3}", r"\p{N}", r"[\r\n]", r"\s?[A-Za-zµÀ-ÖØ-öø-ƺ]+", r"[一-龥ࠀ-一]+", r"\s+$",
     r" {2,}", r"(?i)<br\s*/?>", r"<(?=s>)|\[(?=SEP\])", r"'(?:s|t|re)|\p{L}+", r"[^\s\p{L}]+",
-    r"\s{2,}|[\n\r\t]", r"\x{2581}+", r"[[a-c]&&[^b]]", r"a++b", r"(?<=\d)\.(?=\d)",
+    r"\s{2,}|[\n\r\t]", r"\x{2581}+", r"[[a-c]&&[^b]]", r"a++", r"(?<=\d)\.(?=\d)",
 )  # fmt: skip
 
 
@@ -198,6 +201,7 @@ ANY_CONFIG = [
     ("add_cross_attention", True),
     ("is_encoder_decoder", True),
     ("return_dict", False),
+    ("use_return_dict", False),
     ("return_dict", 1),
     ("chunk_size_feed_forward", -1),
     ("pruned_heads", {"0": [0]}),
@@ -431,16 +435,31 @@ def replace(pattern: str, content: str) -> dict[str, Any]:
 def template(**changes: Any) -> dict[str, Any]:
     token = {"id": "[CLS]", "ids": [2], "tokens": ["[CLS]"]}
     piece = {"SpecialToken": {"id": "[CLS]", "type_id": 0}}
-    text = {"Sequence": {"id": "A", "type_id": 0}}
-    values = {"single": [piece, text], "pair": [piece, text], "special_tokens": {"[CLS]": token}}
+    text, other = ({"Sequence": {"id": letter, "type_id": 0}} for letter in "AB")
+    values = {
+        "single": [piece, text],
+        "pair": [piece, text, other],
+        "special_tokens": {"[CLS]": token},
+    }
     return {"type": "TemplateProcessing"} | values | changes
 
 
-def table(replacement: bytes) -> str:
+def bpe(**changes: Any) -> dict[str, Any]:
+    vocabulary = {"[UNK]": 0, "a": 1, "aa": 2, "b": 3}
+    return {"type": "BPE", "vocab": vocabulary, "merges": [["a", "a"]]} | changes
+
+
+def table(replacement: bytes, units: Mapping[int, int] | None = None) -> str:
     """Return the table of a SentencePiece normalizer with one replacement."""
-    trie = struct.pack("<256I", *[0] * 256)
+    trie = struct.pack("<256I", *((units or {}).get(place, 0) for place in range(256)))
     packed = struct.pack("<I", len(trie)) + trie + replacement + b"\0"
     return base64.b64encode(packed).decode()
+
+
+def leaf(value: int) -> dict[int, int]:
+    """Return the units of a trie with the entry ``a``, whose replacement starts at a position."""
+    letter = ord("a")
+    return {0: 1 << 10, 1 ^ letter: 2 << 10 | 1 << 8 | letter, 1 ^ letter ^ 2: 1 << 31 | value}
 
 
 TOKENIZER = [
@@ -466,8 +485,18 @@ TOKENIZER = [
     ("model.continuing_subword_prefix", "#" * 1_000),
     ("model.max_input_chars_per_word", 10**9),
     ("model.fuse_unk", "x"),
+    # tokenizers panics on these merges
+    ("model", bpe(merges=[["a", "b"]])),
+    ("model", bpe(merges=[["a", "c"]])),
+    ("model", bpe(merges=[["a"]])),
+    ("model", bpe(merges=["a a a"])),
+    ("model", bpe(continuing_subword_prefix="##")),
     ("added_tokens", {}),
     ("added_tokens", [5]),
+    ("added_tokens", [{"id": 55, "content": "x"}]),
+    ("added_tokens", [{"id": 5, "content": f"x{number}"} for number in range(56)]),
+    ("normalizer", {"type": "Sequence", "normalizers": [{"type": "ByteLevel"}] * 9}),
+    ("pre_tokenizer", {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}] * 9}),
     ("added_tokens.0.id", -1),
     ("added_tokens.0.id", "0"),
     ("added_tokens.0.id", 2**40),
@@ -490,7 +519,28 @@ TOKENIZER = [
         "normalizer",
         {"type": "Precompiled", "precompiled_charsmap": base64.b64encode(b"\xff" * 5_000).decode()},
     ),
+    # A replacement that is not UTF-8, and units or replacements outside of the table.
+    ("normalizer", {"type": "Precompiled", "precompiled_charsmap": table(b"\xcc")}),
+    ("normalizer", {"type": "Precompiled", "precompiled_charsmap": table(b"a", {0: 999 << 10})}),
+    ("normalizer", {"type": "Precompiled", "precompiled_charsmap": table(b"a", leaf(9))}),
+    ("normalizer", {"type": "Precompiled", "precompiled_charsmap": table("é".encode(), leaf(1))}),
     ("normalizer", {"type": "Replace", "pattern": {"Regex": "(a+)+b"}, "content": ""}),
+    # Oniguruma reads these in the syntax of Ruby: a repeated repetition, a comment, a letter [.
+    ("pre_tokenizer", regex("a{1,64}+$")),
+    ("pre_tokenizer", regex("(?:a|aa){1}+$")),
+    ("pre_tokenizer", regex("(?x)#[\n(a+)+$#]")),
+    ("pre_tokenizer", regex("(?x:#[\n(a+)+$#]\n)")),
+    ("pre_tokenizer", regex(r"\c[(a+)+$\c]")),
+    ("pre_tokenizer", regex(r"\M-[(a+)+$\M-]")),
+    ("pre_tokenizer", regex(r"\X\X\X+$")),
+    ("pre_tokenizer", regex("a{,60}" * 4 + "$")),
+    ("pre_tokenizer", regex("(?:a|a)" * 30 + "$")),
+    ("pre_tokenizer", regex("(" * 900 + ")" * 900)),
+    # A long text takes quadratic time.
+    ("pre_tokenizer", regex("[^b]*b")),
+    ("pre_tokenizer", regex("(?:[^b]*)(?:b)")),
+    ("pre_tokenizer", regex("a(?=[^b]*)")),
+    ("pre_tokenizer", regex("a{100000}")),
     ("pre_tokenizer", regex("(a+)+$")),
     ("pre_tokenizer", regex("(a|a)*b")),
     ("pre_tokenizer", regex("(a|aa)+$")),
@@ -518,6 +568,10 @@ TOKENIZER = [
     ("post_processor", {"type": "BertProcessing", "sep": [], "cls": ["[CLS]", 2]}),
     ("post_processor", template(single=[{"Sequence": {"id": "A", "type_id": 7}}])),
     ("post_processor", template(single=[{"Sequence": {"id": "A", "type_id": 0}}] * 100_000)),
+    ("post_processor", template(single=[{"Sequence": {"id": "B", "type_id": 0}}])),
+    ("post_processor", template(single=[{"Sequence": {"id": "A", "type_id": 0}}] * 2)),
+    ("post_processor", template(pair=[{"Sequence": {"id": "A", "type_id": 0}}] * 2)),
+    ("post_processor", {"type": "Sequence", "processors": [template(), template()]}),
     ("post_processor", template(single=[{"SpecialToken": {"id": "x", "type_id": 0}}])),
     ("post_processor", template(single=[{"Evil": {"id": "A", "type_id": 0}}])),
     (
@@ -545,6 +599,45 @@ def test_a_hostile_tokenizer_is_refused(copied, key, value):
     change(path, key, value)
     message = str(refused(path.parent))
     assert str(path) in message or f"'{path.parent}'" in message
+
+
+def normalize(charsmap: str, text: str) -> str:
+    part = {"type": "Precompiled", "precompiled_charsmap": charsmap}
+    model = {"type": "WordLevel", "vocab": {"a": 0}, "unk_token": "a"}
+    values = {"version": "1.0", "added_tokens": [], "normalizer": part, "model": model}
+    return Tokenizer.from_str(json.dumps(values)).normalizer.normalize_str(text)
+
+
+def test_a_table_of_sentencepiece_passes(copied):
+    charsmap = table(b"\0xyz", leaf(1))
+    assert normalize(charsmap, "bab") == "bxyzb"
+    path = copied() / "tokenizer.json"
+    change(path, "normalizer", {"type": "Precompiled", "precompiled_charsmap": charsmap})
+    check_model_files(path.parent)
+
+
+def test_no_table_that_passes_makes_tokenizers_panic():
+    chance = random.Random(0)
+    passed = 0
+    for _ in range(300):
+        content = bytearray(base64.b64decode(table("\0xé\0y".encode(), leaf(1))))
+        for _ in range(chance.choice((1, 2, 5))):
+            content[chance.randrange(4, len(content))] = chance.randrange(256)
+        size = int.from_bytes(content[:4], "little")
+        if is_table(content[4 : 4 + size], content[4 + size :]):
+            passed += 1
+            charsmap = base64.b64encode(content).decode()
+            normalize(charsmap, "".join(map(chr, range(1, 256))))
+    assert passed > 30
+
+
+def test_a_text_that_a_tokenizer_cannot_read_is_an_error(toy_backbone):
+    tokenizer = load_backbone(str(toy_backbone("bert"))).tokenizer
+    backend = tokenizer.backend_tokenizer
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex("(a+)+$"), "isolated")
+    with pytest.raises(ThawlineError) as caught:
+        tokenize(tokenizer, ["a" * 50 + "!"], max_length=9, truncation_side="right")
+    assert "retry-limit" in caught.value.found
 
 
 @pytest.mark.parametrize("key", ["post_processor", "normalizer", "pre_tokenizer", "decoder"])
@@ -723,6 +816,29 @@ def test_weights_that_are_not_finite_are_refused(copied, family, value):
     assert name in refused(folder).found
 
 
+@pytest.mark.parametrize(
+    "values",
+    [{"layer_types": ["sliding_attention"] * 4, "sliding_window": None}, {"is_causal": "x"}],
+)
+def test_a_config_that_only_fails_when_the_model_runs_is_refused(copied, values):
+    folder = copied("qwen3")
+    for key, value in values.items():
+        change(folder / "config.json", key, value)
+    check_model_files(folder)
+    assert str(folder) in refused(folder, load_backbone).expected
+
+
+def test_the_dtype_of_the_base_of_an_own_model_is_ignored(own):
+    change(own / "config.json", "backbone.dtype", "bfloat16")
+    assert load_backbone(str(own)).stack.model.dtype == torch.float32
+
+
+def test_weights_that_are_much_larger_than_the_model_are_refused(copied):
+    path = copied() / "model.safetensors"
+    save_file(load_file(path) | {"evil": torch.zeros(5_000_000, dtype=torch.int8)}, path)
+    assert "weights" in refused(path.parent).found
+
+
 def test_a_model_that_does_not_fit_into_memory_is_refused(copied, monkeypatch):
     monkeypatch.setattr("thawline.backbones.untrusted.weights.available_memory_bytes", lambda: 1000)
     folder = copied()
@@ -856,8 +972,8 @@ def test_a_hostile_generation_config_is_refused(tmp_path, key, value):
     ("key", "value"), [("auto_map", {"AutoTokenizer": ["code.Slow", None]}), ("pad_token", 5)]
 )
 def test_the_tokenizer_of_a_pretraining_run_is_checked(tmp_path, key, value):
-    toy_tokenizer().save_pretrained(tmp_path)
+    toy_tokenizer().save_pretrained(tmp_path / job.TOKENIZER)
     assert job._load_tokenizer(tmp_path).is_fast
-    change(tmp_path / "tokenizer_config.json", key, value)
+    change(tmp_path / job.TOKENIZER / "tokenizer_config.json", key, value)
     error = refused(tmp_path, lambda folder: job._load_tokenizer(Path(folder)))
     assert key in str(error)

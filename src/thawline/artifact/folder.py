@@ -11,7 +11,7 @@ from thawline.artifact.checks import check_fitted, check_label_names
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
-from thawline.backbones.reading import check_finite
+from thawline.backbones.reading import check_finite, try_model
 from thawline.backbones.tokenizer import (
     check_tokenizer,
     configure_tokenizer,
@@ -23,7 +23,7 @@ from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
 from thawline.runs.layout import find
 from thawline.runs.settings import FIX
-from thawline.runtime.failures import is_out_of_memory
+from thawline.runtime.failures import is_out_of_memory, is_panic
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
 
@@ -90,10 +90,11 @@ def load(path: Path) -> Fitted:
             adapter=adapter,
         )
         check_fitted(folder, fitted)
+        try_model(fitted.model, tokenizer.pad_token_id, fitted.reading.max_length)
     except ThawlineError:
         raise
-    except Exception as error:  # the libraries raise many types on files from strangers
-        if is_out_of_memory(error):
+    except BaseException as error:  # the libraries raise many types on files from strangers
+        if not (isinstance(error, Exception) or is_panic(error)) or is_out_of_memory(error):
             raise
         raise ThawlineError(
             f"a complete saved classifier in '{folder}'",

@@ -43,7 +43,9 @@ def load_whole(folder: Path) -> PreTrainedModel:
             trust_remote_code=False,
         )
     _check_weights(folder, info)
-    return model
+    return (
+        model.float()
+    )  # transformers reads the base in the dtype of its own config, if it has one
 
 
 def _check_weights(folder: Path, info: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ from thawline.backbones.reading import (
     explain_read_errors,
     read_config,
     read_model,
+    try_model,
 )
 from thawline.backbones.stack import Stack, family_of
 from thawline.backbones.tokenizer import (
@@ -182,6 +183,8 @@ def load_backbone(name: str, tokens: TokensConfig | None = None) -> Backbone:
     check_tokenizer(name, model, tokenizer)
     set_options(name, tokenizer, tokens)
     configure_tokenizer(model, tokenizer)
+    with explain_read_errors(path, CONFIG, saved=saved):
+        try_model(model.eval(), tokenizer.pad_token_id, token_limit(model.config, tokenizer))
     return Backbone(
         absolute_name(name), path, Stack(model.eval()), tokenizer, random_weights, origin
     )
@@ -256,4 +259,5 @@ def _load_model(name: str, path: str, *, saved: bool) -> tuple[PreTrainedModel, 
         if key.startswith(prefix)
     ]
     check_complete(name, missing, mismatched)
-    return model.base_model if is_thawline else model, tuple(sorted(missing))
+    base = model.base_model if is_thawline else model
+    return base.float(), tuple(sorted(missing))

@@ -12,6 +12,7 @@ from transformers import AutoConfig, PreTrainedModel
 
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error, incomplete
 from thawline.errors import ThawlineError
+from thawline.runtime.failures import is_panic
 from thawline.runtime.randomness import building
 
 
@@ -78,8 +79,8 @@ def explain_read_errors(path: str, *parts: tuple[str, ...], saved: bool = False)
     except ThawlineError:
         raise
     except BaseException as error:  # transformers raises many types and documents none of them
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise  # a panic is an error in the compiled code of tokenizers
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         found = describe_read_error(Path(path), error, *parts)
         raise incomplete(Path(path), found, saved=saved) from error
 
@@ -132,3 +133,22 @@ def check_finite(name: str, model: PreTrainedModel, fix: str = "download the mod
             and not tensor.isfinite().all()
         ):
             raise ThawlineError(f"finite weights in '{name}'", f"nan or infinity in {key}", fix)
+
+
+def try_model(model: PreTrainedModel, pad_id: int, limit: int) -> None:
+    """Run a model on a few tokens, because some configs only fail when a model runs.
+
+    Args:
+        model: The model in evaluation mode.
+        pad_id: A token id.
+        limit: The maximum number of tokens in a text.
+
+    Raises:
+        Exception: If the model cannot run. The type depends on the model.
+    """
+    width = min(4, limit)
+    ids = torch.full((2, width), pad_id, device=model.device)
+    mask = torch.ones_like(ids)
+    mask[0, 1:] = 0
+    with torch.inference_mode():
+        model(input_ids=ids, attention_mask=mask)

@@ -9,6 +9,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
@@ -17,8 +18,9 @@ import typer
 from thawline.cli import usage
 from thawline.errors import ThawlineError, join_lines, printable
 from thawline.runtime import terminal
-from thawline.runtime.failures import describe_system_error, is_out_of_memory
+from thawline.runtime.failures import describe_system_error, first_line, is_out_of_memory
 from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
+from thawline.runtime.untrusted import read_regular
 
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
@@ -129,11 +131,34 @@ def _trace(error: Exception) -> str:
     return "".join(lines)
 
 
+def _check_plot_settings() -> None:
+    """Check the file of the working folder that matplotlib reads when it is imported.
+
+    Raises:
+        ThawlineError: If it is not a regular text file of at most 1 MiB.
+    """
+    path = Path("matplotlibrc")
+    if path.is_dir():  # matplotlib ignores it
+        return
+    try:
+        read_regular(path, limit=2**20).decode()
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        found = error.found if isinstance(error, ThawlineError) else first_line(error)
+        raise ThawlineError(
+            f"a text file, because matplotlib reads '{path}' in the working folder",
+            found,
+            "rename the file, or work in another folder",
+        ) from error
+
+
 def _prepare_environment() -> None:
     """Prepare the process for a command.
 
     Raises:
-        ThawlineError: If Python removed the docstrings, which transformers reads when it is loaded.
+        ThawlineError: If Python removed the docstrings, which transformers reads when it is loaded,
+            or if matplotlib could not read a file of the working folder.
     """
     warnings.showwarning = _show_warning
     sys.excepthook = _show_bug
@@ -144,6 +169,7 @@ def _prepare_environment() -> None:
     if sys.flags.optimize > 1:
         fix = "unset PYTHONOPTIMIZE, or run python without -OO"
         raise ThawlineError("Python with docstrings", "PYTHONOPTIMIZE=2 or -OO", fix)
+    _check_plot_settings()
 
 
 def run(app: typer.Typer) -> NoReturn:

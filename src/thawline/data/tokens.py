@@ -15,6 +15,8 @@ from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
 from thawline.data import Text
+from thawline.errors import ThawlineError
+from thawline.runtime.failures import first_line, is_panic
 
 Inputs = Mapping[str, Tensor]
 """A batch as keyword arguments of a model, ``(batch, tokens)`` int64 each: ``input_ids``, padded on
@@ -121,7 +123,7 @@ def tokenize(
     ids, types, lengths, truncated = array("i"), array("b"), array("q", [0]), array("b")
     for start in range(0, len(texts), TEXTS_PER_CALL):
         chunk = [joined(text) for text in texts[start : start + TEXTS_PER_CALL]]
-        for encoding in backend.encode_batch_fast(chunk):
+        for encoding in _encode(backend, chunk):
             # Tokenizers of causal models return no tokens for an empty text. Use one pad token.
             row = encoding.ids or [pad_id]
             row_types = (encoding.type_ids or [0]) if has_types else []
@@ -141,6 +143,20 @@ def tokenize(
         pad_id=pad_id,
         types=token_types if token_types.any() else None,
     )
+
+
+def _encode(tokenizer: Tokenizer, texts: Sequence[Text]) -> list[Encoding]:
+    try:
+        return tokenizer.encode_batch_fast(texts)
+    except BaseException as error:
+        # For example, a search with a regular expression of the tokenizer was given up.
+        if not is_panic(error):
+            raise
+        raise ThawlineError(
+            "a tokenizer that can read every text",
+            first_line(error),
+            "use another backbone, or remove the text that its tokenizer cannot read",
+        ) from error
 
 
 def _without_truncation(tokenizer: Tokenizer) -> Tokenizer:

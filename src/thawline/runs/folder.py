@@ -17,7 +17,7 @@ from typing import Literal, NoReturn
 
 from thawline.config.annotations import flatten_settings
 from thawline.config.explain import as_plain
-from thawline.config.resolve import AnyConfig, config_to_toml
+from thawline.config.resolve import MAX_FILE_BYTES, AnyConfig, config_to_toml
 from thawline.errors import ThawlineError
 from thawline.runs.layout import RECORD
 from thawline.runs.lock import is_bookkeeping
@@ -27,6 +27,7 @@ from thawline.runs.records.ladder import StartedLadder
 from thawline.runs.records.run import Hardware, JobStart, RunStart, StartedRun
 from thawline.runtime import hardware
 from thawline.runtime.files import check_place, write_file
+from thawline.runtime.untrusted import read_regular
 
 CONFIG = "config.toml"
 
@@ -239,11 +240,12 @@ def restore_config(folder: Path, config: AnyConfig, record: RunStart) -> bool:
 def same_settings(file: Path, settings: Settings) -> bool:
     """Return whether a TOML file has exactly these settings, apart from those that are None."""
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        values = tomllib.loads(read_regular(file, limit=MAX_FILE_BYTES).decode())
+        found = dict(flatten_settings(values))
     except (OSError, ValueError, RecursionError):
         return False
     recorded = {key: value for key, value in flatten_settings(settings) if value is not None}
-    return dict(flatten_settings(values)) == recorded
+    return found == recorded
 
 
 @contextmanager

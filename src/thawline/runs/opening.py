@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from thawline.config.resolve import AnyConfig, change_config
+from thawline.errors import ThawlineError
 from thawline.runs.folder import (
     Verb,
     check_folder,
@@ -31,6 +32,7 @@ from thawline.runs.records.run import Finished, StartedRun, finish
 from thawline.runs.resume import check_same_config, read_run
 from thawline.runtime.files import make_folder, remove_leftovers
 from thawline.runtime.progress import Reporter
+from thawline.runtime.untrusted import check_regular
 
 StartedT = TypeVar("StartedT", bound=StartedRun)
 FinishedT = TypeVar("FinishedT", FitRecord, PretrainRecord)
@@ -60,6 +62,7 @@ class OpenRun:
 
     def resume(self) -> None:
         """Lock the folder of an existing run and read its record."""
+        _check_entries(self.folder)
         try:
             self._lock()
         except OSError:  # a folder that cannot be written
@@ -180,3 +183,28 @@ def open_run(
         else:
             check_folder(folder)
         yield run
+
+
+def _check_entries(folder: Path) -> None:
+    """Check that a run may be changed, since its folder may come from a stranger.
+
+    A resumed run deletes old checkpoints. In a linked folder these would be files of somebody else.
+
+    Args:
+        folder: The folder of the run.
+
+    Raises:
+        ThawlineError: If an entry is neither a folder nor a regular file of the run, or a link to
+            a folder.
+    """
+    for path in folder.iterdir():
+        entries = [path, *path.iterdir()] if path.is_dir() and not path.is_symlink() else [path]
+        for entry in entries:
+            if entry.is_symlink() and (entry.is_dir() or entry.parent != folder):
+                raise ThawlineError(
+                    f"only files and folders of its own in the run '{folder}'",
+                    f"'{entry.relative_to(folder)}', a link to '{entry.readlink()}'",
+                    "replace the link with the folder or file that it leads to",
+                )
+            if entry.exists() and not entry.is_dir():
+                check_regular(entry)

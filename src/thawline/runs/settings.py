@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 from thawline.errors import ThawlineError
 from thawline.runs.layout import ADAPTER, FORMAT, FORMATS, HEAD, SETTINGS, AdapterSettings
 from thawline.runtime.checksums import check_checksums, folder_checksums
+from thawline.runtime.hardware import available_memory_bytes
 from thawline.runtime.untrusted import check_regular, read_json, show_value
 
 MAX_LABELS = 1_000_000
@@ -142,14 +143,17 @@ def check_files(folder: Path, values: Mapping[str, Any]) -> None:
         values: The settings of the artifact, as `read_settings` returns them.
 
     Raises:
-        ThawlineError: If a file is not regular, leads out of the folder, does not belong to an
-            artifact, is missing or has changed. The error names the file.
+        ThawlineError: If a file is not regular, leads out of the folder, is larger than the
+            available memory, does not belong to an artifact, is missing or has changed. The error
+            names the file.
         OSError: If a file cannot be read.
     """
     checksums = values.get(SHA256)
     inside = boundary(folder)
     # The tokenizer's loader would read the config of a complete model.
     forbidden = _FORBIDDEN if values.get("adapter") is None else {*_FORBIDDEN, "config.json"}
+    # A larger file could not be loaded, and its checksum would take minutes.
+    memory = available_memory_bytes()
     for path in [*folder.iterdir(), *_entries(folder / ADAPTER)]:
         name = path.relative_to(folder).as_posix()
         is_read = _FILES.fullmatch(name) is not None
@@ -160,7 +164,7 @@ def check_files(folder: Path, values: Mapping[str, Any]) -> None:
                 "remove the file, or save the classifier again",
             )
         if is_read or (checksums is not None and name in checksums):
-            check_regular(path, inside=inside)
+            check_regular(path, limit=memory, inside=inside)
     if checksums is None:
         return
     if checksums[SETTINGS] != settings_sha256(values):

@@ -27,11 +27,19 @@ def describe_system_error(error: OSError) -> str:
     return f"the system error: {error.strerror or join_lines(error)}"
 
 
-def is_out_of_memory(error: Exception) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Return whether an error means that the memory of a GPU or of this machine is exhausted."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def is_panic(error: BaseException) -> bool:
+    """Return whether an error is a panic: a failure in the compiled code of tokenizers.
+
+    Such an error does not derive from Exception.
+    """
+    return type(error).__name__ == "PanicException"
 
 
 @contextmanager

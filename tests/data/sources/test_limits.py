@@ -10,6 +10,9 @@ import tracemalloc
 import zipfile
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from thawline.data import load_data
@@ -69,6 +72,34 @@ def test_bomb_is_refused_before_it_is_unpacked(bombs, name):
     assert "compressed" in raised.value.found
     assert packed < 1_000_000
     assert peak < 250_000_000
+
+
+def test_a_large_bomb_is_refused_at_its_start():
+    rows = gzip.compress(b"a film,pos\n" * 1_000_000)
+    Path("bomb.csv.gz").write_bytes(gzip.compress(b"text,label\n") + rows * 40)
+    sizes: list[int] = []
+    with (
+        DataFile(Path("bomb.csv.gz")).open() as stream,  # 440 MB
+        pytest.raises(ThawlineError) as raised,
+    ):
+        sizes.extend(map(len, iter(lambda: stream.read(2**20), b"")))
+    assert "compressed" in raised.value.found
+    assert 0 < sum(sizes) < 100_000_000
+
+
+def test_a_column_of_parquet_that_repeats_a_text_is_refused():
+    texts = pa.DictionaryArray.from_arrays(pa.array(np.zeros(10_000, np.int8)), ["a film" * 2_000])
+    pq.write_table(pa.table({"text": texts, "label": [0, 1] * 5_000}), "bomb.parquet")
+    with pytest.raises(ThawlineError) as raised:
+        load_data("bomb.parquet")
+    assert "compressed" in raised.value.found
+
+
+def test_hostile_metadata_of_parquet_is_ignored():
+    table = pa.table({"text": [f"text {row}" for row in range(20)], "label": [0, 1] * 10})
+    for metadata in ("[" * 100_000, "1" * 10_000, "[]", "null"):
+        pq.write_table(table.replace_schema_metadata({"huggingface": metadata}), "data.parquet")
+        assert len(load_data("data.parquet").train) > 0
 
 
 def test_usual_compression_is_allowed():

@@ -222,6 +222,24 @@ def test_what_cannot_be_read_is_one_line(real, stdin, environment):
     assert done.stderr.count(b"\n") == 1
 
 
+def test_a_hostile_matplotlibrc_is_one_line(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("matplotlibrc").mkdir()  # matplotlib ignores a folder
+    assert thawline("store", "ls").code == 0
+    Path("matplotlibrc").rmdir()
+    contents = [b"\xff", bytes(2**20 + 1)] + [None] * hasattr(os, "mkfifo")
+    for content in contents:
+        if content is None:
+            Path("matplotlibrc").unlink()
+            os.mkfifo("matplotlibrc")
+        else:
+            Path("matplotlibrc").write_bytes(content)
+        done = thawline("store", "ls")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.count("\n") == 1
+        assert "matplotlibrc" in done.err
+
+
 @pytest.mark.e2e
 def test_closed_output_ends_the_command_quietly():
     command = f"{sys.executable} -m thawline --help"

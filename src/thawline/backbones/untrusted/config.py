@@ -97,7 +97,6 @@ KNOWN = (
     "output_attentions",
     "rope_scaling",
     "sliding_window",
-    "use_return_dict",
     "rope_theta",
     "torch_dtype",
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from thawline.backbones.untrusted.regex import is_bounded
+from thawline.backbones.untrusted.trie import is_table
 from thawline.backbones.untrusted.values import JsonFile
 
 TYPES = {
@@ -28,6 +29,9 @@ TYPES = {
     ),
 }  # fmt: skip
 """The types of each part of a tokenizer that the supported families use."""
+
+INSERTING = ("BertProcessing", "RobertaProcessing", "TemplateProcessing")
+"""The post-processors that insert special tokens. A second one would not know the first one's."""
 
 CHILDREN = ("normalizers", "pretokenizers", "processors", "decoders")
 MAX_PARTS = 64
@@ -59,7 +63,7 @@ def check_part(file: JsonFile, key: str, value: object, rows: int) -> None:
         ThawlineError: If the part has an unknown type, could take very long or very much memory, or
             uses an id that the embeddings lack.
     """
-    growth = 1
+    growth, inserting = 1, 0
     for number, (name, part) in enumerate(_flatten(file, key, value)):
         if number >= MAX_PARTS:
             file.refuse(key, f"at most {MAX_PARTS} parts", "more")
@@ -71,6 +75,8 @@ def check_part(file: JsonFile, key: str, value: object, rows: int) -> None:
         if kind in ("Replace", "Prepend"):
             inserted = part.get("content" if kind == "Replace" else "prepend")
             growth *= max(1, len(file.text(f"{name}.content", inserted, MAX_TEXT)))
+        if kind == "ByteLevel" and key != "decoder":
+            growth *= 2  # it writes each byte of a letter outside of ASCII as two
         if kind == "Precompiled":
             _check_table(file, f"{name}.precompiled_charsmap", part.get("precompiled_charsmap"))
         if kind == "FixedLength":
@@ -80,6 +86,9 @@ def check_part(file: JsonFile, key: str, value: object, rows: int) -> None:
                 _check_pair(file, f"{name}.{token}", part.get(token), rows)
         if kind == "TemplateProcessing":
             _check_template(file, name, part, rows)
+        inserting += kind in INSERTING
+    if inserting > 1:
+        file.refuse(key, "at most one part that inserts special tokens", inserting)
     if growth > MAX_GROWTH:
         file.refuse(key, f"replacements that make a text at most {MAX_GROWTH} times as long",
                     f"{growth:,} times")  # fmt: skip
@@ -136,6 +145,8 @@ def _check_table(file: JsonFile, name: str, value: object) -> None:
         file.refuse(
             name, f"replacements of at most {MAX_CHARACTER} bytes", f"one of {longest:,} bytes"
         )
+    if not is_table(table[4 : 4 + size], table[4 + size :]):
+        file.refuse(name, "a table of SentencePiece whose entries lie inside it", "another")
 
 
 def _check_pair(file: JsonFile, name: str, value: object, rows: int) -> None:
@@ -153,10 +164,11 @@ def _check_template(file: JsonFile, name: str, part: dict[str, Any], rows: int) 
         ids = file.items(f"{inner}.ids", file.mapping(inner, values, 10).get("ids"), 16)
         for number in ids:
             file.whole(f"{inner}.ids", number, 0, rows - 1)
-    for template in ("single", "pair"):
+    for template, wanted in (("single", ["A"]), ("pair", ["A", "B"])):
         if part.get(template) is None:
             continue
         key = f"{name}.{template}"
+        sequences = []
         for item in file.items(key, part[template], MAX_TEMPLATE):
             entries = file.mapping(key, item, 1)
             for kind, values in entries.items():
@@ -165,3 +177,7 @@ def _check_template(file: JsonFile, name: str, part: dict[str, Any], rows: int) 
                 file.whole(f"{key}.{kind}.type_id", piece.get("type_id", 0), 0, 1)
                 if kind == "SpecialToken":
                     file.one_of(f"{key}.{kind}.id", piece.get("id"), tokens)
+                else:
+                    sequences.append(file.text(f"{key}.{kind}.id", piece.get("id"), 1))
+        if sorted(sequences) != wanted:
+            file.refuse(key, f"each of the texts {' and '.join(wanted)} once", sequences)

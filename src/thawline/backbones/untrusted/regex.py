@@ -10,12 +10,13 @@ from typing import Any
 from thawline.backbones.vectors.words import word_splitter
 
 MAX_LENGTH = 2_000
-MAX_OPTIONAL = 4
-"""The largest number of optional parts in a branch, since k of them can match in 2^k ways."""
+MAX_WAYS = 1_024
+"""The largest number of ways in which the bounded parts of an expression can match a text."""
 
-MAX_UNBOUNDED = 1
-"""The largest number of parts in a branch that repeat without a limit. With two, a text that does
-not match takes a time that grows with the cube of its length."""
+MAX_REPEATS = 64
+"""The largest bound of a repetition. A part with a larger one counts as unbounded."""
+
+MAX_DEPTH = 50
 
 _LLAMA3 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|"
@@ -30,9 +31,12 @@ _O200K = (
     r"\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 PUBLISHED = frozenset(
-    {_LLAMA3, _LLAMA3.replace("{1,3}", ""), _GPT2, _O200K, _O200K.replace("{1,3}", "")}
+    {
+        *(_LLAMA3, _LLAMA3.replace("{1,3}", ""), _GPT2, _O200K, _O200K.replace("{1,3}", "")),
+        *(r"\s+$", r"(?i)<br\s*/?>"),
+    }
 )
-"""The expressions of GPT-2, Qwen, Llama 3 and newer tokenizers."""
+"""The expressions of GPT-2, Qwen, Llama 3, DeepSeek, newer tokenizers and `thawline pretrain`."""
 
 
 @cache
@@ -52,55 +56,78 @@ def known_patterns() -> frozenset[str]:
 
 
 def is_bounded(pattern: str) -> bool:
-    """Return whether an expression is known, or so simple that it takes at most quadratic time.
+    """Return whether an expression is known, or so simple that it takes about linear time.
 
-    In a simple expression no group repeats, no group is referred to, and each branch has at most
-    one part that repeats without a limit.
+    In a simple expression no group repeats, no group is referred to, and a part that repeats
+    without a limit is the last one of its branch that can fail to match. If another part followed,
+    the search would start again at each character, which takes quadratic time.
 
     Args:
-        pattern: The regular expression in the syntax of Oniguruma.
+        pattern: The regular expression in the syntax of Oniguruma, with that of Ruby.
     """
     if pattern in known_patterns():
         return True
     if not 0 < len(pattern) <= MAX_LENGTH:
         return False
     try:
-        unbounded, optional, end = _branches(pattern, 0)
+        _, ways, end = _branches(pattern, 0)
     except ValueError:
         return False
-    return end == len(pattern) and unbounded <= MAX_UNBOUNDED and optional <= MAX_OPTIONAL
+    return end == len(pattern) and ways <= MAX_WAYS
 
 
-_ESCAPE = re.compile(r"\\(?:[pP]\{\^?[\w\s-]+\}|x\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|[^0-9kgxupP])")
-_GROUP = re.compile(r"\((?:\?[imsx-]+\)|\?(?:[imsx-]*:|=|!|<=|<!|>))?")
+# Control characters such as \c[ are left out, because their last character would be read as syntax.
+_ESCAPE = re.compile(
+    r"\\(?:[pP]\{\^?[\w\s-]+\}|x\{[0-9a-fA-F]+\}|u[0-9a-fA-F]{4}|[^0-9kgxupPcCMo])"
+)
+# The flag x is left out, because it starts comments.
+_GROUP = re.compile(r"\((?:\?[ims-]+\)|\?(?:[ims-]*:|=|!|<=|<!|>))?")
 _QUANTIFIER = re.compile(r"([*+?]|\{[0-9]*,?[0-9]*\})([?+]?)")
 
 
-def _branches(pattern: str, at: int) -> tuple[int, int, int]:
-    """Return the largest counts of repeated and of optional parts of a branch, and the end.
+def _branches(pattern: str, at: int, depth: int = 0) -> tuple[bool, int, int]:
+    """Return whether a branch repeats without a limit, the number of ways to match, and the end.
 
     Raises:
         ValueError: If the expression is not simple.
     """
-    unbounded = optional = most_unbounded = most_optional = 0
+    if depth > MAX_DEPTH:
+        raise ValueError("groups that are nested too deeply")
+    any_unbounded, all_ways, unbounded, ways = False, 0, False, 1
     while at < len(pattern) and pattern[at] != ")":
         if pattern[at] == "|":
-            unbounded, optional, at = 0, 0, at + 1
+            all_ways, unbounded, ways, at = all_ways + ways, False, 1, at + 1
             continue
-        inner_unbounded, inner_optional, is_group, at = _part(pattern, at)
-        quantifier = _QUANTIFIER.match(pattern, at)
-        if quantifier:
-            at = quantifier.end()
-            least, most = _limits(quantifier[1])
-            if is_group and most > 1:
-                raise ValueError("a group that repeats")
-            inner_unbounded += most > 64
-            inner_optional += most <= 64 and least != most
-        unbounded += inner_unbounded
-        optional += inner_optional
-        most_unbounded = max(most_unbounded, unbounded)
-        most_optional = max(most_optional, optional)
-    return most_unbounded, most_optional, at
+        inner_unbounded, inner_ways, is_group, at = _part(pattern, at, depth)
+        least, most, at = _repeats(pattern, at)
+        if is_group and most > 1:
+            raise ValueError("a group that repeats")
+        if unbounded and least:
+            raise ValueError("a part behind one that repeats without a limit")
+        if least > MAX_REPEATS:
+            raise ValueError("a part that must repeat often")
+        if most > MAX_REPEATS:
+            inner_unbounded = True
+        else:
+            inner_ways *= most - least + 1
+        unbounded, ways = unbounded or inner_unbounded, ways * inner_ways
+        any_unbounded = any_unbounded or unbounded
+        if all_ways + ways > MAX_WAYS:
+            raise ValueError("too many ways to match")
+    return any_unbounded, all_ways + ways, at
+
+
+def _repeats(pattern: str, at: int) -> tuple[int, int, int]:
+    """Return the smallest and largest number of repeats of a part, and the end of both."""
+    quantifier = _QUANTIFIER.match(pattern, at)
+    if quantifier is None:
+        return 1, 1, at
+    if quantifier[1][0] == "{" and quantifier[2] == "+":
+        raise ValueError("a repeated repetition, which it is in this syntax")
+    least, most = _limits(quantifier[1])
+    if quantifier[1][0] == "{" and quantifier[2] == "?":
+        least = 0  # {3}? means 0 or 3 repeats
+    return least, most, quantifier.end()
 
 
 def _limits(quantifier: str) -> tuple[int, int]:
@@ -114,8 +141,8 @@ def _limits(quantifier: str) -> tuple[int, int]:
     return lowest, (int(most[:9]) if most else 10**9) if comma else lowest
 
 
-def _part(pattern: str, at: int) -> tuple[int, int, bool, int]:
-    """Return the counts of a part, whether it is a group, and its end."""
+def _part(pattern: str, at: int, depth: int) -> tuple[bool, int, bool, int]:
+    """Return whether a part is unbounded, its ways to match, whether it is a group, and its end."""
     letter = pattern[at]
     if letter in "*+?{":
         raise ValueError("a repetition of nothing")
@@ -123,21 +150,25 @@ def _part(pattern: str, at: int) -> tuple[int, int, bool, int]:
         escape = _ESCAPE.match(pattern, at)
         if escape is None:
             raise ValueError("an unknown escape")
-        return 0, 0, False, escape.end()
+        if escape[0] in ("\\R", "\\X"):
+            raise ValueError("an escape of several characters")
+        return False, 1, False, escape.end()
     if letter == "[":
-        return 0, 0, False, _class_end(pattern, at)
+        return False, 1, False, _class_end(pattern, at)
     if letter == "(":
         opening = _GROUP.match(pattern, at)
         assert opening is not None, "the letter is a parenthesis"
         if opening[0].endswith(")"):
-            return 0, 0, False, opening.end()  # a flag, such as (?i)
+            return False, 1, False, opening.end()  # a flag, such as (?i)
         if pattern.startswith("(?", at) and opening[0] == "(":
             raise ValueError("an unknown group")
-        unbounded, optional, end = _branches(pattern, opening.end())
+        unbounded, ways, end = _branches(pattern, opening.end(), depth + 1)
         if end >= len(pattern):
             raise ValueError("an open group")
-        return unbounded, optional, True, end + 1
-    return 0, 0, False, at + 1
+        if unbounded and opening[0].endswith(("=", "!")):
+            raise ValueError("a repetition without a limit before or behind the match")
+        return unbounded, ways, True, end + 1
+    return False, 1, False, at + 1
 
 
 def _class_end(pattern: str, at: int) -> int:
@@ -145,6 +176,8 @@ def _class_end(pattern: str, at: int) -> int:
     depth, start = 0, at
     while at < len(pattern):
         if pattern[at] == "\\":
+            if pattern[at + 1 : at + 2] in ("c", "C", "M"):
+                raise ValueError("a control character")
             at += 1
         elif pattern[at] == "[":
             depth += 1

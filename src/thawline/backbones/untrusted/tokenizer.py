@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from thawline.backbones.untrusted.parts import check_part
@@ -39,6 +39,9 @@ CLASSES = frozenset(
 )  # fmt: skip
 """Families whose tokenizers are fast, that is, are read from tokenizer.json."""
 
+MAX_ADDED = 2**20
+"""The largest number of characters of all added tokens. Their search takes 100 bytes for each."""
+
 GENERIC = ("PreTrainedTokenizerFast", "TokenizersBackend", "PreTrainedTokenizer")
 
 
@@ -59,12 +62,12 @@ def check_tokenizer_file(file: JsonFile, rows: int | None) -> None:
     file.one_of("version", values.get("version"), ("1.0",))
     model = file.mapping("model", values.get("model"), 50)
     vocabulary = _check_model(file, model)
-    added = _check_added(file, values.get("added_tokens"))
+    rows = MAX_ID if rows is None else rows
+    added = _check_added(file, values.get("added_tokens"), rows)
     unknown = model.get("unk_token")
     # Without it, the first text with an unknown word would raise an exception.
     if model.get("type") in ("WordPiece", "WordLevel") and unknown not in vocabulary | added:
         file.refuse("model.unk_token", "a token of the vocabulary", unknown)
-    rows = MAX_ID if rows is None else rows
     for key in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):
         if values.get(key) is not None:
             check_part(file, key, values[key], rows)
@@ -106,7 +109,7 @@ def _check_model(file: JsonFile, model: dict[str, Any]) -> set[str]:
             file.refuse(f"model.vocab.{token!r}", f"an id from 0 to {MAX_ID - 1}", number)
     if len(set(tokens.values())) < len(tokens):
         file.refuse("model.vocab", "a different id for each token", "the same id for two tokens")
-    _check_merges(file, model.get("merges"))
+    _check_merges(file, model.get("merges"), tokens, model.get("continuing_subword_prefix") or "")
     return set(tokens)
 
 
@@ -124,25 +127,42 @@ def _check_pieces(file: JsonFile, pieces: list[Any]) -> Iterator[str]:
         yield piece[0]
 
 
-def _check_merges(file: JsonFile, merges: object) -> None:
+def _check_merges(
+    file: JsonFile, merges: object, vocabulary: Mapping[str, int], prefix: str
+) -> None:
+    """Check that each merge has two tokens, and that they and the merged one have an id."""
     if merges is None:
         return
     for merge in file.items("model.merges", merges, MAX_ID):
         parts = merge.split(" ") if isinstance(merge, str) else merge
         if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
             file.refuse("model.merges", "pairs of tokens", merge)
+        if len(parts) != 2 or not (
+            parts[0] in vocabulary
+            and parts[1] in vocabulary
+            and parts[1].startswith(prefix)
+            and parts[0] + parts[1][len(prefix) :] in vocabulary
+        ):
+            file.refuse("model.merges", "pairs of tokens of the vocabulary", merge)
 
 
-def _check_added(file: JsonFile, tokens: object) -> set[str]:
+def _check_added(file: JsonFile, tokens: object, rows: int) -> set[str]:
     """Check the added tokens, and return them."""
     if tokens is None:
         return set()
     found = set()
-    for token in file.items("added_tokens", tokens, MAX_ID):
+    for token in file.items("added_tokens", tokens, rows):
         values = file.mapping("added_tokens", token, 20)
-        file.whole("added_tokens.id", values.get("id"), 0)
+        file.whole("added_tokens.id", values.get("id"), 0, rows - 1)
         found.add(_check_token(file, "added_tokens", values))
+    _check_amount(file, "added_tokens", found)
     return found
+
+
+def _check_amount(file: JsonFile, key: str, tokens: Iterable[str]) -> None:
+    amount = sum(map(len, tokens))
+    if amount > MAX_ADDED:
+        file.refuse(key, f"tokens of at most {MAX_ADDED:,} characters in all", amount)
 
 
 def _check_token(file: JsonFile, key: str, values: dict[str, Any]) -> str:
@@ -217,11 +237,13 @@ def check_tokenizer_config(file: JsonFile) -> None:
     _check_tokens(file)
     decoder = values.get("added_tokens_decoder")
     if decoder is not None:
+        added = []
         for number, token in file.mapping("added_tokens_decoder", decoder).items():
             if not (number.isascii() and number.isdigit() and int(number[:9]) < MAX_ID):
                 file.refuse("added_tokens_decoder", f"ids from 0 to {MAX_ID - 1}", number)
-            _check_token(file, f"added_tokens_decoder.{number}",
-                         file.mapping(f"added_tokens_decoder.{number}", token, 20))  # fmt: skip
+            key = f"added_tokens_decoder.{number}"
+            added.append(_check_token(file, key, file.mapping(key, token, 20)))
+        _check_amount(file, "added_tokens_decoder", added)
 
 
 def _check_no_file(file: JsonFile, key: str, value: object) -> None:
@@ -266,6 +288,7 @@ def _check_tokens(file: JsonFile) -> None:
             tokens = list(value.values()) if isinstance(value, dict) else value
             for token in file.items(key, [] if tokens is None else tokens, 10_000):
                 _check_special(file, key, token)
+            _check_amount(file, key, [str(token) for token in tokens or ()])
 
 
 def _check_special(file: JsonFile, key: str, value: object) -> None:
@@ -280,3 +303,4 @@ def check_added_tokens(file: JsonFile) -> None:
     for token, number in file.value.items():
         file.text("a token", token)
         file.whole(repr(token), number, 0)
+    _check_amount(file, "the tokens", file.value)

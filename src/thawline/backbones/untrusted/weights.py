@@ -28,6 +28,9 @@ DTYPES = ("F64", "F32", "F16", "BF16", "I64", "I32", "I16", "I8", "U8", "BOOL")
 SPARE = 2**22
 """Number of weights that a checkpoint may lack, such as a pooler, before a model is built."""
 
+MAX_UNUSED = 4
+"""How many times as many weights as the model a checkpoint may hold."""
+
 LFS = b"version https://git-lfs"
 """The start of a file that Git LFS puts in place of a large one."""
 
@@ -109,7 +112,7 @@ def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
 def check_size(
     folder: Path, values: Mapping[str, Any], shapes: Mapping[str, Sequence[int]]
 ) -> None:
-    """Check that a config does not describe a much larger model than the weights.
+    """Check that a config does not describe a much larger or smaller model than the weights.
 
     transformers initialises missing weights, whatever their size. The model is built without
     memory, on the meta device, and its weights are counted.
@@ -120,7 +123,8 @@ def check_size(
         shapes: The shape of each tensor in the files.
 
     Raises:
-        ThawlineError: If the model has more weights than the files, or does not fit into memory.
+        ThawlineError: If the model has more weights than the files, or far fewer, or does not fit
+            into memory.
     """
     held = sum(math.prod(shape) for shape in shapes.values())
     layers = _depth(values)
@@ -141,6 +145,13 @@ def check_size(
         raise ThawlineError(
             f"a config.json that describes the {held:,} weights in '{folder}'",
             f"a model of {described:,} weights",
+            fix,
+        )
+    # A checkpoint may also hold the head of its pretraining.
+    if held > MAX_UNUSED * described + SPARE:
+        raise ThawlineError(
+            f"weights of the {described:,} parameters that config.json describes in '{folder}'",
+            f"{held:,} weights",
             fix,
         )
     needed, available = 4 * described, available_memory_bytes()

@@ -140,7 +140,7 @@ def _read_archive(
 def _members(path: Path, limits: Limits) -> Iterator[tuple[PurePosixPath, bytes]]:
     """Yield the path and the content of each text file that is in a folder."""
     with file_errors(path), open_regular(path) as file, gzip.GzipFile(fileobj=file) as stream:
-        unpacked = bounded(stream, str(path), os.fstat(file.fileno()).st_size, limits)
+        unpacked = bounded(stream, str(path), file.tell, limits)
         try:
             # The streaming mode "r|" of tarfile takes three times as long.
             with tarfile.open(fileobj=unpacked, mode="r:") as archive:

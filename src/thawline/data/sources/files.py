@@ -7,7 +7,7 @@ import io
 import os
 import zipfile
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -97,11 +97,12 @@ class DataFile:
             size = os.fstat(file.fileno()).st_size
             if self.member is not None:
                 with zipfile.ZipFile(file) as archive, archive.open(self.member) as stream:
-                    packed = archive.getinfo(self.member).compress_size
-                    yield bounded(stream, self.where, packed, self.limits)
+                    packed, start = archive.getinfo(self.member).compress_size, file.tell()
+                    read = lambda: min(packed, file.tell() - start)  # noqa: E731
+                    yield bounded(stream, self.where, read, self.limits)
             elif self.is_packed:
                 with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield bounded(unpacked, self.where, size, self.limits)
+                    yield bounded(unpacked, self.where, file.tell, self.limits)
             else:
                 if size > self.limits.file_bytes:
                     raise _too_large(self.where, f"{size:,} bytes", self.limits)
@@ -145,7 +146,7 @@ class BoundedStream(io.RawIOBase):
         stream: The unlimited content.
     """
 
-    def __init__(self, stream: Any, where: str, packed: int, limits: Limits) -> None:
+    def __init__(self, stream: Any, where: str, packed: Callable[[], int], limits: Limits) -> None:
         super().__init__()
         self.stream, self._where, self._packed, self._limits = stream, where, packed, limits
 
@@ -179,22 +180,35 @@ class BoundedStream(io.RawIOBase):
     def _check(self, position: int) -> None:
         if position > self._limits.file_bytes:
             raise _too_large(self._where, "more", self._limits)
-        if position > max(_UNCHECKED_BYTES, _MAX_RATIO * self._packed):
-            raise ThawlineError(
-                f"a compressed file whose content is at most {_MAX_RATIO} times larger "
-                f"({self._where})",
-                f"more than {position:,} bytes in {self._packed:,} compressed bytes",
-                "unpack the file yourself and give its content, if you trust it",
-            )
+        check_ratio(self._where, position, self._packed())
 
 
-def bounded(stream: Any, where: str, packed: int, limits: Limits) -> IO[bytes]:
+def check_ratio(where: str, unpacked: int, packed: int) -> None:
+    """Check that the content of a compressed file is not very much larger than the file.
+
+    Args:
+        where: The name of the file, for the error.
+        unpacked: The number of bytes of the content so far.
+        packed: The number of compressed bytes that they were read from.
+
+    Raises:
+        ThawlineError: If the content is more than 100 times larger, and larger than 64 MiB.
+    """
+    if unpacked > max(_UNCHECKED_BYTES, _MAX_RATIO * packed):
+        raise ThawlineError(
+            f"a compressed file whose content is at most {_MAX_RATIO} times larger ({where})",
+            f"more than {unpacked:,} bytes in {packed:,} compressed bytes",
+            "unpack the file yourself and give its content, if you trust it",
+        )
+
+
+def bounded(stream: Any, where: str, packed: Callable[[], int], limits: Limits) -> IO[bytes]:
     """Return the content of a compressed file as a stream that ends with an error if it is long.
 
     Args:
         stream: The content, which has a method ``read``.
         where: The name of the file, for the error.
-        packed: The size of the compressed content, in bytes.
+        packed: Returns the number of compressed bytes that have been read.
         limits: How much may be read.
     """
     return io.BufferedReader(BoundedStream(stream, where, packed, limits), 1 << 16)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from thawline.data.sources.delimited import open_csv, open_tsv
 from thawline.data.sources.fasttext import open_fasttext
-from thawline.data.sources.files import DEFAULT_LIMITS, DataFile, Limits, damaged_file, find_file
+from thawline.data.sources.files import (
+    DEFAULT_LIMITS,
+    DataFile,
+    Limits,
+    check_ratio,
+    damaged_file,
+    find_file,
+)
 from thawline.data.sources.json_tables import open_json, open_json_lines
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
+from thawline.runtime.untrusted import parse_json
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
+
+
+_ROWS_AT_ONCE = 256
+"""The number of rows of a Parquet file that are read before their size is checked."""
 
 
 def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
@@ -46,8 +57,17 @@ def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
 
 def _open_parquet(file: DataFile) -> Table:
     def read(name: str) -> list[Any]:
+        cells: list[Any] = []
+        unpacked, packed = 0, file.path.stat().st_size
         with _parquet(file) as parquet:
-            cells: list[Any] = parquet.read(columns=[name]).column(0).to_pylist()
+            # A repeated text takes a few bits in the file, and all its bytes in memory.
+            for batch in parquet.iter_batches(_ROWS_AT_ONCE, columns=[name]):
+                column = batch.column(0)
+                if hasattr(column, "dictionary_decode"):
+                    column = column.dictionary_decode()
+                unpacked += column.nbytes
+                check_ratio(file.where, unpacked, packed)
+                cells.extend(column.to_pylist())
         return cells
 
     with _parquet(file) as parquet:
@@ -74,7 +94,7 @@ def _parquet(file: DataFile) -> Iterator[ParquetFile]:
 def _class_names(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[int, str]]:
     """Return the class names that the library `datasets` writes into a Parquet schema."""
     try:
-        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((metadata or {})[b"huggingface"])["info"]["features"]
         return {
             column: {value: str(name) for value, name in enumerate(feature["names"])}
             for column, feature in features.items()
