@@ -152,3 +152,4 @@ def try_model(model: PreTrainedModel, pad_id: int, limit: int) -> None:
     mask[0, 1:] = 0
     with torch.inference_mode():
         model(input_ids=ids, attention_mask=mask)
+        model(input_ids=ids)  # some kinds of attention run other code without a mask

@@ -102,6 +102,17 @@ def test_hostile_metadata_of_parquet_is_ignored():
         assert len(load_data("data.parquet").train) > 0
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["," * 30_000 + "\n", f"text,label{',c' * 30_000}\na,b\n", 'text,label\n"' + "a,b\n" * 200_000],
+)
+def test_a_row_of_very_many_cells_or_lines_is_refused(content):
+    Path("data.csv").write_text(content)
+    with pytest.raises(ThawlineError) as raised:
+        load_data("data.csv")
+    assert any(number in raised.value.found for number in ("30001", "30002", "100,000"))
+
+
 def test_usual_compression_is_allowed():
     content = ("text,label\n" + ROWS * 5_000).encode()
     assert len(load_data(_gz(Path("reviews.csv.gz"), content)).train) > 50_000

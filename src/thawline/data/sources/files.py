@@ -26,7 +26,7 @@ _DAMAGED = (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile)
 _ENCRYPTED = 0x1
 _MAX_RATIO = 100
 """How many times larger than its file the content may be. Texts are compressed by 2 to 30 times."""
-_UNCHECKED_BYTES = 64 * 2**20
+_UNCHECKED_BYTES = 16 * 2**20
 """How many bytes of a content are read before its ratio is checked."""
 
 _MOST_AT_ONCE = 2**20
@@ -192,7 +192,7 @@ def check_ratio(where: str, unpacked: int, packed: int) -> None:
         packed: The number of compressed bytes that they were read from.
 
     Raises:
-        ThawlineError: If the content is more than 100 times larger, and larger than 64 MiB.
+        ThawlineError: If the content is more than 100 times larger, and larger than 16 MiB.
     """
     if unpacked > max(_UNCHECKED_BYTES, _MAX_RATIO * packed):
         raise ThawlineError(

@@ -17,6 +17,13 @@ class InvalidRows(ThawlineError):
     """Report rows that cannot be split into cells, or that differ in their number of cells."""
 
 
+MAX_CELLS = 20_000
+"""The largest number of cells of a row. Each of them takes memory, however short it is."""
+
+MAX_LINES = 100_000
+"""The largest number of lines of a row. More are a sign of a quotation mark that is not closed."""
+
+
 @dataclass
 class Rows:
     """The rows of a text file, each with the same number of cells.
@@ -74,6 +81,12 @@ def parse(file: DataFile, form: Form) -> Rows:
         for line, row, raw in split:
             if len(row) <= 1 and width != 1 and not "".join(row).strip():
                 continue
+            if len(row) > MAX_CELLS:
+                raise ThawlineError(
+                    f"at most {MAX_CELLS:,} columns in {file.where}",
+                    f"{_cells(len(row))} in line {line}",
+                    "keep only the columns of the texts and of the labels",
+                )
             if not width:
                 width = len(row)
             elif len(row) > 1 and not any(map(str.strip, row)):
@@ -115,6 +128,9 @@ def _split_lines(
     def kept(stream: Iterator[str]) -> Iterator[str]:
         for number, line in enumerate(stream, start=1 + skipped):
             raw.append(line)
+            if len(raw) > MAX_LINES:
+                found = f"a row of more than {MAX_LINES:,} lines"
+                raise unclosed_quotes(file.where, number - MAX_LINES, found)
             if "\0" in line:
                 rows.zeros.append(number)
             rows.has_quotes = rows.has_quotes or '"' in line
