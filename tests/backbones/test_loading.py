@@ -55,7 +55,7 @@ def problem(name: str | Path) -> ThawlineError:
 def test_a_folder_wins_over_a_packaged_name(toy_backbone):
     shutil.copytree(toy_backbone("bert"), "minilm")
     backbone = load_backbone("minilm")
-    assert (backbone.name, backbone.path) == ("minilm", "minilm")
+    assert backbone.name == str(Path("minilm").absolute())
     assert (backbone.stack.depth, backbone.stack.hidden_size) == (DEPTH, WIDTH)
 
 
