@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import tarfile
 import tracemalloc
@@ -110,7 +111,15 @@ def test_a_row_of_very_many_cells_or_lines_is_refused(content):
     Path("data.csv").write_text(content)
     with pytest.raises(ThawlineError) as raised:
         load_data("data.csv")
-    assert any(number in raised.value.found for number in ("30001", "30002", "100,000"))
+    assert any(number in raised.value.found for number in ("30,001", "30,002", "100,000"))
+
+
+def test_very_many_columns_are_refused():
+    row = {"text": "a film", "label": 1} | {f"c{column}": 1 for column in range(20_000)}
+    Path("data.jsonl").write_text(f"{json.dumps(row)}\n")
+    with pytest.raises(ThawlineError) as raised:
+        load_data("data.jsonl")
+    assert "20,002" in raised.value.found
 
 
 def test_usual_compression_is_allowed():

@@ -29,6 +29,9 @@ _MAX_RATIO = 100
 _UNCHECKED_BYTES = 16 * 2**20
 """How many bytes of a content are read before its ratio is checked."""
 
+MAX_COLUMNS = 20_000
+"""The largest number of columns. Each of them takes time and memory, however short its cells."""
+
 _MOST_AT_ONCE = 2**20
 """How many bytes of a content are read before its size is checked again."""
 
@@ -200,6 +203,20 @@ def check_ratio(where: str, unpacked: int, packed: int) -> None:
             f"more than {unpacked:,} bytes in {packed:,} compressed bytes",
             "unpack the file yourself and give its content, if you trust it",
         )
+
+
+def too_many_columns(where: str, number: int) -> ThawlineError:
+    """Return the error about a file with more than `MAX_COLUMNS` columns.
+
+    Args:
+        where: The name of the file.
+        number: The number of its columns.
+    """
+    return ThawlineError(
+        f"at most {MAX_COLUMNS:,} columns in {where}",
+        f"{number:,} columns",
+        "keep only the columns of the texts and of the labels",
+    )
 
 
 def bounded(stream: Any, where: str, packed: Callable[[], int], limits: Limits) -> IO[bytes]:

@@ -12,11 +12,13 @@ from thawline.data.sources.delimited import open_csv, open_tsv
 from thawline.data.sources.fasttext import open_fasttext
 from thawline.data.sources.files import (
     DEFAULT_LIMITS,
+    MAX_COLUMNS,
     DataFile,
     Limits,
     check_ratio,
     damaged_file,
     find_file,
+    too_many_columns,
 )
 from thawline.data.sources.json_tables import open_json, open_json_lines
 from thawline.data.sources.tables import Table
@@ -40,7 +42,7 @@ def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
 
     Raises:
         ThawlineError: If the suffix is unknown, or if the file cannot be read, is not UTF-8, is
-            truncated or has an invalid row.
+            truncated, has very many columns or an invalid row.
     """
     if path.is_dir():
         raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
@@ -52,7 +54,10 @@ def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
             f"'{path}'",
             "convert the file to one of these formats",
         )
-    return opener(file)
+    table = opener(file)
+    if len(table.columns) > MAX_COLUMNS:
+        raise too_many_columns(file.where, len(table.columns))
+    return table
 
 
 def _open_parquet(file: DataFile) -> Table:

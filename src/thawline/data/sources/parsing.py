@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from thawline.data.sources.files import DataFile
+from thawline.data.sources.files import MAX_COLUMNS, DataFile, too_many_columns
 from thawline.data.texts import shorten
 from thawline.errors import ThawlineError
 
@@ -16,9 +16,6 @@ from thawline.errors import ThawlineError
 class InvalidRows(ThawlineError):
     """Report rows that cannot be split into cells, or that differ in their number of cells."""
 
-
-MAX_CELLS = 20_000
-"""The largest number of cells of a row. Each of them takes memory, however short it is."""
 
 MAX_LINES = 100_000
 """The largest number of lines of a row. More are a sign of a quotation mark that is not closed."""
@@ -81,12 +78,8 @@ def parse(file: DataFile, form: Form) -> Rows:
         for line, row, raw in split:
             if len(row) <= 1 and width != 1 and not "".join(row).strip():
                 continue
-            if len(row) > MAX_CELLS:
-                raise ThawlineError(
-                    f"at most {MAX_CELLS:,} columns in {file.where}",
-                    f"{_cells(len(row))} in line {line}",
-                    "keep only the columns of the texts and of the labels",
-                )
+            if len(row) > MAX_COLUMNS:
+                raise too_many_columns(file.where, len(row))
             if not width:
                 width = len(row)
             elif len(row) > 1 and not any(map(str.strip, row)):
