@@ -89,7 +89,7 @@ def test_written_form(strategy: Strategy, written: str) -> None:
         ("haed", "'haed'", "'head'"),
         ("ful", "'ful'", "'full'"),
         ("lroa:r=4", "'lroa:r=4'", "'lora'"),
-        ("lp", "'lp'", "head, last, lora, full, gradual, lp+full"),
+        ("lp", "'lp'", "'lp+full'"),
         ("", "''", "head, last, lora, full, gradual, lp+full"),
         ("lora:rank=4", "'rank=4' in 'lora:rank=4'", "r, alpha, dropout, targets, from"),
         ("lora:alhpa=4", "'alhpa=4' in 'lora:alhpa=4'", "'alpha'"),

@@ -9,9 +9,11 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import HfHubHTTPError
 
+from tests.support.records import pretrain_record
 from thawline.backbones.finding import PACKAGED_BACKBONES, PackagedBackbone, find_backbone
 from thawline.backbones.loading import load_backbone
 from thawline.errors import ThawlineError
+from thawline.runs.records import write_record
 
 
 class Hub:
@@ -134,18 +136,16 @@ def test_without_a_network_the_answer_comes_soon(monkeypatch):
     assert sum(waits) < 10  # seconds between tries
 
 
-def test_the_folder_of_a_pretraining_stands_for_the_model_in_it():
-    model = Path("run/model")
-    model.mkdir(parents=True)
-    (model / "config.json").write_text("{}")
+def test_the_folder_of_a_pretraining_stands_for_the_model_in_it(toy_backbone):
+    model = Path(shutil.copytree(toy_backbone("qwen3"), Path("run/model")))
     assert find_backbone("run") == "run"  # without a record it is not a run
     record = Path("run/record.json")
-    record.write_text('{"status": "finished", "verb": "pretrain"}')
+    write_record(record, pretrain_record())
     assert find_backbone("run") == str(model)
     record.write_text('{"status": "stopped", "verb": "pretrain"}')
     with pytest.raises(ThawlineError) as caught:
         find_backbone("run")
     assert caught.value.found.startswith("'run'")
     assert "thawline pretrain --resume --out run" in caught.value.fix
-    Path("run/config.json").write_text("{}")
+    shutil.copytree(model, "run", dirs_exist_ok=True)
     assert find_backbone("run") == "run"

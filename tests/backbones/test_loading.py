@@ -55,7 +55,7 @@ def problem(name: str | Path) -> ThawlineError:
 def test_a_folder_wins_over_a_packaged_name(toy_backbone):
     shutil.copytree(toy_backbone("bert"), "minilm")
     backbone = load_backbone("minilm")
-    assert (backbone.name, backbone.path) == (str(Path("minilm").absolute()), "minilm")
+    assert backbone.name == str(Path("minilm").absolute())
     assert (backbone.stack.depth, backbone.stack.hidden_size) == (DEPTH, WIDTH)
 
 
@@ -193,9 +193,9 @@ def test_a_tokenizer_with_more_ids_than_embeddings_is_refused(copied):
     tokenizer = toy_tokenizer()
     tokenizer.add_tokens(["popcorn", "usher"])
     tokenizer.save_pretrained(folder)
-    error = problem(folder)  # the embeddings have 55 rows
-    assert all(part in error.expected for part in (" 54 ", str(folder)))
-    assert "55" in error.found
+    error = problem(folder)
+    assert all(part in error.expected for part in (" 55 ", f"'{folder}'"))
+    assert "57" in error.found
 
 
 # Padding

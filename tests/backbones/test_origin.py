@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from tests.support.artifacts import without_checksums
+from tests.support.records import fit_record
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, toy_config
 from thawline import TextClassifier, artifact
 from thawline.backbones.copies import build_native, copy_base
@@ -20,6 +21,7 @@ from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.origin import Origin
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import Fitted
+from thawline.runs.records import write_record
 
 pytestmark = pytest.mark.e2e
 
@@ -30,7 +32,7 @@ KINDS = {
     "native head": {"strategy": "full", "head": "native"},
     "live adapters": {"strategy": "lora:r=2"},
     "merged adapters": {"strategy": "lora:r=2"},
-    "frozen": {"strategy": "head", "epochs": None, "lr": None},
+    "frozen": {"strategy": "head", "epochs": None, "lr": None, "keep": "accuracy"},
 }
 Saved = Callable[..., tuple[Fitted, Path]]
 
@@ -43,7 +45,11 @@ def saved(toy_backbone: Any, toy_reviews: Any, tmp_path_factory: Any) -> Saved:
     def save(family: str = "bert", kind: str = "own head") -> tuple[Fitted, Path]:
         if (family, kind) not in made:
             texts, _ = toy_reviews(24)
-            own = {"epochs": 1, "lr": 1e-2 if "lora" in KINDS[kind]["strategy"] else 1e-3}
+            own = {
+                "epochs": 1,
+                "keep": "last",
+                "lr": 1e-2 if "lora" in KINDS[kind]["strategy"] else 1e-3,
+            }
             classifier = TextClassifier(
                 toy_backbone(family),
                 **own | KINDS[kind],
@@ -179,9 +185,12 @@ def test_a_pooler_that_the_base_lacks_is_listed_as_random(toy_backbone, toy_revi
 # Runs
 
 
-def as_run(folder: Path, saved_at: Path | None, record: str = '{"status": "finished"}') -> Path:
+def as_run(folder: Path, saved_at: Path | None, record: str | None = None) -> Path:
     folder.mkdir()
-    (folder / "record.json").write_text(record, encoding="utf-8")
+    if record is None:
+        write_record(folder / "record.json", fit_record())
+    else:
+        (folder / "record.json").write_text(record, encoding="utf-8")
     if saved_at is not None:
         shutil.copytree(saved_at, folder / "model")
     return folder
@@ -206,11 +215,9 @@ def test_a_run_stands_for_the_model_in_it(saved, toy_backbone, tmp_path):
 @pytest.mark.parametrize(
     ("model", "record"),
     [
-        (False, '{"status": "finished"}'),
-        (True, '{"status": "failed"}'),
-        (True, '{"status": "running"}'),
-        (True, '{"stat'),
-        (True, "[]"),
+        (False, None),
+        (True, '{"verb": "fit", "status": "failed"}'),
+        (True, '{"verb": "fit", "status": "running"}'),
     ],
 )
 def test_a_run_that_did_not_finish_is_refused(saved, tmp_path, model, record):
@@ -218,6 +225,12 @@ def test_a_run_that_did_not_finish_is_refused(saved, tmp_path, model, record):
     error = problem(run)
     assert error.found.startswith(f"'{run}'")
     assert f"thawline fit --resume --out '{run}'" in error.fix
+
+
+@pytest.mark.parametrize("record", ['{"stat', "[]", '{"status": "finished"}'])
+def test_a_damaged_record_is_reported(saved, tmp_path, record):
+    run = as_run(tmp_path / "a run", saved()[1], record)
+    assert f"'{run / 'record.json'}'" in problem(run).expected
 
 
 # Damaged artifacts

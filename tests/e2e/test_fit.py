@@ -232,7 +232,7 @@ def test_evaluation_refuses_changed_rows_even_where_their_number_stays(fit, data
     with pytest.raises(ThawlineError) as caught:
         evaluate("run", "test")
     assert "'run'" in caught.value.expected
-    assert f"'{folder}'" in caught.value.found
+    assert f"'{folder.absolute()}'" in caught.value.found
     assert "--data" in caught.value.fix
 
 
@@ -304,10 +304,11 @@ def test_carved_rows_and_the_proof_are_reported(data, toy_backbone):
     notebook = Notebook()
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
     record = fit_run(config, Path("run"), notebook)
-    assert all(datum in notebook.notes[0] for datum in ("validation", "10 %", "42", "8 rows"))
+    assert all(datum in notebook.notes[0] for datum in ("'text'", "'label'"))
+    assert all(datum in notebook.notes[1] for datum in ("validation", "10 %", "42", "8 rows"))
     found = record.preflight.findings
     assert len(found) >= 2
-    assert notebook.notes[1 : len(found) + 1] == found
+    assert notebook.notes[2 : len(found) + 2] == found
     assert any(all(datum in line for datum in ("54 %", "train", "40 tokens")) for line in found)
     assert any("store" in note for note in notebook.notes)
     assert "fresh process" in notebook.notes[-1]

@@ -15,7 +15,7 @@ from tests.support.toys import GOOD, WORDS
 from thawline import TextClassifier, artifact
 from thawline.strategies import parse_strategy
 
-SAME = ["--dtype", "float32", "--device", "cpu", "--labels", "neg,pos"]
+SAME = ["--dtype", "float32", "--device", "cpu"]
 SMALL = [
     *("--set", "encoder.width=16", "--set", "encoder.heads=2", "--set", "encoder.feed_forward=32"),
     *SAME,
@@ -39,11 +39,9 @@ def fit(
         *("fit", "--data", "reviews", "--backbone", backbone),
         *(() if vectors is None else ("--vectors", vectors)),
         *(
-            "--strategy",
-            strategy,
-            "--epochs",
-            "3",
-            "--json",
+            *("--strategy", strategy, "--json"),
+            *(() if "--epochs" in given else ("--epochs", "3")),
+            *(() if "--labels" in given else ("--labels", "neg,pos")),
             *(SMALL if is_built else SAME),
             *given,
         ),

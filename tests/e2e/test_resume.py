@@ -273,9 +273,10 @@ main()
 
 
 def wait_at_step(arguments: list[str], run: Path) -> subprocess.Popen[str]:
-    arguments = [argument for argument in arguments if argument != "--resume"]
+    arguments = [argument for argument in arguments if argument not in ("--resume", str(run))]
+    arguments.remove("--out")
     process = subprocess.Popen(
-        [sys.executable, "-c", WAIT, *arguments[:-2], "--out", str(run)],
+        [sys.executable, "-c", WAIT, *arguments, "--out", str(run)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -291,7 +292,7 @@ def test_a_run_has_one_process_and_a_signal_stops_it(command, tmp_path):
     run = tmp_path / "run"
     process = wait_at_step(command("last:1", run), run)
     before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
-    for arguments in (["fit", "--resume", "--out", run], [*command("last:1", run)][:-1]):
+    for arguments in (["fit", "--resume", "--out", run], command("last:1", run)[:-1]):
         second = thawline(*arguments)
         assert second.code == 2, second.err
         assert f"'{run}'" in second.err

@@ -14,14 +14,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from tests.support.artifacts import sign
 from tests.support.command_line import Outcome, ProverHere, thawline, write_set
 from thawline import TextClassifier, artifact
 from thawline.backbones.loading import load_backbone
 from thawline.errors import ThawlineError
 
 TOPICS = "(arts, body, cash, dogs)"
-QUICK = ("--dtype", "float32", "--set", "training.batch_size=8")
-BY_EPOCHS = (*QUICK, "--epochs", "1")
+QUICK = ("--dtype", "float32")
+BY_EPOCHS = (*QUICK, "--set", "training.batch_size=8", "--epochs", "1")
 Sets = dict[str, Path]
 
 
@@ -174,6 +175,7 @@ def test_adapters_are_refused_after_their_base_has_changed(sets, topics, monkeyp
     check(thawline("fit", "--data", sets["feelings"], "--backbone", run, *LORA, *BY_EPOCHS,
                    "--out", "out"))  # fmt: skip
     change_weights(run / "model" / "model.safetensors")
+    sign(run / "model")
     done = thawline("predict", "out", "a film")
     assert done.code == 2
     known = json.loads(Path("out/model/thawline.json").read_text())["adapter"]["base_sha256"]
@@ -256,8 +258,10 @@ def test_a_run_is_not_resumed_with_another_backbone(stopped, toy_backbone, kind)
     own = stopped(kind, toy_backbone())
     record = record_of("out")
     weights = own / ("model/" if kind == "run" else "") / "model.safetensors"
-    whole = weights.read_bytes()
+    whole = {path: path.read_bytes() for path in own.rglob("*") if path.is_file()}
     change_weights(weights)
+    if kind == "run":
+        sign(own / "model")
     done = thawline("fit", "--resume", "--out", "out")
     known, found = record["backbone"]["sha256"], load_backbone(str(own)).digest()
     assert done.code == 2
@@ -265,7 +269,8 @@ def test_a_run_is_not_resumed_with_another_backbone(stopped, toy_backbone, kind)
     parts = ("'out'", known[:12], f"'{own.absolute()}'", found[:12], "--out")
     assert all(part in error for part in parts)
     assert record_of("out") == record
-    weights.write_bytes(whole)
+    for path, content in whole.items():
+        path.write_bytes(content)
     check(thawline("fit", "--resume", "--out", "out"))
     assert record_of("out")["status"] == "finished"
 

@@ -16,7 +16,7 @@ from tests.support.records import pretrain_record
 from tests.support.toys import LIMIT, save_writer, toy_tokenizer
 from thawline.backbones.language import LanguageModel, load_language_model
 from thawline.config import WritingConfig
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, printable
 from thawline.pretraining.generation import GeneratedText, prompt_ids, write_texts
 from thawline.runs.records import write_record
 
@@ -267,7 +267,8 @@ def test_command_prints_the_text(toy_writer, qwen):
     options = ("--temperature", "1", "--top-k", "259", "--top-p", "1", "--seed", "4")
     done = thawline("generate", "The film", "--model", toy_writer(), *QUICK, *options)
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"{written(qwen, replace(SAMPLED, tokens=12, seed=4)).text}\n"
+    text = written(qwen, replace(SAMPLED, tokens=12, seed=4)).text
+    assert done.out == printable(f"{text}\n", "\n\t")
 
 
 def test_command_prints_samples_as_json(toy_writer):
@@ -278,7 +279,8 @@ def test_command_prints_samples_as_json(toy_writer):
         assert one.keys() == {"model", *GeneratedText.__dataclass_fields__}
         assert one["text"] == f"The film{one['written']}"
     plain = thawline("generate", "The film", *options)
-    assert plain.out == "\n---\n".join(one["text"] for one in done.json_lines) + "\n"
+    text = "\n---\n".join(one["text"] for one in done.json_lines) + "\n"
+    assert plain.out == printable(text, "\n\t")
 
 
 def test_command_streams_on_a_terminal(toy_writer, monkeypatch):

@@ -180,6 +180,7 @@ def test_a_job_that_ends_early_says_so(error, status):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_the_process_stops_the_job(number):
     make()
+    signal.signal(number, signal.SIG_DFL)  # nohup lets processes ignore SIGHUP
     before = signal.getsignal(number)
 
     def end() -> None:

@@ -241,7 +241,7 @@ ERRORS: list[tuple[dict[str, Any], str, str]] = [
 ERRORS_ELSEWHERE: list[tuple[dict[str, Any], str, str]] = [
     ({"epochs": 0}, "training.epochs", "0"),
     ({"epochs": 2, "lr": float("nan")}, "training.lr", "NaN"),
-    ({"seed": None}, "seed", "null"),
+    ({"seed": None}, "seed", "none"),
     ({"truncation_side": "middle"}, "tokens.truncation_side", "middle"),
     ({"schedule": "cosin"}, "training.schedule", "cosin"),
     ({"class_weights": "equal"}, "training.class_weights", "equal"),

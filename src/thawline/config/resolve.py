@@ -116,7 +116,7 @@ def resolve_config(
         sources |= {key: f"{key} in '{path}'" for key in read}
     values |= {setting.key: setting.value for setting in given}
     sources |= {setting.key: setting.written for setting in given}
-    return _with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
+    return with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
 
 
 @cache
@@ -193,7 +193,7 @@ def change_config(config: ConfigT, overrides: Sequence[str]) -> ConfigT:
     changes = {setting.key: setting.value for setting in given}
     values = dict(flatten_settings(config.to_dict())) | changes
     sources = {setting.key: setting.written for setting in given}
-    return _with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
+    return with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
 
 
 def config_from_record(record: Mapping[str, Any], place: Path, *tables: str) -> Config:
@@ -331,8 +331,13 @@ def _nested(flat: Mapping[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _with_absolute_paths(config: ConfigT) -> ConfigT:
-    """Return a checked config in which all existing paths are absolute."""
+def with_absolute_paths(config: ConfigT) -> ConfigT:
+    """Return a config in which all existing paths are absolute, after checking its values.
+
+    Raises:
+        ThawlineError: If a value has the wrong type or is out of its range.
+    """
+    check_config(config)
     for key, setting in settings_of(type(config)).items():
         if key in PATHS:
             *tables, name = key.split(".")

@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from thawline.config.resolve import AnyConfig, change_config
+from thawline.config.resolve import AnyConfig, with_absolute_paths
 from thawline.errors import ThawlineError
 from thawline.runs.folder import (
     Verb,
@@ -55,7 +55,7 @@ class OpenRun:
         self._file = folder.absolute() / RECORD  # the run may change the working folder
         self._verb, self._reporter, self._stack = verb, reporter, stack
         # The paths are made absolute, so that the run can be repeated from any working folder.
-        self._config = change_config(config, ())
+        self._config = with_absolute_paths(config)
         self._moment, self._start = now(), time.perf_counter()
         self._seconds: float | None = None
         self._earlier: list[float] = []

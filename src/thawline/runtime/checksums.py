@@ -62,8 +62,8 @@ def check_checksums(folder: Path, expected: Mapping[str, str], fix: str) -> None
             raise ThawlineError(f"all files of '{folder}'", f"no {name}", fix) from error
         if found != sha256:
             raise ThawlineError(
-                f"the file '{name}' as it was saved in '{folder}' (SHA-256 {sha256[:12]}…)",
-                f"other contents of {name} (SHA-256 {found[:12]}…)",
+                f"the file '{name}' as it was saved in '{folder}'",
+                f"other contents of {name}, whose SHA-256 differs",
                 fix,
             )
 

@@ -35,6 +35,8 @@ def test_it_prints_the_table_the_verdict_three_predictions_and_the_files(toy_bac
     assert {path.name for path in Path("runs/demo").iterdir()} >= {"rungs.png", "curves.svg"}
     other = thawline("demo", "--backbone", toy_backbone(), *SMALL, "--seed", 1)
     assert other.code == 0, other.err
-    refused = thawline("demo", "--backbone", toy_backbone(), *SMALL, "--max-length", 20)
+    refused = thawline(
+        "demo", "--backbone", toy_backbone(), *SMALL[:2], "--max-length", 20, *SMALL[4:]
+    )
     assert refused.code == 2
     assert "tokens.max_length" in refused.err

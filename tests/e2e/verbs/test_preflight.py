@@ -123,7 +123,7 @@ WRONG = {
     "no data": ((), "--data"),
     "no such set": (("--data", "imbd"), "'imdb'"),
     "no such option": (("--dta", "imdb"), "'--data'"),
-    "a side": (("--truncation-side", "middle"), '"middle"'),
+    "a side": (("--truncation-side", "middle"), "'middle'"),
     "too many tokens": (("--max-length", "41"), "40"),
     "no such file": (("--against", "missing.csv"), "missing.csv"),
     "another kind of file": (("--against", "unsup.docx"), ".parquet"),

@@ -65,7 +65,7 @@ def test_several_sources_and_those_to_leave_out(reviews):
 
 
 def test_a_test_file_that_is_named_itself_gets_a_note(reviews):
-    done = thawline("pretrain", "--data", reviews / "test.csv", *SMALL, "--batch-size=4",
+    done = thawline("pretrain", "--data", reviews / "test.csv", *SMALL,
                     "--out", "lm", "--json")  # fmt: skip
     place = reviews.absolute() / "test.csv"
     assert str(place) in done.err
