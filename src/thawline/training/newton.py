@@ -21,8 +21,12 @@ from thawline.errors import ThawlineError
 Block = tuple[Tensor, Tensor]
 """Features, ``(rows, width)`` in fp32, and the targets of the same rows, ``(rows, labels)``."""
 
-MAX_PRECONDITIONED_WIDTH = 4_096
-"""Above this number of features, the products of all pairs of features take too long."""
+MAX_PRECONDITIONED_WIDTH = 1_024
+"""The largest number of features for which a preconditioner saves more time than it takes.
+
+Without one, 2,688 features of 300 texts took 0.4 instead of 2.1 s, and those of 4,000 texts 4.2
+instead of 3.5 s.
+"""
 
 _ROWS_IN_FP64 = 256
 """The number of rows that are converted to fp64 at once, so that they stay in the CPU's cache."""
