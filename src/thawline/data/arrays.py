@@ -154,7 +154,7 @@ def _as_array(y: Any) -> NDArray[Any]:
             f"rows of different lengths: {shorten(repr(y))}",
             "pass one label for each text",
         ) from None
-    if array.dtype.kind in "OT" and array.ndim == 1:
+    if array.dtype.kind in ("O", "T") and array.ndim == 1:
         return _objects([plain_value(label) for label in array])
     return array
 
