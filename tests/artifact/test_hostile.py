@@ -344,7 +344,7 @@ ADAPTER_CONFIGS: list[dict[str, Any]] = [
     {"init_lora_weights": "eva"},
     {"init_lora_weights": 1},
     {"eva_config": {"rho": 2.0}},
-    {"corda_config": {"cache_file": "/tmp/x"}},
+    {"corda_config": {"cache_file": "elsewhere/x"}},
     {"lora_ga_config": {"direction": "x"}},
     {"megatron_config": {"a": 1}},
     {"megatron_core": "evil.module"},

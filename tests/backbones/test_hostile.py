@@ -137,8 +137,8 @@ PUBLISHED: dict[str, dict[str, Any]] = {
 
 OLD_TOKENIZER_CONFIG = {
     "do_lower_case": True, "unk_token": "[UNK]", "never_split": None, "do_basic_tokenize": True,
-    "special_tokens_map_file": "/root/.cache/special_tokens_map.json", "strip_accents": None,
-    "tokenizer_file": "/root/.cache/transformers/0123.abcd", "tokenize_chinese_chars": True,
+    "special_tokens_map_file": "elsewhere/special_tokens_map.json", "strip_accents": None,
+    "tokenizer_file": "elsewhere/0123.abcd", "tokenize_chinese_chars": True,
     "name_or_path": "someone/model", "tokenizer_class": "BertTokenizer", "sp_model_kwargs": {},
     "model_max_length": 1000000000000000019884624838656, "add_bos_token": True, "from_slow": True,
     "mask_token": {"__type": "AddedToken", "content": "[MASK]", "lstrip": True, "rstrip": False,

@@ -120,13 +120,8 @@ def fit_run(
     folder = expand(folder)
     reporter = Reporter() if reporter is None else reporter
     with open_run(folder, FIT, config, reporter, resume=resume) as run:
-        if isinstance(run.before, FitRecord):
-            problem = find_damage(run.before, folder)
-            if problem is None:
-                run.restore_config()
-                reporter.message(f"the run in '{folder}' is already finished")
-                return run.before
-            reporter.message(f"the run in '{folder}' is damaged ({problem}); it is made again")
+        if isinstance(run.before, FitRecord) and run.is_complete(find_damage(run.before, folder)):
+            return run.before
         job, described = _prepare(config, folder, reporter, shared)
         check_same_rows(run.before, job.dataset, folder)
         _check_same_backbone(run.before, described.backbone, folder)

@@ -107,13 +107,10 @@ def pretrain_run(
     folder = expand(folder)
     reporter = Reporter() if reporter is None else reporter
     with open_run(folder, PRETRAIN, config, reporter, resume=resume) as run:
-        if isinstance(run.before, PretrainRecord):
-            problem = _find_damage(run.before, folder)
-            if problem is None:
-                run.restore_config()
-                reporter.message(f"the run in '{folder}' is already finished")
-                return run.before
-            reporter.message(f"the run in '{folder}' is damaged ({problem}); it is made again")
+        if isinstance(run.before, PretrainRecord) and run.is_complete(
+            _find_damage(run.before, folder)
+        ):
+            return run.before
         check_config(config)
         check_architecture(config.architecture)
         check_patience(config.training)

@@ -81,11 +81,24 @@ class OpenRun:
                 "that an earlier process left"
             )
 
-    def restore_config(self) -> None:
-        """Write the config of a finished run again if its file is missing or damaged."""
+    def is_complete(self, damage: str | None) -> bool:
+        """Return whether a finished run needs no further work, and report it.
+
+        The config of a complete run is written again if its file is missing or damaged.
+
+        Args:
+            damage: What is damaged in the folder of the run. None if nothing is.
+        """
         assert self.before is not None, "the run has no record"
+        if damage is not None:
+            self._reporter.message(
+                f"the run in '{self.folder}' is damaged ({damage}); it is made again"
+            )
+            return False
         if restore_config(self.folder, self._config, self.before):
             self._reporter.message("config.toml was missing or damaged; it was written again")
+        self._reporter.message(f"the run in '{self.folder}' is already finished")
+        return True
 
     @contextmanager
     def started(self, model: type[StartedT], plan: Record) -> Iterator[StartedT]:
