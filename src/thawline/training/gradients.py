@@ -1,0 +1,136 @@
+"""Compute the gradients of training steps, on a CPU with one thread for each share of a step.
+
+Threads that share one operation wait for each other at its end, and the small operations between
+the matrix products run on one thread only. So each thread computes forward and backward passes of
+its own, on a replica of the module. The gradients are added up in a fixed order, so the result
+depends on the number of threads but not on their timing.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from thawline.runtime.randomness import RandomStream
+from thawline.training.objectives import Objective
+
+
+class Gradients:
+    """Computes the gradients of the mean loss of training steps.
+
+    Args:
+        objective: The module and the data.
+        device: The device of the training: ``cuda``, ``mps`` or ``cpu``.
+    """
+
+    def __init__(self, objective: Objective, device: str) -> None:
+        self._objective = objective
+        self._threads = torch.get_num_threads() if device == "cpu" else 1
+        self._replicas: list[nn.Module] = []
+        self._pool: ThreadPoolExecutor | None = None
+        self._rows = _RowGradients()
+
+    def compute(self, step: Any) -> Tensor:
+        """Add the gradient of a step's mean loss to the module's parameters.
+
+        Args:
+            step: The data of the step, as the objective yields it.
+
+        Returns:
+            The mean loss, a scalar on the device of the module, without a graph.
+        """
+        objective = self._objective
+        shares = objective.shares(step, self._threads)
+        if len(shares) == 1:
+            return self._accumulate(objective.module, shares[0], objective.random)
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._threads, initializer=_use_one_thread)
+            self._replicas = [_replicate(objective.module) for _ in range(self._threads)]
+        streams = objective.random.spawn(len(shares))
+        losses = list(self._pool.map(self._accumulate, self._replicas, shares, streams))
+        self._collect()
+        return torch.stack(losses).sum()
+
+    def close(self) -> None:
+        """End the threads, if there are any."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _accumulate(self, module: nn.Module, share: list[Any], random: RandomStream) -> Tensor:
+        """Run forward and backward passes, and return the sum of their losses."""
+        module.train()
+        losses = []
+        for part in share:
+            with random.training():
+                loss = self._objective.loss(module, part)
+            loss.backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).sum()
+
+    def _collect(self) -> None:
+        """Move the gradients of the replicas to the module, where they are added up."""
+        self._rows.clear()
+        replicated = zip(*(replica.parameters() for replica in self._replicas), strict=True)
+        for parameter, copies in zip(self._objective.module.parameters(), replicated, strict=True):
+            for replica in copies:
+                gradient, replica.grad = replica.grad, None
+                if gradient is None:
+                    continue
+                if gradient.is_sparse:
+                    self._rows.add(parameter, gradient)
+                elif parameter.grad is None:
+                    parameter.grad = gradient
+                else:
+                    parameter.grad += gradient
+
+
+class _RowGradients:
+    """Adds up the gradients of embeddings, of which a step reads few rows.
+
+    A dense gradient would be set to zero in full for each thread and each step.
+    """
+
+    def __init__(self) -> None:
+        self._sums: dict[int, Tensor] = {}  # by the id of the parameter
+        self._used: list[tuple[Tensor, Tensor]] = []
+
+    def clear(self) -> None:
+        """Set the rows of the previous step to zero."""
+        for total, rows in self._used:
+            total.index_fill_(0, rows, 0)
+        self._used.clear()
+
+    def add(self, parameter: Tensor, gradient: Tensor) -> None:
+        """Add a sparse gradient to that of a parameter."""
+        total = self._sums.setdefault(id(parameter), torch.zeros_like(parameter))
+        rows = gradient._indices()[0]
+        total.index_add_(0, rows, gradient._values())
+        self._used.append((total, rows))
+        parameter.grad = total
+
+
+def _use_one_thread() -> None:
+    """Let the operations of this thread use no other threads."""
+    torch.set_num_threads(1)
+
+
+def _replicate(module: nn.Module) -> nn.Module:
+    """Return a copy of a module whose parameters have the same storage but their own gradients."""
+    uses = Counter(
+        id(parameter) for part in module.modules() for parameter in part._parameters.values()
+    )
+    memo: dict[int, Any] = {
+        id(parameter): nn.Parameter(parameter.detach(), parameter.requires_grad)
+        for parameter in module.parameters()
+    }
+    memo |= {id(buffer): buffer for buffer in module.buffers()}
+    replica = copy.deepcopy(module, memo)
+    for original, part in zip(module.modules(), replica.modules(), strict=True):
+        if isinstance(part, nn.Embedding) and uses[id(original.weight)] == 1:
+            part.sparse = part.weight.requires_grad
+    return replica
