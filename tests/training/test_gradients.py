@@ -62,6 +62,8 @@ def threads(request: pytest.FixtureRequest) -> Iterator[int]:
 def compute(objective: Texts, steps: int = 1) -> tuple[float, dict[str, Tensor]]:
     """Return the loss and the gradients of the last of several steps."""
     gradients = Gradients(objective, "cpu")
+    assert objective.module.words.sparse
+    assert not objective.module.tied.sparse
     for number in range(steps):
         objective.module.zero_grad()
         loss = float(gradients.compute(IDS.roll(number, 0)))
@@ -70,6 +72,8 @@ def compute(objective: Texts, steps: int = 1) -> tuple[float, dict[str, Tensor]]
         for name, parameter in objective.module.named_parameters()
         if parameter.grad is not None
     }
+    gradients.close()
+    assert not objective.module.words.sparse
     return loss, found
 
 

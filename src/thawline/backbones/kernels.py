@@ -99,12 +99,20 @@ class FastCpuKernels(TorchFunctionMode):
                 )
             return attend_to(query, key, value, visible, scale)
         in_fp32 = low and torch.is_grad_enabled()
-        tensors = [tensor.float() if in_fp32 else tensor for tensor in (query, key, value)]
-        if in_fp32 and attn_mask is not None and attn_mask.is_floating_point():
-            attn_mask = attn_mask.float()
+        if in_fp32:
+            query, key, value = query.float(), key.float(), value.float()
+            if attn_mask is not None and attn_mask.is_floating_point():
+                attn_mask = attn_mask.float()
         with torch.autocast("cpu", enabled=low and not in_fp32):
             return functional.scaled_dot_product_attention(
-                *tensors, attn_mask, dropout_p, is_causal, scale=scale, enable_gqa=enable_gqa
+                query,
+                key,
+                value,
+                attn_mask,
+                dropout_p,
+                is_causal,
+                scale=scale,
+                enable_gqa=enable_gqa,
             )
 
     def _keys(self, query: Tensor, mask: Tensor | None, is_causal: bool) -> Visible | None:

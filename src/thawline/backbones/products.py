@@ -96,7 +96,7 @@ def attend_to(
     """
     scale = query.shape[-1] ** -0.5 if scale is None else scale
     tensors = (tensor.to(torch.bfloat16) for tensor in (query, key, value))
-    attended: Tensor = _Attention.apply(*tensors, visible, scale)
+    attended: Tensor = _Attention.apply(*tensors, visible, scale)  # type: ignore[no-untyped-call]
     return attended
 
 
@@ -123,7 +123,7 @@ class _Attention(torch.autograd.Function):
             _hide(weights, piece, visible)
             factors = weights.sum(-1, keepdim=True, dtype=torch.float32).reciprocal_()
             found = torch.bmm(weights, values).mul_(factors)
-            _part(attended, piece.texts, piece.rows).copy_(_split_heads(found, heads))
+            attended[piece.texts, piece.rows] = _split_heads(found, heads)
             if needs_gradient:
                 kept += weights, factors
         ctx.save_for_backward(query, key, value, attended, *kept)
@@ -149,7 +149,7 @@ class _Attention(torch.autograd.Function):
                 (to_query, torch.bmm(scores, keys), piece.rows),
                 (to_key, torch.bmm(scores.transpose(1, 2), rows), piece.keys),
             ):
-                _part(target, piece.texts, span).add_(_split_heads(found, heads))
+                target[piece.texts, span] += _split_heads(found, heads)
         to_query *= ctx.scale
         to_key *= 1 / math.log2(math.e)  # the queries contain the scale already
         return *(part.transpose(1, 2) for part in (to_query, to_key, to_value)), None, None
@@ -198,11 +198,7 @@ def _hide(weights: Tensor, piece: _Piece, visible: Visible) -> None:
         by_text.mul_(real[:, None, None].to(weights.dtype))
 
 
-def _part(tensor: Tensor, texts: slice, tokens: slice) -> Tensor:
-    """Return a part of a tensor ``(batch, tokens, heads, width)`` as a view."""
-    return tensor[texts, tokens]
-
-
 def _split_heads(tensor: Tensor, heads: int) -> Tensor:
     """Return ``(texts x heads, tokens, width)`` as ``(texts, tokens, heads, width)``."""
-    return tensor.unflatten(0, (-1, heads)).transpose(1, 2)
+    width = tensor.shape[2]
+    return tensor.view(-1, heads, tensor.shape[1], width).transpose(1, 2)

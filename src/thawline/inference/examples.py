@@ -22,6 +22,13 @@ from thawline.store import Features
 ROWS_PER_BLOCK = 4_096
 """Number of rows of stored features in one batch of a head."""
 
+MIN_TOKENS_PER_THREAD = 512
+"""Number of tokens from which a thread of its own saves time in a training step.
+
+Each thread converts all weights to bf16 and computes a gradient for all of them. With MiniLM a step
+of 370 tokens took 0.78 of the time on one pass for both threads, and one of 1,490 tokens 1.38.
+"""
+
 Positions = NDArray[np.int64]
 
 
@@ -158,7 +165,8 @@ class TokenExamples:
         of all threads together.
         """
         lengths, most = self.tokens.lengths[self.rows[step]], self.tokens_per_batch
-        shares = deal_by_length(lengths, min(threads, len(step)))
+        worthwhile = max(1, int(lengths.sum()) // MIN_TOKENS_PER_THREAD)
+        shares = deal_by_length(lengths, min(threads, len(step), worthwhile))
         return [
             [
                 step[share[batch]]

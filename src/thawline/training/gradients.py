@@ -33,6 +33,9 @@ class Gradients:
         self._threads = torch.get_num_threads() if device == "cpu" else 1
         self._replicas: list[nn.Module] = []
         self._pool: ThreadPoolExecutor | None = None
+        self._embeddings = _separate_embeddings(objective.module) if device == "cpu" else []
+        for embedding in self._embeddings:
+            embedding.sparse = True
         self._rows = _RowGradients()
 
     def compute(self, step: Any) -> Tensor:
@@ -47,19 +50,23 @@ class Gradients:
         objective = self._objective
         shares = objective.shares(step, self._threads)
         if len(shares) == 1:
-            return self._accumulate(objective.module, shares[0], objective.random)
+            loss = self._accumulate(objective.module, shares[0], objective.random)
+            self._collect([objective.module])
+            return loss
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, initializer=_use_one_thread)
             self._replicas = [_replicate(objective.module) for _ in range(self._threads)]
         streams = objective.random.spawn(len(shares))
         losses = list(self._pool.map(self._accumulate, self._replicas, shares, streams))
-        self._collect()
+        self._collect(self._replicas)
         return torch.stack(losses).sum()
 
     def close(self) -> None:
-        """End the threads, if there are any."""
+        """End the threads, if there are any, and give embeddings dense gradients again."""
         if self._pool is not None:
             self._pool.shutdown()
+        for embedding in self._embeddings:
+            embedding.sparse = False
 
     def _accumulate(self, module: nn.Module, share: list[Any], random: RandomStream) -> Tensor:
         """Run forward and backward passes, and return the sum of their losses."""
@@ -72,13 +79,15 @@ class Gradients:
             losses.append(loss.detach())
         return torch.stack(losses).sum()
 
-    def _collect(self) -> None:
-        """Move the gradients of the replicas to the module, where they are added up."""
+    def _collect(self, sources: list[nn.Module]) -> None:
+        """Move the gradients of replicas, or of the module itself, to the module and add them up."""
         self._rows.clear()
-        replicated = zip(*(replica.parameters() for replica in self._replicas), strict=True)
-        for parameter, copies in zip(self._objective.module.parameters(), replicated, strict=True):
-            for replica in copies:
-                gradient, replica.grad = replica.grad, None
+        by_parameter = zip(*(source.parameters() for source in sources), strict=True)
+        for parameter, copies in zip(
+            self._objective.module.parameters(), by_parameter, strict=True
+        ):
+            for source in copies:
+                gradient, source.grad = source.grad, None
                 if gradient is None:
                     continue
                 if gradient.is_sparse:
@@ -119,18 +128,27 @@ def _use_one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _replicate(module: nn.Module) -> nn.Module:
-    """Return a copy of a module whose parameters have the same storage but their own gradients."""
+def _separate_embeddings(module: nn.Module) -> list[nn.Embedding]:
+    """Return the embeddings that are trained and whose weights no other module uses."""
     uses = Counter(
         id(parameter) for part in module.modules() for parameter in part._parameters.values()
     )
+    return [
+        part
+        for part in module.modules()
+        if isinstance(part, nn.Embedding)
+        and part.weight.requires_grad
+        and not part.sparse
+        and uses[id(part.weight)] == 1
+    ]
+
+
+def _replicate(module: nn.Module) -> nn.Module:
+    """Return a copy of a module whose parameters have the same storage but their own gradients."""
     memo: dict[int, Any] = {
         id(parameter): nn.Parameter(parameter.detach(), parameter.requires_grad)
         for parameter in module.parameters()
     }
     memo |= {id(buffer): buffer for buffer in module.buffers()}
-    replica = copy.deepcopy(module, memo)
-    for original, part in zip(module.modules(), replica.modules(), strict=True):
-        if isinstance(part, nn.Embedding) and uses[id(original.weight)] == 1:
-            part.sparse = part.weight.requires_grad
+    replica: nn.Module = copy.deepcopy(module, memo)
     return replica
