@@ -80,13 +80,12 @@ class Gradients:
         return torch.stack(losses).sum()
 
     def _collect(self, sources: list[nn.Module]) -> None:
-        """Move the gradients of replicas, or of the module itself, to the module and add them up."""
+        """Add up the gradients of replicas, or of the module itself, in the module."""
         self._rows.clear()
-        by_parameter = zip(*(source.parameters() for source in sources), strict=True)
-        for parameter, copies in zip(
-            self._objective.module.parameters(), by_parameter, strict=True
-        ):
-            for source in copies:
+        parameters = self._objective.module.parameters()
+        copies = zip(*(source.parameters() for source in sources), strict=True)
+        for parameter, copied in zip(parameters, copies, strict=True):
+            for source in copied:
                 gradient, source.grad = source.grad, None
                 if gradient is None:
                     continue
