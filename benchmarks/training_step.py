@@ -4,7 +4,7 @@ Run it from the root of the repository, in the environment of ``make install``::
 
     python -m benchmarks.training_step --backbone thawline/qwen3-mini --rows 160
 
-It prints the median time of a step in four variants, and the speed of each relative to torch's
+It prints the median time of a step in four variants and the speed of each relative to torch's
 kernels in fp32.
 
 The default data set and backbone come with Thawline.
@@ -19,6 +19,7 @@ import argparse
 import time
 from contextlib import nullcontext
 from statistics import median
+from typing import NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -30,21 +31,37 @@ from thawline.backbones.copies import build_native
 from thawline.backbones.loading import load_backbone
 from thawline.config import ComputeConfig, DataConfig, TrainingConfig
 from thawline.data import load
-from thawline.data.batches import split_by_length
 from thawline.data.tokens import tokenize
-from thawline.inference.examples import TokenBatch
-from thawline.runtime.hardware import limit_kernel_cache
+from thawline.inference.examples import TokenExamples
+from thawline.runtime.hardware import keep_freed_memory, limit_kernel_cache
 from thawline.training import suffix
+from thawline.training.gradients import Gradients
+from thawline.training.objectives import Classification, Labelled
+from thawline.training.weighting import Weighting
+
+
+class Variant(NamedTuple):
+    """A way to compute a training step.
+
+    Attributes:
+        low: Whether matrices are multiplied in bf16.
+        kernels: Whether Thawline's kernels replace those of torch.
+        shared: Whether each thread computes a share of the step, instead of all threads one pass.
+    """
+
+    low: bool
+    kernels: bool
+    shared: bool
+
 
 BASELINE = "fp32, torch's kernels"
 
 VARIANTS = {
-    BASELINE: (False, True),
-    "fp32": (False, False),
-    "bf16, torch's kernels": (True, True),
-    "bf16, attention in fp32": (True, False),
+    BASELINE: Variant(low=False, kernels=False, shared=False),
+    "bf16, torch's kernels": Variant(low=True, kernels=False, shared=False),
+    "bf16, own kernels": Variant(low=True, kernels=True, shared=False),
+    "bf16, own kernels, a share for each thread": Variant(low=True, kernels=True, shared=True),
 }
-"""For each variant: whether matrices are multiplied in bf16, and whether torch's kernels run."""
 
 
 def parse() -> argparse.Namespace:
@@ -66,39 +83,43 @@ def main() -> None:
     """Measure all variants and print the table."""
     options = parse()
     limit_kernel_cache()
+    keep_freed_memory()
     backbone = load_backbone(options.backbone)
-    texts = load(DataConfig(data=options.data, limit=(options.rows, 2))).train.texts
+    train = load(DataConfig(data=options.data, limit=(options.rows, 2))).train
     tokens = tokenize(
-        backbone.tokenizer, texts, max_length=options.max_length, truncation_side="right"
+        backbone.tokenizer, train.texts, max_length=options.max_length, truncation_side="right"
     )
-    size = TrainingConfig.batch_size
-    order = np.argsort(tokens.lengths, kind="stable")
     model = build_native(backbone, 2, seed=0, attention_dropout=0.0)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-5, fused=True)
-    seconds: dict[str, list[float]] = {variant: [] for variant in VARIANTS}
-    for step in np.array_split(order, len(order) // size):
-        passes = split_by_length(
-            tokens.lengths[step],
-            tokens_per_batch=ComputeConfig.tokens_per_batch,
-            overhead=TrainingConfig.pass_overhead,
+    budget = ComputeConfig.tokens_per_batch
+    examples = TokenExamples(tokens, None, np.arange(len(tokens)), budget)
+    labels, config = torch.from_numpy(train.labels % 2), TrainingConfig()
+    labelled, weighting = Labelled(examples, labels), Weighting.of(labels, 2, config)
+    number = torch.get_num_threads()
+    makers: dict[str, Gradients] = {}
+    for name, variant in VARIANTS.items():
+        module = suffix.Suffix(model, 0, use_bf16=variant.low)
+        objective = Classification(
+            module, labelled, labelled, weighting, config, ComputeConfig(), seed=0
         )
-        for variant, (low, torch_only) in VARIANTS.items():
-            module = suffix.Suffix(model, 0, use_bf16=low).train()
+        with mock.patch("torch.get_num_threads", return_value=number if variant.shared else 1):
+            makers[name] = Gradients(objective, "cpu")
+    seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
+    for step in objective.steps(1):
+        for name, variant in VARIANTS.items():
             start = time.perf_counter()
-            only = mock.patch.object(suffix, "FastCpuKernels", nullcontext)
-            with only if torch_only else nullcontext():
-                for part in passes:
-                    logits = module(TokenBatch(tokens.batch(step[part]), None))
-                    logits.square().mean().backward()
+            torch_only = mock.patch.object(suffix, "FastCpuKernels", nullcontext)
+            with nullcontext() if variant.kernels else torch_only:
+                makers[name].compute(step)
             optimizer.step()
             optimizer.zero_grad()
-            seconds[variant].append(time.perf_counter() - start)
+            seconds[name].append(time.perf_counter() - start)
     baseline = median(seconds[BASELINE])
     table = Table("variant", "milliseconds", "relative speed")
-    for variant, taken in seconds.items():
-        table.add_row(variant, f"{1000 * median(taken):.0f}", f"{baseline / median(taken):.2f}")
+    for name, taken in seconds.items():
+        table.add_row(name, f"{1000 * median(taken):.0f}", f"{baseline / median(taken):.2f}")
     mean = f"{tokens.lengths.mean():.0f} tokens on average"
-    Console().print(f"{backbone.name}: steps of {size} texts, {mean}", table)
+    Console().print(f"{backbone.name}: steps of {config.batch_size} texts, {mean}", table)
 
 
 if __name__ == "__main__":

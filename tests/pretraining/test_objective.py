@@ -36,7 +36,9 @@ def objective(*, per_pass: int = 4, seed: int = 0, n_bytes: int = 700) -> Langua
 def gradients(task: LanguageModelling) -> tuple[float, dict[str, torch.Tensor]]:
     step = next(task.steps(1))
     total = 0.0
-    for loss in task.losses(step):
+    (passes,) = task.shares(step, threads=1)
+    for part in passes:
+        loss = task.loss(task.module, part)
         loss.backward()
         total += loss.item()
     return total, {name: p.grad for name, p in task.module.named_parameters()}
@@ -53,7 +55,8 @@ def test_gradient_does_not_depend_on_the_passes(per_pass):
 def test_loss_of_a_step_is_the_mean_over_predicted_tokens():
     task = objective(per_pass=8)
     step = next(task.steps(1))
-    (loss,) = task.losses(step)
+    ((part,),) = task.shares(step, threads=1)
+    loss = task.loss(task.module, part)
     windows = torch.from_numpy(Windows(TOKENS, WINDOW).take(step.windows, step.start))
     predicted = (windows[:, 1:] > 1).sum()  # neither pad nor bos
     nats, _ = task.module(windows)

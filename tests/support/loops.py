@@ -116,8 +116,11 @@ class Scripted:
     def size(self, step: Positions) -> int:
         return len(step)
 
-    def losses(self, step: Positions) -> Iterator[Tensor]:
-        yield self.weight.sum() * self.factors[int(step[0])]
+    def shares(self, step: Positions, threads: int) -> list[list[Any]]:
+        return [[step]]
+
+    def loss(self, module: nn.Module, part: Any) -> Tensor:
+        return self.weight.sum() * self.factors[int(part[0])]
 
     def evaluate(self) -> dict[str, float]:
         self.weights.append(float(self.weight.detach()))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -213,14 +212,14 @@ def weights(task: Any) -> dict[str, Tensor]:
 
 def stop_at(task: Any, number: int) -> None:
     """Raise `Stopped` in the step of this number, before it changes anything."""
-    losses, calls = task.losses, iter(range(1, 1_000))
+    shares, calls = task.shares, iter(range(1, 1_000))
 
-    def ending(step: Any) -> Iterator[Tensor]:
+    def ending(step: Any, threads: int) -> list[list[Any]]:
         if next(calls) == number:
             raise Stopped
-        yield from losses(step)
+        return shares(step, threads)
 
-    task.losses = ending
+    task.shares = ending
 
 
 class TestTraining:

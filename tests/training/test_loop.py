@@ -280,12 +280,11 @@ class Breaking(Scripted):
         super().__init__([(0.5, 1.0)] * 4, losses=(1.0, 1.0, 1.0))
         self.broken, self.before = broken, 0.0
 
-    def losses(self, step: Positions) -> Iterator[Tensor]:
-        if self.taken[-1] == (2, 2):
-            self.before = float(self.weight.detach())
-            yield self.broken(self.weight.sum())
-        else:
-            yield from super().losses(step)
+    def loss(self, module: nn.Module, part: Any) -> Tensor:
+        if self.taken[-1] != (2, 2):
+            return super().loss(module, part)
+        self.before = float(self.weight.detach())
+        return self.broken(self.weight.sum())
 
 
 def assert_names(error: ThawlineError, value: float, step: int, epoch: int) -> None:
@@ -332,8 +331,8 @@ class Still(Scripted):
         self.module[2].weight.requires_grad_(False)
         nn.init.constant_(self.module[0].bias, 1.0)
 
-    def losses(self, step: Positions) -> Iterator[Tensor]:
-        yield sum((0 * parameter.sum() for parameter in self.module.parameters()), torch.zeros(()))
+    def loss(self, module: nn.Module, part: Any) -> Tensor:
+        return sum((0 * parameter.sum() for parameter in module.parameters()), torch.zeros(()))
 
 
 class TestSteps:
@@ -374,9 +373,12 @@ class TestSteps:
 
     def test_the_terms_of_a_step_are_added_up(self) -> None:
         class InTerms(Scripted):
-            def losses(self, step: Positions) -> Iterator[Tensor]:
-                for share in (0.5, 0.3, 0.2):
-                    yield from (loss * share for loss in super(InTerms, self).losses(step))
+            def shares(self, step: Positions, threads: int) -> list[list[Any]]:
+                return [[(step, share) for share in (0.5, 0.3, 0.2)]]
+
+            def loss(self, module: nn.Module, part: Any) -> Tensor:
+                step, share = part
+                return super().loss(module, step) * share
 
         whole, parts = Scripted([(0.5, 1.0)] * 3), InTerms([(0.5, 1.0)] * 3)
         histories = [run(task, epochs=2, lr=0.1, max_grad_norm=9.0) for task in (whole, parts)]

@@ -109,7 +109,8 @@ def classification(task: Task, tokens_per_batch: int = 4_096, **given: Any) -> C
 def gradients(task: Classification, step: Positions) -> tuple[float, dict[str, Tensor], int]:
     """Return the mean loss of a step, its gradients and the number of its terms."""
     task.module.zero_grad()
-    losses = list(task.losses(step))
+    (passes,) = task.shares(step, threads=1)
+    losses = [task.loss(task.module, part) for part in passes]
     for loss in losses:
         loss.backward()
     found = {

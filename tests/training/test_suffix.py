@@ -11,15 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.support.attended import Attended
 from tests.support.tasks import make_task
 from tests.support.toys import DEPTH, FAMILIES
+from thawline.backbones.kernels import FastCpuKernels
 from thawline.backbones.stack import Stack
 from thawline.config import HeadConfig
 from thawline.inference.examples import TokenBatch, TokenExamples
 from thawline.training.adapt import Task
 from thawline.training.blocks import make_classifier
-from thawline.training.kernels import FastCpuKernels
 from thawline.training.suffix import Suffix
 
 MakeTask = Callable[..., Task]
@@ -184,16 +183,3 @@ def test_autocast_multiplies_in_bf16_and_returns_fp32(task_of: MakeTask) -> None
     assert one.dtype == other.dtype == torch.float32
     assert 0 < float((one - other).abs().max()) < 0.05
     assert all(parameter.dtype == torch.float32 for parameter in low.parameters())
-
-
-def test_on_a_cpu_attention_trains_in_fp32_and_predicts_in_bf16(task_of: MakeTask) -> None:
-    """Its backward pass is slow in bf16. Predictions must equal those of a saved classifier."""
-    task = task_of("bert", 0)
-    suffix, recorder = make_suffix(task, low=True), Attended()
-    with recorder:
-        suffix.train()(batch_of(task, 0, 1))
-        assert set(recorder.dtypes) == {torch.float32}
-        recorder.dtypes.clear()
-        with torch.no_grad():
-            suffix.eval()(batch_of(task, 0, 1))
-        assert set(recorder.dtypes) == {torch.bfloat16}

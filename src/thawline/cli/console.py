@@ -19,7 +19,11 @@ from thawline.cli import usage
 from thawline.errors import ThawlineError, join_lines, printable
 from thawline.runtime import terminal
 from thawline.runtime.failures import describe_system_error, first_line, is_out_of_memory
-from thawline.runtime.hardware import let_idle_threads_sleep, limit_kernel_cache
+from thawline.runtime.hardware import (
+    keep_freed_memory,
+    let_idle_threads_sleep,
+    limit_kernel_cache,
+)
 from thawline.runtime.untrusted import read_regular
 
 INTERRUPTED = 130
@@ -165,6 +169,7 @@ def _prepare_environment() -> None:
     # Plots are written without a display. An unknown backend would stop matplotlib's import.
     os.environ.pop("MPLBACKEND", None)
     limit_kernel_cache()
+    keep_freed_memory()
     let_idle_threads_sleep()
     if sys.flags.optimize > 1:
         fix = "unset PYTHONOPTIMIZE, or run python without -OO"

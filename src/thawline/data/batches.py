@@ -71,6 +71,28 @@ def split_by_length(
     return batches[::-1]
 
 
+def deal_by_length(lengths: NDArray[np.int64], shares: int) -> list[NDArray[np.int64]]:
+    """Divide texts into shares with similar numbers of tokens and similar lengths.
+
+    The texts are dealt one after the other, the longest first, to the share with the fewest tokens.
+
+    Args:
+        lengths: The number of tokens of each text, ``(texts,)``.
+        shares: The number of shares, at most the number of texts.
+
+    Returns:
+        For each share, positions in ``lengths``. Each position occurs once.
+    """
+    dealt: list[list[int]] = [[] for _ in range(shares)]
+    tokens = [0] * shares
+    for position in np.argsort(-lengths, kind="stable"):
+        # Empty texts count as one token, so that every share gets a text.
+        share = tokens.index(min(tokens))
+        dealt[share].append(int(position))
+        tokens[share] += max(1, int(lengths[position]))
+    return [np.array(positions) for positions in dealt]
+
+
 def padding_density(
     lengths: NDArray[np.int64], batches: Sequence[NDArray[np.int64]]
 ) -> float | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -11,12 +12,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from thawline.backbones.kernels import FastCpuKernels
 from thawline.backbones.pooling import pool
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.texts import check_pairing
-from thawline.inference.examples import Examples, PooledExamples
+from thawline.inference.examples import Examples, PooledExamples, Positions
 from thawline.inference.fitted import Fitted
 from thawline.inference.prediction import TextPrediction
 from thawline.inference.reader import TextReader
@@ -24,6 +26,7 @@ from thawline.models.heads import Standardisation
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
+from thawline.runtime.workers import run_in_order
 from thawline.store import Features, KeyedTexts
 
 _MOVING = threading.Lock()
@@ -143,16 +146,19 @@ class Predictor:
         with _MOVING:
             if model.device.type != device or model.training:
                 model.to(device).eval()
+        kernels = FastCpuKernels if device == "cpu" else nullcontext
+
+        def run(batch: Positions) -> Tensor:
+            inputs = examples.take(batch).inputs
+            on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
+            with torch.autocast(device, torch.bfloat16, enabled=low), kernels():
+                return compute(model, on_device).float().cpu()
+
         found = np.empty((len(texts), width), dtype=np.float32)
-        with (
-            torch.inference_mode(),
-            torch.autocast(device, torch.bfloat16, enabled=low),
-            frozen_pass.reporter.task("predicting", len(texts)) as advance,
-        ):
-            for batch in examples.batches(np.arange(len(texts)), frozen_pass.compute.density):
-                inputs = examples.take(batch).inputs
-                on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
-                found[batch] = compute(model, on_device).float().cpu().numpy()
+        batches = examples.batches(np.arange(len(texts)), frozen_pass.compute.density)
+        with frozen_pass.reporter.task("predicting", len(texts)) as advance:
+            for batch, values in run_in_order(run, batches, device, share_single=True):
+                found[batch] = values.numpy()
                 advance(len(batch))
         return found
 
@@ -169,12 +175,17 @@ def example_logits(module: nn.Module, examples: Examples, density: float) -> NDA
         Logits, ``(examples, labels)``, in the order of the examples.
     """
     module.eval()
+    device = next(module.parameters()).device.type
+
+    def run(batch: Positions) -> Tensor:
+        logits: Tensor = module(examples.take(batch)).float().cpu()
+        return logits
+
     batches = examples.batches(np.arange(len(examples)), density)
-    with torch.inference_mode():
-        found = [module(examples.take(batch)).float().cpu().numpy() for batch in batches]
-    logits = np.empty((len(examples), found[0].shape[1]), dtype=np.float32)
-    for batch, rows in zip(batches, found, strict=True):
-        logits[batch] = rows
+    found = list(run_in_order(run, batches, device))
+    logits = np.empty((len(examples), found[0][1].shape[1]), dtype=np.float32)
+    for batch, rows in found:
+        logits[batch] = rows.numpy()
     return logits
 
 

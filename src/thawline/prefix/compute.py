@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
+from functools import partial
 
 import numpy as np
 import torch
@@ -18,6 +15,7 @@ from torch import Tensor
 from thawline.backbones import attention
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
+from thawline.runtime.workers import run_in_order
 from thawline.store import Content, TokenStates
 
 Batch = NDArray[np.int64]
@@ -112,54 +110,12 @@ def run_batch(
     return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
 
 
-class _Workers:
-    """The threads that compute batches on a CPU, each of which computes one batch alone.
-
-    `torch.set_num_threads` in one thread also changes the number for other threads. So the number
-    of the process is restored as soon as no pass is running.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._passes, self._number = Lock(), 0, 1
-
-    @contextmanager
-    def started(self, device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-        """Start the threads and yield them with their number.
-
-        Args:
-            device: The device of the pass. There is one thread for a device other than the CPU.
-        """
-        if device != "cpu":
-            with ThreadPoolExecutor(1) as pool:
-                yield pool, 1
-            return
-        with self._lock:
-            if not self._passes:
-                self._number = torch.get_num_threads()
-            self._passes += 1
-        try:
-            with ThreadPoolExecutor(
-                self._number, initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                yield pool, self._number
-        finally:
-            with self._lock:
-                self._passes -= 1
-                if not self._passes:
-                    torch.set_num_threads(self._number)
-
-
-_WORKERS = _Workers()
-
-
 def run_batches(
     stack: Stack, tokens: TokenizedTexts, batches: Sequence[Batch], device: str, compute: Compute
 ) -> Iterator[tuple[Batch, Content]]:
     """Run a frozen backbone over batches and yield each batch with its content, in order.
 
-    On a CPU each batch is computed by one thread, and several batches at the same time. The
-    threads then do not wait for each other within a layer, and the states do not depend on the
-    number of threads.
+    See `run_in_order`.
 
     Args:
         stack: The frozen backbone.
@@ -168,23 +124,8 @@ def run_batches(
         device: The device of the stack.
         compute: The function that computes the content of a batch.
     """
-
-    @torch.inference_mode()
-    def run(batch: Batch) -> Content:
-        return run_batch(stack, tokens, batch, device, compute)
-
-    with _WORKERS.started(device) as (pool, workers):
-        waiting: deque[tuple[Batch, Future[Content]]] = deque()
-        try:
-            for batch in batches:
-                waiting.append((batch, pool.submit(run, batch)))
-                if len(waiting) > 2 * workers:
-                    done, content = waiting.popleft()
-                    yield done, content.result()
-            for done, content in waiting:
-                yield done, content.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
+    run = partial(run_batch, stack, tokens, device=device, compute=compute)
+    return run_in_order(run, batches, device)
 
 
 def matmul_flops(

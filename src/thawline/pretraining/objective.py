@@ -29,6 +29,18 @@ class Step(NamedTuple):
     start: int
 
 
+class Pass(NamedTuple):
+    """One forward pass of a training step.
+
+    Attributes:
+        windows: The token ids of its windows, ``(windows, length + 1)``.
+        predicted: The number of tokens that are predicted in the complete step.
+    """
+
+    windows: Tensor
+    predicted: int
+
+
 class LanguageModelling:
     """The objective of pretraining: the cross-entropy of the next token.
 
@@ -78,13 +90,22 @@ class LanguageModelling:
         """Return the number of tokens of a step."""
         return len(step.windows) * self._train.length
 
-    def losses(self, step: Step) -> Iterator[Tensor]:
-        """Yield one term for each pass. Their sum is the mean cross-entropy per token, in nats."""
+    def shares(self, step: Step, threads: int) -> list[list[Pass]]:
+        """Divide a step into passes, and these among threads unless the module is compiled.
+
+        A compiled module cannot be replicated.
+        """
         windows = torch.from_numpy(self._train.take(step.windows, step.start))
         predicted = int((self._measure.targets(windows) != IGNORED).sum())
-        for batch in windows.split(self._per_pass):
-            nats, _ = self.module(batch.to(self._device))
-            yield nats / predicted
+        passes = [Pass(batch, predicted) for batch in windows.split(self._per_pass)]
+        shares = min(len(passes), threads if self.module is self._measure else 1)
+        return [passes[first::shares] for first in range(shares)]
+
+    def loss(self, module: nn.Module, part: Pass) -> Tensor:
+        """Return the cross-entropy of a pass, in nats. Their sum is the mean per token."""
+        nats, _ = module(part.windows.to(self._device))
+        loss: Tensor = nats / part.predicted
+        return loss
 
     def evaluate(self) -> dict[str, float]:
         """Evaluate the model on the held-out windows.

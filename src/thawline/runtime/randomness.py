@@ -66,6 +66,15 @@ class RandomStream:
         """
         return _Redirected(self) if len(self._generators) == 1 else self.drawing()
 
+    def spawn(self, number: int) -> list[RandomStream]:
+        """Return new streams on the CPU, whose seeds are drawn from this stream.
+
+        Args:
+            number: The number of streams, for example one for each thread.
+        """
+        seeds = torch.randint(2**63 - 1, (number,), generator=self.cpu)
+        return [RandomStream(seed) for seed in seeds.tolist()]
+
     @property
     def cpu(self) -> torch.Generator:
         """The generator of the CPU."""

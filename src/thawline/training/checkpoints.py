@@ -89,6 +89,7 @@ class CheckpointFolder:
                     raise _foreign(path, problem)
                 if path == self._path(values["done"]):
                     training.load_state(tensors, values)
+                    self._delete_old()  # the process may have ended just before it
                     return
 
     def clear(self) -> None:

@@ -10,6 +10,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from thawline.config import LoopConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.devices import make_accelerator
 from thawline.runtime.progress import Reporter
+from thawline.training.gradients import Gradients
 from thawline.training.objectives import Objective
 from thawline.training.optimizers import make_optimizers
 
@@ -81,7 +83,7 @@ def train(
         checkpoints.restore(training)
     if not training.history:
         training.evaluate()
-    with reporter.task("training", training.total) as advance:
+    with closing(training), reporter.task("training", training.total) as advance:
         advance(training.done)
         for step in training.steps():
             training.update(step)
@@ -142,6 +144,7 @@ class Training:
         self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in optimizers]
         prepared = self._accelerator.prepare(objective.module, *optimizers)
         objective.module, *self._optimizers = prepared
+        self._gradients = Gradients(objective, device)
         self.done = 0
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
@@ -171,11 +174,7 @@ class Training:
             ThawlineError: If the loss or the norm of its gradient is not finite.
         """
         start = time.perf_counter()
-        self._objective.module.train()
-        mean_loss = 0.0
-        for loss in self._objective.losses(step):
-            self._accelerator.backward(loss)
-            mean_loss += loss.item()
+        mean_loss = float(self._gradients.compute(step))
         self._check_finite("loss", mean_loss)
         norm = self._accelerator.clip_grad_norm_(
             self._trainable.values(), self._config.max_grad_norm
@@ -190,6 +189,10 @@ class Training:
         self._loss_sum += mean_loss * size
         self._n_examples += size
         self._seconds += time.perf_counter() - start
+
+    def close(self) -> None:
+        """End the threads that compute gradients."""
+        self._gradients.close()
 
     def progress(self) -> str:
         """Return the mean loss since the last evaluation, the learning rate and the speed."""

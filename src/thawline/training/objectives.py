@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -41,8 +41,27 @@ class Objective(Protocol):
     def size(self, step: Any) -> int:
         """Return the number of texts, or of tokens, in a step."""
 
-    def losses(self, step: Any) -> Iterator[Tensor]:
-        """Yield one term for each forward pass. Their sum is the mean loss over the step."""
+    def shares(self, step: Any, threads: int) -> list[list[Any]]:
+        """Divide a step among threads.
+
+        Args:
+            step: The data of a step.
+            threads: The maximum number of shares.
+
+        Returns:
+            For each share, the data of its forward passes. There is at least one share.
+        """
+
+    def loss(self, module: nn.Module, part: Any) -> Tensor:
+        """Compute the loss of one forward pass.
+
+        Args:
+            module: The module, or a replica of it.
+            part: The data of the pass, from `shares`.
+
+        Returns:
+            A scalar with its graph. The sum over all passes is the mean loss over the step.
+        """
 
     def evaluate(self) -> dict[str, float]:
         """Return the scores on the validation split, including ``validation_loss``."""
@@ -59,6 +78,18 @@ class Labelled:
 
     examples: Examples
     labels: Tensor
+
+
+class Pass(NamedTuple):
+    """One forward pass of a training step.
+
+    Attributes:
+        rows: Positions of the texts of the pass, ``(texts,)``.
+        total: The sum by which the losses of all texts of the step are divided.
+    """
+
+    rows: Positions
+    total: float
 
 
 class Classification:
@@ -106,25 +137,29 @@ class Classification:
         """Return the number of texts in a step."""
         return len(step)
 
-    def losses(self, step: Positions) -> Iterator[Tensor]:
-        """Yield the loss of each forward pass. Their sum is the mean cross-entropy in nats.
+    def shares(self, step: Positions, threads: int) -> list[list[Pass]]:
+        """Divide a step among threads, and the texts of each thread into forward passes.
 
-        A step consists of ``batch_size`` texts. It is split into batches of texts of similar length
-        only to save padding. The weight of a text does not depend on its batch.
+        A step consists of ``batch_size`` texts. Passes have texts of similar length only to save
+        padding. The weight of a text does not depend on its pass.
         """
-        examples, labels, weighting = self._train.examples, self._train.labels, self._weighting
-        total = weighting.total(labels[step], weighting.rows[step])
-        for batch in examples.split(step, self._config.pass_overhead):
-            with self.random.training():
-                logits = self.module(examples.take(batch))
-            here = labels[batch].to(logits.device)
-            yield weighting.loss(logits, here, weighting.rows[batch]) / total
+        weighting = self._weighting
+        total = weighting.total(self._train.labels[step], weighting.rows[step])
+        shares = self._train.examples.split(step, self._config.pass_overhead, threads)
+        return [[Pass(rows, total) for rows in share] for share in shares]
+
+    def loss(self, module: nn.Module, part: Pass) -> Tensor:
+        """Return the cross-entropy of a pass, in nats. Their sum is the mean over the step."""
+        rows, weighting = part.rows, self._weighting
+        logits = module(self._train.examples.take(rows))
+        labels = self._train.labels[rows].to(logits.device)
+        return weighting.loss(logits, labels, weighting.rows[rows]) / part.total
 
     def density(self) -> float:
-        """Return the share of real tokens, not padding, in the batches of the first epoch."""
-        examples, overhead = self._train.examples, self._config.pass_overhead
-        batches = (batch for step in self.steps(1) for batch in examples.split(step, overhead))
-        return examples.density(list(batches))
+        """Return the share of real tokens, not padding, in the passes of the first epoch."""
+        threads = torch.get_num_threads()
+        shares = (share for step in self.steps(1) for share in self.shares(step, threads))
+        return self._train.examples.density([part.rows for share in shares for part in share])
 
     def evaluate(self) -> dict[str, float]:
         """Return the mean cross-entropy, the accuracy and the macro F1 on the validation split."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from thawline.backbones.kernels import FastCpuKernels
 from thawline.backbones.stack import Stack
 from thawline.inference.examples import TokenBatch
-from thawline.training.kernels import FastCpuKernels
 
 
 class Suffix(nn.Module):
