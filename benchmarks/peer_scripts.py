@@ -220,7 +220,7 @@ def fit_with_autointent(job: Job, rows: Rows) -> Answer:
     autointent = importlib.import_module("autointent")
     configs = importlib.import_module("autointent.configs")
     texts, labels = labelled(rows)
-    pipeline = autointent.Pipeline.from_preset("classic-light", seed=job["seed"])
+    pipeline = autointent.Pipeline.from_preset("classic-light", seed=job["seed"] + 1)  # no 0
     embedder = configs.SentenceTransformerEmbeddingConfig(
         model_name=job["model"],
         tokenizer_config={"max_length": job["max_length"]},

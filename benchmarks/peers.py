@@ -59,6 +59,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks import peers_report
+from benchmarks.pages import write_table
 from benchmarks.peer_scripts import SCRIPTS, installed
 from benchmarks.peers_report import FILLED, THAWLINE, Row
 from benchmarks.peers_runs import (
@@ -75,9 +76,6 @@ from benchmarks.peers_runs import (
 from thawline.config import DEFAULT_MAX_LENGTH, SMALL_RUN, Config, TrainingConfig
 
 RESULTS = Path(__file__).parent / "results" / "peers.json"
-MARKS = ("<!-- peers -->", "<!-- /peers -->")
-"""The comments around the table in a page."""
-
 WHOLE = ("model2vec",)
 """Peers that always run on all rows, because they are quick."""
 
@@ -267,15 +265,6 @@ def stores_states(row: Row, rows: tuple[int, int]) -> bool:
     return bool(lines) and lines[-1] > 1
 
 
-def write_table(page: Path, text: str) -> None:
-    """Write the table into a page, between its two comments."""
-    before, mark, rest = page.read_text(encoding="utf-8").partition(MARKS[0])
-    _, end, after = rest.partition(MARKS[1])
-    if not mark or not end:
-        sys.exit(f"'{page.name}' lacks the comments {MARKS[0]} and {MARKS[1]}.")
-    page.write_text(f"{before}{mark}\n{text}\n{end}{after}", encoding="utf-8")
-
-
 def main(words: list[str] | None = None) -> None:
     """Measure all strategies and print the table, or only print or write the table."""
     given = sys.argv[1:] if words is None else words
@@ -286,7 +275,7 @@ def main(words: list[str] | None = None) -> None:
     text = peers_report.table(read(options.json))
     print(text)
     if options.table:
-        write_table(Path(options.table), text)
+        write_table(Path(options.table), "peers", text)
 
 
 if __name__ == "__main__":

@@ -251,10 +251,9 @@ def _cells(row: Row, line: Line) -> tuple[str, ...]:
 def _cells_of_failed(row: Row, failed: dict[str, Any]) -> tuple[str, ...]:
     """Return the cells of a system that did not run."""
     package, version = next(iter(failed["versions"].items()), (failed["side"], None))
-    title = f"{package} {version}" if version else f"{package}, not installed"
+    title = f"{TITLES[failed['side']]} ({package} {version or 'is not installed'})"
     error = failed["error"].replace("|", "\\|")
-    rest = (f"does not run: {error}", "–", "–", "–", "–")
-    return (f"`{row['strategy']}`", "–", title, *rest)
+    return (f"`{row['strategy']}`", "–", title, f"does not run: {error}", "–", "–", "–", "–")
 
 
 def _accuracy(score: dict[str, float] | None) -> str:

@@ -179,11 +179,12 @@ def run_script(
     folder = Path(tempfile.mkdtemp(dir=scratch))
     job, answer = folder / "job.json", folder / "answer.json"
     write_rows(source, folder / "rows.json")
-    paths = {"rows": str(folder / "rows.json"), "scratch": str(folder / "trainer")}
-    paths["model"] = find_backbone(options.backbone)
-    job.write_text(json.dumps(job_of(options, peer, strategy) | paths), encoding="utf-8")
-    python = interpreter(options, peer)
-    _, seconds = timed([python, "-P", str(SCRIPT), str(job), str(answer)], {})
+    given = {"rows": str(folder / "rows.json"), "scratch": str(folder / "trainer")}
+    given |= {"model": find_backbone(options.backbone), "classes": len(source.labels)}
+    job.write_text(json.dumps(job_of(options, peer, strategy) | given), encoding="utf-8")
+    command = [interpreter(options, peer), "-P", str(SCRIPT), str(job), str(answer)]
+    # AutoIntent keeps embeddings in the user's cache, where a later round would find them.
+    _, seconds = timed(command, {"XDG_CACHE_HOME": str(folder / "cache")})
     found = json.loads(answer.read_text(encoding="utf-8"))
     predicted = np.array(found.pop("predictions"))
     # A script can reject a text with the prediction -1. It becomes a class of its own.

@@ -4,8 +4,10 @@ Run it from the root of the repository, in the environment of ``make install``::
 
     python -m benchmarks.scaling --data thawline/reviews --labels neg,pos --base 400
 
-It prints a Markdown table, writes ``--json`` and draws ``--plot``. ``--only`` measures some parts
-and keeps the others of the file. ``--table`` only prints the table.
+It prints Markdown tables, writes ``--json`` and draws ``--plot``. ``--only`` measures some parts
+and keeps the others of the file. ``--table`` only prints the tables of the file and draws the
+picture. ``--table PAGE`` also writes the tables into a page, between the comments
+``<!-- scaling -->`` and ``<!-- /scaling -->``.
 
 The parts:
 
@@ -41,6 +43,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import startup
+from benchmarks.pages import write_table
 from benchmarks.peers import SETTINGS
 from benchmarks.scaling_report import Result, draw, table
 from thawline.config import DEFAULT_MAX_LENGTH, DataConfig
@@ -73,9 +76,9 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--repeats", type=int, default=3, help="Repeats of start-up; ten times as many predictions")
     add("--json", type=Path, metavar="FILE", default=RESULTS, help="File for the results")
     add("--plot", type=Path, metavar="FOLDER", help="Folder for the picture scaling.png")
-    add("--table", action="store_true", help="Only print the table and draw the picture")
+    add("--table", nargs="?", const="", metavar="PAGE", help="Only print or write the tables")
     options = parser.parse_args(words)
-    if options.data is None and not options.table and set(options.only) != {"startup"}:
+    if options.data is None and options.table is None and set(options.only) != {"startup"}:
         parser.error("--data is required, unless --table is given")
     return options
 
@@ -286,8 +289,11 @@ def main(words: list[str] | None = None) -> None:
     """Measure the parts, print the tables and draw the picture."""
     given = sys.argv[1:] if words is None else words
     options = parse(given)
-    whole = read(options.json) if options.table else measure(options, given)
-    print(table(whole))
+    whole = measure(options, given) if options.table is None else read(options.json)
+    text = table(whole)
+    print(text)
+    if options.table:
+        write_table(Path(options.table), "scaling", text)
     if options.plot is not None and "sizes" in whole:
         draw(whole, options.plot)
 

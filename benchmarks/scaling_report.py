@@ -74,7 +74,7 @@ def draw(whole: Result, folder: Path) -> Path:
     Returns:
         The path of the picture.
     """
-    from matplotlib.ticker import FixedLocator, NullLocator
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
     from thawline.report.figures import FAINT, LINE_COLOURS, new_figure, own_style
 
@@ -109,8 +109,10 @@ def draw(whole: Result, folder: Path) -> Path:
                 axes.plot(texts, line, color=colour, linewidth=1.8, marker="o", label=name)
             axes.legend(frameon=False, loc="upper left")
         pass_line = [seconds["frozen pass"][0] * number / texts[0] for number in texts]
-        left.plot(texts, pass_line, color=FAINT, linewidth=1, linestyle="--")
+        left.plot(texts, pass_line, color=FAINT, linewidth=1, linestyle="--", zorder=3)
         left.set_yscale("log")
+        left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        left.yaxis.set_minor_locator(NullLocator())
         low, high = left.get_ylim()
         left.set_ylim(low, high * (high / low) ** 0.35)  # room for the legend
         right.set_ylim(0, 1.4 * max(max(line) for line in memory.values()))
