@@ -110,6 +110,7 @@ def train_with_trainer(job: Job, rows: Rows, best: bool = False) -> Answer:
             lengths = [len(tokens) for tokens in splits[name]["input_ids"]]
             splits[name] = splits[name].add_column("length", lengths).sort("length")
         options = {"bf16": True, "train_sampling_strategy": "group_by_length"}
+        options["use_cpu"] = not torch.cuda.is_available()  # bf16 on a CPU needs it
     model = AutoModelForSequenceClassification.from_pretrained(
         job["model"], num_labels=job["classes"], dtype=torch.float32
     )
