@@ -24,7 +24,7 @@ from benchmarks import peer_scripts
 from benchmarks.peers_report import Batches, Run, padded_tokens
 from thawline.config import LEARNING_RATES, DataConfig
 from thawline.data import Dataset, load
-from thawline.strategies import Last, parse_strategy
+from thawline.strategies import Full, Head, Last, Lora, parse_strategy
 
 SCRIPT = Path(peer_scripts.__file__)
 
@@ -86,22 +86,31 @@ def rate(options: argparse.Namespace, strategy: str) -> float:
     return HEAD_LR if name == "head" else LEARNING_RATES[name]
 
 
+def trained_by(strategy: str) -> dict[str, Any]:
+    """Return what a script has to train, as `peer_scripts.freeze` expects it.
+
+    Raises:
+        SystemExit: If no usual script trains like the strategy.
+    """
+    match parse_strategy(strategy):
+        case Head():
+            return {"trained": "head"}
+        case Last(k=k):
+            return {"trained": "blocks", "blocks": k}
+        case Lora(r=r, alpha=alpha, dropout=dropout, from_=1, targets=None):
+            return {"trained": "adapters", "r": r, "alpha": alpha, "dropout": dropout}
+        case Full():
+            return {"trained": "all"}
+    sys.exit(f"No script trains like the strategy '{strategy}'.")
+
+
 def job_of(options: argparse.Namespace, peer: str, strategy: str) -> dict[str, Any]:
     """Return the settings of a script, without its rows."""
-    parsed = parse_strategy(strategy)
-    trained: dict[str, Any] = {"trained": {"head": "head", "full": "all"}.get(parsed.name)}
-    if isinstance(parsed, Last):
-        trained = {"trained": "blocks", "blocks": parsed.k}
-    elif (adapters := parsed.adapters) is not None:
-        trained = {"trained": "adapters", "r": adapters.r, "alpha": adapters.alpha}
-        trained["dropout"] = adapters.dropout
-    if trained["trained"] is None:
-        sys.exit(f"No script trains like the strategy '{strategy}'.")
     known = batches(options, peer)
     sizes = (known[0].size, known[1].size) if known else (options.batch_size, options.batch_size)
     return {
         "peer": peer,
-        "strategy": trained,
+        "strategy": trained_by(strategy),
         "epochs": options.epochs,
         "batch_size": sizes[0],
         "eval_batch_size": sizes[1],

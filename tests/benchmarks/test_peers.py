@@ -85,8 +85,12 @@ def test_a_script_trains_what_the_strategy_trains(
         32,
         64,
     )
-    with pytest.raises(SystemExit, match="lp"):
-        peers_runs.job_of(parse(), "trainer", "lp+full")
+
+
+@pytest.mark.parametrize("strategy", ["lp+full", "lp+lora", "lora:from=3"])
+def test_no_script_trains_like_some_strategies(strategy: str) -> None:
+    with pytest.raises(SystemExit, match=re.escape(strategy)):
+        peers_runs.job_of(parse(), "trainer", strategy)
 
 
 @pytest.mark.parametrize(
