@@ -203,9 +203,8 @@ def base_texts(options: argparse.Namespace) -> tuple[list[str], list[int]]:
 
     names = {"labels": tuple(options.labels.split(","))} if options.labels else {}
     train = load(DataConfig(data=options.data, **names)).train
-    distinct = {
-        str(text): int(label) for text, label in zip(train.texts, train.labels, strict=True)
-    }
+    pairs = zip(train.texts, train.labels, strict=True)
+    distinct = list({str(text): int(label) for text, label in pairs}.items())
     order = np.random.default_rng(0).permutation(len(distinct))[: options.base]
     if len(order) < options.base:
         sys.exit(f"'{options.data}' has only {len(order):,} different texts for train.")
