@@ -73,7 +73,7 @@ def train_with_trainer(job: Job, rows: Rows, best: bool = False) -> Answer:
         job: The settings.
         rows: The texts and labels of each split.
         best: Whether to use the options that make Trainer fast: bf16, training batches of texts of
-            similar length, larger batches, and evaluation in the order of length.
+            similar length, and evaluation in the order of length.
     """
     import torch
     from datasets import Dataset

@@ -77,7 +77,8 @@ def test_slow_scripts_run_on_two_parts_and_quick_ones_on_all_rows() -> None:
 def test_a_script_trains_what_the_strategy_trains(
     strategy: str, trained: dict[str, Any], rate: float
 ) -> None:
-    job = peers_runs.job_of(parse("--epochs", "2"), "trainer-best", strategy)
+    options = parse("--epochs", "2", "--best-batch-size", "32")
+    job = peers_runs.job_of(options, "trainer-best", strategy)
     assert job["strategy"] == trained
     assert (job["lr"], job["epochs"], job["batch_size"], job["eval_batch_size"]) == (
         rate,
