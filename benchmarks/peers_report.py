@@ -19,6 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from benchmarks.peer_scripts import PACKAGES
+
 Row = dict[str, Any]
 Run = dict[str, Any]
 
@@ -250,8 +252,9 @@ def _cells(row: Row, line: Line) -> tuple[str, ...]:
 
 def _cells_of_failed(row: Row, failed: dict[str, Any]) -> tuple[str, ...]:
     """Return the cells of a system that did not run."""
-    package, version = next(iter(failed["versions"].items()), (failed["side"], None))
-    title = f"{TITLES[failed['side']]} ({package} {version or 'is not installed'})"
+    package = PACKAGES[failed["side"]][0]
+    version = failed["versions"].get(package, "is not installed")
+    title = f"{TITLES[failed['side']]} ({package} {version})"
     error = failed["error"].replace("|", "\\|")
     return (f"`{row['strategy']}`", "–", title, f"does not run: {error}", "–", "–", "–", "–")
 

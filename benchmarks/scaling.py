@@ -86,19 +86,25 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 def altered(texts: Sequence[str], times: int, seed: int = 0) -> list[str]:
     """Return the texts and copies of them that join halves of two texts.
 
+    The first half is from the text in the same place, so that its label is likely to be right.
+
     Args:
         texts: Distinct texts.
         times: How many times as many texts are returned.
         seed: The random seed of the pairs.
     """
-    generator = np.random.default_rng(seed)
+    order = np.random.default_rng(seed).permutation(len(texts))
+    rank = np.argsort(order)
     words = [text.split() for text in texts]
-    found = list(texts)
-    for _ in range(times - 1):
-        partners = generator.permutation(len(texts))
-        for own, other in zip(words, (words[place] for place in partners), strict=True):
-            found.append(" ".join([*own[: len(own) // 2], *other[len(other) // 2 :]]))
-    return found
+    found = dict.fromkeys(texts)  # a dict keeps the order
+    for copy in range(1, times):
+        for place, own in enumerate(words):
+            other = words[order[(rank[place] + copy) % len(words)]]
+            text = " ".join([*own[: len(own) // 2], *other[len(other) // 2 :]])
+            while text in found:
+                text = f"{copy} {text}"
+            found[text] = None
+    return list(found)
 
 
 def write_set(texts: Sequence[str], labels: Sequence[int], folder: Path) -> None:

@@ -45,6 +45,8 @@ def test_more_texts_are_all_different_and_about_as_long() -> None:
     words = [len(text.split()) for text in many]
     assert sum(words) == pytest.approx(4 * sum(words[: len(texts)]), rel=0.05)
     assert many == scaling.altered(texts, 4)
+    same_place = zip(texts, many[len(texts) :], strict=False)
+    assert sum(a.split()[0] == b.split()[0] for a, b in same_place) > 0.8 * len(texts)
 
 
 def test_data_is_needed_for_all_but_the_start(capsys: pytest.CaptureFixture[str]) -> None:
