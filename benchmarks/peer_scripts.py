@@ -6,7 +6,8 @@
 
 ``JOB`` is a JSON file with the name of the script, the rows, the model's folder and the settings.
 The script writes its predictions for the test rows, the seconds of its parts and the versions of
-its libraries to the JSON file ``ANSWER``.
+its libraries to the JSON file ``ANSWER``. If the predictions have another order than the rows, it
+also writes the labels in that order.
 
 This file imports nothing of Thawline, and each script imports only what it uses. So it also runs in
 an environment that has only the other library.
@@ -73,7 +74,7 @@ def train_with_trainer(job: Job, rows: Rows, best: bool = False) -> Answer:
         job: The settings.
         rows: The texts and labels of each split.
         best: Whether to use the options that make Trainer fast: bf16, training batches of texts of
-            similar length, and evaluation in the order of length.
+            similar length, and evaluation in larger batches of such texts.
     """
     import torch
     from datasets import Dataset
@@ -99,16 +100,13 @@ def train_with_trainer(job: Job, rows: Rows, best: bool = False) -> Answer:
         }
 
     splits = {
-        name: Dataset.from_dict(
-            {"text": part["texts"], "label": part["labels"], "row": range(len(part["labels"]))}
-        ).map(tokenise, batched=True)
+        name: Dataset.from_dict({"text": part["texts"], "label": part["labels"]}).map(
+            tokenise, batched=True
+        )
         for name, part in rows.items()
     }
     options: dict[str, Any] = {}
-    if best:
-        for name in ("validation", "test"):
-            lengths = [len(tokens) for tokens in splits[name]["input_ids"]]
-            splits[name] = splits[name].add_column("length", lengths).sort("length")
+    if best:  # length grouping applies to training and to evaluation
         options = {"bf16": True, "train_sampling_strategy": "group_by_length"}
         options["use_cpu"] = not torch.cuda.is_available()  # bf16 on a CPU needs it
     model = AutoModelForSequenceClassification.from_pretrained(
@@ -138,10 +136,9 @@ def train_with_trainer(job: Job, rows: Rows, best: bool = False) -> Answer:
     prediction = trainer.predict(splits["test"])
     history = trainer.state.log_history
     evaluated = sum(log["eval_runtime"] for log in history if "eval_runtime" in log)
-    predicted = prediction.predictions.argmax(-1)
-    by_row = dict(zip(splits["test"]["row"], predicted.tolist(), strict=True))
     return {
-        "predictions": [by_row[row] for row in range(len(by_row))],
+        "predictions": prediction.predictions.argmax(-1).tolist(),
+        "labels": prediction.label_ids.tolist(),  # grouped by length, the rows change their order
         "training_seconds": training.metrics["train_runtime"] - evaluated,
         "inference_seconds": evaluated + prediction.metrics["test_runtime"],
         "trainable": sum(p.numel() for p in trainer.model.parameters() if p.requires_grad),

@@ -14,9 +14,9 @@ The peers, whose scripts are in `benchmarks.peer_scripts`:
 - ``trainer``: transformers' Trainer, with peft for adapters, as the usual scripts use them: random
   batches of 16, dynamic padding, fp32 and an evaluation after each epoch;
 - ``trainer-best``: the same with Trainer's fastest options: bf16, batches of texts of similar
-  length, and evaluation in larger batches in the order of length. Larger training batches were
-  slower on two cores: an epoch of 130 reviews of at most 256 tokens took 12.8 s in batches of 16,
-  15.2 s in batches of 32 and 18.7 s in batches of 64;
+  length, and larger batches in evaluation. Larger training batches were slower on two cores: an
+  epoch of 130 reviews of at most 256 tokens took 12.8 s in batches of 16, 15.2 s in batches of 32
+  and 18.7 s in batches of 64;
 - ``encode``: sentence-transformers' `encode` and scikit-learn's logistic regression;
 - ``setfit``: SetFit's classifier on the frozen body, without contrastive training;
 - ``model2vec``: static vectors distilled from the backbone, and model2vec's own classifier;

@@ -112,7 +112,7 @@ def _on_line(work: Sequence[float], seconds: Sequence[float], wanted: float) -> 
     """
     if len(set(work)) > 1:
         slope, intercept = linear_regression(work, seconds)
-        return intercept + slope * wanted
+        return float(intercept + slope * wanted)
     return mean(seconds) * wanted / work[0]
 
 
@@ -141,7 +141,7 @@ def computed_seconds(row: Row, runs: Sequence[Run], rows: Sequence[int], epochs:
         values = [run[field] for run in runs]
         seconds += _on_line([tokens[part] for tokens in known], values, wanted[part])
         rest = [other - value for other, value in zip(rest, values, strict=True)]
-    return mean(rest) + seconds
+    return float(mean(rest) + seconds)
 
 
 def _name(rows: Sequence[int]) -> str:

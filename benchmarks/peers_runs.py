@@ -15,6 +15,7 @@ import sys
 import sysconfig
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def batches(options: argparse.Namespace, peer: str) -> tuple[Batches, Batches] |
         return both, both
     if peer == "trainer-best":  # transformers' LengthGroupedSampler sorts 50 batches together
         best = options.best_batch_size
-        return Batches(best, sorted_over=50), Batches(2 * best, sorted_over=None)
+        return Batches(best, sorted_over=50), Batches(2 * best, sorted_over=50)
     if peer in ("encode", "setfit"):
         both = Batches(ENCODE_BATCH, sorted_over=None)
         return both, both
@@ -188,7 +189,7 @@ def run_script(
     folder = Path(tempfile.mkdtemp(dir=scratch))
     job, answer = folder / "job.json", folder / "answer.json"
     write_rows(source, folder / "rows.json")
-    given = {"rows": str(folder / "rows.json"), "scratch": str(folder / "trainer")}
+    given: dict[str, Any] = {"rows": str(folder / "rows.json"), "scratch": str(folder / "trainer")}
     given |= {"model": find_backbone(options.backbone), "classes": len(source.labels)}
     job.write_text(json.dumps(job_of(options, peer, strategy) | given), encoding="utf-8")
     command = [interpreter(options, peer), "-P", str(SCRIPT), str(job), str(answer)]
@@ -196,9 +197,10 @@ def run_script(
     _, seconds = timed(command, {"XDG_CACHE_HOME": str(folder / "cache")})
     found = json.loads(answer.read_text(encoding="utf-8"))
     predicted = np.array(found.pop("predictions"))
+    labels = np.array(found.pop("labels", source.test.labels))
     # A script can reject a text with the prediction -1. It becomes a class of its own.
     classes = len(source.labels) + int((predicted < 0).any())
-    scores = evaluate(np.eye(classes)[predicted], np.asarray(source.test.labels), n_classes=classes)
+    scores = evaluate(np.eye(classes)[predicted], labels, n_classes=classes)
     return {
         **found,
         "process_seconds": seconds,
@@ -253,13 +255,13 @@ class Sources:
 
     def __init__(self, options: argparse.Namespace) -> None:
         names = tuple(options.labels.split(",")) if options.labels else None
-        self._config = {"data": options.data, **({"labels": names} if names else {})}
+        self._config = DataConfig(data=options.data, labels=names)
         self._found: dict[tuple[int, int], Dataset] = {}
 
     def of(self, rows: tuple[int, int]) -> Dataset:
         """Return the data set with some train and test rows."""
         if rows not in self._found:
-            self._found[rows] = load(DataConfig(**self._config, limit=rows))
+            self._found[rows] = load(replace(self._config, limit=rows))
         return self._found[rows]
 
 

@@ -25,7 +25,7 @@ def size(texts: int, seconds: float) -> dict[str, Any]:
         }
 
     whole = {"first": fitted(1), "again": fitted(0.1), "store_bytes": 16_000 * texts}
-    return {"texts": texts, **whole}
+    return {"texts": texts, "read": {"seconds": seconds / 1_000}, **whole}
 
 
 WHOLE = {
@@ -66,8 +66,8 @@ def test_too_few_texts_end_the_measurement(toy_reviews: Callable[..., Any], tmp_
 def test_the_tables_show_each_part() -> None:
     sizes, startup_times, latency = scaling_report.table(WHOLE).split("\n\n")
     assert sizes.splitlines()[2:] == [
-        "| 2,000 | 40.0 | 20.0 | 5.0 | 50.0 | 1.25 GB | 32 MB | 5.0 | 0.5 | 1.25 GB |",
-        "| 32,000 | 640.0 | 20.0 | 80.0 | 800.0 | 1.25 GB | 512 MB | 80.0 | 8.0 | 1.25 GB |",
+        "| 2,000 | 40.0 | 20.0 | 5.0 | 50.0 | 1.25 GB | 32 MB | 0.05 | 5.0 | 1.25 GB |",
+        "| 32,000 | 640.0 | 20.0 | 80.0 | 800.0 | 1.25 GB | 512 MB | 0.80 | 80.0 | 1.25 GB |",
     ]
     assert startup_times.splitlines()[-1] == "| `thawline --help` | 0.25 | 0.20 |"
     assert latency.splitlines()[-1] == "| 64 | 500 | 600 | 128 |"
@@ -105,6 +105,7 @@ def test_every_part_is_measured_and_written(
     out = tmp_path / "results" / "scaling.json"
     words = ["--data", str(films), "--labels", "neg,pos", "--backbone", str(toy_backbone())]
     words += ["--base", "40", "--times", "1", "2", "--repeats", "1", "--json", str(out)]
+    words += ["--max-length", "32"]
     scaling.main([*words, "--plot", str(tmp_path / "images")])
     whole = json.loads(out.read_text(encoding="utf-8"))
     assert list(whole) == list(scaling.PARTS)
@@ -114,6 +115,7 @@ def test_every_part_is_measured_and_written(
     for one in (first, second):
         assert one["distinct_texts"] == one["texts"] == 40 * one["times"]
         assert one["first"]["texts_computed"] == one["texts"]  # nothing is computed for two rows
+        assert one["read"]["rows"] == one["texts"]
         assert one["again"]["texts_computed"] == 0
         assert one["again"]["texts_from_store"] == one["texts"]
     assert second["store_bytes"] > first["store_bytes"]
