@@ -156,7 +156,8 @@ def units(options: argparse.Namespace, peers: list[str]) -> list[tuple[str, tupl
     half = part[0] // 2, part[1] // 2
     slow = [peer for peer in peers if peer not in WHOLE]
     found = [(side, part) for side in (*peers, *thawline)]
-    found += [(side, full) for side in (*(set(peers) & set(WHOLE)), *thawline)]
+    quick = [peer for peer in peers if peer in WHOLE]
+    found += [(side, full) for side in (*quick, *thawline)]
     return found + [(peer, half) for peer in slow if batches(options, peer) is not None]
 
 
@@ -208,7 +209,7 @@ def read(path: Path) -> list[Row]:
 
 
 def measure(options: argparse.Namespace, strategy: str, words: list[str]) -> Row:
-    """Run all rounds of a strategy and write the results after each.
+    """Run all rounds of a strategy and write the results after each process.
 
     Raises:
         SystemExit: If `thawline fit` fails.
@@ -228,7 +229,7 @@ def measure(options: argparse.Namespace, strategy: str, words: list[str]) -> Row
         with tempfile.TemporaryDirectory(prefix="peers_") as folder:
             for side, rows in units(options, peers):
                 _run_unit(options, row, side, rows, sources, Path(folder), number)
-        put(row, options.json)
+                put(row, options.json)
     return row
 
 
