@@ -378,7 +378,7 @@ def test_all_sides_run_on_real_reviews(tmp_path: Path) -> None:
     out = tmp_path / "peers.json"
     sizes = ["--train", "80", "--test", "40", "--script-rows", "60,30", "--max-length", "64"]
     peers.main(
-        [*WORDS, *sizes, "--epochs", "1", "--peers", "trainer", "trainer-best", "encode",
+        [*WORDS, *sizes, "--epochs", "1", "--peers", "trainer", "encode",
          "--strategies", "head", "--also-epochs", "3", "--json", str(out)]
     )  # fmt: skip
     (found,) = peers.read(out)
