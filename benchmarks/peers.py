@@ -43,9 +43,10 @@ solves the head exactly, and Trainer gets the rate that was best for it (`HEAD_L
 epochs choose nothing on validation, so they train on the rows of validation too.
 
 The slow scripts need not run on all rows. With ``--script-rows TRAIN,TEST``, they run on that part
-and on half of it, and their time for the whole job is computed (`benchmarks.peers_report`).
+and on a quarter of it, and their time for the whole job is computed (`benchmarks.peers_report`).
 `thawline fit` runs on that part and on all rows. With ``--also-epochs``, the seconds for other
-numbers of epochs are computed. The table marks all computed seconds.
+numbers of epochs are computed. The table marks all computed seconds. Computed seconds need quiet
+cores: what slows one part down is multiplied.
 """
 
 from __future__ import annotations
@@ -153,12 +154,12 @@ def units(options: argparse.Namespace, peers: list[str]) -> list[tuple[str, tupl
     if options.script_rows is None:
         return [(side, full) for side in (*peers, *thawline)]
     part = options.script_rows
-    half = part[0] // 2, part[1] // 2
+    quarter = part[0] // 4, part[1] // 4
     slow = [peer for peer in peers if peer not in WHOLE]
     found = [(side, part) for side in (*peers, *thawline)]
     quick = [peer for peer in peers if peer in WHOLE]
     found += [(side, full) for side in (*quick, *thawline)]
-    return found + [(peer, half) for peer in slow if batches(options, peer) is not None]
+    return found + [(peer, quarter) for peer in slow if batches(options, peer) is not None]
 
 
 def new_row(options: argparse.Namespace, strategy: str, words: list[str]) -> Row:

@@ -55,13 +55,13 @@ def test_each_round_runs_all_sides_on_all_rows() -> None:
 
 
 def test_slow_scripts_run_on_two_parts_and_quick_ones_on_all_rows() -> None:
-    full, part, half = (4_000, 2_000), (160, 80), (80, 40)
+    full, part, quarter = (4_000, 2_000), (160, 80), (40, 20)
     options = parse("--script-rows", "160,80")
     assert peers.units(options, ["trainer", "model2vec", "autointent"]) == [
         *(("trainer", part), ("model2vec", part), ("autointent", part)),
         *((THAWLINE, part), (FILLED, part)),
         *(("model2vec", full), (THAWLINE, full), (FILLED, full)),
-        ("trainer", half),
+        ("trainer", quarter),
     ]
 
 
