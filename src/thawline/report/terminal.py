@@ -118,6 +118,7 @@ def _cost(record: FitRecord) -> str:
             ),
             f"trained   {_trained(record.parameters)} of {record.parameters.total:,} parameters",
             wrap_labelled("seconds", _seconds(record)),
+            *([wrap_labelled("speed", speed)] if (speed := _speed(record)) else []),
             f"memory    {record.peak_memory_bytes / 1e6:,.0f} MB at the peak",
         ]
     )
@@ -146,6 +147,32 @@ def _seconds(record: FitRecord) -> str:
         *([f"earlier starts {earlier:.1f}"] if earlier else []),
     ]
     return f"{seconds.total:.1f} in total: {', '.join(parts)}"
+
+
+def _speed(record: FitRecord) -> str:
+    """Return the share of the matrix rate that each part reached, or "" if it is unknown."""
+    machine = "this machine's" if record.prefix.device == "cpu" else "this GPU's"
+    shares = {
+        "prefix": (record.seconds.prefix, record.prefix.share_of_matrix_rate),
+        "training": (
+            record.seconds.training,
+            None if record.suffix is None else record.suffix.share_of_matrix_rate,
+        ),
+    }
+    parts = [
+        f"{name} {seconds:.1f} s, {_per_cent(share)}"
+        for name, (seconds, share) in shares.items()
+        if share is not None
+    ]
+    if parts:
+        parts[0] += f" of {machine} matrix rate"
+    if record.prefix.from_store and not record.prefix.texts:
+        parts.insert(0, "prefix from the store")
+    return "; ".join(parts)
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
 def _has_two_passes(record: FitRecord) -> bool:

@@ -38,6 +38,7 @@ from thawline.runs.records.fit import (
     FitResults,
     PassSummary,
     StartedFit,
+    SuffixSummary,
 )
 from thawline.runs.records.info import CHOSEN_LATER, InfoReport, StageSummary, VectorsReport
 from thawline.runs.records.ladder import (
@@ -187,6 +188,7 @@ __all__ = [
     "StartedPretraining",
     "StartedRun",
     "StoreReference",
+    "SuffixSummary",
     "Survey",
     "SurveyedRows",
     "SurveyedSplit",
