@@ -212,6 +212,22 @@ def test_a_prediction_runs_each_block_once(trained_toy, toy_reviews, tmp_path):
     assert not work.hashed
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_record_has_the_work_of_the_passes_and_of_the_training(count, strategy):
+    record = count(strategy).record
+    passes = record.prefix.texts // ALL
+    assert passes == max(count(strategy).first.texts["prefix"].values(), default=0) // ALL
+    assert record.prefix.tokens == passes * sum(count(strategy).tokens.values())
+    assert (record.prefix.share_of_matrix_rate is not None) == (passes > 0)
+    assert (record.suffix is None) == (strategy == "head")
+    if record.suffix is not None:
+        rate = record.suffix.operations / record.seconds.training
+        assert record.suffix.flops_per_second == pytest.approx(rate)
+        assert record.prefix.matrix_rate is not None
+        share = rate / record.prefix.matrix_rate
+        assert record.suffix.share_of_matrix_rate == pytest.approx(share)
+
+
 # -- everything else -------------------------------------------------------------------------------
 
 

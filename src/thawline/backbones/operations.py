@@ -46,6 +46,21 @@ def forward_operations(
     return sum(_forward(stack, stage, lengths) for stage in chosen)
 
 
+def prefix_operations(stack: Stack, lengths: Lengths, line: int, *, pooled: bool = False) -> float:
+    """Count the operations of the frozen part, which runs once per text.
+
+    One pass is enough, because the states that enter a line are also on the way to pooled states.
+
+    Args:
+        stack: The backbone.
+        lengths: Number of tokens of each text, ``(texts,)``.
+        line: The thaw line. Nothing runs at line 0 and 1.
+        pooled: Whether a head is trained on pooled states first, for which all stages run.
+    """
+    end = stack.depth + 1 if pooled else line
+    return forward_operations(stack, lengths, range(end if end > 1 else 0))
+
+
 def training_operations(stack: Stack, lengths: Lengths, line: int) -> float:
     """Count the operations of one forward and one backward pass over texts.
 

@@ -40,7 +40,13 @@ from thawline.runs.records.fit import (
     StartedFit,
     SuffixSummary,
 )
-from thawline.runs.records.info import CHOSEN_LATER, InfoReport, StageSummary, VectorsReport
+from thawline.runs.records.info import (
+    CHOSEN_LATER,
+    InfoReport,
+    OperationsSummary,
+    StageSummary,
+    VectorsReport,
+)
 from thawline.runs.records.ladder import (
     AgainstBest,
     Chosen,
@@ -161,6 +167,7 @@ __all__ = [
     "MeanScores",
     "Mistake",
     "Mistakes",
+    "OperationsSummary",
     "Parameters",
     "PassSummary",
     "Predictions",
