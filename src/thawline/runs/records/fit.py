@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from thawline.runs.records.base import Record, is_empty
+from thawline.runs.records.base import Record, is_empty, is_none
 from thawline.runs.records.data import FitData, LabelNames, Survey
 from thawline.runs.records.mistakes import Mistakes, Sample
 from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
@@ -159,8 +159,9 @@ class FitResults(Record):
     prefix: PassSummary = Field(description="The work of the frozen pass.")
     suffix: SuffixSummary | None = Field(
         default=None,
-        description="The work of the training; null if only a head was trained, and in records of "
-        "older versions.",
+        exclude_if=is_none,
+        description="The work of the training; missing if only a head was trained, and in records "
+        "of older versions.",
     )
     store: StoreReference | None = Field(
         description="The stored states that the suffix was trained on; null if they are not stored."
