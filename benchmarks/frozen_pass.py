@@ -29,13 +29,14 @@ from rich.table import Table
 
 from thawline.backbones import attention
 from thawline.backbones.loading import load_backbone
+from thawline.backbones.operations import forward_operations
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
 from thawline.data.batches import plan_batches
 from thawline.data.tokens import TokenizedTexts, tokenize
-from thawline.prefix.compute import matmul_flops, pooled_states, run_batches
-from thawline.runtime.hardware import limit_kernel_cache, matmul_rates
+from thawline.prefix.compute import pooled_states, run_batches
+from thawline.runtime.hardware import limit_kernel_cache, matrix_rate
 
 Batches = list[NDArray[np.int64]]
 
@@ -95,7 +96,7 @@ def main() -> None:
             run(stack, tokens, batches)
             best[kernel, threads] = min(best[kernel, threads], time.perf_counter() - start)
 
-    flops, rate = matmul_flops(stack, tokens.lengths), matmul_rates()["bfloat16"]
+    flops, rate = forward_operations(stack, tokens.lengths), matrix_rate("bfloat16")
     default = best["sdpa", "all on one batch"]
     table = Table("attention", "threads", "texts/s", "share of matrix rate", "relative speed")
     for (kernel, threads), seconds in best.items():

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH
 from thawline.backbones.loading import load_backbone
+from thawline.backbones.operations import forward_operations
 from thawline.config import Config, HeadConfig
 from thawline.errors import ThawlineError
 from thawline.jobs.info import describe
@@ -71,6 +75,27 @@ def test_info_reports_the_values_that_a_fit_records(toy_backbone, toy_reviews):
     described = describe(config(toy_backbone(), "native"), n_labels=2)
     classifier = TextClassifier(toy_backbone(), head="native", epochs=1).fit(*toy_reviews(24))
     assert classifier.parameters_ == described.parameters.to_dict()
+
+
+@pytest.mark.parametrize(
+    ("strategy", "prefix", "training"),
+    [
+        ("head", (0, 1, 2, 3, 4), ()),
+        ("last:1", (0, 1, 2, 3), (4,)),
+        ("lora", (), (1, 2, 3, 4)),
+        ("full", (), (0, 1, 2, 3, 4)),
+        ("lp+last:1", (0, 1, 2, 3, 4), (4,)),
+    ],
+)
+def test_the_operations_are_those_of_a_text_of_the_maximum_length(
+    toy_backbone, strategy, prefix, training
+):
+    operations = describe(replace(config(toy_backbone()), strategy=strategy), n_labels=2).operations
+    stack, longest = load_backbone(str(toy_backbone())).stack, np.array([LIMIT])
+    assert operations.tokens == LIMIT
+    assert operations.prefix == forward_operations(stack, longest, prefix)
+    forward = forward_operations(stack, longest, training)
+    assert 1.8 * forward <= operations.training <= 3 * forward
 
 
 def test_wrong_settings_are_refused(toy_backbone):

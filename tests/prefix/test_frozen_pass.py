@@ -15,12 +15,12 @@ from transformers import AutoModel
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, as_inputs
 from thawline.backbones import attention
 from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.operations import forward_operations
 from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data.tokens import Inputs
 from thawline.prefix import frozen_pass
-from thawline.prefix.compute import matmul_flops
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Advance, Reporter
@@ -267,7 +267,7 @@ def test_the_report_counts_what_was_computed(backbone_of, texts):
     entry, report = passed.open_entry(), passed.report
     passed.ensure_pooled_states(entry, texts)
     assert (report.texts, report.tokens) == (len(texts), sum(lengths))
-    assert report.flops == matmul_flops(backbone.stack, np.array(lengths))
+    assert report.flops == forward_operations(backbone.stack, np.array(lengths))
     assert report.tokens < report.padded <= report.tokens / FP32.density
     assert report.density == report.tokens / report.padded
     assert min(report.seconds.values()) > 0

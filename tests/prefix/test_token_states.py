@@ -18,11 +18,11 @@ from transformers import AutoModel
 
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH
 from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.operations import forward_operations
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data.tokens import Inputs, TokenizedTexts
 from thawline.prefix import frozen_pass
-from thawline.prefix.compute import matmul_flops
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.prefix.token_states import RecomputedStates, States, token_states
@@ -239,7 +239,7 @@ def test_a_second_pass_computes_nothing(backbone_of, texts):
     distinct = [texts.index(text) for text in dict.fromkeys(texts)]
     lengths = tokens.lengths[distinct]
     assert (report.texts, report.tokens) == (len(distinct), lengths.sum())
-    assert report.flops == matmul_flops(backbone.stack, lengths, [1, 2])
+    assert report.flops == forward_operations(backbone.stack, lengths, [0, 1, 2])
     assert min(report.seconds.values()) > 0
     with counting_blocks() as ran:
         again, _, other, report = run(backbone, 3, texts)

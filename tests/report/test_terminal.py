@@ -17,6 +17,7 @@ from thawline.runs.records import (
     EvaluationReport,
     InfoReport,
     KeptEpoch,
+    OperationsSummary,
     Parameters,
     StageSummary,
 )
@@ -40,6 +41,7 @@ INFO = InfoReport(
     features=[1],
     stages=STAGES,
     parameters=Parameters(trainable=122, frozen=1_234, total=1_356),
+    operations=OperationsSummary(tokens=40, prefix=0.0, training=1.25e9),
 )
 ENTRY = StoredEntry(
     entry="0123456789abcdef",
@@ -113,12 +115,43 @@ def test_a_fit_shows_scores_costs_and_places(capsys):
         "head": ["linear", "pooling mean", "stage 4"],
         "seconds": ["30.0", "tokenising 1.0", "prefix 20.2 (6,000", "training 2.0", "other 6.2"],
         "memory": ["912 MB"],
+        "speed": ["prefix 20.2 s, 10 %"],
         "proof": ["16 texts", "difference 0)"],
     }.items():
         assert all(datum in paragraph(out, label) for datum in data), label
     (accuracy,) = [line.split() for line in out.splitlines() if line.startswith("accuracy")]
     assert " ".join(accuracy[1:]) == "50.0 % (45.0 to 55.0) 80.0 % (75.0 to 85.0) +30.0 points"
     assert "epoch" not in out
+
+
+SUFFIX = {"operations": 3e10, "flops_per_second": 1.5e10, "share_of_matrix_rate": 0.15}
+NO_PASS = {"texts": 0, "flops_per_second": None, "share_of_matrix_rate": None}
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "shown"),
+    [
+        ({}, SUFFIX, ["prefix 20.2 s, 10 %", "training 2.0 s, 15 %"]),
+        (NO_PASS | {"from_store": 6_000}, SUFFIX, ["store", "training 2.0 s, 15 %"]),
+        (NO_PASS | {"from_store": 0}, SUFFIX, ["training 2.0 s, 15 %"]),
+        (NO_PASS | {"from_store": 6_000}, None, ["store"]),
+        ({"share_of_matrix_rate": 0.001}, None, ["less than 1 %"]),
+    ],
+)
+def test_the_share_of_the_matrix_rate_is_shown_for_the_parts_that_ran(
+    capsys, prefix, suffix, shown
+):
+    terminal.print_fit(fit_record(prefix=FIT["prefix"] | prefix, suffix=suffix), SHOWN)
+    parts = paragraph(capsys.readouterr().out, "speed").split("; ")
+    assert len(parts) == len(shown)
+    assert all(text in part for text, part in zip(shown, parts, strict=True))
+
+
+def test_a_fit_without_a_pass_or_blocks_shows_no_share(capsys):
+    terminal.print_fit(fit_record(prefix=FIT["prefix"] | NO_PASS | {"from_store": 0}), SHOWN)
+    out = capsys.readouterr().out
+    assert not [line for line in out.splitlines() if line.startswith("speed")]
+    assert "store" not in paragraph(out, "seconds")
 
 
 def test_a_fit_shows_classes_samples_and_mistakes_after_the_scores(capsys):
@@ -229,6 +262,7 @@ def test_info_shows_what_is_frozen_and_what_trains(capsys):
         "trainable  122 parameters",
         "frozen     1,234 parameters",
         "total      1,356 parameters",
+        "operations 1.25 GFLOP in each epoch, for a text of 40 tokens",
     ]
 
 

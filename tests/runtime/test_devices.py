@@ -65,7 +65,8 @@ def test_auto_picks_bfloat16_if_the_cpu_has_instructions_for_it(capabilities, ha
 
 def test_a_busy_machine_does_not_change_the_dtype(monkeypatch, capabilities):
     capabilities(avx512_bf16=True)
-    monkeypatch.setattr(hardware, "matmul_rates", lambda: {"float32": 2.0, "bfloat16": 1.0})
+    rates = {"float32": 2.0, "bfloat16": 1.0}
+    monkeypatch.setattr(hardware, "matrix_rate", lambda dtype, device="cpu": rates[dtype])
     assert devices.pick_dtype("auto", "cpu") == "bfloat16"
 
 

@@ -85,7 +85,8 @@ def content(run: Path) -> dict[str, Any]:
 TIMED = {
     *("seconds", "started", "resumed", "starts", "tokens_per_second", "texts_per_second"),
     *("flops_per_second", "matrix_rate", "share_of_matrix_rate", "peak_memory_bytes"),
-    *("density", "prefix"),  # the frozen pass of a resumed run finds its states in the store
+    # The frozen pass of a resumed run finds its states in the store, and its training is shorter.
+    *("density", "prefix", "suffix"),
 }
 """The keys of a record that depend on the time, or on what the store held."""
 

@@ -27,6 +27,7 @@ _VARYING = (
     (r"(?m)^\w+ +\w+ +[\d.]+ % +\d+( \(truncated\))? +\S.*$", "MISTAKE"),
     (r"[-+]?\b\d[\d,]*\.\d+(e[-+]\d+)?", "NUMBER"),
     (r"(largest difference) [^\s)]+", r"\1 NUMBER"),
+    (r"NUMBER s, (?:less than )?\d+ %", "SPEED"),
     (r"(NUMBER|\b[\d,]+) [kMG]B\b", "SIZE"),
     (r"\bstages? \d[\d, ]*", "STAGES"),  # the stages that the exact fit chose
     (r"[\d,]+ of [\d,]+ (?=parameters)", "NUMBER "),  # depends on the chosen stages

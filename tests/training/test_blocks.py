@@ -19,6 +19,7 @@ from tests.support.command_line import ProverHere, write_set
 from tests.support.tasks import FP32, make_task
 from tests.support.toys import DEPTH
 from thawline import TextClassifier
+from thawline.backbones.operations import forward_operations, trained_stages, training_operations
 from thawline.backbones.stack import Stack
 from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
 from thawline.inference.predictor import example_logits
@@ -106,6 +107,21 @@ def test_weights_before_the_line_stay_and_those_above_it_move(
             if adapters:
                 assert stage >= task.plan.line
     assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("strategy", ["last:1", "lora", "full"])
+def test_the_operations_are_those_of_all_steps_and_evaluations(
+    toy_backbone: Backbones, toy_reviews: Reviews, strategy: str
+) -> None:
+    parts = {"train": toy_reviews(24, 1), "validation": toy_reviews(10, 2)}
+    task = make_task(toy_backbone("bert"), parts, strategy, epochs=3, lr=1e-3)
+    adapted = adapt(task, Reporter())
+    stack, line = Stack(adapted.fitted.model.base_model), task.plan.line
+    lengths = {part: task.frozen.lengths(part) for part in parts}
+    epoch = training_operations(stack, lengths["train"], line)
+    evaluation = forward_operations(stack, lengths["validation"], trained_stages(line, DEPTH))
+    assert adapted.operations == pytest.approx(3 * epoch + 4 * evaluation)
+    assert min(epoch, evaluation) > 0
 
 
 @pytest.mark.parametrize("way", WAYS)

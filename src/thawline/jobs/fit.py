@@ -17,9 +17,9 @@ from thawline.jobs.fit_record import (
     describe_choice,
     describe_head_first,
     describe_history,
-    describe_pass,
     describe_plan,
     describe_store,
+    describe_work,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.before_after import draw_before_after
@@ -227,6 +227,7 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
     with failures.system_errors(job.folder):
         plots = _draw(job, scored, adapted)
         write_mistakes(scored.mistakes, job.folder, pairs=adapted.fitted.reading.pairs)
+    prefix, suffix = describe_work(report, adapted, config.compute)
     results = FitResults(
         features=list(adapted.fitted.reading.stages),
         seconds=FitSeconds(
@@ -237,7 +238,8 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
             total=run.total_seconds(),
         ),
         density=Density(prefix=report.density, training=adapted.density),
-        prefix=describe_pass(report, config.compute),
+        prefix=prefix,
+        suffix=suffix,
         store=describe_store(frozen),
         history=describe_history(adapted.history),
         choice=describe_choice(adapted.choice),

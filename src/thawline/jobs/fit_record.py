@@ -25,6 +25,7 @@ from thawline.runs.records import (
     PassSummary,
     Protocol,
     StoreReference,
+    SuffixSummary,
     Survey,
 )
 from thawline.runtime import devices, hardware
@@ -109,18 +110,44 @@ def describe_head_first(adapted: Adapted, frozen: FrozenStates) -> HeadFirst | N
     )
 
 
-def describe_pass(report: PassReport, compute: ComputeConfig) -> PassSummary:
-    """Return the work of the frozen pass, and its share of this CPU's rate of matrix products.
+def describe_work(
+    report: PassReport, adapted: Adapted, compute: ComputeConfig
+) -> tuple[PassSummary, SuffixSummary | None]:
+    """Return the work of the frozen pass and of the training, and its speed.
+
+    The rate of matrix products is measured here, when nothing else computes.
 
     Args:
         report: The work of the frozen pass.
+        adapted: The result of the training.
         compute: The settings of the device and of the dtype.
     """
     device = devices.pick_device(compute.device)
     dtype = devices.pick_dtype(compute.dtype, device)
+    has_run = report.texts > 0 or adapted.operations is not None
+    matrix_rate = hardware.matrix_rate(dtype, device) if has_run else None
+    return (
+        _describe_pass(report, device, dtype, matrix_rate),
+        _describe_suffix(adapted, matrix_rate),
+    )
+
+
+def _describe_suffix(adapted: Adapted, matrix_rate: float | None) -> SuffixSummary | None:
+    if adapted.operations is None or matrix_rate is None:
+        return None
+    rate = adapted.operations / adapted.seconds
+    return SuffixSummary(
+        operations=adapted.operations,
+        flops_per_second=rate,
+        share_of_matrix_rate=rate / matrix_rate,
+    )
+
+
+def _describe_pass(
+    report: PassReport, device: str, dtype: str, matrix_rate: float | None
+) -> PassSummary:
     seconds = report.seconds["prefix"]
     rate = report.flops / seconds if report.texts else None
-    matrix_rate = hardware.matmul_rates().get(dtype) if device == "cpu" else None
     share = rate / matrix_rate if rate is not None and matrix_rate is not None else None
     return PassSummary(
         texts=report.texts,

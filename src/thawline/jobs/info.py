@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
+from thawline.backbones.operations import prefix_operations, training_operations
 from thawline.backbones.stack import Stack
 from thawline.config import Config
 from thawline.data.labels import check_names
@@ -19,6 +21,7 @@ from thawline.runs.records import (
     CHOSEN_LATER,
     BackboneOrigin,
     InfoReport,
+    OperationsSummary,
     Parameters,
     StageSummary,
 )
@@ -75,6 +78,17 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
         features=CHOSEN_LATER if len(plan.candidates) > 1 else list(plan.candidates[0]),
         stages=stages,
         parameters=Parameters(**count_parameters(blueprint)),
+        operations=_count_operations(stack, plan),
+    )
+
+
+def _count_operations(stack: Stack, plan: Plan) -> OperationsSummary:
+    """Return the operations for a text of the maximum length."""
+    longest = np.array([plan.max_length])
+    return OperationsSummary(
+        tokens=plan.max_length,
+        prefix=prefix_operations(stack, longest, plan.line, pooled=plan.first is not None),
+        training=training_operations(stack, longest, plan.line),
     )
 
 

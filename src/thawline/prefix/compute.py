@@ -1,4 +1,4 @@
-"""Run a frozen backbone over batches of texts, on several threads, and count its operations."""
+"""Run a frozen backbone over batches of texts, on several threads."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ class StatesAtLine:
     below: TokenStates | None = None
 
     @property
-    def blocks(self) -> range:
-        """The blocks that run, counted from 1."""
-        return range(self.start, self.line)
+    def stages(self) -> range:
+        """The stages that run."""
+        return range(0 if self.below is None else self.start, self.line)
 
     def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
         """Compute the states of a batch.
@@ -126,27 +126,3 @@ def run_batches(
     """
     run = partial(run_batch, stack, tokens, device=device, compute=compute)
     return run_in_order(run, batches, device)
-
-
-def matmul_flops(
-    stack: Stack, lengths: NDArray[np.int64], blocks: Sequence[int] | None = None
-) -> float:
-    """Count the floating-point operations of the matrix products in some blocks.
-
-    Each weight costs two operations per token. Attention costs four operations for each pair of
-    tokens and each unit of width (Kaplan et al., 2020, arXiv 2001.08361, appendix B, without
-    halving for causal attention).
-
-    Args:
-        stack: The backbone.
-        lengths: Number of tokens of each text, ``(texts,)``.
-        blocks: The blocks that run, counted from 1. If None, all blocks run.
-    """
-    chosen = range(1, stack.depth + 1) if blocks is None else blocks
-    parameters = [p for block in chosen for p in stack.blocks[block - 1].parameters()]
-    weights = sum(p.numel() for p in parameters if p.dim() == 2)
-    config = stack.model.config
-    head = getattr(config, "head_dim", None)
-    width = stack.hidden_size if head is None else head * config.num_attention_heads
-    tokens = lengths.astype(np.float64)
-    return float(2 * weights * tokens.sum() + 4 * len(chosen) * width * (tokens**2).sum())

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from thawline.backbones.loading import Backbone
+from thawline.backbones.operations import forward_operations
 from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
@@ -22,7 +23,6 @@ from thawline.prefix.compute import (
     Compute,
     StatesAtLine,
     frozen_stack,
-    matmul_flops,
     pooled_states,
     run_batches,
 )
@@ -117,7 +117,7 @@ class FrozenPass:
                 size = len(missing) * _pooled_bytes(stack, entry.key.dtype)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 tokens = self.tokenize(missing)
-                fill = _Fill(self, entry, pooled_states, range(1, stack.depth + 1))
+                fill = _Fill(self, entry, pooled_states, range(stack.depth + 1))
                 fill.run(missing, tokens)
 
     def ensure_token_states(
@@ -143,7 +143,7 @@ class FrozenPass:
                 size = _token_bytes(self.backbone.stack, entry.key.dtype, missing_tokens.lengths)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 compute = states_at_line(entry, missing)
-                _Fill(self, entry, compute, compute.blocks).run(missing, missing_tokens)
+                _Fill(self, entry, compute, compute.stages).run(missing, missing_tokens)
 
     @contextmanager
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
@@ -188,13 +188,13 @@ class _Fill:
         frozen_pass: The backbone and the settings.
         entry: The entry that receives the states.
         compute: Computes the content of the entry for one batch.
-        blocks: The blocks that run, counted from 1.
+        stages: The stages that run.
     """
 
     frozen_pass: FrozenPass
     entry: Entry
     compute: Compute
-    blocks: range
+    stages: range
 
     def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> None:
         """Compute the states of all texts, and add them to the entry chunk by chunk."""
@@ -213,7 +213,7 @@ class _Fill:
             frozen = frozen_stack(stack, self.entry.key.dtype, device)
             for batch, content in run_batches(frozen, tokens, batches, device, self.compute):
                 pending.append((batch, content))
-                report.count(lengths[batch], matmul_flops(stack, lengths[batch], self.blocks))
+                report.count(lengths[batch], forward_operations(stack, lengths[batch], self.stages))
                 advance(int(lengths[batch].sum()))
                 if self._fills_chunk(pending):
                     self._add_chunk(texts, pending)

@@ -13,10 +13,11 @@ from rich.filesize import decimal
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from thawline.backbones.operations import forward_operations
 from thawline.backbones.stack import Stack
 from thawline.data import Text
 from thawline.data.tokens import TokenizedTexts
-from thawline.prefix.compute import StatesAtLine, frozen_stack, matmul_flops, run_batch
+from thawline.prefix.compute import StatesAtLine, frozen_stack, run_batch
 from thawline.prefix.frozen_pass import FrozenPass, states_at_line
 from thawline.store import Entry, KeyedTexts, NoRoom
 
@@ -108,9 +109,10 @@ def _recompute_warning(
     refused: NoRoom, stack: Stack, compute: StatesAtLine, lengths: NDArray[np.int64]
 ) -> str:
     """Return the warning that states are recomputed in every epoch, with the cost of that."""
-    frozen = matmul_flops(stack, lengths, compute.blocks)
-    trained = TRAINING_PASSES * matmul_flops(stack, lengths, range(compute.line, stack.depth + 1))
-    first, last = compute.blocks[0], compute.blocks[-1]
+    frozen = forward_operations(stack, lengths, compute.stages)
+    above = range(compute.line, stack.depth + 1)
+    trained = TRAINING_PASSES * forward_operations(stack, lengths, above)
+    first, last = compute.start, compute.line - 1
     blocks = f"block {first} runs" if first == last else f"blocks {first} to {last} run"
     return (
         f"the store {refused.obstacle.why}, so {decimal(refused.size)} of token states at line "

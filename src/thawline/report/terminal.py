@@ -20,6 +20,7 @@ from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.tables import (
     HEAD_FITTED,
+    LABEL_WIDTH,
     MISSING,
     before_after_table,
     history_table,
@@ -37,6 +38,7 @@ from thawline.runs.records import (
     InfoReport,
     LadderRecord,
     MainScores,
+    OperationsSummary,
     PreflightReport,
 )
 from thawline.runtime import terminal
@@ -118,6 +120,7 @@ def _cost(record: FitRecord) -> str:
             ),
             f"trained   {_trained(record.parameters)} of {record.parameters.total:,} parameters",
             wrap_labelled("seconds", _seconds(record)),
+            *_speed(record),
             f"memory    {record.peak_memory_bytes / 1e6:,.0f} MB at the peak",
         ]
     )
@@ -130,15 +133,14 @@ def _features(stages: Sequence[int]) -> str:
 
 def _seconds(record: FitRecord) -> str:
     """Return the total seconds and the seconds of each part."""
-    seconds, computed = record.seconds, record.prefix.texts
+    seconds = record.seconds
     first, earlier = seconds.head_first or 0.0, sum(record.starts[:-1])
     known = seconds.tokenising + seconds.prefix + first + seconds.training + seconds.evaluation
-    passes = "in two passes" if _has_two_passes(record) else "once"
-    prefix = f"{computed:,} texts read {passes}" if computed else "all states from the store"
+    prefix = f" ({reading})" if (reading := _reading(record)) else ""
     head_first = [] if seconds.head_first is None else [f"head first {seconds.head_first:.1f}"]
     parts = [
         f"tokenising {seconds.tokenising:.1f}",
-        f"prefix {seconds.prefix:.1f} ({prefix})",
+        f"prefix {seconds.prefix:.1f}{prefix}",
         *head_first,
         f"training {seconds.training:.1f}",
         f"evaluation {seconds.evaluation:.1f}",
@@ -146,6 +148,45 @@ def _seconds(record: FitRecord) -> str:
         *([f"earlier starts {earlier:.1f}"] if earlier else []),
     ]
     return f"{seconds.total:.1f} in total: {', '.join(parts)}"
+
+
+def _reading(record: FitRecord) -> str:
+    """Return how the texts were read by the frozen pass, or "" if there was none."""
+    if record.prefix.texts:
+        passes = "in two passes" if _has_two_passes(record) else "once"
+        return f"{record.prefix.texts:,} texts read {passes}"
+    # A strategy without frozen blocks reads nothing. Older records have no number here.
+    return "" if record.prefix.from_store == 0 else "all states from the store"
+
+
+def _speed(record: FitRecord) -> list[str]:
+    """Return a line with the share of the matrix rate that each part reached, or two if it is long.
+
+    Returns:
+        An empty list if no part ran blocks of the backbone.
+    """
+    machine = "this machine's" if record.prefix.device == "cpu" else "this GPU's"
+    suffix = None if record.suffix is None else record.suffix.share_of_matrix_rate
+    shares = {
+        "prefix": (record.seconds.prefix, record.prefix.share_of_matrix_rate),
+        "training": (record.seconds.training, suffix),
+    }
+    parts = [
+        f"{name} {seconds:.1f} s, {_per_cent(share)}"
+        for name, (seconds, share) in shares.items()
+        if share is not None
+    ]
+    if parts:
+        parts[0] += f" of {machine} matrix rate"
+    if record.prefix.from_store and not record.prefix.texts:
+        parts.insert(0, "prefix from the store")
+    line = f"{'speed':<{LABEL_WIDTH}}{'; '.join(parts)}"
+    lines = line if len(line) < 80 else line.replace("; ", f";\n{' ' * LABEL_WIDTH}")
+    return [lines] if parts else []
+
+
+def _per_cent(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
 
 
 def _has_two_passes(record: FitRecord) -> bool:
@@ -241,6 +282,17 @@ def print_info(described: InfoReport) -> None:
     console.print(f"trainable  {parameters.trainable:,} parameters")
     console.print(f"frozen     {parameters.frozen:,} parameters")
     console.print(f"total      {parameters.total:,} parameters")
+    console.print(_operations(described.operations))
+
+
+def _operations(operations: OperationsSummary) -> str:
+    """Return a line on the operations that a text of the maximum length needs in a fit."""
+    counts = {
+        "in the prefix": operations.prefix,
+        "in each epoch": operations.training,
+    }
+    parts = [f"{count / 1e9:.3g} GFLOP {when}" for when, count in counts.items() if count]
+    return f"operations {', '.join(parts)}, for a text of {operations.tokens} tokens"
 
 
 def _origin_line(origin: BackboneOrigin) -> str:

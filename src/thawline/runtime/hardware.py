@@ -96,35 +96,31 @@ def let_idle_threads_sleep() -> None:
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
-def _matmul_rate(dtype: Any, size: int = 1_024, repeats: int = 6) -> float:
-    """Return the best rate of several matrix products, in floating-point operations per second."""
-    import torch
-
-    left = torch.ones(size, size, dtype=dtype)
-    right = left @ left
-    best = float("inf")
-    for _ in range(repeats):
-        start = time.perf_counter()
-        right = left @ left
-        best = min(best, time.perf_counter() - start)
-    return 2 * size**3 / best if right.numel() else 0.0
+MEASURED_SECONDS = 0.05
+"""The time for which the rate of matrix products is measured, in seconds."""
 
 
 @cache
-def matmul_rates() -> dict[str, float]:
-    """Measure the rate of matrix products on this CPU, in floating-point operations per second.
+def matrix_rate(dtype: str, device: str = "cpu") -> float:
+    """Measure the rate of matrix products on a device, in floating-point operations per second.
 
-    The measurement takes about 0.1 s and is cached.
+    It is the best rate of several products of large square matrices. The measurement takes about
+    0.1 s and is cached. Call it while no other thread computes.
 
-    Returns:
-        The rates under ``float32`` and ``bfloat16``.
+    Args:
+        dtype: The dtype of the matrices, ``float32`` or ``bfloat16``.
+        device: The device: ``cuda``, ``mps`` or ``cpu``.
     """
     import torch
 
-    return {
-        "float32": _matmul_rate(torch.float32),
-        "bfloat16": _matmul_rate(torch.bfloat16),
-    }
+    size = 1_024 if device == "cpu" else 8_192
+    matrix = torch.ones(size, size, dtype=getattr(torch, dtype), device=device)
+    seconds: list[float] = []
+    while len(seconds) < 6 or sum(seconds) < MEASURED_SECONDS:
+        start = time.perf_counter()
+        (matrix @ matrix)[0, 0].item()  # wait for the result
+        seconds.append(time.perf_counter() - start)
+    return float(2 * size**3 / min(seconds))
 
 
 def cpu_name() -> str:

@@ -17,6 +17,8 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from thawline.backbones.copies import copy_base
+from thawline.backbones.operations import forward_operations, trained_stages, training_operations
+from thawline.backbones.stack import Stack
 from thawline.inference.fitted import count_parameters, head_weights
 from thawline.inference.predictor import example_logits
 from thawline.models.heads import build_head
@@ -26,6 +28,7 @@ from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.training.head import adapt_head
 from thawline.training.loop import Checkpoints
+from thawline.training.objectives import Classification
 from thawline.training.suffix import Suffix
 from thawline.training.task import Adapted, Task, TrainedFirst
 
@@ -72,8 +75,18 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
         choice=[],
         seconds=time.perf_counter() - start,
         density=objective.density(),
+        operations=_count_operations(task, model, objective),
         first=first,
     )
+
+
+def _count_operations(task: Task, model: PreTrainedModel, objective: Classification) -> float:
+    """Return the operations of the steps and evaluations that an objective has computed."""
+    stack, line = Stack(model.base_model), task.plan.line
+    trained = np.repeat(task.frozen.lengths("train"), objective.trained)
+    validation = task.frozen.lengths("validation")
+    evaluation = forward_operations(stack, validation, trained_stages(line, stack.depth))
+    return training_operations(stack, trained, line) + objective.evaluations * evaluation
 
 
 def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], TrainedFirst | None]:

@@ -104,6 +104,10 @@ class Classification:
         compute: The settings with the minimum share of real tokens in a batch of the evaluation.
         seed: The random seed for shuffling the texts.
         random: The random numbers for dropout. If None, a stream with the same seed.
+
+    Attributes:
+        trained: How often each training text was trained on in this process, ``(texts,)``.
+        evaluations: The number of evaluations in this process.
     """
 
     unit = "texts"
@@ -126,6 +130,8 @@ class Classification:
         self._train, self._validation = train, validation
         self._weighting = weighting
         self._config, self._compute, self._seed = config, compute, seed
+        self.trained = np.zeros(len(train.labels), dtype=np.int64)
+        self.evaluations = 0
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         """Yield the positions of the texts in each step. Each text occurs once in an epoch."""
@@ -143,6 +149,7 @@ class Classification:
         A step consists of ``batch_size`` texts. Passes have texts of similar length only to save
         padding. The weight of a text does not depend on its pass.
         """
+        self.trained[step] += 1
         weighting = self._weighting
         total = weighting.total(self._train.labels[step], weighting.rows[step])
         shares = self._train.examples.split(step, self._config.pass_overhead, threads)
@@ -165,6 +172,7 @@ class Classification:
         """Return the mean cross-entropy, the accuracy and the macro F1 on the validation split."""
         from sklearn.metrics import f1_score
 
+        self.evaluations += 1
         labels = self._validation.labels
         density = self._compute.density
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))

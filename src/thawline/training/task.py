@@ -213,6 +213,9 @@ class Adapted:
         choice: The path of the exact fit over features and penalties; empty otherwise.
         seconds: Duration of the training, including evaluations on validation.
         density: The share of tokens in training batches that are not padding.
+        operations: Floating-point operations of the matrix products in the blocks, in training and
+            in the evaluations on validation, without padding. If the training was resumed, of the
+            last start. None if no block ran, because only a head was trained.
         first: The result of training the head first. None if it was not trained first.
     """
 
@@ -224,4 +227,5 @@ class Adapted:
     choice: list[dict[str, Any]]
     seconds: float
     density: float
+    operations: float | None = None
     first: TrainedFirst | None = None

@@ -38,8 +38,15 @@ from thawline.runs.records.fit import (
     FitResults,
     PassSummary,
     StartedFit,
+    SuffixSummary,
 )
-from thawline.runs.records.info import CHOSEN_LATER, InfoReport, StageSummary, VectorsReport
+from thawline.runs.records.info import (
+    CHOSEN_LATER,
+    InfoReport,
+    OperationsSummary,
+    StageSummary,
+    VectorsReport,
+)
 from thawline.runs.records.ladder import (
     AgainstBest,
     Chosen,
@@ -160,6 +167,7 @@ __all__ = [
     "MeanScores",
     "Mistake",
     "Mistakes",
+    "OperationsSummary",
     "Parameters",
     "PassSummary",
     "Predictions",
@@ -187,6 +195,7 @@ __all__ = [
     "StartedPretraining",
     "StartedRun",
     "StoreReference",
+    "SuffixSummary",
     "Survey",
     "SurveyedRows",
     "SurveyedSplit",

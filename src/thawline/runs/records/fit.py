@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from thawline.runs.records.base import Record, is_empty
+from thawline.runs.records.base import Record, is_empty, is_none
 from thawline.runs.records.data import FitData, LabelNames, Survey
 from thawline.runs.records.mistakes import Mistakes, Sample
 from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
@@ -106,11 +106,28 @@ class PassSummary(Record):
         "computed."
     )
     matrix_rate: float | None = Field(
-        description="The rate of this CPU for large square matrix products, in floating-point "
-        "operations per second; null on a GPU."
+        description="The rate of this device for large square matrix products of this type, in "
+        "floating-point operations per second, measured in this run; null if no block of the "
+        "backbone ran."
     )
     share_of_matrix_rate: float | None = Field(
         description="flops_per_second as a share of matrix_rate; null if either is null."
+    )
+
+
+class SuffixSummary(Record):
+    """The work of training blocks or adapters by epochs, and its speed.
+
+    It includes the evaluations on validation. If the run was resumed, it is that of the last start.
+    """
+
+    operations: float = Field(
+        description="Floating-point operations of the matrix products in the blocks, without "
+        "padding."
+    )
+    flops_per_second: float = Field(description="Operations per second of training.")
+    share_of_matrix_rate: float = Field(
+        description="flops_per_second as a share of the matrix_rate in `prefix`."
     )
 
 
@@ -140,6 +157,12 @@ class FitResults(Record):
     seconds: FitSeconds = Field(description="The duration of each part of the fit.")
     density: Density = Field(description="The share of real tokens in the batches.")
     prefix: PassSummary = Field(description="The work of the frozen pass.")
+    suffix: SuffixSummary | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The work of the training; missing if only a head was trained, and in records "
+        "of older versions.",
+    )
     store: StoreReference | None = Field(
         description="The stored states that the suffix was trained on; null if they are not stored."
     )

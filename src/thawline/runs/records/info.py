@@ -22,6 +22,23 @@ class StageSummary(Record):
     trainable: int = Field(description="The number of parameters that would be trained.")
 
 
+class OperationsSummary(Record):
+    """The floating-point operations that a fit must do for one long text.
+
+    They are those of the matrix products in the blocks. The other operations are few.
+    """
+
+    tokens: int = Field(description="The number of tokens of the text, the maximum.")
+    prefix: float = Field(
+        description="The operations of the frozen pass, which reads the text once; 0 without "
+        "frozen blocks."
+    )
+    training: float = Field(
+        description="The operations of training on the text in one epoch; 0 if only the head is "
+        "trained."
+    )
+
+
 class InfoReport(Record):
     """The output of ``thawline info --json``: what a fit would train."""
 
@@ -41,6 +58,9 @@ class InfoReport(Record):
     )
     stages: list[StageSummary] = Field(description="The stages, from the embeddings up.")
     parameters: Parameters = Field(description="Parameter counts of the whole classifier.")
+    operations: OperationsSummary = Field(
+        description="The operations of a fit for a text of the maximum length."
+    )
 
 
 class VectorsReport(Record):
