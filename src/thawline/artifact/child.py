@@ -10,9 +10,9 @@ import json
 import sys
 from pathlib import Path
 
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
-with paused_collector():
+with quick_imports():
     from thawline import artifact
     from thawline.config import ComputeConfig
     from thawline.evaluation.metrics import probabilities

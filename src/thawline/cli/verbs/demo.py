@@ -10,7 +10,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import DemoConfig
 from thawline.runs.layout import PROVER
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 from thawline.runtime.fresh import spare_process
 
 FOLDER = Path("runs", "demo")
@@ -24,7 +24,7 @@ def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = Fa
     This takes about a minute.
     """
     with spare_process(PROVER):  # imports while this process imports
-        with paused_collector():
+        with quick_imports():
             from thawline.compare.demo import run_demo
         from thawline.runtime.progress import TerminalReporter
 

@@ -10,7 +10,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
 from thawline.runs.layout import PROVER
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 from thawline.runtime.fresh import spare_process
 
 SETTINGS = {
@@ -37,7 +37,7 @@ def fit(
     require_data(config.data.data)
     name = f"{Path(str(config.data.data)).stem}-{config.strategy}"
     with spare_process(PROVER):  # imports while this process imports
-        with paused_collector():
+        with quick_imports():
             from thawline.jobs.fit import fit_run
         from thawline.runs.folder import reserved_folder
         from thawline.runtime.progress import TerminalReporter
