@@ -14,6 +14,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.config import Config
 from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
+from thawline.inference.fitted import Fitted
 from thawline.jobs.fit_record import (
     describe_choice,
     describe_head_first,
@@ -22,7 +23,6 @@ from thawline.jobs.fit_record import (
     describe_plan,
     describe_store,
 )
-from thawline.inference.fitted import Fitted
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line

@@ -10,8 +10,8 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
 from thawline.runs.layout import PROVER
-from thawline.runtime.imports import quick_imports
 from thawline.runtime.fresh import spare_process
+from thawline.runtime.imports import quick_imports
 
 SETTINGS = {
     "Data": (
