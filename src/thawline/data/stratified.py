@@ -77,4 +77,5 @@ def _share_out(counts: IntArray, wanted: int, random: np.random.RandomState) -> 
         chosen = random.choice(tied, size=min(len(tied), missing), replace=False)
         shares[chosen] += 1
         missing -= len(chosen)
-    return shares.astype(np.int64)
+    whole: IntArray = shares.astype(np.int64)
+    return whole
