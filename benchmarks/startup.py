@@ -65,7 +65,7 @@ atexit.register(report)
 """
 """Code that lets a process report the modules that it imported when it ends."""
 
-RUN_COMMAND = "from thawline.cli import main; sys.argv[0] = 'thawline'; main()"
+RUN_COMMAND = "from thawline.cli import program; sys.argv[0] = 'thawline'; program()"
 
 
 @dataclass

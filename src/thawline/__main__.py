@@ -8,6 +8,6 @@ import sys
 if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 
-from thawline.cli import main
+from thawline.cli import program
 
-main()
+program()

@@ -21,7 +21,6 @@ from thawline import TextClassifier
 from thawline.backbones.pooling import POOLINGS
 from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, LadderConfig, TrainingConfig
-from thawline.jobs import fit as job
 from thawline.jobs.fit import fit_run
 from thawline.prefix.frozen_pass import LENGTH_BYTES
 from thawline.runs.records import FitRecord
@@ -36,7 +35,7 @@ EPOCHS, BATCH = 2, 8
 class NoProver(ProverHere):
     """A replacement of the fresh process, whose work is not counted."""
 
-    def prove(self, fitted, folder, texts) -> float:
+    def compare(self, fitted, folder, texts) -> float:
         return 0.0
 
 
@@ -44,8 +43,7 @@ class NoProver(ProverHere):
 def _without_proof_and_plots() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("thawline.artifact.Prover", NoProver)
-        for picture in ("draw_before_after", "draw_history"):
-            patch.setattr(job, picture, lambda *scores, **how: [])
+        patch.setattr("thawline.jobs.fit._draw", lambda *given: [])
         yield
 
 

@@ -271,8 +271,11 @@ def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
         def __exit__(self, *error: object) -> None:
             pass
 
-        def _request(self, folder, texts):
-            return np.full((len(texts), 2), 0.5)
+        def ask(self, folder, texts):
+            self._texts = texts
+
+        def _answer(self, folder):
+            return np.full((len(self._texts), 2), 0.5)
 
     monkeypatch.setattr("thawline.artifact.Prover", OtherAnswers)
     with pytest.raises(ThawlineError) as caught:

@@ -73,14 +73,18 @@ class Work:
 
 
 def _phase() -> str:
-    """Return the phase that calls a block, from the functions that are running in this thread."""
+    """Return the phase that calls a block, from the functions that are running.
+
+    A thread that computes batches was started by the main thread, which waits for it.
+    """
     if torch.is_grad_enabled():
         return "training"
     running: list[str] = []
-    frame: Any = sys._getframe()
-    while frame is not None:
-        running.append(str(frame.f_globals.get("__name__")))
-        frame = frame.f_back
+    for thread in (threading.get_ident(), threading.main_thread().ident):
+        frame: Any = sys._current_frames().get(thread or 0)
+        while frame is not None:
+            running.append(str(frame.f_globals.get("__name__")))
+            frame = frame.f_back
     for phase, package in PHASES.items():
         if any(name == package or name.startswith(f"{package}.") for name in running):
             return phase

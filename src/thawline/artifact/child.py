@@ -1,7 +1,7 @@
 """Classify texts in the fresh process of `Prover`.
 
-The process prints ``ready``. Then it reads requests from standard input, one JSON object per line,
-each with an artifact's folder and texts. It prints the texts' probabilities as one line of JSON.
+`FreshProcess` starts it and exchanges lines of JSON with it. A request has an artifact's folder and
+texts. The answer holds the probabilities of the texts.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import json
 import sys
 from pathlib import Path
 
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
-with paused_collector():
+with quick_imports():
     from thawline import artifact
     from thawline.config import ComputeConfig
     from thawline.evaluation.metrics import probabilities
     from thawline.inference.predictor import Predictor
+    from thawline.runtime.fresh import READY
 
 if __name__ == "__main__":
-    print("ready", flush=True)
+    print(READY, flush=True)
     for line in sys.stdin:
         request = json.loads(line)
         fitted = artifact.load(Path(request["folder"]))

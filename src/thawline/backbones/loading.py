@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -121,8 +122,13 @@ class Backbone:
         """Return a SHA-256 of everything that the frozen states depend on, except the texts.
 
         It covers the weights, the config and the tokenizer. BERT's pooler is left out because it
-        only reads the final states.
+        only reads the final states. The weights are read once, because training changes copies of
+        them only.
         """
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         config = self.stack.model.config.to_diff_dict()
         for incidental in ("_name_or_path", "transformers_version", "architectures", "dtype",
                            "id2label", "label2id", "problem_type", "use_cache"):  # fmt: skip

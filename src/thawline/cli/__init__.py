@@ -1,11 +1,12 @@
-"""The command line interface. The function `main` runs it."""
+"""The command line interface. `program` runs it as a process, and `main` inside of one."""
 
 from __future__ import annotations
 
 from thawline.cli import console, verbs
 from thawline.cli.groups import app
+from thawline.cli.leaving import run_and_leave
 
-__all__ = ["app", "main", "verbs"]
+__all__ = ["app", "main", "program", "verbs"]
 
 ORDER = (
     *("demo", "fit", "predict", "evaluate", "info", "preflight"),
@@ -17,5 +18,10 @@ app.registered_commands.sort(key=lambda verb: ORDER.index(getattr(verb.callback,
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. It ends with SystemExit."""
     console.run(app)
+
+
+def program() -> None:
+    """Run the command line, and end the process."""
+    run_and_leave(main)

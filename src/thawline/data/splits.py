@@ -15,6 +15,7 @@ from thawline.config import ROW_SEED, DataConfig
 from thawline.data.copies import keep_copies_together, number_copies
 from thawline.data.labels import IntArray
 from thawline.data.sources.parts import SPLITS, WHOLE, Part, Source
+from thawline.data.stratified import draw_rows, draw_stratified
 from thawline.errors import ThawlineError, did_you_mean
 
 
@@ -52,12 +53,11 @@ def carve(
     wanted = _count_rows(len(labels), share_or_rows)
     candidates, stratified = _candidates(labels, wanted, seed)
     if 0 < wanted < len(candidates):
-        from sklearn.model_selection import train_test_split
-
-        strata = labels[candidates] if stratified else None
-        _, carved = train_test_split(
-            candidates, test_size=wanted, random_state=seed, stratify=strata
-        )
+        if stratified:
+            drawn = draw_stratified(labels[candidates], wanted, seed)
+        else:
+            drawn = draw_rows(len(candidates), wanted, seed)
+        carved = candidates[drawn]
     else:
         carved = candidates[:wanted]
     is_carved = np.zeros(len(labels), dtype=bool)

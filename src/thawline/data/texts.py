@@ -120,7 +120,8 @@ def is_text(cell: object) -> TypeGuard[Text]:
 
 def is_blank(text: Text) -> bool:
     """Return whether a text, or both texts of a pair, contain only white space."""
-    return not "".join(text).strip()
+    parts = (text,) if isinstance(text, str) else text
+    return all(not part or part.isspace() for part in parts)
 
 
 def shorten(text: str, characters: int = _MOST_SHOWN) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from thawline import artifact
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.config import Config
-from thawline.data import Dataset, load
+from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
+from thawline.inference.fitted import Fitted
 from thawline.jobs.fit_record import (
     describe_choice,
     describe_head_first,
@@ -22,8 +24,6 @@ from thawline.jobs.fit_record import (
     describe_work,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
-from thawline.report.before_after import draw_before_after
-from thawline.report.history import draw_history
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
@@ -41,6 +41,7 @@ from thawline.runs.records import (
     StartedFit,
 )
 from thawline.runtime import failures, files, hardware
+from thawline.runtime.imports import import_aside
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt, run_prefix
@@ -50,6 +51,9 @@ from thawline.training.plan import Plan, make_plan
 
 CHECKPOINTS = "checkpoints"
 """The folder of checkpoints in the folder of a run. It is deleted when the run has finished."""
+
+PLOTS = ("thawline.report.before_after", "thawline.report.history")
+"""The modules that draw. They import matplotlib, which takes longer than drawing."""
 
 PROOF_TEXTS = 16
 """The number of texts that the fresh process classifies to prove the artifact."""
@@ -79,7 +83,8 @@ class _Job:
         dataset: The data set.
         backbone: The backbone.
         plan: The plan of the training.
-        prover: The fresh process that proves the artifact. If None, one is started.
+        prover: The fresh process that proves the artifact. If None, one is started when the data
+            and the settings have been checked.
     """
 
     config: Config
@@ -209,24 +214,27 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         run: The folder of the fit.
     """
     config, dataset, backbone, plan = job.config, job.dataset, job.backbone, job.plan
-    frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
-    report = frozen.report
-    task = Task(backbone, plan, config, dataset.labels, dataset.parts, frozen)
     checkpoints = CheckpointFolder(job.folder / CHECKPOINTS)
-
     device = config.compute.device
     process = artifact.Prover(device) if job.prover is None else nullcontext(job.prover)
     with process as prover:
+        import_aside(*PLOTS)
+        frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
+        report = frozen.report
+        task = Task(backbone, plan, config, dataset.labels, dataset.parts, frozen)
         adapted = adapt(task, reporter, checkpoints)
         evaluation_start = time.perf_counter()
         scored = score_fit(task, adapted)
         evaluation = time.perf_counter() - evaluation_start
-        proof = _save(job, adapted, prover, reporter)
-
+        saved, model = _save(job, adapted), job.folder / artifact.FOLDER
+        reporter.message("checking the saved classifier in a fresh process")
+        texts = proof_texts(dataset.test.texts)
+        prover.ask(model, texts)
+        with failures.system_errors(job.folder):  # while the fresh process computes
+            plots = _draw(job, scored, adapted)
+            write_mistakes(scored.mistakes, job.folder, pairs=adapted.fitted.reading.pairs)
+        proof = Proof(texts=len(texts), difference=prover.compare(saved, model, texts))
     checkpoints.clear()
-    with failures.system_errors(job.folder):
-        plots = _draw(job, scored, adapted)
-        write_mistakes(scored.mistakes, job.folder, pairs=adapted.fitted.reading.pairs)
     prefix, suffix = describe_work(report, adapted, config.compute)
     results = FitResults(
         features=list(adapted.fitted.reading.stages),
@@ -247,24 +255,42 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         proof=proof,
         peak_memory_bytes=hardware.peak_memory_bytes(),
         plots=[str(path) for path in plots],
-        artifact=str(job.folder / artifact.FOLDER),
+        artifact=str(model),
     )
     return scored.findings, results
 
 
-def _save(job: _Job, adapted: Adapted, prover: artifact.Prover, reporter: Reporter) -> Proof:
-    """Save a classifier, and prove that a fresh process loads it correctly."""
-    folder, texts = job.folder / artifact.FOLDER, job.dataset.test.texts[:PROOF_TEXTS]
+def _save(job: _Job, adapted: Adapted) -> Fitted:
+    """Save a classifier to the folder of its run, and return it as it was saved."""
+    folder = job.folder / artifact.FOLDER
     check_still_exists(job.folder)
     files.remove(folder)  # a stopped run may have left one
     fitted = adapted.fitted.merge_adapters() if job.config.artifact.merge else adapted.fitted
     artifact.save(fitted, folder)
-    reporter.message("checking the saved classifier in a fresh process")
-    return Proof(texts=len(texts), difference=prover.prove(fitted, folder, texts))
+    return fitted
+
+
+def proof_texts(texts: Sequence[Text]) -> list[Text]:
+    """Select at most `PROOF_TEXTS` texts that the fresh process classifies quickly.
+
+    They are the longest text, which is truncated if any text is, and the shortest texts.
+
+    Args:
+        texts: The texts of the test split.
+    """
+    distinct = sorted(dict.fromkeys(texts), key=_characters)
+    return [*distinct[: PROOF_TEXTS - 1], *distinct[PROOF_TEXTS - 1 :][-1:]]
+
+
+def _characters(text: Text) -> int:
+    return len(text) if isinstance(text, str) else sum(map(len, text))
 
 
 def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     """Draw the scores before and after training and, if it was trained by epochs, the history."""
+    from thawline.report.before_after import draw_before_after
+    from thawline.report.history import draw_history
+
     findings, folder = scored.findings, job.folder
     title = f"{job.dataset.name}: {job.plan.strategy} on {job.backbone.name}"
     plots = draw_before_after(findings.baseline, findings.test, folder, title=title)

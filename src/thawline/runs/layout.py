@@ -28,6 +28,10 @@ FOLDER = "model"
 SETTINGS = "thawline.json"
 """The settings of an artifact."""
 
+PROVER = "thawline.artifact.child"
+"""The module that proves an artifact in a fresh process. Its name is here, where it can be read
+without importing torch."""
+
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
 """The folder of the adapters and the weights of the head, in an artifact with live adapters."""

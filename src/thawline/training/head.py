@@ -99,11 +99,11 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
 
 def _warn_if_not_converged(path: list[dict[str, Any]], config: ExactConfig) -> None:
     """Warn if the gradient did not become small enough for some penalties."""
-    from sklearn.exceptions import ConvergenceWarning
-
     stopped = [step for step in path if not step["gradient_norm"] <= config.tolerance]
     if not stopped:
         return
+    from sklearn.exceptions import ConvergenceWarning
+
     worst = max(stopped, key=lambda step: float(step["gradient_norm"]))
     warnings.warn(
         f"the exact fit did not converge for {len(stopped)} of {len(path)} penalties: with penalty "

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from thawline.config import ComputeConfig, TrainingConfig
+from thawline.evaluation.confusion import averages, count_confusion
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
 from thawline.runtime.randomness import RandomStream
@@ -170,15 +171,14 @@ class Classification:
 
     def evaluate(self) -> dict[str, float]:
         """Return the mean cross-entropy, the accuracy and the macro F1 on the validation split."""
-        from sklearn.metrics import f1_score
-
         self.evaluations += 1
         labels = self._validation.labels
         density = self._compute.density
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))
         predicted = logits.argmax(1)
+        confusion = count_confusion(labels.numpy(), predicted.numpy(), logits.shape[1])
         return {
             "validation_loss": float(cross_entropy(logits, labels)),
             "validation_accuracy": float((predicted == labels).float().mean()),
-            "validation_f1_macro": float(f1_score(labels, predicted, average="macro")),
+            "validation_f1_macro": float(averages(confusion.margins())["f1_macro"]),
         }

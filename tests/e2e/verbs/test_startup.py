@@ -46,13 +46,19 @@ def test_predict_imports_no_package_for_data_plots_or_adapters(packages):
 def test_evaluate_imports_no_package_for_plots_or_adapters(packages):
     found = packages("evaluate", "run")
     assert "pyarrow" in found
-    assert found.isdisjoint({"matplotlib", "datasketch", "peft", "datasets"})
+    assert found.isdisjoint({"sklearn", "pandas", "matplotlib", "datasketch", "peft", "datasets"})
 
 
 def test_a_fit_from_a_filled_store_imports_no_package_for_adapters(packages, toy_backbone):
     found = packages("fit", *DATA, "--backbone", toy_backbone(), "--out", "second")
     assert "matplotlib" in found
-    assert found.isdisjoint({"datasketch", "peft", "datasets"})
+    assert found.isdisjoint({"sklearn", "pandas", "datasketch", "peft", "datasets"})
+
+
+def test_a_training_by_epochs_needs_no_sklearn(packages, toy_backbone):
+    options = ("--strategy", "last:1", "--epochs", "1", "--out", "epochs")
+    found = packages("fit", *DATA, "--backbone", toy_backbone(), *options)
+    assert found.isdisjoint({"sklearn", "pandas", "datasketch", "peft", "datasets"})
 
 
 def test_predict_with_adapters_imports_peft(packages, toy_backbone, folder):

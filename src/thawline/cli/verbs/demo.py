@@ -9,7 +9,9 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import DemoConfig
-from thawline.runtime.collector import paused_collector
+from thawline.runs.layout import PROVER
+from thawline.runtime.fresh import spare_process
+from thawline.runtime.imports import quick_imports
 
 FOLDER = Path("runs", "demo")
 SETTINGS = ("backbone", "data", "limit", "max_length", "seed", "device")
@@ -21,11 +23,12 @@ def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = Fa
 
     This takes about a minute.
     """
-    with paused_collector():
-        from thawline.compare.demo import run_demo
-    from thawline.runtime.progress import TerminalReporter
+    with spare_process(PROVER):  # imports while this process imports
+        with quick_imports():
+            from thawline.compare.demo import run_demo
+        from thawline.runtime.progress import TerminalReporter
 
-    record = run_demo(config, out, TerminalReporter())
+        record = run_demo(config, out, TerminalReporter())
     if as_json:
         print_json(record.to_dict())
     else:

@@ -12,7 +12,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import Config, DataConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
 SETTINGS = (
     *("data.data", SMALL, "data.limit", "data.text", "data.label"),
@@ -44,7 +44,7 @@ def evaluate(
             "no --data, which means the rows of the run",
             "add --data, or remove the other options",
         )
-    with paused_collector():
+    with quick_imports():
         from thawline.jobs.evaluate import evaluate_run
     from thawline.runtime.progress import TerminalReporter
 

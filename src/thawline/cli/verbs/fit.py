@@ -9,7 +9,9 @@ from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
-from thawline.runtime.collector import paused_collector
+from thawline.runs.layout import PROVER
+from thawline.runtime.fresh import spare_process
+from thawline.runtime.imports import quick_imports
 
 SETTINGS = {
     "Data": (
@@ -33,14 +35,15 @@ def fit(
     in a fresh process.
     """
     require_data(config.data.data)
-    with paused_collector():
-        from thawline.jobs.fit import fit_run
-    from thawline.runs.folder import reserved_folder
-    from thawline.runtime.progress import TerminalReporter
-
     name = f"{Path(str(config.data.data)).stem}-{config.strategy}"
-    with reserved_folder(out, name) as folder:
-        record = fit_run(config, folder, TerminalReporter(), resume=resume)
+    with spare_process(PROVER):  # imports while this process imports
+        with quick_imports():
+            from thawline.jobs.fit import fit_run
+        from thawline.runs.folder import reserved_folder
+        from thawline.runtime.progress import TerminalReporter
+
+        with reserved_folder(out, name) as folder:
+            record = fit_run(config, folder, TerminalReporter(), resume=resume)
     if as_json:
         print_json(record.to_dict())
     else:

@@ -13,7 +13,7 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import WritingConfig
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
 SETTINGS = ("model", "tokens", "temperature", "top_k", "top_p", "seed", "samples", "device")
 
@@ -33,7 +33,7 @@ Prompt = Annotated[
 @verb_with_settings(app, WritingConfig, SETTINGS, files=False)
 def generate(config: WritingConfig, prompt: Prompt = "", as_json: opt.Json = False) -> None:
     """Write text with a causal language model."""
-    with paused_collector():
+    with quick_imports():
         from thawline.backbones.language import load_language_model
         from thawline.pretraining.generation import write_texts
 

@@ -7,7 +7,7 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import Config
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
 SETTINGS = (
     *("backbone", "strategy", "encoder.vectors", "data.labels"),
@@ -21,7 +21,7 @@ def info(config: Config, as_json: opt.Json = False) -> None:
 
     This command needs no data.
     """
-    with paused_collector():
+    with quick_imports():
         from thawline.jobs.info import describe
 
     names = config.data.labels

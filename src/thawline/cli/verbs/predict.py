@@ -15,7 +15,7 @@ from thawline.cli.console import print_json, read_standard_input
 from thawline.cli.groups import app
 from thawline.config import ComputeConfig, PredictConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
 if TYPE_CHECKING:
     from thawline.data import Text
@@ -40,7 +40,7 @@ def predict(
 
     folder = find(run)  # fail before waiting for standard input
     given = _read_texts(texts, config)
-    with paused_collector():  # loading imports the modelling code of the backbone's family
+    with quick_imports():  # loading imports the modelling code of the backbone's family
         from thawline import artifact
         from thawline.evaluation.metrics import probabilities
         from thawline.inference.predictor import Predictor, text_predictions
@@ -75,7 +75,7 @@ def _read_texts(texts: list[str] | None, config: PredictConfig) -> Sequence[Text
     if config.data is None and config.text is not None:
         fix = "add --data FILE, or remove --text"
         raise ThawlineError("--data with --text", "no --data", fix, setting="text")
-    with paused_collector():
+    with quick_imports():
         from thawline.jobs.predict import check_no_file, header_warning, read_file, split_lines
     if config.data is not None:
         from thawline.runtime.progress import TerminalReporter

@@ -12,7 +12,7 @@ from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
 from thawline.config import Config
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 from thawline.runtime.paths import expand
 
 SETTINGS = (
@@ -38,7 +38,7 @@ def preflight(config: Config, against: Against = None, as_json: opt.Json = False
     The report covers classes, lengths in tokens, duplicates, and leakage between splits.
     """
     require_data(config.data.data)
-    with paused_collector():
+    with quick_imports():
         from thawline.jobs.preflight import preflight as inspect_data
     from thawline.runtime.progress import TerminalReporter
 

@@ -10,7 +10,7 @@ from thawline.cli.console import print_json
 from thawline.cli.groups import app
 from thawline.config import PretrainConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 
 SETTINGS = {
     "Corpus": ("corpus.data", "corpus.without", "corpus.text", "vocabulary.size"),
@@ -33,7 +33,7 @@ def pretrain(
     if not config.corpus.data:
         fix = "add --data with a file, a folder or a data set's name"
         raise ThawlineError("--data", "none", fix, setting="corpus.data")
-    with paused_collector():
+    with quick_imports():
         from thawline.pretraining.job import pretrain_run
     from thawline.runs.folder import reserved_folder
     from thawline.runtime.progress import TerminalReporter

@@ -14,7 +14,7 @@ from thawline.cli.console import print_json, print_text
 from thawline.cli.groups import app, require_data
 from thawline.config import VectorsConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.collector import paused_collector
+from thawline.runtime.imports import quick_imports
 from thawline.runtime.paths import expand
 
 SETTINGS = ("data.data", "data.text", "method", "width", "epochs", "seed")
@@ -36,7 +36,7 @@ def vectors(config: VectorsConfig, out: File = None, as_json: opt.Json = False) 
     require_data(config.data.data)
     if out is None:
         raise ThawlineError("--out", "none", "name the file of vectors with --out FILE")
-    with paused_collector():
+    with quick_imports():
         from thawline.jobs.vectors import make_vectors
     from thawline.runtime.progress import TerminalReporter
 

@@ -1,0 +1,99 @@
+"""What a fit does once: processes, hashes of weights and of texts, and the texts of its proof."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import ProverHere, write_set
+from thawline import artifact
+from thawline.backbones import loading
+from thawline.config import ComputeConfig, Config, DataConfig
+from thawline.errors import ThawlineError
+from thawline.jobs.fit import PROOF_TEXTS, fit_run, proof_texts
+from thawline.runtime.progress import Reporter
+from thawline.store import texts as keyed
+
+
+def test_the_proof_classifies_the_shortest_texts_and_the_longest():
+    texts = ["a" * length for length in (40, 3, 3, 90, *range(4, 30))]
+    chosen = proof_texts(texts)
+    assert len(chosen) == PROOF_TEXTS
+    assert [len(text) for text in chosen] == [*range(3, 18), 90]
+
+
+def test_few_texts_are_all_classified_once():
+    assert proof_texts(["b", "aa", "b"]) == ["b", "aa"]
+    pairs = [("a", "bbb"), ("aa", ""), ("a", "bbb")]
+    assert proof_texts(pairs) == [("aa", ""), ("a", "bbb")]
+    exactly = ["x" * length for length in range(1, PROOF_TEXTS + 1)]
+    assert proof_texts(exactly) == exactly
+
+
+@pytest.fixture
+def config(tmp_path, toy_backbone, toy_reviews) -> Config:
+    parts = {"train": toy_reviews(80, 1), "test": toy_reviews(32, 2)}
+    data = DataConfig(data=str(write_set(tmp_path / "reviews", parts)), labels=("neg", "pos"))
+    compute = ComputeConfig(dtype="float32")
+    return Config(data=data, backbone=str(toy_backbone()), compute=compute)
+
+
+@pytest.fixture
+def calls(monkeypatch) -> dict[str, int]:
+    """How often a fit does its expensive steps, with a prover in this process."""
+    counts = dict.fromkeys(("provers", "closed", "weights", "texts"), 0)
+
+    class Counted(ProverHere):
+        def __init__(self, device: str) -> None:
+            super().__init__(device)
+            counts["provers"] += 1
+
+        def __exit__(self, *error: object) -> None:
+            counts["closed"] += 1
+
+    hash_weights, text_key = loading.hash_weights, keyed.text_key
+
+    def count_weights(*arguments):
+        counts["weights"] += 1
+        return hash_weights(*arguments)
+
+    def count_texts(text):
+        counts["texts"] += 1
+        return text_key(text)
+
+    monkeypatch.setattr(artifact, "Prover", Counted)
+    monkeypatch.setattr(loading, "hash_weights", count_weights)
+    monkeypatch.setattr(keyed, "text_key", count_texts)
+    return counts
+
+
+@pytest.mark.parametrize("strategy", ["head", "last:1"])
+def test_each_step_is_done_once(config, calls, strategy):
+    fit_run(replace(config, strategy=strategy), Path("run"), Reporter())
+    assert calls == {"provers": 1, "closed": 1, "weights": 1, "texts": 80 + 32}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ThawlineError("a", "b", "c"), OSError])
+@pytest.mark.parametrize("step", ["run_prefix", "adapt", "score_fit", "write_mistakes"])
+def test_the_prover_is_closed_if_a_step_fails(config, calls, monkeypatch, step, error):
+    def fail(*arguments, **options):
+        raise error
+
+    monkeypatch.setattr(f"thawline.jobs.fit.{step}", fail)
+    with pytest.raises((KeyboardInterrupt, ThawlineError, OSError)):
+        fit_run(config, Path("run"), Reporter())
+    assert (calls["provers"], calls["closed"]) == (1, 1)
+
+
+def test_a_fit_whose_settings_are_wrong_starts_no_prover(config, calls):
+    with pytest.raises(ThawlineError):
+        fit_run(replace(config, strategy="last:99"), Path("run"), Reporter())
+    assert calls["provers"] == 0
+
+
+def test_a_finished_run_that_is_resumed_starts_no_prover(config, calls):
+    fit_run(config, Path("run"), Reporter())
+    fit_run(config, Path("run"), Reporter(), resume=True)
+    assert calls["provers"] == 1
