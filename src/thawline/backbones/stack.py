@@ -4,9 +4,9 @@ Stage 0 is the embeddings, stages 1 … L are the blocks; a final norm and BERT'
 belong to stage L. This is the only module that knows where a family keeps these modules.
 
 The cut keeps the complete model. A forward pass runs a view of it, which shares all parameters: in
-the view the blocks before the line are skipped, and the stored states enter at the block of the
-line. So masks, rotary tables, layer types and parameter names stay those of the model. The model
-itself is never changed, so that several threads can run it at the same time.
+the view the embeddings and the blocks before the line are skipped, and the stored states enter at
+the block of the line. So masks, rotary tables, layer types and parameter names stay those of the
+model. The model itself is never changed, so that several threads can run it at the same time.
 
 Shapes: batch = texts, tokens = padded length, stages = L + 1, hidden = the backbone's width.
 """
@@ -207,7 +207,7 @@ class Stack:
         for path in self.family.always_frozen(self.model.config):
             self.model.get_submodule(path).requires_grad_(False)
 
-    def _view(self, runs: Mapping[int, Run]) -> PreTrainedModel:
+    def _view(self, runs: Mapping[int, Run], entering: Tensor | None = None) -> PreTrainedModel:
         """Return a model in which some blocks run differently.
 
         It shares all parameters and all other modules with this model, which is not changed. So
@@ -215,16 +215,17 @@ class Stack:
 
         Args:
             runs: By the block's index, a function that runs the block.
+            entering: States that replace those of the embeddings, which then do not run. If None,
+                the embeddings run.
         """
         stages = list(self.blocks)
         for index, run in runs.items():
             stages[index] = Stage(stages[index], run)
-        replaced: nn.Module = nn.ModuleList(stages)
-        parent, _, name = self.family.blocks.rpartition(".")
-        while parent:
-            replaced = with_modules(self.model.get_submodule(parent), {name: replaced})
-            parent, _, name = parent.rpartition(".")
-        view: PreTrainedModel = with_modules(self.model, {name: replaced})
+        view = _with_module(self.model, self.family.blocks, nn.ModuleList(stages))
+        if entering is not None:
+            for path in self.family.embeddings:
+                embeddings = Stage(self.model.get_submodule(path), lambda *ignored: entering)
+                view = _with_module(view, path, embeddings)
         return view
 
     def forward(self, inputs: Inputs) -> Tensor:
@@ -268,7 +269,7 @@ class Stack:
         if line <= self.depth:
             runs[line - 1] = stop
         try:
-            reached = self._run(self._view(runs), inputs)
+            reached = self._run(self._view(runs, states), inputs)
         except Reached as stopped:
             return stopped.states
         if line <= self.depth:
@@ -290,7 +291,7 @@ class Stack:
         Raises:
             ValueError: If the line is outside this range.
         """
-        return self._run(self._view(self._entry(line, states)), inputs)
+        return self._run(self._view(self._entry(line, states), states), inputs)
 
     def entered(self, classifier: PreTrainedModel, line: int, states: Tensor) -> PreTrainedModel:
         """Return a classifier that starts from stored states instead of from the tokens.
@@ -304,7 +305,7 @@ class Stack:
         Raises:
             ValueError: If the line is outside this range.
         """
-        base = self._view(self._entry(line, states))
+        base = self._view(self._entry(line, states), states)
         entered: PreTrainedModel = with_modules(classifier, {classifier.base_model_prefix: base})
         return entered
 
@@ -347,3 +348,13 @@ class Stack:
             inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)})
         )
         return torch.stack([pooled[stage] for stage in range(self.depth + 1)], dim=1)
+
+
+def _with_module(model: PreTrainedModel, path: str, module: nn.Module) -> PreTrainedModel:
+    """Return a shallow copy of a model with another module at a path."""
+    parent, _, name = path.rpartition(".")
+    while parent:
+        module = with_modules(model.get_submodule(parent), {name: module})
+        parent, _, name = parent.rpartition(".")
+    copied: PreTrainedModel = with_modules(model, {name: module})
+    return copied

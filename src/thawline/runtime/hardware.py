@@ -75,8 +75,9 @@ def keep_freed_memory() -> None:
         import ctypes
 
         set_option = getattr(ctypes.CDLL(None), "mallopt", None)
-        for option, value in _MALLOC_SETTINGS.items() if set_option is not None else ():
-            set_option(option, value)
+        if set_option is not None:
+            for option, value in _MALLOC_SETTINGS.items():
+                set_option(option, value)
 
 
 def limit_kernel_cache() -> None:

@@ -150,7 +150,6 @@ class Classification:
         A step consists of ``batch_size`` texts. Passes have texts of similar length only to save
         padding. The weight of a text does not depend on its pass.
         """
-        self.trained[step] += 1
         weighting = self._weighting
         total = weighting.total(self._train.labels[step], weighting.rows[step])
         shares = self._train.examples.split(step, self._config.pass_overhead, threads)
@@ -159,6 +158,7 @@ class Classification:
     def loss(self, module: nn.Module, part: Pass) -> Tensor:
         """Return the cross-entropy of a pass, in nats. Their sum is the mean over the step."""
         rows, weighting = part.rows, self._weighting
+        self.trained[rows] += 1  # no other thread has these rows
         logits = module(self._train.examples.take(rows))
         labels = self._train.labels[rows].to(logits.device)
         return weighting.loss(logits, labels, weighting.rows[rows]) / part.total
