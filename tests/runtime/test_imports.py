@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
@@ -16,7 +15,6 @@ from thawline.runtime.imports import (
     MODELLING,
     READ_STRUCTURE,
     _read_structures_once,
-    import_aside,
     quick_imports,
 )
 
@@ -79,15 +77,6 @@ def test_the_names_in_a_folder_are_read_once(tmp_path):
         assert getattr(module, READ_STRUCTURE)(path) == {"a": "b"}
     assert read == [tmp_path]
     _read_structures_once(SimpleNamespace())  # another version of transformers
-
-
-def test_modules_are_imported_in_a_thread(tmp_path, monkeypatch):
-    (tmp_path / "aside_for_tests.py").write_text("import threading\nHERE = threading.get_ident()\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    thread = import_aside("no_module_of_this_name", "aside_for_tests")
-    thread.join()
-    module = sys.modules.pop("aside_for_tests")
-    assert threading.get_ident() != module.HERE
 
 
 @pytest.mark.e2e

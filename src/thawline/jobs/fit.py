@@ -41,7 +41,6 @@ from thawline.runs.records import (
     StartedFit,
 )
 from thawline.runtime import failures, files, hardware
-from thawline.runtime.imports import import_aside
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt, run_prefix
@@ -51,9 +50,6 @@ from thawline.training.plan import Plan, make_plan
 
 CHECKPOINTS = "checkpoints"
 """The folder of checkpoints in the folder of a run. It is deleted when the run has finished."""
-
-PLOTS = ("thawline.report.before_after", "thawline.report.history")
-"""The modules that draw. They import matplotlib, which takes longer than drawing."""
 
 PROOF_TEXTS = 16
 """The number of texts that the fresh process classifies to prove the artifact."""
@@ -218,7 +214,6 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
     device = config.compute.device
     process = artifact.Prover(device) if job.prover is None else nullcontext(job.prover)
     with process as prover:
-        import_aside(*PLOTS)
         frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
         report = frozen.report
         task = Task(backbone, plan, config, dataset.labels, dataset.parts, frozen)
@@ -288,6 +283,7 @@ def _characters(text: Text) -> int:
 
 def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     """Draw the scores before and after training and, if it was trained by epochs, the history."""
+    # matplotlib is imported here, because this process then waits for the fresh one anyway.
     from thawline.report.before_after import draw_before_after
     from thawline.report.history import draw_history
 

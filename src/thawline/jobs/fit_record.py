@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from thawline.backbones.loading import Backbone
@@ -48,13 +47,10 @@ def describe_plan(
         tokens: The settings of truncation.
     """
     origin, encoder = backbone.origin, backbone.built_from
-    with ThreadPoolExecutor(max_workers=1) as thread:  # hashing runs outside Python
-        digest = thread.submit(backbone.digest)
-        survey = _inspect_quickly(dataset, backbone, plan, tokens)
     return FitPlan(
         backbone=BackboneReference(
             name=backbone.name,
-            sha256=digest.result(),
+            sha256=backbone.digest(),
             origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
         ),
         encoder=None if encoder is None else EncoderReference(**encoder),
@@ -75,7 +71,7 @@ def describe_plan(
             notes=list(dataset.warnings),
             rows={name: dataset.parts[name].rows.tolist() for name in SPLIT_NAMES},
         ),
-        preflight=survey,
+        preflight=_inspect_quickly(dataset, backbone, plan, tokens),
     )
 
 

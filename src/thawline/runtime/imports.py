@@ -11,12 +11,10 @@ during the imports, and once more when the process ends. Besides, transformers r
 from __future__ import annotations
 
 import gc
-import importlib
 import os
 import sys
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -48,28 +46,6 @@ def quick_imports() -> Iterator[None]:
     finally:
         gc.freeze()
         gc.enable()
-
-
-def import_aside(*modules: str) -> threading.Thread:
-    """Import modules in a thread of their own, while this thread computes outside Python.
-
-    An import that fails is not reported, because it fails again where the module is used.
-
-    Args:
-        modules: The names of the modules.
-
-    Returns:
-        The thread, which ends after the imports.
-    """
-
-    def load() -> None:
-        for module in modules:
-            with suppress(Exception):
-                importlib.import_module(module)
-
-    thread = threading.Thread(target=load, daemon=True)
-    thread.start()
-    return thread
 
 
 def _read_structures_once(module: ModuleType) -> None:
