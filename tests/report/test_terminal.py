@@ -262,7 +262,7 @@ def test_info_shows_what_is_frozen_and_what_trains(capsys):
         "trainable  122 parameters",
         "frozen     1,234 parameters",
         "total      1,356 parameters",
-        "operations 1.25 GFLOP in each epoch, for a text of 40 tokens",
+        "operations 1.25 GFLOP in each epoch (40 tokens)",
     ]
 
 

@@ -172,7 +172,7 @@ def _backward(stack: Stack, stage: int, lengths: Lengths, *, below: bool) -> flo
     first, others = _around_attention(stack, _products(stack.blocks[stage - 1]))
     per_token = sum(product.backward(for_input=below) for product in first)
     # The projections are those to queries, keys and values, or one to all three.
-    needed = [below or product.changes for product in first]
+    needed = [below or product.changes for product in first] or [below]
     query, key, value = needed[0], needed[len(needed) // 2], needed[-1]
     of_attention = 2 * (value + (query or key) + query + key)
     upstream = below or any(needed)
@@ -194,10 +194,8 @@ def _around_attention(
     stack: Stack, products: list[_Product]
 ) -> tuple[list[_Product], list[_Product]]:
     """Split the products of a block into the projections that attention reads, and the others."""
-    config = stack.model.config
-    heads = config.num_attention_heads
-    keys = getattr(config, "num_key_value_heads", None) or heads
-    total = (heads + 2 * keys) * _head_width(stack) * stack.hidden_size
+    heads, keys, width = _heads(stack)
+    total = (heads + 2 * keys) * width * stack.hidden_size
     number = seen = 0
     while seen < total and number < len(products):
         seen += products[number].weights
@@ -205,30 +203,37 @@ def _around_attention(
     return products[:number], products[number:]
 
 
-def _head_width(stack: Stack) -> int:
+def _heads(stack: Stack) -> tuple[int, int, int]:
+    """Return the number of query heads, the number of key heads, and the width of a head.
+
+    Families name these values alike. A config without them is taken to have one wide head.
+    """
     config: Any = stack.model.config
-    given: int | None = getattr(config, "head_dim", None)
-    return stack.hidden_size // int(config.num_attention_heads) if given is None else given
+    heads = int(getattr(config, "num_attention_heads", None) or 1)
+    keys = int(getattr(config, "num_key_value_heads", None) or heads)
+    width = int(getattr(config, "head_dim", None) or stack.hidden_size // heads)
+    return heads, keys, width
 
 
 def _attention(stack: Stack, stage: int, lengths: Lengths) -> float:
     """Return the width of attention times the number of pairs of tokens that it attends to."""
-    width = _head_width(stack) * stack.model.config.num_attention_heads
+    heads, _, width = _heads(stack)
     tokens = lengths.astype(np.float64)
     reach = np.minimum(_reach(stack, stage), tokens - 1)
     earlier = reach * tokens - reach * (reach + 1) / 2
     pairs = tokens + (earlier if stack.family.causal else 2 * earlier)
-    return float(width * pairs.sum())
+    return float(heads * width * pairs.sum())
 
 
 def _reach(stack: Stack, stage: int) -> float:
     """Return how many tokens before itself a token attends to at most in a block."""
-    config = stack.model.config
+    config: Any = stack.model.config
     types = getattr(config, "layer_types", None)
-    if types is None or types[stage - 1] != "sliding_attention":
+    window = getattr(config, "sliding_window", None)
+    if types is None or window is None or types[stage - 1] != "sliding_attention":
         return np.inf
     # A causal window includes the token itself.
-    return float(config.sliding_window - stack.family.causal)
+    return float(window - stack.family.causal)
 
 
 def _trains(modules: Iterable[nn.Module]) -> bool:

@@ -292,7 +292,7 @@ def _operations(operations: OperationsSummary) -> str:
         "in each epoch": operations.training,
     }
     parts = [f"{count / 1e9:.3g} GFLOP {when}" for when, count in counts.items() if count]
-    return f"operations {', '.join(parts)}, for a text of {operations.tokens} tokens"
+    return f"operations {', '.join(parts)} ({operations.tokens} tokens)"
 
 
 def _origin_line(origin: BackboneOrigin) -> str:
