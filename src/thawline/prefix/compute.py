@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from threading import Lock
 
 import numpy as np
 import torch
@@ -18,6 +17,7 @@ from torch import Tensor
 from thawline.backbones import attention
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
+from thawline.runtime.threads import WORKERS
 from thawline.store import Content, TokenStates
 
 Batch = NDArray[np.int64]
@@ -112,44 +112,15 @@ def run_batch(
     return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
 
 
-class _Workers:
-    """The threads that compute batches on a CPU, each of which computes one batch alone.
-
-    `torch.set_num_threads` in one thread also changes the number for other threads. So the number
-    of the process is restored as soon as no pass is running.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._passes, self._number = Lock(), 0, 1
-
-    @contextmanager
-    def started(self, device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-        """Start the threads and yield them with their number.
-
-        Args:
-            device: The device of the pass. There is one thread for a device other than the CPU.
-        """
-        if device != "cpu":
-            with ThreadPoolExecutor(1) as pool:
-                yield pool, 1
-            return
-        with self._lock:
-            if not self._passes:
-                self._number = torch.get_num_threads()
-            self._passes += 1
-        try:
-            with ThreadPoolExecutor(
-                self._number, initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                yield pool, self._number
-        finally:
-            with self._lock:
-                self._passes -= 1
-                if not self._passes:
-                    torch.set_num_threads(self._number)
-
-
-_WORKERS = _Workers()
+@contextmanager
+def _threads(device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Start the threads of a pass and yield them with their number: one, unless on a CPU."""
+    if device == "cpu":
+        with WORKERS.started() as started:
+            yield started
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool, 1
 
 
 def run_batches(
@@ -173,7 +144,7 @@ def run_batches(
     def run(batch: Batch) -> Content:
         return run_batch(stack, tokens, batch, device, compute)
 
-    with _WORKERS.started(device) as (pool, workers):
+    with _threads(device) as (pool, workers):
         waiting: deque[tuple[Batch, Future[Content]]] = deque()
         try:
             for batch in batches:
