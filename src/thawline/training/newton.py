@@ -196,7 +196,9 @@ class PenalisedLoss:
             previous, product = product, _dot(residual, scaled)
             conjugate = scaled + (product / previous) * conjugate
         # Without a single step there is no better direction than the steepest descent.
-        return (direction if bool(direction.any()) else scaled).double()
+        chosen = (direction if bool(direction.any()) else scaled).double()
+        chosen[:, -1] -= chosen[:, -1].mean()  # A common change of all biases changes no loss.
+        return chosen
 
     def _hessian_product(self, point: _Point, vector: Tensor, penalty: float) -> Tensor:
         """Return the product of the Hessian with a vector, both ``(labels, width + 1)`` in fp32."""

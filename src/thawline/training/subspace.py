@@ -102,14 +102,16 @@ class Subspace:
 
 def _sample(blocks: Iterable[Tensor], weights: Tensor) -> Tensor:
     """Return rows at equal distances, multiplied by the roots of their relative weights."""
-    rows, start, step = [], 0, 0
+    sample, start, filled, step = torch.empty(0), 0, 0, 1
     for block in blocks:
-        if not step:
-            most = max(_MIN_ROWS, min(_MAX_ROWS, _MAX_NUMBERS // max(block.shape[1], 1)))
+        if not start:
+            width = block.shape[1]
+            most = max(_MIN_ROWS, min(_MAX_ROWS, _MAX_NUMBERS // max(width, 1)))
             step = -(-len(weights) // most)
-        rows.append(block[-start % step :: step])
-        start += len(block)
-    sample = torch.cat(rows)
+            sample = torch.empty(-(-len(weights) // step), width, dtype=block.dtype)
+        rows = block[-start % step :: step]
+        sample[filled : filled + len(rows)] = rows
+        start, filled = start + len(block), filled + len(rows)
     factors = weights[::step].float()
     factors = (factors / factors.mean().clamp_min(torch.finfo().tiny)).sqrt()
     return sample * factors[:, None].to(sample.dtype)
