@@ -25,6 +25,9 @@ from thawline.training.weighting import Targets
 _ROWS_IN_FP64 = 256
 """The number of rows that are converted to fp64 at once, so that they stay in the CPU's cache."""
 
+_CACHED_NUMBERS = 2**17
+"""The number of logits that are processed at once, so that they stay in the CPU's cache."""
+
 _MAX_COUPLED_LABELS = 512
 """The largest number of classes whose mean curvature is computed for all pairs of classes."""
 
@@ -205,13 +208,18 @@ class PenalisedLoss:
         weight, bias = vector[:, :-1], vector[:, -1]
         product = torch.zeros_like(vector)
         product[:, :-1] = penalty * weight
+        size = max(1, _CACHED_NUMBERS // len(vector))
         for (_, fast, rows), shares in zip(self._blocks(), point.probabilities, strict=True):
-            change = (fast @ weight.to(fast.dtype).T).float() + bias
-            change -= (shares * change).sum(1, keepdim=True)
-            change *= shares
-            change *= self._weights[rows, None]
-            product[:, :-1] += change.to(fast.dtype).T @ fast
-            product[:, -1] += change.sum(0)
+            changes = fast @ weight.to(fast.dtype).T
+            parts = (tensor.split(size) for tensor in (changes, shares, self._weights[rows, None]))
+            for change, share, row_weights in zip(*parts, strict=True):
+                wide = change.float() + bias
+                wide -= (share * wide).sum(1, keepdim=True)
+                wide *= share
+                wide *= row_weights
+                product[:, -1] += wide.sum(0)
+                change.copy_(wide)
+            product[:, :-1] += changes.T @ fast
         return product
 
     def _curvature(self, point: _Point) -> Tensor:
