@@ -29,11 +29,16 @@ from thawline.training.weighting import Weighting
 LabelledFeatures = tuple[Callable[[tuple[int, ...]], Features], Tensor]
 """A function from stages to their features, and the class ids of the same rows."""
 
-_TOLERANCE = 1e-3
-"""The norm of the gradient up to which fits are compared, relative to that of zero weights.
+_TOLERANCES = (1e-3, 0.02)
+"""The norm of the gradient up to which fits are compared, relative to two norms.
 
-At the minimum, the validation loss of the sets in docs/results.md differs by at most 2e-5.
+The first is the norm of the gradient at zero weights. The second is the norm of the gradient of the
+penalty, which the gradient of the loss cancels at the minimum.
 """
+
+
+_LOGIT_BYTES = 12
+"""The memory for each logit of a candidate: its probabilities at two points, and its change."""
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,9 @@ class _Search:
 
     def most_at_once(self, stages: tuple[int, ...]) -> int:
         """Return how many candidates of the same width fit in memory, at least 1."""
-        return max(1, self._limit // max(1, feature_bytes(self._train[0](stages), fast=True)))
+        features = self._train[0](stages)
+        logits = len(features) * len(self._weighting.classes) * _LOGIT_BYTES
+        return max(1, self._limit // max(1, feature_bytes(features, fast=True) + logits))
 
     def problem(self, stages: tuple[int, ...]) -> _Problem:
         """Read the features of a candidate."""
@@ -188,13 +195,16 @@ class _Search:
         """Fit a candidate with one penalty after the other."""
         config, loss = self._config, problem.loss
         weights = torch.zeros(len(self._weighting.classes), len(problem.scale.mean) + 1).double()
-        tolerance = loss.gradient_norm(weights, config.penalties[0]) * _TOLERANCE
+        at_zero = loss.gradient_norm(weights, config.penalties[0])
         minima = [(math.inf, weights)]
         path = _Path(problem.stages, [], 0, weights)
         worse_in_a_row = 0
         for penalty in config.penalties:
+            start = _extrapolate(minima, penalty)
+            scales = (at_zero, penalty * float(start[:, :-1].norm()) if path.steps else math.inf)
+            tolerance = min(share * scale for share, scale in zip(_TOLERANCES, scales, strict=True))
             minimum = loss.minimise(
-                _extrapolate(minima, penalty),
+                start,
                 penalty,
                 tolerance=max(tolerance, config.tolerance),
                 max_iterations=config.max_iterations,

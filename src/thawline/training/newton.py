@@ -163,18 +163,19 @@ class PenalisedLoss:
         probabilities = []
         for features, _, rows in self._blocks():
             targets = self._targets[rows]
-            shares = torch.empty(len(features), len(weights))
             size = len(features) if dtype is torch.float32 else _ROWS_IN_FP64
+            parts = []
             for start in range(0, len(features), size):
                 part = slice(start, start + size)
                 values, wanted = features[part].to(dtype), targets[part]
                 log_shares = torch.addmm(bias, values, weight.T).log_softmax(1)
                 loss += wanted.loss(log_shares)
-                shares[part] = exact = log_shares.exp_()
-                errors = wanted.errors(exact)
+                shares = log_shares.exp_()
+                errors = wanted.errors(shares)
                 gradient[:, :-1] += errors.T @ values
                 gradient[:, -1] += errors.sum(0)
-            probabilities.append(shares)
+                parts.append(shares.float())
+            probabilities.append(parts[0] if len(parts) == 1 else torch.cat(parts))
         return _Point(weights, loss, gradient, probabilities)
 
     def _newton_direction(self, point: _Point, penalty: float) -> Tensor:

@@ -71,7 +71,7 @@ class ExactFitStep(Record):
         exclude_if=is_none,
         description="The Euclidean norm of the gradient of the penalised training loss at these "
         "weights; missing in records of earlier versions. It is at most `exact.tolerance` for the "
-        "chosen head. For the others, a thousandth of the norm at zero weights is enough.",
+        "chosen head, and larger for the others.",
     )
     iterations: int | None = Field(
         default=None,
