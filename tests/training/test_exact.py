@@ -209,6 +209,29 @@ def test_progress_advances_once_for_each_candidate() -> None:
     assert advances == [1] * len(CANDIDATES)
 
 
+def test_only_the_chosen_fit_is_minimised_up_to_the_tolerance() -> None:
+    fitted = fit(3, CANDIDATES, penalties=(1.0, 0.1, 0.01, 0.001), tolerance=1e-9)
+    least = min(fitted.path, key=lambda step: step["loss"])
+    assert least["gradient_norm"] <= 1e-9
+    others = [step["gradient_norm"] for step in fitted.path if step is not least]
+    assert max(others) > 1e-9
+    assert max(others) < 0.01
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_number_of_threads_changes_nothing(threads: int) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        expected = fit(3, CANDIDATES)
+        torch.set_num_threads(threads)
+        fitted = fit(3, CANDIDATES)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
+    assert fitted.path == expected.path
+
+
 class Watched(Features):
     """Features that count how many tensors of a block's shape are in memory at the last block."""
 

@@ -260,7 +260,10 @@ class ExactConfig:
     ] = 100
     tolerance: Annotated[
         Share,
-        Help("Norm of the gradient of the penalised mean loss at which the optimisation stops."),
+        Help(
+            "Norm of the gradient of the penalised mean loss at which the optimisation of the "
+            "chosen head stops."
+        ),
     ] = 1e-6
     rows_per_block: Annotated[
         Count, Help("Number of rows whose features are processed at once.")

@@ -26,7 +26,7 @@ from thawline.models.heads import Standardisation
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
-from thawline.runtime.workers import run_in_order
+from thawline.runtime.threads import run_in_order
 from thawline.store import Features, KeyedTexts
 
 _MOVING = threading.Lock()

@@ -15,7 +15,7 @@ from torch import Tensor
 from thawline.backbones import attention
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
-from thawline.runtime.workers import run_in_order
+from thawline.runtime.threads import run_in_order
 from thawline.store import Content, TokenStates
 
 Batch = NDArray[np.int64]

@@ -1,13 +1,15 @@
 """Fit a linear head exactly, by regularised logistic regression on stored features.
 
 The loss is convex, so Newton's method (`newton.py`) finds its optimum and no epochs are needed.
-The penalty is chosen on the validation split, and so are the features if several are given. The
-test split is never used.
+The penalty is chosen on the validation split, and so are the features if several are given. Only
+the chosen head is minimised up to the tolerance; the others are minimised until their losses on
+validation are precise enough to choose between them. The test split is never used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,16 +17,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from thawline.config import MEMORY_SHARE, ExactConfig
+from thawline.config import ExactConfig
 from thawline.models.heads import HeadSpec, Standardisation, build_head
-from thawline.runtime.hardware import available_memory_bytes
 from thawline.runtime.randomness import building
+from thawline.runtime.threads import WORKERS
 from thawline.store import Features
-from thawline.training.newton import PenalisedLoss, gram_matrix
+from thawline.training.features import StandardisedFeatures, feature_bytes, memory_limit
+from thawline.training.newton import Minimum, PenalisedLoss
 from thawline.training.weighting import Weighting
 
 LabelledFeatures = tuple[Callable[[tuple[int, ...]], Features], Tensor]
 """A function from stages to their features, and the class ids of the same rows."""
+
+_TOLERANCES = (1e-3, 0.02)
+"""The norm of the gradient up to which fits are compared, relative to two norms.
+
+The first is the norm of the gradient at zero weights. The second is the norm of the gradient of the
+penalty, which the gradient of the loss cancels at the minimum.
+"""
+
+
+_LOGIT_BYTES = 12
+"""The memory for each logit of a candidate: its probabilities at two points, and its change."""
 
 
 @dataclass(frozen=True)
@@ -36,9 +50,9 @@ class ExactFit:
         stages: The stages whose features the head reads.
         penalty: The chosen L2 penalty per text, on the weights of standardised features.
         validation_loss: The mean cross-entropy on the validation split, in nats.
-        path: All fits in the order in which they were made, as JSON values: the stages, the
-            penalty, the loss and the accuracy on the validation split, the norm of the gradient of
-            the penalised training loss, and the number of Newton iterations.
+        path: All fits, by candidate and from the strongest penalty, as JSON values: the stages,
+            the penalty, the loss and the accuracy on the validation split, the norm of the gradient
+            of the penalised training loss, and the number of Newton iterations.
     """
 
     head: nn.Sequential
@@ -49,62 +63,37 @@ class ExactFit:
 
 
 @dataclass(frozen=True)
-class _Targets:
-    """Iterate over standardised features with the targets of the same rows.
+class _Problem:
+    """The rows of one candidate.
 
     Attributes:
-        blocks: The features with their labels.
-        weighting: The weights of the rows and classes, and the smoothing of labels.
+        stages: The stages whose features the head reads.
+        scale: The standardisation of the features.
+        loss: The penalised loss on the training rows.
+        validation: The features of the validation rows.
     """
 
-    blocks: _Blocks
-    weighting: Weighting
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        start = 0
-        for features, labels in self.blocks:
-            rows = self.weighting.rows[start : start + len(labels)]
-            start += len(labels)
-            yield features, self.weighting.targets(labels, rows)
+    stages: tuple[int, ...]
+    scale: Standardisation
+    loss: PenalisedLoss
+    validation: StandardisedFeatures
 
 
-class _Blocks:
-    """Iterate over standardised features in blocks.
+@dataclass
+class _Path:
+    """The fits of one candidate, from the first penalty on.
 
-    The blocks stay in memory if they fit. Otherwise each pass reads them from the store, which
-    takes about 30 times as long as the computation.
-
-    Args:
-        features: The features, ``(rows, width)``.
-        labels: The class ids of the same rows, ``(rows,)``.
-        transform: The standardisation, applied to each block.
-        config: The rows in a block and the memory limit.
+    Attributes:
+        stages: The stages whose features the head reads.
+        steps: The fits, as JSON values.
+        best: The position in ``steps`` of the fit with the lowest validation loss.
+        weights: The weights and biases of that fit, ``(labels, width + 1)`` in fp64.
     """
 
-    def __init__(
-        self,
-        features: Features,
-        labels: Tensor,
-        transform: Callable[[Tensor], Tensor],
-        config: ExactConfig,
-    ) -> None:
-        self._features, self._labels, self._transform = features, labels, transform
-        self._rows = config.rows_per_block
-        n_bytes = len(features) * features.width * 4
-        limit = config.cache_bytes
-        limit = int(MEMORY_SHARE * available_memory_bytes()) if limit is None else limit
-        self._in_memory = list(self._read()) if n_bytes <= limit else None
-
-    def __len__(self) -> int:
-        return len(self._features)
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        yield from self._read() if self._in_memory is None else self._in_memory
-
-    def _read(self) -> Iterator[tuple[Tensor, Tensor]]:
-        labels = self._labels.split(self._rows)
-        for block, block_labels in zip(self._features.blocks(self._rows), labels, strict=True):
-            yield self._transform(block), block_labels
+    stages: tuple[int, ...]
+    steps: list[dict[str, Any]]
+    best: int
+    weights: Tensor
 
 
 def fit_exactly(
@@ -120,9 +109,10 @@ def fit_exactly(
     """Fit a linear head on each candidate's features and return the best one.
 
     The best head has the lowest validation loss. For each candidate, the penalties are tried from
-    the strongest to the weakest, and each fit starts from the weights of the previous one. A
+    the strongest to the weakest, and each fit starts from the weights of the previous ones. A
     candidate ends when the validation loss has not fallen for ``config.patience`` penalties in a
-    row.
+    row. On a CPU, each candidate of one stage is computed by one thread, and several at the same
+    time.
 
     Args:
         candidates: The sets of stages to choose from. The features of the stages in a set are
@@ -138,48 +128,164 @@ def fit_exactly(
     Returns:
         The head with the lowest validation loss, and the path of all fits.
     """
-    path: list[dict[str, Any]] = []
-    best: ExactFit | None = None
-    total = weighting.total(train[1], weighting.rows)
+    search = _Search(train, validation, weighting, config, standardise=standardise)
+    single = [stages for stages in candidates if len(stages) == 1]
+    paths: dict[tuple[int, ...], _Path] = {}
+    if len(single) > 1:
+        with WORKERS.started(search.most_at_once(single[0])) as (pool, _):
+            for path in pool.map(lambda stages: search.follow(search.problem(stages)), single):
+                paths[path.stages] = path
+                advance(1)
+    problem: _Problem | None = None
     for stages in candidates:
-        features = train[0](stages)
-        blocks = features.blocks(config.rows_per_block)
-        rows = weighting.rows.split(config.rows_per_block)
-        scale = Standardisation.of(blocks, rows) if standardise else Standardisation.none()
-        training = _Targets(_Blocks(features, train[1], scale, config), weighting)
-        validation_blocks = _Blocks(validation[0](stages), validation[1], scale, config)
-        penalised_loss = PenalisedLoss(training, total, gram_matrix(training, total))
-        weights = torch.zeros(len(weighting.classes), features.width + 1, dtype=torch.float64)
-        lowest, worse_in_a_row = float("inf"), 0
+        if stages not in paths:
+            problem = search.problem(stages)
+            paths[stages] = search.follow(problem)
+            advance(1)
+    return search.finish([paths[stages] for stages in candidates], problem)
+
+
+class _Search:
+    """The search for the stages and the penalty. The arguments are those of `fit_exactly`."""
+
+    def __init__(
+        self,
+        train: LabelledFeatures,
+        validation: LabelledFeatures,
+        weighting: Weighting,
+        config: ExactConfig,
+        *,
+        standardise: bool,
+    ) -> None:
+        self._train, self._validation, self._config = train, validation, config
+        self._weighting, self._standardise = weighting, standardise
+        self._targets = weighting.targets(train[1])
+        self._limit = memory_limit(config)
+        self._scales: dict[int, Standardisation] = {}
+
+    def most_at_once(self, stages: tuple[int, ...]) -> int:
+        """Return how many candidates of the same width fit in memory, at least 1."""
+        features = self._train[0](stages)
+        logits = len(features) * len(self._weighting.classes) * _LOGIT_BYTES
+        return max(1, self._limit // max(1, feature_bytes(features, fast=True) + logits))
+
+    def problem(self, stages: tuple[int, ...]) -> _Problem:
+        """Read the features of a candidate."""
+        scale, rows = self._scale(stages), self._config.rows_per_block
+        training, validation = (
+            StandardisedFeatures(part[0](stages), scale, rows, self._limit, fast=fast)
+            for part, fast in ((self._train, True), (self._validation, False))
+        )
+        return _Problem(stages, scale, PenalisedLoss(training, self._targets), validation)
+
+    def _scale(self, stages: tuple[int, ...]) -> Standardisation:
+        """Return the standardisation of some stages. Each stage is measured only once."""
+        for stage in stages:
+            if stage not in self._scales:
+                blocks = self._train[0]((stage,)).blocks(self._config.rows_per_block)
+                rows = self._weighting.rows.split(self._config.rows_per_block)
+                self._scales[stage] = Standardisation.of(blocks, rows)
+        scales = [self._scales[stage] for stage in stages]
+        mean = torch.cat([scale.mean for scale in scales])
+        deviation = torch.cat([scale.deviation for scale in scales])
+        # Features are always centred. This changes the biases only, which are not penalised.
+        return Standardisation(mean, deviation if self._standardise else torch.ones(()))
+
+    def follow(self, problem: _Problem) -> _Path:
+        """Fit a candidate with one penalty after the other."""
+        config, loss = self._config, problem.loss
+        weights = torch.zeros(len(self._weighting.classes), len(problem.scale.mean) + 1).double()
+        at_zero = loss.gradient_norm(weights, config.penalties[0])
+        minima = [(math.inf, weights)]
+        path = _Path(problem.stages, [], 0, weights)
+        worse_in_a_row = 0
         for penalty in config.penalties:
-            minimum = penalised_loss.minimise(
-                weights,
+            start = _extrapolate(minima, penalty)
+            scales = (at_zero, penalty * float(start[:, :-1].norm()) if path.steps else math.inf)
+            tolerance = min(share * scale for share, scale in zip(_TOLERANCES, scales, strict=True))
+            minimum = loss.minimise(
+                start,
                 penalty,
-                tolerance=config.tolerance,
+                tolerance=max(tolerance, config.tolerance),
                 max_iterations=config.max_iterations,
+                dtype=torch.float32,
             )
-            weights = minimum.weights
-            loss, accuracy = _score(validation_blocks, weights)
-            path.append(
-                {
-                    "stages": list(stages),
-                    "penalty": penalty,
-                    "loss": loss,
-                    "accuracy": accuracy,
-                    "gradient_norm": minimum.gradient_norm,
-                    "iterations": minimum.iterations,
-                }
-            )
-            if best is None or loss < best.validation_loss:
-                head = scale.fold_into(_as_head(weights))
-                best = ExactFit(head, stages, penalty, loss, path)
-            worse_in_a_row = 0 if loss < lowest else worse_in_a_row + 1
-            lowest = min(lowest, loss)
+            minima = [minima[-1], (penalty, minimum.weights)]
+            path.steps.append({"stages": list(problem.stages), "penalty": penalty})
+            self._describe(path.steps[-1], minimum, problem)
+            if path.steps[-1]["loss"] < path.steps[path.best]["loss"] or len(path.steps) == 1:
+                path.best, path.weights, worse_in_a_row = len(path.steps) - 1, minimum.weights, 0
+            else:
+                worse_in_a_row += 1
             if worse_in_a_row >= config.patience:
                 break
-        advance(1)
-    assert best is not None, "fit_exactly needs at least one candidate and one penalty"
-    return best
+        return path
+
+    def finish(self, paths: list[_Path], problem: _Problem | None) -> ExactFit:
+        """Minimise the best fit up to the tolerance, and return it.
+
+        Args:
+            paths: The fits of all candidates.
+            problem: The candidate whose features are still in memory. It may be None.
+        """
+        finished: dict[int, Minimum] = {}
+        while True:
+            path = min(paths, key=lambda path: float(path.steps[path.best]["loss"]))
+            step = path.steps[path.best]
+            if id(step) in finished:
+                break
+            if problem is None or problem.stages != path.stages:
+                problem = None  # frees its features before others are read
+                problem = self.problem(path.stages)
+            minimum = problem.loss.minimise(
+                path.weights,
+                step["penalty"],
+                tolerance=self._config.tolerance,
+                max_iterations=self._config.max_iterations - step["iterations"],
+            )
+            self._describe(step, minimum, problem, step["iterations"])
+            path.weights, finished[id(step)] = minimum.weights, minimum
+            path.best = min(range(len(path.steps)), key=lambda i: float(path.steps[i]["loss"]))
+        assert problem is not None
+        head = problem.scale.fold_into(_as_head(finished[id(step)].weights))
+        steps = [step for path in paths for step in path.steps]
+        return ExactFit(head, path.stages, step["penalty"], step["loss"], steps)
+
+    def _describe(
+        self, step: dict[str, Any], minimum: Minimum, problem: _Problem, iterations: int = 0
+    ) -> None:
+        """Write the scores of some weights into a step of the path.
+
+        Args:
+            step: The step; it is changed.
+            minimum: The weights.
+            problem: The candidate.
+            iterations: The number of earlier Newton iterations.
+        """
+        loss, accuracy = _score(problem.validation, self._validation[1], minimum.weights)
+        step |= {
+            "loss": loss,
+            "accuracy": accuracy,
+            "gradient_norm": minimum.gradient_norm,
+            "iterations": iterations + minimum.iterations,
+        }
+
+
+def _extrapolate(minima: list[tuple[float, Tensor]], penalty: float) -> Tensor:
+    """Return the weights at which the minimisation for a penalty starts.
+
+    The weights change smoothly with the logarithm of the penalty.
+
+    Args:
+        minima: The last penalties with their weights.
+        penalty: The penalty.
+    """
+    (last, weights) = minima[-1]
+    (before, earlier) = minima[0]
+    if not 0 < penalty < last < before < math.inf:
+        return weights
+    share = min(1.0, math.log(last / penalty) / math.log(before / last))
+    return weights + share * (weights - earlier)
 
 
 def _split(weights: Tensor) -> tuple[Tensor, Tensor]:
@@ -187,15 +293,17 @@ def _split(weights: Tensor) -> tuple[Tensor, Tensor]:
     return weights[:, :-1].float().contiguous(), weights[:, -1].float().contiguous()
 
 
-def _score(blocks: _Blocks, weights: Tensor) -> tuple[float, float]:
+def _score(features: StandardisedFeatures, labels: Tensor, weights: Tensor) -> tuple[float, float]:
     """Return the mean cross-entropy and the accuracy."""
     weight, bias = _split(weights)
-    loss, n_correct = 0.0, 0
-    for features, labels in blocks:
-        logits = torch.addmm(bias, features, weight.T)
-        loss += float(cross_entropy(logits.double(), labels, reduction="sum"))
-        n_correct += int((logits.argmax(1) == labels).sum())
-    return loss / len(blocks), n_correct / len(blocks)
+    loss, n_correct, start = 0.0, 0, 0
+    for block, _ in features:
+        wanted = labels[start : start + len(block)]
+        start += len(block)
+        logits = torch.addmm(bias, block, weight.T)
+        loss += float(cross_entropy(logits.double(), wanted, reduction="sum"))
+        n_correct += int((logits.argmax(1) == wanted).sum())
+    return loss / len(features), n_correct / len(features)
 
 
 def _as_head(weights: Tensor) -> nn.Sequential:

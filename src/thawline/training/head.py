@@ -18,7 +18,7 @@ from thawline.models.heads import NativeHead, Standardisation, build_head
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
-from thawline.training.exact import fit_exactly
+from thawline.training.exact import ExactFit, fit_exactly
 from thawline.training.loop import Checkpoints, Row
 from thawline.training.task import Adapted, Logits, Task
 
@@ -89,7 +89,7 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
             standardise=task.config.head.standardise,
             advance=advance,
         )
-    _warn_if_not_converged(fit.path, task.config.exact)
+    _warn_if_not_converged(fit, task.config.exact)
     stack, dropout = task.backbone.stack, task.config.head.dropout
     with RandomStream(task.config.seed).drawing():
         untrained = build_head(task.plan.head, stack.hidden_size, n_labels, dropout)
@@ -97,19 +97,18 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
     return _Trained(fitted, untrained.eval(), (stack.depth,), [], fit.path)
 
 
-def _warn_if_not_converged(path: list[dict[str, Any]], config: ExactConfig) -> None:
-    """Warn if the gradient did not become small enough for some penalties."""
-    stopped = [step for step in path if not step["gradient_norm"] <= config.tolerance]
-    if not stopped:
+def _warn_if_not_converged(fit: ExactFit, config: ExactConfig) -> None:
+    """Warn if the gradient of the returned head did not become small enough."""
+    step = min(fit.path, key=lambda step: float(step["loss"]))
+    if step["gradient_norm"] <= config.tolerance:
         return
     from sklearn.exceptions import ConvergenceWarning
 
-    worst = max(stopped, key=lambda step: float(step["gradient_norm"]))
     warnings.warn(
-        f"the exact fit did not converge for {len(stopped)} of {len(path)} penalties: with penalty "
-        f"{worst['penalty']:g} the norm of the gradient is {worst['gradient_norm']:.1e} after "
-        f"{worst['iterations']} iterations, above exact.tolerance ({config.tolerance:g}). Increase "
-        "exact.max_iterations, or use larger values in exact.penalties.",
+        f"the exact fit did not converge: with penalty {fit.penalty:g} the norm of the gradient is "
+        f"{step['gradient_norm']:.1e} after {step['iterations']} iterations, above exact.tolerance "
+        f"({config.tolerance:g}). Increase exact.max_iterations, or use larger values in "
+        "exact.penalties.",
         ConvergenceWarning,
         stacklevel=2,
     )

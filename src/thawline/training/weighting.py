@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, one_hot
+from torch.nn.functional import cross_entropy
 
 from thawline.config import TrainingConfig
 
@@ -63,19 +63,16 @@ class Weighting:
         total = float((rows * self.classes[labels]).double().sum())
         return total or 1.0  # texts without weight have no loss either
 
-    def targets(self, labels: Tensor, rows: Tensor) -> Tensor:
-        """Return the factors of the negative log-probabilities in the loss of each text.
+    def targets(self, labels: Tensor) -> Targets:
+        """Return what the labels of all training texts ask for, in shares of the total weight.
 
         Args:
-            labels: The class ids of the texts, ``(texts,)``.
-            rows: The weights of the texts, ``(texts,)``.
-
-        Returns:
-            Factors in fp64, ``(texts, classes)``.
+            labels: The class ids, ``(rows,)``.
         """
-        n_classes = len(self.classes)
-        shares = (1 - self.smoothing) * one_hot(labels, n_classes) + self.smoothing / n_classes
-        return shares.double() * self.classes.double() * rows.double()[:, None]
+        rows = self.rows.double() / self.total(labels, self.rows)
+        classes = self.classes.double()
+        own = (1 - self.smoothing) * classes[labels] * rows
+        return Targets(labels, own, rows, self.smoothing / len(classes) * classes)
 
     def loss(self, logits: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
         """Return the sum of the losses of texts.
@@ -93,6 +90,56 @@ class Weighting:
             label_smoothing=self.smoothing,
         )
         return (losses * rows.to(logits.device)).sum()
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The factors of the negative log-probabilities in the loss of each text.
+
+    The factor of class k is ``rows * spread[k]``, plus ``own`` if k is the label. A matrix of all
+    factors would need as much memory as the logits.
+
+    Attributes:
+        labels: The class ids, ``(texts,)`` int64.
+        own: What the label itself adds, ``(texts,)`` in fp64.
+        rows: The weights of the texts, ``(texts,)`` in fp64.
+        spread: What each class gets through the smoothing of labels, ``(classes,)`` in fp64.
+    """
+
+    labels: Tensor
+    own: Tensor
+    rows: Tensor
+    spread: Tensor
+
+    def __getitem__(self, part: slice) -> Targets:
+        return Targets(self.labels[part], self.own[part], self.rows[part], self.spread)
+
+    def sums(self) -> Tensor:
+        """Return the sum of each text's factors over the classes, ``(texts,)`` in fp64."""
+        return self.own + self.rows * self.spread.sum()
+
+    def loss(self, log_shares: Tensor) -> float:
+        """Return the sum of the losses.
+
+        Args:
+            log_shares: The log-probabilities, ``(texts, classes)``.
+        """
+        loss = self.own @ log_shares.gather(1, self.labels[:, None])[:, 0].double()
+        if bool(self.spread.any()):
+            loss = loss + self.rows @ (log_shares @ self.spread.to(log_shares.dtype)).double()
+        return -float(loss)
+
+    def errors(self, shares: Tensor) -> Tensor:
+        """Return the derivatives of the losses by the logits, ``(texts, classes)``.
+
+        Args:
+            shares: The probabilities, ``(texts, classes)``.
+        """
+        dtype = shares.dtype
+        errors = shares * self.sums().to(dtype)[:, None]
+        if bool(self.spread.any()):
+            errors -= torch.outer(self.rows.to(dtype), self.spread.to(dtype))
+        return errors.scatter_add_(1, self.labels[:, None], -self.own.to(dtype)[:, None])
 
 
 def class_weights(labels: Tensor, n_classes: int, rows: Tensor | None = None) -> Tensor:

@@ -70,7 +70,8 @@ class ExactFitStep(Record):
         default=None,
         exclude_if=is_none,
         description="The Euclidean norm of the gradient of the penalised training loss at these "
-        "weights; missing in records of earlier versions.",
+        "weights; missing in records of earlier versions. It is at most `exact.tolerance` for the "
+        "chosen head, and larger for the others.",
     )
     iterations: int | None = Field(
         default=None,

@@ -1,4 +1,4 @@
-"""Run a function over many batches, on a CPU with several batches at the same time."""
+"""Threads that each compute on one core."""
 
 from __future__ import annotations
 
@@ -9,10 +9,59 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import TypeVar
 
-import torch
-
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
+
+
+class Workers:
+    """Threads of which each computes alone, so that they do not wait for each other.
+
+    `torch.set_num_threads` in one thread also changes the number for other threads. So the number
+    of the process is restored as soon as no work is running.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._running, self._number = Lock(), 0, 1
+
+    @contextmanager
+    def started(self, most: int | None = None) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+        """Start the threads and yield them with their number.
+
+        Args:
+            most: The maximum number of threads. If None, as many as torch uses.
+        """
+        import torch
+
+        with self._lock:
+            if not self._running:
+                self._number = torch.get_num_threads()
+            self._running += 1
+        number = self._number if most is None else max(1, min(self._number, most))
+        try:
+            with ThreadPoolExecutor(
+                number, initializer=torch.set_num_threads, initargs=(1,)
+            ) as pool:
+                yield pool, number
+        finally:
+            with self._lock:
+                self._running -= 1
+                if not self._running:
+                    torch.set_num_threads(self._number)
+
+
+WORKERS = Workers()
+"""The threads of this process."""
+
+
+@contextmanager
+def _started(device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
+    """Start threads and yield them with their number, which is 1 unless the device is a CPU."""
+    if device == "cpu":
+        with WORKERS.started() as started:
+            yield started
+        return
+    with ThreadPoolExecutor(1) as pool:
+        yield pool, 1
 
 
 def run_in_order(
@@ -35,6 +84,7 @@ def run_in_order(
         share_single: Whether all threads share the operations of a single batch, which is faster.
             Its result then depends on the number of threads.
     """
+    import torch
 
     @torch.inference_mode()
     def run(batch: Batch) -> Result:
@@ -43,7 +93,7 @@ def run_in_order(
     if share_single and len(batches) == 1:
         yield batches[0], run(batches[0])
         return
-    with _WORKERS.started(device) as (pool, workers):
+    with _started(device) as (pool, workers):
         waiting: deque[tuple[Batch, Future[Result]]] = deque()
         try:
             for batch in batches:
@@ -55,43 +105,3 @@ def run_in_order(
                 yield done, result.result()
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-class _Workers:
-    """The threads that compute batches on a CPU, each of which computes one batch alone.
-
-    `torch.set_num_threads` in one thread also changes the number for other threads. So the number
-    of the process is restored as soon as no threads are running.
-    """
-
-    def __init__(self) -> None:
-        self._lock, self._running, self._number = Lock(), 0, 1
-
-    @contextmanager
-    def started(self, device: str) -> Iterator[tuple[ThreadPoolExecutor, int]]:
-        """Start the threads and yield them with their number.
-
-        Args:
-            device: The device. There is one thread for a device other than the CPU.
-        """
-        if device != "cpu":
-            with ThreadPoolExecutor(1) as pool:
-                yield pool, 1
-            return
-        with self._lock:
-            if not self._running:
-                self._number = torch.get_num_threads()
-            self._running += 1
-        try:
-            with ThreadPoolExecutor(
-                self._number, initializer=torch.set_num_threads, initargs=(1,)
-            ) as pool:
-                yield pool, self._number
-        finally:
-            with self._lock:
-                self._running -= 1
-                if not self._running:
-                    torch.set_num_threads(self._number)
-
-
-_WORKERS = _Workers()
