@@ -190,9 +190,10 @@ def caption(written: Result) -> str:
     rows, config = written["results"][0]["tokens"], written["config"]
     tokens = sum(rows.values())
     rate = f"{written['matrix_rate'] / 1e9:,.0f} GFLOP/s in {written['dtype']}"
+    size = f"{config['train']:,} and {config['test']:,} rows, {tokens:,} tokens"
     return (
-        f"`{config['data']}` with {config['train']:,} and {config['test']:,} rows, {tokens:,} "
-        f"tokens of {config['backbones'][0]}, {config['epochs']} epochs; the matrix rate was {rate}:"
+        f"`{config['data']}` with {size} of {config['backbones'][0]}, {config['epochs']} epochs; "
+        f"the matrix rate was {rate}:"
     )
 
 
