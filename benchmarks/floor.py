@@ -135,7 +135,7 @@ def measure(options: argparse.Namespace) -> Iterator[Result]:
     for name in options.backbones:
         backbone = load_backbone("minilm" if name == "distilbert" else name)
         limits = {"max_length": min(options.max_length, backbone.limit), "truncation_side": "right"}
-        lengths = {
+        lengths: Lengths = {
             split: tokenize(backbone.tokenizer, data.parts[split].texts, **limits).lengths
             for split in SPLIT_NAMES
         }
