@@ -89,18 +89,19 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
         metavar="FILE",
         help="File for the results, which keeps the results of other data",
     )
+    add("--table", type=Path, metavar="PAGE", help="Page that gets the tables of all results")
     return parser.parse_args(words)
 
 
 def classifier(name: str, strategy: Strategy, backbone: Backbone) -> Stack:
     """Return a classifier's backbone without weights, with the parameters that train marked."""
     config = DistilBertConfig() if name == "distilbert" else backbone.stack.model.config
-    with torch.device("meta"):
-        model = ThawlineForSequenceClassification(
-            ThawlineConfig(backbone=config.to_dict(), head="linear", num_labels=2)
-        )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # adapters without weights need no initial values
+        warnings.simplefilter("ignore")  # a model without weights needs no initial values
+        with torch.device("meta"):
+            model = ThawlineForSequenceClassification(
+                ThawlineConfig(backbone=config.to_dict(), head="linear", num_labels=2)
+            )
         thaw(model, strategy, backbone)
     return Stack(model.base_model)
 
@@ -156,7 +157,7 @@ def report(options: argparse.Namespace, results: list[Result]) -> Result:
     """Return the results with the config, the versions and the hardware, as JSON values."""
     device = pick_device("auto")
     dtype = pick_dtype("auto", device)
-    config = {name: value for name, value in vars(options).items() if name != "json"}
+    config = {name: value for name, value in vars(options).items() if name not in ("json", "table")}
     config |= {"data": Path(options.data).name if Path(options.data).exists() else options.data}
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -184,6 +185,26 @@ def table(written: Result) -> list[str]:
     return lines
 
 
+def caption(written: Result) -> str:
+    """Return a sentence on the data and the rate of some results."""
+    rows, config = written["results"][0]["tokens"], written["config"]
+    tokens = sum(rows.values())
+    rate = f"{written['matrix_rate'] / 1e9:,.0f} GFLOP/s in {written['dtype']}"
+    size = f"{config['train']:,} and {config['test']:,} rows, {tokens:,} tokens"
+    return (
+        f"`{config['data']}` with {size} of {config['backbones'][0]}, {config['epochs']} epochs; "
+        f"the matrix rate was {rate}:"
+    )
+
+
+def write_page(page: Path, written: list[Result]) -> None:
+    """Write the tables of results into a page, between the comments ``floor`` and ``/floor``."""
+    before, start, rest = page.read_text(encoding="utf-8").partition("<!-- floor -->\n")
+    _, end, after = rest.partition("<!-- /floor -->")
+    tables = ["\n".join([caption(one), "", *table(one), ""]) for one in written]
+    page.write_text(before + start + "\n".join(tables) + end + after, encoding="utf-8")
+
+
 def write(options: argparse.Namespace, own: Result) -> None:
     """Write the results to the file, in place of earlier results with the same config."""
     written: list[Result] = []
@@ -193,15 +214,15 @@ def write(options: argparse.Namespace, own: Result) -> None:
     options.json.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps([*kept, own], indent=2, ensure_ascii=False)
     options.json.write_text(text + "\n", encoding="utf-8")
+    if options.table is not None:
+        write_page(options.table, [*kept, own])
 
 
 def main() -> None:
     """Count, print the table and write the results."""
     options = parse()
     own = report(options, list(measure(options)))
-    tokens = sum(own["results"][0]["tokens"].values())
-    rate = f"{own['matrix_rate'] / 1e9:,.0f} GFLOP/s in {own['dtype']} on {own['device']}"
-    print(f"{options.data}, {tokens:,} tokens of {options.backbones[0]}; matrix rate {rate}")
+    print(caption(own))
     print("\n".join(table(own)))
     write(options, own)
 
