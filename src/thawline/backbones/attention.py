@@ -60,7 +60,9 @@ def attend(
     else:
         lengths = attention_mask[:, 0, 0].sum(-1).tolist()
         attended = query.new_zeros(batch, tokens, heads, width)
-    scratch = query.new_empty(min(batch * heads * tokens**2, max(heads * tokens**2, SCORES_AT_ONCE)))
+    scratch = query.new_empty(
+        min(batch * heads * tokens**2, max(heads * tokens**2, SCORES_AT_ONCE))
+    )
     for rows, length in _groups(lengths, heads):
         flat = [part[rows, :, :length].reshape(-1, length, width) for part in (query, key, value)]
         weights = scratch[: len(flat[0]) * length**2].view(-1, length, length)
