@@ -97,8 +97,8 @@ def _exponentials(query: Tensor, key: Tensor, scale: float, out: Tensor) -> Tens
     """Compute attention weights that are not divided by their totals yet.
 
     A softmax subtracts the maximum of each row, so that no exponential overflows. That takes longer
-    than the exponentials themselves, and scores of trained models are far from overflowing. So the
-    maximum is subtracted only if a total shows that it is necessary.
+    than the exponentials themselves. So the maximum is subtracted only if a total shows that it is
+    necessary, as it is for part of the blocks of MiniLM on long texts.
 
     Args:
         query: Queries, ``(texts x heads, tokens, head width)``.
