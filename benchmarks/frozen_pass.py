@@ -35,7 +35,7 @@ from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
 from thawline.data.batches import plan_batches
 from thawline.data.tokens import TokenizedTexts, tokenize
-from thawline.prefix.compute import pooled_states, run_batches
+from thawline.prefix.compute import PooledStates, run_batches
 from thawline.runtime.hardware import limit_kernel_cache, matrix_rate
 
 Batches = list[NDArray[np.int64]]
@@ -64,7 +64,7 @@ def one_batch_at_a_time(stack: Stack, tokens: TokenizedTexts, batches: Batches) 
 
 def one_thread_a_batch(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
     """Compute several batches at the same time, each on one thread, as `fit` does."""
-    for _ in run_batches(stack, tokens, batches, "cpu", pooled_states):
+    for _ in run_batches(stack, tokens, batches, "cpu", PooledStates()):
         pass
 
 

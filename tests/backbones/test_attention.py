@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -8,15 +10,16 @@ from transformers import AutoModel
 
 from tests.support.toys import WORDS, toy_config
 from thawline.backbones import attention
-from thawline.backbones.attention import MIN_TOKENS, attend
+from thawline.backbones.attention import attend
 
 HEADS, HEAD_WIDTH = 4, 16
 TOLERANCE = {torch.float32: 1e-5, torch.bfloat16: 2e-2}
 LENGTHS = {
-    "short": (MIN_TOKENS - 1, 40, 1),
-    "just long": (MIN_TOKENS, MIN_TOKENS - 1, 3),
-    "long": (200, 130, 1),
+    "short": ((40, 12, 1), [40, 12, 1]),
+    "equal": ((12, 12, 12, 9, 12), [12, 9, 12]),
+    "long": ((200, 130, 130, 1), [200, 130, 1]),
 }
+"""The lengths of the texts of a batch, and those of the groups that are computed at once."""
 
 
 class Asking(nn.Module):
@@ -27,15 +30,15 @@ class Asking(nn.Module):
 
 @pytest.fixture
 def products(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Collect the lengths of the texts that go through plain products."""
+    """Collect the lengths of the groups of texts whose scores are computed at once."""
     lengths: list[int] = []
-    original = torch.baddbmm
+    original = attention._exponentials
 
-    def counting(weights: Tensor, *args, **kwargs) -> Tensor:
-        lengths.append(weights.shape[-1])
-        return original(weights, *args, **kwargs)
+    def counting(query: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        lengths.append(query.shape[1])
+        return original(query, *args, **kwargs)
 
-    monkeypatch.setattr(torch, "baddbmm", counting)
+    monkeypatch.setattr(attention, "_exponentials", counting)
     return lengths
 
 
@@ -48,10 +51,10 @@ def draw(lengths: tuple[int, ...], dtype: torch.dtype) -> tuple[list[Tensor], Te
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
+@pytest.mark.parametrize(("lengths", "groups"), LENGTHS.values(), ids=LENGTHS)
 @pytest.mark.parametrize("scaling", [None, 0.1])
 @torch.inference_mode()
-def test_padded_texts_are_attended_as_torch_does(products, dtype, lengths, scaling):
+def test_padded_texts_are_attended_as_torch_does(products, dtype, lengths, groups, scaling):
     states, real = draw(lengths, dtype)
     mask = real[:, None, None, :].expand(-1, 1, max(lengths), -1)
     exact = [part.float() for part in states]
@@ -61,20 +64,38 @@ def test_padded_texts_are_attended_as_torch_does(products, dtype, lengths, scali
     assert attended.dtype == dtype
     assert attended.shape == (len(lengths), max(lengths), HEADS, HEAD_WIDTH)
     assert (attended.float() - expected)[real].abs().max() < TOLERANCE[dtype]
-    assert products == ([] if max(lengths) < MIN_TOKENS else list(lengths))
-    if products:
-        assert not attended[~real].any()
+    assert products == groups
+    assert not attended[~real].any()
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
-@pytest.mark.parametrize("tokens", [MIN_TOKENS - 1, MIN_TOKENS, 150])
+@pytest.mark.parametrize("scores_at_once", [1, 2 * HEADS * 20**2, attention.SCORES_AT_ONCE])
 @torch.inference_mode()
-def test_texts_without_padding_are_attended_as_torch_does(products, dtype, tokens):
-    states, _ = draw((tokens, tokens), dtype)
+def test_texts_without_padding_are_attended_as_torch_does(
+    products, monkeypatch, dtype, scores_at_once
+):
+    monkeypatch.setattr(attention, "SCORES_AT_ONCE", scores_at_once)
+    states, _ = draw((20, 20, 20), dtype)
     expected = scaled_dot_product_attention(*(part.float() for part in states)).transpose(1, 2)
     attended, _ = attend(Asking(), *states, None)
     assert (attended.float() - expected).abs().max() < TOLERANCE[dtype]
-    assert products == ([] if tokens < MIN_TOKENS else [tokens, tokens])
+    assert len(products) == {1: 3, 2 * HEADS * 20**2: 2}.get(scores_at_once, 1)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("size", [300.0, 1e4])
+@pytest.mark.parametrize("sign", [1, -1])
+@torch.inference_mode()
+def test_scores_whose_exponentials_overflow_or_vanish_are_attended_as_torch_does(dtype, size, sign):
+    """All scores of a text are near ``size`` or near ``-size``."""
+    (query, key, value), _ = draw((7, 7), dtype)
+    query[:], key[:, :, :, 0] = 0, 1
+    query[..., 0] = sign * size
+    key[..., 0] += torch.arange(7) / 8
+    exact = [part.float() for part in (query, key, value)]
+    expected = scaled_dot_product_attention(*exact, scale=1.0).transpose(1, 2)
+    attended, _ = attend(Asking(), query, key, value, None, scaling=1.0)
+    assert (attended.float() - expected).abs().max() < TOLERANCE[dtype]
 
 
 @torch.inference_mode()
@@ -109,5 +130,5 @@ def test_a_whole_model_gives_what_it_gives_with_torchs_own_attention(
     assert not products
     model.set_attn_implementation(attention.NAME)
     plain = model(input_ids=ids, attention_mask=given)[0]
-    assert len(products) == (4 * len(lengths) if max(lengths) >= MIN_TOKENS else 0)
+    assert products == model.config.num_hidden_layers * list(dict.fromkeys(lengths))
     assert (plain - usual)[mask.bool()].abs().max() < 5 * TOLERANCE[dtype]

@@ -7,7 +7,7 @@ import torch
 
 from thawline.backbones.loading import load_backbone
 from thawline.data.tokens import tokenize
-from thawline.prefix.compute import pooled_states, run_batches
+from thawline.prefix.compute import PooledStates, run_batches
 
 # The states are tested in test_frozen_pass.py and test_token_states.py.
 
@@ -19,7 +19,7 @@ def test_new_threads_keep_the_number_of_threads_of_an_operation(toy_backbone):
 
     def compute(_: int = 0) -> None:
         batches = [np.array([row]) for row in range(4)]
-        list(run_batches(backbone.stack, given, batches, "cpu", pooled_states))
+        list(run_batches(backbone.stack, given, batches, "cpu", PooledStates()))
 
     def in_a_new_thread() -> int:
         with ThreadPoolExecutor(1) as pool:

@@ -237,7 +237,9 @@ def test_the_entry_depends_on_all_that_the_states_depend_on(backbone_of):
     passed = FrozenPass(bert, 40, "right", FP32)
     at_lines = [passed.open_entry(line).key for line in (2, 3, DEPTH)]
     assert [replace(key, line=None) for key in at_lines] == [keys[0]] * 3
-    assert len({key.digest() for key in (*keys, *at_lines)}) == 8
+    to_stages = [passed.open_entry(stage=stage).key for stage in (0, 2)]
+    assert [replace(key, stage=None) for key in to_stages] == [keys[0]] * 2
+    assert len({key.digest() for key in (*keys, *at_lines, *to_stages)}) == 10
     assert passed.open_entry().name == bert.name
     assert keys[0].backbone == bert.digest()
 
@@ -246,6 +248,12 @@ def test_the_entry_depends_on_all_that_the_states_depend_on(backbone_of):
 def test_no_token_states_are_stored_at_other_lines_than_2_to_the_depth(backbone_of, line):
     with pytest.raises(ValueError, match=rf"{line}\b.*\b{DEPTH}\b"):
         FrozenPass(backbone_of("bert"), 40, "right", FP32).open_entry(line)
+
+
+@pytest.mark.parametrize("stage", [-1, DEPTH])
+def test_an_entry_ends_at_a_stage_below_the_last_one_or_holds_all(backbone_of, stage):
+    with pytest.raises(ValueError, match=rf"{stage}\b"):
+        FrozenPass(backbone_of("bert"), 40, "right", FP32).open_entry(stage=stage)
 
 
 def test_auto_is_resolved_before_it_becomes_a_key(backbone_of, monkeypatch):

@@ -52,6 +52,7 @@ ENTRY = StoredEntry(
     dtype="bfloat16",
     format=3,
     line=None,
+    stage=None,
     texts=6_000,
     bytes=96_900_000,
     problem=None,

@@ -268,11 +268,17 @@ class Stack:
         runs = {} if states is None else self._entry(start, states)
         if line <= self.depth:
             runs[line - 1] = stop
+        return self._reached(runs, inputs, states)
+
+    def _reached(
+        self, runs: Mapping[int, Run], inputs: Inputs, states: Tensor | None = None
+    ) -> Tensor:
+        """Run a view of the model; return the last states, or those before a block that stops."""
         try:
             reached = self._run(self._view(runs, states), inputs)
         except Reached as stopped:
             return stopped.states
-        if line <= self.depth:
+        if stop in runs.values():
             raise RuntimeError("the backbone never ran the block of the line")
         return reached
 
@@ -319,8 +325,10 @@ class Stack:
             raise ValueError(f"states enter at a line between 1 and {self.depth}, not {line}")
         return dict.fromkeys(range(line - 1), skip) | {line - 1: enter(states)}
 
-    def stage_states(self, inputs: Inputs, visit: Callable[[int, Tensor], None]) -> None:
-        """Run the complete backbone once and call a function with the states of each stage.
+    def stage_states(
+        self, inputs: Inputs, visit: Callable[[int, Tensor], None], last: int | None = None
+    ) -> None:
+        """Run the backbone once and call a function with the states of each stage.
 
         The states of stage L are those after the final norm. The states are not kept. So memory is
         needed for the token states of one stage only, if the function pools them.
@@ -328,16 +336,23 @@ class Stack:
         Args:
             inputs: Token ids and masks, ``(batch, tokens)`` each.
             visit: Function of the stage, 0 … L, and its states, ``(batch, tokens, hidden)``.
+            last: The last stage that is needed. Later blocks do not run. If None, all blocks run.
         """
-        stages = range(1, self.depth + 1)
-        runs = {stage - 1: visiting(visit, stage, last=stage == self.depth) for stage in stages}
-        visit(self.depth, self._run(self._view(runs), inputs))
+        last = self.depth if last is None else last
+        stages = range(1, last + 1)
+        runs: dict[int, Run] = {
+            stage - 1: visiting(visit, stage, last=stage == last) for stage in stages
+        }
+        if last < self.depth:
+            runs[last] = stop
+        visit(last, self._reached(runs, inputs))
 
-    def pooled(self, inputs: Inputs) -> Tensor:
-        """Run the complete backbone once and pool the states of every stage in every way.
+    def pooled(self, inputs: Inputs, last: int | None = None) -> Tensor:
+        """Run the backbone once and pool the states of every stage in every way.
 
         Args:
             inputs: Token ids and masks, ``(batch, tokens)`` each.
+            last: The last stage that is needed. Later blocks do not run. If None, all blocks run.
 
         Returns:
             ``(batch, stages, 3, hidden)``, with the poolings in the order of `POOLINGS`.
@@ -345,9 +360,9 @@ class Stack:
         pooled: dict[int, Tensor] = {}
         mask = inputs.get("attention_mask")
         self.stage_states(
-            inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)})
+            inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)}), last
         )
-        return torch.stack([pooled[stage] for stage in range(self.depth + 1)], dim=1)
+        return torch.stack([pooled[stage] for stage in sorted(pooled)], dim=1)
 
 
 def _with_module(model: PreTrainedModel, path: str, module: nn.Module) -> PreTrainedModel:

@@ -87,7 +87,7 @@ class Predictor:
 
     def _from_store(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         keyed, reading = KeyedTexts.of(texts), self._fitted.reading
-        entry = self._reader.pooled_states(keyed)
+        entry = self._reader.pooled_states(keyed, reading.stages)
         features = entry.features(keyed, reading.stages, reading.pooling)
         return head_logits(self._fitted.head_module(), features)
 
@@ -103,7 +103,7 @@ class Predictor:
         reading, fitted = self._fitted.reading, self._fitted
         if self._reader.use_store:
             keyed = KeyedTexts.of(texts)
-            entry = self._reader.pooled_states(keyed)
+            entry = self._reader.pooled_states(keyed, reading.stages)
             stored = entry.features(keyed, reading.stages, reading.pooling)
             return stored.take(torch.arange(len(stored))).numpy()
 
@@ -114,7 +114,7 @@ class Predictor:
                 if stage in reading.stages:
                     pooled[stage] = pool(states, inputs.get("attention_mask"), reading.pooling)
 
-            Stack(model.base_model).stage_states(inputs, keep)
+            Stack(model.base_model).stage_states(inputs, keep, max(reading.stages))
             return torch.cat([pooled[stage] for stage in reading.stages], dim=1)
 
         return self._run(texts, len(reading.stages) * fitted.as_backbone().stack.hidden_size, read)

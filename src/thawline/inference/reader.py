@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,17 +27,24 @@ class TextReader:
     frozen_pass: FrozenPass
     use_store: bool
 
-    def pooled_states(self, texts: Sequence[Text]) -> Entry:
-        """Return the entry with the pooled states of all texts; compute those that are missing.
+    def pooled_states(self, texts: Sequence[Text], stages: Iterable[int]) -> Entry:
+        """Return an entry with the pooled states of all texts; compute those that are missing.
+
+        Only the blocks up to the last of the stages run. If the store has the states of every stage
+        for all texts, it is only read.
 
         Args:
             texts: Any number of texts or pairs.
+            stages: The stages whose states are needed.
 
         Raises:
             ThawlineError: If neither the store nor memory has space for the states.
         """
         assert self.use_store, "pooled states are kept in the store"
+        texts, last = KeyedTexts.of(texts), max(stages)
         entry = self.frozen_pass.open_entry()
+        if last < self.frozen_pass.backbone.stack.depth and entry.missing(texts):
+            entry = self.frozen_pass.open_entry(stage=last)
         self.frozen_pass.ensure_pooled_states(entry, texts)
         return entry
 

@@ -100,7 +100,7 @@ class ThawlineForSequenceClassification(PreTrainedModel):
         if stack.family.token_types:
             inputs["token_type_ids"] = token_type_ids
         present = {name: tensor for name, tensor in inputs.items() if tensor is not None}
-        stack.stage_states(present, keep)
+        stack.stage_states(present, keep, max(self.config.stages))
         logits = self.head(torch.cat([pooled[stage] for stage in self.config.stages], dim=1))
         loss = None if labels is None else cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)

@@ -39,13 +39,23 @@ def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
     return frozen
 
 
-def pooled_states(stack: Stack, batch: Batch, inputs: Inputs) -> Content:
-    """Compute every pooling of every stage. The arguments are those of `Compute`.
+@dataclass(frozen=True)
+class PooledStates:
+    """A function that computes every pooling of every stage up to one stage.
 
-    Returns:
-        ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``.
+    Attributes:
+        last: The last stage. If None, all blocks run.
     """
-    return {"states": stack.pooled(inputs), "lengths": _lengths(inputs)}
+
+    last: int | None = None
+
+    def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
+        """Compute the states of a batch.
+
+        Returns:
+            ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``.
+        """
+        return {"states": stack.pooled(inputs, self.last), "lengths": _lengths(inputs)}
 
 
 def _lengths(inputs: Inputs) -> Tensor:

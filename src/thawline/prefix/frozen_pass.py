@@ -21,9 +21,9 @@ from thawline.data.tokens import TokenizedTexts, tokenize
 from thawline.prefix.compute import (
     Batch,
     Compute,
+    PooledStates,
     StatesAtLine,
     frozen_stack,
-    pooled_states,
     run_batches,
 )
 from thawline.prefix.report import PassReport
@@ -66,21 +66,27 @@ class FrozenPass:
         """The dtype in which states are computed and stored."""
         return pick_dtype(self.compute.dtype, self.device)
 
-    def open_entry(self, line: int | None = None) -> Entry:
+    def open_entry(self, line: int | None = None, stage: int | None = None) -> Entry:
         """Open the entry of the store that holds the states of this backbone and settings.
 
         Args:
             line: The line whose token states the entry holds, from 2 to the number of blocks. If
-                None, the entry holds the pooled states of every stage.
+                None, the entry holds pooled states.
+            stage: The last stage whose pooled states the entry holds, below the number of blocks.
+                If None, it holds those of every stage.
 
         Raises:
-            ValueError: If the line is outside this range.
+            ValueError: If the line or the stage is outside its range.
         """
         depth = self.backbone.stack.depth
+        if stage is not None and not 0 <= stage < depth:
+            raise ValueError(f"stage {stage} is not between 0 and {depth - 1}")
         if line is not None and not 2 <= line <= depth:
             raise ValueError(f"line {line} is not between 2 and {depth}")
         digest = self.backbone.digest()
-        key = StoreKey(digest, self.max_length, self.truncation_side, self.dtype, line=line)
+        key = StoreKey(
+            digest, self.max_length, self.truncation_side, self.dtype, line=line, stage=stage
+        )
         return Entry(key, name=self.backbone.name)
 
     def tokenize(self, texts: Sequence[Text]) -> TokenizedTexts:
@@ -113,11 +119,12 @@ class FrozenPass:
         texts = KeyedTexts.of(texts)
         with self._filling(entry, texts) as positions:
             if positions:
-                missing, stack = texts.take(positions), self.backbone.stack
-                size = len(missing) * _pooled_bytes(stack, entry.key.dtype)
+                missing, stack, stage = texts.take(positions), self.backbone.stack, entry.key.stage
+                last = stack.depth if stage is None else stage
+                size = len(missing) * _pooled_bytes(stack.hidden_size, last, entry.key.dtype)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 tokens = self.tokenize(missing)
-                fill = _Fill(self, entry, pooled_states, range(stack.depth + 1))
+                fill = _Fill(self, entry, PooledStates(last), range(last + 1))
                 fill.run(missing, tokens)
 
     def ensure_token_states(
@@ -236,9 +243,15 @@ class _Fill:
             release_memory()
 
 
-def _pooled_bytes(stack: Stack, dtype: str) -> int:
-    """Return the size in the store of one text's pooled states, length and key, in bytes."""
-    values = (stack.depth + 1) * len(POOLINGS) * stack.hidden_size
+def _pooled_bytes(hidden: int, last: int, dtype: str) -> int:
+    """Return the size in the store of one text's pooled states, length and key, in bytes.
+
+    Args:
+        hidden: The width of the states.
+        last: The last stage.
+        dtype: The dtype of the states.
+    """
+    values = (last + 1) * len(POOLINGS) * hidden
     return values * int(getattr(torch, dtype).itemsize) + KEY_BYTES + LENGTH_BYTES
 
 

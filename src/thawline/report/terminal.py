@@ -341,10 +341,12 @@ def print_store(entries: Sequence[StoredEntry], home: Path) -> None:
 
 
 def _states(entry: StoredEntry) -> str:
-    """Return "pooled", or the line of token states as "line 3"."""
+    """Return "pooled", or "to stage 2" if later stages are missing, or "line 3" of token states."""
     if entry.max_length is None:
         return MISSING
-    return "pooled" if entry.line is None else f"line {entry.line}"
+    if entry.line is not None:
+        return f"line {entry.line}"
+    return "pooled" if entry.stage is None else f"to stage {entry.stage}"
 
 
 def _kept_tokens(entry: StoredEntry) -> str:

@@ -50,7 +50,9 @@ class StoreKey:
         truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
         dtype: The dtype of the computation.
         format: Version of the store's format.
-        line: Line from 2 to L that the token states reach. None for pooled states of all stages.
+        line: Line from 2 to L that the token states reach. None for pooled states.
+        stage: Last stage, below L, of pooled states that end there. None for pooled states of all
+            stages and for token states.
     """
 
     backbone: str
@@ -59,9 +61,10 @@ class StoreKey:
     dtype: str
     format: int = FORMAT
     line: int | None = None
+    stage: int | None = None
 
     def to_dict(self) -> Key:
-        """Return the key as JSON values, without ``line`` if it is None."""
+        """Return the key as JSON values, without ``line`` and ``stage`` if they are None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
     def digest(self) -> str:

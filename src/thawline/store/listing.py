@@ -30,7 +30,9 @@ class StoredEntry:
         truncation_side: The side on which longer texts are truncated, ``right`` or ``left``.
         dtype: The dtype of the computation.
         format: The version of the store's format.
-        line: The line that the token states reach. None for pooled states of all stages.
+        line: The line that the token states reach. None for pooled states.
+        stage: The last stage of pooled states. None for pooled states of all stages and for token
+            states.
         texts: The number of texts.
         bytes: The size of the entry's files, in bytes.
         problem: What is wrong with the entry: a damaged or missing manifest, missing chunks or an
@@ -45,6 +47,7 @@ class StoredEntry:
     dtype: str | None
     format: int | None
     line: int | None
+    stage: int | None
     texts: int
     bytes: int
     problem: str | None

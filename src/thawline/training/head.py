@@ -91,10 +91,12 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
         )
     _warn_if_not_converged(fit, task.config.exact)
     stack, dropout = task.backbone.stack, task.config.head.dropout
+    candidates = task.plan.candidates
+    stages = candidates[0] if len(candidates) == 1 else (stack.depth,)
     with RandomStream(task.config.seed).drawing():
-        untrained = build_head(task.plan.head, stack.hidden_size, n_labels, dropout)
+        untrained = build_head(task.plan.head, len(stages) * stack.hidden_size, n_labels, dropout)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
-    return _Trained(fitted, untrained.eval(), (stack.depth,), [], fit.path)
+    return _Trained(fitted, untrained.eval(), stages, [], fit.path)
 
 
 def _warn_if_not_converged(fit: ExactFit, config: ExactConfig) -> None:

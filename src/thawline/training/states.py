@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +106,8 @@ def run_prefix(
     texts = KeyedTexts.joined(splits.values())
     pooled = None
     if plan.line > depth or plan.first is not None:
-        pooled = reader.pooled_states(texts)
+        stages = chain.from_iterable(plan.candidates)
+        pooled = reader.pooled_states(texts, stages)
     if plan.line > depth:
         return FrozenStates(splits, pooled, {}, frozen_pass.report)
     everything, entry = reader.token_examples(texts, plan.line)
