@@ -20,6 +20,8 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from unittest import mock
 
 import numpy as np
 import torch
@@ -27,7 +29,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from thawline.backbones import attention
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.operations import forward_operations
 from thawline.backbones.stack import Stack
@@ -35,7 +36,8 @@ from thawline.config import ComputeConfig, DataConfig
 from thawline.data import load
 from thawline.data.batches import plan_batches
 from thawline.data.tokens import TokenizedTexts, tokenize
-from thawline.prefix.compute import PooledStates, run_batches
+from thawline.prefix import compute
+from thawline.prefix.compute import PooledStates, run_batch, run_batches
 from thawline.runtime.hardware import limit_kernel_cache, matrix_rate
 
 Batches = list[NDArray[np.int64]]
@@ -59,13 +61,18 @@ def parse() -> argparse.Namespace:
 def one_batch_at_a_time(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
     """Compute one batch at a time. torch distributes each operation over all threads."""
     for batch in batches:
-        stack.pooled(tokens.batch(batch))
+        run_batch(stack, tokens, batch, "cpu", PooledStates())
 
 
 def one_thread_a_batch(stack: Stack, tokens: TokenizedTexts, batches: Batches) -> None:
     """Compute several batches at the same time, each on one thread, as `fit` does."""
     for _ in run_batches(stack, tokens, batches, "cpu", PooledStates()):
         pass
+
+
+def torch_only() -> AbstractContextManager[object]:
+    """Return a context manager in which the frozen pass uses the attention of torch."""
+    return mock.patch.object(compute, "fast_kernels", return_value=nullcontext())
 
 
 def main() -> None:
@@ -82,7 +89,7 @@ def main() -> None:
     stack = Stack(backbone.stack.model.to(torch.bfloat16).eval())
     variants: dict[tuple[str, str], Callable[[Stack, TokenizedTexts, Batches], None]] = {
         (kernel, threads): run
-        for kernel in ("sdpa", attention.NAME)
+        for kernel in ("torch", "products")
         for threads, run in (
             ("all on one batch", one_batch_at_a_time),
             ("one a batch", one_thread_a_batch),
@@ -91,13 +98,13 @@ def main() -> None:
     best = dict.fromkeys(variants, float("inf"))
     for _ in range(options.rounds):
         for (kernel, threads), run in variants.items():
-            stack.model.set_attn_implementation(kernel)
             start = time.perf_counter()
-            run(stack, tokens, batches)
+            with nullcontext() if kernel == "products" else torch_only():
+                run(stack, tokens, batches)
             best[kernel, threads] = min(best[kernel, threads], time.perf_counter() - start)
 
     flops, rate = forward_operations(stack, tokens.lengths), matrix_rate("bfloat16")
-    default = best["sdpa", "all on one batch"]
+    default = best["torch", "all on one batch"]
     table = Table("attention", "threads", "texts/s", "share of matrix rate", "relative speed")
     for (kernel, threads), seconds in best.items():
         share = flops / seconds / rate

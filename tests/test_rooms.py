@@ -93,12 +93,12 @@ def test_every_import_is_seen():
     source = """
 import thawline.store
 from thawline import __version__, artifact
-from thawline.backbones import attention
+from thawline.backbones import kernels
 def later():
     from thawline.jobs.fit import fit_run
     import torch
 """
-    modules = {"store", "artifact", "backbones.attention", "jobs.fit"}
+    modules = {"store", "artifact", "backbones.kernels", "jobs.fit"}
     assert imported_modules(source) == modules
 
 

@@ -65,9 +65,6 @@ def counted_by_torch_alone(stack: Stack, line: int, tokens: int) -> tuple[int, i
     forward = backward = 0
     if config.model_type in ("bert", "roberta"):
         forward = 2 * TEXTS * WIDTH**2  # the pooler is no block
-    if config.model_type == "thawline-glove" and in_the_middle:
-        # The embeddings run, although the states that enter at the line replace their output.
-        forward = 2 * TEXTS * tokens * config.vector_size * WIDTH
     if config.model_type in NORM_FIRST and in_the_middle and trains_norms(stack):
         keys = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         width = WIDTH + 2 * WIDTH * keys // config.num_attention_heads

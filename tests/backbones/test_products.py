@@ -55,13 +55,16 @@ def assert_close(found: list[Tensor], expected: list[Tensor]) -> None:
         assert difference < 0.015  # bf16 has 8 significant bits
 
 
-@pytest.mark.parametrize("limit", [64.0, 0.0], ids=["small scores", "large scores"])
+@pytest.mark.parametrize("safe", [(0.0, 1e30), (0.0, 0.0)], ids=["small scores", "large scores"])
 @pytest.mark.parametrize("causal", [False, True])
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 def test_outputs_and_gradients_equal_fp32(
-    monkeypatch: pytest.MonkeyPatch, lengths: tuple[int, ...], causal: bool, limit: float
+    monkeypatch: pytest.MonkeyPatch,
+    lengths: tuple[int, ...],
+    causal: bool,
+    safe: tuple[float, float],
 ) -> None:
-    monkeypatch.setattr(products, "LARGEST_POWER", limit)
+    monkeypatch.setattr(products, "SAFE_TOTALS", safe)
     states, mask = draw(lengths), mask_of(lengths, causal)
     visible = visible_keys(states[0], mask, False)
     assert visible == Visible(list(lengths), causal)
@@ -85,28 +88,28 @@ def test_the_scale_is_that_of_the_call() -> None:
 
 
 @pytest.mark.parametrize("causal", [False, True])
-def test_long_texts_are_computed_without_padding_and_later_keys(
+def test_texts_of_one_length_are_computed_together_without_padding_and_later_keys(
     monkeypatch: pytest.MonkeyPatch, causal: bool
 ) -> None:
     made: list[int] = []
-    original = torch.bmm
+    original = products._weigh
 
-    def count(one: Tensor, other: Tensor) -> Tensor:
-        made.append(one.shape[1] * other.shape[2])
-        return original(one, other)
+    def count(*given: Any, out: Tensor) -> Tensor:
+        made.append(out.numel())
+        return original(*given, out=out)
 
-    monkeypatch.setattr(torch, "bmm", count)
+    monkeypatch.setattr(products, "_weigh", count)
     with torch.no_grad():
-        attend_to(*draw((300, 97)), Visible([300, 97], causal))
-    rows = [(128, 128), (128, 256), (44, 300), (97, 97)] if causal else [(300, 300), (97, 97)]
-    assert made[::2] == [queries * keys for queries, keys in rows]
+        attend_to(*draw((300, 97, 97)), Visible([300, 97, 97], causal))
+    rows = [128 * 128, 128 * 256, 44 * 300, 97**2, 97**2] if causal else [300**2, 2 * 97**2]
+    assert made == [HEADS * scores for scores in rows]
 
 
-def test_scores_beyond_the_range_of_powers_are_finite() -> None:
-    states = draw((100,), 1_000.0)
-    attended = attend_to(*states, Visible([100], False))
-    assert torch.isfinite(attended).all()
-    assert float((states[0] @ states[1].transpose(2, 3)).amax()) > products.LARGEST_POWER
+@pytest.mark.parametrize("lengths", [(100, 100), (100, 60), (50, 20)])
+def test_scores_beyond_the_range_of_powers_are_finite(lengths: tuple[int, ...]) -> None:
+    states = draw(lengths, 1_000.0)
+    found = run(lambda *s: attend_to(*s, Visible(list(lengths), False)), states, lengths)
+    assert all(torch.isfinite(part).all() for part in found)
 
 
 def without(mask: Tensor, *place: int) -> Tensor:

@@ -423,7 +423,7 @@ NEW_FAMILIES = {
         {"n_embd": WIDTH, "n_layer": DEPTH, "n_head": 4, "n_positions": 40, "vocab_size": 55},
     ),
     "electra": (
-        Family(("embeddings", "embeddings_project"), "encoder.layer", full_attention=True),
+        Family(("embeddings", "embeddings_project"), "encoder.layer"),
         {"embedding_size": 16, **SMALL},
     ),
 }

@@ -13,10 +13,11 @@ from torch import Tensor
 from transformers import AutoModel
 
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, as_inputs
-from thawline.backbones import attention
+from thawline.backbones import kernels
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.operations import forward_operations
 from thawline.backbones.pooling import POOLINGS
+from thawline.backbones.products import Visible
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data.tokens import Inputs
@@ -106,24 +107,18 @@ def test_bf16_states_are_close_to_those_in_fp32(backbone_of, texts, family):
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_long_texts_go_through_plain_products_where_every_token_sees_all(
-    backbone_of, texts, family, monkeypatch
-):
-    backbone = backbone_of(family)
-    monkeypatch.setattr(attention, "MIN_TOKENS", 1)
-    calls: list[int] = []
-    original = torch.baddbmm
+def test_attention_is_plain_products_without_padding(backbone_of, texts, family, monkeypatch):
+    backbone, computed = backbone_of(family), []
+    original = kernels.attend_to
 
-    def counting(weights: Tensor, *args, **kwargs) -> Tensor:
-        calls.append(weights.shape[-1])
-        return original(weights, *args, **kwargs)
+    def counting(query: Tensor, key: Tensor, value: Tensor, visible: Visible, scale) -> Tensor:
+        computed.append(sum(visible.lengths))
+        return original(query, key, value, visible, scale)
 
-    monkeypatch.setattr(torch, "baddbmm", counting)
-    entry, report = run(backbone, texts)
-    sees_all = backbone.stack.family.full_attention
-    assert sees_all or family not in ("bert", "roberta", "distilbert")
-    assert sum(calls) == (DEPTH * report.tokens if sees_all else 0)  # without padding, once a block
-    torch.testing.assert_close(stored(entry, texts), one_by_one(backbone, texts), rtol=0, atol=1e-5)
+    monkeypatch.setattr(kernels, "attend_to", counting)
+    _, report = run(backbone, texts, BF16)
+    # Blocks with a window of attention are left to torch, unless the window holds every text.
+    assert sum(computed) == DEPTH * report.tokens
 
 
 def test_how_texts_are_batched_does_not_matter(backbone_of, texts):

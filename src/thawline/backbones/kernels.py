@@ -12,6 +12,7 @@ replacement.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -45,6 +46,15 @@ def dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool 
     kept = bits >= round(p * 2**_BITS) - 2 ** (_BITS - 1)
     scaled: Tensor = input * kept.to(input.dtype).mul_(1 / (1 - p))
     return scaled
+
+
+def fast_kernels(device: str) -> AbstractContextManager[object]:
+    """Return a context manager that replaces slow functions of torch on a device.
+
+    Args:
+        device: The device: ``cuda``, ``mps`` or ``cpu``.
+    """
+    return FastCpuKernels() if device == "cpu" else nullcontext()
 
 
 class FastCpuKernels(TorchFunctionMode):

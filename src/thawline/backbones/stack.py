@@ -42,8 +42,6 @@ class Family:
         causal: Whether each token attends only to itself and to earlier tokens.
         token_types: Whether the model distinguishes the two texts of a pair by
             ``token_type_ids``.
-        full_attention: Whether every token attends to all real tokens in every block. If True,
-            the frozen pass on a CPU uses `attention.attend`, which computes exactly that.
         native_pooling: Function that takes the config and returns the pooling of the family's own
             classification head.
         fused: Names of linear layers in each block that are never called, because attention reads
@@ -59,7 +57,6 @@ class Family:
     attention_dropout: str = "attention_dropout"
     causal: bool = False
     token_types: bool = False
-    full_attention: bool = False
     native_pooling: Callable[[Any], str] = lambda config: "first"
     fused: tuple[str, ...] = ()
     always_frozen: Callable[[Any], tuple[str, ...]] = lambda config: ()
@@ -70,7 +67,6 @@ _BERT = Family(
     "encoder.layer",
     final=("pooler",),
     attention_dropout="attention_probs_dropout_prob",
-    full_attention=True,
 )
 _DECODER = Family(
     ("embed_tokens",),
@@ -85,7 +81,7 @@ FAMILIES: dict[str, Family] = {
     "bert": replace(_BERT, token_types=True),
     "roberta": _BERT,
     "xlm-roberta": _BERT,
-    "distilbert": Family(("embeddings",), "transformer.layer", query="q_lin", full_attention=True),
+    "distilbert": Family(("embeddings",), "transformer.layer", query="q_lin"),
     "modernbert": Family(
         ("embeddings",),
         "layers",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from thawline.backbones.kernels import FastCpuKernels
+from thawline.backbones.kernels import fast_kernels
 from thawline.backbones.pooling import pool
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
@@ -146,12 +145,11 @@ class Predictor:
         with _MOVING:
             if model.device.type != device or model.training:
                 model.to(device).eval()
-        kernels = FastCpuKernels if device == "cpu" else nullcontext
 
         def run(batch: Positions) -> Tensor:
             inputs = examples.take(batch).inputs
             on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
-            with torch.autocast(device, torch.bfloat16, enabled=low), kernels():
+            with torch.autocast(device, torch.bfloat16, enabled=low), fast_kernels(device):
                 return compute(model, on_device).float().cpu()
 
         found = np.empty((len(texts), width), dtype=np.float32)

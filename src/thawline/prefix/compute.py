@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from thawline.backbones import attention
+from thawline.backbones.kernels import fast_kernels
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
 from thawline.runtime.threads import run_in_order
@@ -26,17 +26,14 @@ Compute = Callable[[Stack, Batch, Inputs], Content]
 
 
 def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
-    """Copy a backbone to a device, in evaluation mode, with the fastest attention for that device.
+    """Copy a backbone to a device, in evaluation mode.
 
     Args:
         stack: The backbone; it is not changed.
         dtype: The dtype of the copy, ``float32`` or ``bfloat16``.
         device: The device of the copy.
     """
-    frozen = Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
-    if device == "cpu" and frozen.family.full_attention:
-        frozen.model.set_attn_implementation(attention.NAME)
-    return frozen
+    return Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
 
 
 @dataclass(frozen=True)
@@ -117,7 +114,9 @@ def run_batch(
         The content, on the CPU.
     """
     inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
-    return {name: tensor.cpu() for name, tensor in compute(stack, batch, inputs).items()}
+    with fast_kernels(device):
+        content = compute(stack, batch, inputs)
+    return {name: tensor.cpu() for name, tensor in content.items()}
 
 
 def run_batches(

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from thawline.backbones.kernels import FastCpuKernels
+from thawline.backbones.kernels import fast_kernels
 from thawline.backbones.stack import Stack
 from thawline.inference.examples import TokenBatch
 
@@ -60,8 +60,7 @@ class Suffix(nn.Module):
         with ExitStack() as contexts:
             autocast = torch.autocast(device.type, torch.bfloat16, enabled=self._use_bf16)
             contexts.enter_context(autocast)
-            if device.type == "cpu":
-                contexts.enter_context(FastCpuKernels())
+            contexts.enter_context(fast_kernels(device.type))
             model = self.model
             if batch.states is not None:
                 states = batch.states.to(device, torch.float32)
