@@ -97,7 +97,7 @@ def let_idle_threads_sleep() -> None:
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
-MEASURED_SECONDS = 0.05
+MEASURED_SECONDS = 0.3
 """The time for which the rate of matrix products is measured, in seconds."""
 
 
@@ -105,8 +105,8 @@ MEASURED_SECONDS = 0.05
 def matrix_rate(dtype: str, device: str = "cpu") -> float:
     """Measure the rate of matrix products on a device, in floating-point operations per second.
 
-    It is the best rate of several products of large square matrices. The measurement takes about
-    0.1 s and is cached. Call it while no other thread computes.
+    It is the best rate of several products of large square matrices. The measurement takes
+    `MEASURED_SECONDS` and is cached. Call it while no other thread computes.
 
     Args:
         dtype: The dtype of the matrices, ``float32`` or ``bfloat16``.
