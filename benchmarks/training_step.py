@@ -34,6 +34,7 @@ from thawline.data import load
 from thawline.data.tokens import tokenize
 from thawline.inference.examples import TokenExamples
 from thawline.runtime.hardware import keep_freed_memory, limit_kernel_cache
+from thawline.runtime.threads import WORKERS
 from thawline.training import suffix
 from thawline.training.gradients import Gradients
 from thawline.training.objectives import Classification, Labelled
@@ -102,7 +103,7 @@ def main() -> None:
         objective = Classification(
             module, labelled, labelled, weighting, config, ComputeConfig(), seed=0
         )
-        with mock.patch("torch.get_num_threads", return_value=number if variant.shared else 1):
+        with mock.patch.object(WORKERS, "number", return_value=number if variant.shared else 1):
             makers[name] = Gradients(objective, "cpu")
     seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for step in objective.steps(1):

@@ -121,7 +121,7 @@ def without(mask: Tensor, *place: int) -> Tensor:
 @pytest.mark.parametrize(
     "mask",
     [
-        mask_of((9, 5), False).float(),
+        mask_of((9, 5), False).float() - 1,
         mask_of((9, 5), False).expand(-1, HEADS, -1, -1),
         mask_of((9, 9), False)[:1],
         without(mask_of((9, 5), False), 0, 0, 3, 4),
@@ -129,10 +129,17 @@ def without(mask: Tensor, *place: int) -> Tensor:
         mask_of((9, 5), False).flip(3),
         torch.zeros(2, 1, 9, 9, dtype=torch.bool),
     ],
-    ids=["float", "by head", "shared", "a hole", "a causal hole", "left padding", "nothing"],
+    ids=["a bias", "by head", "shared", "a hole", "a causal hole", "left padding", "nothing"],
 )
 def test_other_masks_are_left_to_torch(mask: Tensor) -> None:
     assert visible_keys(draw((9, 5))[0], mask, False) is None
+
+
+@pytest.mark.parametrize("causal", [False, True])
+def test_masks_may_be_added_to_the_scores(causal: bool) -> None:
+    hidden = ~mask_of((9, 5), causal)
+    mask = torch.zeros(hidden.shape).masked_fill(hidden, -torch.inf)
+    assert visible_keys(draw((9, 5))[0], mask, False) == Visible([9, 5], causal)
 
 
 def test_without_a_mask_every_token_is_real() -> None:

@@ -39,7 +39,7 @@ def kit(tmp_path_factory, toy_backbone, toy_reviews, toy_writer) -> Path:
         patch.chdir(root)
         patch.setenv("THAWLINE_HOME", str(tmp_path_factory.mktemp("home")))
         patch.setattr("thawline.artifact.Prover", ProverHere)
-        patch.setattr("thawline.jobs.fit.draw_before_after", lambda *scores, **how: [])
+        patch.setattr("thawline.jobs.fit._draw", lambda *given: [])
         done = thawline(*arguments_of("fit --labels neg,pos --out run --features last"))
     assert done.code == 0, done.err
     return root

@@ -65,6 +65,7 @@ OTHER = {
     "dtype": "bfloat16",
     "format": KEY.format + 1,
     "line": 3,
+    "stage": 2,
 }
 
 

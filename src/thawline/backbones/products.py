@@ -74,6 +74,10 @@ def visible_keys(query: Tensor, mask: Tensor | None, is_causal: bool) -> Visible
     batch, _, tokens, _ = query.shape
     if mask is None:
         return Visible([tokens] * batch, is_causal)
+    if mask.is_floating_point():  # added to the scores
+        seen, mask = mask, mask == 0
+        if not bool((mask | (seen == -math.inf)).all()):
+            return None
     if mask.dtype != torch.bool or mask.dim() != 4 or mask.shape[1] != 1:
         return None
     if mask.shape[0] != batch or mask.shape[3] != tokens:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-from typing import Any
-
 from thawline.errors import ThawlineError, did_you_mean
 
 DTYPES = ("auto", "float32", "bfloat16")
 """The values of ``--dtype``."""
-
-_ACCELERATOR_LOCK = threading.Lock()
-"""Held while an accelerator is made, because accelerate shares one state in a process."""
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 """The values of ``--device``."""
@@ -93,21 +87,3 @@ def pick_dtype(wanted: str, device: str) -> str:
     if device == "mps":
         return "float32"
     return "bfloat16" if has_bf16_instructions() else "float32"
-
-
-def make_accelerator(device: str) -> Any:
-    """Return an `accelerate.Accelerator` on a device.
-
-    The process may have trained on another device before. The accelerator leaves mixed precision
-    to autocast, so that two trainings in one process can use different dtypes.
-
-    Args:
-        device: The device, as `pick_device` returns it.
-    """
-    from accelerate import Accelerator
-    from accelerate.state import AcceleratorState, PartialState
-
-    with _ACCELERATOR_LOCK:
-        if PartialState().device.type != device:  # the state keeps one device for the whole process
-            AcceleratorState._reset_state(reset_partial_state=True)
-        return Accelerator(cpu=device == "cpu", mixed_precision="no")

@@ -23,6 +23,13 @@ class Workers:
     def __init__(self) -> None:
         self._lock, self._running, self._number = Lock(), 0, 1
 
+    def number(self) -> int:
+        """Return the number of threads that torch uses while no work is running."""
+        import torch
+
+        with self._lock:
+            return self._number if self._running else torch.get_num_threads()
+
     @contextmanager
     def started(self, most: int | None = None) -> Iterator[tuple[ThreadPoolExecutor, int]]:
         """Start the threads and yield them with their number.

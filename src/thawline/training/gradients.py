@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from thawline.runtime.randomness import RandomStream
+from thawline.runtime.threads import WORKERS
 from thawline.training.objectives import Objective
 
 
@@ -30,7 +31,8 @@ class Gradients:
 
     def __init__(self, objective: Objective, device: str) -> None:
         self._objective = objective
-        self._threads = torch.get_num_threads() if device == "cpu" else 1
+        self._on_cpu = device == "cpu"
+        self._threads = WORKERS.number() if self._on_cpu else 1
         self._replicas: list[nn.Module] = []
         self._pool: ThreadPoolExecutor | None = None
         self._embeddings = _separate_embeddings(objective.module) if device == "cpu" else []
@@ -48,6 +50,8 @@ class Gradients:
             The mean loss, a scalar on the device of the module, without a graph.
         """
         objective = self._objective
+        if self._on_cpu:  # the thread may have started while others computed alone
+            torch.set_num_threads(self._threads)
         shares = objective.shares(step, self._threads)
         if len(shares) == 1:
             loss = self._accumulate(objective.module, shares[0], objective.random)
@@ -58,6 +62,7 @@ class Gradients:
             self._replicas = [_replicate(objective.module) for _ in range(self._threads)]
         streams = objective.random.spawn(len(shares))
         losses = list(self._pool.map(self._accumulate, self._replicas, shares, streams))
+        torch.set_num_threads(self._threads)  # which a new thread of the pool has changed for all
         self._collect(self._replicas)
         return torch.stack(losses).sum()
 

@@ -16,12 +16,11 @@ from itertools import islice
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from thawline.config import LoopConfig
 from thawline.errors import ThawlineError
-from thawline.runtime.devices import make_accelerator
 from thawline.runtime.progress import Reporter
 from thawline.training.gradients import Gradients
 from thawline.training.objectives import Objective
@@ -136,14 +135,11 @@ class Training:
     ) -> None:
         self._objective, self._config, self._epochs = objective, config, epochs
         self._start_is_trained = start_is_trained
-        self._accelerator = make_accelerator(device)
         self.total = epochs * objective.steps_per_epoch
         self._trainable = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
-        optimizers = make_optimizers(objective.module, config, lr)
+        self._optimizers = make_optimizers(objective.module, config, lr)
         lr_factor = partial(decay, total=self.total, config=config)
-        self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in optimizers]
-        prepared = self._accelerator.prepare(objective.module, *optimizers)
-        objective.module, *self._optimizers = prepared
+        self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in self._optimizers]
         self._gradients = Gradients(objective, device)
         self.done = 0
         self.history: list[Row] = []
@@ -176,9 +172,7 @@ class Training:
         start = time.perf_counter()
         mean_loss = float(self._gradients.compute(step))
         self._check_finite("loss", mean_loss)
-        norm = self._accelerator.clip_grad_norm_(
-            self._trainable.values(), self._config.max_grad_norm
-        )
+        norm = nn.utils.clip_grad_norm_(self._trainable.values(), self._config.max_grad_norm)
         self._check_finite("gradient", float(norm))
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
             optimizer.step()

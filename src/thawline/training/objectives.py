@@ -17,6 +17,7 @@ from thawline.evaluation.confusion import averages, count_confusion
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
 from thawline.runtime.randomness import RandomStream
+from thawline.runtime.threads import WORKERS
 from thawline.training.weighting import Weighting
 
 
@@ -165,7 +166,7 @@ class Classification:
 
     def density(self) -> float:
         """Return the share of real tokens, not padding, in the passes of the first epoch."""
-        threads = torch.get_num_threads()
+        threads = WORKERS.number()
         shares = (share for step in self.steps(1) for share in self.shares(step, threads))
         return self._train.examples.density([part.rows for share in shares for part in share])
 
