@@ -4,14 +4,15 @@ Each step solves the Newton equations approximately by preconditioned conjugate 
 shortened until the loss falls (Nocedal and Wright, 2006, algorithm 7.1). The norm of the gradient
 becomes small enough only in fp64; until then, fp32 is precise enough for the loss and its gradient.
 The products with the Hessian only determine the direction of a step, so bf16 is precise enough for
-them, where the processor multiplies it.
+them, where the processor multiplies it. With weak penalties, some directions hardly change the
+loss; then, and whenever the gradient stops falling, everything is computed more precisely.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from thawline.errors import ThawlineError
 from thawline.training.features import StandardisedFeatures
-from thawline.training.subspace import Subspace
+from thawline.training.subspace import MAX_COMPLETE_WIDTH, Subspace
 from thawline.training.weighting import Targets
 
 _ROWS_IN_FP64 = 256
@@ -31,13 +32,21 @@ _CACHED_NUMBERS = 2**17
 _MAX_COUPLED_LABELS = 512
 """The largest number of classes whose mean curvature is computed for all pairs of classes."""
 
-_MAX_PRODUCTS = 1_000
-"""The maximum number of products with the Hessian in a Newton step."""
+_MIN_FAST_PENALTY = 1e-5
+"""The penalty below which everything is computed precisely. Otherwise rounding errors would change
+weights that hardly change the training loss, and with them the loss on validation."""
+
+_MAX_SLOW_STEPS = 3
+"""The number of steps in a row that do not halve the gradient, after which everything is computed
+precisely."""
+
+_MAX_PRODUCTS, _MAX_PRECISE_PRODUCTS = 100, 1_000
+"""The maximum number of products with the Hessian in a Newton step, in both precisions."""
 
 _RESIDUAL = 0.1
 """The relative residual at which the conjugate gradients stop. It falls with the gradient."""
 
-_SMALLEST_RESIDUAL = {torch.bfloat16: 0.03, torch.float32: 0.0}
+_SMALLEST_RESIDUAL = {torch.bfloat16: 0.03, torch.float32: 1e-3}
 """The relative residual below which rounding errors prevent a better direction."""
 
 _SUFFICIENT_DECREASE = 1e-4
@@ -95,6 +104,7 @@ class PenalisedLoss:
     def __init__(self, features: StandardisedFeatures, targets: Targets) -> None:
         self._features, self._targets = features, targets
         self._weights = targets.sums().float()
+        self._complete: tuple[float, Subspace] | None = None
 
     def gradient_norm(self, weights: Tensor, penalty: float) -> float:
         """Return the norm of the gradient at some weights, computed in fp32."""
@@ -124,27 +134,68 @@ class PenalisedLoss:
         Raises:
             ThawlineError: If the features are infinite or not numbers.
         """
-        point, iterations = self._at(start, penalty, dtype), 0
+        precise = penalty < _MIN_FAST_PENALTY
+        dtype = torch.float64 if precise else dtype
+        point, iterations, slow_steps = self._at(start, penalty, dtype), 0, 0
         if not math.isfinite(point.loss):
             fix = "check the weights of the backbone, or use --dtype float32"
             raise ThawlineError("finite features", f"a loss of {point.loss}", fix)
+        smallest = _norm(point.gradient)
         while not _norm(point.gradient) <= tolerance and iterations < max_iterations:
-            direction = self._newton_direction(point, penalty)
-            slope, length = _dot(direction, point.gradient), 1.0
-            following = self._at(point.weights + direction, penalty, dtype)
-            # A loss that is not a number is never accepted.
-            while not following.loss <= _bound(point.loss, length * slope, dtype):
-                length /= 2
-                if length < _SMALLEST_STEP:
-                    return Minimum(point.weights, _norm(point.gradient), iterations)
-                following = self._at(point.weights + length * direction, penalty, dtype)
-            point = following
-            iterations += 1
+            following = self._step(point, penalty, dtype, precise=precise)
+            if following is not None:
+                point, norm = following, _norm(following.gradient)
+                iterations += 1
+                slow_steps = 0 if norm <= smallest / 2 else slow_steps + 1
+                smallest = min(smallest, norm)
+            elif precise:
+                break
+            if not precise and (following is None or slow_steps >= _MAX_SLOW_STEPS):
+                precise, dtype = True, torch.float64
+                point = self._at(point.weights, penalty, dtype)
         return Minimum(point.weights, _norm(point.gradient), iterations)
+
+    def _step(
+        self, point: _Point, penalty: float, dtype: torch.dtype, *, precise: bool
+    ) -> _Point | None:
+        """Return the point after a Newton step. Return None if no step decreases the loss."""
+        direction = self._newton_direction(point, penalty, precise=precise)
+        slope, length = _dot(direction, point.gradient), 1.0
+        while length >= _SMALLEST_STEP:
+            following = self._at(point.weights + length * direction, penalty, dtype)
+            # A loss that is not a number is never accepted.
+            if following.loss <= _bound(point.loss, length * slope, dtype):
+                return following
+            length /= 2
+        return None
 
     @cached_property
     def _subspace(self) -> Subspace:
         return Subspace.of((fast for _, fast, _ in self._blocks()), self._weights)
+
+    def _precise_subspace(self, penalty: float, n_labels: int) -> Subspace:
+        """Return the directions in fp64. They are found again only for another penalty."""
+        products = self._products
+        if products is None:
+            found = self._subspace
+            return replace(found, basis=found.basis.double(), variances=found.variances.double())
+        if self._complete is None or self._complete[0] != penalty:
+            # The mean curvature of the classes is at most about 1 / n_labels.
+            self._complete = penalty, Subspace.complete(products, penalty * n_labels)
+        return self._complete[1]
+
+    @cached_property
+    def _products(self) -> Tensor | None:
+        """The mean products of all pairs of features in fp64. None if there are too many."""
+        products = torch.zeros(())
+        for features, _, rows in self._blocks():
+            if features.shape[1] > MAX_COMPLETE_WIDTH:
+                return None
+            parts = (tensor.split(_ROWS_IN_FP64) for tensor in (features, self._weights[rows]))
+            for part, weights in zip(*parts, strict=True):
+                values = part.double()
+                products = products + (values * weights[:, None]).T @ values
+        return products / self._weights.double().sum().clamp_min(torch.finfo().tiny)
 
     def _blocks(self) -> Iterator[tuple[Tensor, Tensor, slice]]:
         """Yield blocks of features, in fp32 and in the faster dtype, with their rows."""
@@ -178,17 +229,28 @@ class PenalisedLoss:
             probabilities.append(parts[0] if len(parts) == 1 else torch.cat(parts))
         return _Point(weights, loss, gradient, probabilities)
 
-    def _newton_direction(self, point: _Point, penalty: float) -> Tensor:
-        """Return an approximate solution of the Newton equations, by conjugate gradients."""
-        precondition = self._subspace.solver(self._curvature(point), penalty)
+    def _newton_direction(self, point: _Point, penalty: float, *, precise: bool) -> Tensor:
+        """Return an approximate solution of the Newton equations, by conjugate gradients.
+
+        Args:
+            point: The loss at the current weights.
+            penalty: The L2 penalty on the weights.
+            precise: Whether products are computed in fp32 instead of the faster dtype, and vectors
+                in fp64 instead of fp32.
+        """
+        subspace = self._subspace
+        if precise:
+            subspace = self._precise_subspace(penalty, len(point.weights))
+        precondition = subspace.solver(self._curvature(point), penalty)
         start = _norm(point.gradient)
-        limit = start * max(min(_RESIDUAL, start**0.5), _SMALLEST_RESIDUAL[self._features.dtype])
-        residual = -point.gradient.float()
+        smallest = 0.0 if precise else _SMALLEST_RESIDUAL[self._features.dtype]
+        limit = start * max(min(_RESIDUAL, start**0.5), smallest)
+        residual = -point.gradient.to(subspace.basis.dtype)
         direction = torch.zeros_like(residual)
         conjugate = scaled = precondition(residual)
         product = _dot(residual, scaled)
-        for _ in range(_MAX_PRODUCTS):
-            curved = self._hessian_product(point, conjugate, penalty)
+        for _ in range(_MAX_PRECISE_PRODUCTS if precise else _MAX_PRODUCTS):
+            curved = self._hessian_product(point, conjugate, penalty, precise=precise)
             curvature = _dot(conjugate, curved)
             if curvature <= 0:  # only through rounding, because the loss is convex
                 break
@@ -200,18 +262,19 @@ class PenalisedLoss:
             previous, product = product, _dot(residual, scaled)
             conjugate = scaled + (product / previous) * conjugate
         # Without a single step there is no better direction than the steepest descent.
-        chosen = (direction if bool(direction.any()) else scaled).double()
-        chosen[:, -1] -= chosen[:, -1].mean()  # A common change of all biases changes no loss.
-        return chosen
+        return (direction if bool(direction.any()) else scaled).double()
 
-    def _hessian_product(self, point: _Point, vector: Tensor, penalty: float) -> Tensor:
-        """Return the product of the Hessian with a vector, both ``(labels, width + 1)`` in fp32."""
-        weight, bias = vector[:, :-1], vector[:, -1]
+    def _hessian_product(
+        self, point: _Point, vector: Tensor, penalty: float, *, precise: bool
+    ) -> Tensor:
+        """Return the product of the Hessian with a vector, both ``(labels, width + 1)``."""
+        weight, bias = vector[:, :-1], vector[:, -1].float()
         product = torch.zeros_like(vector)
         product[:, :-1] = penalty * weight
         size = max(1, _CACHED_NUMBERS // len(vector))
-        for (_, fast, rows), shares in zip(self._blocks(), point.probabilities, strict=True):
-            changes = fast @ weight.to(fast.dtype).T
+        for (features, fast, rows), shares in zip(self._blocks(), point.probabilities, strict=True):
+            values = features if precise else fast
+            changes = values @ weight.to(values.dtype).T
             parts = (tensor.split(size) for tensor in (changes, shares, self._weights[rows, None]))
             for change, share, row_weights in zip(*parts, strict=True):
                 wide = change.float() + bias
@@ -220,7 +283,7 @@ class PenalisedLoss:
                 wide *= row_weights
                 product[:, -1] += wide.sum(0)
                 change.copy_(wide)
-            product[:, :-1] += changes.T @ fast
+            product[:, :-1] += changes.T @ values
         return product
 
     def _curvature(self, point: _Point) -> Tensor:
