@@ -40,6 +40,9 @@ _MAX_SLOW_STEPS = 3
 """The number of steps in a row that do not halve the gradient, after which everything is computed
 precisely."""
 
+_MANY_PRODUCTS = 30
+"""The number of products after which the preconditioner is measured again at the next step."""
+
 _MAX_PRODUCTS, _MAX_PRECISE_PRODUCTS = 100, 1_000
 """The maximum number of products with the Hessian in a Newton step, in both precisions."""
 
@@ -82,7 +85,8 @@ class _Point:
         weights: The weights, ``(labels, width + 1)``.
         loss: The penalised mean loss.
         gradient: Its gradient, ``(labels, width + 1)``.
-        probabilities: The probabilities of the classes, one fp32 tensor for each block.
+        probabilities: The probabilities of the classes, one tensor for each block, in fp32, or in
+            fp64 if everything is computed precisely.
     """
 
     weights: Tensor
@@ -104,11 +108,11 @@ class PenalisedLoss:
     def __init__(self, features: StandardisedFeatures, targets: Targets) -> None:
         self._features, self._targets = features, targets
         self._weights = targets.sums().float()
-        self._complete: tuple[float, Subspace] | None = None
+        self._complete: Subspace | None = None
 
     def gradient_norm(self, weights: Tensor, penalty: float) -> float:
         """Return the norm of the gradient at some weights, computed in fp32."""
-        return _norm(self._at(weights, penalty, torch.float32).gradient)
+        return _norm(self._at(weights, penalty, torch.float32, precise=False).gradient)
 
     def minimise(
         self,
@@ -136,10 +140,11 @@ class PenalisedLoss:
         """
         precise = penalty < _MIN_FAST_PENALTY
         dtype = torch.float64 if precise else dtype
-        point, iterations, slow_steps = self._at(start, penalty, dtype), 0, 0
+        point, iterations, slow_steps = self._at(start, penalty, dtype, precise=precise), 0, 0
         if not math.isfinite(point.loss):
             fix = "check the weights of the backbone, or use --dtype float32"
             raise ThawlineError("finite features", f"a loss of {point.loss}", fix)
+        self._complete = None
         smallest = _norm(point.gradient)
         while not _norm(point.gradient) <= tolerance and iterations < max_iterations:
             following = self._step(point, penalty, dtype, precise=precise)
@@ -152,7 +157,7 @@ class PenalisedLoss:
                 break
             if not precise and (following is None or slow_steps >= _MAX_SLOW_STEPS):
                 precise, dtype = True, torch.float64
-                point = self._at(point.weights, penalty, dtype)
+                point = self._at(point.weights, penalty, dtype, precise=True)
         return Minimum(point.weights, _norm(point.gradient), iterations)
 
     def _step(
@@ -162,7 +167,8 @@ class PenalisedLoss:
         direction = self._newton_direction(point, penalty, precise=precise)
         slope, length = _dot(direction, point.gradient), 1.0
         while length >= _SMALLEST_STEP:
-            following = self._at(point.weights + length * direction, penalty, dtype)
+            weights = point.weights + length * direction
+            following = self._at(weights, penalty, dtype, precise=precise)
             # A loss that is not a number is never accepted.
             if following.loss <= _bound(point.loss, length * slope, dtype):
                 return following
@@ -173,29 +179,32 @@ class PenalisedLoss:
     def _subspace(self) -> Subspace:
         return Subspace.of((fast for _, fast, _ in self._blocks()), self._weights)
 
-    def _precise_subspace(self, penalty: float, n_labels: int) -> Subspace:
-        """Return the directions in fp64. They are found again only for another penalty."""
-        products = self._products
-        if products is None:
-            found = self._subspace
-            return replace(found, basis=found.basis.double(), variances=found.variances.double())
-        if self._complete is None or self._complete[0] != penalty:
-            # The mean curvature of the classes is at most about 1 / n_labels.
-            self._complete = penalty, Subspace.complete(products, penalty * n_labels)
-        return self._complete[1]
+    def _precise_subspace(self, point: _Point, penalty: float) -> Subspace:
+        """Return the directions in fp64."""
+        if self._complete is None:
+            width, n_labels = point.weights.shape[1] - 1, point.weights.shape[0]
+            if width <= MAX_COMPLETE_WIDTH:
+                # The mean curvature of the classes is at most about 1 / n_labels.
+                self._complete = Subspace.complete(self._products(point), penalty * n_labels)
+            else:
+                basis, variances = self._subspace.basis, self._subspace.variances
+                self._complete = replace(
+                    self._subspace, basis=basis.double(), variances=variances.double()
+                )
+        return self._complete
 
-    @cached_property
-    def _products(self) -> Tensor | None:
-        """The mean products of all pairs of features in fp64. None if there are too many."""
-        products = torch.zeros(())
-        for features, _, rows in self._blocks():
-            if features.shape[1] > MAX_COMPLETE_WIDTH:
-                return None
-            parts = (tensor.split(_ROWS_IN_FP64) for tensor in (features, self._weights[rows]))
-            for part, weights in zip(*parts, strict=True):
+    def _products(self, point: _Point) -> Tensor:
+        """Return the mean products of all pairs of features, weighted by the curvature of rows."""
+        width = point.weights.shape[1] - 1
+        products, total = torch.zeros(width, width).double(), 0.0
+        for (features, _, rows), shares in zip(self._blocks(), point.probabilities, strict=True):
+            curvatures = self._weights[rows] * (shares * (1 - shares)).sum(1)
+            parts = (tensor.split(_ROWS_IN_FP64) for tensor in (features, curvatures))
+            for part, curvature in zip(*parts, strict=True):
                 values = part.double()
-                products = products + (values * weights[:, None]).T @ values
-        return products / self._weights.double().sum().clamp_min(torch.finfo().tiny)
+                products += (values * curvature[:, None]).T @ values
+            total += float(curvatures.sum())
+        return products / max(total, torch.finfo().tiny)
 
     def _blocks(self) -> Iterator[tuple[Tensor, Tensor, slice]]:
         """Yield blocks of features, in fp32 and in the faster dtype, with their rows."""
@@ -204,7 +213,7 @@ class PenalisedLoss:
             yield features, fast, slice(start, start + len(features))
             start += len(features)
 
-    def _at(self, weights: Tensor, penalty: float, dtype: torch.dtype) -> _Point:
+    def _at(self, weights: Tensor, penalty: float, dtype: torch.dtype, *, precise: bool) -> _Point:
         """Return the loss and its gradient at some weights."""
         penalised = weights[:, :-1]
         loss = penalty / 2 * float(penalised.square().sum())
@@ -225,7 +234,7 @@ class PenalisedLoss:
                 errors = wanted.errors(shares)
                 gradient[:, :-1] += errors.T @ values
                 gradient[:, -1] += errors.sum(0)
-                parts.append(shares.float())
+                parts.append(shares if precise else shares.float())
             probabilities.append(parts[0] if len(parts) == 1 else torch.cat(parts))
         return _Point(weights, loss, gradient, probabilities)
 
@@ -240,7 +249,7 @@ class PenalisedLoss:
         """
         subspace = self._subspace
         if precise:
-            subspace = self._precise_subspace(penalty, len(point.weights))
+            subspace = self._precise_subspace(point, penalty)
         precondition = subspace.solver(self._curvature(point), penalty)
         start = _norm(point.gradient)
         smallest = 0.0 if precise else _SMALLEST_RESIDUAL[self._features.dtype]
@@ -249,7 +258,9 @@ class PenalisedLoss:
         direction = torch.zeros_like(residual)
         conjugate = scaled = precondition(residual)
         product = _dot(residual, scaled)
-        for _ in range(_MAX_PRECISE_PRODUCTS if precise else _MAX_PRODUCTS):
+        for n_products in range(_MAX_PRECISE_PRODUCTS if precise else _MAX_PRODUCTS):
+            if n_products == _MANY_PRODUCTS:
+                self._complete = None
             curved = self._hessian_product(point, conjugate, penalty, precise=precise)
             curvature = _dot(conjugate, curved)
             if curvature <= 0:  # only through rounding, because the loss is convex
@@ -268,7 +279,7 @@ class PenalisedLoss:
         self, point: _Point, vector: Tensor, penalty: float, *, precise: bool
     ) -> Tensor:
         """Return the product of the Hessian with a vector, both ``(labels, width + 1)``."""
-        weight, bias = vector[:, :-1], vector[:, -1].float()
+        weight, bias = vector[:, :-1], vector[:, -1]
         product = torch.zeros_like(vector)
         product[:, :-1] = penalty * weight
         size = max(1, _CACHED_NUMBERS // len(vector))
@@ -277,7 +288,7 @@ class PenalisedLoss:
             changes = values @ weight.to(values.dtype).T
             parts = (tensor.split(size) for tensor in (changes, shares, self._weights[rows, None]))
             for change, share, row_weights in zip(*parts, strict=True):
-                wide = change.float() + bias
+                wide = change.to(share.dtype) + bias
                 wide -= (share * wide).sum(1, keepdim=True)
                 wide *= share
                 wide *= row_weights
@@ -290,7 +301,8 @@ class PenalisedLoss:
         """Return the mean curvature of the loss by the logits, as `Subspace.solver` takes it."""
         n_labels = len(point.weights)
         coupled = n_labels <= _MAX_COUPLED_LABELS
-        curvature = torch.zeros(n_labels, n_labels) if coupled else torch.zeros(n_labels)
+        curvature = torch.zeros((n_labels, n_labels) if coupled else n_labels)
+        curvature = curvature.to(point.probabilities[0].dtype)
         start = 0
         for shares in point.probabilities:
             weighted = shares * self._weights[start : start + len(shares), None]
