@@ -185,7 +185,8 @@ class PenalisedLoss:
             width, n_labels = point.weights.shape[1] - 1, point.weights.shape[0]
             if width <= MAX_COMPLETE_WIDTH:
                 # The mean curvature of the classes is at most about 1 / n_labels.
-                self._complete = Subspace.complete(self._products(point), penalty * n_labels)
+                products, centre = self._products(point)
+                self._complete = Subspace.complete(products, centre, penalty * n_labels)
             else:
                 basis, variances = self._subspace.basis, self._subspace.variances
                 self._complete = replace(
@@ -193,18 +194,21 @@ class PenalisedLoss:
                 )
         return self._complete
 
-    def _products(self, point: _Point) -> Tensor:
-        """Return the mean products of all pairs of features, weighted by the curvature of rows."""
+    def _products(self, point: _Point) -> tuple[Tensor, Tensor]:
+        """Return the covariance matrix and the means, weighted by the curvature of rows."""
         width = point.weights.shape[1] - 1
-        products, total = torch.zeros(width, width).double(), 0.0
+        products, sums, total = torch.zeros(width, width).double(), torch.zeros(width).double(), 0.0
         for (features, _, rows), shares in zip(self._blocks(), point.probabilities, strict=True):
             curvatures = self._weights[rows] * (shares * (1 - shares)).sum(1)
             parts = (tensor.split(_ROWS_IN_FP64) for tensor in (features, curvatures))
             for part, curvature in zip(*parts, strict=True):
                 values = part.double()
                 products += (values * curvature[:, None]).T @ values
+                sums += curvature @ values
             total += float(curvatures.sum())
-        return products / max(total, torch.finfo().tiny)
+        total = max(total, torch.finfo().tiny)
+        centre = sums / total
+        return products / total - torch.outer(centre, centre), centre
 
     def _blocks(self) -> Iterator[tuple[Tensor, Tensor, slice]]:
         """Yield blocks of features, in fp32 and in the faster dtype, with their rows."""
@@ -273,7 +277,8 @@ class PenalisedLoss:
             previous, product = product, _dot(residual, scaled)
             conjugate = scaled + (product / previous) * conjugate
         # Without a single step there is no better direction than the steepest descent.
-        return (direction if bool(direction.any()) else scaled).double()
+        chosen = (direction if bool(direction.any()) else scaled).double()
+        return chosen.sub_(chosen.mean(0))  # A common change of all classes changes no loss.
 
     def _hessian_product(
         self, point: _Point, vector: Tensor, penalty: float, *, precise: bool

@@ -45,6 +45,8 @@ class Subspace:
             infinity if there are no other directions.
         mean: The mean square over all features.
         penalty_share: The factor of the penalty, if the features were scaled.
+        centre: The means of the features, ``(width,)``. They couple the weights to the biases. If
+            None, they are 0.
     """
 
     basis: Tensor
@@ -52,6 +54,7 @@ class Subspace:
     rest: float
     mean: float
     penalty_share: float = 1.0
+    centre: Tensor | None = None
 
     @classmethod
     def of(cls, blocks: Iterable[Tensor], weights: Tensor) -> Subspace:
@@ -75,22 +78,24 @@ class Subspace:
         return cls._from(basis @ rotation, variances, squares)
 
     @classmethod
-    def complete(cls, products: Tensor, penalty: float) -> Subspace:
+    def complete(cls, products: Tensor, centre: Tensor, penalty: float) -> Subspace:
         """Find all directions, in fp64.
 
         Features of different scales are first scaled to the same curvature.
 
         Args:
-            products: The mean products of all pairs of features, ``(width, width)`` in fp64.
+            products: The covariance matrix of the features, ``(width, width)`` in fp64.
+            centre: The means of the features, ``(width,)`` in fp64.
             penalty: The L2 penalty on the weights, relative to the curvature of the loss by the
                 logits.
         """
-        scales = (products.diagonal() + penalty).clamp_min(_SMALLEST_CURVATURE).rsqrt()
+        scales = (products.diagonal().clamp_min(0) + penalty).clamp_min(_SMALLEST_CURVATURE).rsqrt()
         scaled = products * scales * scales[:, None]
         variances, basis = torch.linalg.eigh(scaled)
         found = cls._from(basis, variances, scaled.diagonal())
         share = float(scales.square().mean())
-        return replace(found, basis=scales[:, None] * found.basis, penalty_share=share)
+        basis = scales[:, None] * found.basis
+        return replace(found, basis=basis, penalty_share=share, centre=centre)
 
     @classmethod
     def _from(cls, basis: Tensor, variances: Tensor, squares: Tensor) -> Subspace:
@@ -135,10 +140,14 @@ class Subspace:
         def solve(gradient: Tensor) -> Tensor:
             rotated = gradient if rotation is None else rotation.T @ gradient
             weights = rotated[:, :-1]
+            if self.centre is not None:
+                weights = weights - torch.outer(rotated[:, -1], self.centre)
             solved = torch.empty_like(rotated)
             projected = (weights @ self.basis) * inside
             solved[:, :-1] = torch.addmm(weights * outside, projected, self.basis.T)
             solved[:, -1] = rotated[:, -1] / curvature[:, 0]
+            if self.centre is not None:
+                solved[:, -1] -= solved[:, :-1] @ self.centre
             solved = solved if rotation is None else rotation @ solved
             # A common change of all classes changes no loss, but collects rounding errors.
             return solved.sub_(solved.mean(0))
