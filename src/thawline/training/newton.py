@@ -271,7 +271,7 @@ class PenalisedLoss:
                 break
             direction += (product / curvature) * conjugate
             residual -= (product / curvature) * curved
-            if _norm(residual) <= limit:
+            if _norm(residual) <= limit or product == 0:  # the smallest numbers are rounded to 0
                 break
             scaled = precondition(residual)
             previous, product = product, _dot(residual, scaled)
