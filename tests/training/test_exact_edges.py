@@ -16,7 +16,7 @@ from thawline.training.newton import PenalisedLoss
 from thawline.training.weighting import Weighting
 
 LABELS, ROWS, WIDTH = 4, 400, 60
-PENALTIES = [(0.0,), (1e-6,), (1.0, 0.01, 0.0), (1.0, 1e-3, 1e-6)]
+PENALTIES = [(0.0,), (1.0, 0.01, 0.0), (1.0, 1e-3, 1e-6)]
 
 
 def data(seed: int, width: int = WIDTH, noise: float = 8.0) -> tuple[Tensor, Tensor]:
@@ -134,8 +134,7 @@ def test_a_feature_without_variance_keeps_the_weight_zero(
     assert fitted.validation_loss == pytest.approx(without.validation_loss, abs=1e-3)
 
 
-@pytest.mark.parametrize("tolerance", [1e-6, 1e-15])
-@pytest.mark.parametrize("width", [60, 1_100])
+@pytest.mark.parametrize(("width", "tolerance"), [(60, 1e-6), (1_100, 1e-6), (60, 1e-200)])
 def test_separable_classes_without_a_penalty_end(
     monkeypatch: pytest.MonkeyPatch, width: int, tolerance: float
 ) -> None:
@@ -154,4 +153,5 @@ def test_separable_classes_without_a_penalty_end(
     assert (step["gradient_norm"] <= tolerance) == (tolerance == 1e-6)
     assert step["iterations"] <= 100
     assert products < 5_000
-    assert float(cross_entropy(fitted.head(values), labels)) < 1e-4
+    with torch.inference_mode():
+        assert float(cross_entropy(fitted.head(values), labels)) < 1e-4
