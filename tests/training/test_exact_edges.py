@@ -152,6 +152,6 @@ def test_separable_classes_without_a_penalty_end(
     step = chosen(fitted)
     assert (step["gradient_norm"] <= tolerance) == (tolerance == 1e-6)
     assert step["iterations"] <= 100
-    assert products < 5_000
+    assert products <= (5_000 if tolerance == 1e-6 else 100 * 1_000)
     with torch.inference_mode():
         assert float(cross_entropy(fitted.head(values), labels)) < 1e-4
