@@ -7,8 +7,9 @@ these directions the Newton equations are solved approximately, and in all other
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -17,14 +18,18 @@ _RANKS = (128, 256)
 """The number of directions, for up to 1,024 features and for more. 256 directions of 384 features
 take longer to find than they save."""
 
-_WIDE = 1_024
+_WIDE = MAX_COMPLETE_WIDTH = 1_024
 
 _MAX_ROWS, _MIN_ROWS, _MAX_NUMBERS = 8_192, 1_024, 2**24
 """Limits of the sample of rows in which the directions are measured: the largest and the smallest
 number of rows, and the number of values in wide rows."""
 
-_FLOOR = 1e-6
-"""The smallest curvature, relative to the mean. It keeps the equations solvable without penalty."""
+_FLOOR, _SMALLEST_CURVATURE = 1e-6, 1e-30
+"""The smallest curvature, relative to the mean and absolutely. It keeps the equations solvable
+without a penalty and with probabilities that are rounded to 0 and 1."""
+
+_NO_VARIANCE = 1e-10
+"""The mean square, relative to the mean of all features, below which it is a rounding error."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +37,24 @@ class Subspace:
     """The directions in which features vary most.
 
     Attributes:
-        basis: Orthonormal directions, ``(width, rank)``.
-        variances: The mean squares of the features in these directions, ``(rank,)``.
-        rest: The mean square that all other directions are given: the smallest in the subspace.
+        basis: Orthonormal directions, ``(width, rank)``, multiplied by the scales of the features.
+            They are exactly 0 for a feature that is 0 in all rows, so that its weight stays 0.
+        variances: The mean squares of the features in these directions, ``(rank,)``. Directions
+            without variance are given the mean, so that rounding errors do not grow in them.
+        rest: The mean square that all other directions are given: the smallest in the subspace, or
+            infinity if there are no other directions.
         mean: The mean square over all features.
+        penalty_share: The factor of the penalty, if the features were scaled.
+        centre: The means of the features, ``(width,)``. They couple the weights to the biases. If
+            None, they are 0.
     """
 
     basis: Tensor
     variances: Tensor
     rest: float
     mean: float
+    penalty_share: float = 1.0
+    centre: Tensor | None = None
 
     @classmethod
     def of(cls, blocks: Iterable[Tensor], weights: Tensor) -> Subspace:
@@ -61,9 +74,42 @@ class Subspace:
         basis = torch.linalg.qr((sample.T @ (sample @ start)).float())[0]
         inside = (sample @ basis.to(sample.dtype)).float()
         variances, rotation = torch.linalg.eigh(inside.T @ inside / len(sample))
-        variances = variances.clamp_min(0)
-        mean = float(sample.float().square().mean())
-        return cls(basis @ rotation, variances, float(variances[0]), mean)
+        squares = sample.float().square().mean(0)
+        return cls._from(basis @ rotation, variances, squares)
+
+    @classmethod
+    def complete(cls, products: Tensor, centre: Tensor, penalty: float) -> Subspace:
+        """Find all directions, in fp64.
+
+        Features of different scales are first scaled to the same curvature.
+
+        Args:
+            products: The covariance matrix of the features, ``(width, width)`` in fp64.
+            centre: The means of the features, ``(width,)`` in fp64.
+            penalty: The L2 penalty on the weights, relative to the curvature of the loss by the
+                logits.
+        """
+        scales = (products.diagonal().clamp_min(0) + penalty).clamp_min(_SMALLEST_CURVATURE).rsqrt()
+        scaled = products * scales * scales[:, None]
+        variances, basis = torch.linalg.eigh(scaled)
+        found = cls._from(basis, variances, scaled.diagonal())
+        share = float(scales.square().mean())
+        basis = scales[:, None] * found.basis
+        return replace(found, basis=basis, penalty_share=share, centre=centre)
+
+    @classmethod
+    def _from(cls, basis: Tensor, variances: Tensor, squares: Tensor) -> Subspace:
+        """Return a subspace.
+
+        Args:
+            basis: Orthonormal directions, ``(width, rank)``.
+            variances: The mean squares in these directions, ``(rank,)``.
+            squares: The mean squares of the features, ``(width,)``.
+        """
+        mean = float(squares.mean())
+        variances = variances.where(variances > _NO_VARIANCE * mean, squares.mean())
+        rest = math.inf if basis.shape[1] == len(basis) else float(variances.min())
+        return cls(basis * (squares > 0)[:, None], variances, rest, mean)
 
     def solver(self, curvature: Tensor, penalty: float) -> Callable[[Tensor], Tensor]:
         """Return a function that approximately solves the Newton equations for a gradient.
@@ -77,25 +123,34 @@ class Subspace:
             penalty: The L2 penalty on the weights.
 
         Returns:
-            A function from a gradient to weights, both ``(labels, width + 1)`` in fp32.
+            A function from a gradient to weights, both ``(labels, width + 1)`` in the dtype of the
+            basis.
         """
+        dtype = self.basis.dtype
         rotation: Tensor | None = None
         if curvature.dim() == 2:
             values, vectors = torch.linalg.eigh(curvature.double())
-            curvature, rotation = values.float(), vectors.float()
-        curvature = curvature.clamp_min(_FLOOR * float(curvature.mean()))[:, None]
-        floor = _FLOOR * self.mean * float(curvature.mean()) + penalty
+            curvature, rotation = values, vectors.to(dtype)
+        smallest = max(_FLOOR * float(curvature.mean()), _SMALLEST_CURVATURE)
+        curvature = curvature.to(dtype).clamp_min(smallest)[:, None]
+        floor = _FLOOR * self.mean * float(curvature.mean()) + penalty * self.penalty_share
         outside = 1 / (curvature * self.rest + floor)
         inside = 1 / (curvature * self.variances + floor) - outside
 
         def solve(gradient: Tensor) -> Tensor:
             rotated = gradient if rotation is None else rotation.T @ gradient
             weights = rotated[:, :-1]
+            if self.centre is not None:
+                weights = weights - torch.outer(rotated[:, -1], self.centre)
             solved = torch.empty_like(rotated)
             projected = (weights @ self.basis) * inside
             solved[:, :-1] = torch.addmm(weights * outside, projected, self.basis.T)
             solved[:, -1] = rotated[:, -1] / curvature[:, 0]
-            return solved if rotation is None else rotation @ solved
+            if self.centre is not None:
+                solved[:, -1] -= solved[:, :-1] @ self.centre
+            solved = solved if rotation is None else rotation @ solved
+            # A common change of all classes changes no loss, but collects rounding errors.
+            return solved.sub_(solved.mean(0))
 
         return solve
 
