@@ -431,6 +431,7 @@ class TestSaving:
         assert (loaded.max_length, loaded.truncation_side) == (24, "left")
         assert loaded.fitted_.labels.names == ("sad", "glad")
         assert loaded.labels is None
+        loaded.set_params(dtype=saved.dtype)
         assert loaded.evaluate(texts, given).accuracy == saved.evaluate(texts, given).accuracy
 
     def test_an_existing_folder_is_not_overwritten(

@@ -117,8 +117,11 @@ def test_attention_is_plain_products_without_padding(backbone_of, texts, family,
 
     monkeypatch.setattr(kernels, "attend_to", counting)
     _, report = run(backbone, texts, BF16)
-    # Blocks with a window of attention are left to torch, unless the window holds every text.
-    assert sum(computed) == DEPTH * report.tokens
+    every = DEPTH * report.tokens
+    if family == "modernbert":  # blocks with a window of attention are left to torch
+        assert 0 < sum(computed) < every
+    else:
+        assert sum(computed) == every
 
 
 def test_how_texts_are_batched_does_not_matter(backbone_of, texts):

@@ -162,16 +162,17 @@ def test_the_classifier_is_the_best_epoch_of_its_history(make_task: MakeTask, ki
     assert [row["step"] for row in adapted.history if row["kept"]] == [best["step"]]
 
 
-def test_the_baseline_of_an_exact_fit_is_a_fresh_head_on_the_last_stage(
-    make_task: MakeTask,
+@pytest.mark.parametrize(("wanted", "stage"), [(None, DEPTH), ("1", 1)])
+def test_the_baseline_of_an_exact_fit_is_a_fresh_head_on_one_stage(
+    make_task: MakeTask, wanted: str | None, stage: int
 ) -> None:
-    task = make_task(features="1", seed=5)
+    task = make_task(features=wanted, seed=5)
     adapted = run(task)
     entry = task.frozen.entry
     assert entry is not None
     torch.manual_seed(5)
     fresh = build_head(task.plan.head, WIDTH, 2, task.config.head.dropout).eval()
-    features = entry.features(task.parts["validation"].texts, (DEPTH,), "mean")
+    features = entry.features(task.parts["validation"].texts, (stage,), "mean")
     assert np.array_equal(adapted.untrained("validation"), head_logits(fresh, features))
     assert not torch.equal(fresh[0].weight, adapted.fitted.head_module()[0].weight)
 

@@ -205,7 +205,7 @@ class Adapted:
     Attributes:
         fitted: The classifier.
         untrained: Computes the logits of a split before training. For the exact fit these are the
-            logits of a randomly initialised head on the last stage.
+            logits of a randomly initialised head on the stages that the user gave, or on the last.
         logits: Computes the logits of a split after training.
         parameters: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
         history: One row for each evaluation. The first row is that of the untrained model, or of
