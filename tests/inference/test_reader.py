@@ -76,3 +76,12 @@ def test_an_entry_of_all_stages_serves_a_head_on_an_earlier_one(toy_backbone, to
         other, work = read(backbone, ["another text"], [0])
     assert (other.key.stage, work.texts, dict(ran)) == (0, 1, {})
     assert work.flops == 0
+
+
+def test_the_entry_that_is_less_work_to_complete_is_used(toy_backbone, toy_reviews):
+    backbone, texts = load_backbone(str(toy_backbone())), toy_reviews(12)[0]
+    whole, _ = read(backbone, texts[:9], [DEPTH])
+    completed, work = read(backbone, texts, [2])  # 3 texts through 4 blocks, or 12 through 2
+    assert (completed.key, work.from_store, work.texts) == (whole.key, 9, 3)
+    part, work = read(backbone, [f"{text} film" for text in texts], [2])
+    assert (part.key.stage, work.texts) == (2, 12)

@@ -30,8 +30,8 @@ class TextReader:
     def pooled_states(self, texts: Sequence[Text], stages: Iterable[int]) -> Entry:
         """Return an entry with the pooled states of all texts; compute those that are missing.
 
-        Only the blocks up to the last of the stages run. If the store has the states of every stage
-        for all texts, it is only read.
+        Only the blocks up to the last of the stages run, unless the store has the states of every
+        stage for so many of the texts that it is less work to complete that entry.
 
         Args:
             texts: Any number of texts or pairs.
@@ -42,9 +42,11 @@ class TextReader:
         """
         assert self.use_store, "pooled states are kept in the store"
         texts, last = KeyedTexts.of(texts), max(stages)
-        entry = self.frozen_pass.open_entry()
-        if last < self.frozen_pass.backbone.stack.depth and entry.missing(texts):
-            entry = self.frozen_pass.open_entry(stage=last)
+        entry, depth = self.frozen_pass.open_entry(), self.frozen_pass.backbone.stack.depth
+        if last < depth:
+            part = self.frozen_pass.open_entry(stage=last)
+            if last * len(part.missing(texts)) < depth * len(entry.missing(texts)):
+                entry = part
         self.frozen_pass.ensure_pooled_states(entry, texts)
         return entry
 
