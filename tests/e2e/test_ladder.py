@@ -222,7 +222,7 @@ def test_all_rungs_are_checked_before_one_is_fitted(ladder):
 
 def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
     class NoProof(Counted):
-        def prove(self, *anything):
+        def compare(self, *anything):
             raise ThawlineError("the same", "another", "report it")
 
     monkeypatch.setattr(artifact, "Prover", NoProof)
