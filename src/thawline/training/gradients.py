@@ -120,7 +120,9 @@ class _RowGradients:
 
     def add(self, parameter: Tensor, gradient: Tensor) -> None:
         """Add a sparse gradient to that of a parameter."""
-        total = self._sums.setdefault(id(parameter), torch.zeros_like(parameter))
+        if id(parameter) not in self._sums:
+            self._sums[id(parameter)] = torch.zeros_like(parameter)
+        total = self._sums[id(parameter)]
         rows = gradient._indices()[0]
         total.index_add_(0, rows, gradient._values())
         self._used.append((total, rows))
