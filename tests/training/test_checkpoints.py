@@ -140,6 +140,18 @@ class TestFiles:
         assert other.done == 7
         assert same(uninterrupted, other)
 
+    def test_restoring_deletes_what_a_process_that_ended_early_left(self) -> None:
+        folder, training, left = CheckpointFolder(FOLDER), make(), {}
+        for _ in range(3):
+            advance(training, 2)
+            folder.save(training)
+            left |= {name: (FOLDER / name).read_bytes() for name in names()}
+        for name, content in left.items():
+            (FOLDER / name).write_bytes(content)
+        assert len(names()) == 3
+        folder.restore(make())
+        assert names() == sorted(left)[1:]
+
     def test_a_step_that_is_saved_again_takes_no_place_of_another(self) -> None:
         """A run that is resumed from the checkpoint before the newest saves the newest again."""
         folder, training, again = CheckpointFolder(FOLDER), make(), make()
