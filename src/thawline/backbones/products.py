@@ -190,10 +190,11 @@ def _pieces(visible: Visible, heads: int, tokens: int, *, together: bool) -> Ite
     first = 0
     for length, equal in groupby(visible.lengths):
         end = first + sum(1 for _ in equal)
-        texts = 1 if visible.causal else max(1, SCORES_AT_ONCE // (heads * length**2))
+        in_parts = visible.causal and length > CAUSAL_ROWS
+        texts = 1 if in_parts else max(1, SCORES_AT_ONCE // (heads * length**2))
         queries = CAUSAL_ROWS if visible.causal else length
         for start in range(first, end, texts):
-            for row in range(0, length, queries):
+            for row in range(0, length, queries):  # several only if there is one text
                 rows = slice(row, min(row + queries, length))
                 keys = slice(0, rows.stop if visible.causal else length)
                 yield _Piece(slice(start, min(start + texts, end)), rows, keys)
