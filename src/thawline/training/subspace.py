@@ -18,7 +18,8 @@ _RANKS = (128, 256)
 """The number of directions, for up to 1,024 features and for more. 256 directions of 384 features
 take longer to find than they save."""
 
-_WIDE = MAX_COMPLETE_WIDTH = 1_024
+MAX_COMPLETE_WIDTH = 1_024
+"""The number of features up to which all directions are found with weak penalties."""
 
 _MAX_ROWS, _MIN_ROWS, _MAX_NUMBERS = 8_192, 1_024, 2**24
 """Limits of the sample of rows in which the directions are measured: the largest and the smallest
@@ -68,7 +69,7 @@ class Subspace:
         """
         sample = _sample(blocks, weights)
         width = sample.shape[1]
-        rank = min(width, _RANKS[width > _WIDE])
+        rank = min(width, _RANKS[width > MAX_COMPLETE_WIDTH])
         generator = torch.Generator().manual_seed(0)
         start = torch.randn(width, rank, generator=generator).to(sample.dtype)
         basis = torch.linalg.qr((sample.T @ (sample @ start)).float())[0]
