@@ -8,6 +8,8 @@ import warnings
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from thawline.config import ExactConfig
@@ -18,9 +20,10 @@ from thawline.models.heads import NativeHead, Standardisation, build_head
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
+from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.exact import ExactFit, fit_exactly
 from thawline.training.loop import Checkpoints, Row
-from thawline.training.task import Adapted, Logits, Task
+from thawline.training.task import Adapted, Logits, Task, with_kept_logits
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,8 @@ class _Trained:
         untrained_stages: The stages that the untrained head reads.
         history: One row for each evaluation; empty for an exact fit.
         choice: The path of the exact fit; empty otherwise.
+        candidates: The validation logits of each row of ``history`` or step of ``choice``.
+        evaluated: The logits of a training by epochs. None for an exact fit.
     """
 
     fitted: Fitted
@@ -40,6 +45,8 @@ class _Trained:
     untrained_stages: tuple[int, ...]
     history: list[Row]
     choice: list[dict[str, Any]]
+    candidates: NDArray[np.float16]
+    evaluated: EvaluatedLogits | None = None
 
 
 def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
@@ -56,16 +63,20 @@ def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) 
     else:
         trained = _train_by_epochs(task, reporter, checkpoints)
     seconds, fitted = time.perf_counter() - start, trained.fitted
+    logits = _logits(task, fitted.head_module(), fitted.reading.stages)
+    if trained.evaluated is not None:
+        logits = with_kept_logits(logits, trained.evaluated, trained.history)
     fitted.model.base_model.requires_grad_(False)
     return Adapted(
         fitted=fitted,
         untrained=_logits(task, trained.untrained, trained.untrained_stages),
-        logits=_logits(task, fitted.head_module(), fitted.reading.stages),
+        logits=logits,
         parameters=count_parameters(fitted.model),
         history=trained.history,
         choice=trained.choice,
         seconds=seconds,
         density=1.0,  # Pooled states have no padding.
+        candidates=trained.candidates,
     )
 
 
@@ -96,7 +107,7 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
     with RandomStream(task.config.seed).drawing():
         untrained = build_head(task.plan.head, len(stages) * stack.hidden_size, n_labels, dropout)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
-    return _Trained(fitted, untrained.eval(), stages, [], fit.path)
+    return _Trained(fitted, untrained.eval(), stages, [], fit.path, fit.candidates)
 
 
 def _warn_if_not_converged(fit: ExactFit, config: ExactConfig) -> None:
@@ -125,8 +136,12 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
             model = task.native()
         native = NativeHead(model)  # Shares its modules with the model, so both are trained.
         untrained: nn.Module = copy.deepcopy(native).eval()
-        history = _run_loop(task, native, unscaled, stages, random, reporter, checkpoints)
-        return _Trained(task.finish(model, stages), untrained, stages, history, [])
+        history, evaluated = _run_loop(
+            task, native, unscaled, stages, random, reporter, checkpoints
+        )
+        fitted = task.finish(model, stages)
+        logits = evaluated.candidates()
+        return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
     features = _features(task, "train", stages)
     with random.drawing():
         head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
@@ -134,9 +149,10 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
     rows = task.weighting().rows.split(config.exact.rows_per_block)
     scale = Standardisation.of(blocks, rows) if config.head.standardise else unscaled
     untrained = scale.fold_into(head).eval()
-    history = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
+    history, evaluated = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
     model = task.with_own_head(task.backbone.stack.model, scale.fold_into(head), stages)
-    return _Trained(task.finish(model, stages), untrained, stages, history, [])
+    fitted, logits = task.finish(model, stages), evaluated.candidates()
+    return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
 
 
 def _run_loop(
@@ -147,11 +163,11 @@ def _run_loop(
     random: RandomStream,
     reporter: Reporter,
     checkpoints: Checkpoints | None,
-) -> list[Row]:
+) -> tuple[list[Row], EvaluatedLogits]:
     # A head is small and its features come from the disk, so that a GPU would not be faster.
     examples = {
         part: PooledExamples(_features(task, part, stages), scale)
         for part in ("train", "validation")
     }
     objective = task.objective(head, examples, random)
-    return task.train(objective, reporter, checkpoints, device="cpu")
+    return task.train(objective, reporter, checkpoints, device="cpu"), objective.evaluated
