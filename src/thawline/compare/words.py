@@ -86,7 +86,7 @@ def _decided(facts: _Facts, rung: RungRecord) -> str:
 
 
 def _below(difference: Difference, sample: str | None) -> str:
-    """Return how far a rung is below another one, for example "is 3.6 points lower (1.1 to 6.1)"."""
+    """Return how far a rung is below another one, as "is 3.6 points lower (1.1 to 6.1)"."""
     ends = f"{100 * difference.low:.1f} to {100 * difference.high:.1f}"
     inside = ends if sample is None else f"{ends}; {sample}"
     return f"is {100 * difference.value:.1f} points lower ({inside})"
