@@ -39,6 +39,7 @@ from thawline.runs.records.fit import (
     PassSummary,
     StartedFit,
     SuffixSummary,
+    WordsSummary,
 )
 from thawline.runs.records.info import (
     CHOSEN_LATER,
@@ -205,6 +206,7 @@ __all__ = [
     "Unfinished",
     "VectorsReport",
     "Verdict",
+    "WordsSummary",
     "finish",
     "read_record",
     "write_json",

@@ -56,9 +56,13 @@ class RungRecord(Record):
 
     rung: str = Field(description="The name of the rung.")
     strategy: str = Field(description="The strategy, with all its parameters.")
-    line: int = Field(description="The thaw line: the stages before it are frozen.")
+    line: int | None = Field(
+        description="The thaw line: the stages before it are frozen; null for tfidf."
+    )
     head: str = Field(description="The head: linear, mlp:N or native.")
-    pooling: str = Field(description="How token states are combined: first, last or mean.")
+    pooling: str | None = Field(
+        description="How token states are combined: first, last or mean; null for tfidf."
+    )
     epochs: int | None = Field(description="The planned number of epochs; null for an exact fit.")
     lr: float | None = Field(description="The highest learning rate; null for an exact fit.")
     parameters: FitParameters = Field(description="Parameter counts.")
