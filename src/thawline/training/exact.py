@@ -247,7 +247,7 @@ class _Search:
             path.weights, finished[id(step)] = minimum.weights, minimum
             path.best = min(range(len(path.steps)), key=lambda i: float(path.steps[i]["loss"]))
         assert problem is not None
-        head = problem.scale.fold_into(_as_head(finished[id(step)].weights))
+        head = problem.scale.fold_into(as_head(finished[id(step)].weights))
         steps = [step for path in paths for step in path.steps]
         return ExactFit(head, path.stages, step["penalty"], step["loss"], steps)
 
@@ -306,7 +306,7 @@ def _score(features: StandardisedFeatures, labels: Tensor, weights: Tensor) -> t
     return loss / len(features), n_correct / len(features)
 
 
-def _as_head(weights: Tensor) -> nn.Sequential:
+def as_head(weights: Tensor) -> nn.Sequential:
     """Return a linear head with the given weights and biases."""
     weight, bias = _split(weights)
     with building():

@@ -43,7 +43,8 @@ class WordsFit:
 
     Attributes:
         words: The linear layer with the lowest validation loss.
-        penalty: Its L2 penalty per text.
+        penalty: Its L2 penalty per text, on the weights of all classes.
+        penalties: All penalties that can be tried, from the strongest.
         path: All fits, from the strongest penalty, as JSON values.
         train: The TF-IDF features of train, a sparse array ``(texts, terms)``.
         validation: The TF-IDF features of validation.
@@ -51,6 +52,7 @@ class WordsFit:
 
     words: Words
     penalty: float
+    penalties: tuple[float, ...]
     path: list[dict[str, Any]]
     train: Any
     validation: Any
@@ -105,7 +107,7 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
             {
                 "stages": [],
                 "penalty": None,
-                "words_penalty": 1 / (model.C * train.shape[0]),
+                "words_penalty": _penalty(model.C, task),
                 "loss": loss,
                 "accuracy": float((logits.argmax(1) == wanted).mean()),
                 "iterations": int(model.n_iter_.max()),
@@ -124,7 +126,18 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
         weights=best[1].astype(np.float32),
         bias=best[2].astype(np.float32),
     )
-    return WordsFit(words, path[chosen]["words_penalty"], path, train, validation)
+    penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
+    return WordsFit(words, penalties[chosen], penalties, path, train, validation)
+
+
+def _penalty(strength: float, task: Task | WordsTask) -> float:
+    """Return the L2 penalty per text on the weights of all classes.
+
+    With two classes scikit-learn penalises the difference of their weights, whose square is twice
+    the sum of the squares of both.
+    """
+    labels = task.parts["train"].labels
+    return (2 if len(np.unique(labels)) == 2 else 1) / (strength * len(labels))
 
 
 def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
