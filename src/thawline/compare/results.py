@@ -85,7 +85,7 @@ def describe_rung(
     run_costs = [_cost_of(record) for record in records]
     return RungRecord(
         rung=name,
-        backbone=first.backbone.name,
+        backbone=None if first.backbone is None else first.backbone.name,
         strategy=first.strategy,
         line=first.line,
         head=first.head,

@@ -72,6 +72,11 @@ class EvaluatedLogits:
         return tensor.shape == wanted and tensor.dtype == torch.float32 and self._shape[0] > 0
 
 
+def are_kept(rows: int, classes: int, candidates: int) -> bool:
+    """Return whether the logits of an exact fit are kept, by their number of candidates."""
+    return rows * classes * candidates * torch.float16.itemsize <= MAX_BYTES
+
+
 def in_half_precision(logits: Tensor) -> Tensor:
     """Return logits as float16. Values beyond its range are limited to it."""
     most = torch.finfo(torch.float16).max

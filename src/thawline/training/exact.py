@@ -24,7 +24,7 @@ from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.randomness import building
 from thawline.runtime.threads import WORKERS
 from thawline.store import Features
-from thawline.training.evaluated import MAX_BYTES, in_half_precision, stack_candidates
+from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.features import StandardisedFeatures, feature_bytes, memory_limit
 from thawline.training.newton import Minimum, PenalisedLoss
 from thawline.training.weighting import Weighting
@@ -171,8 +171,9 @@ class _Search:
         self._targets = weighting.targets(train[1])
         self._limit = memory_limit(config)
         self._scales: dict[int, Standardisation] = {}
-        size = len(validation[1]) * len(weighting.classes) * torch.float16.itemsize
-        self._keeps_logits = size * n_candidates * len(config.penalties) <= MAX_BYTES
+        self._shape = len(validation[1]), len(weighting.classes)
+        fits = n_candidates * len(config.penalties)
+        self._keeps_logits = are_kept(*self._shape, candidates=fits)
 
     def most_at_once(self, stages: tuple[int, ...]) -> int:
         """Return how many candidates of the same width fit in memory, at least 1."""
@@ -258,11 +259,10 @@ class _Search:
             path.weights, finished[id(step)] = minimum.weights, minimum
             path.best = min(range(len(path.steps)), key=lambda i: float(path.steps[i]["loss"]))
         assert problem is not None
-        head = problem.scale.fold_into(_as_head(finished[id(step)].weights))
+        head = problem.scale.fold_into(as_head(finished[id(step)].weights))
         steps = [step for path in paths for step in path.steps]
         logits = [one for path in paths for one in path.logits] if self._keeps_logits else []
-        shape = len(self._validation[1]), len(self._weighting.classes)
-        candidates = stack_candidates(logits, *shape)
+        candidates = stack_candidates(logits, *self._shape)
         return ExactFit(head, path.stages, step["penalty"], step["loss"], steps, candidates)
 
     def _describe(
@@ -340,7 +340,7 @@ def _score(
     return loss / len(features), n_correct / len(features), kept
 
 
-def _as_head(weights: Tensor) -> nn.Sequential:
+def as_head(weights: Tensor) -> nn.Sequential:
     """Return a linear head with the given weights and biases."""
     weight, bias = _split(weights)
     with building():
