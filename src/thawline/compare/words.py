@@ -59,14 +59,14 @@ def _sentences(facts: _Facts) -> Iterator[str]:
     verdict, top = facts.verdict, facts.top
     accuracy = percent(top.test.accuracy.value)
     if len(facts.rungs) == 1:
-        yield f"{top.rung} {accuracy} ({facts.sample}). It is the only strategy."
+        yield f"{top.rung}: {accuracy} ({facts.sample}). It is the only strategy."
         return
     others = [rung for rung in facts.rungs if rung is not top]
     if verdict.rung is None:
         yield f"No strategy is shown to be within {facts.margin} of all others."
     else:
         yield f"{verdict.rung} is the cheapest that is within {facts.margin} of all others."
-    yield f"{top.rung} {accuracy}."
+    yield f"Highest on test: {top.rung}, {accuracy}."
     sample: str | None = facts.sample
     for rung in others:
         if rung.standing.decision != "undecided":
@@ -74,7 +74,8 @@ def _sentences(facts: _Facts) -> Iterator[str]:
             sample = None  # it is the same for all
     undecided = [rung for rung in facts.rungs if rung.standing.decision == "undecided"]
     if undecided:
-        names = ", ".join(rung.rung for rung in undecided)
+        is_all = len(undecided) == len(facts.rungs)
+        names = "All" if is_all else ", ".join(rung.rung for rung in undecided)
         more = _to_decide(undecided)
         measured = "" if sample is None else f" ({sample})"
         yield f"{names}: undecided at {facts.margin}{measured}; {more}."
