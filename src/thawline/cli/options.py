@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,17 @@ import typer
 
 from thawline.config import SMALL_RUN
 from thawline.config.annotations import GivenSetting, Setting
-from thawline.config.ranges import Bytes
+from thawline.config.ranges import Bytes, Duration, Seeds
 from thawline.errors import ThawlineError
 from thawline.runtime.paths import expand
+
+_DURATION = re.compile(
+    r"(?:(\d+(?:\.\d+)?)h)? ?(?:(\d+(?:\.\d+)?)m(?:in)?)? ?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII
+)
+"""Hours, minutes and seconds, for example 1h30m, 10m or 90."""
+
+_MOST_SEEDS = 1_000
+"""The largest number of seeds that can be given as a number."""
 
 # -- options of settings --------------------------------------------------------------------------
 
@@ -60,10 +69,12 @@ class SettingOption:
 
     def _shown_default(self) -> str | None:
         default = self.setting.default
+        if self.setting.help.default is not None:
+            return self.setting.help.default
         if default is True:
             return self.option
         if default is None or default is False or default == ():
-            return self.setting.help.default
+            return None
         return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
     def parameter(self, section: str | None) -> tuple[Any, Any]:
@@ -77,8 +88,9 @@ class SettingOption:
         if self.value is None and self.setting.default is True:
             declared = f"{declared}/--no-{self.option.strip('-')}"
         metavar = self.setting.help.metavar
+        short = self.setting.help.short if self.value is None else None
         option = typer.Option(
-            declared,
+            *([declared] if short is None else [declared, short]),
             help=self.help_text,
             metavar=None if is_flag else self.name.upper() if metavar is None else metavar,
             show_default=False,
@@ -104,6 +116,10 @@ class SettingOption:
             return given
         if self.setting.hint == Bytes:
             return self._read_size(given)
+        if self.setting.hint == Duration:
+            return self._read_duration(given)
+        if self.setting.type == Seeds:
+            return self._read_seeds(given)
         if self.setting.is_list:
             items = [item.strip() for item in given.split(",")]
             return items if self.setting.type == tuple[str, ...] else self._read_pair(items, given)
@@ -126,6 +142,29 @@ class SettingOption:
             raise ThawlineError(
                 f"a size for {self.option}", f"'{given}'", fix, setting=self.setting.key
             ) from error
+
+    def _read_duration(self, given: str) -> float:
+        found = _DURATION.fullmatch(given.strip())
+        if found is None or not given.strip():
+            expected, fix = f"a time for {self.option}", f"write for example {self.option} 10m"
+            raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
+        hours, minutes, seconds = (float(part or 0) for part in found.groups())
+        return 3600 * hours + 60 * minutes + seconds
+
+    def _read_seeds(self, given: str) -> list[int]:
+        items = [item.strip() for item in given.split(",")]
+        number = int(items[0]) if len(items) == 1 and items[0].isdecimal() else None
+        if number is not None and 1 <= number <= _MOST_SEEDS:
+            return list(range(number))
+        if number is None and all(item.isdecimal() for item in items):
+            return [int(item) for item in items]
+        raise ThawlineError(
+            f"a number of seeds from 1 to {_MOST_SEEDS} for {self.option}, or several seeds, "
+            "separated by commas",
+            f"'{given}'",
+            f"write for example {self.option} 3",
+            setting=self.setting.key,
+        )
 
 
 def _as_number(text: str) -> int | float | str:

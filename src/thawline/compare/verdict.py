@@ -44,7 +44,7 @@ def compare_runs(
     return Comparison(
         rungs=rungs,
         best=best.rung,
-        verdict=verdict(rungs, best, config.significance),
+        verdict=verdict(rungs, best, 0.05),
         chosen=_choose(rungs),
     )
 
