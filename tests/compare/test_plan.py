@@ -22,7 +22,7 @@ def test_a_rung_is_named_by_its_strategy_where_that_is_its_own():
 
 def test_a_shared_setting_applies_to_the_rungs_that_use_it(tmp_path: Path) -> None:
     shared = Config(training=TrainingConfig(batch_size=4, muon_lr=0.1))
-    head, last = plan_runs(LadderConfig(rungs=("head", "last:1"), fit=shared), tmp_path)
+    head, last = plan_runs(LadderConfig(rungs=("head", "last:1"), seeds=(0,), fit=shared), tmp_path)
     assert head.config.training.batch_size == TrainingConfig.batch_size
     assert last.config.training.batch_size == 4
     # No rung uses Muon, so that `make_plan` refuses its learning rate.
@@ -31,5 +31,5 @@ def test_a_shared_setting_applies_to_the_rungs_that_use_it(tmp_path: Path) -> No
 
 def test_a_setting_of_a_rung_stays_in_it(tmp_path: Path) -> None:
     rungs = ("head training.batch_size=4", "last:1")
-    head, _ = plan_runs(LadderConfig(rungs=rungs), tmp_path)
+    head, _ = plan_runs(LadderConfig(rungs=rungs, seeds=(0,)), tmp_path)
     assert head.config.training.batch_size == 4  # `make_plan` refuses it

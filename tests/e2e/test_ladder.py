@@ -56,7 +56,8 @@ def ladder(films, toy_backbone) -> LadderConfig:
         data=DataConfig(data=str(films), labels=("neg", "pos")),
         compute=ComputeConfig(dtype="float32"),
     )
-    return LadderConfig(rungs=("head", "last:1 training.epochs=1"), fit=fit)
+    rungs = ("head", "last:1 training.epochs=1")
+    return LadderConfig(rungs=rungs, seeds=(0,), fit=fit)
 
 
 def climb(config: LadderConfig, out: str = "ladder") -> tuple[dict, list[str]]:
