@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,8 @@ from thawline.config import SMALL_RUN
 from thawline.config.annotations import GivenSetting, Setting
 from thawline.config.ranges import Bytes, Duration, Seeds
 from thawline.errors import ThawlineError
+from thawline.runtime.durations import format_duration, parse_duration
 from thawline.runtime.paths import expand
-
-_DURATION = re.compile(
-    r"(?:(\d+(?:\.\d+)?)h)? ?(?:(\d+(?:\.\d+)?)m(?:in)?)? ?(?:(\d+(?:\.\d+)?)s?)?", re.ASCII
-)
-"""Hours, minutes and seconds, for example 1h30m, 10m or 90."""
 
 _MOST_SEEDS = 1_000
 """The largest number of seeds that can be given as a number."""
@@ -69,12 +64,14 @@ class SettingOption:
 
     def _shown_default(self) -> str | None:
         default = self.setting.default
-        if self.setting.help.default is not None:
-            return self.setting.help.default
         if default is True:
             return self.option
         if default is None or default is False or default == ():
-            return None
+            return self.setting.help.default
+        if self.setting.hint == Duration:
+            return format_duration(default)
+        if self.setting.type == Seeds and default == tuple(range(len(default))):
+            return str(len(default))
         return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
     def parameter(self, section: str | None) -> tuple[Any, Any]:
@@ -144,12 +141,11 @@ class SettingOption:
             ) from error
 
     def _read_duration(self, given: str) -> float:
-        found = _DURATION.fullmatch(given.strip())
-        if found is None or not given.strip():
+        seconds = parse_duration(given)
+        if seconds is None:
             expected, fix = f"a time for {self.option}", f"write for example {self.option} 10m"
             raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
-        hours, minutes, seconds = (float(part or 0) for part in found.groups())
-        return 3600 * hours + 60 * minutes + seconds
+        return seconds
 
     def _read_seeds(self, given: str) -> list[int]:
         items = [item.strip() for item in given.split(",")]

@@ -49,7 +49,6 @@ class LadderConfig:
         Help(
             "Random seeds: their number N, which stands for 0 to N - 1, or a list such as 0,7. "
             "Every strategy is fitted with each of them.",
-            "3",
             metavar="N",
         ),
     ] = (0, 1, 2)
@@ -58,8 +57,8 @@ class LadderConfig:
         Gt(0),
         Lt(100),
         Help(
-            "Difference in accuracy that does not matter to you, in percentage points. The verdict "
-            "is the cheapest strategy that is shown to be at most this much below the best one.",
+            "Margin in percentage points of accuracy. A strategy that is less than this below the "
+            "best one is as good for your purpose. Choose it before you see test scores.",
             metavar="POINTS",
         ),
     ] = 1.0
@@ -76,7 +75,6 @@ class LadderConfig:
         Help(
             "Time for all fits together, for example `90s`, `10m` or `1h30m`. What is predicted "
             "to exceed it is left out. 0 runs everything.",
-            "10m",
             metavar="TIME",
         ),
     ] = 600.0
