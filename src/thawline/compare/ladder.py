@@ -16,7 +16,7 @@ from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.compare.plan import LadderRun, plan_runs
 from thawline.compare.verdict import compare_runs
-from thawline.config import LadderConfig
+from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import Shared, check_same_rows, fit_run
@@ -52,7 +52,7 @@ from thawline.runtime import failures, hardware
 from thawline.runtime.files import make_folder, remove_leftovers
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Advance, Reporter
-from thawline.training.plan import make_plan
+from thawline.training.preparation import prepare
 
 
 def run_ladder(
@@ -176,15 +176,18 @@ def _check(runs: Sequence[LadderRun], read: Callable[[], Dataset]) -> None:
         if is_run(run.folder):
             check_same_config(run.folder, run.config)
     backbones: dict[Any, Backbone] = {}
+
+    def opened(config: Config) -> Backbone:
+        key = config.backbone, config.tokens, config.encoder
+        if key not in backbones:
+            backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
+        return backbones[key]
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each run gives its own warnings
         for run in runs:
             if not isinstance(run.read(), FitRecord):
-                config = run.config
-                key = config.backbone, config.tokens, config.encoder
-                if key not in backbones:
-                    backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
-                make_plan(backbones[key], config)
+                prepare(run.config, partial(opened, run.config))
 
 
 # -- fitting --------------------------------------------------------------------------------------

@@ -95,7 +95,7 @@ def _describe(rung: str, runs: Finished) -> RungRecord:
     first = records[0]
     return RungRecord(
         rung=rung,
-        backbone=first.backbone.name,
+        backbone=None if first.backbone is None else first.backbone.name,
         strategy=first.strategy,
         line=first.line,
         head=first.head,

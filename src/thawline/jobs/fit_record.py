@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from thawline.backbones.loading import Backbone
-from thawline.config import ComputeConfig, PreflightConfig, TokensConfig
+from thawline.config import ComputeConfig, PreflightConfig
 from thawline.data import Dataset
-from thawline.data.lengths import Tokenization
+from thawline.data.lengths import Tokenization, WordCount
 from thawline.data.preflight.inspection import inspect_dataset
 from thawline.prefix.report import PassReport
 from thawline.runs.records import (
@@ -32,27 +32,20 @@ from thawline.runtime import devices, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, FrozenStates
 from thawline.training.loop import Row
-from thawline.training.plan import Plan
+from thawline.training.preparation import Prepared, PreparedWords
 
 
-def describe_plan(
-    dataset: Dataset, backbone: Backbone, plan: Plan, tokens: TokensConfig
-) -> FitPlan:
+def describe_plan(dataset: Dataset, prepared: Prepared | PreparedWords) -> FitPlan:
     """Return the part of the record that is known before anything is computed.
 
     Args:
         dataset: The data set.
-        backbone: The backbone.
-        plan: The plan of the training.
-        tokens: The settings of truncation.
+        prepared: The checked settings, with the backbone if there is one.
     """
-    origin, encoder = backbone.origin, backbone.built_from
+    backbone, plan = prepared.backbone, prepared.plan
+    encoder = None if backbone is None else backbone.built_from
     return FitPlan(
-        backbone=BackboneReference(
-            name=backbone.name,
-            sha256=backbone.digest(),
-            origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
-        ),
+        backbone=None if backbone is None else _describe_backbone(backbone),
         encoder=None if encoder is None else EncoderReference(**encoder),
         strategy=str(plan.strategy),
         line=plan.line,
@@ -71,15 +64,21 @@ def describe_plan(
             notes=list(dataset.warnings),
             rows={name: dataset.parts[name].rows.tolist() for name in SPLIT_NAMES},
         ),
-        preflight=_inspect_quickly(dataset, backbone, plan, tokens),
+        preflight=_inspect_quickly(dataset, prepared.tokenization()),
     )
 
 
-def _inspect_quickly(
-    dataset: Dataset, backbone: Backbone, plan: Plan, tokens: TokensConfig
-) -> Survey:
+def _describe_backbone(backbone: Backbone) -> BackboneReference:
+    origin = backbone.origin
+    return BackboneReference(
+        name=backbone.name,
+        sha256=backbone.digest(),
+        origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
+    )
+
+
+def _inspect_quickly(dataset: Dataset, tokenization: Tokenization | WordCount) -> Survey:
     """Inspect the data set as every fit does. `thawline preflight` inspects it completely."""
-    tokenization = Tokenization(backbone.tokenizer, plan.max_length, tokens.truncation_side)
     return inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from thawline.report.tables import literal, ruled_table, with_interval, wrap_labelled
+from thawline.report.tables import MISSING, literal, ruled_table, with_interval, wrap_labelled
 from thawline.runs.records import Comparison, MeanScore
 
 
@@ -23,7 +23,7 @@ def ladder_table(comparison: Comparison) -> Table:
     for rung in comparison.rungs:
         table.add_row(
             literal(rung.rung),
-            str(rung.line),
+            MISSING if rung.line is None else str(rung.line),
             f"{rung.parameters.trainable:,}",
             _accuracy(rung.test.accuracy),
             f"{100 * rung.test.f1_macro.value:.1f} %",

@@ -36,6 +36,10 @@ ADAPTER = "adapter"
 HEAD = "head.safetensors"
 """The folder of the adapters and the weights of the head, in an artifact with live adapters."""
 
+TERMS = "words.json"
+WORD_WEIGHTS = "words.safetensors"
+"""The words and pairs of words, and their weights, in an artifact that reads words."""
+
 FORMAT = 2
 """The version of the format of artifacts that is written."""
 

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from thawline.backbones.copies import copy_base
 from thawline.backbones.operations import forward_operations, trained_stages, training_operations
 from thawline.backbones.stack import Stack
-from thawline.inference.fitted import count_parameters, head_weights
+from thawline.inference.fitted import Fitted, count_parameters, head_weights
 from thawline.inference.predictor import example_logits
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, thaw
@@ -104,6 +104,7 @@ def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], Trai
     head_task = replace(task, plan=task.plan.first, frozen=task.frozen.of_head())
     adapted = adapt_head(head_task, reporter, None)
     reporter.message(_describe_scores(adapted))
+    assert isinstance(adapted.fitted, Fitted)
     weights = head_weights(adapted.fitted.model, task.plan.head)
     return weights, TrainedFirst(adapted.choice, adapted.history, adapted.seconds)
 
