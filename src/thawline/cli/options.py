@@ -177,7 +177,8 @@ def small(settings: Mapping[str, Setting]) -> SettingOption:
     """Return the option ``--small``, which sets the limit to fixed numbers of rows."""
     train, test = SMALL_RUN
     text = f"Sample {train:,} training rows and {test:,} test rows, as --limit {train},{test} does."
-    return SettingOption(settings["data.limit"], list(SMALL_RUN), "--small", text)
+    (key,) = [key for key in settings if f".{key}".endswith(".data.limit")]
+    return SettingOption(settings[key], list(SMALL_RUN), "--small", text)
 
 
 def given_settings(
@@ -228,14 +229,14 @@ Out = Annotated[
         parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder below runs/."
     ),
 ]
-LadderOut = Annotated[
-    Path,
+ComparisonOut = Annotated[
+    Path | None,
     typer.Option(
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder of the ladder. If it holds a ladder that was stopped, the ladder is resumed. "
-        "Default: runs/demo.",
+        help="Folder of the comparison. If it holds one that was stopped, the comparison is "
+        "continued. Default: a folder below runs/.",
         show_default=False,
     ),
 ]

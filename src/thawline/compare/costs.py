@@ -1,10 +1,10 @@
 """Predict the seconds of a fit before it runs.
 
-A fit has parts: tokenising, the frozen pass, the exact fit of a head, the training by epochs, the
-scores, and everything else. The seconds of a part are a sum of products: how often the part does
-something, times the seconds that this takes (`SECONDS`). Matrix products are counted as the seconds
-that they would take at the rate of this machine, so that their factor is the inverse of the
-efficiency that a part reaches.
+A fit has parts: tokenising, the frozen pass, the fit of TF-IDF (words), the exact fit of a head,
+the training by epochs, the scores, and everything else. The seconds of a part are a sum of
+products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
+products are counted as the seconds that they would take at the rate of this machine, so that their
+factor is the inverse of the efficiency that a part reaches.
 
 `benchmarks/costs.py` measures fits, finds the factors by least squares, and compares predicted with
 true seconds.
@@ -38,9 +38,13 @@ from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import matrix_rate
 from thawline.strategies import Strategy
 from thawline.training.plan import Plan
+from thawline.training.preparation import Prepared, PreparedWords
 
 Work = dict[str, dict[str, float]]
 """How often each part of a fit does each thing."""
+
+Parts = dict[str, float]
+"""The seconds of each part of a fit."""
 
 SAMPLE = 500
 """The number of texts of a split that are tokenised to estimate the lengths of all texts."""
@@ -48,6 +52,7 @@ SAMPLE = 500
 SECONDS: Work = {
     "tokenising": {"characters": 4e-7},
     "prefix": {"products": 1.4, "values": 2.5e-9, "texts": 3e-4},
+    "words": {"characters": 3e-7, "logits": 2e-7},
     "head": {"features": 3e-9, "logits": 3e-9, "candidates": 0.01},
     "training": {"products": 1.5, "values": 1.5e-8, "steps": 0.01, "updates": 1e-9},
     "scores": {"products": 1.4, "values": 2.5e-9, "texts": 1e-4},
@@ -63,35 +68,11 @@ things are:
   of all work on activations that is not a matrix product;
 - ``characters`` and ``texts`` of the data set, or of the test split in the scores;
 - ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
-- ``logits``: features times classes;
+- ``logits``: features times classes, or characters of the training texts times classes;
 - ``candidates`` of an exact fit, ``steps`` of the optimiser, and ``fits``, which is 1;
 - ``updates``: trained parameters times steps;
 - ``parameters`` of the backbone, which are hashed, saved and loaded again.
 """
-
-PREFIX_PARTS = ("tokenising", "prefix")
-"""The parts that a fit skips, or nearly skips, if the store holds the states of all its texts."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A fit whose work can be counted.
-
-    Attributes:
-        config: The settings.
-        backbone: The backbone.
-        plan: The plan, from `make_plan` for this backbone and config.
-    """
-
-    config: Config
-    backbone: Backbone
-    plan: Plan
-
-    @property
-    def machine_rate(self) -> float:
-        """The rate of matrix products on the device of the fit, in operations per second."""
-        device = pick_device(self.config.compute.device)
-        return matrix_rate(pick_dtype(self.config.compute.dtype, device), device)
 
 
 def predict_seconds(work: Work, seconds: Mapping[str, Mapping[str, float]] = SECONDS) -> Parts:
@@ -107,43 +88,50 @@ def predict_seconds(work: Work, seconds: Mapping[str, Mapping[str, float]] = SEC
     }
 
 
-Parts = dict[str, float]
-"""The seconds of each part of a fit."""
-
-
 # -- the work of a fit ----------------------------------------------------------------------------
 
 
-def count_work(fit: Fit, dataset: Dataset, lengths: SplitLengths) -> Work:
+def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLengths) -> Work:
     """Count the work of a fit that runs alone, with an empty store.
 
     Args:
         fit: The fit.
         dataset: The data set.
-        lengths: The estimated token counts of the texts, from `estimate_lengths`.
+        lengths: The estimated token counts of the texts, from `estimate_lengths`. Empty for a fit
+            without a backbone.
     """
-    plan, stack = fit.plan, trained_stack(fit.plan.strategy, fit.backbone)
-    everything = [lengths[name] for name in dataset.parts]
     rows = {name: len(part) for name, part in dataset.parts.items()}
-    n_rows = sum(rows.values())
-    parameters = sum(parameter.numel() for parameter in fit.backbone.stack.model.parameters())
-    work: Work = {
-        "tokenising": {"characters": sum(map(_characters, dataset.parts.values()))},
-        "other": {"fits": 1, "parameters": parameters, "texts": n_rows},
-    }
+    classes = len(dataset.labels)
+    work: Work = {"other": {"fits": 1, "texts": sum(rows.values())}}
+    if fit.plan.strategy.reads_words:
+        work["words"] = {
+            "characters": sum(map(_characters, dataset.parts.values())),
+            "logits": _characters(dataset.train) * classes,
+        }
+    if isinstance(fit, Prepared):
+        _add_backbone(work, fit, dataset, lengths)
+    return work
+
+
+def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLengths) -> None:
+    """Add the work of a fit with a backbone."""
+    plan, stack = fit.plan, trained_stack(fit.plan.strategy, fit.backbone)
+    rows = {name: len(part) for name, part in dataset.parts.items()}
+    model = fit.backbone.stack.model
+    work["tokenising"] = {"characters": sum(map(_characters, dataset.parts.values()))}
+    work["other"] |= {"parameters": sum(parameter.numel() for parameter in model.parameters())}
     pooled = plan.line > stack.depth or plan.first is not None
     if pooled or plan.line > 1:
-        work["prefix"] = _prefix(fit, stack, everything, n_rows, pooled=pooled)
-    classes = len(dataset.labels)
-    head = plan if plan.first is None else plan.first
+        work["prefix"] = _prefix(fit, stack, lengths, pooled=pooled)
     if pooled:
-        work["head" if head.exact else "training"] = _head(fit, head, rows["train"], classes)
+        head = plan if plan.first is None else plan.first
+        part = "head" if head.exact else "training"
+        work[part] = _head(fit, head, rows["train"], len(dataset.labels))
     work["scores"] = {"texts": rows["test"]}
     if plan.line <= stack.depth:
-        training, scores = _training(fit, stack, lengths, rows["train"])
+        training, scores = _training(fit, stack, lengths)
         work["training"] = _sum(work.get("training", {}), training)
         work["scores"] |= scores
-    return work
 
 
 def trained_stack(strategy: Strategy, backbone: Backbone) -> Stack:
@@ -165,7 +153,7 @@ def trained_stack(strategy: Strategy, backbone: Backbone) -> Stack:
 
 
 def _prefix(
-    fit: Fit, stack: Stack, lengths: list[Lengths], rows: int, *, pooled: bool
+    fit: Prepared, stack: Stack, lengths: SplitLengths, *, pooled: bool
 ) -> dict[str, float]:
     """Count the work of the frozen pass, or of both passes if a head is trained first."""
     depth, line = stack.depth, fit.plan.line
@@ -176,17 +164,17 @@ def _prefix(
             prefix_operations(stack, each.sample, depth + 1) * pooled
             + prefix_operations(stack, each.sample, line if line <= depth else 0)
         )
-        for each in lengths
+        for each in lengths.values()
     )
-    tokens = sum(each.total for each in lengths)
+    tokens = sum(each.total for each in lengths.values())
     return {
-        "products": operations / fit.machine_rate,
+        "products": operations / _rate(fit.config),
         "values": tokens * blocks * stack.hidden_size,
-        "texts": rows,
+        "texts": sum(each.rows for each in lengths.values()),
     }
 
 
-def _head(fit: Fit, plan: Plan, rows: int, classes: int) -> dict[str, float]:
+def _head(fit: Prepared, plan: Plan, rows: int, classes: int) -> dict[str, float]:
     """Count the work of training a head alone on pooled states."""
     width = fit.backbone.stack.hidden_size * sum(map(len, plan.candidates))
     if plan.exact:
@@ -203,10 +191,10 @@ def _head(fit: Fit, plan: Plan, rows: int, classes: int) -> dict[str, float]:
 
 
 def _training(
-    fit: Fit, stack: Stack, lengths: SplitLengths, rows: int
+    fit: Prepared, stack: Stack, lengths: SplitLengths
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Count the work of the training by epochs with its evaluations, and of the scores."""
-    plan, rate = fit.plan, fit.machine_rate
+    plan, rate = fit.plan, _rate(fit.config)
     assert plan.epochs is not None, "blocks are trained by epochs"
     stages = trained_stages(plan.line, stack.depth)
     blocks = sum(stage > 0 for stage in stages)
@@ -223,8 +211,8 @@ def _training(
     training = {
         "products": (plan.epochs * step + evaluations * forward("validation")) / rate,
         "values": plan.epochs * train.total * values,
-        "steps": plan.epochs * _steps(fit, rows),
-        "updates": plan.epochs * _steps(fit, rows) * float(trained),
+        "steps": plan.epochs * _steps(fit, train.rows),
+        "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
     }
     # The untrained and the trained classifier on test, and the trained one on validation.
     scores = {
@@ -234,7 +222,13 @@ def _training(
     return training, scores
 
 
-def _steps(fit: Fit, rows: int) -> int:
+def _rate(config: Config) -> float:
+    """Return the rate of matrix products on the device of a fit, in operations per second."""
+    device = pick_device(config.compute.device)
+    return matrix_rate(pick_dtype(config.compute.dtype, device), device)
+
+
+def _steps(fit: Prepared, rows: int) -> int:
     return -(-rows // fit.config.training.batch_size)
 
 
@@ -272,13 +266,18 @@ SplitLengths = Mapping[str, Lengths]
 """The token counts of each split."""
 
 
-def estimate_lengths(fit: Fit, dataset: Dataset) -> SplitLengths:
+def estimate_lengths(fit: Prepared, dataset: Dataset) -> SplitLengths:
     """Tokenise a sample of each split, and return the token counts.
 
     Args:
         fit: A fit, whose tokenizer and length limit are used.
         dataset: The data set.
+
+    Returns:
+        The token counts of each split. They are empty if the fit has no backbone.
     """
+    if not isinstance(fit, Prepared):
+        return {}
     side = fit.config.tokens.truncation_side
     random = np.random.default_rng(0)
     found = {}

@@ -17,6 +17,7 @@ from thawline.errors import ThawlineError
 from thawline.runs.folder import FIT, is_run
 from thawline.runs.records import RunRecord
 from thawline.runs.resume import read_run, started_config
+from thawline.strategies import parse_strategy
 from thawline.training.effects import Situation, has_effect, settings_without_effect
 
 _SHARED = ("data", "seed", "strategy")
@@ -30,11 +31,14 @@ class LadderRun:
     Attributes:
         rung: The name of the rung: its strategy, or the complete rung with its settings if another
             rung has the same strategy. The name of the backbone comes first if there are several.
+        seed: The seed. Runs of a rung that draws no random numbers share one folder, which was
+            made with the first seed.
         config: The settings of the run.
         folder: The folder of the run.
     """
 
     rung: str
+    seed: int
     config: Config
     folder: Path
 
@@ -67,13 +71,16 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     planned = _plan_rungs(config)
     made = _made_runs(folder.absolute())
     runs: list[LadderRun] = []
+    seeds = list(dict.fromkeys(config.seeds))
     for name, rung_config in planned:
         stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-        for seed in dict.fromkeys(config.seeds):
-            seeded = replace(rung_config, seed=seed)
-            default = folder.absolute() / f"{stem}-seed-{seed}"
-            runs.append(LadderRun(name, seeded, made.get(_key(seeded), default)))
-    if len({run.folder for run in runs}) < len(runs):
+        # A fit that draws no random numbers is made once, and stands for all seeds.
+        exact = Situation.of(rung_config).is_exact
+        for seed in seeds:
+            seeded = replace(rung_config, seed=seeds[0] if exact else seed)
+            default = folder.absolute() / f"{stem}-seed-{seeded.seed}"
+            runs.append(LadderRun(name, seed, seeded, made.get(_key(seeded), default)))
+    if len({run.folder for run in runs}) < len({(run.rung, run.config.seed) for run in runs}):
         raise ThawlineError(
             "rungs that differ in letters or digits, because these are used as folder names",
             ", ".join(map(repr, config.rungs)),
@@ -102,20 +109,32 @@ def _plan_rungs(config: LadderConfig) -> list[tuple[str, Config]]:
         # A rung with a backbone of its own is not repeated for each backbone.
         written[rung] = list({_key(one): one for one in on_each}.values())
     strategies = [configs[0].strategy for configs in written.values()]
-    used = dict.fromkeys(one.backbone for configs in written.values() for one in configs)
-    short = _short_names(list(used))
+    reading = [
+        one
+        for configs in written.values()
+        for one in configs
+        if Situation.of(one).strategy.reads_states
+    ]
+    used = list(dict.fromkeys(one.backbone for one in reading))
+    short = _short_names(used)
     planned = []
     for rung, configs in written.items():
         is_unique = strategies.count(configs[0].strategy) == 1
         name = configs[0].strategy if is_unique else rung
         for one in configs:
-            prefix = f"{short[one.backbone]} " if len(used) > 1 else ""
+            has_prefix = len(short) > 1 and _has_backbone(one)
+            prefix = f"{short[one.backbone]} " if has_prefix else ""
             planned.append((f"{prefix}{name}", one))
     return planned
 
 
-def _short_names(backbones: Sequence[str]) -> dict[str, str]:
+def _has_backbone(rung: Config) -> bool:
+    return parse_strategy(rung.strategy).reads_states
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
     """Return the last part of the name of each backbone, or all of it if two would be equal."""
+    backbones = list(dict.fromkeys(names))
     last = [Path(backbone).name for backbone in backbones]
     return {
         backbone: name if last.count(name) == 1 else backbone

@@ -125,7 +125,7 @@ def _describe(rung: str, runs: Finished) -> RungRecord:
         peak_memory_bytes=max(record.peak_memory_bytes for record in records),
         runs=[
             RungRun(
-                seed=run.config.seed,
+                seed=run.seed,
                 run=run.folder.name,
                 features=record.features,
                 test=record.test.main_scores(),
