@@ -77,10 +77,18 @@ class Forecast:
 
     def learn(self, rung: str, record: FitRecord) -> None:
         """Correct the predictions by a finished run."""
-        if rung not in self._rungs:
-            return
+        if rung in self._rungs:
+            self.learn_parts(rung, measured_parts(record))
+
+    def learn_parts(self, rung: str, measured: Parts) -> None:
+        """Correct the predictions by the seconds of the parts of a run.
+
+        Args:
+            rung: The rung.
+            measured: The seconds of each part that was measured completely.
+        """
         parts, own = self._rungs[rung].parts, self._own.setdefault(rung, {})
-        for part, seconds in measured_parts(record).items():
+        for part, seconds in measured.items():
             if part in parts:
                 own[part] = seconds
                 self._true[part] += seconds

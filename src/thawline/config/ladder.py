@@ -31,7 +31,7 @@ class LadderConfig:
             short="-s",
             repeatable=True,
         ),
-    ] = ("head", "last:1", "lora", "full")
+    ] = ("tfidf", "head", "last:1", "lora", "full")
     backbones: Annotated[
         tuple[str, ...],
         Help(
