@@ -288,6 +288,11 @@ class LadderStart(JobStart):
     """The part of a ladder's file that is written when the ladder starts."""
 
     data: LadderData = Field(description="The data set.")
+    predicted: dict[str, float] = Field(
+        default={},
+        description="The seconds that were predicted for one run of each rung before its first "
+        "run, alone and with an empty store.",
+    )
 
 
 class StartedLadder(LadderStart, Unfinished):
