@@ -11,6 +11,7 @@ import pytest
 from tests.support.command_line import ProverHere, write_set
 from tests.support.toys import DEPTH
 from thawline import artifact
+from thawline.compare.forecast import Forecast
 from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
 from thawline.errors import ThawlineError
@@ -56,7 +57,8 @@ def ladder(films, toy_backbone) -> LadderConfig:
         data=DataConfig(data=str(films), labels=("neg", "pos")),
         compute=ComputeConfig(dtype="float32"),
     )
-    return LadderConfig(rungs=("head", "last:1 training.epochs=1"), fit=fit)
+    rungs = ("head", "last:1 training.epochs=1")
+    return LadderConfig(rungs=rungs, seeds=(0,), fit=fit)
 
 
 def climb(config: LadderConfig, out: str = "ladder") -> tuple[dict, list[str]]:
@@ -84,20 +86,25 @@ def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(la
     assert runs[0]["data"]["sha256"] == record["data"]["sha256"]
     for rung, run in zip((head, last), runs, strict=True):
         assert rung["parameters"] == run["parameters"]
-        assert rung["seconds"]["total"] == run["seconds"]["total"]
+        assert {key: rung["cost"][key] for key in run["cost"]} == run["cost"]
         assert rung["peak_memory_bytes"] == run["peak_memory_bytes"] > 0
         for score in ("accuracy", "f1_macro"):
             assert rung["test"][score] == {**run["test"][score], "deviation": None}
-    best = max((head, last), key=lambda rung: rung["test"]["accuracy"]["value"])
-    assert record["best"] == best["rung"]
-    assert best["against_best"] is None
-    (other,) = [rung for rung in (head, last) if rung is not best]
-    assert 0 < other["against_best"]["p"] <= other["against_best"]["p_corrected"] <= 1
-    assert record["verdict"]["rung"] in ("head", "last:1")
-    chosen = record["chosen"]
-    highest = max(rung["validation"]["accuracy"]["value"] for rung in (head, last))
+    (pair,) = record["pairs"]
+    accuracies = [rung["test"]["accuracy"]["value"] for rung in (head, last)]
+    assert (pair["first"], pair["second"]) == ("head", "last:1")
+    assert pair["accuracy"]["value"] == pytest.approx(accuracies[0] - accuracies[1])
+    assert pair["accuracy"]["low"] <= pair["accuracy"]["value"] <= pair["accuracy"]["high"]
+    assert 0 < pair["test"]["p"] <= pair["test"]["p_corrected"] <= 1
+    for rung, difference in ((head, 1), (last, -1)):
+        below = rung["standing"]["below_best"]["value"]
+        assert below == pytest.approx(-difference * pair["accuracy"]["value"])
+    verdict, chosen = record["verdict"], record["chosen"]
+    assert (verdict["margin"], verdict["cost"], verdict["about"]) == (0.01, "seconds", "models")
+    within = [rung for rung in (head, last) if rung["standing"]["decision"] == "within"]
+    assert verdict["rung"] in ([rung["rung"] for rung in within] or [None])
     (taken,) = [rung for rung in (head, last) if rung["rung"] == chosen["rung"]]
-    assert taken["validation"]["accuracy"]["value"] == highest
+    assert chosen["score"] == taken["nested"]["value"]
     assert artifact.load(Path("ladder", chosen["run"])).labels.names == ("neg", "pos")
     assert sorted(record["plots"]) == ["curves.png", "curves.svg", "rungs.png", "rungs.svg"]
     assert all(Path("ladder", plot).is_file() for plot in record["plots"])
@@ -134,7 +141,7 @@ def test_several_seeds_have_a_mean_and_a_deviation(ladder):
 
 
 def test_a_stopped_ladder_is_resumed(ladder, monkeypatch):
-    from thawline.compare import ladder as module
+    from thawline.compare import fitting as module
 
     fit_run, made = module.fit_run, []
 
@@ -220,11 +227,12 @@ def test_all_rungs_are_checked_before_one_is_fitted(ladder):
     assert "'ladder'" in caught.value.found
 
 
-def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
-    class NoProof(Counted):
-        def compare(self, *anything):
-            raise ThawlineError("the same", "another", "report it")
+class NoProof(Counted):
+    def compare(self, *anything):
+        raise ThawlineError("the same", "another", "report it")
 
+
+def test_a_ladder_fails_if_all_its_runs_fail(ladder, monkeypatch):
     monkeypatch.setattr(artifact, "Prover", NoProof)
     with pytest.raises(ThawlineError) as caught:
         climb(ladder)
@@ -233,3 +241,50 @@ def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
     assert isinstance(record, StartedLadder)
     assert record.status == "failed"
     assert record.error == f"ThawlineError: {caught.value}"
+
+
+def test_a_rung_that_fails_does_not_take_the_others_with_it(ladder):
+    rungs = ("head", "last:1 training.lr=1e6 training.warmup_share=0 training.max_grad_norm=1e6")
+    record, notes = climb(replace(ladder, rungs=rungs, seeds=(0, 1)))
+    assert record["status"] == "finished"
+    assert [rung["rung"] for rung in record["rungs"]] == ["head"]
+    (failed,) = record["failed"]
+    assert (failed["rung"], failed["seed"]) == ("last:1", 0)
+    assert "training.lr" in failed["error"] or "--lr" in failed["error"]
+    assert sum("failed" in note for note in notes) == 1
+    assert read_record(Path("ladder", "last-1-seed-0")).status == "failed"
+    assert record["verdict"]["rung"] in ("head", None)
+
+
+def test_what_exceeds_the_budget_is_left_out_and_made_with_a_larger_one(ladder, monkeypatch):
+    seconds = {"head": 2.0, "last:1": 5.0}
+    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, stored=(): seconds[rung])
+    record, _ = climb(replace(ladder, budget=4.0))
+    assert [rung["rung"] for rung in record["rungs"]] == ["head"]
+    (left_out,) = record["left_out"]
+    assert (left_out["rung"], left_out["predicted"]) == ("last:1", 5.0)
+    assert record["predicted"] == {"head": 2.0}
+    kept = changes("ladder")
+    more, _ = climb(replace(ladder, budget=0))
+    assert [rung["rung"] for rung in more["rungs"]] == ["head", "last:1"]
+    assert more["left_out"] == []
+    assert [rung["cost"]["predicted"] for rung in more["rungs"]] == [2.0, 5.0]
+    assert changes("ladder").items() >= kept.items()
+    with pytest.raises(ThawlineError) as caught:
+        climb(replace(ladder, budget=1.0), "another")
+    assert caught.value.setting == "budget"
+    assert not Path("another").exists()
+
+
+def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(ladder, toy_backbone):
+    first, second = str(toy_backbone()), str(toy_backbone("qwen3"))
+    fit = replace(ladder.fit, backbone=first)
+    climb(replace(ladder, rungs=("tfidf", "head"), fit=fit))
+    kept = changes("ladder")
+    config = replace(ladder, rungs=("tfidf", "head"), backbones=(first, second), fit=fit)
+    record, _ = climb(config)
+    names = [f"{Path(one).name} head" for one in (first, second)]
+    assert [rung["rung"] for rung in record["rungs"]] == ["tfidf", *names]
+    assert [rung["backbone"] for rung in record["rungs"]] == [None, first, second]
+    assert len(changes("ladder")) == 3
+    assert changes("ladder").items() >= kept.items()

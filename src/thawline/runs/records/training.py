@@ -60,9 +60,18 @@ class PretrainEpoch(EpochRow):
 class ExactFitStep(Record):
     """One candidate of the exact fit of a linear head."""
 
-    stages: list[int] = Field(description="The stages whose pooled states the head reads.")
-    penalty: float = Field(
-        description="The L2 penalty on the weights of standardised features, per text."
+    stages: list[int] = Field(
+        description="The stages whose pooled states the head reads; empty for TF-IDF alone."
+    )
+    penalty: float | None = Field(
+        description="The L2 penalty on the weights of standardised features, per text; null for "
+        "TF-IDF alone."
+    )
+    words_penalty: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The L2 penalty on the weights of TF-IDF features, per text; missing if the "
+        "head reads no words.",
     )
     loss: float = Field(description="The mean cross-entropy on validation, in nats.")
     accuracy: float = Field(description="Accuracy on validation, a share from 0 to 1.")
@@ -128,7 +137,7 @@ class FitParameters(Parameters):
     """Parameter counts of a fitted classifier."""
 
     trained: dict[str, int] = Field(
-        description="The trained parameters by part: head, and backbone or adapters."
+        description="The trained parameters by part: head, words, and backbone or adapters."
     )
 
 
@@ -155,4 +164,22 @@ class FitSeconds(Record):
     total: float = Field(
         description="Seconds of the complete run over all its starts, including work that is not "
         "listed."
+    )
+
+
+class FitCost(Record):
+    """The seconds of a fit as if it had run alone, without interruption, with an empty store."""
+
+    seconds: float = Field(
+        description="All seconds of the fit. States that were in the store count with the seconds "
+        "that their computation took, and training in earlier starts of the run is included. Work "
+        "that an interruption lost is not included."
+    )
+    prefix: float = Field(
+        description="The part of `seconds` spent on tokenising and on the frozen pass over all "
+        "texts."
+    )
+    training: float = Field(
+        description="The part of `seconds` spent on training, including evaluations on validation, "
+        "and on training the head first (lp+S)."
     )
