@@ -15,9 +15,11 @@ from thawline import artifact
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.compare.plan import LadderRun, plan_runs
-from thawline.compare.verdict import compare_runs
+from thawline.compare.results import FinishedRun
+from thawline.compare.verdict import check_texts, compare_runs
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
+from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import Shared, check_same_rows, fit_run
 from thawline.report.curves import draw_curves
@@ -85,6 +87,7 @@ def run_ladder(
     before = _read_ladder(folder)
     _check(runs, read)
     dataset = read()
+    check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
     for run in runs:
         check_same_rows(run.read(), dataset, run.folder)
     make_folder(folder)
@@ -132,7 +135,9 @@ def _run(
     file = folder / LADDER
     with outcome_recorded(file, started, start):
         records = _fit(runs, dataset, _OnceReporter(reporter))
-        comparison = compare_runs(config, runs, records)
+        made = [FinishedRun.read(*one) for one in zip(runs, records, strict=True)]
+        copies = number_copies(dataset.parts["validation"].texts)
+        comparison = compare_runs(config, made, copies)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
         starts = [*started.starts, time.perf_counter() - start]
@@ -248,7 +253,7 @@ def _draw(
     title = f"{started.data.name}: strategies on {Path(config.fit.backbone).name}"
     rungs = comparison.rungs
     bars = [
-        RungBar(rung.rung, rung.test.accuracy, rung.seconds.total, rung.parameters.trainable)
+        RungBar(rung.rung, rung.test.accuracy, rung.cost.seconds, rung.parameters.trainable)
         for rung in rungs
     ]
     with failures.system_errors(folder):

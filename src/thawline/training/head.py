@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from thawline.config import ExactConfig
@@ -21,11 +22,12 @@ from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
+from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.exact import ExactFit, as_head, fit_exactly
 from thawline.training.features import StandardisedFeatures, memory_limit
 from thawline.training.loop import Checkpoints, Row
 from thawline.training.side_by_side import Grid, SplitFeatures, both_weights, fit_side_by_side
-from thawline.training.task import Adapted, Logits, Task
+from thawline.training.task import Adapted, Logits, Task, with_kept_logits
 from thawline.training.words import fit_words, part_logits
 
 
@@ -39,6 +41,8 @@ class _Trained:
         untrained_stages: The stages that the untrained head reads.
         history: One row for each evaluation; empty for an exact fit.
         choice: The path of the exact fit; empty otherwise.
+        candidates: The validation logits of each row of ``history`` or step of ``choice``.
+        evaluated: The logits of a training by epochs. None for an exact fit.
         read: What the classifier reads of words, for the record. None if it reads none.
         words_logits: The logits of the words in a split. None if there are none.
     """
@@ -48,6 +52,8 @@ class _Trained:
     untrained_stages: tuple[int, ...]
     history: list[Row]
     choice: list[dict[str, Any]]
+    candidates: NDArray[np.float16]
+    evaluated: EvaluatedLogits | None = None
     read: WordsSummary | None = None
     words_logits: Logits | None = None
 
@@ -66,6 +72,9 @@ def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) 
     else:
         trained = _train_by_epochs(task, reporter, checkpoints)
     seconds, fitted = time.perf_counter() - start, trained.fitted
+    logits = _logits(task, fitted.head_module(), fitted.reading.stages)
+    if trained.evaluated is not None:
+        logits = with_kept_logits(logits, trained.evaluated, trained.history)
     fitted.model.base_model.requires_grad_(False)
     parameters = count_parameters(fitted.model)
     if fitted.words is not None:
@@ -74,14 +83,13 @@ def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) 
     return Adapted(
         fitted=fitted,
         untrained=_logits(task, trained.untrained, trained.untrained_stages),
-        logits=_with_words(
-            _logits(task, fitted.head_module(), fitted.reading.stages), trained.words_logits
-        ),
+        logits=_with_words(logits, trained.words_logits),
         parameters=parameters,
         history=trained.history,
         choice=trained.choice,
         seconds=seconds,
         density=1.0,  # Pooled states have no padding.
+        candidates=trained.candidates,
         words=trained.read,
     )
 
@@ -120,7 +128,7 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
     if task.plan.strategy.reads_words:
         return _add_words(task, fit, untrained.eval(), stages, reporter)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
-    return _Trained(fitted, untrained.eval(), stages, [], fit.path)
+    return _Trained(fitted, untrained.eval(), stages, [], fit.path, fit.candidates)
 
 
 def _add_words(
@@ -175,8 +183,9 @@ def _add_words(
         stages,
         [],
         [{"stages": list(alone.stages), **step} for step in fit.path],
-        WordsSummary(terms=len(words.terms), penalty=fit.penalties[1]),
-        part_logits(task, words, known),
+        fit.candidates,
+        read=WordsSummary(terms=len(words.terms), penalty=fit.penalties[1]),
+        words_logits=part_logits(task, words, known),
     )
 
 
@@ -219,8 +228,12 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
             model = task.native()
         native = NativeHead(model)  # Shares its modules with the model, so both are trained.
         untrained: nn.Module = copy.deepcopy(native).eval()
-        history = _run_loop(task, native, unscaled, stages, random, reporter, checkpoints)
-        return _Trained(task.finish(model, stages), untrained, stages, history, [])
+        history, evaluated = _run_loop(
+            task, native, unscaled, stages, random, reporter, checkpoints
+        )
+        fitted = task.finish(model, stages)
+        logits = evaluated.candidates()
+        return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
     features = _features(task, "train", stages)
     with random.drawing():
         head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
@@ -228,9 +241,10 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
     rows = task.weighting().rows.split(config.exact.rows_per_block)
     scale = Standardisation.of(blocks, rows) if config.head.standardise else unscaled
     untrained = scale.fold_into(head).eval()
-    history = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
+    history, evaluated = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
     model = task.with_own_head(task.backbone.stack.model, scale.fold_into(head), stages)
-    return _Trained(task.finish(model, stages), untrained, stages, history, [])
+    fitted, logits = task.finish(model, stages), evaluated.candidates()
+    return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
 
 
 def _run_loop(
@@ -241,11 +255,11 @@ def _run_loop(
     random: RandomStream,
     reporter: Reporter,
     checkpoints: Checkpoints | None,
-) -> list[Row]:
+) -> tuple[list[Row], EvaluatedLogits]:
     # A head is small and its features come from the disk, so that a GPU would not be faster.
     examples = {
         part: PooledExamples(_features(task, part, stages), scale)
         for part in ("train", "validation")
     }
     objective = task.objective(head, examples, random)
-    return task.train(objective, reporter, checkpoints, device="cpu")
+    return task.train(objective, reporter, checkpoints, device="cpu"), objective.evaluated

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from thawline.config import ExactConfig
 from thawline.models.heads import Standardisation
+from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.features import StandardisedFeatures
 from thawline.training.subspace import Subspace
 from thawline.training.weighting import Targets, Weighting
@@ -94,19 +95,29 @@ class BothFit:
         weights: Its weights.
         penalties: Its L2 penalties per text, on the weights of states and of words.
         path: All fits as JSON values, in the order in which they were made.
+        candidates: The validation logits of each step of ``path``, ``(steps, texts, labels)``.
+            There are none if they are too large.
     """
 
     weights: BothWeights
     penalties: tuple[float, float]
     path: list[dict[str, Any]]
+    candidates: NDArray[np.float16]
 
 
 @dataclass
 class _Candidate:
-    """The fit with one pair of penalties."""
+    """The fit with one pair of penalties.
+
+    Attributes:
+        weights: Its weights.
+        step: Its description, as JSON values.
+        logits: Its validation logits in half precision. Empty if they are not kept.
+    """
 
     weights: BothWeights
     step: dict[str, Any]
+    logits: Tensor
 
 
 @dataclass(frozen=True)
@@ -155,14 +166,17 @@ def fit_side_by_side(
         config: The maximum number of iterations and the tolerance.
     """
     loss = _BothLoss(train, weighting, start)
+    shape = len(validation.labels), len(weighting.classes)
+    keep = are_kept(*shape, candidates=len(grid.states) * len(grid.words))
     found: dict[tuple[int, int], _Candidate] = {}
 
     def try_at(place: tuple[int, int], first: BothWeights) -> float:
         if place not in found:
             pair = grid.pair(place)
             weights, norm, iterations = loss.minimise(first, pair, _ROUGH, config.max_iterations)
-            found[place] = _Candidate(weights, {"penalty": pair[0], "words_penalty": pair[1]})
-            _describe(found[place], validation, norm, iterations)
+            step = {"penalty": pair[0], "words_penalty": pair[1]}
+            found[place] = _Candidate(weights, step, torch.empty(0))
+            _describe(found[place], validation, norm, iterations, keep=keep)
         return float(found[place].step["loss"])
 
     best, best_loss = grid.start, try_at(grid.start, start.halved())
@@ -177,8 +191,10 @@ def fit_side_by_side(
     chosen.weights, norm, iterations = loss.minimise(
         chosen.weights, pair, config.tolerance, most, dtype=torch.float64
     )
-    _describe(chosen, validation, norm, before + iterations)
-    return BothFit(chosen.weights, pair, [candidate.step for candidate in found.values()])
+    _describe(chosen, validation, norm, before + iterations, keep=keep)
+    logits = [candidate.logits for candidate in found.values()] if keep else []
+    path = [candidate.step for candidate in found.values()]
+    return BothFit(chosen.weights, pair, path, stack_candidates(logits, *shape))
 
 
 class _BothLoss:
@@ -345,10 +361,13 @@ def both_weights(head: Any, scale: Standardisation, words: NDArray[np.float32]) 
 
 
 def _describe(
-    candidate: _Candidate, validation: SplitFeatures, norm: float, iterations: int
+    candidate: _Candidate, validation: SplitFeatures, norm: float, iterations: int, *, keep: bool
 ) -> None:
-    """Write the scores of a candidate on validation into its step."""
-    logs = logits_of(validation, candidate.weights).log_softmax(1)
+    """Write the scores of a candidate on validation into its step, and keep its logits."""
+    logits = logits_of(validation, candidate.weights)
+    logs = logits.log_softmax(1)
+    if keep:
+        candidate.logits = in_half_precision(logits)
     wanted = validation.labels
     candidate.step |= {
         "loss": -float(logs.gather(1, wanted[:, None]).mean()),

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from thawline.data import Text
 from thawline.errors import ThawlineError
@@ -18,6 +20,7 @@ from thawline.evaluation.metrics import log_probabilities
 from thawline.inference.words import FittedWords, Words, new_vectorizer
 from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
+from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.task import Adapted, Logits, Task, WordsTask
 
 MIN_TEXTS = 2
@@ -50,6 +53,8 @@ class WordsFit:
         path: All fits, from the strongest penalty, as JSON values.
         train: The TF-IDF features of train, a sparse array ``(texts, terms)``.
         validation: The TF-IDF features of validation.
+        candidates: The validation logits of each step of ``path``, ``(steps, texts, labels)``.
+            There are none if they are too large.
     """
 
     words: Words
@@ -58,6 +63,7 @@ class WordsFit:
     path: list[dict[str, Any]]
     train: Any
     validation: Any
+    candidates: NDArray[np.float16]
 
 
 def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
@@ -81,6 +87,7 @@ def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
         choice=fit.path,
         seconds=seconds,
         density=1.0,
+        candidates=fit.candidates,
         words=WordsSummary(terms=len(words.terms), penalty=fit.penalty),
     )
 
@@ -100,21 +107,28 @@ def fit_words(
         ThawlineError: If no train text contains a word.
     """
     vectorizer, train = _find_features(task.parts["train"].texts)
-    validation = vectorizer.transform(task.parts["validation"].texts)
+    split = task.parts["validation"]
+    validation = vectorizer.transform(split.texts)
+    shape = len(split), len(task.labels)
+    keep, kept = are_kept(*shape, candidates=len(STRENGTHS)), list[Tensor]()
     model, path, chosen = _Model(task, train), list[dict[str, Any]](), 0
     linear = best = model.fit(STRENGTHS[0], TOLERANCES[0])
     for number, strength in enumerate(STRENGTHS):
         if number:
             linear = model.fit(strength, TOLERANCES[0])
         path.append({"stages": [], "penalty": None, "words_penalty": _penalty(strength, task)})
-        path[-1] |= _scores(linear, validation, task.parts["validation"].labels)
+        logits = linear.logits(validation)
+        path[-1] |= _scores(linear, logits, split.labels)
+        kept.append(in_half_precision(torch.from_numpy(logits)))
         advance(1)
         if path[-1]["loss"] < path[chosen]["loss"]:
             best, chosen = linear, number
         elif number - chosen >= PATIENCE:
             break
     best = model.fit(STRENGTHS[chosen], TOLERANCES[1], best)
-    path[chosen] |= _scores(best, validation, task.parts["validation"].labels)
+    logits = best.logits(validation)
+    path[chosen] |= _scores(best, logits, split.labels)
+    kept[chosen] = in_half_precision(torch.from_numpy(logits))
     _warn_if_not_converged(best)
     words = Words(
         terms=tuple(map(str, vectorizer.get_feature_names_out())),
@@ -123,12 +137,14 @@ def fit_words(
         bias=best.bias.astype(np.float32),
     )
     penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
-    return WordsFit(words, penalties[chosen], penalties, path, train, validation)
+    candidates = stack_candidates(kept if keep else [], *shape)
+    return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
 
 
-def _scores(linear: _Linear, features: Any, wanted: NDArray[np.int64]) -> dict[str, Any]:
+def _scores(
+    linear: _Linear, logits: NDArray[np.float64], wanted: NDArray[np.int64]
+) -> dict[str, Any]:
     """Return the loss and the accuracy on validation, and the iterations, as JSON values."""
-    logits = features @ linear.weights.T + linear.bias
     loss = -float(log_probabilities(logits)[np.arange(len(wanted)), wanted].mean())
     accuracy = float((logits.argmax(1) == wanted).mean())
     return {"loss": loss, "accuracy": accuracy, "iterations": linear.iterations}
@@ -179,6 +195,11 @@ class _Linear:
     bias: NDArray[np.float64]
     iterations: int
     own: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    def logits(self, features: Any) -> NDArray[np.float64]:
+        """Return the logits of texts, ``(texts, labels)``."""
+        logits: NDArray[np.float64] = features @ self.weights.T + self.bias
+        return logits
 
 
 class _Model:
