@@ -74,19 +74,25 @@ def calls(monkeypatch) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("strategy", ["head", "last:1"])
+@pytest.mark.parametrize("strategy", ["head", "last:1", "head+tfidf"])
 def test_each_step_is_done_once(config, calls, strategy):
     fit_run(replace(config, strategy=strategy), Path("run"), Reporter())
     assert calls == {"provers": 1, "closed": 1, "weights": 1, "texts": 80 + 32}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ThawlineError("a", "b", "c"), OSError])
-@pytest.mark.parametrize("step", ["run_prefix", "adapt", "score_fit", "write_mistakes"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "training.preparation.run_prefix",
+        *("jobs.fit.adapt", "jobs.fit.score_fit", "jobs.fit.write_mistakes"),
+    ],
+)
 def test_the_prover_is_closed_if_a_step_fails(config, calls, monkeypatch, step, error):
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(f"thawline.jobs.fit.{step}", fail)
+    monkeypatch.setattr(f"thawline.{step}", fail)
     with pytest.raises((KeyboardInterrupt, ThawlineError, OSError)):
         fit_run(config, Path("run"), Reporter())
     assert (calls["provers"], calls["closed"]) == (1, 1)
