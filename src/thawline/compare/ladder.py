@@ -17,6 +17,7 @@ from thawline.compare.plan import LadderRun, plan_runs
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
 from thawline.compare.verdict import check_texts, compare_runs
+from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
 from thawline.data.copies import number_copies
@@ -116,6 +117,7 @@ def _start(
         **dict(job_start(config, None if before is None else before.started, starts)),
         status="running",
         predicted={} if before is None else before.predicted,
+        first_margin=_first_margin(config, before),
         data=LadderData(
             name=dataset.name,
             sha256=dataset.digest,
@@ -128,6 +130,16 @@ def _start(
     )
     write_record(folder / LADDER, started)
     return started
+
+
+def _first_margin(
+    config: LadderConfig, before: LadderRecord | StartedLadder | None
+) -> float | None:
+    """Return the margin of the first start, in points. None if it is that of this start."""
+    if before is None:
+        return None
+    first = before.config.get("margin") if before.first_margin is None else before.first_margin
+    return first if isinstance(first, float) and first != config.margin else None
 
 
 def _run(
@@ -147,7 +159,7 @@ def _run(
 
     with outcome_recorded(file, started, start):
         fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
-        comparison = _compare(config, fitted, dataset)
+        comparison = _compare(config, fitted, dataset, started.first_margin)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
         starts = [*started.starts, time.perf_counter() - start]
@@ -161,7 +173,9 @@ def _run(
     return record
 
 
-def _compare(config: LadderConfig, fitted: FittedRuns, dataset: Dataset) -> Comparison:
+def _compare(
+    config: LadderConfig, fitted: FittedRuns, dataset: Dataset, first_margin: float | None
+) -> Comparison:
     """Compare the finished runs, and add what was left out and what failed."""
     comparison = compare_runs(
         config,
@@ -169,7 +183,10 @@ def _compare(config: LadderConfig, fitted: FittedRuns, dataset: Dataset) -> Comp
         number_copies(dataset.parts["validation"].texts),
         MeasuredCosts(predicted=fitted.predicted),
     )
-    return comparison.model_copy(update={"failed": fitted.failed, "left_out": fitted.left_out})
+    verdict = with_first_margin(comparison.verdict, first_margin)
+    return comparison.model_copy(
+        update={"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
+    )
 
 
 # -- before anything is fitted --------------------------------------------------------------------
