@@ -28,7 +28,7 @@ Floats = NDArray[np.float64]
 _ROUGH = 1e-4
 """The largest entry of the scaled gradient at which two penalties are compared."""
 
-_MEMORY = 20
+_MEMORY = 10
 """The number of earlier steps from which L-BFGS estimates the curvature."""
 
 _MORE_ITERATIONS = 10
