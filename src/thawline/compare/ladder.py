@@ -13,14 +13,18 @@ from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
+from thawline.compare.latency import measure_latencies
 from thawline.compare.plan import LadderRun, plan_runs
+from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
-from thawline.compare.verdict import compare_runs
+from thawline.compare.verdict import check_texts, compare_runs
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
+from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import check_same_rows
 from thawline.report.curves import draw_curves
+from thawline.report.exports import ladder_csv, ladder_markdown
 from thawline.report.figures import interval_note
 from thawline.report.rungs import RungBar, draw_rungs
 from thawline.runs.folder import (
@@ -49,10 +53,13 @@ from thawline.runs.records import (
 )
 from thawline.runs.resume import check_same_config
 from thawline.runtime import failures
-from thawline.runtime.files import make_folder, remove_leftovers
+from thawline.runtime.files import make_folder, remove_leftovers, write_file
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.preparation import Prepared, PreparedWords, prepare
+
+MARKDOWN, CSV = "comparison.md", "comparison.csv"
+"""The files with the table of the rungs, beside the record."""
 
 
 def run_ladder(
@@ -88,6 +95,7 @@ def run_ladder(
     before = _read_ladder(folder)
     fits = _check(runs, read)
     dataset = read()
+    check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
     for run in runs:
         check_same_rows(run.read(), dataset, run.folder)
     schedule = Schedule(runs, forecast_rungs(fits, dataset), config.budget)
@@ -144,7 +152,7 @@ def _run(
 
     with outcome_recorded(file, started, start):
         fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
-        comparison = _compare(config, fitted)
+        comparison = _compare(config, fitted, dataset)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
         starts = [*started.starts, time.perf_counter() - start]
@@ -154,25 +162,21 @@ def _run(
             comparison,
             LadderResults(plots=plots, seconds=TotalSeconds(total=sum(starts))),
         )
+        with failures.system_errors(folder):
+            write_file(folder / MARKDOWN, ladder_markdown(record).encode())
+            write_file(folder / CSV, ladder_csv(record).encode())
         write_record(file, record)
     return record
 
 
-def _compare(config: LadderConfig, fitted: FittedRuns) -> Comparison:
-    """Compare the finished runs, and add what was predicted, left out and what failed."""
-    runs, records = zip(*fitted.finished, strict=True)
-    comparison = compare_runs(config, runs, records)
-    rungs = [
-        rung.model_copy(
-            update={
-                "cost": rung.cost.model_copy(update={"predicted": fitted.predicted.get(rung.rung)})
-            }
-        )
-        for rung in comparison.rungs
-    ]
-    return comparison.model_copy(
-        update={"rungs": rungs, "failed": fitted.failed, "left_out": fitted.left_out}
-    )
+def _compare(config: LadderConfig, fitted: FittedRuns, dataset: Dataset) -> Comparison:
+    """Compare the finished runs, and add what was left out and what failed."""
+    made = [FinishedRun.read(run, record) for run, record in fitted.finished]
+    copies = number_copies(dataset.validation.texts)
+    latency = measure_latencies(made, dataset.test.texts) if config.cost == "latency" else {}
+    costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
+    comparison = compare_runs(config, made, copies, costs)
+    return comparison.model_copy(update={"failed": fitted.failed, "left_out": fitted.left_out})
 
 
 # -- before anything is fitted --------------------------------------------------------------------

@@ -31,7 +31,7 @@ class LadderConfig:
             short="-s",
             repeatable=True,
         ),
-    ] = ("tfidf", "head", "last:1", "lora", "full")
+    ] = ("tfidf", "head", "head+tfidf", "last:1", "lora", "full")
     backbones: Annotated[
         tuple[str, ...],
         Help(
@@ -102,6 +102,7 @@ class DemoConfig:
         MinLen(1),
         Help("Rungs. Each is a strategy, optionally followed by settings of this rung."),
     ] = (
+        "tfidf",
         "head",
         "last:1 training.epochs=2",
         "lora training.epochs=2",
@@ -120,7 +121,7 @@ class DemoConfig:
     ] = 0
     device: Device = "auto"
     texts: Annotated[
-        tuple[str, ...], MinLen(1), Help("Texts that the best classifier is asked to classify.")
+        tuple[str, ...], MinLen(1), Help("Texts that the chosen classifier is asked to classify.")
     ] = (
         "A warm and funny film. I would watch it again tomorrow.",
         "The story goes nowhere, and the acting is even worse.",

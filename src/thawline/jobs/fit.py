@@ -15,17 +15,22 @@ from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
+    StoredWork,
     describe_choice,
+    describe_cost,
     describe_head_first,
     describe_history,
     describe_plan,
     describe_store,
     describe_work,
+    stored_seconds,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
+from thawline.runs.layout import LOGITS
+from thawline.runs.logits import read_logits, write_logits
 from thawline.runs.opening import OpenRun, open_run
 from thawline.runs.records import (
     BackboneReference,
@@ -130,7 +135,8 @@ def fit_run(
 def find_damage(record: FitRecord, folder: Path) -> str | None:
     """Return what is damaged in the folder of a finished fit. None if it is complete.
 
-    Plots and mistakes that are missing are not damage, because a user may delete them.
+    Plots and mistakes that are missing are not damage, because a user may delete them. Logits are
+    needed to compare the run with others.
 
     Args:
         record: The record of the fit.
@@ -139,6 +145,10 @@ def find_damage(record: FitRecord, folder: Path) -> str | None:
     for name in [*(Path(plot).name for plot in record.plots), MISTAKES]:
         if (folder / name).is_file() and (folder / name).stat().st_size == 0:
             return f"{name} is empty"
+    try:
+        read_logits(folder, record)
+    except (ThawlineError, OSError) as error:
+        return error.found if isinstance(error, ThawlineError) else f"{LOGITS} cannot be read"
     try:
         artifact.load(folder / artifact.FOLDER)
     except ThawlineError as error:
@@ -224,9 +234,11 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         with failures.system_errors(job.folder):  # while the fresh process computes
             plots = _draw(job, scored, adapted)
             write_mistakes(scored.mistakes, job.folder, pairs=adapted.fitted.pairs)
+            logits = write_logits(job.folder, scored.logits)
         proof = Proof(texts=len(texts), difference=prover.compare(saved, model, texts))
     checkpoints.clear()
     prefix, suffix = describe_work(report, adapted, config.compute)
+    restored = StoredWork(stored_seconds(report, config.compute), checkpoints.earlier_seconds)
     results = FitResults(
         features=list(saved.reading.stages) if isinstance(saved, Fitted) else [],
         words=adapted.words,
@@ -237,6 +249,7 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
             evaluation=evaluation,
             total=run.total_seconds(),
         ),
+        cost=describe_cost(report, adapted, restored, run.start_seconds()),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=prefix,
         suffix=suffix,
@@ -248,6 +261,7 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         peak_memory_bytes=hardware.peak_memory_bytes(),
         plots=[str(path) for path in plots],
         artifact=str(model),
+        logits=logits,
     )
     return scored.findings, results
 

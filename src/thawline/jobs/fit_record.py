@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from thawline.backbones.loading import Backbone
 from thawline.config import ComputeConfig, PreflightConfig
@@ -17,6 +17,7 @@ from thawline.runs.records import (
     BackboneReference,
     EncoderReference,
     ExactFitStep,
+    FitCost,
     FitData,
     FitEpoch,
     FitPlan,
@@ -128,6 +129,54 @@ def describe_work(
     return (
         _describe_pass(report, device, dtype, matrix_rate),
         _describe_suffix(adapted, matrix_rate),
+    )
+
+
+class StoredWork(NamedTuple):
+    """The seconds of work whose results a start found, because it was done before.
+
+    Attributes:
+        prefix: The seconds in which the states that the store held were computed.
+        training: The seconds of training in earlier starts, up to the checkpoint that was restored.
+    """
+
+    prefix: float
+    training: float
+
+
+def stored_seconds(report: PassReport, compute: ComputeConfig) -> float:
+    """Return the seconds in which the states that the store held were computed.
+
+    If the store does not know them, because an older version of Thawline computed the states, the
+    operations are divided by this machine's rate for matrix products.
+
+    Args:
+        report: The work of the frozen pass.
+        compute: The settings of the device and of the dtype.
+    """
+    if not report.found_flops:
+        return report.found_seconds
+    device = devices.pick_device(compute.device)
+    rate = hardware.matrix_rate(devices.pick_dtype(compute.dtype, device), device)
+    return report.found_seconds + report.found_flops / rate
+
+
+def describe_cost(
+    report: PassReport, adapted: Adapted, stored: StoredWork, seconds: float
+) -> FitCost:
+    """Return the seconds of a fit as if it had run alone, with an empty store.
+
+    Args:
+        report: The work of the frozen pass.
+        adapted: The result of the training.
+        stored: The work whose results this start found.
+        seconds: The seconds of this start.
+    """
+    first = 0.0 if adapted.first is None else adapted.first.seconds
+    return FitCost(
+        seconds=seconds + stored.prefix + stored.training,
+        prefix=sum(report.seconds.values()) + stored.prefix,
+        training=first + adapted.seconds + stored.training,
     )
 
 

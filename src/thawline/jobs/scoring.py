@@ -20,6 +20,7 @@ from thawline.evaluation.mistakes import (
     pick_samples,
 )
 from thawline.inference.fitted import Fitted, count_parameters
+from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     FitFindings,
     FitParameters,
@@ -42,10 +43,12 @@ class ScoredFit:
     Attributes:
         findings: The part of the record with the scores. Its texts are shortened.
         mistakes: The most confident mistakes on test, with their complete texts.
+        logits: The logits that the folder of the run keeps.
     """
 
     findings: FitFindings
     mistakes: list[Mistake]
+    logits: RunLogits
 
 
 def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
@@ -60,6 +63,7 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
         return score_logits(logits, task.parts[name], len(task.labels), config.metrics)
 
     untrained, after = scored(adapted.untrained("test")), scored(adapted.logits("test"))
+    on_validation = adapted.logits("validation")
     mistakes = confident_mistakes(after, config.report.mistakes)
     picked = pick_samples(after, config.report.samples)
     samples = [before_after(untrained, after, position) for position in picked]
@@ -67,7 +71,7 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
         parameters=_count_parameters(adapted),
         kept=_kept_epoch(task, adapted),
         baseline=scores(untrained.logits, "test"),
-        validation=scores(adapted.logits("validation"), "validation"),
+        validation=scores(on_validation, "validation"),
         test=scores(after.logits, "test"),
         mistakes=Mistakes(
             texts=len(part),
@@ -78,7 +82,14 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
         samples=[_shortened(sample, config) for sample in samples],
         warnings=list(result_warnings(task, after.predictions)),
     )
-    return ScoredFit(findings, mistakes)
+    logits = RunLogits(
+        validation=on_validation,
+        validation_labels=task.parts["validation"].labels,
+        test=after.logits,
+        test_labels=part.labels,
+        candidates=adapted.candidates,
+    )
+    return ScoredFit(findings, mistakes, logits)
 
 
 def score_logits(

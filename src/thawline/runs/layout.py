@@ -16,6 +16,9 @@ from thawline.runtime.untrusted import read_json
 RECORD = "record.json"
 """The record of a run, which is written when the run starts."""
 
+LOGITS = "logits.safetensors"
+"""The logits of a fit on validation and test. It exists once the fit has finished."""
+
 LADDER = "ladder.json"
 """The record of a ladder, which is written when the ladder starts."""
 

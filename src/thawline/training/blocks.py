@@ -30,7 +30,7 @@ from thawline.training.head import adapt_head
 from thawline.training.loop import Checkpoints
 from thawline.training.objectives import Classification
 from thawline.training.suffix import Suffix
-from thawline.training.task import Adapted, Task, TrainedFirst
+from thawline.training.task import Adapted, Task, TrainedFirst, with_kept_logits
 
 
 def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
@@ -69,12 +69,13 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     return Adapted(
         fitted=task.finish(model, stages, adapter),
         untrained=untrained,
-        logits=logits,
+        logits=with_kept_logits(logits, objective.evaluated, history),
         parameters=count_parameters(model),
         history=history,
         choice=[],
         seconds=time.perf_counter() - start,
         density=objective.density(),
+        candidates=objective.evaluated.candidates(),
         operations=_count_operations(task, model, objective),
         first=first,
     )

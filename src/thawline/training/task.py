@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,7 @@ from thawline.models.lora import Adapter
 from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
+from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan, WordsPlan
@@ -244,6 +245,18 @@ class Task(_Weighted):
         return history
 
 
+def with_kept_logits(logits: Logits, evaluated: EvaluatedLogits, history: Sequence[Row]) -> Logits:
+    """Return a function for logits that does not compute those of the kept evaluation again.
+
+    Args:
+        logits: Computes the logits of a split after training.
+        evaluated: The logits of the evaluations on validation.
+        history: One row for each evaluation.
+    """
+    kept = evaluated.of([row["kept"] for row in history].index(True))
+    return lambda part: logits(part) if part != "validation" or kept is None else kept
+
+
 @dataclass(frozen=True)
 class TrainedFirst:
     """The result of training the head alone before the strategy that follows.
@@ -275,6 +288,9 @@ class Adapted:
         choice: The path of the exact fit over features and penalties; empty otherwise.
         seconds: Duration of the training, including evaluations on validation.
         density: The share of tokens in training batches that are not padding.
+        candidates: The validation logits of each candidate, ``(candidates, texts, labels)``: of
+            each row of ``history`` or of each step of ``choice``. There are none if they are too
+            large to be kept.
         operations: Floating-point operations of the matrix products in the blocks, in training and
             in the evaluations on validation, without padding. If the training was resumed, of the
             last start. None if no block ran, because only a head was trained.
@@ -290,6 +306,7 @@ class Adapted:
     choice: list[dict[str, Any]]
     seconds: float
     density: float
+    candidates: NDArray[np.float16]
     operations: float | None = None
     first: TrainedFirst | None = None
     words: WordsSummary | None = None

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from thawline.data import Text
 from thawline.errors import ThawlineError
@@ -19,6 +21,7 @@ from thawline.inference.fitted import FittedWords
 from thawline.inference.words import Words, new_vectorizer
 from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
+from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.task import Adapted, Logits, Task, WordsTask
 
 MIN_TEXTS = 2
@@ -43,17 +46,22 @@ class WordsFit:
 
     Attributes:
         words: The linear layer with the lowest validation loss.
-        penalty: Its L2 penalty per text.
+        penalty: Its L2 penalty per text, on the weights of all classes.
+        penalties: All penalties that can be tried, from the strongest.
         path: All fits, from the strongest penalty, as JSON values.
         train: The TF-IDF features of train, a sparse array ``(texts, terms)``.
         validation: The TF-IDF features of validation.
+        candidates: The validation logits of each step of ``path``, ``(steps, texts, labels)``.
+            There are none if they are too large.
     """
 
     words: Words
     penalty: float
+    penalties: tuple[float, ...]
     path: list[dict[str, Any]]
     train: Any
     validation: Any
+    candidates: NDArray[np.float16]
 
 
 def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
@@ -77,6 +85,7 @@ def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
         choice=fit.path,
         seconds=seconds,
         density=1.0,
+        candidates=fit.candidates,
         words=WordsSummary(terms=len(words.terms), penalty=fit.penalty),
     )
 
@@ -95,6 +104,8 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
     validation = vectorizer.transform(task.parts["validation"].texts)
     wanted = task.parts["validation"].labels
     path: list[dict[str, Any]] = []
+    shape = len(wanted), len(task.labels)
+    keep, kept = are_kept(*shape, candidates=len(STRENGTHS)), list[Tensor]()
     best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
     chosen = 0
     for model in _models(task, train):
@@ -105,12 +116,14 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
             {
                 "stages": [],
                 "penalty": None,
-                "words_penalty": 1 / (model.C * train.shape[0]),
+                "words_penalty": _penalty(model.C, task),
                 "loss": loss,
                 "accuracy": float((logits.argmax(1) == wanted).mean()),
                 "iterations": int(model.n_iter_.max()),
             }
         )
+        if keep:
+            kept.append(in_half_precision(torch.from_numpy(logits)))
         advance(1)
         if best is None or loss < best[0]:
             best, chosen = (loss, weights, bias), len(path) - 1
@@ -124,7 +137,19 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
         weights=best[1].astype(np.float32),
         bias=best[2].astype(np.float32),
     )
-    return WordsFit(words, path[chosen]["words_penalty"], path, train, validation)
+    penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
+    candidates = stack_candidates(kept, *shape)
+    return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
+
+
+def _penalty(strength: float, task: Task | WordsTask) -> float:
+    """Return the L2 penalty per text on the weights of all classes.
+
+    With two classes scikit-learn penalises the difference of their weights, whose square is twice
+    the sum of the squares of both.
+    """
+    labels = task.parts["train"].labels
+    return (2 if len(np.unique(labels)) == 2 else 1) / (strength * len(labels))
 
 
 def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
