@@ -288,3 +288,26 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
     assert [rung["backbone"] for rung in record["rungs"]] == [None, first, second]
     assert len(changes("ladder")) == 3
     assert changes("ladder").items() >= kept.items()
+
+
+@pytest.mark.parametrize("rung", ["tfidf", "head", "head+tfidf", "lp+last:1 training.epochs=2"])
+def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(ladder, rung):
+    record, _ = climb(replace(ladder, rungs=(rung,), refit=True))
+    chosen = record["chosen"]["run"]
+    assert record["refit"] == f"refit-{chosen}"
+    before, after = (read_record(Path("ladder", name)) for name in (chosen, record["refit"]))
+    rows = {name: len(part) for name, part in before.data.rows.items()}
+    assert len(after.data.rows["train"]) == rows["train"] + rows["validation"]
+    assert after.data.rows["test"] == before.data.rows["test"]
+    assert after.features == before.features
+    if rung.startswith("lp+"):
+        assert len({step.penalty for step in after.head_first.choice}) == 1
+        assert after.kept.epoch == after.epochs == max(1, before.kept.epoch)
+    else:
+        (step,) = after.choice
+        best = min(before.choice, key=lambda step: step.loss)
+        assert (step.stages, step.penalty) == (best.stages, best.penalty)
+        assert step.words_penalty == best.words_penalty
+    kept = changes("ladder")
+    climb(replace(ladder, rungs=(rung,), refit=True))
+    assert changes("ladder") == kept

@@ -15,6 +15,7 @@ from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
 from thawline.compare.latency import measure_latencies
 from thawline.compare.plan import LadderRun, plan_runs
+from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
 from thawline.compare.verdict import check_texts, compare_runs
@@ -38,6 +39,7 @@ from thawline.runs.folder import (
 from thawline.runs.layout import LADDER
 from thawline.runs.lock import locked
 from thawline.runs.records import (
+    Chosen,
     Comparison,
     FitRecord,
     LabelNames,
@@ -155,12 +157,18 @@ def _run(
         comparison = _compare(config, fitted, dataset)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
+        if config.refit:
+            _refit(comparison.chosen, fitted, dataset, folder, reporter)
         starts = [*started.starts, time.perf_counter() - start]
         record = finish(
             LadderRecord,
             started.model_copy(update={"starts": starts, "predicted": fitted.predicted}),
             comparison,
-            LadderResults(plots=plots, seconds=TotalSeconds(total=sum(starts))),
+            LadderResults(
+                plots=plots,
+                seconds=TotalSeconds(total=sum(starts)),
+                refit=refit_folder(comparison.chosen) if config.refit else None,
+            ),
         )
         with failures.system_errors(folder):
             write_file(folder / MARKDOWN, ladder_markdown(record).encode())
@@ -177,6 +185,15 @@ def _compare(config: LadderConfig, fitted: FittedRuns, dataset: Dataset) -> Comp
     costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
     comparison = compare_runs(config, made, copies, costs)
     return comparison.model_copy(update={"failed": fitted.failed, "left_out": fitted.left_out})
+
+
+def _refit(
+    chosen: Chosen, fitted: FittedRuns, dataset: Dataset, folder: Path, reporter: Reporter
+) -> None:
+    """Fit the strategy of the run to use on train and validation together."""
+    (config, *_) = [run.config for run, _ in fitted.finished if run.folder.name == chosen.run]
+    reporter.message(f"-- {chosen.rung}, on train and validation together")
+    refit(chosen, config, dataset, folder, reporter)
 
 
 # -- before anything is fitted --------------------------------------------------------------------

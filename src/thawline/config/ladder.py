@@ -78,6 +78,13 @@ class LadderConfig:
             metavar="TIME",
         ),
     ] = 600.0
+    refit: Annotated[
+        bool,
+        Help(
+            "Fit the strategy of the run to use once more, on train and validation together, with "
+            "the epochs or the penalty that were chosen."
+        ),
+    ] = False
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
 

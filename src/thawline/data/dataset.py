@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -28,6 +28,12 @@ from thawline.errors import ThawlineError, did_you_mean
 
 MANY = 10
 """The number of rows from which labels that all differ are refused."""
+
+VALIDATION_IN_TRAIN = (
+    "the validation rows are also in train, so that the scores on validation do not estimate the "
+    "accuracy on new texts"
+)
+"""A warning about a fit on train and validation together."""
 
 ALL = "all"
 """A value for the name of a split that selects every row of every labelled split."""
@@ -102,6 +108,22 @@ class Dataset:
         if not self.text_columns:
             return ()
         return (describe_columns(self.text_columns, self.label_column),)
+
+    def with_validation_in_train(self) -> Dataset:
+        """Return the data set with the validation rows in train, too."""
+        train = _joined([self.train, self.validation])
+        splits = self.protocol["splits"]
+        joined = {
+            "source": train.source,
+            "rows": len(train),
+            "how": f"{splits['train']['how']}; with the rows of validation",
+        }
+        return replace(
+            self,
+            train=train,
+            protocol={**self.protocol, "splits": {**splits, "train": joined}},
+            warnings=(*self.warnings, VALIDATION_IN_TRAIN),
+        )
 
     @cached_property
     def digest(self) -> str:
@@ -335,7 +357,7 @@ def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
         [text for part in parts for text in part.texts],
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.rows for part in parts]),
-        "+".join(part.source for part in parts),
+        "+".join(dict.fromkeys(part.source for part in parts)),
         tuple(dict.fromkeys(line for part in parts for line in part.warnings)),
     )
 

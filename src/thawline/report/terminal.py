@@ -240,6 +240,9 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
     console.print(f"plots     {', '.join(record.plots)} in {folder}")
     console.print(f"record    {folder / LADDER}")
     console.print(f"runs      one folder per rung and seed in {folder}")
+    if record.refit is not None:
+        fitted = f"{folder / record.refit}, fitted on train and validation together"
+        console.print(f"refit     {fitted}")
 
 
 def print_demo(record: LadderRecord, folder: Path, data: str) -> None:

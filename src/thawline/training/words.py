@@ -28,7 +28,7 @@ MIN_TEXTS = 2
 """The number of train texts in which a term must occur. Rarer terms do not generalise."""
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
-"""The values of scikit-learn's ``C``, from the strongest penalty to the weakest.
+"""The values of scikit-learn's ``C`` if no penalties are given, from the strongest to the weakest.
 
 ``C`` is the inverse of the penalty per text times the number of texts.
 """
@@ -72,7 +72,7 @@ def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
         reporter: Receives progress.
     """
     start = time.perf_counter()
-    with reporter.task("words", len(STRENGTHS)) as advance:
+    with reporter.task("words", len(_penalties(task))) as advance:
         fit = fit_words(task, advance)
     seconds, words = time.perf_counter() - start, fit.words
     count = words.parameters
@@ -105,10 +105,11 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
     wanted = task.parts["validation"].labels
     path: list[dict[str, Any]] = []
     shape = len(wanted), len(task.labels)
-    keep, kept = are_kept(*shape, candidates=len(STRENGTHS)), list[Tensor]()
+    penalties = _penalties(task)
+    keep, kept = are_kept(*shape, candidates=len(penalties)), list[Tensor]()
     best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
     chosen = 0
-    for model in _models(task, train):
+    for penalty, model in zip(penalties, _models(task, train, penalties), strict=False):
         weights, bias = _all_classes(model, len(task.labels), train.shape[0])
         logits = validation @ weights.T + bias
         loss = -float(log_probabilities(logits)[np.arange(len(wanted)), wanted].mean())
@@ -116,7 +117,7 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
             {
                 "stages": [],
                 "penalty": None,
-                "words_penalty": _penalty(model.C, task),
+                "words_penalty": penalty,
                 "loss": loss,
                 "accuracy": float((logits.argmax(1) == wanted).mean()),
                 "iterations": int(model.n_iter_.max()),
@@ -137,19 +138,26 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
         weights=best[1].astype(np.float32),
         bias=best[2].astype(np.float32),
     )
-    penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
     candidates = stack_candidates(kept, *shape)
     return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
 
 
-def _penalty(strength: float, task: Task | WordsTask) -> float:
-    """Return the L2 penalty per text on the weights of all classes.
+def _penalties(task: Task | WordsTask) -> tuple[float, ...]:
+    """Return the L2 penalties per text on the weights of all classes, in the order to try them."""
+    given = task.config.exact.words_penalties
+    if given is not None:
+        return given
+    return tuple(_inverse(task) / strength for strength in STRENGTHS)
+
+
+def _inverse(task: Task | WordsTask) -> float:
+    """Return the product of scikit-learn's ``C`` and the L2 penalty per text.
 
     With two classes scikit-learn penalises the difference of their weights, whose square is twice
     the sum of the squares of both.
     """
     labels = task.parts["train"].labels
-    return (2 if len(np.unique(labels)) == 2 else 1) / (strength * len(labels))
+    return (2 if len(np.unique(labels)) == 2 else 1) / len(labels)
 
 
 def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
@@ -171,7 +179,7 @@ def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
     )
 
 
-def _models(task: Task | WordsTask, features: Any) -> Iterator[Any]:
+def _models(task: Task | WordsTask, features: Any, penalties: Sequence[float]) -> Iterator[Any]:
     """Yield scikit-learn's logistic regression for each penalty. Each starts from the last one."""
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
@@ -180,8 +188,8 @@ def _models(task: Task | WordsTask, features: Any) -> Iterator[Any]:
     weights = (weighting.rows * weighting.classes[task.ids("train")]).double().numpy()
     weights *= len(weights) / weights.sum()
     model = LogisticRegression(tol=TOLERANCE, max_iter=MAX_ITERATIONS, warm_start=True)
-    for strength in STRENGTHS:
-        model.set_params(C=strength)
+    for penalty in penalties:
+        model.set_params(C=_inverse(task) / penalty if penalty else math.inf)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # only the chosen fit matters
             yield model.fit(features, labels, sample_weight=weights)

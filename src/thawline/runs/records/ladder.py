@@ -304,6 +304,12 @@ class LadderResults(Record):
 
     plots: list[str] = Field(description="The names of the plots, within the ladder's folder.")
     seconds: TotalSeconds = Field(description="The duration of the ladder over all its starts.")
+    refit: str | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The name of the folder of the run that was fitted on train and validation "
+        "together; missing if there is none.",
+    )
     predictions: Predictions | None = Field(
         default=None,
         exclude_if=is_none,
