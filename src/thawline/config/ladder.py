@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt, MinLen
 
 from thawline.config.fit import LIMIT_HELP, Config
 from thawline.config.help import Help
-from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share
+from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share, Sizes
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,15 @@ class LadderConfig:
             metavar="TIME",
         ),
     ] = 600.0
+    sizes: Annotated[
+        Sizes,
+        Help(
+            "Numbers of labelled rows (train and validation) on which everything is compared in "
+            "addition to all rows, for example `100,500,2000,all`.",
+            "all rows only",
+            metavar="N,M,…",
+        ),
+    ] = ()
     refit: Annotated[
         bool,
         Help(
