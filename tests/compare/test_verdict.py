@@ -68,7 +68,7 @@ def run(
         test_labels=labels,
         candidates=np.stack([logits_of(one, labels) for one in kept]).astype(np.float16),
     )
-    made = LadderRun(rung, replace(Config(), strategy=rung, seed=seed), Path(f"{rung}-{seed}"))
+    made = LadderRun(rung, seed, Config(strategy=rung, seed=seed), Path(f"{rung}-{seed}"))
     return FinishedRun(made, record.model_copy(update={"parameters": parameters}), logits)
 
 

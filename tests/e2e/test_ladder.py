@@ -127,6 +127,19 @@ def test_finished_runs_are_kept_and_rungs_and_seeds_may_be_added(ladder):
     assert more["rungs"][0]["runs"][0]["run"] == before["rungs"][0]["runs"][0]["run"]
 
 
+def test_a_margin_that_is_changed_later_is_in_the_record(ladder):
+    first, _ = climb(ladder)
+    assert "first_margin" not in first
+    changed, _ = climb(replace(ladder, margin=50.0))
+    assert changed["first_margin"] == 1.0
+    assert changed["verdict"]["margin"] == 0.5
+    assert "1 point" in changed["verdict"]["words"]
+    again, _ = climb(replace(ladder, margin=50.0))
+    assert again["first_margin"] == 1.0
+    back, _ = climb(ladder)
+    assert "first_margin" not in back
+
+
 def test_several_seeds_have_a_mean_and_a_deviation(ladder):
     record, _ = climb(replace(ladder, rungs=("full training.epochs=1",), seeds=(0, 1, 2)))
     (full,) = record["rungs"]
@@ -307,7 +320,7 @@ def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(l
         (step,) = after.choice
         best = min(before.choice, key=lambda step: step.loss)
         assert (step.stages, step.penalty) == (best.stages, best.penalty)
-        assert step.words_penalty == best.words_penalty
+        assert step.words_penalty == pytest.approx(best.words_penalty)
     kept = changes("ladder")
     climb(replace(ladder, rungs=(rung,), refit=True))
     assert changes("ladder") == kept

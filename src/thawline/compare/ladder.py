@@ -19,6 +19,7 @@ from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
 from thawline.compare.verdict import check_texts, compare_runs
+from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
 from thawline.data.copies import number_copies
@@ -123,6 +124,7 @@ def _start(
         **dict(job_start(config, None if before is None else before.started, starts)),
         status="running",
         predicted={} if before is None else before.predicted,
+        first_margin=_first_margin(config, before),
         data=LadderData(
             name=dataset.name,
             sha256=dataset.digest,
@@ -135,6 +137,16 @@ def _start(
     )
     write_record(folder / LADDER, started)
     return started
+
+
+def _first_margin(
+    config: LadderConfig, before: LadderRecord | StartedLadder | None
+) -> float | None:
+    """Return the margin of the first start, in points. None if it is that of this start."""
+    if before is None:
+        return None
+    first = before.config.get("margin") if before.first_margin is None else before.first_margin
+    return first if isinstance(first, float) and first != config.margin else None
 
 
 def _run(
@@ -154,7 +166,7 @@ def _run(
 
     with outcome_recorded(file, started, start):
         fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
-        comparison = _compare(config, fitted, dataset)
+        comparison = _compare(config, fitted, dataset, started.first_margin)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
         if config.refit:
@@ -177,14 +189,19 @@ def _run(
     return record
 
 
-def _compare(config: LadderConfig, fitted: FittedRuns, dataset: Dataset) -> Comparison:
+def _compare(
+    config: LadderConfig, fitted: FittedRuns, dataset: Dataset, first_margin: float | None
+) -> Comparison:
     """Compare the finished runs, and add what was left out and what failed."""
     made = [FinishedRun.read(run, record) for run, record in fitted.finished]
     copies = number_copies(dataset.validation.texts)
     latency = measure_latencies(made, dataset.test.texts) if config.cost == "latency" else {}
     costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
     comparison = compare_runs(config, made, copies, costs)
-    return comparison.model_copy(update={"failed": fitted.failed, "left_out": fitted.left_out})
+    verdict = with_first_margin(comparison.verdict, first_margin)
+    return comparison.model_copy(
+        update={"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
+    )
 
 
 def _refit(

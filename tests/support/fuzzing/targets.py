@@ -210,6 +210,8 @@ ARTIFACTS = {
     "head": ("head", "linear"),
     "native": ("head", "native"),
     "lora": ("lora:r=2", "linear"),
+    "tfidf": ("tfidf", "linear"),
+    "head+tfidf": ("head+tfidf", "linear"),
 }
 
 
@@ -219,14 +221,12 @@ def saved_artifact(kind: str) -> Path:
 
     strategy, head = ARTIFACTS[kind]
     folder = _new_folder(kind) / "model"
-    classifier = TextClassifier(
-        saved_backbone("bert"),
-        strategy,
-        head=head,
-        epochs=1,
-        dtype="float32",
-        labels=("pos", "neg"),
-    )
+    settings: dict[str, Any] = {"dtype": "float32", "labels": ("pos", "neg")}
+    if not strategy.endswith("tfidf"):
+        settings |= {"head": head, "epochs": 1}
+    if strategy != "tfidf":
+        settings["backbone"] = saved_backbone("bert")
+    classifier = TextClassifier(strategy=strategy, **settings)
     texts = [text for text, _ in ROWS]
     classifier.fit(texts, [label == "pos" for _, label in ROWS])
     artifact.save(classifier.fitted_, folder)
