@@ -324,3 +324,31 @@ def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(l
     kept = changes("ladder")
     climb(replace(ladder, rungs=(rung,), refit=True))
     assert changes("ladder") == kept
+
+
+def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(ladder):
+    config = replace(ladder, rungs=("tfidf", "head"), sizes=(20, 40, 500))
+    record, notes = climb(config)
+    curves = record["curves"]
+    assert curves["sizes"] == [20, 40, 80]
+    assert curves["left_out"] == []
+    assert [(point["rung"], point["rows"]) for point in curves["points"]] == [
+        (rung, rows) for rows in (20, 40, 80) for rung in ("tfidf", "head")
+    ]
+    whole = {rung["rung"]: rung["test"]["accuracy"] for rung in record["rungs"]}
+    for point in curves["points"][-2:]:
+        assert point["accuracy"] == whole[point["rung"]]
+    assert [one["rung"] for one in curves["enough"]] == ["tfidf", "head"]
+    rows = {
+        size: read_record(Path(f"ladder/{folder}head-seed-0")).data.rows
+        for size, folder in ((20, "rows-20/"), (40, "rows-40/"), (80, ""))
+    }
+    assert set(rows[20]["train"]) < set(rows[40]["train"]) < set(rows[80]["train"])
+    assert set(rows[20]["validation"]) < set(rows[40]["validation"]) <= set(rows[80]["validation"])
+    assert len(rows[20]["train"] + rows[20]["validation"]) == 20
+    assert rows[20]["test"] == rows[80]["test"]
+    kept = changes("ladder")
+    again, _ = climb(config)
+    assert changes("ladder") == kept
+    assert again["curves"] == curves
+    assert sum(note.startswith("-- with 20 of 80") for note in notes) == 1

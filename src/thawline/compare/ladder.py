@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from thawline.compare.plan import LadderRun, plan_runs
 from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
+from thawline.compare.sizes import compare_sizes
 from thawline.compare.verdict import check_texts, compare_runs
 from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
@@ -91,10 +93,23 @@ def run_ladder(
             settings, if ``ladder.json`` cannot be read, if another process runs the ladder, if no
             run fits into the budget, or if all runs fail.
     """
-    start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
+    return _make(config, cache(partial(load, config.fit.data)), expand(folder), reporter)
+
+
+def _make(
+    config: LadderConfig, read: Callable[[], Dataset], folder: Path, reporter: Reporter
+) -> LadderRecord:
+    """Check a ladder, run it and return its record.
+
+    Args:
+        config: The settings.
+        read: Reads the data set.
+        folder: The folder of the ladder.
+        reporter: Shows progress and warnings.
+    """
+    start = time.perf_counter()
     runs = plan_runs(config, folder)
-    read = cache(partial(load, config.fit.data))
     before = _read_ladder(folder)
     fits = _check(runs, read)
     dataset = read()
@@ -166,9 +181,21 @@ def _run(
 
     with outcome_recorded(file, started, start):
         fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
-        comparison = _compare(config, fitted, dataset, started.first_margin)
+        made = [FinishedRun.read(run, record) for run, record in fitted.finished]
+        comparison = _compare(config, fitted, made, dataset, started.first_margin)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
+        curves = None
+        if config.sizes:
+            left = config.budget and max(1e-9, config.budget - schedule.spent)
+            curves = compare_sizes(
+                replace(config, budget=left),
+                dataset,
+                (made, comparison),
+                folder,
+                reporter,
+                lambda part, rows, place: _make(part, lambda: rows, place, reporter),
+            )
         if config.refit:
             _refit(comparison.chosen, fitted, dataset, folder, reporter)
         starts = [*started.starts, time.perf_counter() - start]
@@ -179,6 +206,7 @@ def _run(
             LadderResults(
                 plots=plots,
                 seconds=TotalSeconds(total=sum(starts)),
+                curves=curves,
                 refit=refit_folder(comparison.chosen) if config.refit else None,
             ),
         )
@@ -190,10 +218,13 @@ def _run(
 
 
 def _compare(
-    config: LadderConfig, fitted: FittedRuns, dataset: Dataset, first_margin: float | None
+    config: LadderConfig,
+    fitted: FittedRuns,
+    made: Sequence[FinishedRun],
+    dataset: Dataset,
+    first_margin: float | None,
 ) -> Comparison:
     """Compare the finished runs, and add what was left out and what failed."""
-    made = [FinishedRun.read(run, record) for run, record in fitted.finished]
     copies = number_copies(dataset.validation.texts)
     latency = measure_latencies(made, dataset.test.texts) if config.cost == "latency" else {}
     costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
