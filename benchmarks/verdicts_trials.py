@@ -148,7 +148,7 @@ class Pool(NamedTuple):
 
 
 def judge_as_before(arms: Sequence[Flags]) -> int:
-    """Return the strategy that version 0.3 names.
+    """Return the strategy that the verdict of earlier versions names.
 
     It is the cheapest that is not significantly worse than the one with the highest accuracy on
     test, by McNemar's test with Holm's correction.
