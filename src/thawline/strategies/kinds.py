@@ -1,22 +1,13 @@
-"""Define the strategies: where the thaw line lies and what trains above it.
-
-A strategy is written as a string, ``name:key=value,…``. Only `parse_strategy` reads that form, and
-only ``str(strategy)`` writes it. In Python a strategy is a frozen object with the same fields.
-`parse_strategy` checks the values of the fields; the constructors do not.
-"""
+"""The strategies as frozen objects: where the thaw line lies and what trains above it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from thawline.config import FAMILY_RATES, LEARNING_RATES, LoraConfig
 from thawline.errors import ThawlineError, did_you_mean
-
-MAX_ALPHA = 1e6
-"""The largest scaling of adapters. With a larger one, fp32 overflows."""
 
 
 @dataclass(frozen=True)
@@ -255,161 +246,5 @@ def _check_block(key: str, value: int, depth: int, example: str) -> None:
             f"`{key}` between 1 and {depth}, because this backbone has {blocks}",
             str(value),
             f"use a {change} value, for example {example.format(nearest)}",
-            setting="strategy",
-        )
-
-
-_STRATEGIES: dict[str, type[Strategy]] = {
-    kind.name: kind for kind in (Head, Last, Lora, Full, Gradual)
-}
-_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
-
-
-def parse_strategy(text: str) -> Strategy:
-    """Parse the written form of a strategy.
-
-    Args:
-        text: The written form, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4`` or
-            ``lp+full``.
-
-    Raises:
-        ThawlineError: If the name, a key or the value of a key is invalid.
-    """
-    text = text.strip()
-    if text.startswith("lp+"):
-        rest = text.removeprefix("lp+").strip()
-        then = None if rest.startswith("lp+") else parse_strategy(rest)
-        if then is None or isinstance(then, Head | Gradual):
-            raise ThawlineError(
-                "last, lora or full after lp+",
-                f"'{text}'",
-                "use another strategy, for example lp+full",
-                setting="strategy",
-            )
-        return HeadFirst(then)
-    name, _, parameters = text.partition(":")
-    kind = _STRATEGIES.get(name)
-    if kind is None:
-        names = [*_STRATEGIES, "lp+full"]
-        raise ThawlineError(
-            f"a strategy ({', '.join(_EXAMPLES)})",
-            f"'{text}'",
-            did_you_mean(name, names),
-            setting="strategy",
-        )
-    if kind is Last and parameters.isdecimal():
-        parameters = f"k={parameters}"
-    return kind(**_parse_parameters(kind, text, parameters))
-
-
-def as_strategy(strategy: str | Strategy) -> Strategy:
-    """Return a strategy as an object.
-
-    Args:
-        strategy: The object, or its written form.
-
-    Raises:
-        ThawlineError: If ``strategy`` is of another type, or if its written form is invalid.
-    """
-    if isinstance(strategy, Strategy):
-        return strategy
-    if not isinstance(strategy, str):
-        raise ThawlineError(
-            "a strategy object such as Last(2), or a string such as 'last:2'",
-            f"{strategy!r} ({type(strategy).__name__})",
-            "pass one of the two",
-            setting="strategy",
-        )
-    return parse_strategy(strategy)
-
-
-def _parse_parameters(kind: type[Strategy], text: str, parameters: str) -> dict[str, Any]:
-    """Return the fields of a strategy by name.
-
-    Args:
-        kind: The class of the strategy.
-        text: The complete written form, for the error.
-        parameters: The part of the written form that follows the colon.
-    """
-    field_names = {field.name.rstrip("_"): field.name for field in fields(kind)}
-    values: dict[str, Any] = {}
-    for pair in filter(None, parameters.split(",")):
-        key, equals, value = pair.partition("=")
-        if key not in field_names or not equals:
-            raise _invalid_pair(kind, pair, text, list(field_names))
-        if field_names[key] in values:
-            raise ThawlineError(
-                f"the key `{key}` once", f"'{text}'", "remove one of the two", setting="strategy"
-            )
-        parse, expected = _PARSERS[key]
-        try:
-            values[field_names[key]] = parse(value)
-        except ValueError:
-            raise ThawlineError(
-                f"{expected} for `{key}`",
-                f"'{value}' in '{text}'",
-                f"change the value of {key}",
-                setting="strategy",
-            ) from None
-    return values
-
-
-def _invalid_pair(kind: type[Strategy], pair: str, text: str, keys: list[str]) -> ThawlineError:
-    """Return the error for a part of a strategy that is not a known key with a value."""
-    if not keys:
-        expected, fix = f"no parameters for '{kind.name}'", f"write only {kind.name}"
-    elif pair in keys:
-        expected, fix = f"a value for `{pair}`", f"write {pair}=VALUE"
-    else:
-        expected = f"key=value after '{kind.name}:', with a known key ({', '.join(keys)})"
-        fix = did_you_mean(pair.partition("=")[0], keys) if len(keys) > 1 else f"write {kind()}"
-    return ThawlineError(expected, f"'{pair}' in '{text}'", fix, setting="strategy")
-
-
-def _positive_integer(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _alpha(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= MAX_ALPHA:
-        raise ValueError
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise ValueError
-    return value
-
-
-def _module_names(text: str) -> str:
-    if not text:
-        raise ValueError
-    return text
-
-
-_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "k": (_positive_integer, "an integer above 0"),
-    "r": (_positive_integer, "an integer above 0"),
-    "from": (_positive_integer, "an integer above 0"),
-    "alpha": (_alpha, f"a number above 0 and up to {MAX_ALPHA:,.0f}"),
-    "dropout": (_fraction, "a number of at least 0 and below 1"),
-    "targets": (_module_names, "module names joined by +"),
-}
-
-
-def check_implemented(strategy: Strategy) -> None:
-    """Raise ThawlineError if this version cannot run a strategy."""
-    if not strategy.implemented:
-        names = [kind.name for kind in _STRATEGIES.values() if kind.implemented] + ["lp+full"]
-        raise ThawlineError(
-            f"a strategy that this version can run ({', '.join(names)})",
-            f"'{strategy}', which is not implemented yet",
-            f"use another strategy, for example {names[0]}",
             setting="strategy",
         )
