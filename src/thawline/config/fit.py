@@ -18,8 +18,14 @@ SMALL_RUN = (4_000, 2_000)
 ROW_SEED = 42
 """The seed that selects rows. It differs from ``--seed``, so that all runs have the same splits."""
 
-LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
-"""The best learning rate of each strategy in `benchmarks/learning_rates.json`."""
+LEARNING_RATES = {
+    **{"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4},
+    **{"bitfit": 2e-3, "gradual": 1e-3},
+}
+"""The best learning rate of each strategy in `benchmarks/learning_rates.json`.
+
+Those of bitfit and gradual were compared on the small run of IMDb only.
+"""
 
 FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
 """Other learning rates by model type. This model is small and starts from random weights."""
@@ -240,6 +246,10 @@ class LoraConfig:
         Help("Names of the modules to adapt, joined by +.", "the family's query projection"),
     ] = None
     from_block: Annotated[int, Help("First block with adapters. Blocks are counted from 1.")] = 1
+    dora: Annotated[
+        bool, Help("Also train the magnitude of each row of an adapted matrix (DoRA).")
+    ] = False
+    rslora: Annotated[bool, Help("Multiply updates by alpha / √r (rsLoRA).")] = False
 
 
 @dataclass(frozen=True)

@@ -273,6 +273,8 @@ def print_info(described: InfoReport) -> None:
     table = _plain_table("stage", "part", "parameters", "", left=("part", ""))
     for stage in described.stages:
         trainable = f"{stage.trainable:,} trained" if stage.trainable else "frozen"
+        if stage.first_epoch is not None:
+            trainable += f" from epoch {stage.first_epoch} on"
         table.add_row(str(stage.stage), stage.name, f"{stage.parameters:,}", trainable)
     console.print(table)
     parameters, features = described.parameters, described.features

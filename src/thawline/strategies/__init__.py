@@ -4,16 +4,24 @@ In Python a strategy is a frozen object. Its written form is a string with the s
 `parse_strategy` checks the values of the fields; the constructors do not.
 """
 
-from thawline.strategies.kinds import Full, Gradual, Head, HeadFirst, Last, Lora, Strategy
-from thawline.strategies.written import (
-    MAX_ALPHA,
-    as_strategy,
-    check_implemented,
-    parse_strategy,
+from thawline.strategies.kinds import (
+    LAYER_DECAY,
+    BitFit,
+    Full,
+    Gradual,
+    Head,
+    HeadFirst,
+    Last,
+    Lora,
+    Strategy,
+    Tapt,
 )
+from thawline.strategies.written import MAX_ALPHA, as_strategy, parse_strategy
 
 __all__ = [
+    "LAYER_DECAY",
     "MAX_ALPHA",
+    "BitFit",
     "Full",
     "Gradual",
     "Head",
@@ -21,7 +29,7 @@ __all__ = [
     "Last",
     "Lora",
     "Strategy",
+    "Tapt",
     "as_strategy",
-    "check_implemented",
     "parse_strategy",
 ]

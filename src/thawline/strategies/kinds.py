@@ -16,11 +16,19 @@ class Strategy:
 
     Attributes:
         name: The name at the start of the written form.
-        implemented: Whether this version can run the strategy.
     """
 
     name: ClassVar[str] = ""
-    implemented: ClassVar[bool] = True
+
+    @property
+    def last(self) -> Strategy:
+        """The strategy itself, without prefixes such as ``lp+``."""
+        return self
+
+    @property
+    def head_first(self) -> bool:
+        """Whether the head is trained alone before the strategy."""
+        return False
 
     @property
     def adapters(self) -> Lora | None:
@@ -42,6 +50,15 @@ class Strategy:
             depth: The number of blocks of the backbone.
         """
         raise NotImplementedError
+
+    def planned(self, depth: int, epochs: int) -> Strategy:
+        """Return the strategy with the values that depend on the number of epochs.
+
+        Args:
+            depth: The number of blocks of the backbone.
+            epochs: The number of training epochs.
+        """
+        return self
 
     def check(self, depth: int) -> None:
         """Check that the strategy fits a backbone.
@@ -106,13 +123,20 @@ class Strategy:
         pairs = [
             f"{field.name.rstrip('_')}={_format_value(getattr(self, field.name))}"
             for field in fields(self)
-            if getattr(self, field.name) is not None
+            if not _is_left_out(getattr(self, field.name))
         ]
         return ":".join([self.name, ",".join(pairs)] if pairs else [self.name])
 
 
+def _is_left_out(value: Any) -> bool:
+    """Return whether the written form leaves a value out: a flag that is off, or no value."""
+    return value is None or value is False
+
+
 def _format_value(value: Any) -> str:
-    """Return a value as text, without decimals if it is a whole number: 32 for 32.0."""
+    """Return a value as text: ``true`` for a flag, and 32 for 32.0."""
+    if value is True:
+        return "true"
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -157,6 +181,10 @@ class Lora(Strategy):
         targets: Names of the adapted modules, joined by ``+``. If None, a default for the
             backbone's family.
         from_: First block with adapters, counting from 1. The key in the written form is ``from``.
+        dora: Whether the magnitude of each row of an adapted matrix trains too, apart from its
+            direction (DoRA; Liu et al., 2024, arXiv 2402.09353).
+        rslora: Whether the output is multiplied by alpha / √r instead of alpha / r (Kalajdzievski,
+            2023, arXiv 2312.03732).
     """
 
     name: ClassVar[str] = "lora"
@@ -165,6 +193,8 @@ class Lora(Strategy):
     dropout: float = LoraConfig.dropout
     targets: str | None = LoraConfig.targets
     from_: int = LoraConfig.from_block
+    dora: bool = LoraConfig.dora
+    rslora: bool = LoraConfig.rslora
 
     @property
     def adapters(self) -> Lora:
@@ -192,29 +222,76 @@ class Full(Strategy):
 
 
 @dataclass(frozen=True)
-class Gradual(Strategy):
-    """Unfreeze one more block in each epoch (Howard and Ruder, 2018, arXiv 1801.06146)."""
+class BitFit(Strategy):
+    """Train only the bias terms of all blocks, and the head (Ben Zaken et al., arXiv 2106.10199).
 
-    name: ClassVar[str] = "gradual"
-    implemented: ClassVar[bool] = False
+    A backbone whose blocks have no bias terms, such as Qwen3 or Llama, cannot use it.
+    """
+
+    name: ClassVar[str] = "bitfit"
 
     def line(self, depth: int) -> int:
-        """Return 0, the lowest line that the strategy reaches."""
-        return 0
+        """Return 1, because the embeddings are frozen."""
+        return 1
+
+
+LAYER_DECAY = 2.6
+"""The learning rate of a block, divided by that of the block before it (arXiv 1801.06146)."""
 
 
 @dataclass(frozen=True)
-class HeadFirst(Strategy):
-    """Train the head to its optimum, then continue with another strategy (LP-FT).
+class Gradual(Strategy):
+    """Thaw one more stage in each epoch, from the top down (Howard and Ruder, arXiv 1801.06146).
 
-    The source is Kumar et al., 2022, arXiv 2202.10054.
+    The last block and the head train in the first epoch, the block before it joins in the second
+    epoch, and so on. When all stages have thawed, the training continues with all of them. The
+    learning rate of a block is that of the next block divided by `LAYER_DECAY`.
+
+    Args:
+        stages: The number of stages that thaw. One more than there are blocks includes the
+            embeddings. If None, as many as there are epochs.
+    """
+
+    name: ClassVar[str] = "gradual"
+    stages: int | None = None
+
+    def planned(self, depth: int, epochs: int) -> Gradual:
+        """Return the strategy with the number of stages that thaw within the epochs."""
+        return self if self.stages is not None else replace(self, stages=min(depth + 1, epochs))
+
+    def line(self, depth: int) -> int:
+        """Return the lowest stage that thaws."""
+        return 0 if self.stages is None else depth + 1 - self.stages
+
+    def first_trained(self, depth: int, epoch: int) -> int:
+        """Return the lowest stage that trains in an epoch, counting from 1."""
+        return max(self.line(depth), depth + 1 - epoch)
+
+    def check(self, depth: int) -> None:
+        """Raise ThawlineError unless the backbone has that many stages."""
+        if self.stages is not None:
+            _check_block("stages", self.stages, depth, "gradual:stages={}", embeddings=True)
+
+
+@dataclass(frozen=True)
+class _Prefixed(Strategy):
+    """Base class of strategies that do something first and then follow another strategy.
 
     Args:
         then: The strategy that follows.
     """
 
-    name: ClassVar[str] = "lp"
     then: Strategy
+
+    @property
+    def last(self) -> Strategy:
+        """The strategy that follows, without prefixes."""
+        return self.then.last
+
+    @property
+    def head_first(self) -> bool:
+        """Whether the head is trained alone before the strategy that follows."""
+        return self.then.head_first
 
     def rate(self, family: str) -> float:
         """Return the learning rate of the strategy that follows."""
@@ -229,21 +306,63 @@ class HeadFirst(Strategy):
         """Return the line of the strategy that follows."""
         return self.then.line(depth)
 
+    def planned(self, depth: int, epochs: int) -> Self:
+        """Plan the strategy that follows."""
+        return replace(self, then=self.then.planned(depth, epochs))
+
     def check(self, depth: int) -> None:
         """Check the strategy that follows."""
         self.then.check(depth)
 
     def __str__(self) -> str:
-        return f"lp+{self.then}"
+        return f"{self.name}+{self.then}"
 
 
-def _check_block(key: str, value: int, depth: int, example: str) -> None:
-    """Raise ThawlineError unless a number of blocks is between 1 and the backbone's depth."""
-    if not 1 <= value <= depth:
-        blocks = f"{depth} block{'s' * (depth > 1)}"
-        change, nearest = ("smaller", depth) if value > depth else ("larger", 1)
+@dataclass(frozen=True)
+class HeadFirst(_Prefixed):
+    """Train the head to its optimum, then continue with another strategy (LP-FT).
+
+    The source is Kumar et al., 2022, arXiv 2202.10054.
+
+    Args:
+        then: The strategy that follows.
+    """
+
+    name: ClassVar[str] = "lp"
+
+    @property
+    def head_first(self) -> bool:
+        """Always True."""
+        return True
+
+
+@dataclass(frozen=True)
+class Tapt(_Prefixed):
+    """Train the backbone on its own objective first, then continue with another strategy.
+
+    This is task-adaptive pretraining (Gururangan et al., 2020, arXiv 2004.10964; Sun et al., 2019,
+    arXiv 1905.05583). The texts are those of train and, if given, unlabelled ones.
+
+    Args:
+        then: The strategy that follows.
+    """
+
+    name: ClassVar[str] = "tapt"
+
+
+def _check_block(
+    key: str, value: int, depth: int, example: str, *, embeddings: bool = False
+) -> None:
+    """Raise ThawlineError unless a number of blocks is between 1 and the backbone's depth.
+
+    If the embeddings count too, it can be one more.
+    """
+    most = depth + embeddings
+    if not 1 <= value <= most:
+        blocks = f"{depth} block{'s' * (depth > 1)}{' and embeddings' * embeddings}"
+        change, nearest = ("smaller", most) if value > most else ("larger", 1)
         raise ThawlineError(
-            f"`{key}` between 1 and {depth}, because this backbone has {blocks}",
+            f"`{key}` between 1 and {most}, because this backbone has {blocks}",
             str(value),
             f"use a {change} value, for example {example.format(nearest)}",
             setting="strategy",

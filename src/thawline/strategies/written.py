@@ -10,43 +10,51 @@ from dataclasses import fields
 from typing import Any
 
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.strategies.kinds import Full, Gradual, Head, HeadFirst, Last, Lora, Strategy
+from thawline.strategies.kinds import (
+    BitFit,
+    Full,
+    Gradual,
+    Head,
+    HeadFirst,
+    Last,
+    Lora,
+    Strategy,
+    Tapt,
+)
 
 MAX_ALPHA = 1e6
 """The largest scaling of adapters. With a larger one, fp32 overflows."""
 
 _STRATEGIES: dict[str, type[Strategy]] = {
-    kind.name: kind for kind in (Head, Last, Lora, Full, Gradual)
+    kind.name: kind for kind in (Head, Last, Lora, BitFit, Full, Gradual)
 }
-_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
+_PREFIXES: dict[str, tuple[type[HeadFirst | Tapt], set[str], str, str]] = {
+    "lp": (HeadFirst, {"head", "lp", "tapt"}, "last, lora, bitfit, full or gradual", "lp+full"),
+    "tapt": (Tapt, {"tapt"}, "a strategy other than tapt", "tapt+head"),
+}
+"""For each prefix its class, the names that may not follow it, what may, and an example."""
+
+_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full", "tapt+head"]
 
 
 def parse_strategy(text: str) -> Strategy:
     """Parse the written form of a strategy.
 
     Args:
-        text: The written form, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4`` or
-            ``lp+full``.
+        text: The written form, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4``,
+            ``lp+full`` or ``tapt+head``.
 
     Raises:
         ThawlineError: If the name, a key or the value of a key is invalid.
     """
     text = text.strip()
-    if text.startswith("lp+"):
-        rest = text.removeprefix("lp+").strip()
-        then = None if rest.startswith("lp+") else parse_strategy(rest)
-        if then is None or isinstance(then, Head | Gradual):
-            raise ThawlineError(
-                "last, lora or full after lp+",
-                f"'{text}'",
-                "use another strategy, for example lp+full",
-                setting="strategy",
-            )
-        return HeadFirst(then)
+    prefix, plus, rest = text.partition("+")
+    if plus and prefix in _PREFIXES:
+        return _parse_prefixed(prefix, rest, text)
     name, _, parameters = text.partition(":")
     kind = _STRATEGIES.get(name)
     if kind is None:
-        names = [*_STRATEGIES, "lp+full"]
+        names = [*_STRATEGIES, "lp+full", "tapt+head"]
         raise ThawlineError(
             f"a strategy ({', '.join(_EXAMPLES)})",
             f"'{text}'",
@@ -56,6 +64,27 @@ def parse_strategy(text: str) -> Strategy:
     if kind is Last and parameters.isdecimal():
         parameters = f"k={parameters}"
     return kind(**_parse_parameters(kind, text, parameters))
+
+
+def _parse_prefixed(prefix: str, rest: str, text: str) -> Strategy:
+    """Parse a strategy that follows a prefix.
+
+    Args:
+        prefix: The name of the prefix, without the plus sign.
+        rest: The written form of the strategy that follows.
+        text: The complete written form, for the error.
+    """
+    kind, refused, expected, example = _PREFIXES[prefix]
+    rest = rest.strip()
+    then = None if rest.partition("+")[0] in refused else parse_strategy(rest)
+    if then is None or then.name in refused:
+        raise ThawlineError(
+            f"{expected} after {prefix}+",
+            f"'{text}'",
+            f"use another strategy, for example {example}",
+            setting="strategy",
+        )
+    return kind(then)
 
 
 def as_strategy(strategy: str | Strategy) -> Strategy:
@@ -143,6 +172,12 @@ def _fraction(text: str) -> float:
     return value
 
 
+def _flag(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValueError
+    return text == "true"
+
+
 def _module_names(text: str) -> str:
     if not text:
         raise ValueError
@@ -155,17 +190,8 @@ _PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
     "from": (_positive_integer, "an integer above 0"),
     "alpha": (_alpha, f"a number above 0 and up to {MAX_ALPHA:,.0f}"),
     "dropout": (_fraction, "a number of at least 0 and below 1"),
+    "stages": (_positive_integer, "an integer above 0"),
+    "dora": (_flag, "true or false"),
+    "rslora": (_flag, "true or false"),
     "targets": (_module_names, "module names joined by +"),
 }
-
-
-def check_implemented(strategy: Strategy) -> None:
-    """Raise ThawlineError if this version cannot run a strategy."""
-    if not strategy.implemented:
-        names = [kind.name for kind in _STRATEGIES.values() if kind.implemented] + ["lp+full"]
-        raise ThawlineError(
-            f"a strategy that this version can run ({', '.join(names)})",
-            f"'{strategy}', which is not implemented yet",
-            f"use another strategy, for example {names[0]}",
-            setting="strategy",
-        )

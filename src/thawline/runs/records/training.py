@@ -33,6 +33,12 @@ class FitEpoch(EpochRow):
     """One evaluation while a classifier is trained."""
 
     validation_f1_macro: float = Field(description="Macro F1 on validation, a share from 0 to 1.")
+    stages: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of stages that trained since the start of the epoch, from the top "
+        "down (gradual); missing for other strategies.",
+    )
 
 
 class LanguageScores(Record):
