@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         PretrainConfig,
         PretrainingConfig,
         ReportConfig,
+        TaptConfig,
         TokensConfig,
         TrainingConfig,
         VocabularyConfig,
@@ -60,11 +61,12 @@ if TYPE_CHECKING:
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
-    from thawline.strategies import Full, Gradual, Head, HeadFirst, Last, Lora
+    from thawline.strategies import BitFit, Full, Gradual, Head, HeadFirst, Last, Lora, Tapt
 
 __all__ = [
     "ArchitectureConfig",
     "ArtifactConfig",
+    "BitFit",
     "ComputeConfig",
     "Config",
     "CorpusConfig",
@@ -98,6 +100,8 @@ __all__ = [
     "StartedLadder",
     "StartedPretraining",
     "StartedRun",
+    "Tapt",
+    "TaptConfig",
     "TerminalReporter",
     "TextClassifier",
     "ThawlineError",
@@ -143,6 +147,7 @@ _NAMES_BY_MODULE = {
         "PretrainConfig",
         "PretrainingConfig",
         "ReportConfig",
+        "TaptConfig",
         "TokensConfig",
         "TrainingConfig",
         "VocabularyConfig",
@@ -174,12 +179,14 @@ _NAMES_BY_MODULE = {
         "TerminalReporter",
     ),
     "thawline.strategies": (
+        "BitFit",
         "Full",
         "Gradual",
         "Head",
         "HeadFirst",
         "Last",
         "Lora",
+        "Tapt",
     ),
 }
 # fmt: on

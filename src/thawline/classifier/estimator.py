@@ -40,6 +40,7 @@ from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
 from thawline.inference.fitted import Fitted
 from thawline.inference.predictor import Predictor
+from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode
 from thawline.runtime.paths import expand
@@ -183,6 +184,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             backbone = open_backbone(config, lambda: data[0].texts, Reporter())
             plan = make_plan(backbone, config)
             parts = dict(zip(("train", "validation"), data, strict=True))
+            adaptation = plan_adaptation(backbone, plan, config, parts)
+            if adaptation is not None:
+                backbone, _ = adapt_backbone(adaptation, Reporter())
             frozen = run_prefix(backbone, plan, config, parts, Reporter())
             task = Task(backbone, plan, config, known, parts, frozen, weights, class_weights)
             adapted = adapt(task, Reporter())

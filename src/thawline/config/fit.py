@@ -11,6 +11,7 @@ from thawline.config.encoder import EncoderConfig
 from thawline.config.help import Help
 from thawline.config.loop import LoopConfig
 from thawline.config.ranges import Bytes, Count, Device, Fraction, Penalty, Rate, Seed, Share
+from thawline.config.tapt import TaptConfig
 
 SMALL_RUN = (4_000, 2_000)
 """Numbers of training and test rows in the small run of the original tutorials (``--small``)."""
@@ -452,8 +453,9 @@ class Config:
     strategy: Annotated[
         str,
         Help(
-            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `full`, "
-            "or `lp+S` for the head first and then strategy S."
+            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `bitfit`, "
+            "`full`, `gradual`, `lp+S` for the head first and then strategy S, or `tapt+S` for the "
+            "backbone's own objective first."
         ),
     ] = "head"
     seed: Annotated[
@@ -471,6 +473,7 @@ class Config:
     head: HeadConfig = field(default_factory=HeadConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    tapt: TaptConfig = field(default_factory=TaptConfig)
     artifact: ArtifactConfig = field(default_factory=ArtifactConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -24,6 +24,7 @@ from thawline.jobs.fit_record import (
     describe_work,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
+from thawline.pretraining.tapt import Adaptation, adapt_backbone, plan_adaptation
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
@@ -81,6 +82,8 @@ class _Job:
         plan: The plan of the training.
         prover: The fresh process that proves the artifact. If None, one is started when the data
             and the settings have been checked.
+        adaptation: The training of the backbone on its own objective (``tapt+S``). None for other
+            strategies.
     """
 
     config: Config
@@ -89,6 +92,7 @@ class _Job:
     backbone: Backbone
     plan: Plan
     prover: artifact.Prover | None
+    adaptation: Adaptation | None = None
 
 
 def fit_run(
@@ -158,7 +162,8 @@ def _prepare(
     backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
     plan = make_plan(backbone, config)
     prover = None if shared is None else shared.prover
-    job = _Job(config, folder.absolute(), dataset, backbone, plan, prover)
+    adaptation = plan_adaptation(backbone, plan, config, dataset.parts)
+    job = _Job(config, folder.absolute(), dataset, backbone, plan, prover, adaptation)
     described = describe_plan(dataset, backbone, plan, config.tokens)
     for warning in (
         *transfer_warnings(backbone, dataset),
@@ -210,6 +215,10 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         run: The folder of the fit.
     """
     config, dataset, backbone, plan = job.config, job.dataset, job.backbone, job.plan
+    adapted_backbone, start = None, time.perf_counter()
+    if job.adaptation is not None:
+        backbone, adapted_backbone = adapt_backbone(job.adaptation, reporter)
+    adaptation = time.perf_counter() - start
     checkpoints = CheckpointFolder(job.folder / CHECKPOINTS)
     device = config.compute.device
     process = artifact.Prover(device) if job.prover is None else nullcontext(job.prover)
@@ -233,8 +242,10 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
     prefix, suffix = describe_work(report, adapted, config.compute)
     results = FitResults(
         features=list(adapted.fitted.reading.stages),
+        tapt=adapted_backbone,
         seconds=FitSeconds(
             **report.seconds,
+            tapt=None if adapted_backbone is None else adaptation,
             head_first=None if adapted.first is None else adapted.first.seconds,
             training=adapted.seconds,
             evaluation=evaluation,

@@ -15,7 +15,7 @@ from thawline.config import EPOCHS, RANDOM_VECTORS, Config, LoopConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
 from thawline.models.heads import HeadSpec, parse_head
-from thawline.strategies import Head, Strategy, parse_strategy
+from thawline.strategies import Head, Strategy, Tapt, parse_strategy
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,11 @@ _FULL = Requirement(
     "a strategy that trains the embeddings",
     "use --strategy full",
 )
+_TAPT = Requirement(
+    lambda fit: isinstance(fit.strategy, Tapt),
+    "a strategy that trains the backbone on its own objective first",
+    "use for example --strategy tapt+head",
+)
 _RANDOM = Requirement(
     lambda fit: fit.config.encoder.vectors == RANDOM_VECTORS,
     "random word vectors",
@@ -148,6 +153,7 @@ _REQUIREMENTS: dict[str, Requirement] = {
     "training.attention_dropout": _BLOCKS,
     "training.head_first_epochs": _FIRST_EPOCHS,
     "training.muon_lr": _MUON,
+    **{f"tapt.{name}": _TAPT for name in ("unlabelled", "epochs", "lr", "mask_share")},
     "head.standardise": _POOLED,
     "head.dropout": _MLP,
     **{f"compute.{name}": _STORED for name in ("rows_per_chunk", "bytes_per_chunk")},

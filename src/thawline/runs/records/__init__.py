@@ -28,6 +28,7 @@ from thawline.runs.records.files import (
     write_record,
 )
 from thawline.runs.records.fit import (
+    AdaptedBackbone,
     BackboneOrigin,
     BackboneReference,
     Density,
@@ -102,6 +103,7 @@ from thawline.runs.records.scores import (
     Scores,
 )
 from thawline.runs.records.training import (
+    AdaptationEpoch,
     EpochRow,
     ExactFitStep,
     FitEpoch,
@@ -119,6 +121,8 @@ __all__ = [
     "CHOSEN_LATER",
     "SCHEMA_VERSION",
     "SPLIT_NAMES",
+    "AdaptationEpoch",
+    "AdaptedBackbone",
     "AgainstBest",
     "AgainstFile",
     "AnyRecord",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from thawline.runs.records.base import Record, is_empty, is_none
@@ -10,6 +12,7 @@ from thawline.runs.records.mistakes import Mistakes, Sample
 from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
 from thawline.runs.records.scores import Scores
 from thawline.runs.records.training import (
+    AdaptationEpoch,
     ExactFitStep,
     FitEpoch,
     FitParameters,
@@ -53,6 +56,29 @@ class EncoderReference(Record):
         "for random vectors."
     )
     sha256: str = Field(description="A SHA-256 over the initial weights of the encoder.")
+
+
+class AdaptedBackbone(Record):
+    """The training of the backbone on its own objective before the strategy (tapt+S)."""
+
+    folder: str = Field(description="The folder of the adapted backbone, which runs share.")
+    objective: Literal["masked tokens", "next token"] = Field(description="What it predicts.")
+    pretrained_head: bool = Field(
+        description="Whether the checkpoint had the head that predicts tokens. Otherwise the head "
+        "started from random weights, with an output layer that shares those of the embeddings."
+    )
+    train: int = Field(description="The number of texts that it was trained on.")
+    held_out: int = Field(description="The number of texts that the best weights were chosen on.")
+    unlabelled: int = Field(description="The number of these texts that have no label.")
+    removed: int = Field(
+        description="The number of distinct texts that were left out, because they are copies of "
+        "validation or test texts."
+    )
+    history: list[AdaptationEpoch] = Field(description="The evaluations on the held-out texts.")
+    seconds: float = Field(description="Seconds of training over all its starts.")
+    reused: bool = Field(
+        default=False, description="Whether an earlier run had trained it already."
+    )
 
 
 class FitPlan(Record):
@@ -154,6 +180,12 @@ class FitResults(Record):
     """The part of a fit's record that describes its cost and its files."""
 
     features: list[int] = Field(description="The stages whose pooled states the head reads.")
+    tapt: AdaptedBackbone | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The training of the backbone on its own objective (tapt+S); missing for other "
+        "strategies.",
+    )
     seconds: FitSeconds = Field(description="The duration of each part of the fit.")
     density: Density = Field(description="The share of real tokens in the batches.")
     prefix: PassSummary = Field(description="The work of the frozen pass.")

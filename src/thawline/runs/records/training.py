@@ -41,6 +41,14 @@ class FitEpoch(EpochRow):
     )
 
 
+class AdaptationEpoch(EpochRow):
+    """One evaluation on held-out texts while a backbone is trained on its own objective."""
+
+    validation_perplexity: float = Field(
+        description="The exponential of the validation loss: per masked or per next token."
+    )
+
+
 class LanguageScores(Record):
     """The scores of a language model on the held-out texts."""
 
@@ -147,6 +155,12 @@ class FitSeconds(Record):
     tokenising: float = Field(description="Seconds spent on tokenising texts.")
     prefix: float = Field(
         description="Seconds spent on the frozen pass, including writes to the store."
+    )
+    tapt: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Seconds spent on training the backbone on its own objective, or on loading "
+        "it if it was trained before (tapt+S); missing for other strategies.",
     )
     head_first: float | None = Field(
         default=None,
