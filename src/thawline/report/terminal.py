@@ -31,6 +31,7 @@ from thawline.report.tables import (
 )
 from thawline.runs.layout import LADDER
 from thawline.runs.records import (
+    AdaptedBackbone,
     BackboneOrigin,
     EvaluationReport,
     FitParameters,
@@ -115,6 +116,7 @@ def _cost(record: FitRecord) -> str:
     return "\n".join(
         [
             f"strategy  {record.strategy}, thaw line {record.line}",
+            *([] if record.tapt is None else [wrap_labelled("tapt", _tapt(record.tapt))]),
             wrap_labelled(
                 "head", f"{record.head}, pooling {record.pooling}, {_features(record.features)}"
             ),
@@ -123,6 +125,17 @@ def _cost(record: FitRecord) -> str:
             *_speed(record),
             f"memory    {record.peak_memory_bytes / 1e6:,.0f} MB at the peak",
         ]
+    )
+
+
+def _tapt(adapted: AdaptedBackbone) -> str:
+    """Return how the backbone was trained on its own objective."""
+    (kept,) = [row for row in adapted.history if row.kept]
+    words = "an earlier training is used again: " if adapted.reused else ""
+    return (
+        f"{words}{adapted.objective} of {adapted.train:,} texts, loss "
+        f"{adapted.history[0].validation_loss:.3f} to {kept.validation_loss:.3f} on "
+        f"{adapted.held_out:,} others"
     )
 
 
@@ -135,10 +148,13 @@ def _seconds(record: FitRecord) -> str:
     """Return the total seconds and the seconds of each part."""
     seconds = record.seconds
     first, earlier = seconds.head_first or 0.0, sum(record.starts[:-1])
+    first += seconds.tapt or 0.0
     known = seconds.tokenising + seconds.prefix + first + seconds.training + seconds.evaluation
     prefix = f" ({reading})" if (reading := _reading(record)) else ""
     head_first = [] if seconds.head_first is None else [f"head first {seconds.head_first:.1f}"]
+    tapt = [] if seconds.tapt is None else [f"tapt {seconds.tapt:.1f}"]
     parts = [
+        *tapt,
         f"tokenising {seconds.tokenising:.1f}",
         f"prefix {seconds.prefix:.1f}{prefix}",
         *head_first,
