@@ -245,7 +245,7 @@ class TestFits:
             "tapt+head",
             data=data,
             compute=FP32,
-            tapt=replace(SETTINGS, epochs=2),
+            tapt=SETTINGS,
         )
 
     def test_the_record_says_what_was_trained_and_the_classifier_scores_the_same(
@@ -255,6 +255,7 @@ class TestFits:
         assert record.strategy == "tapt+head"
         assert isinstance(record.tapt, AdaptedBackbone)
         assert not record.tapt.reused
+        assert not record.tapt.history[0].kept  # otherwise the backbone would be the same
         assert record.seconds.tapt is not None
         assert record.seconds.tapt >= record.tapt.seconds > 0
         assert record.backbone.name == config.backbone
@@ -264,6 +265,19 @@ class TestFits:
         assert plain.tapt is None
         assert plain.store != record.store
         assert plain.backbone == record.backbone
+
+    def test_a_run_is_not_resumed_with_other_unlabelled_texts(
+        self, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_table(Path("more.csv"), ["some text", "another text"], [0, 0])
+        given = replace(config, tapt=replace(config.tapt, unlabelled=("more.csv",)))
+        monkeypatch.setattr(job, "adapt", None)  # so that the fit fails after the adaptation
+        with pytest.raises(TypeError):
+            fit_run(given, Path("run"), Reporter())
+        write_table(Path("more.csv"), ["some text", "a third text"], [0, 0])
+        with pytest.raises(ThawlineError) as caught:
+            fit_run(given, Path("run"), Reporter(), resume=True)
+        assert "'run'" in caught.value.expected
 
     def test_adapters_name_the_adapted_backbone_as_their_base(self, config: Config) -> None:
         training = TrainingConfig(epochs=1, lr=1e-2)

@@ -130,6 +130,7 @@ def fit_run(
         job, described = _prepare(config, folder, reporter, shared)
         check_same_rows(run.before, job.dataset, folder)
         _check_same_backbone(run.before, described.backbone, folder)
+        _check_same_adaptation(run.before, described.tapt_digest, folder)
         with run.started(StartedFit, described) as started:
             findings, results = _fit(job, reporter, run)
             return run.finish(FitRecord, started, findings, results)
@@ -165,6 +166,8 @@ def _prepare(
     adaptation = plan_adaptation(backbone, plan, config, dataset.parts)
     job = _Job(config, folder.absolute(), dataset, backbone, plan, prover, adaptation)
     described = describe_plan(dataset, backbone, plan, config.tokens)
+    if adaptation is not None:
+        described = described.model_copy(update={"tapt_digest": adaptation.folder.name})
     for warning in (
         *transfer_warnings(backbone, dataset),
         *(*dataset.describe_columns(), *dataset.warnings, *described.preflight.findings),
@@ -203,6 +206,16 @@ def _check_same_backbone(
             f"{before.backbone.sha256[:12]}…)",
             f"another backbone in '{backbone.name}' (SHA-256 {backbone.sha256[:12]}…)",
             "restore that backbone, or choose another --out, which starts a new run",
+        )
+
+
+def _check_same_adaptation(before: RunRecord | None, digest: str | None, folder: Path) -> None:
+    """Raise ThawlineError if a run is resumed with other texts for ``tapt+S``."""
+    if isinstance(before, FitPlan) and before.tapt_digest != digest:
+        raise ThawlineError(
+            f"the unlabelled texts that the run in '{folder}' was started with",
+            "other texts",
+            "restore those texts, or choose another --out, which starts a new run",
         )
 
 

@@ -89,6 +89,12 @@ class FitPlan(Record):
         description="The encoder built from word vectors; null for any other backbone."
     )
     strategy: str = Field(description="The strategy, with all its parameters.")
+    tapt_digest: str | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="A digest of the backbone, the texts and the settings of tapt+S, which is the "
+        "name of the adapted backbone's folder; missing for other strategies.",
+    )
     line: int = Field(description="The thaw line: the stages before it are frozen.")
     head: str = Field(description="The head: linear, mlp:N or native.")
     pooling: str = Field(description="How token states are combined: first, last or mean.")
