@@ -27,7 +27,7 @@ MIN_TEXTS = 2
 """The number of train texts in which a term must occur. Rarer terms do not generalise."""
 
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
-"""The values of scikit-learn's ``C``, from the strongest penalty to the weakest.
+"""The values of scikit-learn's ``C`` if no penalties are given, from the strongest to the weakest.
 
 ``C`` is the inverse of the penalty per text times the number of texts.
 """
@@ -74,7 +74,7 @@ def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
         reporter: Receives progress.
     """
     start = time.perf_counter()
-    with reporter.task("words", len(STRENGTHS)) as advance:
+    with reporter.task("words", len(_strengths(task))) as advance:
         fit = fit_words(task, advance)
     seconds, words = time.perf_counter() - start, fit.words
     count = words.parameters
@@ -109,11 +109,11 @@ def fit_words(
     vectorizer, train = _find_features(task.parts["train"].texts)
     split = task.parts["validation"]
     validation = vectorizer.transform(split.texts)
-    shape = len(split), len(task.labels)
-    keep, kept = are_kept(*shape, candidates=len(STRENGTHS)), list[Tensor]()
+    shape, strengths = (len(split), len(task.labels)), _strengths(task)
+    keep, kept = are_kept(*shape, candidates=len(strengths)), list[Tensor]()
     model, path, chosen = _Model(task, train), list[dict[str, Any]](), 0
-    linear = best = model.fit(STRENGTHS[0], TOLERANCES[0])
-    for number, strength in enumerate(STRENGTHS):
+    linear = best = model.fit(strengths[0], TOLERANCES[0])
+    for number, strength in enumerate(strengths):
         if number:
             linear = model.fit(strength, TOLERANCES[0])
         path.append({"stages": [], "penalty": None, "words_penalty": _penalty(strength, task)})
@@ -125,7 +125,7 @@ def fit_words(
             best, chosen = linear, number
         elif number - chosen >= PATIENCE:
             break
-    best = model.fit(STRENGTHS[chosen], TOLERANCES[1], best)
+    best = model.fit(strengths[chosen], TOLERANCES[1], best)
     logits = best.logits(validation)
     path[chosen] |= _scores(best, logits, split.labels)
     kept[chosen] = in_half_precision(torch.from_numpy(logits))
@@ -136,7 +136,7 @@ def fit_words(
         weights=best.weights.astype(np.float32),
         bias=best.bias.astype(np.float32),
     )
-    penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
+    penalties = tuple(_penalty(strength, task) for strength in strengths)
     candidates = stack_candidates(kept if keep else [], *shape)
     return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
 
@@ -148,6 +148,14 @@ def _scores(
     loss = -float(log_probabilities(logits)[np.arange(len(wanted)), wanted].mean())
     accuracy = float((logits.argmax(1) == wanted).mean())
     return {"loss": loss, "accuracy": accuracy, "iterations": linear.iterations}
+
+
+def _strengths(task: Task | WordsTask) -> tuple[float, ...]:
+    """Return the values of scikit-learn's ``C``, in the order to try them."""
+    penalties = task.config.exact.words_penalties
+    if penalties is None:
+        return STRENGTHS
+    return tuple(_penalty(penalty, task) for penalty in penalties)  # it is its own inverse
 
 
 def _penalty(strength: float, task: Task | WordsTask) -> float:
