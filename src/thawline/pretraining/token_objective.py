@@ -21,6 +21,7 @@ from thawline.inference.examples import Positions, TokenExamples
 from thawline.pretraining.model import IGNORED
 from thawline.pretraining.token_model import TokenBatch, TokenModel
 from thawline.runtime.randomness import RandomStream
+from thawline.training.evaluated import EvaluatedLogits
 
 MASKED, REPLACED = 0.8, 0.1
 """Of the predicted tokens, the shares that are masked and replaced by a random token."""
@@ -123,6 +124,7 @@ class TokenPrediction:
         self.random = random
         self._train, self._held_out, self._masking = train, held_out, masking
         self._config, self._seed = config, seed
+        self.evaluated = EvaluatedLogits()  # those of all tokens would be too large
         self.steps_per_epoch = math.ceil(len(train) / config.batch_size)
 
     def steps(self, epoch: int) -> Iterator[Step]:
