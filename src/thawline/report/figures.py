@@ -7,6 +7,7 @@ the ids in an SVG use a constant salt, and no date is written. Text in an SVG st
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from thawline.errors import printable
 from thawline.runs.records import MainScores
 from thawline.runtime.files import new_file
 
-INK, FAINT, GRID = "#222222", "#666666", "#e3e3e3"
+PAPER, INK, FAINT, GRID, EDGE = "#ffffff", "#222222", "#666666", "#e3e3e3", "#b0b0b0"
 UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
 """Colours of bars, which are light enough for a dark whisker to be visible on them."""
 VALIDATION, TRAIN = "#0072b2", "#d55e00"
@@ -31,12 +32,28 @@ VALIDATION, TRAIN = "#0072b2", "#d55e00"
 LINE_COLOURS = (VALIDATION, TRAIN, "#009e73", "#b25286", "#7a6400", INK)
 """Colours of several lines. The palette's yellow and purple are darkened to keep names legible."""
 
+PALETTE = {
+    "paper": PAPER,
+    "ink": INK,
+    "faint": FAINT,
+    "grid": GRID,
+    "edge": EDGE,
+    "untrained": UNTRAINED,
+    "adapted": ADAPTED,
+    "blue": VALIDATION,
+    "orange": TRAIN,
+    "green": LINE_COLOURS[2],
+    "purple": LINE_COLOURS[3],
+    "olive": LINE_COLOURS[4],
+}
+"""All colours by name. A report in HTML gives them other values in a dark colour scheme."""
+
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": FAINT,
-    "axes.edgecolor": "#b0b0b0",
+    "axes.edgecolor": EDGE,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -48,7 +65,7 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "thawline",
 }
-TEXT_BACKGROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+TEXT_BACKGROUND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
 """A white background, which keeps text legible where it crosses a line.
 
 A path effect would do so too, but would turn the text of an SVG into outlines.
@@ -59,7 +76,10 @@ TICK_STEPS = [1, 2, 2.5, 5, 10]
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Apply the style of this module, without the user's settings, while figures are drawn."""
+    """Apply the style of this module, without the user's settings, while figures are drawn.
+
+    It is also a decorator of the functions that draw.
+    """
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -88,7 +108,7 @@ def new_figure(
     ]
     header = 0.32 + gap + sum(step for *_, step in headings)
     height = header + plot_height
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     from_top = 0.14
     for line, size, weight, colour, step in headings:
         figure.text(
@@ -242,8 +262,17 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    with new_file(paths[0]) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
-    with new_file(paths[1]) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    with own_style():
+        with new_file(paths[0]) as temporary:
+            figure.savefig(temporary, format="png", dpi=DPI)
+        with new_file(paths[1]) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
     return paths
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as the text of an SVG file, without dates."""
+    buffer = io.StringIO()
+    with own_style():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from thawline.errors import printable
@@ -68,6 +69,15 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
     Raises:
         ValueError: If there are no rungs.
     """
+    return save_figure(rungs_figure(bars, title=title, subtitle=subtitle), folder, "rungs")
+
+
+def rungs_figure(bars: Sequence[RungBar], *, title: str, subtitle: str) -> Figure:
+    """Return the figure of `draw_rungs`, which has the same arguments.
+
+    Raises:
+        ValueError: If there are no rungs.
+    """
     if not bars:
         raise ValueError("at least one rung is needed for a plot")
     with own_style():
@@ -94,7 +104,7 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
         _draw_accuracies(accuracy, [bar.accuracy for bar in bars])
         _draw_seconds(seconds, [bar.seconds for bar in bars])
         _write_parameters(parameters, [bar.trainable for bar in bars])
-        return save_figure(figure, folder, "rungs")
+        return figure
 
 
 def _wrapped(name: str) -> str:
