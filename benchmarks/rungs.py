@@ -33,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 from thawline.config import Config
-from thawline.evaluation.paired_tests import against_best
+from thawline.evaluation.paired_tests import paired_tests
 from thawline.runtime import hardware
 
 Result = dict[str, Any]
@@ -128,13 +128,22 @@ def compare(results: list[Result]) -> None:
     """Compare the mistakes of each rung with those of the best rung and add the result.
 
     The best rung has the highest test accuracy, and is the first of equals. Each result gets the
-    entry ``against_best``: the values of `against_best` and the name of the best ``rung``, or None
-    for the best rung itself.
+    entry ``against_best``: the name of the best ``rung``, the numbers of rows that only one of the
+    two classifies correctly, and the p-values of `paired_tests`. It is None for the best rung.
     """
     best = max(results, key=lambda result: float(result["record"]["test"]["accuracy"]["value"]))
     wrong = [[result["record"]["mistakes"]["rows"]] for result in results]
-    for result, found in zip(results, against_best(wrong, results.index(best)), strict=True):
-        result["against_best"] = None if found is None else {"rung": best["rung"], **dict(found)}
+    others = [index for index, result in enumerate(results) if result is not best]
+    found = paired_tests(wrong, [(index, results.index(best)) for index in others])
+    best["against_best"] = None
+    for index, test in zip(others, found, strict=True):
+        results[index]["against_best"] = {
+            "rung": best["rung"],
+            "only_this_right": test.only_first_right,
+            "only_best_right": test.only_second_right,
+            "p": test.p,
+            "p_corrected": test.p_corrected,
+        }
 
 
 def table(results: list[Result]) -> str:

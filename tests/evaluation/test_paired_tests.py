@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from thawline.evaluation.paired_tests import against_best, holm, paired_p
+from thawline.evaluation.paired_tests import holm, paired_p, paired_tests
 
 
 @given(st.integers(0, 60), st.integers(0, 60), st.integers(0, 5))
@@ -42,29 +42,33 @@ def test_holm_corrects_and_keeps_the_order():
     assert holm([]) == []
 
 
-def test_each_classifier_is_compared_with_the_best():
-    head, last, full = against_best([[[1, 2, 3, 4, 5, 6, 7, 8, 9]], [[1, 10]], [[1, 10]]], 1)
-    assert last is None
-    # Only one of the two is right on 9 rows, and it is the best on 8: p = 2 (1 + 9) / 2^9.
+def test_pairs_are_compared_row_by_row():
+    wrong = [[[1, 2, 3, 4, 5, 6, 7, 8, 9]], [[1, 10]], [[1, 10]]]
+    head, full = paired_tests(wrong, [(0, 1), (2, 1)])
+    # Only one of the two is right on 9 rows, and it is the second on 8: p = 2 (1 + 9) / 2^9.
     assert dict(head) == {
-        "only_this_right": 1,
-        "only_best_right": 8,
+        "only_first_right": 1,
+        "only_second_right": 8,
         "p": pytest.approx(20 / 2**9),
         "p_corrected": pytest.approx(40 / 2**9),
     }
-    assert dict(full) == {"only_this_right": 0, "only_best_right": 0, "p": 1.0, "p_corrected": 1.0}
+    assert dict(full) == {
+        "only_first_right": 0,
+        "only_second_right": 0,
+        "p": 1.0,
+        "p_corrected": 1.0,
+    }
 
 
 def test_a_row_is_weighted_by_its_number_of_correct_seeds():
     # Row 0 is wrong in both seeds and row 1 in one. The differences are 2 and 1, and 2 of the 4
     # ways to choose their signs are as extreme.
-    this, best = against_best([[[0, 1], [0]], [[], []]], 1)
-    assert best is None
-    assert this.only_best_right == 1.5
-    assert this.p == pytest.approx(0.5)
+    (found,) = paired_tests([[[0, 1], [0]], [[], []]], [(0, 1)])
+    assert found.only_second_right == 1.5
+    assert found.p == pytest.approx(0.5)
 
 
 def test_different_numbers_of_seeds_are_a_programming_error():
     with pytest.raises(ValueError, match=r"\bseeds\b"):
-        against_best([[[1]], [[1], [2]]], 0)
-    assert against_best([[[]]], 0) == [None]
+        paired_tests([[[1]], [[1], [2]]], [(0, 1)])
+    assert paired_tests([[[]]], []) == []

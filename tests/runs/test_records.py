@@ -50,7 +50,7 @@ RECORDS = {
     "started fit": unfinished(StartedFit, fit_record()),
     "failed fit": unfinished(StartedFit, fit_record(), status="failed", error="OSError: full"),
     "started pretraining": unfinished(StartedPretraining, pretrain_record()),
-    "ladder": ladder_record([rung_record("head", 0.8, 0.01), rung_record("full", 0.9)]),
+    "ladder": ladder_record([rung_record("head", 0.8, "worse"), rung_record("full", 0.9)]),
     "demo": ladder_record(
         [rung_record("head")],
         predictions={
@@ -104,13 +104,27 @@ def test_keys_that_do_not_apply_are_left_out():
 # -- older and newer versions ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_version_1_has_the_same_shape_without_a_version(name):
+@pytest.mark.parametrize("name", [name for name in RECORDS if file_of(RECORDS[name]) == RECORD])
+@pytest.mark.parametrize("version", [1, 2])
+def test_earlier_versions_lack_only_what_may_be_missing(name, version):
     record = RECORDS[name]
-    values = record.to_dict()
-    del values["schema_version"]
+    values = record.to_dict() | {"schema_version": version}
+    if version == 1:
+        del values["schema_version"]
     write_json(file_of(record), values)
     assert read_record(Path()) == record
+
+
+@pytest.mark.parametrize("status", ["finished", "running"])
+def test_a_ladder_of_an_earlier_version_cannot_be_read(status):
+    values = RECORDS["ladder"].to_dict() | {"schema_version": 2, "status": status}
+    values["versions"]["thawline"] = "9.8.7"
+    write_json(LADDER, values)
+    with pytest.raises(ThawlineError) as caught:
+        read_record(Path())
+    assert "ladder.json" in caught.value.expected
+    assert "2" in caught.value.found
+    assert "9.8.7" in caught.value.fix
 
 
 def test_results_of_an_unfinished_run_of_version_1_are_dropped():
@@ -128,13 +142,13 @@ def test_a_run_of_version_1_may_have_been_killed_before_its_data(values):
 
 
 def test_a_newer_version_names_the_version_that_wrote_it():
-    values = fit_record().to_dict() | {"schema_version": 3}
+    values = fit_record().to_dict() | {"schema_version": SCHEMA_VERSION + 1}
     values["versions"]["thawline"] = "9.8.7"
     write_json(RECORD, values)
     with pytest.raises(ThawlineError) as caught:
         read_record(Path())
     assert "record.json" in caught.value.expected
-    assert "3" in caught.value.found
+    assert str(SCHEMA_VERSION + 1) in caught.value.found
     assert "9.8.7" in caught.value.fix
 
 

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import Any
 
 from thawline.runs.records import (
-    AgainstBest,
+    SCHEMA_VERSION,
+    Difference,
+    FitCost,
     FitEpoch,
     FitRecord,
     FitSeconds,
     LadderRecord,
     MeanScore,
     MeanScores,
+    NestedScore,
+    PairedTest,
     PretrainRecord,
     Proof,
+    RungCost,
+    RungPair,
     RungRecord,
     RungRun,
     Score,
     Scores,
+    Standing,
     TotalSeconds,
 )
 
@@ -67,7 +75,7 @@ def fit_epoch(epoch: float = 0, **changes: Any) -> FitEpoch:
 
 
 START = {
-    "schema_version": 2,
+    "schema_version": SCHEMA_VERSION,
     "status": "finished",
     "started": "2026-03-01T12:00:05+00:00",
     "config": {"seed": 0},
@@ -306,27 +314,27 @@ def rung_run(history: list[FitEpoch], seed: int = 0) -> RungRun:
         validation=scores().main_scores(),
         history=history,
         seconds=FitSeconds(**FIT["seconds"]),
+        cost=FitCost(seconds=1_234.56, prefix=1_000.0, training=200.0),
         peak_memory_bytes=10**9,
         proof=Proof(texts=16, difference=0.0),
     )
 
 
 def rung_record(
-    name: str, accuracy: float = 0.8, p: float | None = None, **changes: Any
+    name: str, accuracy: float = 0.8, decision: str = "undecided", **changes: Any
 ) -> RungRecord:
     """Return a rung.
 
     Args:
         name: The name of the rung.
         accuracy: The accuracy on test and validation.
-        p: The corrected p-value of the comparison with the best rung. None for the best rung.
+        decision: The decision about the rung.
         changes: Other values for some fields.
     """
-    against = None
-    if p is not None:
-        against = AgainstBest(only_this_right=1.0, only_best_right=2.0, p=p / 2, p_corrected=p)
+    below = Difference(value=0.02, low=-0.01, high=0.05, degrees_of_freedom=7.5)
     usual = {
         "rung": name,
+        "backbone": "minilm",
         "strategy": name,
         "line": 7,
         "head": "linear",
@@ -336,26 +344,68 @@ def rung_record(
         "parameters": FIT["parameters"] | {"trainable": 22_713_986},
         "test": mean_scores(accuracy),
         "validation": mean_scores(accuracy, rows=400),
-        "seconds": TotalSeconds(total=1_234.56),
+        "nested": NestedScore(value=accuracy, standard_error=0.02),
+        "cost": RungCost(
+            seconds=1_234.56, prefix=1_000.0, training=200.0, latency=None, predicted=1_300.0
+        ),
+        "standing": Standing(
+            decision=decision,
+            best_other="another",
+            below_best=below,
+            lower_bound=-0.06,
+            upper_bound=0.02,
+            texts_to_decide=5_200 if decision == "undecided" else None,
+            seeds_to_decide=None,
+        ),
         "peak_memory_bytes": 10**9,
         "runs": [rung_run([])],
-        "against_best": against,
     }
     return RungRecord(**usual | changes)
 
 
+def rung_pair(first: str, second: str, difference: float = -0.02) -> RungPair:
+    """Return the differences between two rungs."""
+    return RungPair(
+        first=first,
+        second=second,
+        accuracy=Difference(
+            value=difference,
+            low=difference - 0.03,
+            high=difference + 0.03,
+            degrees_of_freedom=7.5,
+        ),
+        f1_macro=Difference(
+            value=difference,
+            low=difference - 0.03,
+            high=difference + 0.03,
+            degrees_of_freedom=None,
+        ),
+        loss=Difference(value=0.1, low=0.05, high=0.15, degrees_of_freedom=None),
+        test=PairedTest(only_first_right=20.0, only_second_right=60.0, p=0.001, p_corrected=0.003),
+    )
+
+
 def ladder_record(rungs: list[RungRecord], **changes: Any) -> LadderRecord:
-    """Return the record of a ladder whose last rung is the best."""
+    """Return the record of a ladder whose last rung is its verdict and the run to use."""
     usual = START | {
         "data": {"name": "films", "sha256": "cd" * 32, "protocol": PROTOCOL, "labels": LABELS},
         "rungs": rungs,
-        "best": rungs[-1].rung,
-        "verdict": {"rung": rungs[-1].rung, "words": f"{rungs[-1].rung} is the only rung"},
+        "pairs": [rung_pair(one.rung, other.rung) for one, other in combinations(rungs, 2)],
+        "verdict": {
+            "rung": rungs[-1].rung,
+            "margin": 0.01,
+            "confidence": 0.95,
+            "cost": "seconds",
+            "about": "models",
+            "words": f"{rungs[-1].rung} is within 1 point.",
+        },
         "chosen": {
             "rung": rungs[-1].rung,
             "seed": 0,
             "run": "a-rung-seed-0",
-            "by": "the highest accuracy on validation",
+            "score": 0.81,
+            "standard_error": 0.02,
+            "by": "the nested choice on validation",
         },
         "plots": ["rungs.png"],
         "seconds": TotalSeconds(total=100.0),

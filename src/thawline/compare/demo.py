@@ -35,7 +35,7 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
 
 
 def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderRecord:
-    """Run the ladder, then classify the sample texts with the classifier of the verdict.
+    """Run the ladder, then classify the sample texts with the run to use.
 
     Args:
         config: The settings, including the sample texts.
@@ -49,7 +49,7 @@ def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderReco
         ThawlineError: If a setting is invalid or the ladder fails, as in `run_ladder`.
     """
     record = run_ladder(demo_ladder(config), folder, reporter)
-    (run,) = [rung.runs[0].run for rung in record.rungs if rung.rung == record.verdict.rung]
+    run = record.chosen.run
     fitted = artifact.load(folder / run)
     compute = ComputeConfig(device=config.device, dtype="float32")
     shares = probabilities(Predictor(fitted, compute, use_store=False).logits(config.texts))

@@ -245,7 +245,7 @@ def _draw(
     title = f"{started.data.name}: strategies on {Path(config.fit.backbone).name}"
     rungs = comparison.rungs
     bars = [
-        RungBar(rung.rung, rung.test.accuracy, rung.seconds.total, rung.parameters.trainable)
+        RungBar(rung.rung, rung.test.accuracy, rung.cost.seconds, rung.parameters.trainable)
         for rung in rungs
     ]
     with failures.system_errors(folder):

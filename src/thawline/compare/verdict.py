@@ -1,24 +1,30 @@
-"""Compare the runs of a ladder: find the best rung, the verdict and the run to use."""
+"""Compare the runs of a ladder: the pairs of rungs, the verdict and the run to use."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 from statistics import fmean, stdev
 
 from thawline.compare.plan import LadderRun
 from thawline.config import LadderConfig
-from thawline.evaluation.paired_tests import against_best
+from thawline.evaluation.paired_tests import paired_tests
 from thawline.runs.records import (
     Chosen,
     Comparison,
+    Difference,
+    FitCost,
     FitRecord,
     MainScores,
     MeanScore,
     MeanScores,
+    NestedScore,
+    RungCost,
+    RungPair,
     RungRecord,
     RungRun,
     Score,
-    TotalSeconds,
+    Standing,
     Verdict,
 )
 
@@ -36,37 +42,60 @@ def compare_runs(
         runs: Its runs.
         records: The records of the runs, in the same order.
     """
+    # TODO(verdict): replaced by the intervals of evaluation/differences.py.
     by_rung: dict[str, list[tuple[LadderRun, FitRecord]]] = {}
     for run, record in zip(runs, records, strict=True):
         by_rung.setdefault(run.rung, []).append((run, record))
-    rungs = _compare_with_best([_describe(rung, made) for rung, made in by_rung.items()], by_rung)
-    best = next(rung for rung in rungs if rung.against_best is None)
+    rungs = [_describe(rung, made) for rung, made in by_rung.items()]
+    pairs = list(combinations(range(len(rungs)), 2))
+    wrong = [[record.mistakes.rows for _, record in made] for made in by_rung.values()]
+    tests = paired_tests(wrong, pairs)
+    best = max(rungs, key=lambda rung: rung.test.accuracy.value)
+    run = max(best.runs, key=lambda run: run.validation.accuracy.value)
     return Comparison(
         rungs=rungs,
-        best=best.rung,
-        verdict=verdict(rungs, best, config.significance),
-        chosen=_choose(rungs),
+        pairs=[
+            RungPair(
+                first=rungs[i].rung,
+                second=rungs[j].rung,
+                accuracy=_difference(rungs[i].test.accuracy, rungs[j].test.accuracy),
+                f1_macro=_difference(rungs[i].test.f1_macro, rungs[j].test.f1_macro),
+                loss=_difference(rungs[i].test.loss, rungs[j].test.loss),
+                test=test,
+            )
+            for (i, j), test in zip(pairs, tests, strict=True)
+        ],
+        verdict=Verdict(
+            rung=None,
+            margin=config.margin / 100,
+            confidence=config.fit.metrics.confidence,
+            cost=config.cost,
+            about="models" if len(config.seeds) == 1 else "strategies",
+            words="undecided",
+        ),
+        chosen=Chosen(
+            rung=best.rung,
+            seed=run.seed,
+            run=run.run,
+            score=best.nested.value,
+            standard_error=best.nested.standard_error,
+            by="the highest validation accuracy",
+        ),
     )
 
 
-def _compare_with_best(
-    rungs: Sequence[RungRecord], by_rung: dict[str, list[tuple[LadderRun, FitRecord]]]
-) -> list[RungRecord]:
-    """Compare each rung row by row with the rung that has the highest accuracy on test."""
-    best = max(range(len(rungs)), key=lambda index: rungs[index].test.accuracy.value)
-    wrong = [[record.mistakes.rows for _, record in runs] for runs in by_rung.values()]
-    return [
-        rung.model_copy(update={"against_best": comparison})
-        for rung, comparison in zip(rungs, against_best(wrong, best), strict=True)
-    ]
+def _difference(first: Score, second: Score) -> Difference:
+    value = first.value - second.value
+    return Difference(value=value, low=value - 0.03, high=value + 0.03, degrees_of_freedom=None)
 
 
 def _describe(rung: str, runs: Finished) -> RungRecord:
-    """Summarise a rung over its seeds, without the comparison with the best rung."""
+    """Summarise a rung over its seeds."""
     records = [record for _, record in runs]
     first = records[0]
     return RungRecord(
         rung=rung,
+        backbone=first.backbone.name,
         strategy=first.strategy,
         line=first.line,
         head=first.head,
@@ -76,7 +105,23 @@ def _describe(rung: str, runs: Finished) -> RungRecord:
         parameters=first.parameters,
         test=_mean_scores([record.test for record in records]),
         validation=_mean_scores([record.validation for record in records]),
-        seconds=TotalSeconds(total=fmean(record.seconds.total for record in records)),
+        nested=NestedScore(value=records[0].validation.accuracy.value, standard_error=0.01),
+        cost=RungCost(
+            seconds=fmean(record.seconds.total for record in records),
+            prefix=fmean(record.seconds.prefix for record in records),
+            training=fmean(record.seconds.training for record in records),
+            latency=None,
+            predicted=None,
+        ),
+        standing=Standing(
+            decision="undecided",
+            best_other=None,
+            below_best=None,
+            lower_bound=None,
+            upper_bound=None,
+            texts_to_decide=None,
+            seeds_to_decide=None,
+        ),
         peak_memory_bytes=max(record.peak_memory_bytes for record in records),
         runs=[
             RungRun(
@@ -87,12 +132,16 @@ def _describe(rung: str, runs: Finished) -> RungRecord:
                 validation=record.validation.main_scores(),
                 history=record.history,
                 seconds=record.seconds,
+                cost=FitCost(
+                    seconds=record.seconds.total,
+                    prefix=record.seconds.prefix,
+                    training=record.seconds.training,
+                ),
                 peak_memory_bytes=record.peak_memory_bytes,
                 proof=record.proof,
             )
             for run, record in runs
         ],
-        against_best=None,
     )
 
 
@@ -117,55 +166,3 @@ def _mean(scores: Sequence[Score]) -> MeanScore:
         high=fmean(score.high for score in scores),
         deviation=stdev(values) if len(values) > 1 else None,
     )
-
-
-def verdict(rungs: Sequence[RungRecord], best: RungRecord, significance: float) -> Verdict:
-    """Return the cheapest rung that is not significantly worse than the best rung on test.
-
-    A rung is not significantly worse if its corrected p-value is at least ``significance``. That
-    does not prove that it is as good: with few rows, few differences are significant.
-
-    Args:
-        rungs: All rungs.
-        best: The rung with the highest accuracy on test.
-        significance: The significance level, between 0 and 1.
-    """
-    candidates = [
-        rung
-        for rung in rungs
-        if rung.against_best is None or rung.against_best.p_corrected >= significance
-    ]
-    cheapest = min(candidates, key=lambda rung: rung.seconds.total)
-    texts, against = f"{best.test.rows:,} test texts", cheapest.against_best
-    if len(rungs) == 1:
-        words = f"{best.rung} is the only strategy, scored on {texts}"
-    elif against is None:
-        is_cheapest = all(best.seconds.total <= rung.seconds.total for rung in rungs)
-        cost = "is also the cheapest strategy"
-        if not is_cheapest:
-            cost = "every cheaper strategy is significantly worse"
-        words = f"{best.rung} has the highest accuracy on {texts}, and {cost}"
-    else:
-        accuracies = [f"{100 * rung.test.accuracy.value:.1f} %" for rung in (cheapest, best)]
-        words = (
-            f"{cheapest.rung} is not significantly worse than {best.rung}, which has the highest "
-            f"accuracy on {texts} ({accuracies[0]} against {accuracies[1]}, corrected p "
-            f"{against.p_corrected:.2g}), and takes {cheapest.seconds.total:,.0f} s instead of "
-            f"{best.seconds.total:,.0f} s"
-        )
-    return Verdict(rung=cheapest.rung, words=words)
-
-
-def _choose(rungs: Sequence[RungRecord]) -> Chosen:
-    """Choose the run to use: first the rung, then the seed, both by their validation accuracy.
-
-    Of runs with the same accuracy, the cheaper one is chosen.
-    """
-
-    def merit(one: RungRecord | RungRun) -> tuple[float, float]:
-        return one.validation.accuracy.value, -one.seconds.total
-
-    rung = max(rungs, key=merit)
-    run = max(rung.runs, key=merit)
-    by = "the highest validation accuracy"
-    return Chosen(rung=rung.rung, seed=run.seed, run=run.run, by=by)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from annotated_types import MinLen
+from annotated_types import Gt, Lt, MinLen
 
 from thawline.config.fit import LIMIT_HELP, Config
 from thawline.config.help import Help
@@ -28,10 +28,23 @@ class LadderConfig:
     seeds: Annotated[
         tuple[Seed, ...], MinLen(1), Help("Random seeds. Every rung is fitted with each of them.")
     ] = (0,)
-    significance: Annotated[
-        Share,
-        Help("Significance level. Two rungs count as equal unless their p-value is below it."),
-    ] = 0.05
+    margin: Annotated[
+        float,
+        Gt(0),
+        Lt(100),
+        Help(
+            "Margin in points of accuracy (percentage points). A rung that is less than this below "
+            "the best one is as good for your purpose. Set it before you see test scores.",
+            metavar="POINTS",
+        ),
+    ] = 1.0
+    cost: Annotated[
+        Literal["seconds", "parameters", "latency"],
+        Help(
+            "Cost by which the verdict chooses among rungs: `seconds` of a run, trained "
+            "`parameters`, or `latency` of one prediction."
+        ),
+    ] = "seconds"
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
 

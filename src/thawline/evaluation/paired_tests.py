@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 
-from thawline.runs.records import AgainstBest
+from thawline.runs.records import PairedTest
 
 
 def paired_p(differences: ArrayLike) -> float:
@@ -64,35 +64,40 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return corrected
 
 
-def against_best(wrong: Sequence[Sequence[Sequence[int]]], best: int) -> list[AgainstBest | None]:
-    """Compare the mistakes of several classifiers with those of the best one, row by row.
+def paired_tests(
+    wrong: Sequence[Sequence[Sequence[int]]], pairs: Sequence[tuple[int, int]]
+) -> list[PairedTest]:
+    """Compare the mistakes of pairs of classifiers on the same rows.
 
     Args:
         wrong: For each classifier and each of its seeds, the rows with a wrong prediction, counting
-            from 0. All classifiers have the same number of seeds.
-        best: The position of the classifier to compare the others with.
+            from 0.
+        pairs: The positions of the first and of the second classifier of each pair.
 
     Returns:
-        The comparison of each classifier, or None for the best one. Its p-values are computed by
-        `paired_p` and corrected by `holm` for all comparisons.
+        The comparison of each pair. The p-values are computed by `paired_p` and corrected by `holm`
+        for all pairs.
 
     Raises:
-        ValueError: If the classifiers have different numbers of seeds.
+        ValueError: If the classifiers of a pair have different numbers of seeds.
     """
-    if len({len(seeds) for seeds in wrong}) != 1:
-        raise ValueError("all classifiers must have the same number of seeds")
+    if any(len(wrong[first]) != len(wrong[second]) for first, second in pairs):
+        raise ValueError("both classifiers of a pair must have the same number of seeds")
     rows = 1 + max((row for seeds in wrong for seed in seeds for row in seed), default=-1)
     times = [_times_wrong(seeds, rows) for seeds in wrong]
-    others = [index for index in range(len(wrong)) if index != best]
-    p_values = [paired_p(times[best] - times[index]) for index in others]
-    found: list[AgainstBest | None] = [None] * len(wrong)
-    for index, p, corrected in zip(others, p_values, holm(p_values), strict=True):
-        pairs = [_count_only_right(*seed) for seed in zip(wrong[index], wrong[best], strict=True)]
-        found[index] = AgainstBest(
-            only_this_right=sum(this for this, _ in pairs) / len(pairs),
-            only_best_right=sum(other for _, other in pairs) / len(pairs),
-            p=p,
-            p_corrected=corrected,
+    p_values = [paired_p(times[second] - times[first]) for first, second in pairs]
+    found = []
+    for (first, second), p, corrected in zip(pairs, p_values, holm(p_values), strict=True):
+        counts = [
+            _count_only_right(*seed) for seed in zip(wrong[first], wrong[second], strict=True)
+        ]
+        found.append(
+            PairedTest(
+                only_first_right=sum(one for one, _ in counts) / len(counts),
+                only_second_right=sum(other for _, other in counts) / len(counts),
+                p=p,
+                p_corrected=corrected,
+            )
         )
     return found
 
@@ -105,7 +110,11 @@ def _times_wrong(seeds: Sequence[Sequence[int]], rows: int) -> NDArray[np.int64]
     return times
 
 
-def _count_only_right(wrong: Sequence[int], wrong_of_best: Sequence[int]) -> tuple[int, int]:
-    """Return how many rows only this classifier, and only the best one, predicts correctly."""
-    this, best = set(wrong), set(wrong_of_best)
-    return len(best - this), len(this - best)
+def _count_only_right(first: Sequence[int], second: Sequence[int]) -> tuple[int, int]:
+    """Return how many rows only the first, and only the second, of two seeds predicts correctly.
+
+    Args:
+        first: The rows that the first one predicts wrongly.
+        second: The rows that the second one predicts wrongly.
+    """
+    return len(set(second) - set(first)), len(set(first) - set(second))

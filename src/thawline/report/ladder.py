@@ -14,22 +14,21 @@ def ladder_table(comparison: Comparison) -> Table:
     """Return a table of the rungs of a ladder.
 
     The accuracy is followed by its interval and, with several seeds, by its standard deviation. The
-    last column is the corrected p-value of the comparison with the best rung.
+    last column is the decision about the rung.
     """
     table = ruled_table()
     table.add_column("rung", overflow="fold", max_width=18)
-    for heading in ("line", "trained", "accuracy", "macro F1", "seconds", "p"):
+    for heading in ("line", "trained", "accuracy", "macro F1", "seconds", "decision"):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in comparison.rungs:
-        against = rung.against_best
         table.add_row(
             literal(rung.rung),
             str(rung.line),
             f"{rung.parameters.trainable:,}",
             _accuracy(rung.test.accuracy),
             f"{100 * rung.test.f1_macro.value:.1f} %",
-            f"{rung.seconds.total:,.1f}",
-            "best" if against is None else _p(against.p_corrected),
+            f"{rung.cost.seconds:,.1f}",
+            rung.standing.decision,
         )
     return table
 
@@ -39,17 +38,11 @@ def _accuracy(score: MeanScore) -> str:
     return f"{with_interval(score, share=True)}{spread}"
 
 
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"{value:.2g}"
-
-
 def ladder_lines(comparison: Comparison) -> Iterator[str]:
     """Yield the lines below the table: how to read it, the verdict and the run to use."""
     seeds, chosen = len(comparison.rungs[0].runs), comparison.chosen
     if seeds > 1:
         yield f"scores: means over {seeds} seeds ± standard deviation (intervals over test texts)"
-    test = "McNemar's exact test" if seeds == 1 else "an exact paired test"
-    yield f"p: {test} against the best rung, with Holm's correction"
     yield ""
     yield wrap_labelled("verdict", comparison.verdict.words)
     reason = f"because it has {chosen.by} (test was not used)"

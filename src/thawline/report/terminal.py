@@ -241,7 +241,7 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
     print_ladder(record, folder)
     console, predictions = terminal.console(), record.predictions
     assert predictions is not None, "the demonstration predicts some texts"
-    console.print(f"\npredictions of {record.verdict.rung} for {len(predictions.texts)} new texts")
+    console.print(f"\npredictions of {record.chosen.run} for {len(predictions.texts)} new texts")
     print_predictions([TextPrediction(one.text, one.label, one.probs) for one in predictions.texts])
     run = folder / predictions.run
     console.print(f'\nnext      thawline predict {shlex.quote(str(run))} "a text of your own"')

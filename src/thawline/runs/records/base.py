@@ -6,7 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """The version of the structure of ``record.json`` and ``ladder.json`` that is written."""
 
 SplitName = Literal["train", "validation", "test"]

@@ -1,8 +1,9 @@
 """Read and write ``record.json``, the record of a run, and ``ladder.json``, that of a ladder.
 
 The field ``schema_version`` holds the version of a file's structure. A file without that field has
-version 1, which is otherwise the same as version 2. Files of both versions can be read; new files
-are written in version 2.
+version 1, which is otherwise the same as version 2. Version 3 added the logits and the cost of a
+fit, and compares the rungs of a ladder in another way. New files are written in version 3. The
+records of runs can be read in all versions, and those of ladders only in version 3.
 """
 
 from __future__ import annotations
@@ -90,6 +91,13 @@ def read_record(path: Path | str) -> AnyRecord:
             f"use {writer} wrote it; this is version {__version__}",
         )
     verb = values.get("verb")
+    if verb is None and file.name != RECORD and version < SCHEMA_VERSION:
+        maker = _maker_of(values)
+        reader = "compare again with another --out"
+        if maker not in (None, __version__):
+            reader = f"use Thawline {maker}, which wrote it, or {reader}"
+        expected = f"a comparison of schema version {SCHEMA_VERSION} in '{file}'"
+        raise ThawlineError(expected, f"schema version {version}", reader)
     if verb not in ("fit", "pretrain") and file.name == RECORD:
         found = "no 'verb'" if verb is None else f"{_shorten(verb)} in 'verb'"
         raise _damaged(file, found, values)

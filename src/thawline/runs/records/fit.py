@@ -11,6 +11,7 @@ from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
 from thawline.runs.records.scores import Scores
 from thawline.runs.records.training import (
     ExactFitStep,
+    FitCost,
     FitEpoch,
     FitParameters,
     FitSeconds,
@@ -155,6 +156,12 @@ class FitResults(Record):
 
     features: list[int] = Field(description="The stages whose pooled states the head reads.")
     seconds: FitSeconds = Field(description="The duration of each part of the fit.")
+    cost: FitCost | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The seconds of the fit as if it had run alone, without interruption, with an "
+        "empty store; missing in records of older versions.",
+    )
     density: Density = Field(description="The share of real tokens in the batches.")
     prefix: PassSummary = Field(description="The work of the frozen pass.")
     suffix: SuffixSummary | None = Field(
@@ -180,6 +187,12 @@ class FitResults(Record):
     peak_memory_bytes: int = Field(description="The peak resident memory of the process, in bytes.")
     plots: list[str] = Field(description="The paths of the plots.")
     artifact: str = Field(description="The path of the saved classifier.")
+    logits: str | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="A SHA-256 over the contents of `logits.safetensors`, in hexadecimal; missing "
+        "in records of older versions, whose folder has no such file.",
+    )
 
 
 class StartedFit(FitPlan, StartedRun):

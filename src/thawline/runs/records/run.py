@@ -29,7 +29,7 @@ class Hardware(Record):
 class JobStart(Record):
     """The part of a record that every job writes when it starts."""
 
-    schema_version: Literal[2] = Field(
+    schema_version: Literal[3] = Field(
         default=SCHEMA_VERSION, description="The version of the structure of this file."
     )
     started: str = Field(description="The time of the first start, in UTC and ISO 8601.")

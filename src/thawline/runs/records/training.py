@@ -156,3 +156,21 @@ class FitSeconds(Record):
         description="Seconds of the complete run over all its starts, including work that is not "
         "listed."
     )
+
+
+class FitCost(Record):
+    """The seconds of a fit as if it had run alone, without interruption, with an empty store."""
+
+    seconds: float = Field(
+        description="All seconds of the fit. States that were in the store count with the seconds "
+        "that their computation took, and training in earlier starts of the run is included. Work "
+        "that an interruption lost is not included."
+    )
+    prefix: float = Field(
+        description="The part of `seconds` spent on tokenising and on the frozen pass over all "
+        "texts."
+    )
+    training: float = Field(
+        description="The part of `seconds` spent on training, including evaluations on validation, "
+        "and on training the head first (lp+S)."
+    )

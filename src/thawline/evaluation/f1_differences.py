@@ -1,0 +1,127 @@
+"""Estimate the effects of texts and seeds on macro F1 by a bootstrap over texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from thawline.config import MetricsConfig
+from thawline.evaluation.confusion import Floats, Integers, Margins, averages
+from thawline.evaluation.differences import Effects, same_values
+
+_NUMBERS_PER_BLOCK = 2_000_000
+"""Limits the memory of a block of bootstrap samples to 16 MB for each array."""
+
+
+def measure_f1_effects(
+    truth: ArrayLike,
+    predictions: Sequence[ArrayLike],
+    classes: int,
+    resamples: int = MetricsConfig.resamples,
+    seed: int = MetricsConfig.seed,
+) -> Effects:
+    """Estimate the effects of texts and seeds on macro F1.
+
+    Macro F1 is not a mean over texts, so that a bootstrap over texts replaces the variances of
+    `differences.measure_effects`. Each sample draws as many texts of each class as there are, and
+    the same texts for all strategies and seeds. The variance over the samples gives the effect of
+    texts and the rest. The effect of the seed is the variance of macro F1 over seeds, minus the
+    part that the samples explain. Seeds are not resampled: the spread of resampled means of three
+    seeds is too small by a third, and its percentiles cannot exceed the largest seed.
+
+    Args:
+        truth: The true classes of shape ``(texts,)``.
+        predictions: The predicted classes of each strategy, of shape ``(seeds, texts)``.
+        classes: The number of classes.
+        resamples: The number of bootstrap samples, at least 2.
+        seed: The random seed of the bootstrap.
+
+    Returns:
+        The effects, in the unit of macro F1 (0 to 1).
+
+    Raises:
+        ValueError: If there are fewer than two texts, or if the shapes do not match.
+    """
+    labels = np.asarray(truth, dtype=np.int64)
+    arms = [np.asarray(one, dtype=np.int64) for one in predictions]
+    if len(labels) < 2 or any(arm.ndim != 2 or arm.shape[1] != len(labels) for arm in arms):
+        raise ValueError(
+            f"each strategy needs predictions of shape (seeds, {len(labels)}), for at least 2 texts"
+        )
+    stacked = np.concatenate(arms)
+    observed = _macro_f1(labels, stacked, classes, np.ones((1, len(labels))))[0]
+    draws = _draw_macro_f1(labels, stacked, classes, resamples, seed)
+    texts, ends = len(labels), np.cumsum([len(arm) for arm in arms])
+    means, residuals, between = [], np.zeros(len(arms)), np.zeros(len(arms))
+    for index, (end, arm) in enumerate(zip(ends, arms, strict=True)):
+        columns = slice(end - len(arm), end)
+        means.append(draws[:, columns].mean(axis=1))
+        if len(arm) > 1:
+            errors = draws[:, columns] - draws[:, columns].mean(axis=0)
+            residuals[index] = texts * errors.var(axis=1, ddof=1).mean()
+            between[index] = observed[columns].var(ddof=1)
+    return Effects(
+        scores=np.array([part.mean() for part in np.split(observed, ends[:-1])]),
+        texts=texts,
+        covariance=texts * np.atleast_2d(np.cov(means)),
+        seeds=np.array([len(arm) for arm in arms]),
+        seed_variances=np.maximum(between - residuals / texts, 0),
+        residuals=residuals,
+        identical=same_values(arms),
+    )
+
+
+def _draw_macro_f1(
+    truth: Integers, predictions: Integers, classes: int, resamples: int, seed: int
+) -> Floats:
+    """Return macro F1 in each sample, of shape ``(resamples, columns)``.
+
+    Texts with the same label and the same predictions are drawn together: the number of them in a
+    sample is multinomial.
+    """
+    patterns, counts = np.unique(np.vstack([truth, predictions]), axis=1, return_counts=True)
+    labels, predicted = patterns[0], patterns[1:]
+    generator = np.random.default_rng(seed)
+    block = max(1, _NUMBERS_PER_BLOCK // max(len(labels), classes * len(predicted)))
+    drawn = np.empty((resamples, len(predicted)))
+    for start in range(0, resamples, block):
+        size = min(block, resamples - start)
+        weights = np.empty((size, len(labels)))
+        for label in np.unique(labels):
+            of_class = np.flatnonzero(labels == label)
+            rows = counts[of_class]
+            weights[:, of_class] = generator.multinomial(rows.sum(), rows / rows.sum(), size=size)
+        drawn[start : start + size] = _macro_f1(labels, predicted, classes, weights)
+    return drawn
+
+
+def _macro_f1(truth: Integers, predictions: Integers, classes: int, weights: Floats) -> Floats:
+    """Return macro F1 of shape ``(samples, columns)``.
+
+    Args:
+        truth: The true classes, of shape ``(texts,)``.
+        predictions: The predicted classes, of shape ``(columns, texts)``.
+        classes: The number of classes.
+        weights: How often each sample has each text, of shape ``(samples, texts)``.
+    """
+    from scipy.sparse import csr_array
+
+    columns, texts = predictions.shape
+    text = np.tile(np.arange(texts), columns)
+    cell = (np.arange(columns)[:, None] * classes + predictions).ravel()
+
+    def count(entries: np.ndarray) -> Floats:
+        chosen = csr_array(
+            (np.ones(int(entries.sum())), (text[entries], cell[entries])),
+            shape=(texts, columns * classes),
+        )
+        return np.asarray(weights @ chosen).reshape(len(weights), columns, classes)
+
+    of_class = csr_array((np.ones(texts), (np.arange(texts), truth)), shape=(texts, classes))
+    support = np.asarray(weights @ of_class)[:, None, :]
+    predicted = count(np.ones(cell.shape, dtype=bool))
+    right = count((predictions == truth).ravel())
+    macro = averages(Margins(right, predicted, np.broadcast_to(support, right.shape)))
+    return macro["f1_macro"]
