@@ -98,7 +98,7 @@ def rungs_figure(bars: Sequence[RungBar], *, title: str, subtitle: str) -> Figur
             )
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", labelleft=axes is accuracy)
-        names = [_wrapped(printable(bar.name)) for bar in bars]
+        names = [wrapped_name(printable(bar.name)) for bar in bars]
         accuracy.set_yticks(range(len(bars)), names, color=INK, parse_math=False)
         accuracy.set_ylim(len(bars) - 0.5, -0.5)
         _draw_accuracies(accuracy, [bar.accuracy for bar in bars])
@@ -107,7 +107,7 @@ def rungs_figure(bars: Sequence[RungBar], *, title: str, subtitle: str) -> Figur
         return figure
 
 
-def _wrapped(name: str) -> str:
+def wrapped_name(name: str) -> str:
     """Wrap a name at its spaces, and after its commas and colons."""
     broken = re.sub(r"(?<=[,:])(?=\S)", " ", name)
     lines = textwrap.wrap(broken, NAME_WIDTH, max_lines=MOST_LINES, placeholder=" …")

@@ -69,7 +69,7 @@ def before_after_blocks(record: FitRecord, plots: Plots) -> list[Block]:
         ]
         for name in BEFORE_AFTER_ROWS
     ]
-    columns = [Column("Score", numeric=False), *map(Column, ("Untrained", "Trained", "Change"))]
+    columns = [Column("Score", numeric=False), *map(Column, ("Untrained", "Adapted", "Change"))]
     table = Table(f"Scores on test, with {_level(after)} confidence intervals", columns, rows)
     return [plots.plot(figure, label, caption, wide=False), table]
 
@@ -360,7 +360,7 @@ def sample_blocks(samples: Sequence[Sample]) -> list[Block]:
         Column("Text", numeric=False, prose=True),
         Column("True class", numeric=False),
         Column("Untrained", numeric=False),
-        Column("Trained", numeric=False),
+        Column("Adapted", numeric=False),
     ]
     caption = "Sample texts from test, with their predictions before and after training"
     return [Table(caption, columns, rows)]  # type: ignore[arg-type]

@@ -71,7 +71,11 @@ def _rows_table(columns: Mapping[str, SurveyedRows]) -> Table:
     rows.append([Cell("All classes"), *(number_cell(part.rows) for part in columns.values())])
     rows.append([Cell("Empty texts"), *(number_cell(part.empty) for part in columns.values())])
     left_out = len(sizes) - len(listed)
-    more = f"; {count_of(left_out, 'class')} of medium size are not listed" if left_out else ""
+    more = (
+        f"; {count_of(left_out, 'class', 'classes')} of medium size are not listed"
+        if left_out
+        else ""
+    )
     names = [Column("Class", numeric=False), *(Column(name) for name in columns)]
     return Table(f"Texts of each class in each split{more}", names, rows)
 

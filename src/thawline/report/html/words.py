@@ -71,9 +71,10 @@ def seconds_cell(number: float | None) -> Cell:
     return Cell(MISSING) if number is None else Cell(seconds(number), number)
 
 
-def count_of(number: int, noun: str) -> str:
+def count_of(number: int, noun: str, plural: str | None = None) -> str:
     """Return a number with its noun, for example "1 text" or "2,000 texts"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    many = f"{noun}s" if plural is None else plural
+    return f"{number:,} {noun if number == 1 else many}"
 
 
 def shown_text(text: RecordedText) -> str:

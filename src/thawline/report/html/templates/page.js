@@ -3,11 +3,12 @@
 (() => {
   const status = document.getElementById("announcement");
   const text = (cell) => cell.textContent.trim();
-  const compare = (one, other) => {
+  const compare = (one, other, sign) => {
     const [a, b] = [one.dataset.sort, other.dataset.sort];
-    if (a !== undefined && b !== undefined) return Number(a) - Number(b);
+    if (a !== undefined && b !== undefined) return sign * (Number(a) - Number(b));
+    // Cells without a value come last in both directions.
     if (a !== undefined || b !== undefined) return a === undefined ? 1 : -1;
-    return text(one).localeCompare(text(other), undefined, { numeric: true });
+    return sign * text(one).localeCompare(text(other), undefined, { numeric: true });
   };
   for (const table of document.querySelectorAll("table[data-sortable]")) {
     const headings = [...table.tHead.rows[0].cells];
@@ -23,7 +24,7 @@
         for (const other of headings) other.removeAttribute("aria-sort");
         heading.setAttribute("aria-sort", down ? "descending" : "ascending");
         const rows = [...body.rows];
-        rows.sort((a, b) => compare(a.cells[index], b.cells[index]) * (down ? -1 : 1));
+        rows.sort((a, b) => compare(a.cells[index], b.cells[index], down ? -1 : 1));
         body.append(...rows);
         status.textContent = `Sorted by ${text(button)}, ${down ? "descending" : "ascending"}.`;
       });

@@ -1,0 +1,98 @@
+"""The calibration plot of a classifier: how often it is right, by its confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from thawline.evaluation.calibration import ReliabilityBin
+from thawline.report.figures import (
+    ADAPTED,
+    EDGE,
+    FAINT,
+    INK,
+    VALIDATION,
+    new_figure,
+    own_style,
+    save_figure,
+    share_axis,
+    upright_shares,
+)
+
+
+def draw_reliability(
+    bins: Sequence[ReliabilityBin], folder: Path, *, title: str, subtitle: str
+) -> list[Path]:
+    """Draw the accuracy in bins of confidence, and the number of texts in each bin below it.
+
+    Args:
+        bins: The bins that hold texts, at least one.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
+        subtitle: The text below the title.
+
+    Returns:
+        The paths of ``reliability.png`` and ``reliability.svg``.
+
+    Raises:
+        ValueError: If there are no bins.
+    """
+    return save_figure(
+        reliability_figure(bins, title=title, subtitle=subtitle), folder, "reliability"
+    )
+
+
+def reliability_figure(bins: Sequence[ReliabilityBin], *, title: str, subtitle: str) -> Figure:
+    """Return the figure of `draw_reliability`, which has the same arguments.
+
+    Raises:
+        ValueError: If there are no bins.
+    """
+    if not bins:
+        raise ValueError("at least one bin is needed for a plot")
+    with own_style():
+        figure, bottom, top = new_figure(6.4, 4.6, title, subtitle)
+        space = top - bottom
+        upper = figure.add_axes((0.13, bottom + 0.3 * space, 0.84, 0.7 * space))
+        lower = figure.add_axes((0.13, bottom, 0.84, 0.22 * space), sharex=upper)
+        first = min(one.low for one in bins)
+        edge = 0.02 * (1 - first)
+        upright_shares(upper, 0.0, 1.04)
+        upper.set_xlim(first - edge, 1 + edge)
+        upper.plot([first, 1], [first, 1], color=EDGE, linewidth=1.2, linestyle=(0, (4, 3)))
+        upper.tick_params(axis="x", labelbottom=False, length=0)
+        upper.set_ylabel("correct")
+        for one in bins:
+            upper.errorbar(
+                one.confidence,
+                one.accuracy,
+                yerr=[[one.accuracy - one.interval.low], [one.interval.high - one.accuracy]],
+                color=INK,
+                linewidth=1.1,
+                capsize=3,
+            )
+        confidences = [one.confidence for one in bins]
+        upper.plot(
+            confidences,
+            [one.accuracy for one in bins],
+            color=VALIDATION,
+            linewidth=1.6,
+            marker="o",
+            markersize=5,
+        )
+        lower.bar(
+            [one.low for one in bins],
+            [one.rows for one in bins],
+            width=[0.92 * (one.high - one.low) for one in bins],
+            align="edge",
+            color=ADAPTED,
+        )
+        lower.set_yticks([max(one.rows for one in bins)])
+        lower.yaxis.set_major_formatter("{x:,.0f}")
+        lower.spines["left"].set_visible(False)
+        lower.set_ylabel("texts")
+        lower.set_xlabel("confidence of the prediction", color=FAINT)
+        share_axis(lower.xaxis, first - edge, 1 + edge)
+        return figure
