@@ -9,6 +9,7 @@ from thawline.cli.verbs import (
     predict,
     preflight,
     pretrain,
+    report,
     store,
     vectors,
 )
@@ -22,6 +23,7 @@ __all__ = [
     "predict",
     "preflight",
     "pretrain",
+    "report",
     "store",
     "vectors",
 ]
