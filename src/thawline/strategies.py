@@ -26,10 +26,15 @@ class Strategy:
     Attributes:
         name: The name at the start of the written form.
         implemented: Whether this version can run the strategy.
+        reads_states: Whether the classifier has a backbone. Without one, the strategy has no line.
+        reads_words: Whether the classifier reads the words of a text (TF-IDF), whose weights are
+            fitted exactly.
     """
 
     name: ClassVar[str] = ""
     implemented: ClassVar[bool] = True
+    reads_states: ClassVar[bool] = True
+    reads_words: ClassVar[bool] = False
 
     @property
     def adapters(self) -> Lora | None:
@@ -134,6 +139,23 @@ class Head(Strategy):
     def line(self, depth: int) -> int:
         """Return depth + 1, because no part of the backbone trains."""
         return depth + 1
+
+
+@dataclass(frozen=True)
+class Tfidf(Strategy):
+    """Fit logistic regression on the words and pairs of words of a text, without a backbone."""
+
+    name: ClassVar[str] = "tfidf"
+    reads_states: ClassVar[bool] = False
+    reads_words: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class HeadTfidf(Head):
+    """Fit one head on pooled states and on the words and pairs of words, side by side."""
+
+    name: ClassVar[str] = "head+tfidf"
+    reads_words: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -260,9 +282,18 @@ def _check_block(key: str, value: int, depth: int, example: str) -> None:
 
 
 _STRATEGIES: dict[str, type[Strategy]] = {
-    kind.name: kind for kind in (Head, Last, Lora, Full, Gradual)
+    kind.name: kind for kind in (Tfidf, Head, HeadTfidf, Last, Lora, Full, Gradual)
 }
-_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full"]
+_EXAMPLES = [
+    "tfidf",
+    "head",
+    "head+tfidf",
+    "last:1",
+    "lora:r=4,alpha=32",
+    "full",
+    "gradual",
+    "lp+full",
+]
 
 
 def parse_strategy(text: str) -> Strategy:
@@ -279,7 +310,7 @@ def parse_strategy(text: str) -> Strategy:
     if text.startswith("lp+"):
         rest = text.removeprefix("lp+").strip()
         then = None if rest.startswith("lp+") else parse_strategy(rest)
-        if then is None or isinstance(then, Head | Gradual):
+        if then is None or isinstance(then, Head | Tfidf | Gradual):
             raise ThawlineError(
                 "last, lora or full after lp+",
                 f"'{text}'",
@@ -290,6 +321,13 @@ def parse_strategy(text: str) -> Strategy:
     name, _, parameters = text.partition(":")
     kind = _STRATEGIES.get(name)
     if kind is None:
+        if name.endswith("+tfidf") or name.startswith("tfidf+"):
+            raise ThawlineError(
+                "tfidf alone, or head+tfidf",
+                f"'{text}'",
+                "use head+tfidf, or tfidf alone",
+                setting="strategy",
+            )
         names = [*_STRATEGIES, "lp+full"]
         raise ThawlineError(
             f"a strategy ({', '.join(_EXAMPLES)})",

@@ -84,20 +84,25 @@ def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(la
     assert runs[0]["data"]["sha256"] == record["data"]["sha256"]
     for rung, run in zip((head, last), runs, strict=True):
         assert rung["parameters"] == run["parameters"]
-        assert rung["seconds"]["total"] == run["seconds"]["total"]
+        assert {key: rung["cost"][key] for key in run["cost"]} == run["cost"]
         assert rung["peak_memory_bytes"] == run["peak_memory_bytes"] > 0
         for score in ("accuracy", "f1_macro"):
             assert rung["test"][score] == {**run["test"][score], "deviation": None}
-    best = max((head, last), key=lambda rung: rung["test"]["accuracy"]["value"])
-    assert record["best"] == best["rung"]
-    assert best["against_best"] is None
-    (other,) = [rung for rung in (head, last) if rung is not best]
-    assert 0 < other["against_best"]["p"] <= other["against_best"]["p_corrected"] <= 1
-    assert record["verdict"]["rung"] in ("head", "last:1")
-    chosen = record["chosen"]
-    highest = max(rung["validation"]["accuracy"]["value"] for rung in (head, last))
+    (pair,) = record["pairs"]
+    accuracies = [rung["test"]["accuracy"]["value"] for rung in (head, last)]
+    assert (pair["first"], pair["second"]) == ("head", "last:1")
+    assert pair["accuracy"]["value"] == pytest.approx(accuracies[0] - accuracies[1])
+    assert pair["accuracy"]["low"] <= pair["accuracy"]["value"] <= pair["accuracy"]["high"]
+    assert 0 < pair["test"]["p"] <= pair["test"]["p_corrected"] <= 1
+    for rung, difference in ((head, 1), (last, -1)):
+        below = rung["standing"]["below_best"]["value"]
+        assert below == pytest.approx(-difference * pair["accuracy"]["value"])
+    verdict, chosen = record["verdict"], record["chosen"]
+    assert (verdict["margin"], verdict["cost"], verdict["about"]) == (0.01, "seconds", "models")
+    within = [rung for rung in (head, last) if rung["standing"]["decision"] == "within"]
+    assert verdict["rung"] in ([rung["rung"] for rung in within] or [None])
     (taken,) = [rung for rung in (head, last) if rung["rung"] == chosen["rung"]]
-    assert taken["validation"]["accuracy"]["value"] == highest
+    assert chosen["score"] == taken["nested"]["value"]
     assert artifact.load(Path("ladder", chosen["run"])).labels.names == ("neg", "pos")
     assert sorted(record["plots"]) == ["curves.png", "curves.svg", "rungs.png", "rungs.svg"]
     assert all(Path("ladder", plot).is_file() for plot in record["plots"])

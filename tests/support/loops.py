@@ -15,6 +15,7 @@ from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
+from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.loop import Checkpoints, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.weighting import Weighting
@@ -102,6 +103,7 @@ class Scripted:
         self.weight = self.module.weight
         nn.init.constant_(self.weight, 1.0)
         self.random = RandomStream(0)
+        self.evaluated = EvaluatedLogits()
         self.steps_per_epoch = len(losses)
         self.scores, self.factors = iter(scores), losses
         self.texts = (1,) * len(losses) if texts is None else texts

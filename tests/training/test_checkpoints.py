@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
@@ -56,7 +57,8 @@ def same(one: Training, other: Training) -> bool:
 
 def untimed(values: dict[str, Any]) -> dict[str, Any]:
     history = [{**row, "seconds": None} for row in values["history"]]
-    return json.loads(json.dumps({**values, "history": history, "since": values["since"][:2]}))
+    shown = {**values, "history": history, "since": values["since"][:2], "spent": None}
+    return json.loads(json.dumps(shown))
 
 
 class TestState:
@@ -86,6 +88,32 @@ class TestState:
         assert torch.equal(torch.get_rng_state(), state)
         assert same(training, other)
 
+    def test_the_logits_of_all_evaluations_are_restored(self) -> None:
+        uninterrupted, training, other = (objective(dropout=0.3) for _ in range(3))
+        given = TrainingConfig(batch_size=8, **SETTINGS)
+
+        def training_of(task: Any) -> Training:
+            return Training(task, given, epochs=3, lr=0.05, device="cpu")
+
+        advance(training_of(uninterrupted), 9)
+        started, resumed = training_of(training), training_of(other)
+        advance(started, 5)
+        CheckpointFolder(FOLDER).save(started)
+        CheckpointFolder(FOLDER).restore(resumed)
+        advance(resumed, 4)
+        wanted = uninterrupted.evaluated
+        assert wanted.candidates().shape == (len(resumed.history), 20, 2)
+        for evaluation in range(len(resumed.history)):
+            assert np.array_equal(other.evaluated.of(evaluation), wanted.of(evaluation))
+
+    def test_seconds_of_earlier_starts_are_added_up(self) -> None:
+        folder, training, other = CheckpointFolder(FOLDER), make(), make()
+        advance(training, 2)
+        training.earlier_seconds = 1_000.0
+        folder.save(training)
+        folder.restore(other)
+        assert 1_000 < folder.earlier_seconds == other.earlier_seconds < 2_000
+
     def test_it_is_safetensors_and_json(self) -> None:
         training = make()
         advance(training, 5)
@@ -95,7 +123,7 @@ class TestState:
         with safe_open(FOLDER / name, "pt") as file:
             values = json.loads(file.metadata()["thawline"])
             kinds = {key.partition(".")[0] for key in file.keys()}  # noqa: SIM118
-        assert kinds == {"learnt", "best", "optimizer", "random"}
+        assert kinds == {"learnt", "best", "optimizer", "random", "evaluated"}
         assert values["done"] == 5
         assert [row["step"] for row in values["history"]] == [0, 3, 5]
 

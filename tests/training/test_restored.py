@@ -132,7 +132,7 @@ def test_a_wrong_value_is_refused(key: str, value: Any) -> None:
     assert training.done == 0
 
 
-@pytest.mark.parametrize("kind", ["learnt", "best", "optimizer", "random"])
+@pytest.mark.parametrize("kind", ["learnt", "best", "optimizer", "random", "evaluated"])
 @pytest.mark.parametrize("how", ["shape", "type", "missing", "more", "all missing"])
 def test_a_wrong_tensor_is_refused(kind: str, how: str) -> None:
     def edit(tensors: dict[str, Tensor], values: dict[str, Any]) -> None:
@@ -150,7 +150,8 @@ def test_a_wrong_tensor_is_refused(kind: str, how: str) -> None:
 
     path, training = saved(), make()
     change(path, edit)
-    if how == "all missing" and kind in ("best", "optimizer"):
+    is_optional = how in ("missing", "all missing") and kind == "evaluated"  # if it is too large
+    if is_optional or (how == "all missing" and kind in ("best", "optimizer")):
         CheckpointFolder(FOLDER).restore(training)  # as in a checkpoint before the first step
         assert training.done == 4
     else:

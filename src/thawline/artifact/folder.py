@@ -10,6 +10,7 @@ from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.checks import check_fitted, check_label_names
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
+from thawline.artifact.words import load_words, save_words
 from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
 from thawline.backbones.reading import check_finite, try_model
 from thawline.backbones.tokenizer import (
@@ -20,17 +21,19 @@ from thawline.backbones.tokenizer import (
 )
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
-from thawline.inference.fitted import Fitted
+from thawline.inference.fitted import AnyFitted, Fitted
+from thawline.inference.words import FittedWords
 from thawline.runs.layout import find
 from thawline.runs.settings import FIX
 from thawline.runtime.failures import is_out_of_memory, is_panic
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
+from thawline.strategies import parse_strategy
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
 
-def save(fitted: Fitted, folder: Path) -> None:
+def save(fitted: AnyFitted, folder: Path) -> None:
     """Save a classifier to a new folder, which appears only when it is complete.
 
     Args:
@@ -45,14 +48,17 @@ def save(fitted: Fitted, folder: Path) -> None:
         raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another folder")
     quieten_transformers()
     with new_folder(folder) as temporary:
-        write = save_whole if fitted.adapter is None else save_adapted
-        write(fitted, temporary)
-        reading = fitted.reading
-        save_tokenizer(fitted.tokenizer, temporary, reading.max_length, reading.truncation_side)
+        if isinstance(fitted, Fitted):
+            write = save_whole if fitted.adapter is None else save_adapted
+            write(fitted, temporary)
+            length, side = fitted.reading.max_length, fitted.reading.truncation_side
+            save_tokenizer(fitted.tokenizer, temporary, length, side)
+        if fitted.words is not None:
+            save_words(fitted.words, temporary)
         Settings.of(fitted).write(temporary)
 
 
-def load(path: Path) -> Fitted:
+def load(path: Path) -> AnyFitted:
     """Load a classifier in fp32 and in evaluation mode.
 
     Args:
@@ -66,14 +72,20 @@ def load(path: Path) -> Fitted:
     quieten_transformers()
     parts: tuple[tuple[str, ...], ...] = ()
     try:
-        settings = Settings.read(folder)
+        settings, words = Settings.read(folder), None
+        if parse_strategy(settings.strategy).reads_words:
+            words = load_words(folder, len(settings.labels))
+            if settings.reading is None:
+                return FittedWords(settings.labels, words, settings.strategy, settings.pairs)
+        assert settings.reading is not None, "a classifier without a backbone reads words"
+        assert settings.backbone is not None
         check_model_files(folder)
         if settings.adapter is None:
             parts = (CONFIG, WEIGHTS)
             check_label_names(folder, settings)
         tokenizer = _load_tokenizer(folder)
         if settings.adapter is None:
-            model, adapter = load_whole(folder), None
+            model, adapter = load_whole(folder, words=words is not None), None
         else:
             model, adapter = load_adapted(folder, settings, settings.adapter)
         check_finite(str(folder), model, FIX)
@@ -88,6 +100,7 @@ def load(path: Path) -> Fitted:
             strategy=settings.strategy,
             backbone=settings.backbone,
             adapter=adapter,
+            words=words,
         )
         check_fitted(folder, fitted)
         try_model(fitted.model, tokenizer.pad_token_id, fitted.reading.max_length)

@@ -13,7 +13,7 @@ from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.fitted import Fitted
+from thawline.inference.fitted import AnyFitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.layout import PROVER
 from thawline.runtime.fresh import ProcessEndedError, take_process
@@ -56,7 +56,7 @@ class Prover:
         request = {"folder": str(folder), "texts": list(texts), "device": self._device}
         self._process.send(request)
 
-    def compare(self, fitted: Fitted, folder: Path, texts: Sequence[Text]) -> float:
+    def compare(self, fitted: AnyFitted, folder: Path, texts: Sequence[Text]) -> float:
         """Compare the probabilities from this process and from the fresh process, in fp32.
 
         Args:
@@ -81,7 +81,7 @@ class Prover:
             )
         return difference
 
-    def prove(self, fitted: Fitted, folder: Path, texts: Sequence[Text]) -> float:
+    def prove(self, fitted: AnyFitted, folder: Path, texts: Sequence[Text]) -> float:
         """Let the fresh process classify texts, and compare the probabilities: `ask`, `compare`.
 
         Args:

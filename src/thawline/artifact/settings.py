@@ -11,7 +11,8 @@ from typing import Any, Self
 
 from thawline.data import Labels
 from thawline.errors import ThawlineError
-from thawline.inference.fitted import Fitted, Reading
+from thawline.inference.fitted import AnyFitted, Reading
+from thawline.inference.words import FittedWords
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings
 from thawline.runs.settings import FIX, add_checksums, check_files, read_adapter, read_settings
@@ -25,31 +26,42 @@ class Settings:
 
     Attributes:
         labels: The labels.
-        reading: How texts are tokenised and pooled.
+        reading: How texts are tokenised and pooled. None if the classifier has no backbone.
+        pairs: Whether the classifier was trained on pairs of texts.
         head: The kind of head.
         strategy: The strategy that trained the classifier, in its written form.
-        backbone: The name or path of the backbone.
+        backbone: The name or path of the backbone. None if there is none.
         adapter: The settings of adapters that are not merged. None if the artifact holds a complete
             model.
     """
 
     labels: Labels
-    reading: Reading
+    reading: Reading | None
+    pairs: bool
     head: HeadSpec
     strategy: str
-    backbone: str
+    backbone: str | None
     adapter: AdapterSettings | None
 
     @classmethod
-    def of(cls, fitted: Fitted) -> Self:
+    def of(cls, fitted: AnyFitted) -> Self:
         """Return the settings of a classifier."""
+        if isinstance(fitted, FittedWords):
+            head = HeadSpec("linear")
+            return cls(fitted.labels, None, fitted.pairs, head, fitted.strategy, None, None)
         adapter = None
         if fitted.adapter is not None:
             dropout = getattr(fitted.model.config, "head_dropout", 0.0)
             base, digest = fitted.adapter.base, fitted.adapter.base_digest()
             adapter = AdapterSettings(base, digest, dropout)
         return cls(
-            fitted.labels, fitted.reading, fitted.head, fitted.strategy, fitted.backbone, adapter
+            labels=fitted.labels,
+            reading=fitted.reading,
+            pairs=fitted.pairs,
+            head=fitted.head,
+            strategy=fitted.strategy,
+            backbone=fitted.backbone,
+            adapter=adapter,
         )
 
     @classmethod
@@ -67,8 +79,15 @@ class Settings:
         with _explained(folder, "head", values["head"]):
             head = parse_head(values["head"])
         with _explained(folder, "strategy", values["strategy"]):
-            trains_adapters = parse_strategy(values["strategy"]).adapters is not None
-        if adapter is not None and not trains_adapters:
+            strategy = parse_strategy(values["strategy"])
+        if strategy.reads_states != (values["backbone"] is not None):
+            raise ThawlineError(
+                f"a 'backbone' in '{folder / SETTINGS}' if its strategy has one, otherwise null",
+                f"strategy {show_value(values['strategy'])} and backbone "
+                f"{show_value(values['backbone'])}",
+                FIX,
+            )
+        if adapter is not None and strategy.adapters is None:
             raise ThawlineError(
                 f"a strategy with adapters in '{folder / SETTINGS}', because it names their base",
                 show_value(values["strategy"]),
@@ -76,7 +95,8 @@ class Settings:
             )
         return cls(
             labels=Labels.from_dict(values["labels"]),
-            reading=Reading(**(reading | {"stages": tuple(reading["stages"])})),
+            reading=_as_reading(reading) if strategy.reads_states else None,
+            pairs=reading.get("pairs", False),
             head=head,
             strategy=values["strategy"],
             backbone=values["backbone"],
@@ -92,7 +112,7 @@ class Settings:
         values: dict[str, Any] = {
             "format": FORMAT,
             "labels": self.labels.to_dict(),
-            "reading": asdict(self.reading),
+            "reading": {"pairs": self.pairs} if self.reading is None else asdict(self.reading),
             "head": str(self.head),
             "strategy": self.strategy,
             "backbone": self.backbone,
@@ -101,6 +121,10 @@ class Settings:
             values["adapter"] = asdict(self.adapter)
         signed = add_checksums(folder, values)
         (folder / SETTINGS).write_text(json.dumps(signed, indent=1), encoding="utf-8")
+
+
+def _as_reading(values: dict[str, Any]) -> Reading:
+    return Reading(**(values | {"stages": tuple(values["stages"])}))
 
 
 @contextmanager

@@ -16,12 +16,27 @@ from thawline.runtime.randomness import building
 
 
 def save_whole(fitted: Fitted, folder: Path) -> None:
-    """Write ``config.json``, with the labels, and ``model.safetensors`` to a folder."""
-    fitted.model.save_pretrained(folder, safe_serialization=True)
+    """Write ``config.json``, with the labels, and ``model.safetensors`` to a folder.
+
+    If the classifier also reads words, the saved config says so. The model then refuses to run in
+    transformers without Thawline, because its own logits are only a part.
+    """
+    if fitted.words is None:
+        fitted.model.save_pretrained(folder, safe_serialization=True)
+        return
+    fitted.model.config.words = True
+    try:
+        fitted.model.save_pretrained(folder, safe_serialization=True)
+    finally:
+        fitted.model.config.words = False
 
 
-def load_whole(folder: Path) -> PreTrainedModel:
+def load_whole(folder: Path, *, words: bool = False) -> PreTrainedModel:
     """Load a model in fp32.
+
+    Args:
+        folder: The folder of the artifact.
+        words: Whether the logits of words are added to those of the model.
 
     Raises:
         ThawlineError: If the weights do not match config.json.
@@ -43,6 +58,8 @@ def load_whole(folder: Path) -> PreTrainedModel:
             trust_remote_code=False,
         )
     _check_weights(folder, info)
+    if words:
+        model.config.words = False
     return (
         model.float()
     )  # transformers reads the base in the dtype of its own config, if it has one

@@ -45,6 +45,13 @@ class Origin:
         """
         values = read_settings(folder)
         check_files(folder, values)
+        if values["backbone"] is None:
+            raise ThawlineError(
+                f"a classifier with a backbone in '{folder}'",
+                f"one of the strategy {values['strategy']}, which has none",
+                "use another --backbone",
+                setting="backbone",
+            )
         labels = tuple(Labels.from_dict(values["labels"]).names)
         adapter = read_adapter(values)
         return cls(str(folder), values["strategy"], values["backbone"], labels, adapter)

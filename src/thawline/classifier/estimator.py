@@ -38,14 +38,14 @@ from thawline.data.arrays import (
 )
 from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
-from thawline.inference.fitted import Fitted
+from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.predictor import Predictor
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
-from thawline.training.adapt import Task, adapt, run_prefix
-from thawline.training.plan import make_plan
+from thawline.training.adapt import adapt
+from thawline.training.preparation import prepare
 
 _NOT_FITTED = (
     "expected a fitted %(name)s; found one that is not fitted yet. "
@@ -118,7 +118,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
 
     Attributes:
         classes_: The distinct labels that were given to `fit`, sorted.
-        fitted_: The model, its tokenizer and the settings under which texts are read.
+        fitted_: The model, its tokenizer and the settings under which texts are read. With the
+            strategy ``tfidf``, the terms and their weights.
         history_: One dict for each epoch. Epoch 0 is the untrained head, or the head that ``lp+``
             trained first. Empty after an exact fit.
         parameters_: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
@@ -180,11 +181,11 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         check_rows(*data)
         warn_about_data(*data, known)
         with training_mode():
-            backbone = open_backbone(config, lambda: data[0].texts, Reporter())
-            plan = make_plan(backbone, config)
+            prepared = prepare(
+                config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
+            )
             parts = dict(zip(("train", "validation"), data, strict=True))
-            frozen = run_prefix(backbone, plan, config, parts, Reporter())
-            task = Task(backbone, plan, config, known, parts, frozen, weights, class_weights)
+            task, _ = prepared.task(known, parts, Reporter(), weights, class_weights)
             adapted = adapt(task, Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
@@ -240,17 +241,19 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         found = metrics.log_probabilities(predictor.logits(texts))
         return found[:, self.fitted_.labels.encode(self.classes_)]
 
-    def transform(self, X: Sequence[Text]) -> NDArray[np.float32]:
+    def transform(self, X: Sequence[Text]) -> Any:
         """Return the features of texts, which are the pooled states that the head reads.
 
         The states are computed or read from the store as in `predict_proba`. They are not
-        standardised.
+        standardised. With ``tfidf``, the features are those of TF-IDF instead, and with
+        ``head+tfidf`` they follow the states.
 
         Args:
             X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
 
         Returns:
-            Features, ``(rows, features)``.
+            Features, ``(rows, features)`` in fp32: an array, or a sparse array with ``tfidf`` and
+            ``head+tfidf``.
         """
         self._check_fitted()
         texts = read_texts(X)
@@ -264,9 +267,13 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             input_features: Not used, present for the conventions of scikit-learn.
         """
         self._check_fitted()
-        reading = self.fitted_.reading
-        width = self.fitted_.as_backbone().stack.hidden_size
-        names = [f"stage{stage}_{index}" for stage in reading.stages for index in range(width)]
+        fitted, names = self.fitted_, list[str]()
+        if isinstance(fitted, Fitted):
+            width = fitted.as_backbone().stack.hidden_size
+            stages = fitted.reading.stages
+            names += [f"stage{stage}_{index}" for stage in stages for index in range(width)]
+        if fitted.words is not None:
+            names += fitted.words.terms
         return np.array(names, dtype=object)
 
     def score(
@@ -325,7 +332,7 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         path = expand(folder)
         with artifact.Prover(str(self.device)) as prover:
             artifact.save(self.fitted_, path)
-            prover.prove(self.fitted_, path, _proof_texts(pairs=self.fitted_.reading.pairs))
+            prover.prove(self.fitted_, path, _proof_texts(pairs=self.fitted_.pairs))
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -341,6 +348,10 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             ThawlineError: If there is no classifier, or parts of it are missing or damaged.
         """
         fitted = artifact.load(expand(folder))
+        if not isinstance(fitted, Fitted):
+            loaded = cls(strategy=fitted.strategy)
+            loaded._adopt(fitted, fitted.labels.values)
+            return loaded
         reading = fitted.reading
         loaded = cls(
             fitted.backbone,
@@ -356,7 +367,7 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
     def _check_fitted(self) -> None:
         check_is_fitted(self, msg=_NOT_FITTED)
 
-    def _adopt(self, fitted: Fitted, labels: Sequence[Any] | NDArray[Any]) -> None:
+    def _adopt(self, fitted: AnyFitted, labels: Sequence[Any] | NDArray[Any]) -> None:
         self.fitted_ = fitted
         self.classes_ = np.unique(read_labels(labels))
 

@@ -15,9 +15,11 @@ from thawline import artifact
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.compare.plan import LadderRun, plan_runs
-from thawline.compare.verdict import compare_runs
-from thawline.config import LadderConfig
+from thawline.compare.results import FinishedRun
+from thawline.compare.verdict import check_texts, compare_runs
+from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
+from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import Shared, check_same_rows, fit_run
 from thawline.report.curves import draw_curves
@@ -52,7 +54,7 @@ from thawline.runtime import failures, hardware
 from thawline.runtime.files import make_folder, remove_leftovers
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Advance, Reporter
-from thawline.training.plan import make_plan
+from thawline.training.preparation import prepare
 
 
 def run_ladder(
@@ -85,6 +87,7 @@ def run_ladder(
     before = _read_ladder(folder)
     _check(runs, read)
     dataset = read()
+    check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
     for run in runs:
         check_same_rows(run.read(), dataset, run.folder)
     make_folder(folder)
@@ -132,7 +135,9 @@ def _run(
     file = folder / LADDER
     with outcome_recorded(file, started, start):
         records = _fit(runs, dataset, _OnceReporter(reporter))
-        comparison = compare_runs(config, runs, records)
+        made = [FinishedRun.read(*one) for one in zip(runs, records, strict=True)]
+        copies = number_copies(dataset.parts["validation"].texts)
+        comparison = compare_runs(config, made, copies)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
         starts = [*started.starts, time.perf_counter() - start]
@@ -176,15 +181,18 @@ def _check(runs: Sequence[LadderRun], read: Callable[[], Dataset]) -> None:
         if is_run(run.folder):
             check_same_config(run.folder, run.config)
     backbones: dict[Any, Backbone] = {}
+
+    def opened(config: Config) -> Backbone:
+        key = config.backbone, config.tokens, config.encoder
+        if key not in backbones:
+            backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
+        return backbones[key]
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each run gives its own warnings
         for run in runs:
             if not isinstance(run.read(), FitRecord):
-                config = run.config
-                key = config.backbone, config.tokens, config.encoder
-                if key not in backbones:
-                    backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
-                make_plan(backbones[key], config)
+                prepare(run.config, partial(opened, run.config))
 
 
 # -- fitting --------------------------------------------------------------------------------------

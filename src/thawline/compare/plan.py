@@ -94,7 +94,8 @@ def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
         if used and value == shared[key]:
             table, _, name = key.rpartition(".")
             default = settings_of(Config)[key].default
-            rung = replace(rung, **{table: replace(getattr(rung, table), **{name: default})})
+            changed = replace(getattr(rung, table), **{name: default}) if table else default
+            rung = replace(rung, **{table or name: changed})
     return rung
 
 

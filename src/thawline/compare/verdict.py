@@ -2,167 +2,211 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import combinations
-from statistics import fmean, stdev
 
-from thawline.compare.plan import LadderRun
-from thawline.config import LadderConfig
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import log_softmax
+
+from thawline.compare.choice import choose_run, score_nested
+from thawline.compare.results import (
+    FinishedRun,
+    MeasuredCosts,
+    declared_cost,
+    describe_rung,
+    group_by_rung,
+)
+from thawline.compare.words import verdict_words
+from thawline.config import LadderConfig, MetricsConfig
+from thawline.errors import ThawlineError
+from thawline.evaluation import standings
+from thawline.evaluation.differences import Contrast, DifferenceInterval, Effects, measure_effects
+from thawline.evaluation.f1_differences import measure_f1_effects
 from thawline.evaluation.paired_tests import paired_tests
 from thawline.runs.records import (
-    Chosen,
     Comparison,
     Difference,
-    FitCost,
-    FitRecord,
-    MainScores,
-    MeanScore,
-    MeanScores,
-    NestedScore,
-    RungCost,
+    PairedTest,
     RungPair,
     RungRecord,
-    RungRun,
-    Score,
     Standing,
     Verdict,
 )
 
-Finished = Sequence[tuple[LadderRun, FitRecord]]
-"""The runs of one rung with their records."""
+FEWEST_TEXTS = 2
+"""The smallest number of texts that has a variance."""
+
+
+def check_texts(validation: int, test: int) -> None:
+    """Check that differences on these numbers of texts have intervals.
+
+    Raises:
+        ThawlineError: If there is only one text.
+    """
+    if min(validation, test) < FEWEST_TEXTS:
+        raise ThawlineError(
+            f"at least {FEWEST_TEXTS} validation texts and {FEWEST_TEXTS} test texts",
+            f"{validation} validation and {test} test texts",
+            "compare strategies on more texts",
+        )
 
 
 def compare_runs(
-    config: LadderConfig, runs: Sequence[LadderRun], records: Sequence[FitRecord]
+    config: LadderConfig,
+    made: Sequence[FinishedRun],
+    copies: NDArray[np.int64],
+    costs: MeasuredCosts | None = None,
 ) -> Comparison:
     """Compare the finished runs of a ladder.
 
+    Test serves only to report differences. The run to use is chosen on validation.
+
     Args:
         config: The settings of the ladder.
-        runs: Its runs.
-        records: The records of the runs, in the same order.
+        made: Its finished runs, ordered by rung and then by seed. The rungs may have different
+            numbers of seeds.
+        copies: The number of the text of each validation row, from `number_copies`.
+        costs: The costs that the records of the runs do not contain. If None, there are none.
     """
-    # TODO(verdict): replaced by the intervals of evaluation/differences.py.
-    by_rung: dict[str, list[tuple[LadderRun, FitRecord]]] = {}
-    for run, record in zip(runs, records, strict=True):
-        by_rung.setdefault(run.rung, []).append((run, record))
-    rungs = [_describe(rung, made) for rung, made in by_rung.items()]
-    pairs = list(combinations(range(len(rungs)), 2))
-    wrong = [[record.mistakes.rows for _, record in made] for made in by_rung.values()]
-    tests = paired_tests(wrong, pairs)
-    best = max(rungs, key=lambda rung: rung.test.accuracy.value)
-    run = max(best.runs, key=lambda run: run.validation.accuracy.value)
+    costs = MeasuredCosts() if costs is None else costs
+    rungs = list(group_by_rung(made).values())
+    correct = measure_effects([_correct(one) for one in rungs])
+    metrics, margin = config.fit.metrics, config.margin / 100
+    names = [one[0].run.rung for one in rungs]
+    nested = score_nested(rungs, copies)
+    found = standings.decide_standings(correct, margin, metrics.confidence)
+    described = [
+        describe_rung(one, costs, _standing(standing, names), nested.score(position))
+        for position, (one, standing) in enumerate(zip(rungs, found, strict=True))
+    ]
+    pairs = _compare_pairs(rungs, correct, metrics)
+    by_cost = [declared_cost(rung, config) for rung in described]
     return Comparison(
-        rungs=rungs,
-        pairs=[
+        rungs=described,
+        pairs=pairs,
+        verdict=decide(described, pairs, by_cost, config),
+        chosen=choose_run(described, nested, by_cost),
+    )
+
+
+def decide(
+    rungs: Sequence[RungRecord],
+    pairs: Sequence[RungPair],
+    costs: Sequence[float],
+    config: LadderConfig,
+) -> Verdict:
+    """Return the cheapest rung that is within the margin of the best one, if one is.
+
+    Args:
+        rungs: The rungs.
+        pairs: The differences of every pair of rungs.
+        costs: The costs of the rungs. Of equally cheap rungs, the more accurate one is named.
+        config: The settings of the ladder.
+    """
+    within = [
+        (cost, -rung.test.accuracy.value, rung.rung)
+        for rung, cost in zip(rungs, costs, strict=True)
+        if rung.standing.decision == "within"
+    ]
+    verdict = Verdict(
+        rung=min(within)[2] if within else None,
+        margin=config.margin / 100,
+        confidence=config.fit.metrics.confidence,
+        cost=config.cost,
+        about="strategies" if all(len(rung.runs) > 1 for rung in rungs) else "models",
+        words="",
+    )
+    return verdict.model_copy(update={"words": verdict_words(rungs, pairs, verdict)})
+
+
+def _correct(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
+    """Return whether each test text is predicted correctly, ``(seeds, texts)``."""
+    return np.stack([_predicted(one) == one.logits.test_labels for one in made])
+
+
+def _predicted(one: FinishedRun) -> NDArray[np.int64]:
+    return one.logits.test.argmax(axis=1)
+
+
+def _losses(made: Sequence[FinishedRun]) -> NDArray[np.float64]:
+    """Return the cross-entropy of each test text in nats, ``(seeds, texts)``."""
+    labels = made[0].logits.test_labels[:, None]
+    logarithms = [log_softmax(one.logits.test.astype(np.float64), axis=1) for one in made]
+    return np.stack([-np.take_along_axis(one, labels, axis=1)[:, 0] for one in logarithms])
+
+
+def _compare_pairs(
+    rungs: Sequence[Sequence[FinishedRun]], correct: Effects, metrics: MetricsConfig
+) -> list[RungPair]:
+    """Return the differences between the first and the second rung of every pair."""
+    pairs = list(combinations(range(len(rungs)), 2))
+    if not pairs:
+        return []
+    first = rungs[0][0]
+    f1_macro = measure_f1_effects(
+        first.logits.test_labels,
+        [np.stack([_predicted(one) for one in made]) for made in rungs],
+        first.logits.test.shape[1],
+        metrics.resamples,
+        metrics.seed,
+    )
+    loss = measure_effects([_losses(made) for made in rungs])
+    tests = _test_pairs(rungs, pairs)
+    found = []
+    for i, j in pairs:
+        intervals = [
+            _difference(effects.contrast(i, j), metrics.confidence)
+            for effects in (correct, f1_macro, loss)
+        ]
+        found.append(
             RungPair(
-                first=rungs[i].rung,
-                second=rungs[j].rung,
-                accuracy=_difference(rungs[i].test.accuracy, rungs[j].test.accuracy),
-                f1_macro=_difference(rungs[i].test.f1_macro, rungs[j].test.f1_macro),
-                loss=_difference(rungs[i].test.loss, rungs[j].test.loss),
-                test=test,
+                first=rungs[i][0].run.rung,
+                second=rungs[j][0].run.rung,
+                accuracy=intervals[0],
+                f1_macro=intervals[1],
+                loss=intervals[2],
+                test=tests.get((i, j)),
             )
-            for (i, j), test in zip(pairs, tests, strict=True)
-        ],
-        verdict=Verdict(
-            rung=None,
-            margin=config.margin / 100,
-            confidence=config.fit.metrics.confidence,
-            cost=config.cost,
-            about="models" if len(config.seeds) == 1 else "strategies",
-            words="undecided",
-        ),
-        chosen=Chosen(
-            rung=best.rung,
-            seed=run.seed,
-            run=run.run,
-            score=best.nested.value,
-            standard_error=best.nested.standard_error,
-            by="the highest validation accuracy",
-        ),
+        )
+    return found
+
+
+def _test_pairs(
+    rungs: Sequence[Sequence[FinishedRun]], pairs: Sequence[tuple[int, int]]
+) -> dict[tuple[int, int], PairedTest]:
+    """Return McNemar's test of each pair of rungs with the same number of seeds."""
+    wrong = [[one.record.mistakes.rows for one in made] for made in rungs]
+    equal = [(i, j) for i, j in pairs if len(rungs[i]) == len(rungs[j])]
+    return dict(zip(equal, paired_tests(wrong, equal), strict=True))
+
+
+def _difference(contrast: Contrast, confidence: float) -> Difference:
+    return _record(contrast.interval(confidence), sign=1)
+
+
+def _record(interval: DifferenceInterval, sign: int) -> Difference:
+    """Return an interval for the record, with its sign changed if ``sign`` is -1."""
+    freedom = interval.degrees_of_freedom
+    low, high = sorted((sign * interval.low, sign * interval.high))
+    return Difference(
+        value=sign * interval.value,
+        low=low,
+        high=high,
+        degrees_of_freedom=None if freedom is None or math.isinf(freedom) else freedom,
     )
 
 
-def _difference(first: Score, second: Score) -> Difference:
-    value = first.value - second.value
-    return Difference(value=value, low=value - 0.03, high=value + 0.03, degrees_of_freedom=None)
-
-
-def _describe(rung: str, runs: Finished) -> RungRecord:
-    """Summarise a rung over its seeds."""
-    records = [record for _, record in runs]
-    first = records[0]
-    return RungRecord(
-        rung=rung,
-        backbone=first.backbone.name,
-        strategy=first.strategy,
-        line=first.line,
-        head=first.head,
-        pooling=first.pooling,
-        epochs=first.epochs,
-        lr=first.lr,
-        parameters=first.parameters,
-        test=_mean_scores([record.test for record in records]),
-        validation=_mean_scores([record.validation for record in records]),
-        nested=NestedScore(value=records[0].validation.accuracy.value, standard_error=0.01),
-        cost=RungCost(
-            seconds=fmean(record.seconds.total for record in records),
-            prefix=fmean(record.seconds.prefix for record in records),
-            training=fmean(record.seconds.training for record in records),
-            latency=None,
-            predicted=None,
-        ),
-        standing=Standing(
-            decision="undecided",
-            best_other=None,
-            below_best=None,
-            lower_bound=None,
-            upper_bound=None,
-            texts_to_decide=None,
-            seeds_to_decide=None,
-        ),
-        peak_memory_bytes=max(record.peak_memory_bytes for record in records),
-        runs=[
-            RungRun(
-                seed=run.config.seed,
-                run=run.folder.name,
-                features=record.features,
-                test=record.test.main_scores(),
-                validation=record.validation.main_scores(),
-                history=record.history,
-                seconds=record.seconds,
-                cost=FitCost(
-                    seconds=record.seconds.total,
-                    prefix=record.seconds.prefix,
-                    training=record.seconds.training,
-                ),
-                peak_memory_bytes=record.peak_memory_bytes,
-                proof=record.proof,
-            )
-            for run, record in runs
-        ],
-    )
-
-
-def _mean_scores(seeds: Sequence[MainScores]) -> MeanScores:
-    """Return the mean and the standard deviation of each score over the seeds."""
-    return MeanScores(
-        rows=seeds[0].rows,
-        confidence_level=seeds[0].confidence_level,
-        accuracy=_mean([scores.accuracy for scores in seeds]),
-        f1_macro=_mean([scores.f1_macro for scores in seeds]),
-        f1_weighted=_mean([scores.f1_weighted for scores in seeds]),
-        loss=_mean([scores.loss for scores in seeds]),
-        calibration_error=_mean([scores.calibration_error for scores in seeds]),
-    )
-
-
-def _mean(scores: Sequence[Score]) -> MeanScore:
-    values = [score.value for score in scores]
-    return MeanScore(
-        value=fmean(values),
-        low=fmean(score.low for score in scores),
-        high=fmean(score.high for score in scores),
-        deviation=stdev(values) if len(values) > 1 else None,
+def _standing(found: standings.Standing, names: Sequence[str]) -> Standing:
+    """Return a standing for the record."""
+    is_alone = found.best_other is None
+    return Standing(
+        decision=found.decision,
+        best_other=None if found.best_other is None else names[found.best_other],
+        below_best=None if found.below_best is None else _record(found.below_best, sign=-1),
+        lower_bound=None if is_alone else found.lower_bound,
+        upper_bound=None if is_alone else found.upper_bound,
+        texts_to_decide=found.texts_to_decide,
+        seeds_to_decide=found.seeds_to_decide,
     )

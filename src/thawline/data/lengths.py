@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from thawline.data import Text
 from thawline.data.tokens import tokenize
+from thawline.data.words import count_words
 
 QUANTILES = {"min": 0.0, "10 %": 0.1, "median": 0.5, "90 %": 0.9, "99 %": 0.99, "max": 1.0}
 """The quantiles that describe lengths. Each value is the length of one of the texts."""
@@ -35,9 +36,22 @@ class Tokenization:
     truncation_side: str
 
 
+@dataclass(frozen=True)
+class WordCount:
+    """How texts are counted if a classifier reads their words and no tokens.
+
+    Attributes:
+        max_length: None, because no text is truncated.
+        truncation_side: None, because no text is truncated.
+    """
+
+    max_length: None = None
+    truncation_side: None = None
+
+
 def count_tokens(
     texts: Sequence[Text],
-    tokenization: Tokenization,
+    tokenization: Tokenization | WordCount,
     advance: Callable[[int], None] = lambda texts: None,
 ) -> npt.NDArray[np.int64]:
     """Count the tokens of each text, special tokens included, without truncation.
@@ -46,12 +60,16 @@ def count_tokens(
 
     Args:
         texts: Any number of texts or pairs.
-        tokenization: How the texts are tokenized.
+        tokenization: How the texts are tokenized. A `WordCount` counts their words.
         advance: Called with the number of texts completed since the last call.
 
     Returns:
         The number of tokens of each text, ``(texts,)`` int64.
     """
+    if isinstance(tokenization, WordCount):
+        words = np.fromiter(map(count_words, texts), dtype=np.int64, count=len(texts))
+        advance(len(texts))
+        return words
     counted = [
         tokenize(
             tokenization.tokenizer,
@@ -67,14 +85,14 @@ def count_tokens(
 
 def describe_lengths(
     lengths: npt.NDArray[np.int64],
-    max_length: int,
+    max_length: int | None,
     weights: npt.NDArray[np.float64] | None = None,
 ) -> dict[str, Any]:
     """Describe lengths by their quantiles and the share of truncated texts.
 
     Args:
         lengths: The number of tokens of each text, ``(texts,)``.
-        max_length: The maximum number of tokens of a text.
+        max_length: The maximum number of tokens of a text. None if no text is truncated.
         weights: How many texts each text represents, ``(texts,)``. If None, each represents one.
 
     Returns:
@@ -87,6 +105,12 @@ def describe_lengths(
     values = np.quantile(lengths, list(QUANTILES.values()), weights=weights, method="inverted_cdf")
     return {
         "tokens": dict(zip(QUANTILES, map(int, values), strict=True)),
-        "truncated": float(np.average(lengths > max_length, weights=weights)),
+        "truncated": 0.0 if max_length is None else _share_above(lengths, max_length, weights),
         "lengths_of": len(lengths),
     }
+
+
+def _share_above(
+    lengths: npt.NDArray[np.int64], limit: int, weights: npt.NDArray[np.float64] | None
+) -> float:
+    return float(np.average(lengths > limit, weights=weights))

@@ -32,15 +32,16 @@ class Scored:
         part: The texts and their class ids.
         labels: The classes.
         logits: The logits, ``(texts, labels)``.
-        tokens: The number of tokens of each text before truncation, ``(texts,)`` int64.
-        max_length: The maximum number of tokens that the classifier reads.
+        tokens: The number of tokens of each text before truncation, ``(texts,)`` int64. If
+            the classifier reads no tokens, the number of words.
+        max_length: The maximum number of tokens that the classifier reads. None if it reads all.
     """
 
     part: LabelledTexts
     labels: Labels
     logits: NDArray[np.float32]
     tokens: NDArray[np.int64]
-    max_length: int
+    max_length: int | None
 
     @cached_property
     def probabilities(self) -> NDArray[np.float64]:
@@ -60,6 +61,8 @@ class Scored:
     @property
     def truncated(self) -> NDArray[np.bool_]:
         """Whether the text was truncated, ``(texts,)``."""
+        if self.max_length is None:
+            return np.zeros(len(self.tokens), dtype=np.bool_)
         return np.greater(self.tokens, self.max_length)
 
     def described(self, position: int) -> Mistake:

@@ -12,6 +12,7 @@ from thawline.backbones.copies import build_native
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.data import Labels
+from thawline.inference.words import FittedWords, Words
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.heads import HeadSpec, NativeHead
 from thawline.models.lora import Adapter
@@ -51,6 +52,8 @@ class Fitted:
         strategy: The strategy in its written form.
         backbone: The name of the pretrained backbone.
         adapter: The low-rank adapters in the backbone. None if there are none.
+        words: A linear layer on TF-IDF features, whose logits are added to those of the model. None
+            if the classifier reads only states.
     """
 
     model: PreTrainedModel
@@ -61,6 +64,12 @@ class Fitted:
     strategy: str
     backbone: str
     adapter: Adapter | None = None
+    words: Words | None = None
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the classifier was trained on pairs of texts."""
+        return self.reading.pairs
 
     def as_backbone(self) -> Backbone:
         """Return the base model below the head, whose states may be in the store."""
@@ -91,6 +100,10 @@ class Fitted:
             return NativeHead(self.model).eval()
         head: nn.Module = self.model.head
         return head
+
+
+AnyFitted = Fitted | FittedWords
+"""A trained classifier with or without a backbone."""
 
 
 def head_weights(model: PreTrainedModel, head: HeadSpec) -> dict[str, Tensor]:

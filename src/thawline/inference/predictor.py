@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.texts import check_pairing
 from thawline.inference.examples import Examples, PooledExamples, Positions
-from thawline.inference.fitted import Fitted
+from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.prediction import TextPrediction
 from thawline.inference.reader import TextReader
 from thawline.models.heads import Standardisation
@@ -33,10 +34,11 @@ _MOVING = threading.Lock()
 
 
 class Predictor:
-    """Computes the logits of one fitted classifier.
+    """Computes the logits of one fitted classifier, from the states of its backbone and from words.
 
     Args:
-        fitted: The classifier.
+        fitted: The classifier. If it has no backbone, no model runs and the other arguments have no
+            effect.
         compute: The device, the dtype and the token budget of a batch. The complete model runs
             under autocast if the dtype is bfloat16.
         use_store: Whether pooled states are read from the store and missing ones are added to it.
@@ -48,27 +50,22 @@ class Predictor:
 
     def __init__(
         self,
-        fitted: Fitted,
+        fitted: AnyFitted,
         compute: ComputeConfig,
         *,
         use_store: bool,
         reporter: Reporter | None = None,
     ) -> None:
-        reading = fitted.reading
-        frozen_pass = FrozenPass(
-            fitted.as_backbone(),
-            reading.max_length,
-            reading.truncation_side,
-            compute,
-            Reporter() if reporter is None else reporter,
-        )
         self._fitted = fitted
-        self._reader = TextReader(frozen_pass, use_store=use_store and fitted.is_frozen())
+        self._states = None
+        if isinstance(fitted, Fitted):
+            reporter = Reporter() if reporter is None else reporter
+            self._states = _StatesPredictor(fitted, compute, use_store=use_store, reporter=reporter)
 
     @property
     def report(self) -> PassReport:
         """The work of the frozen pass so far."""
-        return self._reader.frozen_pass.report
+        return PassReport() if self._states is None else self._states.report
 
     def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Return the logits of texts, ``(texts, labels)``, in the order of the texts.
@@ -81,7 +78,59 @@ class Predictor:
                 neither the store nor memory has space for missing states.
         """
         expected = "as in the training of this classifier"
-        check_pairing(texts, pairs=self._fitted.reading.pairs, expected=expected)
+        check_pairing(texts, pairs=self._fitted.pairs, expected=expected)
+        logits = np.zeros((len(texts), len(self._fitted.labels)), dtype=np.float32)
+        if self._states is not None:
+            logits += self._states.logits(texts)
+        if self._fitted.words is not None and len(texts):
+            logits += self._fitted.words.logits(texts)
+        return logits
+
+    def features(self, texts: Sequence[Text]) -> Any:
+        """Return the features of texts, ``(texts, features)`` in fp32.
+
+        They are the pooled states that the head reads, followed by the TF-IDF features. They are a
+        sparse array if there are TF-IDF features.
+
+        Args:
+            texts: Any number of texts or pairs.
+
+        Raises:
+            ThawlineError: If neither the store nor memory has space for missing states.
+        """
+        parts: list[Any] = []
+        if self._states is not None:
+            parts.append(self._states.features(texts))
+        if self._fitted.words is not None:
+            parts.append(self._fitted.words.features(texts).astype(np.float32))
+        if len(parts) == 1:
+            return parts[0]
+        from scipy.sparse import csr_array, hstack
+
+        return hstack([csr_array(part) for part in parts], format="csr")
+
+
+class _StatesPredictor:
+    """Computes logits and features from the states of a backbone.
+
+    The arguments and the methods are those of `Predictor`.
+    """
+
+    def __init__(
+        self, fitted: Fitted, compute: ComputeConfig, *, use_store: bool, reporter: Reporter
+    ) -> None:
+        reading = fitted.reading
+        frozen_pass = FrozenPass(
+            fitted.as_backbone(), reading.max_length, reading.truncation_side, compute, reporter
+        )
+        self._fitted = fitted
+        self._reader = TextReader(frozen_pass, use_store=use_store and fitted.is_frozen())
+
+    @property
+    def report(self) -> PassReport:
+        return self._reader.frozen_pass.report
+
+    def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         return self._from_store(texts) if self._reader.use_store else self._from_model(texts)
 
     def _from_store(self, texts: Sequence[Text]) -> NDArray[np.float32]:
@@ -91,14 +140,6 @@ class Predictor:
         return head_logits(self._fitted.head_module(), features)
 
     def features(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        """Return the pooled states that the head reads, ``(texts, stages x hidden)``.
-
-        Args:
-            texts: Any number of texts or pairs.
-
-        Raises:
-            ThawlineError: If neither the store nor memory has space for missing states.
-        """
         reading, fitted = self._fitted.reading, self._fitted
         if self._reader.use_store:
             keyed = KeyedTexts.of(texts)
@@ -197,7 +238,7 @@ def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
 
 
 def text_predictions(
-    fitted: Fitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
+    fitted: AnyFitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
 ) -> list[TextPrediction]:
     """Return the prediction for each text.
 

@@ -9,24 +9,28 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from thawline import artifact
-from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.config import Config
 from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
-from thawline.inference.fitted import Fitted
+from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
+    StoredWork,
     describe_choice,
+    describe_cost,
     describe_head_first,
     describe_history,
     describe_plan,
     describe_store,
     describe_work,
+    stored_seconds,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
+from thawline.runs.layout import LOGITS
+from thawline.runs.logits import read_logits, write_logits
 from thawline.runs.opening import OpenRun, open_run
 from thawline.runs.records import (
     BackboneReference,
@@ -43,10 +47,9 @@ from thawline.runs.records import (
 from thawline.runtime import failures, files, hardware
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
-from thawline.training.adapt import Adapted, Task, adapt, run_prefix
-from thawline.training.advice import fit_warnings, transfer_warnings
+from thawline.training.adapt import Adapted, adapt
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.plan import Plan, make_plan
+from thawline.training.preparation import Prepared, PreparedWords, prepare
 
 CHECKPOINTS = "checkpoints"
 """The folder of checkpoints in the folder of a run. It is deleted when the run has finished."""
@@ -77,8 +80,7 @@ class _Job:
         config: The settings.
         folder: The folder of the run, as an absolute path.
         dataset: The data set.
-        backbone: The backbone.
-        plan: The plan of the training.
+        prepared: The checked settings, with the backbone if there is one.
         prover: The fresh process that proves the artifact. If None, one is started when the data
             and the settings have been checked.
     """
@@ -86,8 +88,7 @@ class _Job:
     config: Config
     folder: Path
     dataset: Dataset
-    backbone: Backbone
-    plan: Plan
+    prepared: Prepared | PreparedWords
     prover: artifact.Prover | None
 
 
@@ -134,7 +135,8 @@ def fit_run(
 def find_damage(record: FitRecord, folder: Path) -> str | None:
     """Return what is damaged in the folder of a finished fit. None if it is complete.
 
-    Plots and mistakes that are missing are not damage, because a user may delete them.
+    Plots and mistakes that are missing are not damage, because a user may delete them. Logits are
+    needed to compare the run with others.
 
     Args:
         record: The record of the fit.
@@ -143,6 +145,10 @@ def find_damage(record: FitRecord, folder: Path) -> str | None:
     for name in [*(Path(plot).name for plot in record.plots), MISTAKES]:
         if (folder / name).is_file() and (folder / name).stat().st_size == 0:
             return f"{name} is empty"
+    try:
+        read_logits(folder, record)
+    except (ThawlineError, OSError) as error:
+        return error.found if isinstance(error, ThawlineError) else f"{LOGITS} cannot be read"
     try:
         artifact.load(folder / artifact.FOLDER)
     except ThawlineError as error:
@@ -155,15 +161,14 @@ def _prepare(
 ) -> tuple[_Job, FitPlan]:
     """Read the data and the backbone, check the settings and report warnings."""
     dataset = load(config.data) if shared is None else shared.dataset
-    backbone = open_backbone(config, lambda: dataset.train.texts, reporter)
-    plan = make_plan(backbone, config)
+    prepared = prepare(config, lambda: open_backbone(config, lambda: dataset.train.texts, reporter))
     prover = None if shared is None else shared.prover
-    job = _Job(config, folder.absolute(), dataset, backbone, plan, prover)
-    described = describe_plan(dataset, backbone, plan, config.tokens)
+    job = _Job(config, folder.absolute(), dataset, prepared, prover)
+    described = describe_plan(dataset, prepared)
     for warning in (
-        *transfer_warnings(backbone, dataset),
+        *prepared.transfer_warnings(dataset),
         *(*dataset.describe_columns(), *dataset.warnings, *described.preflight.findings),
-        *fit_warnings(dataset, backbone, plan, config),
+        *prepared.warnings(dataset),
     ):
         reporter.message(warning)
     return job, described
@@ -189,10 +194,12 @@ def check_same_rows(before: RunRecord | None, dataset: Dataset, folder: Path) ->
 
 
 def _check_same_backbone(
-    before: RunRecord | None, backbone: BackboneReference, folder: Path
+    before: RunRecord | None, backbone: BackboneReference | None, folder: Path
 ) -> None:
     """Raise ThawlineError if a run is resumed with another backbone than it was started with."""
-    if isinstance(before, FitPlan) and before.backbone.sha256 != backbone.sha256:
+    if not isinstance(before, FitPlan) or before.backbone is None or backbone is None:
+        return  # Equal settings have the same strategy, so that both have a backbone or neither.
+    if before.backbone.sha256 != backbone.sha256:
         raise ThawlineError(
             f"the backbone that the run in '{folder}' was started with (SHA-256 "
             f"{before.backbone.sha256[:12]}…)",
@@ -209,14 +216,13 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         reporter: Shows progress and warnings.
         run: The folder of the fit.
     """
-    config, dataset, backbone, plan = job.config, job.dataset, job.backbone, job.plan
+    config, dataset = job.config, job.dataset
     checkpoints = CheckpointFolder(job.folder / CHECKPOINTS)
     device = config.compute.device
     process = artifact.Prover(device) if job.prover is None else nullcontext(job.prover)
     with process as prover:
-        frozen = run_prefix(backbone, plan, config, dataset.parts, reporter)
+        task, frozen = job.prepared.task(dataset.labels, dataset.parts, reporter)
         report = frozen.report
-        task = Task(backbone, plan, config, dataset.labels, dataset.parts, frozen)
         adapted = adapt(task, reporter, checkpoints)
         evaluation_start = time.perf_counter()
         scored = score_fit(task, adapted)
@@ -227,12 +233,15 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         prover.ask(model, texts)
         with failures.system_errors(job.folder):  # while the fresh process computes
             plots = _draw(job, scored, adapted)
-            write_mistakes(scored.mistakes, job.folder, pairs=adapted.fitted.reading.pairs)
+            write_mistakes(scored.mistakes, job.folder, pairs=adapted.fitted.pairs)
+            logits = write_logits(job.folder, scored.logits)
         proof = Proof(texts=len(texts), difference=prover.compare(saved, model, texts))
     checkpoints.clear()
     prefix, suffix = describe_work(report, adapted, config.compute)
+    restored = StoredWork(stored_seconds(report, config.compute), checkpoints.earlier_seconds)
     results = FitResults(
-        features=list(adapted.fitted.reading.stages),
+        features=list(saved.reading.stages) if isinstance(saved, Fitted) else [],
+        words=adapted.words,
         seconds=FitSeconds(
             **report.seconds,
             head_first=None if adapted.first is None else adapted.first.seconds,
@@ -240,6 +249,7 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
             evaluation=evaluation,
             total=run.total_seconds(),
         ),
+        cost=describe_cost(report, adapted, restored, run.start_seconds()),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=prefix,
         suffix=suffix,
@@ -251,16 +261,20 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         peak_memory_bytes=hardware.peak_memory_bytes(),
         plots=[str(path) for path in plots],
         artifact=str(model),
+        logits=logits,
     )
     return scored.findings, results
 
 
-def _save(job: _Job, adapted: Adapted) -> Fitted:
+def _save(job: _Job, adapted: Adapted) -> AnyFitted:
     """Save a classifier to the folder of its run, and return it as it was saved."""
     folder = job.folder / artifact.FOLDER
     check_still_exists(job.folder)
     files.remove(folder)  # a stopped run may have left one
-    fitted = adapted.fitted.merge_adapters() if job.config.artifact.merge else adapted.fitted
+    fitted = adapted.fitted
+    if job.config.artifact.merge:
+        assert isinstance(fitted, Fitted)  # the plan refuses to merge otherwise
+        fitted = fitted.merge_adapters()
     artifact.save(fitted, folder)
     return fitted
 
@@ -288,7 +302,7 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     from thawline.report.history import draw_history
 
     findings, folder = scored.findings, job.folder
-    title = f"{job.dataset.name}: {job.plan.strategy} on {job.backbone.name}"
+    title = f"{job.dataset.name}: {job.prepared.name}"
     plots = draw_before_after(findings.baseline, findings.test, folder, title=title)
     if findings.kept is not None:
         start = "untrained" if adapted.first is None else HEAD_FITTED

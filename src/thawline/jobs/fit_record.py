@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from thawline.backbones.loading import Backbone
-from thawline.config import ComputeConfig, PreflightConfig, TokensConfig
+from thawline.config import ComputeConfig, PreflightConfig
 from thawline.data import Dataset
-from thawline.data.lengths import Tokenization
+from thawline.data.lengths import Tokenization, WordCount
 from thawline.data.preflight.inspection import inspect_dataset
 from thawline.prefix.report import PassReport
 from thawline.runs.records import (
@@ -17,6 +17,7 @@ from thawline.runs.records import (
     BackboneReference,
     EncoderReference,
     ExactFitStep,
+    FitCost,
     FitData,
     FitEpoch,
     FitPlan,
@@ -32,27 +33,20 @@ from thawline.runtime import devices, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, FrozenStates
 from thawline.training.loop import Row
-from thawline.training.plan import Plan
+from thawline.training.preparation import Prepared, PreparedWords
 
 
-def describe_plan(
-    dataset: Dataset, backbone: Backbone, plan: Plan, tokens: TokensConfig
-) -> FitPlan:
+def describe_plan(dataset: Dataset, prepared: Prepared | PreparedWords) -> FitPlan:
     """Return the part of the record that is known before anything is computed.
 
     Args:
         dataset: The data set.
-        backbone: The backbone.
-        plan: The plan of the training.
-        tokens: The settings of truncation.
+        prepared: The checked settings, with the backbone if there is one.
     """
-    origin, encoder = backbone.origin, backbone.built_from
+    backbone, plan = prepared.backbone, prepared.plan
+    encoder = None if backbone is None else backbone.built_from
     return FitPlan(
-        backbone=BackboneReference(
-            name=backbone.name,
-            sha256=backbone.digest(),
-            origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
-        ),
+        backbone=None if backbone is None else _describe_backbone(backbone),
         encoder=None if encoder is None else EncoderReference(**encoder),
         strategy=str(plan.strategy),
         line=plan.line,
@@ -71,15 +65,21 @@ def describe_plan(
             notes=list(dataset.warnings),
             rows={name: dataset.parts[name].rows.tolist() for name in SPLIT_NAMES},
         ),
-        preflight=_inspect_quickly(dataset, backbone, plan, tokens),
+        preflight=_inspect_quickly(dataset, prepared.tokenization()),
     )
 
 
-def _inspect_quickly(
-    dataset: Dataset, backbone: Backbone, plan: Plan, tokens: TokensConfig
-) -> Survey:
+def _describe_backbone(backbone: Backbone) -> BackboneReference:
+    origin = backbone.origin
+    return BackboneReference(
+        name=backbone.name,
+        sha256=backbone.digest(),
+        origin=None if origin is None else BackboneOrigin(**origin.to_dict()),
+    )
+
+
+def _inspect_quickly(dataset: Dataset, tokenization: Tokenization | WordCount) -> Survey:
     """Inspect the data set as every fit does. `thawline preflight` inspects it completely."""
-    tokenization = Tokenization(backbone.tokenizer, plan.max_length, tokens.truncation_side)
     return inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
 
 
@@ -129,6 +129,54 @@ def describe_work(
     return (
         _describe_pass(report, device, dtype, matrix_rate),
         _describe_suffix(adapted, matrix_rate),
+    )
+
+
+class StoredWork(NamedTuple):
+    """The seconds of work whose results a start found, because it was done before.
+
+    Attributes:
+        prefix: The seconds in which the states that the store held were computed.
+        training: The seconds of training in earlier starts, up to the checkpoint that was restored.
+    """
+
+    prefix: float
+    training: float
+
+
+def stored_seconds(report: PassReport, compute: ComputeConfig) -> float:
+    """Return the seconds in which the states that the store held were computed.
+
+    If the store does not know them, because an older version of Thawline computed the states, the
+    operations are divided by this machine's rate for matrix products.
+
+    Args:
+        report: The work of the frozen pass.
+        compute: The settings of the device and of the dtype.
+    """
+    if not report.found_flops:
+        return report.found_seconds
+    device = devices.pick_device(compute.device)
+    rate = hardware.matrix_rate(devices.pick_dtype(compute.dtype, device), device)
+    return report.found_seconds + report.found_flops / rate
+
+
+def describe_cost(
+    report: PassReport, adapted: Adapted, stored: StoredWork, seconds: float
+) -> FitCost:
+    """Return the seconds of a fit as if it had run alone, with an empty store.
+
+    Args:
+        report: The work of the frozen pass.
+        adapted: The result of the training.
+        stored: The work whose results this start found.
+        seconds: The seconds of this start.
+    """
+    first = 0.0 if adapted.first is None else adapted.first.seconds
+    return FitCost(
+        seconds=seconds + stored.prefix + stored.training,
+        prefix=sum(report.seconds.values()) + stored.prefix,
+        training=first + adapted.seconds + stored.training,
     )
 
 

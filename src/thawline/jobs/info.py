@@ -26,7 +26,8 @@ from thawline.runs.records import (
     StageSummary,
 )
 from thawline.runtime.progress import Reporter
-from thawline.training.plan import Plan, make_plan
+from thawline.training.plan import Plan
+from thawline.training.preparation import PreparedWords, prepare
 
 
 def describe(config: Config, *, n_labels: int) -> InfoReport:
@@ -47,8 +48,10 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
         raise ThawlineError("at least two classes", f"{n_labels}", "write --labels neg,pos")
     if config.data.labels is not None:
         check_names(config.data.labels)
-    backbone = open_backbone(config, lambda: (), Reporter())
-    plan = make_plan(backbone, config)
+    prepared = prepare(config, lambda: open_backbone(config, lambda: (), Reporter()))
+    if isinstance(prepared, PreparedWords):
+        return _describe_words(prepared)
+    backbone, plan = prepared.backbone, prepared.plan
     blueprint = _blueprint(backbone, plan, n_labels)
     thaw(blueprint, plan.strategy, backbone)
     # The backbone's own stack is not used, because the native classifiers of some families omit a
@@ -79,6 +82,26 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
         stages=stages,
         parameters=Parameters(**count_parameters(blueprint)),
         operations=_count_operations(stack, plan),
+    )
+
+
+def _describe_words(prepared: PreparedWords) -> InfoReport:
+    """Describe a fit without a backbone. Its parameters depend on the texts."""
+    plan = prepared.plan
+    return InfoReport(
+        backbone=None,
+        origin=None,
+        family=None,
+        hidden_size=None,
+        max_length=None,
+        strategy=str(plan.strategy),
+        line=None,
+        head=str(plan.head),
+        pooling=None,
+        features=[],
+        stages=[],
+        parameters=None,
+        operations=None,
     )
 
 

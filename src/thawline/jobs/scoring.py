@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from thawline.config import Config, MetricsConfig
 from thawline.data import LabelledTexts
-from thawline.data.lengths import Tokenization, count_tokens
 from thawline.data.texts import one_line
 from thawline.evaluation import metrics
 from thawline.evaluation.mistakes import (
@@ -20,7 +19,8 @@ from thawline.evaluation.mistakes import (
     error_rates,
     pick_samples,
 )
-from thawline.inference.fitted import count_parameters
+from thawline.inference.fitted import Fitted, count_parameters
+from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     FitFindings,
     FitParameters,
@@ -30,7 +30,7 @@ from thawline.runs.records import (
     Sample,
     Scores,
 )
-from thawline.training.adapt import Adapted, Task
+from thawline.training.adapt import Adapted, Task, WordsTask
 from thawline.training.advice import result_warnings
 
 WithText = TypeVar("WithText", Mistake, Sample)
@@ -43,16 +43,18 @@ class ScoredFit:
     Attributes:
         findings: The part of the record with the scores. Its texts are shortened.
         mistakes: The most confident mistakes on test, with their complete texts.
+        logits: The logits that the folder of the run keeps.
     """
 
     findings: FitFindings
     mistakes: list[Mistake]
+    logits: RunLogits
 
 
-def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
+def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
     """Score the untrained classifier on test, and the trained one on validation and test."""
     config, part = task.config, task.parts["test"]
-    tokens = untruncated_lengths(task, "test")
+    tokens = task.lengths("test")
 
     def scored(logits: NDArray[np.float32]) -> Scored:
         return Scored(part, task.labels, logits, tokens, task.plan.max_length)
@@ -61,6 +63,7 @@ def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
         return score_logits(logits, task.parts[name], len(task.labels), config.metrics)
 
     untrained, after = scored(adapted.untrained("test")), scored(adapted.logits("test"))
+    on_validation = adapted.logits("validation")
     mistakes = confident_mistakes(after, config.report.mistakes)
     picked = pick_samples(after, config.report.samples)
     samples = [before_after(untrained, after, position) for position in picked]
@@ -68,7 +71,7 @@ def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
         parameters=_count_parameters(adapted),
         kept=_kept_epoch(task, adapted),
         baseline=scores(untrained.logits, "test"),
-        validation=scores(adapted.logits("validation"), "validation"),
+        validation=scores(on_validation, "validation"),
         test=scores(after.logits, "test"),
         mistakes=Mistakes(
             texts=len(part),
@@ -79,7 +82,14 @@ def score_fit(task: Task, adapted: Adapted) -> ScoredFit:
         samples=[_shortened(sample, config) for sample in samples],
         warnings=list(result_warnings(task, after.predictions)),
     )
-    return ScoredFit(findings, mistakes)
+    logits = RunLogits(
+        validation=on_validation,
+        validation_labels=task.parts["validation"].labels,
+        test=after.logits,
+        test_labels=part.labels,
+        candidates=adapted.candidates,
+    )
+    return ScoredFit(findings, mistakes, logits)
 
 
 def score_logits(
@@ -96,35 +106,22 @@ def score_logits(
     return metrics.evaluate(logits, part.labels, n_classes=n_classes, **asdict(config))
 
 
-def untruncated_lengths(task: Task, part: str) -> NDArray[np.int64]:
-    """Return the number of tokens of each text before truncation, ``(texts,)``.
-
-    Only texts that may have been truncated are tokenised again.
-
-    Args:
-        task: The task.
-        part: The name of the split.
-    """
-    texts, max_length = task.parts[part].texts, task.plan.max_length
-    lengths = task.frozen.lengths(part)
-    full = np.flatnonzero(lengths == max_length)
-    side = task.config.tokens.truncation_side
-    tokenization = Tokenization(task.backbone.tokenizer, max_length, side)
-    lengths[full] = count_tokens([texts[position] for position in full], tokenization)
-    return lengths
-
-
 def _count_parameters(adapted: Adapted) -> FitParameters:
     """Return the parameter counts of the classifier and of each trained part."""
-    fitted = adapted.fitted
-    below_head = count_parameters(fitted.model.base_model)["trainable"]
-    name = "backbone" if fitted.adapter is None else "adapters"
-    trained = {name: below_head} if below_head else {}
-    head = adapted.parameters["trainable"] - below_head
-    return FitParameters(**adapted.parameters, trained={**trained, "head": head})
+    fitted, trained = adapted.fitted, dict[str, int]()
+    if isinstance(fitted, Fitted):
+        below_head = count_parameters(fitted.model.base_model)["trainable"]
+        name = "backbone" if fitted.adapter is None else "adapters"
+        trained = {name: below_head} if below_head else {}
+    if fitted.words is not None:
+        trained["words"] = fitted.words.parameters
+    head = adapted.parameters["trainable"] - sum(trained.values())
+    if head:
+        trained["head"] = head
+    return FitParameters(**adapted.parameters, trained=trained)
 
 
-def _kept_epoch(task: Task, adapted: Adapted) -> KeptEpoch | None:
+def _kept_epoch(task: Task | WordsTask, adapted: Adapted) -> KeptEpoch | None:
     """Return the evaluation whose weights were kept. None for an exact fit."""
     rows = [row for row in adapted.history if row["kept"]]
     if not rows:

@@ -21,6 +21,8 @@ class ThawlineConfig(PreTrainedConfig):
         head_dropout: Dropout probability in an MLP head. A linear head has no dropout.
         pooling: How token states are combined: ``first``, ``last`` or ``mean``.
         stages: The stages whose pooled states are concatenated as features of the head.
+        words: Whether the logits of the model are incomplete, because the classifier that it was
+            saved with also reads words. Such a model does not run alone.
     """
 
     model_type = MODEL_TYPE
@@ -32,6 +34,7 @@ class ThawlineConfig(PreTrainedConfig):
         head_dropout: float = 0.0,
         pooling: str = "mean",
         stages: tuple[int, ...] = (),
+        words: bool = False,
         **common: Any,
     ) -> None:
         # The values may come from a stranger's config.json. transformers and torch would report
@@ -44,6 +47,7 @@ class ThawlineConfig(PreTrainedConfig):
         _check("head_dropout", head_dropout, _is_number(head_dropout) and 0 <= head_dropout <= 1)
         _check("pooling", pooling, pooling in ("first", "last", "mean"))
         _check("stages", stages, _are_stages(stages))
+        _check("words", words, isinstance(words, bool))
         self.backbone = {} if backbone is None else dict(backbone)
         # Do not save this value, because it is a local path of the base model.
         self.backbone.pop("_name_or_path", None)
@@ -51,6 +55,7 @@ class ThawlineConfig(PreTrainedConfig):
         self.head_dropout = head_dropout
         self.pooling = pooling
         self.stages = list(stages)
+        self.words = words
         super().__init__(**common)
 
 

@@ -18,6 +18,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from thawline.errors import ThawlineError
 from thawline.models.configuration import ThawlineConfig
 
 
@@ -85,10 +86,20 @@ class ThawlineForSequenceClassification(PreTrainedModel):
 
         Returns:
             An output with ``logits``, ``(batch, labels)``.
+
+        Raises:
+            ThawlineError: If the classifier that the model belongs to also reads words.
         """
         from thawline.backbones.pooling import pool
         from thawline.backbones.stack import Stack
 
+        if self.config.words:
+            raise ThawlineError(
+                "a classifier that reads only states",
+                "the model of a classifier with the strategy head+tfidf, whose logits of words are "
+                "missing",
+                "load the folder with thawline.TextClassifier.load",
+            )
         pooled: dict[int, Tensor] = {}
 
         def keep(stage: int, states: Tensor) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -150,22 +151,46 @@ class FrozenPass:
                 size = _token_bytes(self.backbone.stack, entry.key.dtype, missing_tokens.lengths)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 compute = states_at_line(entry, missing)
-                _Fill(self, entry, compute, compute.stages).run(missing, missing_tokens)
+                fill, earlier = _Fill(self, entry, compute, compute.stages), 0.0
+                if compute.below is not None:
+                    earlier = self._count_found(entry.at_line(compute.start), missing)
+                fill.run(missing, missing_tokens, earlier)
 
     @contextmanager
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
         """Yield the positions of texts to compute, under the entry's lock if there are any."""
-        distinct = len(np.unique(texts.keys))
+        _, distinct = np.unique(texts.keys, return_index=True)
         if not entry.missing(texts):
             entry.repair(self.reporter.message)
-            self.report.from_store += distinct
+            self.report.from_store += len(distinct)
+            self._count_found(entry, texts.take(distinct))
             yield []
             return
         with entry.filling(self.reporter.message):
             # Another process may have computed some of them while this one waited for the lock.
             missing = entry.missing(texts)
-            self.report.from_store += distinct - len(missing)
+            found = np.setdiff1d(distinct, missing)
+            self.report.from_store += len(found)
+            self._count_found(entry, texts.take(found))
             yield missing
+
+    def _count_found(self, entry: Entry, texts: KeyedTexts) -> float | None:
+        """Add the work for texts whose states an entry holds to the report.
+
+        Returns:
+            The seconds that their computation took. None if they are unknown.
+        """
+        if not len(texts):
+            return 0.0
+        seconds = entry.seconds_of(texts)
+        if seconds is None:
+            stack, key = self.backbone.stack, entry.key
+            last = stack.depth if key.stage is None else key.stage
+            stages = range(last + 1 if key.line is None else key.line)
+            self.report.found_flops += forward_operations(stack, entry.lengths(texts), stages)
+        else:
+            self.report.found_seconds += seconds
+        return seconds
 
 
 def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
@@ -203,8 +228,16 @@ class _Fill:
     compute: Compute
     stages: range
 
-    def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> None:
-        """Compute the states of all texts, and add them to the entry chunk by chunk."""
+    def run(self, texts: KeyedTexts, tokens: TokenizedTexts, earlier: float | None = 0.0) -> None:
+        """Compute the states of all texts, and add them to the entry chunk by chunk.
+
+        Args:
+            texts: The texts.
+            tokens: Their tokens.
+            earlier: The seconds that the states took from which the computation starts. 0 if it
+                starts from the tokens, and None if they are unknown.
+        """
+        start = time.perf_counter()
         config, lengths = self.frozen_pass.compute, tokens.lengths
         stack, device = self.frozen_pass.backbone.stack, self.frozen_pass.device
         report, reporter = self.frozen_pass.report, self.frozen_pass.reporter
@@ -225,6 +258,9 @@ class _Fill:
                 if self._fills_chunk(pending):
                     self._add_chunk(texts, pending)
             self._add_chunk(texts, pending)
+        if earlier is not None:
+            seconds = earlier + time.perf_counter() - start
+            self.entry.record_work(seconds, int(lengths.sum()))
 
     def _fills_chunk(self, pending: Sequence[tuple[Batch, Content]]) -> bool:
         config = self.frozen_pass.compute

@@ -21,6 +21,9 @@ class PassReport:
         tokens: Number of tokens that were computed, without padding.
         padded: Number of tokens that were computed, including padding.
         flops: Floating-point operations of the matrix products, without padding.
+        found_seconds: Seconds that the computation of the states found in the store took, as far
+            as the store knows them.
+        found_flops: Floating-point operations for the other states that were found in the store.
         seconds: Seconds spent on ``tokenising`` and on the ``prefix``. The prefix includes
             writing to the store.
     """
@@ -30,6 +33,8 @@ class PassReport:
     tokens: int = 0
     padded: int = 0
     flops: float = 0.0
+    found_seconds: float = 0.0
+    found_flops: float = 0.0
     seconds: dict[str, float] = field(default_factory=lambda: {"tokenising": 0.0, "prefix": 0.0})
 
     @property

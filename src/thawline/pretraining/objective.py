@@ -15,6 +15,7 @@ from thawline.config import PretrainingConfig
 from thawline.pretraining.model import IGNORED, NextToken
 from thawline.pretraining.packing import Windows
 from thawline.runtime.randomness import RandomStream
+from thawline.training.evaluated import EvaluatedLogits
 
 
 class Step(NamedTuple):
@@ -72,6 +73,7 @@ class LanguageModelling:
     ) -> None:
         self._measure = module
         self.random = RandomStream(seed)  # the model has no dropout, so nothing draws from it
+        self.evaluated = EvaluatedLogits()  # those of all tokens would be too large
         self.module: nn.Module = module
         self._train, self._held_out, self._bytes = train, held_out, held_out_bytes
         self._size, self._per_pass, self._seed = config.batch_size, per_pass, seed

@@ -6,44 +6,70 @@ from collections.abc import Iterator
 
 from rich.table import Table
 
-from thawline.report.tables import literal, ruled_table, with_interval, wrap_labelled
-from thawline.runs.records import Comparison, MeanScore
+from thawline.report.tables import MISSING, literal, ruled_table, wrap_labelled
+from thawline.runs.records import Comparison, Difference, RungRecord, Score
 
 
 def ladder_table(comparison: Comparison) -> Table:
-    """Return a table of the rungs of a ladder.
-
-    The accuracy is followed by its interval and, with several seeds, by its standard deviation. The
-    last column is the decision about the rung.
-    """
+    """Return a table of the rungs of a ladder, whose columns `ladder_lines` explains."""
     table = ruled_table()
-    table.add_column("rung", overflow="fold", max_width=18)
-    for heading in ("line", "trained", "accuracy", "macro F1", "seconds", "decision"):
+    table.add_column("strategy", overflow="fold", max_width=18)
+    for heading in ("accuracy %", "below the best", "decision", "seconds", "trained"):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in comparison.rungs:
-        table.add_row(
-            literal(rung.rung),
-            str(rung.line),
-            f"{rung.parameters.trainable:,}",
-            _accuracy(rung.test.accuracy),
-            f"{100 * rung.test.f1_macro.value:.1f} %",
-            f"{rung.cost.seconds:,.1f}",
-            rung.standing.decision,
-        )
+        table.add_row(literal(rung.rung), *ladder_cells(rung))
     return table
 
 
-def _accuracy(score: MeanScore) -> str:
-    spread = "" if score.deviation is None else f" ± {100 * score.deviation:.1f}"
-    return f"{with_interval(score, share=True)}{spread}"
+def ladder_cells(rung: RungRecord) -> list[str]:
+    """Return the cells of a rung after its name: accuracy, difference, decision and costs."""
+    return [
+        _in_points(rung.test.accuracy),
+        _in_points(rung.standing.below_best),
+        rung.standing.decision,
+        f"{rung.cost.seconds:,.0f}" if rung.cost.seconds >= 10 else f"{rung.cost.seconds:.1f}",
+        short_count(rung.parameters.trainable),
+    ]
+
+
+def _in_points(score: Score | Difference | None) -> str:
+    """Return a share with its interval in percentage points, for example "85.4 (83.8 to 86.9)"."""
+    if score is None:
+        return MISSING
+    value, low, high = (f"{100 * end:z.1f}" for end in (score.value, score.low, score.high))
+    return f"{value} ({low} to {high})"
+
+
+def short_count(number: int) -> str:
+    """Return a count with three digits and a unit, for example "22.7M", "1.92k" or "770"."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:#.3g}".rstrip(".") + unit
+    return str(number)
 
 
 def ladder_lines(comparison: Comparison) -> Iterator[str]:
     """Yield the lines below the table: how to read it, the verdict and the run to use."""
-    seeds, chosen = len(comparison.rungs[0].runs), comparison.chosen
+    seeds = max(len(rung.runs) for rung in comparison.rungs)
     if seeds > 1:
-        yield f"scores: means over {seeds} seeds ± standard deviation (intervals over test texts)"
+        yield f"accuracy: mean over {seeds} seeds (interval over test texts)"
+    if len(comparison.rungs) > 1:
+        valid = "these models" if comparison.verdict.about == "models" else "new texts and seeds"
+        yield f"below the best: points below the highest of the others (interval for {valid})"
+    yield "seconds: of a run alone, with an empty store"
+    for left in comparison.left_out:
+        yield wrap_labelled("left out", f"{left.rung}: {left.reason}")
+    for failed in comparison.failed:
+        yield wrap_labelled("failed", f"{failed.rung}, seed {failed.seed}: {failed.error}")
     yield ""
     yield wrap_labelled("verdict", comparison.verdict.words)
-    reason = f"because it has {chosen.by} (test was not used)"
-    yield wrap_labelled("chosen", f"{chosen.run}, {reason}")
+    yield wrap_labelled("to use", to_use(comparison))
+
+
+def to_use(comparison: Comparison) -> str:
+    """Return the run to use and why it was chosen."""
+    chosen = comparison.chosen
+    return (
+        f"{chosen.run}, chosen on validation ({100 * chosen.score:.1f} %): the cheapest within one "
+        "standard error of the highest"
+    )

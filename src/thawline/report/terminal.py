@@ -114,16 +114,28 @@ def _cost(record: FitRecord) -> str:
     """Return lines on what was trained, and on the seconds and the memory that it took."""
     return "\n".join(
         [
-            f"strategy  {record.strategy}, thaw line {record.line}",
-            wrap_labelled(
-                "head", f"{record.head}, pooling {record.pooling}, {_features(record.features)}"
-            ),
+            f"strategy  {_with_line(record.strategy, record.line)}",
+            wrap_labelled("head", _reads(record)),
             f"trained   {_trained(record.parameters)} of {record.parameters.total:,} parameters",
             wrap_labelled("seconds", _seconds(record)),
             *_speed(record),
             f"memory    {record.peak_memory_bytes / 1e6:,.0f} MB at the peak",
         ]
     )
+
+
+def _with_line(strategy: str, line: int | None) -> str:
+    return strategy if line is None else f"{strategy}, thaw line {line}"
+
+
+def _reads(record: FitRecord) -> str:
+    """Return the head and what it reads."""
+    parts = [record.head]
+    if record.features:
+        parts += [f"pooling {record.pooling}", _features(record.features)]
+    if record.words is not None:
+        parts.append(f"{record.words.terms:,} words and pairs of words")
+    return ", ".join(parts)
 
 
 def _features(stages: Sequence[int]) -> str:
@@ -191,7 +203,7 @@ def _per_cent(share: float) -> str:
 
 def _has_two_passes(record: FitRecord) -> bool:
     """Return whether two frozen passes took place: one to pooled states, and one to the line."""
-    return record.head_first is not None and record.line > 1
+    return record.head_first is not None and record.line is not None and record.line > 1
 
 
 def _trained(parameters: FitParameters) -> str:
@@ -264,6 +276,10 @@ def print_predictions(predictions: Sequence[TextPrediction]) -> None:
 def print_info(described: InfoReport) -> None:
     """Print the stages of a backbone, and what a fit would train."""
     console = terminal.console()
+    if described.backbone is None:
+        console.print(f"strategy   {described.strategy}, without a backbone")
+        console.print(f"head       {described.head}, on the words and pairs of words of train")
+        return
     console.print(
         f"{described.backbone}: model type {described.family}, hidden size "
         f"{described.hidden_size}, at most {described.max_length} tokens per text"
@@ -279,10 +295,12 @@ def print_info(described: InfoReport) -> None:
     read = f"features {features}" if isinstance(features, str) else _features(features)
     console.print(f"strategy   {described.strategy}, thaw line {described.line}")
     console.print(f"head       {described.head}, pooling {described.pooling}, {read}")
-    console.print(f"trainable  {parameters.trainable:,} parameters")
-    console.print(f"frozen     {parameters.frozen:,} parameters")
-    console.print(f"total      {parameters.total:,} parameters")
-    console.print(_operations(described.operations))
+    if parameters is not None:
+        console.print(f"trainable  {parameters.trainable:,} parameters")
+        console.print(f"frozen     {parameters.frozen:,} parameters")
+        console.print(f"total      {parameters.total:,} parameters")
+    if described.operations is not None:
+        console.print(_operations(described.operations))
 
 
 def _operations(operations: OperationsSummary) -> str:

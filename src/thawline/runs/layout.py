@@ -16,6 +16,9 @@ from thawline.runtime.untrusted import read_json
 RECORD = "record.json"
 """The record of a run, which is written when the run starts."""
 
+LOGITS = "logits.safetensors"
+"""The logits of a fit on validation and test. It exists once the fit has finished."""
+
 LADDER = "ladder.json"
 """The record of a ladder, which is written when the ladder starts."""
 
@@ -35,6 +38,10 @@ without importing torch."""
 ADAPTER = "adapter"
 HEAD = "head.safetensors"
 """The folder of the adapters and the weights of the head, in an artifact with live adapters."""
+
+TERMS = "words.json"
+WORD_WEIGHTS = "words.safetensors"
+"""The words and pairs of words, and their weights, in an artifact that reads words."""
 
 FORMAT = 2
 """The version of the format of artifacts that is written."""

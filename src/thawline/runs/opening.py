@@ -151,10 +151,14 @@ class OpenRun:
             raise
 
     def total_seconds(self) -> float:
-        """Return the seconds of all starts. This start ends when this is first called."""
+        """Return the seconds of all starts; see `start_seconds`."""
+        return sum(self._earlier) + self.start_seconds()
+
+    def start_seconds(self) -> float:
+        """Return the seconds of this start. It ends when this is first called."""
         if self._seconds is None:
             self._seconds = time.perf_counter() - self._start
-        return sum(self._earlier) + self._seconds
+        return self._seconds
 
     def finish(self, model: type[FinishedT], started: StartedRun, *sections: Record) -> FinishedT:
         """Return the record of the finished run, and write it to the folder.
@@ -164,8 +168,8 @@ class OpenRun:
             started: The record of the unfinished run.
             sections: The results.
         """
-        last = self.total_seconds() - sum(self._earlier)
-        started = started.model_copy(update={"starts": [*self._earlier, last]})
+        starts = [*self._earlier, self.start_seconds()]
+        started = started.model_copy(update={"starts": starts})
         record = finish(model, started, *sections)
         write_record(self._file, record)
         return record

@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from thawline.errors import ThawlineError
-from thawline.runs.layout import ADAPTER, FORMAT, FORMATS, HEAD, SETTINGS, AdapterSettings
+from thawline.runs.layout import (
+    ADAPTER,
+    FORMAT,
+    FORMATS,
+    HEAD,
+    SETTINGS,
+    TERMS,
+    WORD_WEIGHTS,
+    AdapterSettings,
+)
 from thawline.runtime.checksums import check_checksums, folder_checksums
 from thawline.runtime.hardware import available_memory_bytes
 from thawline.runtime.untrusted import check_regular, read_json, show_value
@@ -33,7 +42,7 @@ MAX_BYTES = 16 * 2**20
 """The largest size of the settings, in bytes."""
 
 _FILES = re.compile(
-    rf"{HEAD}|(config|generation_config)\.json"
+    rf"{HEAD}|{TERMS}|{WORD_WEIGHTS}|(config|generation_config)\.json"
     r"|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
     r"|(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json"
     r"|vocab\.txt|merges\.txt|chat_template\.jinja"
@@ -85,9 +94,13 @@ def read_settings(folder: Path) -> dict[str, Any]:
     if has_checksums:
         _check_checksum_table(check, values)
     _check_labels(check, values["labels"])
-    _check_reading(check, values["reading"])
-    for key in ("head", "strategy", "backbone"):
+    for key in ("head", "strategy"):
         check.string(values, key)
+    if values["backbone"] is None:
+        _check_words_alone(check, values)
+        return values
+    check.string(values, "backbone")
+    _check_reading(check, values["reading"])
     if values.get("adapter") is not None:
         _check_adapter(check, values["adapter"])
     return values
@@ -284,6 +297,14 @@ def _check_reading(check: _Check, reading: Any) -> None:
         check.number(stage, "reading.stages", 0, MAX_STAGES)
     if len(set(stages)) < len(stages):
         check.fail("stages that differ from each other", stages, "reading.stages")
+
+
+def _check_words_alone(check: _Check, values: Mapping[str, Any]) -> None:
+    """Check the settings of a classifier without a backbone, which reads only words."""
+    check.keys(values["reading"], "reading", ("pairs",))
+    check.choice(values["reading"]["pairs"], "reading.pairs", (True, False))
+    check.choice(values["head"], "head", ("linear",))
+    check.choice(values.get("adapter"), "adapter", (None,))
 
 
 def _check_adapter(check: _Check, adapter: Any) -> None:

@@ -82,11 +82,15 @@ class Manifest:
         name: Name of the backbone, for display only.
         key: The entry's key.
         chunks: The entry's chunks.
+        seconds: The seconds of the computation of states, over all fills that were completed.
+        tokens: The number of tokens of the texts of these fills.
     """
 
     name: str
     key: Key
     chunks: tuple[Chunk, ...]
+    seconds: float = 0.0
+    tokens: int = 0
 
 
 def path_of(folder: Path, sha256: str) -> Path:
@@ -228,7 +232,10 @@ def read_manifest(folder: Path) -> Manifest | None:
         chunks = tuple(_check_chunk(Chunk(**chunk)) for chunk in described["chunks"])
         if key["format"] != FORMAT or not isinstance(name, str):
             return None
-        return Manifest(name, key, chunks)
+        seconds, tokens = described.get("seconds", 0.0), described.get("tokens", 0)
+        if type(seconds) is not float or type(tokens) is not int or min(seconds, tokens) < 0:
+            return None
+        return Manifest(name, key, chunks, seconds, tokens)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
 

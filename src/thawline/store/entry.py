@@ -54,6 +54,7 @@ class Entry:
         self._chunks: list[Chunk] = []
         self._contents: dict[int, Content] = {}  # by chunk number, mapped on demand
         self._manifest: Manifest | None = None
+        self._seconds, self._tokens = 0.0, 0  # of the fills that the manifest does not list yet
         self._filling = self._new_filling(None)
         self._use = Use.of(self.folder)
         if self._use is not None:
@@ -191,11 +192,13 @@ class Entry:
         existing = [c for c in self._chunks if chunks.path_of(self.folder, c.sha256).exists()]
         existing.sort(key=attrgetter("sha256"))  # so that the same chunks give the same manifest
         name = self.name if self._manifest is None else self._manifest.name
-        manifest = Manifest(name, self._key, tuple(existing))
+        seconds, tokens = self._work()
+        manifest = Manifest(name, self._key, tuple(existing), seconds, tokens)
         if (existing or self.damaged) and manifest != self._manifest:
             with suppress(OSError):
                 chunks.write_manifest(self.folder, manifest)
                 self._manifest, self.damaged = manifest, []
+                self._seconds, self._tokens = 0.0, 0
 
     def plan(self, texts: int, size: int, limit: int | None, notify: Notify) -> None:
         """Decide before the computation whether the states go to disk; call this in `filling`.
@@ -232,6 +235,36 @@ class Entry:
         if not self._filling.write(packed, len(self._chunks)):
             self._contents[len(self._chunks)] = content
         self._append(Chunk(chunks.checksum(packed), len(texts), len(packed)), keys)
+
+    def record_work(self, seconds: float, tokens: int) -> None:
+        """Record the work of a completed computation of states; call this in `filling`.
+
+        Args:
+            seconds: The seconds of the computation.
+            tokens: The number of tokens of its texts.
+        """
+        self._seconds, self._tokens = self._seconds + seconds, self._tokens + tokens
+
+    def _work(self) -> tuple[float, int]:
+        """Return the seconds and the tokens of all completed fills."""
+        listed = (
+            (0.0, 0) if self._manifest is None else (self._manifest.seconds, self._manifest.tokens)
+        )
+        return listed[0] + self._seconds, listed[1] + self._tokens
+
+    def seconds_of(self, texts: Sequence[Text]) -> float | None:
+        """Return about how many seconds the computation of the states of some texts took.
+
+        All fills of the entry have one rate, in tokens per second.
+
+        Returns:
+            The seconds. None if the manifest was written by an older version, or was lost.
+
+        Raises:
+            KeyError: If a text has no stored states; see `missing`.
+        """
+        seconds, tokens = self._work()
+        return seconds / tokens * int(self.lengths(texts).sum()) if tokens else None
 
     def features(self, texts: Sequence[Text], stages: Sequence[int], pooling: str) -> Features:
         """Return the features of texts; the states are read on demand.

@@ -13,7 +13,7 @@ from thawline.data import Dataset
 from thawline.data.labels import join_words
 from thawline.data.tokens import tokenize
 from thawline.training.plan import Plan
-from thawline.training.task import Task
+from thawline.training.task import Task, WordsTask
 
 MAJORITY = 0.8
 """The share of a class from which it explains that a classifier predicts no other class."""
@@ -32,7 +32,7 @@ def fit_warnings(dataset: Dataset, backbone: Backbone, plan: Plan, config: Confi
         plan: The resolved settings.
         config: The settings as the user gave them.
     """
-    yield from _few_rows_per_class(dataset)
+    yield from few_rows_per_class(dataset)
     yield from _untrained_blocks(backbone, plan)
     yield from _few_validation_rows(dataset, plan, config)
     yield from _same_first_token(dataset, backbone, plan, config)
@@ -57,7 +57,7 @@ def transfer_warnings(backbone: Backbone, dataset: Dataset) -> Iterator[str]:
     yield f"'{backbone.name}' has a head for {old}: it is replaced by a new head for {new}"
 
 
-def result_warnings(task: Task, predictions: NDArray[np.int64]) -> Iterator[str]:
+def result_warnings(task: Task | WordsTask, predictions: NDArray[np.int64]) -> Iterator[str]:
     """Yield a line if a trained classifier predicts the same class for every test text.
 
     Args:
@@ -68,6 +68,7 @@ def result_warnings(task: Task, predictions: NDArray[np.int64]) -> Iterator[str]
     if len(np.unique(predictions)) > 1 or len(np.unique(test)) < 2:
         return
     name, lr = task.labels.names[predictions[0]], task.plan.lr
+    reader = "this backbone reads" if task.plan.strategy.reads_states else "TF-IDF reads"
     share = float(np.mean(train == predictions[0]))
     if share > MAJORITY:
         cause = (
@@ -81,13 +82,13 @@ def result_warnings(task: Task, predictions: NDArray[np.int64]) -> Iterator[str]
         )
     else:
         cause = (
-            "The likely cause is that the labels do not depend on the texts as this backbone reads "
+            f"The likely cause is that the labels do not depend on the texts as {reader} "
             "them. Check the labels with thawline preflight, or try --strategy last:1."
         )
     yield f"the trained classifier predicts '{name}' for all {len(test):,} test texts. {cause}"
 
 
-def _few_rows_per_class(dataset: Dataset) -> Iterator[str]:
+def few_rows_per_class(dataset: Dataset) -> Iterator[str]:
     """Warn if there are so many classes that most have hardly any texts."""
     classes, rows = len(dataset.labels), len(dataset.train)
     if classes > MANY_CLASSES and rows < FEW_ROWS_PER_CLASS * classes:

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel
 from thawline.backbones.copies import copy_base
 from thawline.backbones.operations import forward_operations, trained_stages, training_operations
 from thawline.backbones.stack import Stack
-from thawline.inference.fitted import count_parameters, head_weights
+from thawline.inference.fitted import Fitted, count_parameters, head_weights
 from thawline.inference.predictor import example_logits
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, thaw
@@ -30,7 +30,7 @@ from thawline.training.head import adapt_head
 from thawline.training.loop import Checkpoints
 from thawline.training.objectives import Classification
 from thawline.training.suffix import Suffix
-from thawline.training.task import Adapted, Task, TrainedFirst
+from thawline.training.task import Adapted, Task, TrainedFirst, with_kept_logits
 
 
 def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
@@ -69,12 +69,13 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     return Adapted(
         fitted=task.finish(model, stages, adapter),
         untrained=untrained,
-        logits=logits,
+        logits=with_kept_logits(logits, objective.evaluated, history),
         parameters=count_parameters(model),
         history=history,
         choice=[],
         seconds=time.perf_counter() - start,
         density=objective.density(),
+        candidates=objective.evaluated.candidates(),
         operations=_count_operations(task, model, objective),
         first=first,
     )
@@ -104,6 +105,7 @@ def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], Trai
     head_task = replace(task, plan=task.plan.first, frozen=task.frozen.of_head())
     adapted = adapt_head(head_task, reporter, None)
     reporter.message(_describe_scores(adapted))
+    assert isinstance(adapted.fitted, Fitted)
     weights = head_weights(adapted.fitted.model, task.plan.head)
     return weights, TrainedFirst(adapted.choice, adapted.history, adapted.seconds)
 

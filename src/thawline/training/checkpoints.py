@@ -46,10 +46,15 @@ class CheckpointFolder:
 
     Args:
         folder: A folder for checkpoints only. It is created when the first checkpoint is saved.
+
+    Attributes:
+        earlier_seconds: The seconds of the training before the checkpoint that was restored. 0 if
+            none was.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.earlier_seconds = 0.0
 
     def save(self, training: Training) -> None:
         """Write a checkpoint and delete those that are no longer needed.
@@ -89,6 +94,7 @@ class CheckpointFolder:
                     raise _foreign(path, problem)
                 if path == self._path(values["done"]):
                     training.load_state(tensors, values)
+                    self.earlier_seconds = training.earlier_seconds
                     self._delete_old()  # the process may have ended just before it
                     return
 

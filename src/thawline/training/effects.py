@@ -8,10 +8,10 @@ that the complete config of a run can be used with another strategy.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
-from thawline.config import RANDOM_VECTORS, Config, LoopConfig
+from thawline.config import RANDOM_VECTORS, Config, EncoderConfig, LoopConfig, TokensConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
 from thawline.models.heads import HeadSpec, parse_head
@@ -58,18 +58,24 @@ class Situation:
     def is_exact(self) -> bool:
         """Whether nothing is trained by epochs."""
         linear = self.head.kind == "linear"
+        if not self.strategy.reads_states:
+            return True
         return self.frozen and linear and self.config.training.epochs is None
 
     @property
     def solves_head(self) -> bool:
-        """Whether a linear head is solved exactly, alone or before the strategy."""
-        return self.is_exact or (self.head_first and self.head.kind == "linear")
+        """Whether a linear head on states is solved exactly, alone or before the strategy."""
+        return (self.is_exact and self.strategy.reads_states) or (
+            self.head_first and self.head.kind == "linear"
+        )
 
     @property
     def stores(self) -> bool:
         """Whether the store holds states for this fit."""
         if self.frozen or self.head_first:
             return True
+        if not self.strategy.reads_states:
+            return False
         # The outputs of the embeddings are not stored. The line of `last` depends on the backbone.
         depth = 10**6 if self.depth is None else self.depth
         return self.strategy.line(depth) > 1
@@ -90,6 +96,16 @@ class Requirement:
     fix: str
 
 
+_STATES = Requirement(
+    lambda fit: fit.strategy.reads_states,
+    "a strategy with a backbone",
+    "use --strategy head",
+)
+_NO_WORDS = Requirement(
+    lambda fit: not fit.strategy.reads_words,
+    "a strategy that does not read words",
+    "use --strategy head",
+)
 _EPOCHS = Requirement(
     lambda fit: not fit.is_exact, "training by epochs", "add --epochs 3 to train by epochs"
 )
@@ -99,7 +115,9 @@ _EXACT = Requirement(
     "use --head linear, with --strategy head and without --epochs",
 )
 _BLOCKS = Requirement(
-    lambda fit: not fit.frozen, "a strategy that trains blocks", "use --strategy last:1"
+    lambda fit: fit.strategy.reads_states and not fit.frozen,
+    "a strategy that trains blocks",
+    "use --strategy last:1",
 )
 _POOLED = Requirement(
     lambda fit: (fit.frozen or fit.head_first) and fit.head.kind != "native",
@@ -137,6 +155,13 @@ _FILE = Requirement(
 )
 
 _REQUIREMENTS: dict[str, Requirement] = {
+    "backbone": _STATES,
+    **{f"encoder.{setting.name}": _STATES for setting in fields(EncoderConfig)},
+    **{f"tokens.{setting.name}": _STATES for setting in fields(TokensConfig)},
+    **{f"compute.{name}": _STATES for name in ("tokens_per_batch", "density")},
+    **{f"head.{name}": _STATES for name in ("pooling", "features")},
+    **dict.fromkeys(("head.head", "training.epochs"), _NO_WORDS),
+    "training.label_smoothing": _STATES,
     **{f"exact.{name}": _EXACT for name in ("penalties", "patience", "max_iterations")},
     **{f"exact.{name}": _EXACT for name in ("tolerance", "rows_per_block", "cache_bytes")},
     **{f"training.{name}": _EPOCHS for name in ("optimizer", "schedule", "warmup_share")},
@@ -183,12 +208,12 @@ def settings_without_effect(config: Config, depth: int | None = None) -> Iterato
             yield key, value
 
 
-def check_effects(config: Config, depth: int) -> None:
+def check_effects(config: Config, depth: int | None) -> None:
     """Check that every setting that is not a default has an effect.
 
     Args:
         config: The settings.
-        depth: The number of blocks of the backbone.
+        depth: The number of blocks of the backbone. None if the strategy has no backbone.
 
     Raises:
         ThawlineError: If a setting has no effect.
@@ -197,7 +222,8 @@ def check_effects(config: Config, depth: int) -> None:
         requirement = _REQUIREMENTS[key]
         default = settings_of(Config)[key].default
         without = "omit it" if default is None else f"omit it to use the default ({default})"
-        exact = ", whose linear head is solved exactly" if Situation.of(config).is_exact else ""
+        solved = Situation.of(config).is_exact and parse_strategy(config.strategy).reads_states
+        exact = ", whose linear head is solved exactly" if solved else ""
         raise ThawlineError(
             f"{requirement.what}, because {key} has no effect otherwise",
             f"{key} = '{value}' with strategy '{config.strategy}' and head '{config.head.head}'"

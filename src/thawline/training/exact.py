@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -22,6 +24,7 @@ from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.randomness import building
 from thawline.runtime.threads import WORKERS
 from thawline.store import Features
+from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.features import StandardisedFeatures, feature_bytes, memory_limit
 from thawline.training.newton import Minimum, PenalisedLoss
 from thawline.training.weighting import Weighting
@@ -53,6 +56,8 @@ class ExactFit:
         path: All fits, by candidate and from the strongest penalty, as JSON values: the stages,
             the penalty, the loss and the accuracy on the validation split, the norm of the gradient
             of the penalised training loss, and the number of Newton iterations.
+        candidates: The validation logits of each step of ``path``, ``(steps, rows, labels)``. There
+            are none if they are too large.
     """
 
     head: nn.Sequential
@@ -60,6 +65,7 @@ class ExactFit:
     penalty: float
     validation_loss: float
     path: list[dict[str, Any]]
+    candidates: NDArray[np.float16]
 
 
 @dataclass(frozen=True)
@@ -88,12 +94,14 @@ class _Path:
         steps: The fits, as JSON values.
         best: The position in ``steps`` of the fit with the lowest validation loss.
         weights: The weights and biases of that fit, ``(labels, width + 1)`` in fp64.
+        logits: The validation logits of each fit; see `_score`.
     """
 
     stages: tuple[int, ...]
     steps: list[dict[str, Any]]
     best: int
     weights: Tensor
+    logits: list[Tensor] = field(default_factory=list)
 
 
 def fit_exactly(
@@ -128,7 +136,7 @@ def fit_exactly(
     Returns:
         The head with the lowest validation loss, and the path of all fits.
     """
-    search = _Search(train, validation, weighting, config, standardise=standardise)
+    search = _Search(train, validation, weighting, config, len(candidates), standardise=standardise)
     single = [stages for stages in candidates if len(stages) == 1]
     paths: dict[tuple[int, ...], _Path] = {}
     if len(single) > 1:
@@ -154,6 +162,7 @@ class _Search:
         validation: LabelledFeatures,
         weighting: Weighting,
         config: ExactConfig,
+        n_candidates: int,
         *,
         standardise: bool,
     ) -> None:
@@ -162,6 +171,9 @@ class _Search:
         self._targets = weighting.targets(train[1])
         self._limit = memory_limit(config)
         self._scales: dict[int, Standardisation] = {}
+        self._shape = len(validation[1]), len(weighting.classes)
+        fits = n_candidates * len(config.penalties)
+        self._keeps_logits = are_kept(*self._shape, candidates=fits)
 
     def most_at_once(self, stages: tuple[int, ...]) -> int:
         """Return how many candidates of the same width fit in memory, at least 1."""
@@ -212,7 +224,7 @@ class _Search:
             )
             minima = [minima[-1], (penalty, minimum.weights)]
             path.steps.append({"stages": list(problem.stages), "penalty": penalty})
-            self._describe(path.steps[-1], minimum, problem)
+            path.logits.append(self._describe(path.steps[-1], minimum, problem))
             if path.steps[-1]["loss"] < path.steps[path.best]["loss"] or len(path.steps) == 1:
                 path.best, path.weights, worse_in_a_row = len(path.steps) - 1, minimum.weights, 0
             else:
@@ -243,32 +255,41 @@ class _Search:
                 tolerance=self._config.tolerance,
                 max_iterations=self._config.max_iterations - step["iterations"],
             )
-            self._describe(step, minimum, problem, step["iterations"])
+            path.logits[path.best] = self._describe(step, minimum, problem, step["iterations"])
             path.weights, finished[id(step)] = minimum.weights, minimum
             path.best = min(range(len(path.steps)), key=lambda i: float(path.steps[i]["loss"]))
         assert problem is not None
-        head = problem.scale.fold_into(_as_head(finished[id(step)].weights))
+        head = problem.scale.fold_into(as_head(finished[id(step)].weights))
         steps = [step for path in paths for step in path.steps]
-        return ExactFit(head, path.stages, step["penalty"], step["loss"], steps)
+        logits = [one for path in paths for one in path.logits] if self._keeps_logits else []
+        candidates = stack_candidates(logits, *self._shape)
+        return ExactFit(head, path.stages, step["penalty"], step["loss"], steps, candidates)
 
     def _describe(
         self, step: dict[str, Any], minimum: Minimum, problem: _Problem, iterations: int = 0
-    ) -> None:
-        """Write the scores of some weights into a step of the path.
+    ) -> Tensor:
+        """Write the scores of some weights into a step of the path, and return their logits.
 
         Args:
             step: The step; it is changed.
             minimum: The weights.
             problem: The candidate.
             iterations: The number of earlier Newton iterations.
+
+        Returns:
+            The logits on validation, ``(rows, labels)`` in half precision. Empty if they are not
+            kept.
         """
-        loss, accuracy = _score(problem.validation, self._validation[1], minimum.weights)
+        loss, accuracy, logits = _score(
+            problem.validation, self._validation[1], minimum.weights, keep=self._keeps_logits
+        )
         step |= {
             "loss": loss,
             "accuracy": accuracy,
             "gradient_norm": minimum.gradient_norm,
             "iterations": iterations + minimum.iterations,
         }
+        return logits
 
 
 def _extrapolate(minima: list[tuple[float, Tensor]], penalty: float) -> Tensor:
@@ -293,20 +314,33 @@ def _split(weights: Tensor) -> tuple[Tensor, Tensor]:
     return weights[:, :-1].float().contiguous(), weights[:, -1].float().contiguous()
 
 
-def _score(features: StandardisedFeatures, labels: Tensor, weights: Tensor) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy."""
+def _score(
+    features: StandardisedFeatures, labels: Tensor, weights: Tensor, *, keep: bool
+) -> tuple[float, float, Tensor]:
+    """Return the mean cross-entropy, the accuracy and the logits.
+
+    Args:
+        features: The features of the rows.
+        labels: The class ids, ``(rows,)``.
+        weights: The weights and biases, ``(labels, width + 1)``.
+        keep: Whether to return the logits, ``(rows, labels)`` in half precision. Otherwise they
+            are empty.
+    """
     weight, bias = _split(weights)
     loss, n_correct, start = 0.0, 0, 0
+    kept = torch.empty(len(features) if keep else 0, len(weight), dtype=torch.float16)
     for block, _ in features:
-        wanted = labels[start : start + len(block)]
+        rows = slice(start, start + len(block))
         start += len(block)
         logits = torch.addmm(bias, block, weight.T)
-        loss += float(cross_entropy(logits.double(), wanted, reduction="sum"))
-        n_correct += int((logits.argmax(1) == wanted).sum())
-    return loss / len(features), n_correct / len(features)
+        loss += float(cross_entropy(logits.double(), labels[rows], reduction="sum"))
+        n_correct += int((logits.argmax(1) == labels[rows]).sum())
+        if keep:
+            kept[rows] = in_half_precision(logits)
+    return loss / len(features), n_correct / len(features), kept
 
 
-def _as_head(weights: Tensor) -> nn.Sequential:
+def as_head(weights: Tensor) -> nn.Sequential:
     """Return a linear head with the given weights and biases."""
     weight, bias = _split(weights)
     with building():

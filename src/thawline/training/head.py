@@ -5,9 +5,12 @@ from __future__ import annotations
 import copy
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+import torch
+from numpy.typing import NDArray
 from torch import nn
 
 from thawline.config import ExactConfig
@@ -15,12 +18,17 @@ from thawline.inference.examples import PooledExamples
 from thawline.inference.fitted import Fitted, count_parameters
 from thawline.inference.predictor import head_logits
 from thawline.models.heads import NativeHead, Standardisation, build_head
+from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.store import Features
-from thawline.training.exact import ExactFit, fit_exactly
+from thawline.training.evaluated import EvaluatedLogits
+from thawline.training.exact import ExactFit, as_head, fit_exactly
+from thawline.training.features import StandardisedFeatures, memory_limit
 from thawline.training.loop import Checkpoints, Row
-from thawline.training.task import Adapted, Logits, Task
+from thawline.training.side_by_side import SplitFeatures, both_weights, fit_side_by_side
+from thawline.training.task import Adapted, Logits, Task, with_kept_logits
+from thawline.training.words import fit_words, part_logits
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,10 @@ class _Trained:
         untrained_stages: The stages that the untrained head reads.
         history: One row for each evaluation; empty for an exact fit.
         choice: The path of the exact fit; empty otherwise.
+        candidates: The validation logits of each row of ``history`` or step of ``choice``.
+        evaluated: The logits of a training by epochs. None for an exact fit.
+        read: What the classifier reads of words, for the record. None if it reads none.
+        words_logits: The logits of the words in a split. None if there are none.
     """
 
     fitted: Fitted
@@ -40,6 +52,10 @@ class _Trained:
     untrained_stages: tuple[int, ...]
     history: list[Row]
     choice: list[dict[str, Any]]
+    candidates: NDArray[np.float16]
+    evaluated: EvaluatedLogits | None = None
+    read: WordsSummary | None = None
+    words_logits: Logits | None = None
 
 
 def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
@@ -56,17 +72,31 @@ def adapt_head(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) 
     else:
         trained = _train_by_epochs(task, reporter, checkpoints)
     seconds, fitted = time.perf_counter() - start, trained.fitted
+    logits = _logits(task, fitted.head_module(), fitted.reading.stages)
+    if trained.evaluated is not None:
+        logits = with_kept_logits(logits, trained.evaluated, trained.history)
     fitted.model.base_model.requires_grad_(False)
+    parameters = count_parameters(fitted.model)
+    if fitted.words is not None:
+        parameters["trainable"] += fitted.words.parameters
+        parameters["total"] += fitted.words.parameters
     return Adapted(
         fitted=fitted,
         untrained=_logits(task, trained.untrained, trained.untrained_stages),
-        logits=_logits(task, fitted.head_module(), fitted.reading.stages),
-        parameters=count_parameters(fitted.model),
+        logits=_with_words(logits, trained.words_logits),
+        parameters=parameters,
         history=trained.history,
         choice=trained.choice,
         seconds=seconds,
         density=1.0,  # Pooled states have no padding.
+        candidates=trained.candidates,
+        words=trained.read,
     )
+
+
+def _with_words(states: Logits, words: Logits | None) -> Logits:
+    """Return a function that adds the logits of states and words."""
+    return states if words is None else lambda part: states(part) + words(part)
 
 
 def _features(task: Task, part: str, stages: tuple[int, ...]) -> Features:
@@ -95,8 +125,81 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
     stages = candidates[0] if len(candidates) == 1 else (stack.depth,)
     with RandomStream(task.config.seed).drawing():
         untrained = build_head(task.plan.head, len(stages) * stack.hidden_size, n_labels, dropout)
+    if task.plan.strategy.reads_words:
+        return _add_words(task, fit, untrained.eval(), stages, reporter)
     fitted = task.finish(task.with_own_head(stack.model, fit.head, fit.stages), fit.stages)
-    return _Trained(fitted, untrained.eval(), stages, [], fit.path)
+    return _Trained(fitted, untrained.eval(), stages, [], fit.path, fit.candidates)
+
+
+def _add_words(
+    task: Task, alone: ExactFit, untrained: nn.Module, stages: tuple[int, ...], reporter: Reporter
+) -> _Trained:
+    """Fit the head again, together with the weights of TF-IDF features.
+
+    Both parts are first fitted alone, which finds the stages and the penalties to start with.
+
+    Args:
+        task: The task.
+        alone: The head on states alone.
+        untrained: The head before training.
+        stages: The stages that the untrained head reads.
+        reporter: Receives progress.
+    """
+    words_alone, config = fit_words(task), task.config
+    features = {part: _features(task, part, alone.stages) for part in ("train", "validation")}
+    scale = _scale(task, features["train"])
+    limit, rows = memory_limit(config.exact), config.exact.rows_per_block
+    train, validation = (
+        SplitFeatures(
+            StandardisedFeatures(features[part], scale, rows, limit, fast=False),
+            of_words.astype(np.float32),
+            task.ids(part),
+        )
+        for part, of_words in (("train", words_alone.train), ("validation", words_alone.validation))
+    )
+    penalties = config.exact.penalties, words_alone.penalties
+    with reporter.task("states and words", 1) as advance:
+        fit = fit_side_by_side(
+            train,
+            validation,
+            both_weights(alone.head, scale, words_alone.words.weights),
+            penalties,
+            (penalties[0].index(alone.penalty), penalties[1].index(words_alone.penalty)),
+            task.weighting(),
+            config.exact,
+        )
+        advance(1)
+    head = scale.fold_into(as_head(fit.weights.of_head()))
+    words = replace(
+        words_alone.words,
+        weights=fit.weights.words.astype(np.float32),
+        bias=np.zeros(len(task.labels), dtype=np.float32),  # the head has the biases
+    )
+    model = task.with_own_head(task.backbone.stack.model, head, alone.stages)
+    known = {"train": words_alone.train, "validation": words_alone.validation}
+    return _Trained(
+        task.finish(model, alone.stages, words=words),
+        untrained,
+        stages,
+        [],
+        [{"stages": list(alone.stages), **step} for step in fit.path],
+        fit.candidates,
+        read=WordsSummary(terms=len(words.terms), penalty=fit.penalties[1]),
+        words_logits=part_logits(task, words, known),
+    )
+
+
+def _scale(task: Task, features: Features) -> Standardisation:
+    """Return the standardisation of features over the training texts, as the exact fit applies it.
+
+    Features are always centred. This changes the biases only, which are not penalised.
+    """
+    blocks = features.blocks(task.config.exact.rows_per_block)
+    rows = task.weighting().rows.split(task.config.exact.rows_per_block)
+    scale = Standardisation.of(blocks, rows)
+    if task.config.head.standardise:
+        return scale
+    return Standardisation(scale.mean, torch.ones(()))
 
 
 def _warn_if_not_converged(fit: ExactFit, config: ExactConfig) -> None:
@@ -125,8 +228,12 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
             model = task.native()
         native = NativeHead(model)  # Shares its modules with the model, so both are trained.
         untrained: nn.Module = copy.deepcopy(native).eval()
-        history = _run_loop(task, native, unscaled, stages, random, reporter, checkpoints)
-        return _Trained(task.finish(model, stages), untrained, stages, history, [])
+        history, evaluated = _run_loop(
+            task, native, unscaled, stages, random, reporter, checkpoints
+        )
+        fitted = task.finish(model, stages)
+        logits = evaluated.candidates()
+        return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
     features = _features(task, "train", stages)
     with random.drawing():
         head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
@@ -134,9 +241,10 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
     rows = task.weighting().rows.split(config.exact.rows_per_block)
     scale = Standardisation.of(blocks, rows) if config.head.standardise else unscaled
     untrained = scale.fold_into(head).eval()
-    history = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
+    history, evaluated = _run_loop(task, head, scale, stages, random, reporter, checkpoints)
     model = task.with_own_head(task.backbone.stack.model, scale.fold_into(head), stages)
-    return _Trained(task.finish(model, stages), untrained, stages, history, [])
+    fitted, logits = task.finish(model, stages), evaluated.candidates()
+    return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
 
 
 def _run_loop(
@@ -147,11 +255,11 @@ def _run_loop(
     random: RandomStream,
     reporter: Reporter,
     checkpoints: Checkpoints | None,
-) -> list[Row]:
+) -> tuple[list[Row], EvaluatedLogits]:
     # A head is small and its features come from the disk, so that a GPU would not be faster.
     examples = {
         part: PooledExamples(_features(task, part, stages), scale)
         for part in ("train", "validation")
     }
     objective = task.objective(head, examples, random)
-    return task.train(objective, reporter, checkpoints, device="cpu")
+    return task.train(objective, reporter, checkpoints, device="cpu"), objective.evaluated

@@ -121,6 +121,8 @@ class Training:
         done: The number of optimiser steps taken so far.
         total: The number of optimiser steps in all epochs.
         history: One row for each evaluation so far.
+        earlier_seconds: The seconds of the training in earlier starts, up to the checkpoint from
+            which it was resumed.
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class Training:
         self._evaluations_since_best = 0
         # The sum of losses, the number of examples and the seconds since the last evaluation.
         self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
+        self.earlier_seconds, self._start = 0.0, time.perf_counter()
 
     def steps(self) -> Iterator[Any]:
         """Yield the data of each remaining step, until patience runs out."""
@@ -278,6 +281,7 @@ class Training:
             for name, tensor in parts.items()
         }
         tensors |= self._objective.random.states()
+        tensors |= self._objective.evaluated.states()
         return tensors, {
             "done": self.done,
             "history": self.history,
@@ -287,6 +291,7 @@ class Training:
             "best_step": self._best_step,
             "waited": self._evaluations_since_best,
             "since": [self._loss_sum, self._n_examples, self._seconds],
+            "spent": self.earlier_seconds + time.perf_counter() - self._start,
         }
 
     def optimized(self) -> list[list[Tensor]]:
@@ -324,6 +329,17 @@ class Training:
         self._evaluations_since_best = values["waited"]
         self._loss_sum, self._n_examples, self._seconds = values["since"]
         self._objective.random.restore(groups["random"])
+        self._objective.evaluated.restore(groups["evaluated"], len(self.history))
+        self.earlier_seconds, self._start = values["spent"], time.perf_counter()
+
+    def has_logits(self, tensor: Tensor, evaluations: int) -> bool:
+        """Return whether a tensor can be the logits of the evaluations of this training.
+
+        Args:
+            tensor: The tensor, for example from a checkpoint.
+            evaluations: The number of evaluations.
+        """
+        return self._objective.evaluated.matches(tensor, evaluations)
 
     def _check_finite(self, name: str, value: float) -> None:
         """Raise ThawlineError if the value is infinite or not a number."""

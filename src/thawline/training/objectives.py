@@ -18,6 +18,7 @@ from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
 from thawline.runtime.randomness import RandomStream
 from thawline.runtime.threads import WORKERS
+from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.weighting import Weighting
 
 
@@ -30,12 +31,14 @@ class Objective(Protocol):
         unit: The unit of `size`, in the plural, for example ``texts``.
         random: The random numbers of the training, for example for dropout. Checkpoints hold its
             state.
+        evaluated: The logits of the evaluations so far. Checkpoints hold them.
     """
 
     module: nn.Module
     steps_per_epoch: int
     unit: str
     random: RandomStream
+    evaluated: EvaluatedLogits
 
     def steps(self, epoch: int) -> Iterator[Any]:
         """Yield the data of each step, in an order that depends on the seed and the epoch only."""
@@ -134,6 +137,7 @@ class Classification:
         self._config, self._compute, self._seed = config, compute, seed
         self.trained = np.zeros(len(train.labels), dtype=np.int64)
         self.evaluations = 0
+        self.evaluated = EvaluatedLogits(len(validation.labels), len(weighting.classes))
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         """Yield the positions of the texts in each step. Each text occurs once in an epoch."""
@@ -176,6 +180,7 @@ class Classification:
         labels = self._validation.labels
         density = self._compute.density
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))
+        self.evaluated.add(logits)
         predicted = logits.argmax(1)
         confusion = count_confusion(labels.numpy(), predicted.numpy(), logits.shape[1])
         return {

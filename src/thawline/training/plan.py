@@ -48,6 +48,37 @@ class Plan:
     first: Plan | None = None
 
 
+@dataclass(frozen=True)
+class WordsPlan:
+    """The checked settings of a fit without a backbone. The attributes are those of `Plan`."""
+
+    strategy: Strategy
+    head: HeadSpec
+    exact: bool = True
+    line: None = None
+    pooling: None = None
+    max_length: None = None
+    epochs: None = None
+    lr: None = None
+    first: None = None
+
+
+def make_words_plan(config: Config) -> WordsPlan:
+    """Check the settings of a fit whose strategy has no backbone.
+
+    Args:
+        config: The settings of the fit.
+
+    Raises:
+        ThawlineError: If a setting is invalid or has no effect.
+    """
+    check_config(config)
+    strategy = parse_strategy(config.strategy)
+    _check_combinations(config, strategy)
+    check_effects(config, None)
+    return WordsPlan(strategy, HeadSpec("linear"))
+
+
 def make_plan(backbone: Backbone, config: Config) -> Plan:
     """Resolve the settings that are None and check all others.
 

@@ -19,6 +19,9 @@ from thawline.training.loop import Training
 _STATES = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))
 """The tensors that AdamW and Muon keep for each parameter."""
 
+_LOGITS = "evaluated.logits"
+"""The tensor with the validation logits of all evaluations. It is missing if it is too large."""
+
 
 def find_problem(
     training: Training, tensors: Mapping[str, Tensor], values: Mapping[str, Any]
@@ -37,7 +40,12 @@ def find_problem(
     for key in ("groups", "schedules"):
         if not _is_similar(values[key], own[key]):
             return f"other values of '{key}' in its header"
-    return _position_problem(training, values) or _tensor_problem(training, tensors, own_tensors)
+    problem = _position_problem(training, values)
+    if problem is None and (logits := tensors.get(_LOGITS)) is not None:
+        if not training.has_logits(logits, len(values["history"])):
+            problem = f"another shape or type of '{_LOGITS}'"
+        tensors = {name: tensor for name, tensor in tensors.items() if name != _LOGITS}
+    return problem or _tensor_problem(training, tensors, own_tensors)
 
 
 def _position_problem(training: Training, values: Mapping[str, Any]) -> str | None:
@@ -53,6 +61,8 @@ def _position_problem(training: Training, values: Mapping[str, Any]) -> str | No
         return "an invalid 'best_merit' or 'waited'"
     if not _is_similar(since, [0.0, 0.0, 0.0]) or not _is_count(since[1]):
         return "invalid sums"
+    if not _is_similar(values["spent"], 0.0) or values["spent"] < 0:
+        return "an invalid 'spent'"
     return None
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,14 +16,24 @@ from transformers import PreTrainedModel
 from thawline.backbones.loading import Backbone
 from thawline.config import Config
 from thawline.data import LabelledTexts, Labels
+from thawline.data.lengths import Tokenization, WordCount, count_tokens
 from thawline.inference.examples import Examples
-from thawline.inference.fitted import Fitted, Reading, native_classifier, own_classifier
+from thawline.inference.fitted import (
+    AnyFitted,
+    Fitted,
+    Reading,
+    native_classifier,
+    own_classifier,
+)
+from thawline.inference.words import Words
 from thawline.models.lora import Adapter
+from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
+from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
-from thawline.training.plan import Plan
+from thawline.training.plan import Plan, WordsPlan
 from thawline.training.states import FrozenStates
 from thawline.training.weighting import Weighting
 
@@ -31,8 +41,53 @@ Logits = Callable[[str], NDArray[np.float32]]
 """A function from the name of a split to its logits, ``(texts, labels)``."""
 
 
+class _Weighted:
+    """The class ids of the splits, and the weights of the training texts."""
+
+    config: Config
+    labels: Labels
+    parts: Mapping[str, LabelledTexts]
+    row_weights: Tensor | None
+    class_weights: Tensor | None
+
+    def weighting(self) -> Weighting:
+        """Return the weights of the training texts and classes in the loss."""
+        return Weighting.of(
+            self.ids("train"),
+            len(self.labels),
+            self.config.training,
+            self.row_weights,
+            self.class_weights,
+        )
+
+    def ids(self, part: str) -> Tensor:
+        """Return the class ids of a split, ``(texts,)``."""
+        return torch.from_numpy(self.parts[part].labels)
+
+    @property
+    def pairs(self) -> bool:
+        """Whether the texts are pairs."""
+        return isinstance(self.parts["train"].texts[0], tuple)
+
+
 @dataclass(frozen=True)
-class Task:
+class WordsTask(_Weighted):
+    """The input of a training without a backbone. The attributes are those of `Task`."""
+
+    plan: WordsPlan
+    config: Config
+    labels: Labels
+    parts: Mapping[str, LabelledTexts]
+    row_weights: Tensor | None = None
+    class_weights: Tensor | None = None
+
+    def lengths(self, part: str) -> NDArray[np.int64]:
+        """Return the number of words of each text of a split, ``(texts,)``."""
+        return count_tokens(self.parts[part].texts, WordCount())
+
+
+@dataclass(frozen=True)
+class Task(_Weighted):
     """The input of one training.
 
     Attributes:
@@ -58,19 +113,21 @@ class Task:
     row_weights: Tensor | None = None
     class_weights: Tensor | None = None
 
-    def weighting(self) -> Weighting:
-        """Return the weights of the training texts and classes in the loss."""
-        return Weighting.of(
-            self.ids("train"),
-            len(self.labels),
-            self.config.training,
-            self.row_weights,
-            self.class_weights,
-        )
+    def lengths(self, part: str) -> NDArray[np.int64]:
+        """Return the number of tokens of each text before truncation, ``(texts,)``.
 
-    def ids(self, part: str) -> Tensor:
-        """Return the class ids of a split, ``(texts,)``."""
-        return torch.from_numpy(self.parts[part].labels)
+        Only texts that may have been truncated are tokenised again.
+
+        Args:
+            part: The name of the split.
+        """
+        texts, max_length = self.parts[part].texts, self.plan.max_length
+        lengths = self.frozen.lengths(part)
+        full = np.flatnonzero(lengths == max_length)
+        side = self.config.tokens.truncation_side
+        tokenization = Tokenization(self.backbone.tokenizer, max_length, side)
+        lengths[full] = count_tokens([texts[position] for position in full], tokenization)
+        return lengths
 
     def with_own_head(
         self, base: PreTrainedModel, head: nn.Sequential, stages: tuple[int, ...]
@@ -96,7 +153,11 @@ class Task:
         return native_classifier(self.backbone, self.labels, self.config.seed, attention_dropout)
 
     def finish(
-        self, model: PreTrainedModel, stages: tuple[int, ...], adapter: Adapter | None = None
+        self,
+        model: PreTrainedModel,
+        stages: tuple[int, ...],
+        adapter: Adapter | None = None,
+        words: Words | None = None,
     ) -> Fitted:
         """Return the classifier around a trained model.
 
@@ -104,18 +165,19 @@ class Task:
             model: The complete model.
             stages: The stages that the head reads.
             adapter: The adapters in the backbone. None if there are none.
+            words: The linear layer on TF-IDF features. None if there is none.
         """
         plan, side = self.plan, self.config.tokens.truncation_side
-        pairs = isinstance(self.parts["train"].texts[0], tuple)
         return Fitted(
             model=model.eval(),
             tokenizer=self.backbone.tokenizer,
             labels=self.labels,
-            reading=Reading(plan.max_length, side, plan.pooling, stages, pairs),
+            reading=Reading(plan.max_length, side, plan.pooling, stages, self.pairs),
             head=plan.head,
             strategy=str(plan.strategy),
             backbone=self.backbone.name,
             adapter=adapter,
+            words=words,
         )
 
     def objective(
@@ -183,6 +245,18 @@ class Task:
         return history
 
 
+def with_kept_logits(logits: Logits, evaluated: EvaluatedLogits, history: Sequence[Row]) -> Logits:
+    """Return a function for logits that does not compute those of the kept evaluation again.
+
+    Args:
+        logits: Computes the logits of a split after training.
+        evaluated: The logits of the evaluations on validation.
+        history: One row for each evaluation.
+    """
+    kept = evaluated.of([row["kept"] for row in history].index(True))
+    return lambda part: logits(part) if part != "validation" or kept is None else kept
+
+
 @dataclass(frozen=True)
 class TrainedFirst:
     """The result of training the head alone before the strategy that follows.
@@ -206,6 +280,7 @@ class Adapted:
         fitted: The classifier.
         untrained: Computes the logits of a split before training. For the exact fit these are the
             logits of a randomly initialised head on the stages that the user gave, or on the last.
+            Without a backbone, they are the logarithms of the shares of the classes in train.
         logits: Computes the logits of a split after training.
         parameters: The numbers of ``trainable``, ``frozen`` and ``total`` parameters.
         history: One row for each evaluation. The first row is that of the untrained model, or of
@@ -213,13 +288,17 @@ class Adapted:
         choice: The path of the exact fit over features and penalties; empty otherwise.
         seconds: Duration of the training, including evaluations on validation.
         density: The share of tokens in training batches that are not padding.
+        candidates: The validation logits of each candidate, ``(candidates, texts, labels)``: of
+            each row of ``history`` or of each step of ``choice``. There are none if they are too
+            large to be kept.
         operations: Floating-point operations of the matrix products in the blocks, in training and
             in the evaluations on validation, without padding. If the training was resumed, of the
             last start. None if no block ran, because only a head was trained.
         first: The result of training the head first. None if it was not trained first.
+        words: What the classifier reads of words. None if it reads only states.
     """
 
-    fitted: Fitted
+    fitted: AnyFitted
     untrained: Logits
     logits: Logits
     parameters: dict[str, int]
@@ -227,5 +306,7 @@ class Adapted:
     choice: list[dict[str, Any]]
     seconds: float
     density: float
+    candidates: NDArray[np.float16]
     operations: float | None = None
     first: TrainedFirst | None = None
+    words: WordsSummary | None = None

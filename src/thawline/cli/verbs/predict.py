@@ -47,7 +47,7 @@ def predict(
         from thawline.jobs.predict import blank_warning
 
         fitted = artifact.load(folder)
-    inputs = [_as_trained(text, pairs=fitted.reading.pairs) for text in given]
+    inputs = [_as_trained(text, pairs=fitted.pairs) for text in given]
     warning = blank_warning(inputs)
     if warning is not None:
         warnings.warn(warning, stacklevel=1)

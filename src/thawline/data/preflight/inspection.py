@@ -12,7 +12,7 @@ import numpy.typing as npt
 from thawline.config import ROW_SEED, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, Text
 from thawline.data.labels import join_words, similar_classes, spelling_warnings
-from thawline.data.lengths import Tokenization, count_tokens, describe_lengths
+from thawline.data.lengths import Tokenization, WordCount, count_tokens, describe_lengths
 from thawline.data.preflight.duplicates import Duplicates
 from thawline.data.preflight.near_duplicates import find_near_duplicates
 from thawline.data.sources.parts import SPLITS
@@ -24,7 +24,7 @@ from thawline.runtime.progress import Reporter
 
 def inspect_dataset(
     dataset: Dataset,
-    tokenization: Tokenization,
+    tokenization: Tokenization | WordCount,
     settings: PreflightConfig,
     reporter: Reporter,
     *,
@@ -35,7 +35,7 @@ def inspect_dataset(
 
     Args:
         dataset: The data set.
-        tokenization: How its texts are tokenized.
+        tokenization: How its texts are tokenized, or `WordCount`.
         settings: The thresholds and the sizes of samples.
         reporter: Receives the progress.
         quick: Whether to finish in about two seconds. If True, near duplicates are not searched,
@@ -80,7 +80,7 @@ def inspect_dataset(
 
 def _count_tokens(
     splits: Mapping[str, LabelledTexts],
-    tokenization: Tokenization,
+    tokenization: Tokenization | WordCount,
     sample: int | None,
     reporter: Reporter,
 ) -> dict[str, npt.NDArray[np.int64]]:
@@ -110,7 +110,7 @@ def _describe(split: LabelledTexts, labels: Labels) -> dict[str, Any]:
 def _describe_all(
     described: Mapping[str, Mapping[str, Any]],
     lengths: Mapping[str, npt.NDArray[np.int64]],
-    max_length: int,
+    max_length: int | None,
 ) -> dict[str, Any]:
     """Describe all splits together; each sampled text is weighted by the rows it represents."""
     parts = described.values()

@@ -39,6 +39,7 @@ from thawline.runs.records.fit import (
     PassSummary,
     StartedFit,
     SuffixSummary,
+    WordsSummary,
 )
 from thawline.runs.records.info import (
     CHOSEN_LATER,
@@ -221,6 +222,7 @@ __all__ = [
     "Unfinished",
     "VectorsReport",
     "Verdict",
+    "WordsSummary",
     "finish",
     "read_record",
     "write_json",

@@ -221,9 +221,12 @@ class Survey(Record):
     """
 
     data: str = Field(description="A short name of the data set.")
-    max_length: int = Field(description="The maximum number of tokens per text.")
-    truncation_side: str = Field(
-        description="The side on which a long text is truncated: left or right."
+    max_length: int | None = Field(
+        description="The maximum number of tokens per text; null for the strategy tfidf, which "
+        "truncates no text. Its lengths are counted in words."
+    )
+    truncation_side: str | None = Field(
+        description="The side on which a long text is truncated: left or right; null for tfidf."
     )
     splits: dict[SplitName, SurveyedSplit] = Field(description="Statistics of each split.")
     similar_labels: list[list[str]] = Field(

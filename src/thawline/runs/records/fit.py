@@ -59,15 +59,23 @@ class EncoderReference(Record):
 class FitPlan(Record):
     """The part of a fit's record that is known before anything is computed."""
 
-    backbone: BackboneReference = Field(description="The backbone.")
+    backbone: BackboneReference | None = Field(
+        description="The backbone; null for the strategy tfidf, which has none."
+    )
     encoder: EncoderReference | None = Field(
         description="The encoder built from word vectors; null for any other backbone."
     )
     strategy: str = Field(description="The strategy, with all its parameters.")
-    line: int = Field(description="The thaw line: the stages before it are frozen.")
+    line: int | None = Field(
+        description="The thaw line: the stages before it are frozen; null for tfidf."
+    )
     head: str = Field(description="The head: linear, mlp:N or native.")
-    pooling: str = Field(description="How token states are combined: first, last or mean.")
-    max_length: int = Field(description="The maximum number of tokens per text.")
+    pooling: str | None = Field(
+        description="How token states are combined: first, last or mean; null for tfidf."
+    )
+    max_length: int | None = Field(
+        description="The maximum number of tokens per text; null for tfidf."
+    )
     epochs: int | None = Field(description="The planned number of epochs; null for an exact fit.")
     lr: float | None = Field(description="The highest learning rate; null for an exact fit.")
     labels: LabelNames = Field(description="The classes.")
@@ -151,10 +159,29 @@ class FitFindings(Record):
     )
 
 
+class WordsSummary(Record):
+    """The words and pairs of words that a classifier reads."""
+
+    terms: int = Field(
+        description="The number of distinct words and pairs of words that occur in at least two "
+        "train texts."
+    )
+    penalty: float = Field(
+        description="The chosen L2 penalty on the weights of TF-IDF features, per text."
+    )
+
+
 class FitResults(Record):
     """The part of a fit's record that describes its cost and its files."""
 
-    features: list[int] = Field(description="The stages whose pooled states the head reads.")
+    features: list[int] = Field(
+        description="The stages whose pooled states the head reads; empty for tfidf."
+    )
+    words: WordsSummary | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="What tfidf and head+tfidf read; missing for other strategies.",
+    )
     seconds: FitSeconds = Field(description="The duration of each part of the fit.")
     cost: FitCost | None = Field(
         default=None,

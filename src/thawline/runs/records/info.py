@@ -42,24 +42,37 @@ class OperationsSummary(Record):
 class InfoReport(Record):
     """The output of ``thawline info --json``: what a fit would train."""
 
-    backbone: str = Field(description="The name of the backbone, or its folder.")
+    backbone: str | None = Field(
+        description="The name of the backbone, or its folder; null for the strategy tfidf."
+    )
     origin: BackboneOrigin | None = Field(
         description="The classifier that the backbone was taken from; null for a pretrained model."
     )
-    family: str = Field(description="The model type, as transformers names it.")
-    hidden_size: int = Field(description="The size of a token state.")
-    max_length: int = Field(description="The maximum number of tokens per text.")
+    family: str | None = Field(
+        description="The model type, as transformers names it; null for tfidf."
+    )
+    hidden_size: int | None = Field(description="The size of a token state; null for tfidf.")
+    max_length: int | None = Field(
+        description="The maximum number of tokens per text; null for tfidf."
+    )
     strategy: str = Field(description="The strategy, with all its parameters.")
-    line: int = Field(description="The thaw line: the stages before it are frozen.")
+    line: int | None = Field(
+        description="The thaw line: the stages before it are frozen; null for tfidf."
+    )
     head: str = Field(description="The head: linear, mlp:N or native.")
-    pooling: str = Field(description="How token states are combined: first, last or mean.")
+    pooling: str | None = Field(
+        description="How token states are combined: first, last or mean; null for tfidf."
+    )
     features: list[int] | Literal["chosen on validation"] = Field(
         description="The stages whose pooled states the head would read, or `chosen on validation`."
     )
     stages: list[StageSummary] = Field(description="The stages, from the embeddings up.")
-    parameters: Parameters = Field(description="Parameter counts of the whole classifier.")
-    operations: OperationsSummary = Field(
-        description="The operations of a fit for a text of the maximum length."
+    parameters: Parameters | None = Field(
+        description="Parameter counts of the whole classifier, without the weights of words; null "
+        "for tfidf, whose parameters depend on the texts."
+    )
+    operations: OperationsSummary | None = Field(
+        description="The operations of a fit for a text of the maximum length; null for tfidf."
     )
 
 

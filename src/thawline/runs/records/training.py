@@ -60,9 +60,18 @@ class PretrainEpoch(EpochRow):
 class ExactFitStep(Record):
     """One candidate of the exact fit of a linear head."""
 
-    stages: list[int] = Field(description="The stages whose pooled states the head reads.")
-    penalty: float = Field(
-        description="The L2 penalty on the weights of standardised features, per text."
+    stages: list[int] = Field(
+        description="The stages whose pooled states the head reads; empty for TF-IDF alone."
+    )
+    penalty: float | None = Field(
+        description="The L2 penalty on the weights of standardised features, per text; null for "
+        "TF-IDF alone."
+    )
+    words_penalty: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The L2 penalty on the weights of TF-IDF features, per text; missing if the "
+        "head reads no words.",
     )
     loss: float = Field(description="The mean cross-entropy on validation, in nats.")
     accuracy: float = Field(description="Accuracy on validation, a share from 0 to 1.")
@@ -128,7 +137,7 @@ class FitParameters(Parameters):
     """Parameter counts of a fitted classifier."""
 
     trained: dict[str, int] = Field(
-        description="The trained parameters by part: head, and backbone or adapters."
+        description="The trained parameters by part: head, words, and backbone or adapters."
     )
 
 

@@ -1,0 +1,82 @@
+"""Choose the run to use on validation alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thawline.compare.results import FinishedRun
+from thawline.evaluation.choosing import Keep, cheapest_within_one_error, nested_values
+from thawline.evaluation.confusion import Floats
+from thawline.evaluation.differences import Effects, measure_effects
+from thawline.runs.records import Chosen, NestedScore, RungRecord
+
+RULE = (
+    "the nested accuracy on validation: the cheapest strategy within one standard error of the "
+    "highest"
+)
+"""The rule by which the run to use is chosen."""
+
+
+class NestedRungs(NamedTuple):
+    """The validation scores of all rungs, with every choice made on other validation texts.
+
+    Attributes:
+        values: The correct predictions of each rung, ``(seeds, texts)``.
+        effects: The scores of the rungs and their variances.
+    """
+
+    values: list[Floats]
+    effects: Effects
+
+    def score(self, rung: int) -> NestedScore:
+        """Return the score of a rung, given by its position."""
+        return NestedScore(
+            value=float(self.effects.scores[rung]),
+            standard_error=self.effects.standard_error(rung),
+        )
+
+
+def score_nested(rungs: Sequence[Sequence[FinishedRun]], copies: NDArray[np.int64]) -> NestedRungs:
+    """Score each rung on validation by the nested choice.
+
+    Args:
+        rungs: The runs of each rung.
+        copies: The number of the text of each validation row, which is the same for copies.
+    """
+    values = [np.stack([_nested_correct(one, copies) for one in made]) for made in rungs]
+    return NestedRungs(values, measure_effects(values))
+
+
+def _nested_correct(one: FinishedRun, copies: NDArray[np.int64]) -> Floats:
+    """Return how often each validation text is predicted correctly, from 0 to 1."""
+    record, logits = one.record, one.logits
+    # Too many classes leave no candidates. The score is then that of the final classifier.
+    candidates = logits.candidates if len(logits.candidates) else logits.validation[None]
+    keep = "loss" if record.kept is None else cast(Keep, record.kept.by)
+    return nested_values(candidates, logits.validation_labels, copies, keep).correct
+
+
+def choose_run(rungs: Sequence[RungRecord], nested: NestedRungs, costs: Sequence[float]) -> Chosen:
+    """Choose the cheapest rung within one standard error of the best, and then its best seed.
+
+    Args:
+        rungs: The rungs.
+        nested: Their validation scores.
+        costs: Their costs, in any unit.
+    """
+    position = cheapest_within_one_error(nested.effects, costs)
+    rung = rungs[position]
+    run = rung.runs[int(nested.values[position].mean(axis=1).argmax())]
+    best = int(nested.effects.scores.argmax())
+    return Chosen(
+        rung=rung.rung,
+        seed=run.seed,
+        run=run.run,
+        score=rung.nested.value,
+        standard_error=nested.effects.standard_error(best),
+        by=RULE,
+    )

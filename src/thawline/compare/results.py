@@ -1,0 +1,164 @@
+"""Describe the rungs of a ladder over their seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import fmean, stdev
+
+from thawline.compare.plan import LadderRun
+from thawline.config import LadderConfig
+from thawline.runs.logits import RunLogits, read_logits
+from thawline.runs.records import (
+    FitCost,
+    FitRecord,
+    MainScores,
+    MeanScore,
+    MeanScores,
+    NestedScore,
+    RungCost,
+    RungRecord,
+    RungRun,
+    Score,
+    Standing,
+)
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """A finished run of a ladder.
+
+    Attributes:
+        run: The rung, the settings and the folder.
+        record: The record.
+        logits: The logits on validation and test.
+    """
+
+    run: LadderRun
+    record: FitRecord
+    logits: RunLogits
+
+    @classmethod
+    def read(cls, run: LadderRun, record: FitRecord) -> FinishedRun:
+        """Read the logits of a run.
+
+        Raises:
+            ThawlineError: If they are missing or damaged.
+        """
+        return cls(run, record, read_logits(run.folder, record))
+
+
+@dataclass(frozen=True)
+class MeasuredCosts:
+    """Costs that the records of the runs do not contain, by the name of the rung.
+
+    Attributes:
+        latency: Seconds for the prediction of one text.
+        predicted: Seconds of a run that were predicted before it was made.
+    """
+
+    latency: Mapping[str, float] = field(default_factory=dict)
+    predicted: Mapping[str, float] = field(default_factory=dict)
+
+
+def group_by_rung(made: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
+    """Return the runs of each rung, in the given order."""
+    by_rung: dict[str, list[FinishedRun]] = {}
+    for one in made:
+        by_rung.setdefault(one.run.rung, []).append(one)
+    return by_rung
+
+
+def describe_rung(
+    made: Sequence[FinishedRun], costs: MeasuredCosts, standing: Standing, nested: NestedScore
+) -> RungRecord:
+    """Summarise a rung over its seeds.
+
+    Args:
+        made: The runs of the rung.
+        costs: The costs that were measured apart from the runs.
+        standing: The position relative to the best rung.
+        nested: The accuracy on validation by the nested choice.
+    """
+    records = [one.record for one in made]
+    first, name = records[0], made[0].run.rung
+    run_costs = [_cost_of(record) for record in records]
+    return RungRecord(
+        rung=name,
+        backbone=None if first.backbone is None else first.backbone.name,
+        strategy=first.strategy,
+        line=first.line,
+        head=first.head,
+        pooling=first.pooling,
+        epochs=first.epochs,
+        lr=first.lr,
+        parameters=first.parameters,
+        test=_mean_scores([record.test for record in records]),
+        validation=_mean_scores([record.validation for record in records]),
+        nested=nested,
+        cost=RungCost(
+            seconds=fmean(cost.seconds for cost in run_costs),
+            prefix=fmean(cost.prefix for cost in run_costs),
+            training=fmean(cost.training for cost in run_costs),
+            latency=costs.latency.get(name),
+            predicted=costs.predicted.get(name),
+        ),
+        standing=standing,
+        peak_memory_bytes=max(record.peak_memory_bytes for record in records),
+        runs=[
+            RungRun(
+                seed=one.run.config.seed,
+                run=one.run.folder.name,
+                features=one.record.features,
+                test=one.record.test.main_scores(),
+                validation=one.record.validation.main_scores(),
+                history=one.record.history,
+                seconds=one.record.seconds,
+                cost=cost,
+                peak_memory_bytes=one.record.peak_memory_bytes,
+                proof=one.record.proof,
+            )
+            for one, cost in zip(made, run_costs, strict=True)
+        ],
+    )
+
+
+def _cost_of(record: FitRecord) -> FitCost:
+    assert record.cost is not None, "a run that has logits has its cost too"
+    return record.cost
+
+
+def declared_cost(rung: RungRecord, config: LadderConfig) -> float:
+    """Return the cost of a rung by which the rungs of a ladder are compared.
+
+    It is infinite if it was not measured.
+    """
+    match config.cost:
+        case "seconds":
+            return rung.cost.seconds
+        case "parameters":
+            return float(rung.parameters.trainable)
+    return float("inf") if rung.cost.latency is None else rung.cost.latency
+
+
+def _mean_scores(seeds: Sequence[MainScores]) -> MeanScores:
+    """Return the mean and the standard deviation of each score over the seeds."""
+    return MeanScores(
+        rows=seeds[0].rows,
+        confidence_level=seeds[0].confidence_level,
+        accuracy=_mean([scores.accuracy for scores in seeds]),
+        f1_macro=_mean([scores.f1_macro for scores in seeds]),
+        f1_weighted=_mean([scores.f1_weighted for scores in seeds]),
+        loss=_mean([scores.loss for scores in seeds]),
+        calibration_error=_mean([scores.calibration_error for scores in seeds]),
+    )
+
+
+def _mean(scores: Sequence[Score]) -> MeanScore:
+    values = [score.value for score in scores]
+    return MeanScore(
+        value=fmean(values),
+        low=fmean(score.low for score in scores),
+        high=fmean(score.high for score in scores),
+        deviation=stdev(values) if len(values) > 1 else None,
+    )

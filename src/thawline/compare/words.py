@@ -1,0 +1,165 @@
+"""Say the verdict of a ladder in sentences, which claim no more than the decisions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from thawline.runs.records import Difference, RungPair, RungRecord, Verdict
+
+TFIDF = "tfidf"
+"""The strategy without a backbone that every other one should beat."""
+
+
+class _Facts(NamedTuple):
+    """What the sentences are made of.
+
+    Attributes:
+        rungs: The rungs.
+        pairs: The differences of every pair of rungs.
+        verdict: The verdict, whose words are still missing.
+        top: The rung with the highest accuracy on these test texts.
+    """
+
+    rungs: Sequence[RungRecord]
+    pairs: Sequence[RungPair]
+    verdict: Verdict
+    top: RungRecord
+
+    @property
+    def margin(self) -> str:
+        return points(self.verdict.margin)
+
+    @property
+    def sample(self) -> str:
+        """What the intervals hold for, for example "these models, 500 texts"."""
+        texts = f"{self.top.test.rows:,} texts"
+        if self.verdict.about == "models":
+            models = "this model" if len(self.rungs) == 1 else "these models"
+            return f"{models}, {texts}"
+        seeds = sorted({len(rung.runs) for rung in self.rungs})
+        numbers = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+        return f"{texts}, {numbers} seeds"
+
+
+def verdict_words(rungs: Sequence[RungRecord], pairs: Sequence[RungPair], verdict: Verdict) -> str:
+    """Return the verdict in sentences.
+
+    Args:
+        rungs: The rungs with their standings.
+        pairs: The differences of every pair of rungs.
+        verdict: The verdict. Its words are not read.
+    """
+    top = max(rungs, key=lambda rung: rung.test.accuracy.value)
+    return " ".join(_sentences(_Facts(rungs, pairs, verdict, top)))
+
+
+def _sentences(facts: _Facts) -> Iterator[str]:
+    verdict, top = facts.verdict, facts.top
+    accuracy = percent(top.test.accuracy.value)
+    if len(facts.rungs) == 1:
+        yield f"{top.rung} {accuracy} ({facts.sample}). It is the only strategy."
+        return
+    others = [rung for rung in facts.rungs if rung is not top]
+    if verdict.rung is None:
+        yield f"No strategy is shown to be within {facts.margin} of all others."
+    else:
+        yield f"{verdict.rung} is the cheapest that is within {facts.margin} of all others."
+    yield f"{top.rung} {accuracy}."
+    sample: str | None = facts.sample
+    for rung in others:
+        if rung.standing.decision != "undecided":
+            yield f"{rung.rung} {_below(_top_minus(facts, rung), sample)}: {_decided(facts, rung)}."
+            sample = None  # it is the same for all
+    undecided = [rung for rung in facts.rungs if rung.standing.decision == "undecided"]
+    if undecided:
+        names = ", ".join(rung.rung for rung in undecided)
+        more = _to_decide(undecided)
+        measured = "" if sample is None else f" ({sample})"
+        yield f"{names}: undecided at {facts.margin}{measured}; {more}."
+    yield from _against_tfidf(facts)
+
+
+def _decided(facts: _Facts, rung: RungRecord) -> str:
+    return "worse" if rung.standing.decision == "worse" else f"within {facts.margin}"
+
+
+def _below(difference: Difference, sample: str | None) -> str:
+    """Return how far a rung is below another one, as "is 3.6 points lower (1.1 to 6.1)"."""
+    ends = f"{100 * difference.low:.1f} to {100 * difference.high:.1f}"
+    inside = ends if sample is None else f"{ends}; {sample}"
+    return f"is {100 * difference.value:.1f} points lower ({inside})"
+
+
+def _top_minus(facts: _Facts, rung: RungRecord) -> Difference:
+    """Return the accuracy of the highest rung minus that of another one."""
+    return difference_of(facts.pairs, facts.top.rung, rung.rung)
+
+
+def difference_of(pairs: Sequence[RungPair], first: str, second: str) -> Difference:
+    """Return the accuracy of one rung minus that of another one.
+
+    Args:
+        pairs: The differences of every pair of rungs.
+        first: The name of the first rung.
+        second: The name of the second rung.
+    """
+    for pair in pairs:
+        if (pair.first, pair.second) == (first, second):
+            return pair.accuracy
+        if (pair.second, pair.first) == (first, second):
+            found = pair.accuracy
+            return found.model_copy(
+                update={"value": -found.value, "low": -found.high, "high": -found.low}
+            )
+    raise KeyError((first, second))
+
+
+def _to_decide(undecided: Sequence[RungRecord]) -> str:
+    """Return how many texts or seeds would decide about all of some rungs."""
+    texts = [rung.standing.texts_to_decide for rung in undecided]
+    seeds = [rung.standing.seeds_to_decide for rung in undecided]
+    ways = []
+    if None not in texts:
+        ways.append(f"about {_rounded(max(n for n in texts if n is not None)):,} test texts")
+    if None not in seeds:
+        ways.append(f"about {max(n for n in seeds if n is not None)} seeds")
+    if ways:
+        return f"{' or '.join(ways)} would decide"
+    return (
+        "more test texts alone would not decide all of them"
+        if len(undecided) > 1
+        else ("more test texts alone would not decide")
+    )
+
+
+def _rounded(number: int) -> int:
+    """Round up to two significant digits."""
+    step = 10 ** max(0, int(math.log10(number)) - 1)
+    return math.ceil(number / step) * step
+
+
+def _against_tfidf(facts: _Facts) -> Iterator[str]:
+    """Yield which rungs with a backbone are not shown to be better than TF-IDF."""
+    baselines = [rung for rung in facts.rungs if rung.strategy == TFIDF]
+    for baseline in baselines:
+        weak = [
+            rung.rung
+            for rung in facts.rungs
+            if rung.backbone is not None
+            and difference_of(facts.pairs, rung.rung, baseline.rung).low <= 0
+        ]
+        if weak:
+            yield f"Not shown to be better than {baseline.rung}: {', '.join(weak)}."
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage, for example "84.6 %"."""
+    return f"{100 * share:.1f} %"
+
+
+def points(share: float) -> str:
+    """Return a difference of shares in points, for example "1 point" or "0.5 points"."""
+    number = f"{100 * share:g}"
+    return f"{number} point" if number == "1" else f"{number} points"
