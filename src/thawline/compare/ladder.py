@@ -23,6 +23,7 @@ from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import Shared, check_same_rows, fit_run
 from thawline.report.curves import draw_curves
+from thawline.report.differences import draw_verdict
 from thawline.report.figures import interval_note
 from thawline.report.rungs import RungBar, draw_rungs
 from thawline.runs.folder import (
@@ -245,7 +246,7 @@ def _forget_last_run() -> None:
 def _draw(
     config: LadderConfig, started: StartedLadder, comparison: Comparison, folder: Path
 ) -> list[str]:
-    """Draw the rungs as bars and, if a rung was trained by epochs, as lines.
+    """Draw the rungs as bars, the verdict and, if a rung was trained by epochs, its curves.
 
     Returns:
         The names of the files.
@@ -258,6 +259,7 @@ def _draw(
     ]
     with failures.system_errors(folder):
         plots = draw_rungs(bars, folder, title=title, subtitle=interval_note(rungs[0].test))
+        plots += draw_verdict(rungs, comparison.verdict, folder, title=title)
         if any(run.history for rung in rungs for run in rung.runs):
             plots += draw_curves(rungs, folder, title=title)
     return [path.name for path in plots]

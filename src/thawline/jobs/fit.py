@@ -13,6 +13,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.config import Config
 from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
+from thawline.evaluation.calibration import reliability
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
     StoredWork,
@@ -296,14 +297,18 @@ def _characters(text: Text) -> int:
 
 
 def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
-    """Draw the scores before and after training and, if it was trained by epochs, the history."""
+    """Draw the scores before and after, the calibration and, after epochs, the history."""
     # matplotlib is imported here, because this process then waits for the fresh one anyway.
     from thawline.report.before_after import draw_before_after
     from thawline.report.history import draw_history
+    from thawline.report.reliability import draw_reliability
 
     findings, folder = scored.findings, job.folder
     title = f"{job.dataset.name}: {job.prepared.name}"
     plots = draw_before_after(findings.baseline, findings.test, folder, title=title)
+    logits, metrics = scored.logits, job.config.metrics
+    bins = reliability(logits.test, logits.test_labels, metrics.bins, metrics.confidence)
+    plots += draw_reliability(bins, findings.test, folder, title=title)
     if findings.kept is not None:
         start = "untrained" if adapted.first is None else HEAD_FITTED
         history, kept = describe_history(adapted.history), kept_line(findings.kept)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from thawline.errors import ThawlineError
 from thawline.report.html.blocks import Page
-from thawline.report.html.comparison import comparison_page
+from thawline.report.html.comparison import ChosenRun, comparison_page
 from thawline.report.html.page import render_page
 from thawline.report.html.pretraining import pretraining_page
 from thawline.report.html.run import fit_page
+from thawline.runs.layout import LOGITS
+from thawline.runs.logits import RunLogits, read_logits
 from thawline.runs.records import (
     AnyRecord,
     FitRecord,
@@ -65,16 +68,15 @@ def make_page(record: AnyRecord, folder: Path) -> Page:
         ThawlineError: If the job did not finish.
     """
     if isinstance(record, FitRecord):
-        return fit_page(record, folder)
+        return fit_page(record, folder, _logits(record, folder))
     if isinstance(record, PretrainRecord):
         return pretraining_page(record, folder)
     if isinstance(record, LadderRecord):
         return comparison_page(record, folder, _chosen_run(record, folder))
     job = "comparison" if isinstance(record, StartedLadder) else "run"
-    verb = "compare" if isinstance(record, StartedLadder) else record.verb
-    resume = f"thawline {verb} --resume --out '{folder}'"
-    if isinstance(record, StartedLadder):
-        resume = "the command that started it"
+    resume = "the command that started it"
+    if not isinstance(record, StartedLadder):
+        resume = f"thawline {record.verb} --resume --out {shlex.quote(str(folder))}"
     raise ThawlineError(
         f"a finished {job} in '{folder}'",
         f"a {job} with the status '{record.status}'",
@@ -82,13 +84,18 @@ def make_page(record: AnyRecord, folder: Path) -> Page:
     )
 
 
-def _chosen_run(record: LadderRecord, folder: Path) -> FitRecord | None:
-    """Return the record of the run to use. None if it is missing, because a user may delete it."""
-    try:
-        chosen = read_record(folder / record.chosen.run)
-    except ThawlineError:
+def _chosen_run(record: LadderRecord, folder: Path) -> ChosenRun | None:
+    """Return the run to use. None if it is missing, because a user may delete it."""
+    run = folder / record.chosen.run
+    if not run.is_dir():
         return None
-    return chosen if isinstance(chosen, FitRecord) else None
+    chosen = read_record(run)
+    return ChosenRun(chosen, _logits(chosen, run)) if isinstance(chosen, FitRecord) else None
+
+
+def _logits(record: FitRecord, folder: Path) -> RunLogits | None:
+    """Return the logits of a run. None if it has none, as runs of older versions."""
+    return read_logits(folder, record) if (folder / LOGITS).is_file() else None
 
 
 def _check_file(file: Path) -> None:

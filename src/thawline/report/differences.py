@@ -17,12 +17,14 @@ from thawline.report.figures import (
     LINE_COLOURS,
     PAPER,
     TRAIN,
+    interval_note,
     new_figure,
     own_style,
     point_axis,
     save_figure,
 )
 from thawline.report.rungs import wrapped_name
+from thawline.report.tradeoff import candidates, draw_tradeoff
 from thawline.runs.records import RungRecord, Verdict
 
 ROW_HEIGHT = 0.46
@@ -30,6 +32,30 @@ ROW_HEIGHT = 0.46
 
 COLOURS = {"within": LINE_COLOURS[2], "undecided": FAINT, "worse": TRAIN}
 """The colours of the decisions. The decision is also written beside its row."""
+
+
+def draw_verdict(
+    rungs: Sequence[RungRecord], verdict: Verdict, folder: Path, *, title: str
+) -> list[Path]:
+    """Draw the differences between rungs, if there are several, and their accuracy against cost.
+
+    Args:
+        rungs: The rungs of a ladder.
+        verdict: The verdict.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
+
+    Returns:
+        The paths of the files.
+    """
+    paths = []
+    if any(rung.standing.lower_bound is not None for rung in rungs):
+        paths += draw_differences(rungs, verdict, folder, title=title)
+    places = candidates(rungs, verdict.cost)
+    if places:
+        note = interval_note(rungs[0].test)
+        paths += draw_tradeoff(places, verdict.cost, folder, title=title, subtitle=note)
+    return paths
 
 
 def draw_differences(

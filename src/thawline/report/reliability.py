@@ -14,24 +14,26 @@ from thawline.report.figures import (
     FAINT,
     INK,
     VALIDATION,
+    interval_note,
     new_figure,
     own_style,
     save_figure,
     share_axis,
     upright_shares,
 )
+from thawline.runs.records import MainScores
 
 
 def draw_reliability(
-    bins: Sequence[ReliabilityBin], folder: Path, *, title: str, subtitle: str
+    bins: Sequence[ReliabilityBin], test: MainScores, folder: Path, *, title: str
 ) -> list[Path]:
     """Draw the accuracy in bins of confidence, and the number of texts in each bin below it.
 
     Args:
         bins: The bins that hold texts, at least one.
+        test: The scores on test, with the calibration error.
         folder: The folder of the files, which is made if it does not exist.
         title: The title, which is wrapped if it is long.
-        subtitle: The text below the title.
 
     Returns:
         The paths of ``reliability.png`` and ``reliability.svg``.
@@ -39,13 +41,14 @@ def draw_reliability(
     Raises:
         ValueError: If there are no bins.
     """
-    return save_figure(
-        reliability_figure(bins, title=title, subtitle=subtitle), folder, "reliability"
-    )
+    error = 100 * test.calibration_error.value
+    subtitle = f"{interval_note(test)}; calibration error {error:.1f} %"
+    figure = reliability_figure(bins, title=title, subtitle=subtitle)
+    return save_figure(figure, folder, "reliability")
 
 
 def reliability_figure(bins: Sequence[ReliabilityBin], *, title: str, subtitle: str) -> Figure:
-    """Return the figure of `draw_reliability`, which has the same arguments.
+    """Return the figure of `draw_reliability`, with another subtitle.
 
     Raises:
         ValueError: If there are no bins.

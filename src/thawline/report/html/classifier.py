@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from thawline.config import MetricsConfig
+from thawline.evaluation.calibration import reliability
 from thawline.report.before_after import before_after_figure
 from thawline.report.history import history_figure
 from thawline.report.html.blocks import Block, Cell, Column, Details, Lines, Table, Text
@@ -11,6 +13,7 @@ from thawline.report.html.plots import Plots
 from thawline.report.html.words import (
     count_of,
     interval,
+    listed,
     number_cell,
     percent,
     points,
@@ -19,6 +22,7 @@ from thawline.report.html.words import (
     shown_text,
     value,
 )
+from thawline.report.reliability import reliability_figure
 from thawline.report.tables import (
     BEFORE_AFTER_ROWS,
     HEAD_FITTED,
@@ -27,6 +31,7 @@ from thawline.report.tables import (
     SHARES,
     kept_line,
 )
+from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     ErrorRate,
     ErrorRates,
@@ -57,8 +62,8 @@ def before_after_blocks(record: FitRecord, plots: Plots) -> list[Block]:
     )
     caption = (
         f"Scores on {after.rows:,} test texts before and after training. The whiskers are "
-        f"{_level(after)} confidence intervals. The untrained classifier has the same backbone and "
-        "a random head."
+        f"{_level(after)} confidence intervals. The untrained classifier has a random head"
+        f"{'' if record.backbone is None else ' on the same backbone'}."
     )
     rows = [
         [
@@ -257,10 +262,14 @@ def _history_table(history: Sequence[FitEpoch]) -> Table:
 
 def _choice_table(choice: Sequence[ExactFitStep]) -> Table:
     best = min(step.loss for step in choice)
+    words = any(step.words_penalty is not None for step in choice)
     rows = [
         [
-            Cell(", ".join(map(str, step.stages)), step.stages[-1] if step.stages else None),
-            Cell(f"{step.penalty:g}", step.penalty),
+            Cell(", ".join(map(str, step.stages)) or MISSING),
+            *(
+                Cell(MISSING if penalty is None else f"{penalty:g}", penalty)
+                for penalty in ((step.penalty, step.words_penalty) if words else (step.penalty,))
+            ),
             Cell(
                 f"{step.loss:.4f}",
                 step.loss,
@@ -274,10 +283,46 @@ def _choice_table(choice: Sequence[ExactFitStep]) -> Table:
     columns = [
         Column("Stages", numeric=False),
         Column("Penalty"),
+        *([Column("Penalty of words")] if words else []),
         Column("Validation loss", unit="nats"),
         Column("Validation accuracy"),
     ]
     return Table("Candidates of the exact fit", columns, rows, sortable=True)
+
+
+# -- calibration -----------------------------------------------------------------------------------
+
+
+def calibration_blocks(record: FitRecord, logits: RunLogits | None, plots: Plots) -> list[Block]:
+    """Return the accuracy of the classifier by its confidence, and the calibration error."""
+    error, level = record.test.calibration_error, record.test.confidence_level
+    words = (
+        f"The calibration error on test is {value(error)} ({interval(error)}): the mean "
+        "difference between confidence and accuracy."
+    )
+    if logits is None:
+        return [Text(words), Text("The run has no logits, so its calibration cannot be drawn.")]
+    bins = reliability(logits.test, logits.test_labels, _number_of_bins(record), level)
+    figure = reliability_figure(bins, title="", subtitle="")
+    label = "Line chart of the share of correct predictions by confidence: " + listed(
+        [
+            f"{percent(one.accuracy, 0)} correct at a confidence of {percent(one.confidence, 0)}"
+            for one in bins
+        ]
+    )
+    caption = (
+        "How often predictions are correct, by their confidence. A calibrated classifier follows "
+        "the dashed line, and an overconfident one lies below it. The whiskers are "
+        f"{percent(level, 0)} intervals. Below, the number of test texts."
+    )
+    return [Text(words), plots.plot(figure, f"{label}.", caption, wide=False)]
+
+
+def _number_of_bins(record: FitRecord) -> int:
+    """Return the number of bins of the calibration error, from the settings of the run."""
+    metrics = record.config.get("metrics")
+    bins = metrics.get("bins") if isinstance(metrics, dict) else None
+    return bins if isinstance(bins, int) and bins > 0 else MetricsConfig.bins
 
 
 # -- errors ----------------------------------------------------------------------------------------
@@ -363,7 +408,7 @@ def sample_blocks(samples: Sequence[Sample]) -> list[Block]:
         Column("Adapted", numeric=False),
     ]
     caption = "Sample texts from test, with their predictions before and after training"
-    return [Table(caption, columns, rows)]  # type: ignore[arg-type]
+    return [Table(caption, columns, rows)]
 
 
 def warning_blocks(warnings: Sequence[str]) -> list[Lines]:

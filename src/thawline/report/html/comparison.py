@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from thawline.report.curves import curves_figure
 from thawline.report.differences import differences_figure
@@ -26,6 +27,7 @@ from thawline.report.html.blocks import (
 from thawline.report.html.classifier import (
     accuracy_words,
     before_after_blocks,
+    calibration_blocks,
     class_blocks,
     error_blocks,
     sample_blocks,
@@ -58,6 +60,7 @@ from thawline.report.html.words import (
 from thawline.report.rungs import RungBar, rungs_figure
 from thawline.report.tables import MISSING
 from thawline.report.tradeoff import candidates, pareto_front, tradeoff_figure
+from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     Difference,
     FitRecord,
@@ -70,13 +73,25 @@ TONES: dict[str, Tone] = {"within": "good", "undecided": "caution", "worse": "ba
 """The tones of the decisions."""
 
 
-def comparison_page(record: LadderRecord, folder: Path, chosen: FitRecord | None) -> Page:
+class ChosenRun(NamedTuple):
+    """The run to use.
+
+    Attributes:
+        record: Its record.
+        logits: Its logits. None if the file is missing.
+    """
+
+    record: FitRecord
+    logits: RunLogits | None
+
+
+def comparison_page(record: LadderRecord, folder: Path, chosen: ChosenRun | None) -> Page:
     """Return the report on a comparison.
 
     Args:
         record: The record of the comparison.
         folder: The folder of the comparison, as the user wrote it.
-        chosen: The record of the run to use. None if it was deleted.
+        chosen: The run to use. None if it was deleted.
     """
     plots, rungs = Plots(), record.rungs
     sections = [
@@ -86,7 +101,7 @@ def comparison_page(record: LadderRecord, folder: Path, chosen: FitRecord | None
         *_curves(rungs, plots),
         *_missing(record),
         *_run_to_use(record, chosen, plots),
-        *([] if chosen is None else [data_section(chosen.preflight)]),
+        *([] if chosen is None else [data_section(chosen.record.preflight)]),
         protocol_section(record.data, _rules(record)),
         repeat_section(record, _commands(record, folder), "compare", _each_run(record, folder)),
         machine_section(record, max(rung.peak_memory_bytes for rung in rungs)),
@@ -107,8 +122,8 @@ def comparison_page(record: LadderRecord, folder: Path, chosen: FitRecord | None
 def _chosen_words(record: LadderRecord) -> str:
     chosen = record.chosen
     return (
-        f"{chosen.run}: {chosen.by} (validation accuracy {percent(chosen.score)}, standard error "
-        f"{points(chosen.standard_error)}). Test was not used for this choice."
+        f"{chosen.run}, chosen on validation ({percent(chosen.score)}) by {chosen.by}. Test was "
+        "not used for this choice."
     )
 
 
@@ -462,7 +477,7 @@ def _missing(record: LadderRecord) -> list[Section]:
 # -- the run to use --------------------------------------------------------------------------------
 
 
-def _run_to_use(record: LadderRecord, chosen: FitRecord | None, plots: Plots) -> list[Section]:
+def _run_to_use(record: LadderRecord, chosen: ChosenRun | None, plots: Plots) -> list[Section]:
     """Return the scores, the classes, the training and the errors of the run to use."""
     name = record.chosen.run
     sections = []
@@ -472,22 +487,22 @@ def _run_to_use(record: LadderRecord, chosen: FitRecord | None, plots: Plots) ->
         )
         sections.append(Section("run", "The run to use", [missing]))
     else:
+        run, calibration = chosen.record, calibration_blocks(*chosen, plots)
         sections = [
             Section(
                 "run",
                 "The run to use",
                 [
-                    Facts([Fact("Folder", name), Fact("Strategy", chosen.strategy)]),
-                    Text(accuracy_words(chosen)),
-                    *before_after_blocks(chosen, plots),
+                    Facts([Fact("Folder", name), Fact("Strategy", run.strategy)]),
+                    Text(accuracy_words(run)),
+                    *before_after_blocks(run, plots),
                 ],
             ),
-            Section("classes", "Its classes", class_blocks(chosen.test, chosen.labels.names)),
-            Section("training", "Its training", training_blocks(chosen, plots)),
+            Section("classes", "Its classes", class_blocks(run.test, run.labels.names)),
+            Section("training", "Its training", training_blocks(run, plots)),
+            Section("calibration", "Its calibration", calibration),
             Section(
-                "errors",
-                "Its errors",
-                [*error_blocks(chosen.mistakes), *sample_blocks(chosen.samples)],
+                "errors", "Its errors", [*error_blocks(run.mistakes), *sample_blocks(run.samples)]
             ),
         ]
     if record.predictions is not None:

@@ -8,6 +8,7 @@ from thawline.report.html.blocks import Block, Fact, Facts, Page, Section, State
 from thawline.report.html.classifier import (
     accuracy_words,
     before_after_blocks,
+    calibration_blocks,
     class_blocks,
     error_blocks,
     sample_blocks,
@@ -24,21 +25,23 @@ from thawline.report.html.sections import (
     repeat_section,
 )
 from thawline.report.html.words import count_of, interval, name_of, percent, seconds, value
+from thawline.runs.logits import RunLogits
 from thawline.runs.records import FitRecord
 
 
-def fit_page(record: FitRecord, folder: Path) -> Page:
+def fit_page(record: FitRecord, folder: Path, logits: RunLogits | None) -> Page:
     """Return the report on a fit.
 
     Args:
         record: The record of the fit.
         folder: The folder of the run, as the user wrote it.
+        logits: The logits of the run. None if the file is missing, as in runs of older versions.
     """
     plots, test = Plots(), record.test
-    backbone = name_of(record.backbone.name)
+    backbone = "" if record.backbone is None else f" on {name_of(record.backbone.name)}"
     return Page(
         subject="Run",
-        title=f"{record.data.name}: {record.strategy} on {backbone}",
+        title=f"{record.data.name}: {record.strategy}{backbone}",
         statements=[Statement("Result", accuracy_words(record))],
         figures=[
             Fact("Test accuracy", value(test.accuracy), interval(test.accuracy)),
@@ -60,6 +63,7 @@ def fit_page(record: FitRecord, folder: Path) -> Page:
             Section("before-after", "Before and after", before_after_blocks(record, plots)),
             Section("classes", "Classes", class_blocks(test, record.labels.names)),
             Section("training", "Training", [_plan(record), *training_blocks(record, plots)]),
+            Section("calibration", "Calibration", calibration_blocks(record, logits, plots)),
             Section(
                 "errors",
                 "Errors",
@@ -77,13 +81,18 @@ def fit_page(record: FitRecord, folder: Path) -> Page:
 
 def _plan(record: FitRecord) -> Block:
     """Return what was trained and how."""
-    stages = ", ".join(map(str, record.features))
-    facts = [
-        Fact("Strategy", record.strategy, f"thaw line {record.line}"),
-        Fact("Backbone", name_of(record.backbone.name), f"SHA-256 {record.backbone.sha256[:16]}…"),
-        Fact("Head", record.head, f"pooling {record.pooling}, stage {stages}"),
-        Fact("Maximum length", count_of(record.max_length, "token")),
-    ]
+    backbone, stages = record.backbone, ", ".join(map(str, record.features))
+    line = "" if record.line is None else f"thaw line {record.line}"
+    read = "" if record.pooling is None else f"pooling {record.pooling}, stage {stages}"
+    facts = [Fact("Strategy", record.strategy, line), Fact("Head", record.head, read)]
+    if backbone is not None:
+        sha256 = f"SHA-256 {backbone.sha256[:16]}…"
+        facts.insert(1, Fact("Backbone", name_of(backbone.name), sha256))
+    if record.max_length is not None:
+        facts.append(Fact("Maximum length", count_of(record.max_length, "token")))
+    if record.words is not None:
+        terms = f"{record.words.terms:,} words and pairs of words"
+        facts.append(Fact("Vocabulary", terms, f"penalty {record.words.penalty:g}"))
     if record.epochs is not None:
         rate = "" if record.lr is None else f"learning rate {record.lr:g}"
         facts.append(Fact("Training", count_of(record.epochs, "epoch"), rate))
@@ -92,11 +101,9 @@ def _plan(record: FitRecord) -> Block:
 
 def _rules(record: FitRecord) -> list[str]:
     """Return sentences on what each split was used for."""
-    chosen = "The epoch" if record.history else "The stages and the penalty of the head"
+    chosen = "The epoch of the final weights was" if record.history else "The candidate was"
     return [
-        f"{chosen} of the final weights was chosen on validation."
-        if record.history
-        else f"{chosen} were chosen on validation.",
+        f"{chosen} chosen on validation.",
         "Test was only used for the scores in this report. Nothing was chosen on it.",
         f"A fresh process loaded the saved classifier and computed the same probabilities for "
         f"{count_of(record.proof.texts, 'test text')} (largest difference "

@@ -86,12 +86,12 @@ def _tokens_table(survey: Survey, columns: Mapping[str, SurveyedRows]) -> Table:
         for name in survey.all.tokens
     ]
     rows.append([Cell("Truncated"), *(share_cell(part.truncated) for part in columns.values())])
-    end = "end" if survey.truncation_side == "right" else "start"
-    caption = (
-        f"Lengths of the texts in tokens. Texts of more than {survey.max_length:,} tokens lose "
-        f"their {end}."
-    )
-    return Table(caption, [Column("Tokens", numeric=False), *map(Column, columns)], rows)
+    unit, caption = "Words", "Lengths of the texts in words"
+    if survey.max_length is not None:
+        end = "end" if survey.truncation_side == "right" else "start"
+        unit, caption = "Tokens", "Lengths of the texts in tokens. Texts of more than "
+        caption += f"{survey.max_length:,} tokens lose their {end}."
+    return Table(caption, [Column(unit, numeric=False), *map(Column, columns)], rows)
 
 
 def _duplicates_table(survey: Survey) -> Table:
