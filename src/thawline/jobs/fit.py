@@ -27,6 +27,7 @@ from thawline.jobs.fit_record import (
     stored_seconds,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
+from thawline.report.card import write_card
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
@@ -44,6 +45,7 @@ from thawline.runs.records import (
     Proof,
     RunRecord,
     StartedFit,
+    finish,
 )
 from thawline.runtime import failures, files, hardware
 from thawline.runtime.paths import expand
@@ -130,6 +132,9 @@ def fit_run(
         _check_same_backbone(run.before, described.backbone, folder)
         with run.started(StartedFit, described) as started:
             findings, results = _fit(job, reporter, run)
+            with failures.system_errors(job.folder):
+                card = finish(FitRecord, started, findings, results)
+                write_card(card, job.folder / artifact.FOLDER)
             return run.finish(FitRecord, started, findings, results)
 
 
