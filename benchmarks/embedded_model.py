@@ -10,9 +10,8 @@ results as JSON and the learning curves as a picture, if a place is given for th
 
 It needs IMDb, as a local copy or from the hub. The default rungs are those of docs/qwen3-mini.md.
 
-The ladder runs in one process with one store. The frozen blocks read each text once, so the seconds
-of a rung do not include what an earlier rung has stored. A second run with the same --out skips the
-finished rungs, so seeds can be added later.
+The ladder runs in one process with one store. The seconds of a rung are those of a run alone. A
+second run with the same --out skips the finished rungs, so seeds can be added later.
 """
 
 from __future__ import annotations
@@ -91,8 +90,8 @@ def ladder_of(options: argparse.Namespace) -> LadderConfig:
 
 def slim(record: dict[str, Any]) -> dict[str, Any]:
     """Return the part of a ladder's record that the tables need, without paths of this machine."""
-    kept = ("versions", "hardware", "data", "verdict", "chosen", "started")
-    of_rung = ("rung", "strategy", "line", "parameters", "test", "seconds", "against_best")
+    kept = ("versions", "hardware", "data", "pairs", "verdict", "chosen", "started")
+    of_rung = ("rung", "strategy", "line", "parameters", "test", "cost", "standing")
     return {key: record[key] for key in kept} | {
         "seeds": record["config"]["seeds"],
         "rungs": [{key: rung[key] for key in of_rung if key in rung} for rung in record["rungs"]],

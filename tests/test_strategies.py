@@ -18,9 +18,11 @@ from thawline.strategies import (
     Gradual,
     Head,
     HeadFirst,
+    HeadTfidf,
     Last,
     Lora,
     Strategy,
+    Tfidf,
     as_strategy,
     check_implemented,
     parse_strategy,
@@ -36,7 +38,8 @@ LORAS = st.builds(
     from_=COUNTS,
 )
 THAWING = st.builds(Last, k=COUNTS) | LORAS | st.just(Full())
-ANY = st.just(Head()) | st.just(Gradual()) | THAWING | st.builds(HeadFirst, then=THAWING)
+ALONE = st.sampled_from([Tfidf(), Head(), HeadTfidf(), Gradual()])
+ANY = ALONE | THAWING | st.builds(HeadFirst, then=THAWING)
 
 
 @pytest.mark.parametrize(
@@ -45,6 +48,8 @@ ANY = st.just(Head()) | st.just(Gradual()) | THAWING | st.builds(HeadFirst, then
         ("head", Head()),
         (" head ", Head()),
         ("head:", Head()),
+        ("tfidf", Tfidf()),
+        ("head+tfidf", HeadTfidf()),
         ("last", Last(1)),
         ("last:2", Last(2)),
         ("last:k=2", Last(2)),
@@ -90,7 +95,7 @@ def test_written_form(strategy: Strategy, written: str) -> None:
         ("ful", "'ful'", "'full'"),
         ("lroa:r=4", "'lroa:r=4'", "'lora'"),
         ("lp", "'lp'", "'lp+full'"),
-        ("", "''", "head, last, lora, full, gradual, lp+full"),
+        ("", "''", "head, last, lora, full, gradual, tfidf, head+tfidf, lp+full"),
         ("lora:rank=4", "'rank=4' in 'lora:rank=4'", "r, alpha, dropout, targets, from"),
         ("lora:alhpa=4", "'alhpa=4' in 'lora:alhpa=4'", "'alpha'"),
         ("lora:r", "'r' in 'lora:r'", "r="),
@@ -99,6 +104,10 @@ def test_written_form(strategy: Strategy, written: str) -> None:
         ("full:k=1", "'k=1' in 'full:k=1'", "full"),
         ("last:1.5", "'1.5' in 'last:1.5'", "last:1"),
         ("lp+head", "'lp+head'", "lp+full"),
+        ("lp+tfidf", "'lp+tfidf'", "lp+full"),
+        ("lp+head+tfidf", "'lp+head+tfidf'", "lp+full"),
+        ("last:1+tfidf", "'last:1+tfidf'", "head+tfidf"),
+        ("full+tfidf", "'full+tfidf'", "head+tfidf"),
         ("lp+gradual", "'lp+gradual'", "lp+full"),
         ("lp+lp+full", "'lp+lp+full'", "lp+full"),
     ],
@@ -161,7 +170,7 @@ def test_thaw_line_on_six_blocks(text: str, line: int) -> None:
     assert strategy.line(depth=6) == line
 
 
-@given(ANY, st.integers(1, 64))
+@given(ANY.filter(lambda strategy: strategy.reads_states), st.integers(1, 64))
 def test_line_of_a_valid_strategy_is_on_the_backbone(strategy: Strategy, depth: int) -> None:
     try:
         strategy.check(depth)
@@ -223,7 +232,7 @@ def test_strategy_that_is_not_implemented() -> None:
     error = caught.value
     assert error.setting == "strategy"
     assert "'gradual'" in error.found
-    assert "head, last, lora, full, lp+full" in error.expected
+    assert "head, last, lora, full, tfidf, head+tfidf, lp+full" in error.expected
 
 
 class TestParameters:

@@ -282,18 +282,9 @@ def _check_block(key: str, value: int, depth: int, example: str) -> None:
 
 
 _STRATEGIES: dict[str, type[Strategy]] = {
-    kind.name: kind for kind in (Tfidf, Head, HeadTfidf, Last, Lora, Full, Gradual)
+    kind.name: kind for kind in (Head, Last, Lora, Full, Gradual, Tfidf, HeadTfidf)
 }
-_EXAMPLES = [
-    "tfidf",
-    "head",
-    "head+tfidf",
-    "last:1",
-    "lora:r=4,alpha=32",
-    "full",
-    "gradual",
-    "lp+full",
-]
+_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full", "tfidf"]
 
 
 def parse_strategy(text: str) -> Strategy:
@@ -318,16 +309,16 @@ def parse_strategy(text: str) -> Strategy:
                 setting="strategy",
             )
         return HeadFirst(then)
+    if text not in _STRATEGIES and Tfidf.name in text.split("+"):
+        raise ThawlineError(
+            "tfidf alone, or head+tfidf",
+            f"'{text}'",
+            "use head+tfidf, or tfidf alone",
+            setting="strategy",
+        )
     name, _, parameters = text.partition(":")
     kind = _STRATEGIES.get(name)
     if kind is None:
-        if name.endswith("+tfidf") or name.startswith("tfidf+"):
-            raise ThawlineError(
-                "tfidf alone, or head+tfidf",
-                f"'{text}'",
-                "use head+tfidf, or tfidf alone",
-                setting="strategy",
-            )
         names = [*_STRATEGIES, "lp+full"]
         raise ThawlineError(
             f"a strategy ({', '.join(_EXAMPLES)})",

@@ -134,7 +134,9 @@ def test_every_field_has_a_help_that_is_a_sentence(kind: Any) -> None:
         assert setting.help.text.endswith("."), setting.key
         assert setting.help.text[0].isupper(), setting.key
         words = setting.help.default
-        assert words is None or (setting.default is None and not words.endswith(".")), setting.key
+        assert words is None or (setting.default in (None, ()) and not words.endswith(".")), (
+            setting.key
+        )
 
 
 def test_every_public_setting_is_read_with_its_default() -> None:

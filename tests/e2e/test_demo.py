@@ -27,12 +27,12 @@ def test_the_ladder_is_that_of_the_settings():
     assert ladder.seeds == (7,)
     assert ladder.fit.data.limit == (30, 20)
     assert ladder.fit.tokens.max_length == 9
-    assert [rung.split()[0] for rung in ladder.rungs] == ["head", "last:1", "lora", "full"]
+    assert [rung.split()[0] for rung in ladder.rungs] == ["tfidf", "head", "last:1", "lora", "full"]
     assert ladder.fit.backbone == "thawline/qwen3-mini"
     assert ladder.fit.data.data == "thawline/reviews"
 
 
-def test_the_classifier_of_the_verdict_reads_the_texts(toy_backbone, monkeypatch):
+def test_the_run_to_use_reads_the_texts(toy_backbone, monkeypatch):
     monkeypatch.setattr(artifact, "Prover", ProverHere)
     config = replace(
         DemoConfig(),
@@ -46,7 +46,7 @@ def test_the_classifier_of_the_verdict_reads_the_texts(toy_backbone, monkeypatch
     assert written == record.to_dict()
     assert read_record(Path("demo")) == record
     assert [one.text for one in record.predictions.texts] == list(config.texts)
-    assert record.predictions.run.startswith(record.verdict.rung.replace(":", "-"))
+    assert record.predictions.run == record.chosen.run
     for one in record.predictions.texts:
         assert one.neg_prob + one.pos_prob == pytest.approx(1)
     sizes = {name: part.rows for name, part in record.data.protocol.splits.items()}

@@ -11,6 +11,7 @@ import pytest
 from tests.support.command_line import ProverHere, write_set
 from tests.support.toys import DEPTH
 from thawline import artifact
+from thawline.compare.forecast import Forecast
 from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
 from thawline.errors import ThawlineError
@@ -56,7 +57,8 @@ def ladder(films, toy_backbone) -> LadderConfig:
         data=DataConfig(data=str(films), labels=("neg", "pos")),
         compute=ComputeConfig(dtype="float32"),
     )
-    return LadderConfig(rungs=("head", "last:1 training.epochs=1"), fit=fit)
+    rungs = ("head", "last:1 training.epochs=1")
+    return LadderConfig(rungs=rungs, seeds=(0,), fit=fit)
 
 
 def climb(config: LadderConfig, out: str = "ladder") -> tuple[dict, list[str]]:
@@ -125,6 +127,19 @@ def test_finished_runs_are_kept_and_rungs_and_seeds_may_be_added(ladder):
     assert more["rungs"][0]["runs"][0]["run"] == before["rungs"][0]["runs"][0]["run"]
 
 
+def test_a_margin_that_is_changed_later_is_in_the_record(ladder):
+    first, _ = climb(ladder)
+    assert "first_margin" not in first
+    changed, _ = climb(replace(ladder, margin=50.0))
+    assert changed["first_margin"] == 1.0
+    assert changed["verdict"]["margin"] == 0.5
+    assert "1 point" in changed["verdict"]["words"]
+    again, _ = climb(replace(ladder, margin=50.0))
+    assert again["first_margin"] == 1.0
+    back, _ = climb(ladder)
+    assert "first_margin" not in back
+
+
 def test_several_seeds_have_a_mean_and_a_deviation(ladder):
     record, _ = climb(replace(ladder, rungs=("full training.epochs=1",), seeds=(0, 1, 2)))
     (full,) = record["rungs"]
@@ -139,7 +154,7 @@ def test_several_seeds_have_a_mean_and_a_deviation(ladder):
 
 
 def test_a_stopped_ladder_is_resumed(ladder, monkeypatch):
-    from thawline.compare import ladder as module
+    from thawline.compare import fitting as module
 
     fit_run, made = module.fit_run, []
 
@@ -225,11 +240,12 @@ def test_all_rungs_are_checked_before_one_is_fitted(ladder):
     assert "'ladder'" in caught.value.found
 
 
-def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
-    class NoProof(Counted):
-        def compare(self, *anything):
-            raise ThawlineError("the same", "another", "report it")
+class NoProof(Counted):
+    def compare(self, *anything):
+        raise ThawlineError("the same", "another", "report it")
 
+
+def test_a_ladder_fails_if_all_its_runs_fail(ladder, monkeypatch):
     monkeypatch.setattr(artifact, "Prover", NoProof)
     with pytest.raises(ThawlineError) as caught:
         climb(ladder)
@@ -238,3 +254,50 @@ def test_a_run_that_fails_fails_the_ladder(ladder, monkeypatch):
     assert isinstance(record, StartedLadder)
     assert record.status == "failed"
     assert record.error == f"ThawlineError: {caught.value}"
+
+
+def test_a_rung_that_fails_does_not_take_the_others_with_it(ladder):
+    rungs = ("head", "last:1 training.lr=1e6 training.warmup_share=0 training.max_grad_norm=1e6")
+    record, notes = climb(replace(ladder, rungs=rungs, seeds=(0, 1)))
+    assert record["status"] == "finished"
+    assert [rung["rung"] for rung in record["rungs"]] == ["head"]
+    (failed,) = record["failed"]
+    assert (failed["rung"], failed["seed"]) == ("last:1", 0)
+    assert "training.lr" in failed["error"] or "--lr" in failed["error"]
+    assert sum("failed" in note for note in notes) == 1
+    assert read_record(Path("ladder", "last-1-seed-0")).status == "failed"
+    assert record["verdict"]["rung"] in ("head", None)
+
+
+def test_what_exceeds_the_budget_is_left_out_and_made_with_a_larger_one(ladder, monkeypatch):
+    seconds = {"head": 2.0, "last:1": 5.0}
+    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, stored=(): seconds[rung])
+    record, _ = climb(replace(ladder, budget=4.0))
+    assert [rung["rung"] for rung in record["rungs"]] == ["head"]
+    (left_out,) = record["left_out"]
+    assert (left_out["rung"], left_out["predicted"]) == ("last:1", 5.0)
+    assert record["predicted"] == {"head": 2.0}
+    kept = changes("ladder")
+    more, _ = climb(replace(ladder, budget=0))
+    assert [rung["rung"] for rung in more["rungs"]] == ["head", "last:1"]
+    assert more["left_out"] == []
+    assert [rung["cost"]["predicted"] for rung in more["rungs"]] == [2.0, 5.0]
+    assert changes("ladder").items() >= kept.items()
+    with pytest.raises(ThawlineError) as caught:
+        climb(replace(ladder, budget=1.0), "another")
+    assert caught.value.setting == "budget"
+    assert not Path("another").exists()
+
+
+def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(ladder, toy_backbone):
+    first, second = str(toy_backbone()), str(toy_backbone("qwen3"))
+    fit = replace(ladder.fit, backbone=first)
+    climb(replace(ladder, rungs=("tfidf", "head"), fit=fit))
+    kept = changes("ladder")
+    config = replace(ladder, rungs=("tfidf", "head"), backbones=(first, second), fit=fit)
+    record, _ = climb(config)
+    names = [f"{Path(one).name} head" for one in (first, second)]
+    assert [rung["rung"] for rung in record["rungs"]] == ["tfidf", *names]
+    assert [rung["backbone"] for rung in record["rungs"]] == [None, first, second]
+    assert len(changes("ladder")) == 3
+    assert changes("ladder").items() >= kept.items()

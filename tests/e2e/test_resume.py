@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.support.command_line import thawline, write_set
+from thawline.runs.layout import LOGITS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
@@ -173,8 +174,10 @@ def check_the_same(killed: Path, whole: Path) -> None:
     assert [row["step"] for row in history(whole)] == [0, 5, 10, 15]
     assert len({row["train_loss"] for row in history(whole)}) == 4
     one, other = read_record(whole), read_record(killed)
-    for key in ("test", "validation", "baseline", "data", "store", "head_first"):
+    for key in ("test", "validation", "baseline", "data", "store", "head_first", "logits"):
         assert one[key] == other[key], key
+    assert (killed / LOGITS).read_bytes() == (whole / LOGITS).read_bytes()
+    assert len(load_file(killed / LOGITS)["validation.candidates"]) == len(history(whole))
 
 
 @pytest.mark.slow
@@ -213,6 +216,11 @@ def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monk
     record = read_record(killed)
     assert (len(record["resumed"]), len(record["starts"])) == (3, 4)
     assert record["seconds"]["total"] == pytest.approx(sum(record["starts"]))
+    cost, seconds = record["cost"], record["seconds"]
+    # The training of the earlier starts counts, and so do the states that the store held.
+    assert cost["training"] > seconds["training"] + seconds["head_first"]
+    assert cost["prefix"] > seconds["prefix"] + seconds["tokenising"]
+    assert cost["seconds"] > record["starts"][-1]
     assert not [path.name for path in killed.iterdir() if path.name.startswith(".")]
     check_the_same(killed, whole)
 

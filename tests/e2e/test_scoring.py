@@ -73,7 +73,7 @@ def test_only_full_texts_are_tokenised_for_their_whole_lengths(
         counted.extend(texts)
         return count_tokens(texts, *args)
 
-    monkeypatch.setattr("thawline.jobs.scoring.count_tokens", counting)
+    monkeypatch.setattr("thawline.training.task.count_tokens", counting)
     fit(strategy)
     tokenizer = toy_tokenizer()
     full = [text for text in load(data).test.texts if len(tokenizer(text)["input_ids"]) >= LIMIT]

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from scipy.special import log_softmax
 
 from tests.support.command_line import ProverHere, write_set
 from thawline import artifact
 from thawline.backbones import loading
-from thawline.config import ComputeConfig, Config, DataConfig
+from thawline.config import ComputeConfig, Config, DataConfig, TrainingConfig
 from thawline.errors import ThawlineError
-from thawline.jobs.fit import PROOF_TEXTS, fit_run, proof_texts
+from thawline.inference.predictor import example_logits
+from thawline.jobs.fit import PROOF_TEXTS, find_damage, fit_run, proof_texts
+from thawline.runs.layout import LOGITS
+from thawline.runs.logits import read_logits
 from thawline.runtime.progress import Reporter
 from thawline.store import texts as keyed
 
@@ -69,19 +74,25 @@ def calls(monkeypatch) -> dict[str, int]:
     return counts
 
 
-@pytest.mark.parametrize("strategy", ["head", "last:1"])
+@pytest.mark.parametrize("strategy", ["head", "last:1", "head+tfidf"])
 def test_each_step_is_done_once(config, calls, strategy):
     fit_run(replace(config, strategy=strategy), Path("run"), Reporter())
     assert calls == {"provers": 1, "closed": 1, "weights": 1, "texts": 80 + 32}
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ThawlineError("a", "b", "c"), OSError])
-@pytest.mark.parametrize("step", ["run_prefix", "adapt", "score_fit", "write_mistakes"])
+@pytest.mark.parametrize(
+    "step",
+    [
+        "training.preparation.run_prefix",
+        *("jobs.fit.adapt", "jobs.fit.score_fit", "jobs.fit.write_mistakes"),
+    ],
+)
 def test_the_prover_is_closed_if_a_step_fails(config, calls, monkeypatch, step, error):
     def fail(*arguments, **options):
         raise error
 
-    monkeypatch.setattr(f"thawline.jobs.fit.{step}", fail)
+    monkeypatch.setattr(f"thawline.{step}", fail)
     with pytest.raises((KeyboardInterrupt, ThawlineError, OSError)):
         fit_run(config, Path("run"), Reporter())
     assert (calls["provers"], calls["closed"]) == (1, 1)
@@ -97,3 +108,77 @@ def test_a_finished_run_that_is_resumed_starts_no_prover(config, calls):
     fit_run(config, Path("run"), Reporter())
     fit_run(config, Path("run"), Reporter(), resume=True)
     assert calls["provers"] == 1
+
+
+@pytest.mark.parametrize("strategy", ["tfidf", "head", "head+tfidf", "last:1"])
+def test_the_logits_are_those_of_the_scores(config, calls, strategy):
+    of_words = Config(strategy="tfidf", data=config.data)
+    chosen = of_words if strategy == "tfidf" else replace(config, strategy=strategy)
+    record = fit_run(chosen, Path("run"), Reporter())
+    found = read_logits(Path("run"), record)
+    for logits, labels, scores in (
+        (found.validation, found.validation_labels, record.validation),
+        (found.test, found.test_labels, record.test),
+    ):
+        predicted = logits.argmax(1)
+        assert np.mean(predicted == labels) == pytest.approx(scores.accuracy.value)
+    wrong = np.flatnonzero(found.test.argmax(1) != found.test_labels)
+    assert len(wrong) == len(record.mistakes.rows)
+    if record.choice:
+        steps = [(step.accuracy, step.loss) for step in record.choice]
+    else:
+        steps = [(row.validation_accuracy, row.validation_loss) for row in record.history]
+    assert len(found.candidates) == len(steps) > 1
+    best = min(range(len(steps)), key=lambda index: steps[index][1])
+    for candidate, (accuracy, loss) in zip(found.candidates, steps, strict=True):
+        right = candidate.argmax(1) == found.validation_labels
+        assert np.mean(right) == pytest.approx(accuracy, abs=1.5 / len(right))
+        logs = log_softmax(candidate.astype(np.float64), axis=1)
+        mean = -logs[np.arange(len(right)), found.validation_labels].mean()
+        assert mean == pytest.approx(loss, abs=5e-3)
+    if record.kept is None:
+        np.testing.assert_allclose(found.candidates[best], found.validation, atol=1e-2)
+
+
+def test_the_logits_of_the_kept_epoch_are_not_computed_again(config, calls, monkeypatch):
+    passes = []
+
+    def counted(module, examples, density):
+        passes.append(len(examples))
+        return example_logits(module, examples, density)
+
+    for module in ("blocks", "objectives"):
+        monkeypatch.setattr(f"thawline.training.{module}.example_logits", counted)
+    fitted = replace(config, strategy="last:1", training=TrainingConfig(epochs=2))
+    record = fit_run(fitted, Path("run"), Reporter())
+    validation, test = (len(record.data.rows[name]) for name in ("validation", "test"))
+    assert passes == [validation] * 3 + [test] * 2
+
+
+@pytest.mark.parametrize("harm", ["missing", "changed", "a folder"])
+def test_a_finished_run_without_its_logits_is_made_again(config, calls, harm):
+    record = fit_run(config, Path("run"), Reporter())
+    file = Path("run", LOGITS)
+    content = file.read_bytes()
+    file.unlink()
+    if harm == "changed":
+        file.write_bytes(content[:-1] + b"x")
+    elif harm == "a folder":
+        file.mkdir()
+    assert find_damage(record, Path("run")) is not None
+    if harm != "a folder":
+        again = fit_run(config, Path("run"), Reporter(), resume=True)
+        assert calls["provers"] == 2
+        assert find_damage(again, Path("run")) is None
+        assert again.logits == record.logits
+
+
+def test_the_cost_does_not_depend_on_what_the_store_held(config, calls):
+    first, second = (fit_run(config, Path(name), Reporter()) for name in ("one", "two"))
+    assert second.prefix.texts == 0
+    assert second.seconds.prefix == 0
+    computed = first.seconds.prefix
+    assert second.cost.prefix >= second.seconds.tokenising
+    assert second.cost.prefix == pytest.approx(computed, rel=0.5, abs=0.05)
+    assert second.cost.seconds == pytest.approx(second.seconds.total + second.cost.prefix, abs=0.05)
+    assert first.cost.seconds == pytest.approx(first.seconds.total)

@@ -6,16 +6,9 @@ import io
 
 from rich.console import Console
 
-from tests.support.records import ladder_record, mean_scores, rung_record, rung_run
-from thawline.report.ladder import ladder_lines, ladder_table
-from thawline.runs.records import RungRecord
-
-
-def rung(
-    name: str, value: float, p: float | None, deviation: float | None = None, runs: int = 1
-) -> RungRecord:
-    test = mean_scores(value, deviation)
-    return rung_record(name, value, p, test=test, runs=[rung_run([], n) for n in range(runs)])
+from tests.support.records import ladder_record, rung_record, rung_run
+from thawline.report.ladder import ladder_lines, ladder_table, short_count
+from thawline.runs.records import Comparison, RungRecord, Standing
 
 
 def printed(rungs: list[RungRecord]) -> str:
@@ -25,45 +18,99 @@ def printed(rungs: list[RungRecord]) -> str:
 
 
 def test_a_rung_is_one_line_of_at_most_80_columns():
-    shown = printed(
-        [rung("head", 0.85, 0.0004), rung("last:[1]", 0.87, 0.042), rung("full", 0.9, None)]
-    )
+    rungs = [
+        rung_record("head+tfidf", 0.85, "worse"),
+        rung_record("last:[1]", 0.87, "within"),
+        rung_record("full", 0.9, "undecided"),
+    ]
+    shown = printed(rungs)
     header, _, head, last, full = shown.splitlines()
-    assert header.split() == ["rung", "line", "trained", "accuracy", "macro", "F1", "seconds", "p"]
-    assert head.split("  ")[0] == "head"
-    assert "85.0 % (83.0 to 87.0)" in head
-    assert "84.9 %" in head
-    assert "22,713,986" in head
-    assert "1,234.6" in head
-    assert head.endswith("< 0.001")
+    assert header.split("  ")[0] == "strategy"
+    assert head.startswith("head+tfidf ")
+    assert "85.0 (83.0 to 87.0)" in head
+    assert "2.0 (-1.0 to 5.0)" in head
+    assert "worse" in head
+    assert "1,235" in head
+    assert head.endswith("22.7M")
     assert last.startswith("last:[1]")  # no markup
-    assert last.endswith("0.042")
-    assert full.endswith("best")
+    assert "within" in last
+    assert "undecided" in full
     assert max(map(len, shown.splitlines())) <= 80
 
 
-def test_seeds_add_their_deviation():
-    assert "85.0 % (83.0 to 87.0) ± 0.4" in printed([rung("head", 0.85, None, 0.004, 3)])
+def test_a_single_rung_has_no_difference():
+    alone = Standing(
+        decision="within",
+        best_other=None,
+        below_best=None,
+        lower_bound=None,
+        upper_bound=None,
+        texts_to_decide=None,
+        seeds_to_decide=None,
+    )
+    rung = rung_record("head", 0.85).model_copy(update={"standing": alone})
+    assert " - " in printed([rung])
+    assert not any("points below" in line for line in ladder_lines(ladder_record([rung])))
 
 
-WORDS = "last:1 is not significantly worse than full on 2,000 test texts (89.0 % against 90.0 %)"
+def test_a_long_name_is_folded():
+    shown = printed([rung_record("last:1 training.lr=0.001 training.epochs=5", 0.85, "worse")])
+    assert "85.0 (83.0 to 87.0)" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
-def lines(runs: int) -> list[str]:
-    chosen = {"rung": "full", "seed": 1, "run": "full-seed-1", "by": "the best accuracy"}
-    rungs = [rung("full", 0.9, None, runs=runs)]
-    record = ladder_record(rungs, verdict={"rung": "full", "words": WORDS}, chosen=chosen)
-    return "\n".join(ladder_lines(record)).splitlines()
+def test_counts_are_short():
+    counts = (7, 770, 999, 1_922_690, 22_713_986, 999_999, 1_500)
+    assert [short_count(count) for count in counts] == [
+        *("7", "770", "999", "1.92M", "22.7M", "1.00M", "1.50k")
+    ]
 
 
-def test_the_verdict_and_the_choice_are_below_the_table_and_wrapped():
-    explanation, _, verdict, more, chosen, *_ = lines(1)
-    assert explanation.startswith("p: ")
-    assert verdict.startswith("verdict   last:1 ")
+WORDS = "No strategy is shown to be within 1 point of all others. Highest on test: full, 90.0 %."
+
+
+def lines(runs: int, **changes: object) -> list[str]:
+    rungs = [rung_record(name, 0.9, runs=[rung_run([], n) for n in range(runs)]) for name in "ab"]
+    record: Comparison = ladder_record(rungs, **changes)
+    verdict = record.verdict.model_copy(
+        update={"words": WORDS, "about": "models" if runs == 1 else "strategies"}
+    )
+    shown = "\n".join(ladder_lines(record.model_copy(update={"verdict": verdict})))
+    assert all(len(line) <= 80 for line in shown.splitlines())
+    return shown.splitlines()
+
+
+def test_the_verdict_and_the_run_to_use_are_below_the_table_and_wrapped():
+    below, seconds, _, verdict, more, chosen, *_ = lines(1)
+    assert below.startswith("below the best: ")
+    assert "models" in below
+    assert seconds.startswith("seconds: ")
+    assert verdict.startswith("verdict   No strategy ")
     assert more.startswith(" " * 10)
     assert f"{verdict} {more.strip()}".endswith(WORDS)
-    assert chosen.startswith("chosen    full-seed-1, ")
-    assert "the best accuracy" in chosen
-    assert "3 seeds" in lines(3)[0]
-    for runs in (1, 3):
-        assert all(len(line) <= 80 for line in lines(runs))
+    assert chosen.startswith("to use    a-rung-seed-0, ")
+    assert "81.0 %" in chosen
+    several = lines(3)
+    assert "3 seeds" in several[0]
+    assert "seeds" in several[1]
+
+
+def test_what_failed_and_what_was_left_out_is_named():
+    shown = lines(
+        1,
+        failed=[{"rung": "lora", "seed": 1, "error": "ThawlineError: no"}],
+        left_out=[{"rung": "full", "predicted": 900.0, "reason": "it would take 15 minutes"}],
+    )
+    assert any(line.startswith("failed    lora, seed 1: ") for line in shown)
+    assert any(line.startswith("left out  full: it would") for line in shown)
+
+
+def test_a_number_and_its_sign_stay_on_one_line():
+    from thawline.report.tables import wrap_labelled
+
+    for padding in range(60, 75):
+        text = f"{'x' * padding} 84.6 % of the texts are right"
+        assert not any(
+            line.strip() == "%" or line.strip().startswith("% ")
+            for line in wrap_labelled("verdict", text).splitlines()
+        )

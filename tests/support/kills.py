@@ -86,7 +86,7 @@ TIMED = {
     *("seconds", "started", "resumed", "starts", "tokens_per_second", "texts_per_second"),
     *("flops_per_second", "matrix_rate", "share_of_matrix_rate", "peak_memory_bytes"),
     # The frozen pass of a resumed run finds its states in the store, and its training is shorter.
-    *("density", "prefix", "suffix"),
+    *("density", "prefix", "suffix", "cost"),
 }
 """The keys of a record that depend on the time, or on what the store held."""
 

@@ -20,7 +20,13 @@ from thawline.artifact.settings import Settings
 from thawline.backbones.loading import Backbone, load_base
 from thawline.backbones.stack import Stack
 from thawline.backbones.weights import read_weights, write_weights
-from thawline.inference.fitted import Fitted, head_weights, native_classifier, own_classifier
+from thawline.inference.fitted import (
+    Fitted,
+    Reading,
+    head_weights,
+    native_classifier,
+    own_classifier,
+)
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, load_adapters
 from thawline.runs.layout import ADAPTER, HEAD, AdapterSettings
@@ -65,10 +71,12 @@ def _build_model(
     folder: Path, base: Backbone, settings: Settings, adapter_settings: AdapterSettings
 ) -> PreTrainedModel:
     """Return the complete model with a randomly initialised head."""
-    _check_head_size(base, settings, folder / HEAD)
+    reading = settings.reading
+    assert reading is not None, "a classifier with adapters reads states"
+    _check_head_size(base, settings, reading, folder / HEAD)
     if settings.head.kind == "native":
         return native_classifier(base, settings.labels, seed=0)
-    reading, dropout = settings.reading, adapter_settings.head_dropout
+    dropout = adapter_settings.head_dropout
     width = base.stack.hidden_size * len(reading.stages)
     head = build_head(settings.head, width, len(settings.labels), dropout)
     return own_classifier(
@@ -82,12 +90,12 @@ def _build_model(
     )
 
 
-def _check_head_size(base: Backbone, settings: Settings, file: Path) -> None:
+def _check_head_size(base: Backbone, settings: Settings, reading: Reading, file: Path) -> None:
     """Raise ThawlineError if the file of the head is much too small for the settings."""
     width, n_labels = base.stack.hidden_size, len(settings.labels)
     with torch.device("meta"):
         if settings.head.kind == "native":
             check_size(nn.Linear(width, n_labels), file)
         else:
-            width *= len(settings.reading.stages)
+            width *= len(reading.stages)
             check_size(build_head(settings.head, width, n_labels, 0.0), file)

@@ -11,9 +11,13 @@ import typer
 
 from thawline.config import SMALL_RUN
 from thawline.config.annotations import GivenSetting, Setting
-from thawline.config.ranges import Bytes
+from thawline.config.ranges import Bytes, Duration, Seeds
 from thawline.errors import ThawlineError
+from thawline.runtime.durations import format_duration, parse_duration
 from thawline.runtime.paths import expand
+
+_MOST_SEEDS = 1_000
+"""The largest number of seeds that can be given as a number."""
 
 # -- options of settings --------------------------------------------------------------------------
 
@@ -64,6 +68,10 @@ class SettingOption:
             return self.option
         if default is None or default is False or default == ():
             return self.setting.help.default
+        if self.setting.hint == Duration:
+            return format_duration(default)
+        if self.setting.type == Seeds and default == tuple(range(len(default))):
+            return str(len(default))
         return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
     def parameter(self, section: str | None) -> tuple[Any, Any]:
@@ -77,8 +85,9 @@ class SettingOption:
         if self.value is None and self.setting.default is True:
             declared = f"{declared}/--no-{self.option.strip('-')}"
         metavar = self.setting.help.metavar
+        short = self.setting.help.short if self.value is None else None
         option = typer.Option(
-            declared,
+            *([declared] if short is None else [declared, short]),
             help=self.help_text,
             metavar=None if is_flag else self.name.upper() if metavar is None else metavar,
             show_default=False,
@@ -104,6 +113,10 @@ class SettingOption:
             return given
         if self.setting.hint == Bytes:
             return self._read_size(given)
+        if self.setting.hint == Duration:
+            return self._read_duration(given)
+        if self.setting.type == Seeds:
+            return self._read_seeds(given)
         if self.setting.is_list:
             items = [item.strip() for item in given.split(",")]
             return items if self.setting.type == tuple[str, ...] else self._read_pair(items, given)
@@ -127,6 +140,28 @@ class SettingOption:
                 f"a size for {self.option}", f"'{given}'", fix, setting=self.setting.key
             ) from error
 
+    def _read_duration(self, given: str) -> float:
+        seconds = parse_duration(given)
+        if seconds is None:
+            expected, fix = f"a time for {self.option}", f"write for example {self.option} 10m"
+            raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
+        return seconds
+
+    def _read_seeds(self, given: str) -> list[int]:
+        items = [item.strip() for item in given.split(",")]
+        number = int(items[0]) if len(items) == 1 and items[0].isdecimal() else None
+        if number is not None and 1 <= number <= _MOST_SEEDS:
+            return list(range(number))
+        if number is None and all(item.isdecimal() for item in items):
+            return [int(item) for item in items]
+        raise ThawlineError(
+            f"a number of seeds from 1 to {_MOST_SEEDS} for {self.option}, or several seeds, "
+            "separated by commas",
+            f"'{given}'",
+            f"write for example {self.option} 3",
+            setting=self.setting.key,
+        )
+
 
 def _as_number(text: str) -> int | float | str:
     """Return a text as a number, or unchanged if it is none; `resolve_config` checks it."""
@@ -142,7 +177,8 @@ def small(settings: Mapping[str, Setting]) -> SettingOption:
     """Return the option ``--small``, which sets the limit to fixed numbers of rows."""
     train, test = SMALL_RUN
     text = f"Sample {train:,} training rows and {test:,} test rows, as --limit {train},{test} does."
-    return SettingOption(settings["data.limit"], list(SMALL_RUN), "--small", text)
+    (key,) = [key for key in settings if f".{key}".endswith(".data.limit")]
+    return SettingOption(settings[key], list(SMALL_RUN), "--small", text)
 
 
 def given_settings(
@@ -193,14 +229,14 @@ Out = Annotated[
         parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder below runs/."
     ),
 ]
-LadderOut = Annotated[
-    Path,
+ComparisonOut = Annotated[
+    Path | None,
     typer.Option(
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder of the ladder. If it holds a ladder that was stopped, the ladder is resumed. "
-        "Default: runs/demo.",
+        help="Folder of the comparison. If it holds one that was stopped, the comparison is "
+        "continued. Default: a folder below runs/.",
         show_default=False,
     ),
 ]

@@ -31,7 +31,7 @@ def demo_ladder(config: DemoConfig) -> LadderConfig:
         tokens=TokensConfig(max_length=config.max_length),
         compute=ComputeConfig(device=config.device),
     )
-    return LadderConfig(rungs=config.rungs, seeds=(config.seed,), fit=fit)
+    return LadderConfig(rungs=config.rungs, seeds=(config.seed,), budget=0, fit=fit)
 
 
 def run_demo(config: DemoConfig, folder: Path, reporter: Reporter) -> LadderRecord:

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import gc
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from thawline import artifact
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
+from thawline.compare.fitting import FittedRuns, fit_runs, too_small
+from thawline.compare.forecast import forecast_rungs
 from thawline.compare.plan import LadderRun, plan_runs
-from thawline.compare.results import FinishedRun
+from thawline.compare.results import FinishedRun, MeasuredCosts
+from thawline.compare.schedule import Schedule
 from thawline.compare.verdict import check_texts, compare_runs
+from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
 from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
-from thawline.jobs.fit import Shared, check_same_rows, fit_run
+from thawline.jobs.fit import check_same_rows
 from thawline.report.curves import draw_curves
 from thawline.report.differences import draw_verdict
 from thawline.report.figures import interval_note
@@ -51,11 +52,11 @@ from thawline.runs.records import (
     write_record,
 )
 from thawline.runs.resume import check_same_config
-from thawline.runtime import failures, hardware
+from thawline.runtime import failures
 from thawline.runtime.files import make_folder, remove_leftovers
 from thawline.runtime.paths import expand
-from thawline.runtime.progress import Advance, Reporter
-from thawline.training.preparation import prepare
+from thawline.runtime.progress import Reporter
+from thawline.training.preparation import Prepared, PreparedWords, prepare
 
 
 def run_ladder(
@@ -65,8 +66,11 @@ def run_ladder(
 
     All runs take place in this process. They share the data set and the fresh process that proves
     their artifacts, and each run reads from the store the states that earlier runs computed. An
-    interrupted ladder is resumed when it is run again. Finished runs are kept, even if rungs or
-    seeds are added.
+    interrupted ladder is resumed when it is run again. Finished runs are kept, even if rungs, seeds
+    or backbones are added.
+
+    The seconds of each run are predicted. Runs are made from the cheapest to the dearest, and those
+    that would exceed the budget are left out. A run that fails does not end the ladder.
 
     Args:
         config: The rungs, the seeds, and the settings that all rungs share.
@@ -78,24 +82,28 @@ def run_ladder(
 
     Raises:
         ThawlineError: If a rung is invalid, if the folder contains other files or runs with other
-            settings, if ``ladder.json`` cannot be read, if another process runs the ladder, or if
-            an artifact could not be proven.
+            settings, if ``ladder.json`` cannot be read, if another process runs the ladder, if no
+            run fits into the budget, or if all runs fail.
     """
     start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
     runs = plan_runs(config, folder)
     read = cache(partial(load, config.fit.data))
     before = _read_ladder(folder)
-    _check(runs, read)
+    fits = _check(runs, read)
     dataset = read()
     check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
     for run in runs:
         check_same_rows(run.read(), dataset, run.folder)
+    schedule = Schedule(runs, forecast_rungs(fits, dataset), config.budget)
+    del fits  # frees the backbones
+    if not schedule.next_runs() and not any(isinstance(run.read(), FitRecord) for run in runs):
+        raise too_small(schedule)
     make_folder(folder)
     with locked(folder):
         remove_leftovers(folder, locked=True)
         started = _start(config, before, dataset, folder)
-        return _run(config, runs, started, dataset, folder.absolute(), reporter, start)
+        return _run(config, schedule, started, dataset, folder.absolute(), reporter, start)
 
 
 def _start(
@@ -109,6 +117,8 @@ def _start(
     started = StartedLadder(
         **dict(job_start(config, None if before is None else before.started, starts)),
         status="running",
+        predicted={} if before is None else before.predicted,
+        first_margin=_first_margin(config, before),
         data=LadderData(
             name=dataset.name,
             sha256=dataset.digest,
@@ -123,9 +133,19 @@ def _start(
     return started
 
 
+def _first_margin(
+    config: LadderConfig, before: LadderRecord | StartedLadder | None
+) -> float | None:
+    """Return the margin of the first start, in points. None if it is that of this start."""
+    if before is None:
+        return None
+    first = before.config.get("margin") if before.first_margin is None else before.first_margin
+    return first if isinstance(first, float) and first != config.margin else None
+
+
 def _run(
     config: LadderConfig,
-    runs: Sequence[LadderRun],
+    schedule: Schedule,
     started: StartedLadder,
     dataset: Dataset,
     folder: Path,
@@ -134,22 +154,40 @@ def _run(
 ) -> LadderRecord:
     """Make the runs, compare them and write the record of the finished ladder."""
     file = folder / LADDER
+
+    def save(predicted: dict[str, float]) -> None:
+        write_record(file, started.model_copy(update={"predicted": predicted}))
+
     with outcome_recorded(file, started, start):
-        records = _fit(runs, dataset, _OnceReporter(reporter))
-        made = [FinishedRun.read(*one) for one in zip(runs, records, strict=True)]
-        copies = number_copies(dataset.parts["validation"].texts)
-        comparison = compare_runs(config, made, copies)
+        fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
+        comparison = _compare(config, fitted, dataset, started.first_margin)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
         starts = [*started.starts, time.perf_counter() - start]
         record = finish(
             LadderRecord,
-            started.model_copy(update={"starts": starts}),
+            started.model_copy(update={"starts": starts, "predicted": fitted.predicted}),
             comparison,
             LadderResults(plots=plots, seconds=TotalSeconds(total=sum(starts))),
         )
         write_record(file, record)
     return record
+
+
+def _compare(
+    config: LadderConfig, fitted: FittedRuns, dataset: Dataset, first_margin: float | None
+) -> Comparison:
+    """Compare the finished runs, and add what was left out and what failed."""
+    comparison = compare_runs(
+        config,
+        [FinishedRun.read(run, record) for run, record in fitted.finished],
+        number_copies(dataset.parts["validation"].texts),
+        MeasuredCosts(predicted=fitted.predicted),
+    )
+    verdict = with_first_margin(comparison.verdict, first_margin)
+    return comparison.model_copy(
+        update={"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
+    )
 
 
 # -- before anything is fitted --------------------------------------------------------------------
@@ -171,12 +209,17 @@ def _read_ladder(folder: Path) -> LadderRecord | StartedLadder | None:
     return record
 
 
-def _check(runs: Sequence[LadderRun], read: Callable[[], Dataset]) -> None:
+def _check(
+    runs: Sequence[LadderRun], read: Callable[[], Dataset]
+) -> dict[str, Prepared | PreparedWords]:
     """Check the settings of every run.
 
     Args:
         runs: The runs.
         read: Reads the data set. It is only called if a backbone is built from the texts.
+
+    Returns:
+        The checked settings of each rung with a run that has not finished.
     """
     for run in runs:
         if is_run(run.folder):
@@ -189,58 +232,13 @@ def _check(runs: Sequence[LadderRun], read: Callable[[], Dataset]) -> None:
             backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
         return backbones[key]
 
+    fits: dict[str, Prepared | PreparedWords] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each run gives its own warnings
         for run in runs:
-            if not isinstance(run.read(), FitRecord):
-                prepare(run.config, partial(opened, run.config))
-
-
-# -- fitting --------------------------------------------------------------------------------------
-
-
-class _OnceReporter(Reporter):
-    """Shows each message only once, because messages about the data repeat for every run."""
-
-    def __init__(self, reporter: Reporter) -> None:
-        self._reporter = reporter
-        self._reported: set[str] = set()
-
-    def message(self, text: str) -> None:
-        if text not in self._reported:
-            self._reported.add(text)
-            self._reporter.message(text)
-
-    @contextmanager
-    def task(self, description: str, total: int) -> Iterator[Advance]:
-        with self._reporter.task(description, total) as advance:
-            yield advance
-
-
-def _fit(runs: Sequence[LadderRun], dataset: Dataset, reporter: Reporter) -> list[FitRecord]:
-    """Make the runs that are not finished, and return the records of all runs."""
-    records = []
-    with ExitStack() as stack:
-        prover = None
-        if not all(isinstance(run.read(), FitRecord) for run in runs):
-            device = runs[0].config.compute.device
-            prover = stack.enter_context(artifact.Prover(device))
-            prover.wait()  # otherwise the first rung's seconds would include its start
-        shared = Shared(dataset, prover)
-        for number, run in enumerate(runs, 1):
-            seed = run.config.seed
-            reporter.message(f"-- {run.rung}, seed {seed} ({number} of {len(runs)})")
-            _forget_last_run()
-            record = fit_run(run.config, run.folder, reporter, resume=True, shared=shared)
-            records.append(record)
-    return records
-
-
-def _forget_last_run() -> None:
-    """Release memory, so that the peak memory of the next run does not include it."""
-    gc.collect()
-    hardware.release_memory()
-    hardware.reset_peak_memory()
+            if run.rung not in fits and not isinstance(run.read(), FitRecord):
+                fits[run.rung] = prepare(run.config, partial(opened, run.config))
+    return fits
 
 
 def _draw(

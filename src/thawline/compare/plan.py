@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,9 +14,10 @@ from thawline.config import Config, LadderConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.config.resolve import change_config, check_config
 from thawline.errors import ThawlineError
-from thawline.runs.folder import FIT
+from thawline.runs.folder import FIT, is_run
 from thawline.runs.records import RunRecord
-from thawline.runs.resume import read_run
+from thawline.runs.resume import read_run, started_config
+from thawline.strategies import parse_strategy
 from thawline.training.effects import Situation, has_effect, settings_without_effect
 
 _SHARED = ("data", "seed", "strategy")
@@ -26,12 +30,15 @@ class LadderRun:
 
     Attributes:
         rung: The name of the rung: its strategy, or the complete rung with its settings if another
-            rung has the same strategy.
+            rung has the same strategy. The name of the backbone comes first if there are several.
+        seed: The seed. Runs of a rung that draws no random numbers share one folder, which was
+            made with the first seed.
         config: The settings of the run.
         folder: The folder of the run.
     """
 
     rung: str
+    seed: int
     config: Config
     folder: Path
 
@@ -45,34 +52,35 @@ class LadderRun:
 
 
 def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
-    """Return the runs of a ladder, ordered by rung and then by seed.
+    """Return the runs of a ladder, ordered by rung, then by backbone and by seed.
+
+    A run with the same settings that the folder already contains keeps its folder, so that it is
+    found again if the names of the rungs change because of a new rung or backbone.
 
     Args:
         config: The settings of the ladder.
         folder: The folder of the ladder.
 
     Raises:
-        ThawlineError: If a rung occurs twice, if it is not a strategy followed by ``key=value``, or
-            if it changes a setting that all rungs must share.
+        ThawlineError: If a rung or a backbone occurs twice, if a rung is not a strategy followed by
+            ``key=value``, or if it changes a setting that all rungs must share.
     """
     check_config(config)
-    if len(set(config.rungs)) < len(config.rungs):
-        found = ", ".join(map(repr, config.rungs))
-        raise ThawlineError("different rungs", found, "remove the duplicate", setting="rungs")
-    configs = [_without_unused(_rung_config(rung, config.fit), config) for rung in config.rungs]
-    strategies = [rung_config.strategy for rung_config in configs]
+    _check_different(config.rungs, "rungs")
+    _check_different(config.backbones, "backbones")
+    planned = _plan_rungs(config)
+    made = _made_runs(folder.absolute())
     runs: list[LadderRun] = []
-    for rung, rung_config in zip(config.rungs, configs, strict=True):
-        is_unique = strategies.count(rung_config.strategy) == 1
-        name = rung_config.strategy if is_unique else rung
+    seeds = list(dict.fromkeys(config.seeds))
+    for name, rung_config in planned:
         stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
-        runs += [
-            LadderRun(
-                name, replace(rung_config, seed=seed), folder.absolute() / f"{stem}-seed-{seed}"
-            )
-            for seed in dict.fromkeys(config.seeds)
-        ]
-    if len({run.folder for run in runs}) < len(runs):
+        # A fit that draws no random numbers is made once, and stands for all seeds.
+        exact = Situation.of(rung_config).is_exact
+        for seed in seeds:
+            seeded = replace(rung_config, seed=seeds[0] if exact else seed)
+            default = folder.absolute() / f"{stem}-seed-{seeded.seed}"
+            runs.append(LadderRun(name, seed, seeded, made.get(_key(seeded), default)))
+    if len({run.folder for run in runs}) < len({(run.rung, run.config.seed) for run in runs}):
         raise ThawlineError(
             "rungs that differ in letters or digits, because these are used as folder names",
             ", ".join(map(repr, config.rungs)),
@@ -80,6 +88,73 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
             setting="rungs",
         )
     return runs
+
+
+def _check_different(items: Sequence[str], setting: str) -> None:
+    """Raise ThawlineError if an item occurs twice."""
+    if len(set(items)) < len(items):
+        found = ", ".join(map(repr, items))
+        raise ThawlineError(f"different {setting}", found, "remove the duplicate", setting=setting)
+
+
+def _plan_rungs(config: LadderConfig) -> list[tuple[str, Config]]:
+    """Return the name and the settings of each rung on each backbone, without the seed."""
+    backbones = config.backbones if config.backbones else (config.fit.backbone,)
+    shared = [replace(config.fit, backbone=backbone) for backbone in backbones]
+    written: dict[str, list[Config]] = {}
+    for rung in config.rungs:
+        on_each = [
+            _without_unused(_rung_config(rung, fit), replace(config, fit=fit)) for fit in shared
+        ]
+        # A rung with a backbone of its own is not repeated for each backbone.
+        written[rung] = list({_key(one): one for one in on_each}.values())
+    strategies = [configs[0].strategy for configs in written.values()]
+    reading = [
+        one
+        for configs in written.values()
+        for one in configs
+        if Situation.of(one).strategy.reads_states
+    ]
+    used = list(dict.fromkeys(one.backbone for one in reading))
+    short = _short_names(used)
+    planned = []
+    for rung, configs in written.items():
+        is_unique = strategies.count(configs[0].strategy) == 1
+        name = configs[0].strategy if is_unique else rung
+        for one in configs:
+            has_prefix = len(short) > 1 and _has_backbone(one)
+            prefix = f"{short[one.backbone]} " if has_prefix else ""
+            planned.append((f"{prefix}{name}", one))
+    return planned
+
+
+def _has_backbone(rung: Config) -> bool:
+    return parse_strategy(rung.strategy).reads_states
+
+
+def _short_names(names: Sequence[str]) -> dict[str, str]:
+    """Return the last part of the name of each backbone, or all of it if two would be equal."""
+    backbones = list(dict.fromkeys(names))
+    last = [Path(backbone).name for backbone in backbones]
+    return {
+        backbone: name if last.count(name) == 1 else backbone
+        for backbone, name in zip(backbones, last, strict=True)
+    }
+
+
+def _made_runs(folder: Path) -> dict[str, Path]:
+    """Return the folders of the runs in the folder of a ladder, by their settings."""
+    made: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if path.is_dir() and is_run(path):
+            with suppress(ThawlineError):  # the run itself reports what is wrong with it
+                made.setdefault(_key(started_config(path, Config)), path)
+    return made
+
+
+def _key(config: Config) -> str:
+    """Return the settings of a run as one string."""
+    return json.dumps(change_config(config, ()).to_dict(), sort_keys=True)
 
 
 def _without_unused(rung: Config, ladder: LadderConfig) -> Config:

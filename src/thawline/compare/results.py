@@ -107,7 +107,7 @@ def describe_rung(
         peak_memory_bytes=max(record.peak_memory_bytes for record in records),
         runs=[
             RungRun(
-                seed=one.run.config.seed,
+                seed=one.run.seed,
                 run=one.run.folder.name,
                 features=one.record.features,
                 test=one.record.test.main_scores(),

@@ -191,9 +191,9 @@ def _record(interval: DifferenceInterval, sign: int) -> Difference:
     freedom = interval.degrees_of_freedom
     low, high = sorted((sign * interval.low, sign * interval.high))
     return Difference(
-        value=sign * interval.value,
-        low=low,
-        high=high,
+        value=sign * interval.value + 0.0,  # no negative zero
+        low=low + 0.0,
+        high=high + 0.0,
         degrees_of_freedom=None if freedom is None or math.isinf(freedom) else freedom,
     )
 

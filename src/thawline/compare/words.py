@@ -59,14 +59,16 @@ def _sentences(facts: _Facts) -> Iterator[str]:
     verdict, top = facts.verdict, facts.top
     accuracy = percent(top.test.accuracy.value)
     if len(facts.rungs) == 1:
-        yield f"{top.rung} {accuracy} ({facts.sample}). It is the only strategy."
+        yield f"{top.rung}: {accuracy} ({facts.sample}). It is the only strategy."
         return
     others = [rung for rung in facts.rungs if rung is not top]
+    within = [rung for rung in facts.rungs if rung.standing.decision == "within"]
     if verdict.rung is None:
         yield f"No strategy is shown to be within {facts.margin} of all others."
     else:
-        yield f"{verdict.rung} is the cheapest that is within {facts.margin} of all others."
-    yield f"{top.rung} {accuracy}."
+        which = "only" if len(within) == 1 else "cheapest"
+        yield f"{verdict.rung} is the {which} strategy within {facts.margin} of all others."
+    yield f"Highest on test: {top.rung}, {accuracy}."
     sample: str | None = facts.sample
     for rung in others:
         if rung.standing.decision != "undecided":
@@ -74,7 +76,8 @@ def _sentences(facts: _Facts) -> Iterator[str]:
             sample = None  # it is the same for all
     undecided = [rung for rung in facts.rungs if rung.standing.decision == "undecided"]
     if undecided:
-        names = ", ".join(rung.rung for rung in undecided)
+        is_all = len(undecided) == len(facts.rungs)
+        names = "All" if is_all else ", ".join(rung.rung for rung in undecided)
         more = _to_decide(undecided)
         measured = "" if sample is None else f" ({sample})"
         yield f"{names}: undecided at {facts.margin}{measured}; {more}."
@@ -136,7 +139,7 @@ def _to_decide(undecided: Sequence[RungRecord]) -> str:
 
 def _rounded(number: int) -> int:
     """Round up to two significant digits."""
-    step = 10 ** max(0, int(math.log10(number)) - 1)
+    step = int(10 ** max(0, int(math.log10(number)) - 1))
     return math.ceil(number / step) * step
 
 
@@ -152,6 +155,20 @@ def _against_tfidf(facts: _Facts) -> Iterator[str]:
         ]
         if weak:
             yield f"Not shown to be better than {baseline.rung}: {', '.join(weak)}."
+
+
+def with_first_margin(verdict: Verdict, first_margin: float | None) -> Verdict:
+    """Say in the words of a verdict that its margin was changed, if it was.
+
+    Args:
+        verdict: The verdict.
+        first_margin: The margin of the first start of the ladder, in points. None if it is that of
+            the verdict.
+    """
+    if first_margin is None:
+        return verdict
+    changed = f"The margin was {points(first_margin / 100)} at first, and test may have been read."
+    return verdict.model_copy(update={"words": f"{verdict.words} {changed}"})
 
 
 def percent(share: float) -> str:

@@ -20,6 +20,7 @@ class Help:
         metavar: The placeholder for the value on the command line. If None, the option's name in
             capital letters.
         option: The option on the command line. If None, it is ``--`` and the name of the field.
+        short: A second, short name of the option, for example ``-s``. None if it has none.
         repeatable: Whether the option can be given several times, once for each item of a list.
     """
 
@@ -27,4 +28,5 @@ class Help:
     default: str | None = None
     metavar: str | None = None
     option: str | None = None
+    short: str | None = None
     repeatable: bool = False

@@ -9,12 +9,12 @@ from annotated_types import Gt, Lt, MinLen
 
 from thawline.config.fit import LIMIT_HELP, Config
 from thawline.config.help import Help
-from thawline.config.ranges import Count, Device, Seed, Share
+from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share
 
 
 @dataclass(frozen=True)
 class LadderConfig:
-    """All settings of a ladder. They are saved with it.
+    """All settings of a ladder, which `thawline compare` runs. They are saved with it.
 
     A rung is written as a strategy, followed by the settings in which the rung differs from the
     others: ``last:2 training.lr=2e-5 training.epochs=5``.
@@ -23,28 +23,61 @@ class LadderConfig:
     rungs: Annotated[
         tuple[str, ...],
         MinLen(1),
-        Help("Rungs. Each is a strategy, optionally followed by settings of this rung."),
-    ] = ("head", "last:1", "lora", "full")
+        Help(
+            "Strategy to compare, optionally followed by settings of its own, for example "
+            "`last:2 training.lr=2e-5`.",
+            metavar="RUNG",
+            option="--strategy",
+            short="-s",
+            repeatable=True,
+        ),
+    ] = ("tfidf", "head", "last:1", "lora", "full")
+    backbones: Annotated[
+        tuple[str, ...],
+        Help(
+            "Pretrained model: a folder, a run, a packaged name or a hub id. Every strategy is "
+            "compared on each of them.",
+            "thawline/qwen3-mini",
+            metavar="MODEL",
+            option="--backbone",
+            repeatable=True,
+        ),
+    ] = ()
     seeds: Annotated[
-        tuple[Seed, ...], MinLen(1), Help("Random seeds. Every rung is fitted with each of them.")
-    ] = (0,)
+        Seeds,
+        MinLen(1),
+        Help(
+            "Random seeds: their number N, which stands for 0 to N - 1, or a list such as 0,7. "
+            "Every strategy is fitted with each of them.",
+            metavar="N",
+        ),
+    ] = (0, 1, 2)
     margin: Annotated[
         float,
         Gt(0),
         Lt(100),
         Help(
-            "Margin in points of accuracy (percentage points). A rung that is less than this below "
-            "the best one is as good for your purpose. Set it before you see test scores.",
+            "Margin in percentage points of accuracy. A strategy that is less than this below the "
+            "best one is as good for your purpose. Choose it before you see test scores.",
             metavar="POINTS",
         ),
     ] = 1.0
     cost: Annotated[
         Literal["seconds", "parameters", "latency"],
         Help(
-            "Cost by which the verdict chooses among rungs: `seconds` of a run, trained "
-            "`parameters`, or `latency` of one prediction."
+            "Cost by which strategies are compared: the `seconds` of a fit, the trained "
+            "`parameters`, or the `latency` of the prediction for one text.",
+            metavar="COST",
         ),
     ] = "seconds"
+    budget: Annotated[
+        Duration,
+        Help(
+            "Time for all fits together, for example `90s`, `10m` or `1h30m`. What is predicted "
+            "to exceed it is left out. 0 runs everything.",
+            metavar="TIME",
+        ),
+    ] = 600.0
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
 
@@ -69,6 +102,7 @@ class DemoConfig:
         MinLen(1),
         Help("Rungs. Each is a strategy, optionally followed by settings of this rung."),
     ] = (
+        "tfidf",
         "head",
         "last:1 training.epochs=2",
         "lora training.epochs=2",
@@ -87,7 +121,7 @@ class DemoConfig:
     ] = 0
     device: Device = "auto"
     texts: Annotated[
-        tuple[str, ...], MinLen(1), Help("Texts that the best classifier is asked to classify.")
+        tuple[str, ...], MinLen(1), Help("Texts that the chosen classifier is asked to classify.")
     ] = (
         "A warm and funny film. I would watch it again tomorrow.",
         "The story goes nowhere, and the acting is even worse.",

@@ -17,6 +17,12 @@ Bytes = Annotated[int, Ge(0), Le(2**63 - 1)]
 Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 """A random seed in the range of scikit-learn; torch and NumPy also take larger ones."""
 
+Seeds = tuple[Seed, ...]
+"""Several random seeds. The command line also reads their number."""
+
+Duration = Annotated[float, Ge(0), Le(1e9)]
+"""A time in seconds. The command line also reads times such as 90s, 10m or 1h30m."""
+
 Share = Annotated[float, Gt(0), Lt(1)]
 """A share of a total, strictly between 0 and 1."""
 

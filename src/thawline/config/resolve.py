@@ -56,7 +56,7 @@ PATHS = frozenset(
     {
         *("backbone", "data", "data.data"),
         *("corpus.data", "corpus.without"),
-        *("fit.backbone", "fit.data.data"),
+        *("backbones", "fit.backbone", "fit.data.data"),
         *("encoder.vectors", "fit.encoder.vectors"),
     }
 )

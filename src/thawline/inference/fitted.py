@@ -180,6 +180,7 @@ def own_classifier(
         pooling=pooling,
         stages=stages,
         pad_token_id=base.config.pad_token_id,
+        words=False,
         **label_maps(labels),
     )
     return ThawlineForSequenceClassification.assemble(config, base, head)

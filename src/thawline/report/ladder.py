@@ -54,8 +54,8 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     if seeds > 1:
         yield f"accuracy: mean over {seeds} seeds (interval over test texts)"
     if len(comparison.rungs) > 1:
-        valid = "these models" if comparison.verdict.about == "models" else "new texts and seeds"
-        yield f"below the best: points below the highest of the others (interval for {valid})"
+        valid = "these models" if comparison.verdict.about == "models" else "texts and seeds"
+        yield f"below the best: points below the highest other one (interval: {valid})"
     yield "seconds: of a run alone, with an empty store"
     for left in comparison.left_out:
         yield wrap_labelled("left out", f"{left.rung}: {left.reason}")

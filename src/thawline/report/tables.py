@@ -16,6 +16,7 @@ from thawline.runs.records import ClassScores, FitEpoch, KeptEpoch, MainScores, 
 MISSING = "-"
 LABEL_WIDTH = 10
 """The width of the column of labels, in characters."""
+_UNBROKEN = "\N{NO-BREAK SPACE}%"
 HEAD_FITTED = "head fitted"
 """The description of the model at epoch 0 if its head was trained first."""
 
@@ -47,8 +48,13 @@ BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration
 
 
 def wrap_labelled(label: str, text: str) -> str:
-    """Return a text in the column to the right of a label, wrapped at 79 columns."""
-    return textwrap.fill(f"{label:<{LABEL_WIDTH}}{text}", 79, subsequent_indent=" " * LABEL_WIDTH)
+    """Return a text in the column to the right of a label, wrapped at 79 columns.
+
+    No line ends between a number and its per cent sign.
+    """
+    line = f"{label:<{LABEL_WIDTH}}{text.replace(' %', _UNBROKEN)}"
+    wrapped = textwrap.fill(line, 79, subsequent_indent=" " * LABEL_WIDTH)
+    return wrapped.replace(_UNBROKEN, " %")
 
 
 def literal(text: str, keep: str = "", **options: Any) -> Text:

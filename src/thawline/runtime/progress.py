@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from thawline.runtime.terminal import console
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 
 class Advance(Protocol):
@@ -36,6 +39,15 @@ class Reporter:
             total: The number of steps of the task.
         """
         yield lambda steps, now="": None
+
+    @contextmanager
+    def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:
+        """Show something that changes while the ``with`` block runs, for example a table.
+
+        Args:
+            render: Returns what is shown now.
+        """
+        yield
 
 
 class TerminalReporter(Reporter):
@@ -77,3 +89,21 @@ class TerminalReporter(Reporter):
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(description, total=total, now="")
             yield lambda steps, now="": progress.update(task, advance=steps, now=now)
+
+    @contextmanager
+    def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:
+        """Show something below the messages while the block runs, or once without a terminal.
+
+        Args:
+            render: Returns what is shown now. It is called from another thread.
+        """
+        if not self.console.is_terminal:
+            self.console.print(render())
+            yield
+            return
+        from rich.live import Live
+
+        with Live(
+            get_renderable=render, console=self.console, refresh_per_second=2, transient=True
+        ):
+            yield

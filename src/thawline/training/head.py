@@ -26,7 +26,7 @@ from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.exact import ExactFit, as_head, fit_exactly
 from thawline.training.features import StandardisedFeatures, memory_limit
 from thawline.training.loop import Checkpoints, Row
-from thawline.training.side_by_side import SplitFeatures, both_weights, fit_side_by_side
+from thawline.training.side_by_side import Grid, SplitFeatures, both_weights, fit_side_by_side
 from thawline.training.task import Adapted, Logits, Task, with_kept_logits
 from thawline.training.words import fit_words, part_logits
 
@@ -152,19 +152,19 @@ def _add_words(
     train, validation = (
         SplitFeatures(
             StandardisedFeatures(features[part], scale, rows, limit, fast=False),
-            of_words.astype(np.float32),
+            of_words,
             task.ids(part),
         )
         for part, of_words in (("train", words_alone.train), ("validation", words_alone.validation))
     )
-    penalties = config.exact.penalties, words_alone.penalties
+    penalties, more = config.exact.penalties, words_alone.penalties
+    places = penalties.index(alone.penalty), more.index(words_alone.penalty)
     with reporter.task("states and words", 1) as advance:
         fit = fit_side_by_side(
             train,
             validation,
             both_weights(alone.head, scale, words_alone.words.weights),
-            penalties,
-            (penalties[0].index(alone.penalty), penalties[1].index(words_alone.penalty)),
+            Grid(penalties, more, places),
             task.weighting(),
             config.exact,
         )

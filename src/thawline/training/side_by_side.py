@@ -7,7 +7,7 @@ the directions in which they vary most (`subspace.py`), and terms by their mean 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +31,10 @@ _ROUGH = 1e-4
 _MEMORY = 20
 """The number of earlier steps from which L-BFGS estimates the curvature."""
 
+_MORE_ITERATIONS = 10
+"""The iterations of L-BFGS for each Newton iteration that `exact.max_iterations` allows, in the
+last fit. They take a small part of the time of a Newton iteration."""
+
 _SMALLEST = 1e-12
 """The smallest curvature of a direction, so that a direction without variance can be scaled."""
 
@@ -41,7 +45,7 @@ class SplitFeatures:
 
     Attributes:
         states: The standardised pooled states.
-        words: The TF-IDF features, a sparse array ``(texts, terms)`` in fp32.
+        words: The TF-IDF features, a sparse array ``(texts, terms)`` in fp64.
         labels: The class ids, ``(texts,)`` int64.
     """
 
@@ -116,15 +120,37 @@ class _Candidate:
     logits: Tensor
 
 
+@dataclass(frozen=True)
+class Grid:
+    """The pairs of penalties that the search may try.
+
+    Attributes:
+        states: The penalties on the weights of states, from the strongest.
+        words: The penalties on the weights of words, from the strongest.
+        start: The positions of the pair at which the search starts.
+    """
+
+    states: Sequence[float]
+    words: Sequence[float]
+    start: tuple[int, int]
+
+    def pair(self, place: tuple[int, int]) -> tuple[float, float]:
+        """Return the penalties at some positions."""
+        return self.states[place[0]], self.words[place[1]]
+
+    def neighbours(self, place: tuple[int, int]) -> list[tuple[int, int]]:
+        """Return the positions at which one of the two penalties is the next one."""
+        near = [(place[0] + i, place[1] + j) for i, j in ((1, 0), (-1, 0), (0, 1), (0, -1))]
+        return [(i, j) for i, j in near if 0 <= i < len(self.states) and 0 <= j < len(self.words)]
+
+
 def fit_side_by_side(
     train: SplitFeatures,
     validation: SplitFeatures,
     start: BothWeights,
-    penalties: tuple[Sequence[float], Sequence[float]],
-    places: tuple[int, int],
+    grid: Grid,
     weighting: Weighting,
     config: ExactConfig,
-    advance: Callable[[int], None] = lambda fits: None,
 ) -> BothFit:
     """Fit a head with several pairs of penalties, and return the best one on validation.
 
@@ -134,46 +160,36 @@ def fit_side_by_side(
     Args:
         train: The features of the training texts.
         validation: The features of the validation texts.
-        start: The weights of two heads that were fitted alone, with the bias of one of them.
-        penalties: The penalties on the weights of states and of words, each from the strongest.
-        places: The positions of the pair of penalties at which the search starts.
+        start: The weights of two heads that were fitted alone, with the biases of one of them.
+        grid: The penalties.
         weighting: The weights of the training texts and of the classes.
         config: The maximum number of iterations and the tolerance.
-        advance: Called with 1 after each fit.
     """
     loss = _BothLoss(train, weighting, start)
     shape = len(validation.labels), len(weighting.classes)
-    keep = are_kept(*shape, candidates=len(penalties[0]) * len(penalties[1]))
+    keep = are_kept(*shape, candidates=len(grid.states) * len(grid.words))
     found: dict[tuple[int, int], _Candidate] = {}
 
     def try_at(place: tuple[int, int], first: BothWeights) -> float:
         if place not in found:
-            pair = penalties[0][place[0]], penalties[1][place[1]]
+            pair = grid.pair(place)
             weights, norm, iterations = loss.minimise(first, pair, _ROUGH, config.max_iterations)
             step = {"penalty": pair[0], "words_penalty": pair[1]}
             found[place] = _Candidate(weights, step, torch.empty(0))
             _describe(found[place], validation, norm, iterations, keep=keep)
-            advance(1)
         return float(found[place].step["loss"])
 
-    best, best_loss = places, try_at(places, start.halved())
+    best, best_loss = grid.start, try_at(grid.start, start.halved())
     while True:
-        near = [(best[0] + i, best[1] + j) for i, j in ((1, 0), (-1, 0), (0, 1), (0, -1))]
-        inside = [
-            place
-            for place in near
-            if all(0 <= at < len(grid) for at, grid in zip(place, penalties, strict=True))
-        ]
-        losses = {place: try_at(place, found[best].weights) for place in inside}
-        nearest = min(losses, key=losses.__getitem__)
-        if losses[nearest] >= best_loss:
+        near = {place: try_at(place, found[best].weights) for place in grid.neighbours(best)}
+        nearest = min(near, key=near.__getitem__, default=best)
+        if nearest == best or near[nearest] >= best_loss:
             break
-        best, best_loss = nearest, losses[nearest]
-    chosen = found[best]
-    pair = penalties[0][best[0]], penalties[1][best[1]]
-    before = int(chosen.step["iterations"])
+        best, best_loss = nearest, near[nearest]
+    chosen, pair = found[best], grid.pair(best)
+    before, most = int(chosen.step["iterations"]), _MORE_ITERATIONS * config.max_iterations
     chosen.weights, norm, iterations = loss.minimise(
-        chosen.weights, pair, config.tolerance, max(1, 10 * config.max_iterations - before)
+        chosen.weights, pair, config.tolerance, most, dtype=torch.float64
     )
     _describe(chosen, validation, norm, before + iterations, keep=keep)
     logits = [candidate.logits for candidate in found.values()] if keep else []
@@ -199,6 +215,7 @@ class _BothLoss:
         penalties: tuple[float, float],
         tolerance: float,
         max_iterations: int,
+        dtype: torch.dtype = torch.float32,
     ) -> tuple[BothWeights, float, int]:
         """Return the weights of the minimum, the norm of their gradient and the iterations.
 
@@ -207,13 +224,14 @@ class _BothLoss:
             penalties: The L2 penalties on the weights of states and of words.
             tolerance: The largest entry of the scaled gradient at the end.
             max_iterations: The maximum number of steps.
+            dtype: The dtype of the products with the features.
         """
         from scipy.optimize import minimize
 
         scaling = _Scaling.of(self._subspace, self._squares, self._curvature(start), penalties)
 
         def scaled_loss(variables: Floats) -> tuple[float, Floats]:
-            loss, gradient = self._at(scaling.weights(start.split(variables)), penalties)
+            loss, gradient = self._at(scaling.weights(start.split(variables)), penalties, dtype)
             return loss, scaling.weights(gradient).joined()
 
         found = minimize(
@@ -230,20 +248,20 @@ class _BothLoss:
             },
         )
         weights = scaling.weights(start.split(found.x))
-        gradient = self._at(weights, penalties)[1].joined()
+        gradient = self._at(weights, penalties, dtype)[1].joined()
         return weights, float(np.linalg.norm(gradient)), int(found.nit)
 
     def _at(
-        self, weights: BothWeights, penalties: tuple[float, float]
+        self, weights: BothWeights, penalties: tuple[float, float], dtype: torch.dtype
     ) -> tuple[float, BothWeights]:
         """Return the loss and its gradient."""
-        logs = logits_of(self._train, weights).log_softmax(1)
+        logs = logits_of(self._train, weights, dtype).log_softmax(1)
         errors = self._targets.errors(logs.exp())
-        gradient, first = torch.zeros(self._shapes.states.shape), 0
+        gradient, first = torch.zeros(self._shapes.states.shape, dtype=dtype), 0
         for block, _ in self._train.states:
             rows = errors[first : first + len(block)]
             first += len(block)
-            gradient += rows.T.float() @ block
+            gradient += rows.T.to(dtype) @ block.to(dtype)
         states, words = gradient.double().numpy(), (self._transposed @ errors.numpy()).T
         loss = self._targets.loss(logs)
         loss += penalties[0] / 2 * float(np.vdot(weights.states, weights.states))
@@ -313,12 +331,19 @@ class _Scaling:
         return BothWeights(states, given.words * words, given.bias * bias)
 
 
-def logits_of(split: SplitFeatures, weights: BothWeights) -> Tensor:
-    """Return the logits of a split, ``(texts, labels)`` in fp64."""
-    states = torch.from_numpy(weights.states).float()
-    of_states = torch.cat([block @ states.T for block, _ in split.states]).double()
-    of_words = split.words @ weights.words.T.astype(np.float32)
-    return of_states + torch.from_numpy(np.asarray(of_words, dtype=np.float64) + weights.bias)
+def logits_of(
+    split: SplitFeatures, weights: BothWeights, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Return the logits of a split, ``(texts, labels)`` in fp64.
+
+    Args:
+        split: The features.
+        weights: The weights.
+        dtype: The dtype of the products of states. Those of words are always in fp64.
+    """
+    states = torch.from_numpy(weights.states).to(dtype)
+    of_states = torch.cat([block.to(dtype) @ states.T for block, _ in split.states]).double()
+    return of_states + torch.from_numpy(split.words @ weights.words.T + weights.bias)
 
 
 def both_weights(head: Any, scale: Standardisation, words: NDArray[np.float32]) -> BothWeights:

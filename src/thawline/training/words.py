@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,8 +17,7 @@ from torch import Tensor
 from thawline.data import Text
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import log_probabilities
-from thawline.inference.fitted import FittedWords
-from thawline.inference.words import Words, new_vectorizer
+from thawline.inference.words import FittedWords, Words, new_vectorizer
 from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
 from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
@@ -36,8 +35,11 @@ STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
 PATIENCE = 2
 """The number of penalties in a row without a lower validation loss that end the search."""
 
-TOLERANCE, MAX_ITERATIONS = 1e-6, 2_000
-"""The largest entry of the gradient at which a fit ends, and the maximum number of iterations."""
+TOLERANCES = (1e-6, 1e-9)
+"""The largest entry of the gradient up to which fits are compared, and that of the chosen fit."""
+
+MAX_ITERATIONS = 5_000
+"""The maximum number of iterations of a fit."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,12 @@ def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
     )
 
 
-def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> WordsFit:
+def fit_words(
+    task: Task | WordsTask, advance: Callable[[int], None] = lambda fits: None
+) -> WordsFit:
     """Fit logistic regression with one penalty after the other, and keep the best on validation.
+
+    Only the chosen fit is minimised up to the smaller of `TOLERANCES`.
 
     Args:
         task: The labelled texts, with their weights.
@@ -101,45 +107,47 @@ def fit_words(task: Task | WordsTask, advance: Any = lambda fits: None) -> Words
         ThawlineError: If no train text contains a word.
     """
     vectorizer, train = _find_features(task.parts["train"].texts)
-    validation = vectorizer.transform(task.parts["validation"].texts)
-    wanted = task.parts["validation"].labels
-    path: list[dict[str, Any]] = []
-    shape = len(wanted), len(task.labels)
+    split = task.parts["validation"]
+    validation = vectorizer.transform(split.texts)
+    shape = len(split), len(task.labels)
     keep, kept = are_kept(*shape, candidates=len(STRENGTHS)), list[Tensor]()
-    best: tuple[float, NDArray[np.float64], NDArray[np.float64]] | None = None
-    chosen = 0
-    for model in _models(task, train):
-        weights, bias = _all_classes(model, len(task.labels), train.shape[0])
-        logits = validation @ weights.T + bias
-        loss = -float(log_probabilities(logits)[np.arange(len(wanted)), wanted].mean())
-        path.append(
-            {
-                "stages": [],
-                "penalty": None,
-                "words_penalty": _penalty(model.C, task),
-                "loss": loss,
-                "accuracy": float((logits.argmax(1) == wanted).mean()),
-                "iterations": int(model.n_iter_.max()),
-            }
-        )
-        if keep:
-            kept.append(in_half_precision(torch.from_numpy(logits)))
+    model, path, chosen = _Model(task, train), list[dict[str, Any]](), 0
+    linear = best = model.fit(STRENGTHS[0], TOLERANCES[0])
+    for number, strength in enumerate(STRENGTHS):
+        if number:
+            linear = model.fit(strength, TOLERANCES[0])
+        path.append({"stages": [], "penalty": None, "words_penalty": _penalty(strength, task)})
+        logits = linear.logits(validation)
+        path[-1] |= _scores(linear, logits, split.labels)
+        kept.append(in_half_precision(torch.from_numpy(logits)))
         advance(1)
-        if best is None or loss < best[0]:
-            best, chosen = (loss, weights, bias), len(path) - 1
-        elif len(path) - 1 - chosen >= PATIENCE:
+        if path[-1]["loss"] < path[chosen]["loss"]:
+            best, chosen = linear, number
+        elif number - chosen >= PATIENCE:
             break
-    assert best is not None
-    _warn_if_not_converged(path[chosen])
+    best = model.fit(STRENGTHS[chosen], TOLERANCES[1], best)
+    logits = best.logits(validation)
+    path[chosen] |= _scores(best, logits, split.labels)
+    kept[chosen] = in_half_precision(torch.from_numpy(logits))
+    _warn_if_not_converged(best)
     words = Words(
         terms=tuple(map(str, vectorizer.get_feature_names_out())),
         idf=np.asarray(vectorizer.idf_, dtype=np.float64),
-        weights=best[1].astype(np.float32),
-        bias=best[2].astype(np.float32),
+        weights=best.weights.astype(np.float32),
+        bias=best.bias.astype(np.float32),
     )
     penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
-    candidates = stack_candidates(kept, *shape)
+    candidates = stack_candidates(kept if keep else [], *shape)
     return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
+
+
+def _scores(
+    linear: _Linear, logits: NDArray[np.float64], wanted: NDArray[np.int64]
+) -> dict[str, Any]:
+    """Return the loss and the accuracy on validation, and the iterations, as JSON values."""
+    loss = -float(log_probabilities(logits)[np.arange(len(wanted)), wanted].mean())
+    accuracy = float((logits.argmax(1) == wanted).mean())
+    return {"loss": loss, "accuracy": accuracy, "iterations": linear.iterations}
 
 
 def _penalty(strength: float, task: Task | WordsTask) -> float:
@@ -171,42 +179,84 @@ def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
     )
 
 
-def _models(task: Task | WordsTask, features: Any) -> Iterator[Any]:
-    """Yield scikit-learn's logistic regression for each penalty. Each starts from the last one."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
+@dataclass(frozen=True)
+class _Linear:
+    """A fit with one penalty.
 
-    labels, weighting = task.parts["train"].labels, task.weighting()
-    weights = (weighting.rows * weighting.classes[task.ids("train")]).double().numpy()
-    weights *= len(weights) / weights.sum()
-    model = LogisticRegression(tol=TOLERANCE, max_iter=MAX_ITERATIONS, warm_start=True)
-    for strength in STRENGTHS:
-        model.set_params(C=strength)
+    Attributes:
+        weights: The weights of all classes, ``(labels, terms)``.
+        bias: The biases, ``(labels,)``.
+        iterations: The number of iterations, with those of the fit from which it started if the
+            penalty is the same.
+        own: The coefficients and the intercepts of scikit-learn.
+    """
+
+    weights: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    iterations: int
+    own: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    def logits(self, features: Any) -> NDArray[np.float64]:
+        """Return the logits of texts, ``(texts, labels)``."""
+        logits: NDArray[np.float64] = features @ self.weights.T + self.bias
+        return logits
+
+
+class _Model:
+    """Logistic regression of scikit-learn on the train texts. Each fit starts from the last one.
+
+    Args:
+        task: The labels and the weights of the train texts.
+        features: Their TF-IDF features.
+    """
+
+    def __init__(self, task: Task | WordsTask, features: Any) -> None:
+        from sklearn.linear_model import LogisticRegression
+
+        self._features, self._labels = features, task.parts["train"].labels
+        self._n_classes, weighting = len(task.labels), task.weighting()
+        weights = (weighting.rows * weighting.classes[task.ids("train")]).double().numpy()
+        self._weights = weights * (len(weights) / weights.sum())
+        self._model: Any = LogisticRegression(max_iter=MAX_ITERATIONS, warm_start=True)
+
+    def fit(self, strength: float, tolerance: float, start: _Linear | None = None) -> _Linear:
+        """Fit with one penalty.
+
+        Args:
+            strength: The ``C`` of scikit-learn.
+            tolerance: The largest entry of the gradient at the end.
+            start: A fit with the same penalty to start from. If None, the last one.
+        """
+        from sklearn.exceptions import ConvergenceWarning
+
+        model = self._model.set_params(C=strength, tol=tolerance)
+        if start is not None:
+            model.coef_, model.intercept_ = start.own
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # only the chosen fit matters
-            yield model.fit(features, labels, sample_weight=weights)
+            model.fit(self._features, self._labels, sample_weight=self._weights)
+        iterations = int(model.n_iter_.max()) + (0 if start is None else start.iterations)
+        own = model.coef_.copy(), model.intercept_.copy()
+        return _Linear(*self._all_classes(*own), iterations, own)
+
+    def _all_classes(
+        self, weights: NDArray[np.float64], bias: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the weights and the biases of all classes.
+
+        scikit-learn has one row for two classes, and none for a class without train texts. Such a
+        class gets a probability of at most ``1 / (texts * classes)``.
+        """
+        if len(weights) == 1:
+            weights, bias = np.concatenate([-weights, weights]) / 2, np.array([-bias, bias]) / 2
+        everywhere = np.zeros((self._n_classes, weights.shape[1]))
+        biases = np.full(self._n_classes, -math.log(len(self._labels)))
+        everywhere[self._model.classes_], biases[self._model.classes_] = weights, bias.ravel()
+        return everywhere, biases
 
 
-def _all_classes(
-    model: Any, n_labels: int, n_texts: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the weights, ``(labels, terms)``, and biases of all classes.
-
-    scikit-learn has one row for two classes, and none for a class without train texts. Such a class
-    gets a probability of at most ``1 / (texts * classes)``.
-    """
-    weights = np.zeros((n_labels, model.coef_.shape[1]))
-    bias = np.full(n_labels, -math.log(n_texts))
-    if len(model.classes_) == 2:
-        weights[model.classes_] = np.concatenate([-model.coef_, model.coef_]) / 2
-        bias[model.classes_] = np.concatenate([-model.intercept_, model.intercept_]) / 2
-    else:
-        weights[model.classes_], bias[model.classes_] = model.coef_, model.intercept_
-    return weights, bias
-
-
-def _warn_if_not_converged(step: dict[str, Any]) -> None:
-    if step["iterations"] >= MAX_ITERATIONS:
+def _warn_if_not_converged(chosen: _Linear) -> None:
+    if chosen.iterations >= MAX_ITERATIONS:
         from sklearn.exceptions import ConvergenceWarning
 
         warnings.warn(

@@ -1,6 +1,7 @@
 """The verbs of the command line, one module each. Importing this package registers all of them."""
 
 from thawline.cli.verbs import (
+    compare,
     demo,
     evaluate,
     fit,
@@ -15,6 +16,7 @@ from thawline.cli.verbs import (
 )
 
 __all__ = [
+    "compare",
     "demo",
     "evaluate",
     "fit",

@@ -18,20 +18,21 @@ SETTINGS = ("backbone", "data", "limit", "max_length", "seed", "device")
 
 
 @verb_with_settings(app, DemoConfig, SETTINGS)
-def demo(config: DemoConfig, out: opt.LadderOut = FOLDER, as_json: opt.Json = False) -> None:
+def demo(config: DemoConfig, out: opt.ComparisonOut = None, as_json: opt.Json = False) -> None:
     """Compare the strategies on a few of the embedded reviews.
 
     This takes about a minute.
     """
+    folder = FOLDER if out is None else out
     with spare_process(PROVER):  # imports while this process imports
         with quick_imports():
             from thawline.compare.demo import run_demo
         from thawline.runtime.progress import TerminalReporter
 
-        record = run_demo(config, out, TerminalReporter())
+        record = run_demo(config, folder, TerminalReporter())
     if as_json:
         print_json(record.to_dict())
     else:
         from thawline.report.terminal import print_demo
 
-        print_demo(record, out, config.data)
+        print_demo(record, folder, config.data)

@@ -288,6 +288,17 @@ class LadderStart(JobStart):
     """The part of a ladder's file that is written when the ladder starts."""
 
     data: LadderData = Field(description="The data set.")
+    predicted: dict[str, float] = Field(
+        default={},
+        description="The seconds that were predicted for one run of each rung before its first "
+        "run, alone and with an empty store.",
+    )
+    first_margin: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The margin of the first start, in points, if a later start changed it. Test "
+        "may have been read in between. Missing if it was never changed.",
+    )
 
 
 class StartedLadder(LadderStart, Unfinished):

@@ -1,0 +1,272 @@
+"""Measure fits, and find the seconds by which `thawline compare` predicts them.
+
+Run it from the root of the repository, in the environment of ``make install``, while no other
+program computes::
+
+    python -m benchmarks.costs measure emotion:2000,500 thawline/reviews:160,80 --backbone minilm
+    python -m benchmarks.costs fit
+
+``measure`` fits every strategy on every set, each with an empty store, and adds the work and the
+seconds of each part to ``benchmarks/results/costs.json``. A fit that the file already has is
+skipped. Fits that are measured with ``--check`` are not used to find the seconds, only to compare
+predictions with them.
+
+``fit`` prints the seconds of each thing, which belong into `thawline.compare.costs.SECONDS`. They
+are found by least squares without negative values, with relative errors. It also prints how far the
+predictions are from the measured seconds: with the seconds in the source, and after one finished
+fit of the same set has corrected them, as in a comparison.
+
+The sets are local copies or come from the hub, except ``thawline/reviews``, which comes with
+Thawline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import nnls
+
+from thawline import artifact
+from thawline.backbones.opening import open_backbone
+from thawline.compare.costs import SECONDS, count_work, estimate_lengths, predict_seconds
+from thawline.compare.forecast import Forecast, RungForecast, measured_parts
+from thawline.config import Config, DataConfig
+from thawline.data import Dataset, load
+from thawline.jobs.fit import Shared, fit_run
+from thawline.runs.records import FitRecord
+from thawline.runtime.hardware import (
+    describe_machine,
+    keep_freed_memory,
+    limit_kernel_cache,
+    versions,
+)
+from thawline.runtime.progress import Reporter
+from thawline.training.preparation import prepare
+
+Result = dict[str, Any]
+
+RESULTS = Path(__file__).parent / "results" / "costs.json"
+STRATEGIES = ("tfidf", "head", "last:1", "lora", "full", "lp+last:1")
+LEAST = 0.2
+"""Seconds below which an error counts as if the part had taken this long."""
+
+
+def parse(words: list[str] | None = None) -> argparse.Namespace:
+    """Parse the arguments.
+
+    Args:
+        words: The arguments. If None, those of the command line.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--json", type=Path, default=RESULTS, metavar="FILE", help="Results")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    measure = verbs.add_parser("measure", help="Measure fits")
+    measure.add_argument("sets", nargs="+", metavar="SET:N,M", help="Set, train and test rows")
+    measure.add_argument("--backbone", nargs="+", default=["minilm", "thawline/qwen3-mini"])
+    measure.add_argument("--strategy", nargs="+", default=list(STRATEGIES))
+    measure.add_argument("--max-length", type=int, help="Maximum number of tokens per text")
+    measure.add_argument("--check", action="store_true", help="Only compare with predictions")
+    measure.add_argument("--seconds", type=float, default=1e9, help="Stop after this time")
+    verbs.add_parser("fit", help="Find the seconds of each thing, and compare predictions")
+    return parser.parse_args(words)
+
+
+# -- measuring ------------------------------------------------------------------------------------
+
+
+def measure(options: argparse.Namespace) -> Iterator[Result]:
+    """Yield the work and the seconds of each fit that the file does not have."""
+    known = {_key(result) for result in read(options.json)}
+    start, dataset, loaded = time.perf_counter(), None, ""
+    with artifact.Prover("cpu") as prover:
+        prover.wait()
+        for job in _jobs(options):
+            if _key(job) in known:
+                continue
+            if time.perf_counter() - start > options.seconds:
+                return
+            if loaded != job["set"] or dataset is None:
+                dataset, loaded = load(_data(job["source"], job["rows"])), job["set"]
+            yield _fit(job, dataset, options, prover)
+
+
+def _jobs(options: argparse.Namespace) -> Iterator[Result]:
+    for written in options.sets:
+        source, _, rows = written.rpartition(":")
+        name = Path(source).name if Path(source).exists() else source
+        for strategy in options.strategy:
+            backbones = [None] if strategy == "tfidf" else options.backbone
+            for backbone in backbones:
+                yield {
+                    "set": f"{name}:{rows}",
+                    "source": source,
+                    "rows": rows,
+                    "backbone": backbone,
+                    "strategy": strategy,
+                    "max_length": None if backbone is None else options.max_length,
+                    "check": options.check,
+                }
+
+
+def _key(result: Result) -> tuple[Any, ...]:
+    return tuple(result[name] for name in ("set", "backbone", "strategy", "max_length"))
+
+
+def _data(source: str, rows: str) -> DataConfig:
+    train, test = map(int, rows.split(","))
+    return DataConfig(data=source, limit=(train, test))
+
+
+def _fit(
+    job: Result, dataset: Dataset, options: argparse.Namespace, prover: artifact.Prover
+) -> Result:
+    overrides = {} if job["backbone"] is None else {"backbone": job["backbone"]}
+    config = Config(strategy=job["strategy"], data=_data(job["source"], job["rows"]), **overrides)
+    if job["max_length"] is not None:
+        from dataclasses import replace
+
+        config = replace(config, tokens=replace(config.tokens, max_length=job["max_length"]))
+    fit = prepare(config, lambda: open_backbone(config, lambda: dataset.train.texts, Reporter()))
+    work = count_work(fit, dataset, estimate_lengths(fit, dataset))
+    with tempfile.TemporaryDirectory(prefix="costs_") as folder:
+        os.environ["THAWLINE_HOME"] = str(Path(folder, "home"))
+        shared = Shared(dataset, prover)
+        record = fit_run(config, Path(folder, "run"), Reporter(), shared=shared)
+    assert isinstance(record, FitRecord)
+    job = {name: value for name, value in job.items() if name not in ("source", "rows")}
+    return job | {
+        "work": work,
+        "seconds": measured_parts(record),
+        "total": record.seconds.total,
+        "matrix_rate": record.prefix.matrix_rate,
+    }
+
+
+def read(file: Path) -> list[Result]:
+    """Return the results that the file already has."""
+    if not file.is_file():
+        return []
+    results: list[Result] = json.loads(file.read_text(encoding="utf-8"))["results"]
+    return results
+
+
+def write(file: Path, results: list[Result]) -> None:
+    """Write the results, with the versions and the hardware."""
+    written = {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "hardware": describe_machine(),
+        "versions": versions(),
+        "results": results,
+    }
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# -- fitting --------------------------------------------------------------------------------------
+
+
+def find_seconds(results: list[Result]) -> dict[str, dict[str, float]]:
+    """Find the seconds of each thing by least squares with relative errors.
+
+    Args:
+        results: The measured fits.
+    """
+    found: dict[str, dict[str, float]] = {}
+    for part, things in SECONDS.items():
+        rows = [
+            (result["work"][part], result["seconds"][part])
+            for result in results
+            if part in result["work"] and part in result["seconds"]
+        ]
+        if not rows:
+            continue
+        amounts = np.array([[work.get(thing, 0.0) for thing in things] for work, _ in rows])
+        seconds = np.array([seconds for _, seconds in rows])
+        weights = 1 / np.maximum(seconds, LEAST)
+        scale = np.maximum(amounts.max(axis=0), 1e-12)  # for numerical accuracy
+        factors, _ = nnls(amounts / scale * weights[:, None], seconds * weights)
+        found[part] = dict(zip(things, (factors / scale).tolist(), strict=True))
+    return found
+
+
+def corrected(results: list[Result]) -> Iterator[tuple[Result, float]]:
+    """Yield each fit with its prediction after cheaper fits of its set have corrected it."""
+    groups: dict[tuple[Any, ...], list[Result]] = defaultdict(list)
+    for result in results:
+        groups[result["set"], result["max_length"]].append(result)
+    for group in groups.values():
+        parts = {str(_key(one)): predict_seconds(one["work"]) for one in group}
+        forecast = Forecast({key: RungForecast(of, frozenset()) for key, of in parts.items()})
+        for result in sorted(group, key=lambda one: sum(parts[str(_key(one))].values())):
+            key = str(_key(result))
+            yield result, forecast.seconds(key)
+            forecast.learn_parts(key, result["seconds"])
+
+
+def table(results: list[Result]) -> Iterator[str]:
+    """Yield the lines of a Markdown table of predicted and measured seconds."""
+    yield "| set | backbone | strategy | seconds | predicted | error | corrected | error |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for result, after in corrected(results):
+        before, true = sum(predict_seconds(result["work"]).values()), result["total"]
+        errors = [f"{100 * (one / true - 1):+.0f} %" for one in (before, after)]
+        backbone = "" if result["backbone"] is None else result["backbone"]
+        length = "" if result["max_length"] is None else f" ({result['max_length']} tokens)"
+        yield (
+            f"| {result['set']}{length}{' *' * result['check']} | {backbone} | "
+            f"`{result['strategy']}` | {true:.1f} | {before:.1f} | {errors[0]} | {after:.1f} | "
+            f"{errors[1]} |"
+        )
+
+
+def share_within(results: list[Result], tolerance: float = 0.25) -> tuple[float, float]:
+    """Return the share of fits whose prediction is within a tolerance, before and after correction.
+
+    Args:
+        results: The measured fits.
+        tolerance: The largest relative error.
+    """
+    pairs = [
+        (sum(predict_seconds(result["work"]).values()), after, result["total"])
+        for result, after in corrected(results)
+    ]
+    before, after, true = np.array(pairs).T
+    return tuple(float((abs(one / true - 1) <= tolerance).mean()) for one in (before, after))
+
+
+def main(words: list[str] | None = None) -> None:
+    """Measure fits, or find the seconds and compare predictions."""
+    options = parse(words)
+    if options.verb == "measure":
+        limit_kernel_cache()
+        keep_freed_memory()
+        results = read(options.json)
+        for result in measure(options):
+            results.append(result)
+            write(options.json, results)
+            print(*_key(result), f"{result['total']:.1f}", flush=True)
+        return
+    results = read(options.json)
+    print(json.dumps(find_seconds([one for one in results if not one["check"]]), indent=1))
+    print("\n".join(table(results)))
+    for name, group in (
+        ("fitted", [one for one in results if not one["check"]]),
+        ("checked (*)", [one for one in results if one["check"]]),
+    ):
+        if group:
+            before, after = share_within(group)
+            print(f"{name}: within 25 % {before:.0%}, corrected {after:.0%} of {len(group)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+"""`thawline compare`: find the strategy that is worth its cost."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thawline.cli import options as opt
+from thawline.cli.commands import SMALL, verb_with_settings
+from thawline.cli.console import print_json
+from thawline.cli.groups import app
+from thawline.config import LadderConfig
+from thawline.errors import ThawlineError
+from thawline.runs.layout import PROVER
+from thawline.runtime.fresh import spare_process
+from thawline.runtime.imports import quick_imports
+
+SETTINGS = {
+    "Comparison": ("rungs", "backbones", "seeds", "budget", "margin", "cost"),
+    "Data": (
+        *("fit.data.text", "fit.data.label", "fit.data.labels", SMALL, "fit.data.limit"),
+        *("fit.tokens.max_length", "fit.tokens.truncation_side"),
+    ),
+    "Fits": (
+        *("fit.head.head", "fit.head.pooling", "fit.encoder.vectors"),
+        *("fit.training.epochs", "fit.training.batch_size"),
+    ),
+    "Compute": ("fit.compute.device", "fit.compute.dtype", "fit.compute.store_limit"),
+}
+
+Data = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="DATA",
+        help="Labelled texts: a file, a folder, a .tar.gz of class folders, a data set's name or a "
+        "hub id.",
+        show_default=False,
+    ),
+]
+
+
+@verb_with_settings(app, LadderConfig, SETTINGS)
+def compare(
+    config: LadderConfig,
+    data: Data = None,
+    out: opt.ComparisonOut = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Compare strategies on labelled texts, and find the one that is worth its cost.
+
+    All strategies are fitted on the same rows, from the cheapest to the dearest, as far as the
+    budget allows. The same command continues a comparison that was stopped.
+    """
+    with spare_process(PROVER):  # imports while this process imports
+        config = _with_data(config, data)
+        with quick_imports():
+            from thawline.compare.ladder import run_ladder
+        from thawline.runtime.progress import TerminalReporter
+
+        folder = _default_folder(str(config.fit.data.data)) if out is None else out
+        record = run_ladder(config, folder, TerminalReporter())
+    if as_json:
+        print_json(record.to_dict())
+    else:
+        from thawline.report.terminal import print_ladder
+
+        print_ladder(record, folder)
+
+
+def _default_folder(data: str) -> Path:
+    """Return the folder of a comparison, which is the same each time, so that it is continued."""
+    name = re.sub(r"[^A-Za-z0-9.]+", "-", Path(data).stem).strip("-")
+    return Path("runs", f"compare-{name}")
+
+
+def _with_data(config: LadderConfig, data: str | None) -> LadderConfig:
+    """Return the settings with the data set of the command line."""
+    from thawline.config.resolve import with_absolute_paths
+
+    if data is not None and config.fit.data.data is not None:
+        raise ThawlineError(
+            "DATA or fit.data.data in --config",
+            "both",
+            "remove one of them",
+            setting="fit.data.data",
+        )
+    if data is None and config.fit.data.data is None:
+        fix = "add a data set's name, a file or a folder after the command"
+        raise ThawlineError("DATA", "none", fix, setting="fit.data.data")
+    if data is None:
+        return config
+    fit = replace(config.fit, data=replace(config.fit.data, data=data))
+    return with_absolute_paths(replace(config, fit=fit))

@@ -1,0 +1,300 @@
+"""Predict the seconds of a fit before it runs.
+
+A fit has parts: tokenising, the frozen pass, the fit of TF-IDF (words), the exact fit of a head,
+the training by epochs, the scores, and everything else. The seconds of a part are a sum of
+products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
+products are counted as the seconds that they would take at the rate of this machine, so that their
+factor is the inverse of the efficiency that a part reaches.
+
+`benchmarks/costs.py` measures fits, finds the factors by least squares, and compares predicted with
+true seconds.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from thawline.backbones.loading import Backbone
+from thawline.backbones.operations import (
+    forward_operations,
+    prefix_operations,
+    trained_stages,
+    training_operations,
+)
+from thawline.backbones.stack import Stack
+from thawline.config import Config
+from thawline.data import Dataset, LabelledTexts, Text
+from thawline.data.tokens import tokenize
+from thawline.models.configuration import ThawlineConfig
+from thawline.models.lora import thaw
+from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.runtime.devices import pick_device, pick_dtype
+from thawline.runtime.hardware import matrix_rate
+from thawline.strategies import Strategy
+from thawline.training.plan import Plan
+from thawline.training.preparation import Prepared, PreparedWords
+
+Work = dict[str, dict[str, float]]
+"""How often each part of a fit does each thing."""
+
+Parts = dict[str, float]
+"""The seconds of each part of a fit."""
+
+SAMPLE = 500
+"""The number of texts of a split that are tokenised to estimate the lengths of all texts."""
+
+SECONDS: Work = {
+    "tokenising": {"characters": 4e-7},
+    "prefix": {"products": 1.4, "values": 2.5e-9, "texts": 3e-4},
+    "words": {"characters": 3e-7, "logits": 2e-7},
+    "head": {"features": 3e-9, "logits": 3e-9, "candidates": 0.01},
+    "training": {"products": 1.5, "values": 1.5e-8, "steps": 0.01, "updates": 1e-9},
+    "scores": {"products": 1.4, "values": 2.5e-9, "texts": 1e-4},
+    "other": {"fits": 1.5, "parameters": 2e-8, "texts": 1e-4},
+}
+"""The seconds that each thing takes, by part.
+
+They were measured by `benchmarks/costs.py` on two cores (`benchmarks/results/costs.json`). The
+things are:
+
+- ``products``: matrix products, in seconds at the matrix rate of this machine;
+- ``values``: activations of the width of the backbone, one for each token and block, as a measure
+  of all work on activations that is not a matrix product;
+- ``characters`` and ``texts`` of the data set, or of the test split in the scores;
+- ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
+- ``logits``: features times classes, or characters of the training texts times classes;
+- ``candidates`` of an exact fit, ``steps`` of the optimiser, and ``fits``, which is 1;
+- ``updates``: trained parameters times steps;
+- ``parameters`` of the backbone, which are hashed, saved and loaded again.
+"""
+
+
+def predict_seconds(work: Work, seconds: Mapping[str, Mapping[str, float]] = SECONDS) -> Parts:
+    """Return the seconds of each part of a fit.
+
+    Args:
+        work: The work of the fit, from `count_work`.
+        seconds: The seconds that each thing takes, by part.
+    """
+    return {
+        part: sum(amount * seconds[part][thing] for thing, amount in things.items())
+        for part, things in work.items()
+    }
+
+
+# -- the work of a fit ----------------------------------------------------------------------------
+
+
+def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLengths) -> Work:
+    """Count the work of a fit that runs alone, with an empty store.
+
+    Args:
+        fit: The fit.
+        dataset: The data set.
+        lengths: The estimated token counts of the texts, from `estimate_lengths`. Empty for a fit
+            without a backbone.
+    """
+    rows = {name: len(part) for name, part in dataset.parts.items()}
+    classes = len(dataset.labels)
+    work: Work = {"other": {"fits": 1, "texts": sum(rows.values())}}
+    if fit.plan.strategy.reads_words:
+        work["words"] = {
+            "characters": sum(map(_characters, dataset.parts.values())),
+            "logits": _characters(dataset.train) * classes,
+        }
+    if isinstance(fit, Prepared):
+        _add_backbone(work, fit, dataset, lengths)
+    return work
+
+
+def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLengths) -> None:
+    """Add the work of a fit with a backbone."""
+    plan, stack = fit.plan, trained_stack(fit.plan.strategy, fit.backbone)
+    rows = {name: len(part) for name, part in dataset.parts.items()}
+    model = fit.backbone.stack.model
+    work["tokenising"] = {"characters": sum(map(_characters, dataset.parts.values()))}
+    work["other"] |= {"parameters": sum(parameter.numel() for parameter in model.parameters())}
+    pooled = plan.line > stack.depth or plan.first is not None
+    if pooled or plan.line > 1:
+        work["prefix"] = _prefix(fit, stack, lengths, pooled=pooled)
+    if pooled:
+        head = plan if plan.first is None else plan.first
+        part = "head" if head.exact else "training"
+        work[part] = _head(fit, head, rows["train"], len(dataset.labels))
+    work["scores"] = {"texts": rows["test"]}
+    if plan.line <= stack.depth:
+        training, scores = _training(fit, stack, lengths)
+        work["training"] = _sum(work.get("training", {}), training)
+        work["scores"] |= scores
+
+
+def trained_stack(strategy: Strategy, backbone: Backbone) -> Stack:
+    """Return a copy of a backbone without weights, in which the parameters that train are marked.
+
+    Args:
+        strategy: The strategy.
+        backbone: The backbone, whose layout is copied.
+    """
+    config = ThawlineConfig(
+        backbone=backbone.stack.model.config.to_dict(), head="linear", num_labels=2
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a model without weights needs no initial values
+        with torch.device("meta"):
+            model = ThawlineForSequenceClassification(config)
+        thaw(model, strategy, backbone)
+    return Stack(model.base_model)
+
+
+def _prefix(
+    fit: Prepared, stack: Stack, lengths: SplitLengths, *, pooled: bool
+) -> dict[str, float]:
+    """Count the work of the frozen pass, or of both passes if a head is trained first."""
+    depth, line = stack.depth, fit.plan.line
+    blocks = depth if pooled else 0
+    blocks += line - 1 if 1 < line <= depth else 0
+    operations = sum(
+        each.scaled(
+            prefix_operations(stack, each.sample, depth + 1) * pooled
+            + prefix_operations(stack, each.sample, line if line <= depth else 0)
+        )
+        for each in lengths.values()
+    )
+    tokens = sum(each.total for each in lengths.values())
+    return {
+        "products": operations / _rate(fit.config),
+        "values": tokens * blocks * stack.hidden_size,
+        "texts": sum(each.rows for each in lengths.values()),
+    }
+
+
+def _head(fit: Prepared, plan: Plan, rows: int, classes: int) -> dict[str, float]:
+    """Count the work of training a head alone on pooled states."""
+    width = fit.backbone.stack.hidden_size * sum(map(len, plan.candidates))
+    if plan.exact:
+        return {
+            "features": rows * width,
+            "logits": rows * width * classes,
+            "candidates": len(plan.candidates),
+        }
+    assert plan.epochs is not None, "a head that is not solved is trained by epochs"
+    return {
+        "values": rows * width * plan.epochs,
+        "steps": _steps(fit, rows) * plan.epochs,
+    }
+
+
+def _training(
+    fit: Prepared, stack: Stack, lengths: SplitLengths
+) -> tuple[dict[str, float], dict[str, float]]:
+    """Count the work of the training by epochs with its evaluations, and of the scores."""
+    plan, rate = fit.plan, _rate(fit.config)
+    assert plan.epochs is not None, "blocks are trained by epochs"
+    stages = trained_stages(plan.line, stack.depth)
+    blocks = sum(stage > 0 for stage in stages)
+
+    def forward(name: str) -> float:
+        each = lengths[name]
+        return each.scaled(forward_operations(stack, each.sample, stages))
+
+    train = lengths["train"]
+    step = train.scaled(training_operations(stack, train.sample, plan.line))
+    trained = sum(p.numel() for p in stack.model.parameters() if p.requires_grad)
+    evaluations = plan.epochs + 1
+    values = blocks * stack.hidden_size
+    training = {
+        "products": (plan.epochs * step + evaluations * forward("validation")) / rate,
+        "values": plan.epochs * train.total * values,
+        "steps": plan.epochs * _steps(fit, train.rows),
+        "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
+    }
+    # The untrained and the trained classifier on test, and the trained one on validation.
+    scores = {
+        "products": (2 * forward("test") + forward("validation")) / rate,
+        "values": (2 * lengths["test"].total + lengths["validation"].total) * values,
+    }
+    return training, scores
+
+
+def _rate(config: Config) -> float:
+    """Return the rate of matrix products on the device of a fit, in operations per second."""
+    device = pick_device(config.compute.device)
+    return matrix_rate(pick_dtype(config.compute.dtype, device), device)
+
+
+def _steps(fit: Prepared, rows: int) -> int:
+    return -(-rows // fit.config.training.batch_size)
+
+
+def _sum(first: Mapping[str, float], second: Mapping[str, float]) -> dict[str, float]:
+    things = dict.fromkeys([*first, *second])
+    return {thing: first.get(thing, 0) + second.get(thing, 0) for thing in things}
+
+
+# -- lengths --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """The estimated token counts of the texts of a split.
+
+    Attributes:
+        sample: The number of tokens of each sampled text after truncation, ``(sample,)`` int64.
+        rows: The number of all texts.
+    """
+
+    sample: NDArray[np.int64]
+    rows: int
+
+    def scaled(self, total: float) -> float:
+        """Return a sum over the sampled texts as an estimate of the sum over all texts."""
+        return total * self.rows / max(1, len(self.sample))
+
+    @property
+    def total(self) -> float:
+        """The estimated number of tokens of all texts."""
+        return self.scaled(float(self.sample.sum()))
+
+
+SplitLengths = Mapping[str, Lengths]
+"""The token counts of each split."""
+
+
+def estimate_lengths(fit: Prepared, dataset: Dataset) -> SplitLengths:
+    """Tokenise a sample of each split, and return the token counts.
+
+    Args:
+        fit: A fit, whose tokenizer and length limit are used.
+        dataset: The data set.
+
+    Returns:
+        The token counts of each split. They are empty if the fit has no backbone.
+    """
+    if not isinstance(fit, Prepared):
+        return {}
+    side = fit.config.tokens.truncation_side
+    random = np.random.default_rng(0)
+    found = {}
+    for name, part in dataset.parts.items():
+        rows = len(part)
+        chosen = random.permutation(rows)[:SAMPLE]
+        texts = [part.texts[position] for position in chosen]
+        tokens = tokenize(
+            fit.backbone.tokenizer, texts, max_length=fit.plan.max_length, truncation_side=side
+        )
+        found[name] = Lengths(tokens.lengths, rows)
+    return found
+
+
+def _characters(part: LabelledTexts) -> int:
+    return sum(map(_length, part.texts))
+
+
+def _length(text: Text) -> int:
+    return len(text) if isinstance(text, str) else sum(map(len, text))

@@ -1,0 +1,155 @@
+"""Predict the seconds of the runs of a ladder, and correct the predictions by finished runs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping, Set
+from dataclasses import dataclass
+
+from thawline.compare.costs import (
+    Parts,
+    SplitLengths,
+    count_work,
+    estimate_lengths,
+    predict_seconds,
+)
+from thawline.data import Dataset
+from thawline.runs.records import FitRecord
+from thawline.training.preparation import Prepared, PreparedWords
+
+STATE_PARTS = ("tokenising", "prefix")
+"""The parts of a fit that are short if the store holds the states of all its texts."""
+
+PRIOR_SECONDS = 1.0
+"""Seconds that count as predicted correctly, so that a very short part corrects little."""
+
+
+@dataclass(frozen=True)
+class RungForecast:
+    """The prediction for one rung, before any run has finished.
+
+    Attributes:
+        parts: The seconds of each part of a run, alone and with an empty store.
+        states: Which states the run leaves in the store. Two runs with equal states share them.
+    """
+
+    parts: Parts
+    states: frozenset[Hashable]
+
+
+class Forecast:
+    """The predicted seconds of the rungs.
+
+    A part of a run is predicted by its own earlier run with another seed, if there is one.
+    Otherwise, its prediction is multiplied by the ratio of true to predicted seconds of this part
+    in all finished runs.
+
+    Args:
+        rungs: The predictions for each rung. All predictions for a rung that is missing are 0.
+    """
+
+    def __init__(self, rungs: Mapping[str, RungForecast]) -> None:
+        self._rungs = rungs
+        self._own: dict[str, Parts] = {}
+        self._true: Parts = defaultdict(lambda: PRIOR_SECONDS)
+        self._predicted: Parts = defaultdict(lambda: PRIOR_SECONDS)
+
+    def states(self, rung: str) -> frozenset[Hashable]:
+        """Return which states a run of a rung leaves in the store."""
+        return self._rungs[rung].states if rung in self._rungs else frozenset()
+
+    def seconds(self, rung: str, stored: Set[Hashable] = frozenset()) -> float:
+        """Return the predicted seconds of one run.
+
+        Args:
+            rung: The rung.
+            stored: The states that the store holds. By default it is empty.
+        """
+        if rung not in self._rungs:
+            return 0.0
+        forecast, own = self._rungs[rung], self._own.get(rung, {})
+        has_states = bool(forecast.states) and forecast.states <= stored
+        return sum(
+            own.get(part, seconds * self._true[part] / self._predicted[part])
+            for part, seconds in forecast.parts.items()
+            if not (has_states and part in STATE_PARTS)
+        )
+
+    def learn(self, rung: str, record: FitRecord) -> None:
+        """Correct the predictions by a finished run."""
+        if rung in self._rungs:
+            self.learn_parts(rung, measured_parts(record))
+
+    def learn_parts(self, rung: str, measured: Parts) -> None:
+        """Correct the predictions by the seconds of the parts of a run.
+
+        Args:
+            rung: The rung.
+            measured: The seconds of each part that was measured completely.
+        """
+        parts, own = self._rungs[rung].parts, self._own.setdefault(rung, {})
+        for part, seconds in measured.items():
+            if part in parts:
+                own[part] = seconds
+                self._true[part] += seconds
+                self._predicted[part] += parts[part]
+
+
+def measured_parts(record: FitRecord) -> Parts:
+    """Return the seconds of the parts of a run that were measured completely.
+
+    The parts of a resumed run are those of its last start, so none is returned. The states of a run
+    that found some of them in the store are left out, too.
+    """
+    if len(record.starts) > 1 or record.resumed:
+        return {}
+    seconds, parts = record.seconds, dict[str, float]()
+    known = seconds.tokenising + seconds.prefix + seconds.training + seconds.evaluation
+    if record.prefix.texts and not record.prefix.from_store:
+        parts |= {"tokenising": seconds.tokenising, "prefix": seconds.prefix}
+    elif record.line is not None and record.line <= 1 and record.head_first is None:
+        parts["tokenising"] = seconds.tokenising
+    if seconds.head_first is not None:
+        parts["head"] = seconds.head_first
+        known += seconds.head_first
+    if record.epochs is not None:
+        parts["training"] = seconds.training
+    elif record.words is None:
+        parts["head"] = seconds.training
+    elif record.backbone is None:
+        parts["words"] = seconds.training
+    return {**parts, "scores": seconds.evaluation, "other": seconds.total - known}
+
+
+def forecast_rungs(fits: Mapping[str, Prepared | PreparedWords], dataset: Dataset) -> Forecast:
+    """Predict the seconds of one run of each rung.
+
+    Args:
+        fits: The checked settings of each rung.
+        dataset: The data set.
+    """
+    lengths: dict[Hashable, SplitLengths] = {}
+    rungs = {}
+    for rung, fit in fits.items():
+        key = None
+        if isinstance(fit, Prepared):
+            key = fit.backbone.name, fit.config.tokens, fit.config.encoder
+        if key not in lengths:
+            lengths[key] = estimate_lengths(fit, dataset)
+        parts = predict_seconds(count_work(fit, dataset, lengths[key]))
+        rungs[rung] = RungForecast(parts, _states(fit, key))
+    return Forecast(rungs)
+
+
+def _states(fit: Prepared | PreparedWords, key: Hashable) -> frozenset[Hashable]:
+    """Return which states a fit leaves in the store."""
+    if not isinstance(fit, Prepared):
+        return frozenset()
+    plan, depth = fit.plan, fit.backbone.stack.depth
+    source = key, plan.max_length, fit.config.compute.dtype
+    found: set[Hashable] = set()
+    if plan.line > depth or plan.first is not None:
+        found.add((source, "pooled"))
+    if 1 < plan.line <= depth:
+        found.add((source, plan.line))
+    return frozenset(found)

@@ -1,0 +1,48 @@
+"""Options whose values people write in a special form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from thawline.cli.options import SettingOption
+from thawline.config import LadderConfig
+from thawline.config.annotations import settings_of
+from thawline.errors import ThawlineError
+
+OPTIONS = {key: SettingOption(setting) for key, setting in settings_of(LadderConfig).items()}
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "value"),
+    [
+        ("budget", "10m", 600),
+        ("budget", "1h30m", 5_400),
+        ("budget", "0", 0),
+        ("seeds", "3", [0, 1, 2]),
+        ("seeds", "0,7", [0, 7]),
+        ("seeds", "5, 6", [5, 6]),
+    ],
+)
+def test_a_written_value_is_read(key: str, written: str, value: Any) -> None:
+    assert OPTIONS[key].read(written) == value
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        *(("budget", written) for written in ("", "soon", "-1", "10 d")),
+        *(("seeds", written) for written in ("", "0", "-1", "1,x", "1001", "1.5")),
+    ],
+)
+def test_an_invalid_value_is_an_error_of_its_setting(key: str, written: str) -> None:
+    with pytest.raises(ThawlineError) as caught:
+        OPTIONS[key].read(written)
+    assert caught.value.setting == key
+    assert f"'{written}'" in caught.value.found
+
+
+def test_the_help_shows_the_default_as_people_write_it() -> None:
+    assert OPTIONS["budget"].help_text.endswith("10m.")
+    assert OPTIONS["seeds"].help_text.endswith("3.")

@@ -1,0 +1,101 @@
+"""The work of a fit, counted before it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import write_set
+from tests.support.toys import DEPTH, WIDTH
+from thawline.backbones.opening import open_backbone
+from thawline.compare.costs import (
+    SECONDS,
+    Work,
+    count_work,
+    estimate_lengths,
+    predict_seconds,
+    trained_stack,
+)
+from thawline.config import ComputeConfig, Config, DataConfig
+from thawline.data import Dataset, load
+from thawline.runtime.progress import Reporter
+from thawline.strategies import parse_strategy
+from thawline.training.preparation import prepare
+
+TRAIN, TEST = 45, 20
+"""Rows of train without validation, and of test."""
+
+
+@pytest.fixture
+def count(toy_backbone: Callable[[], Path], toy_reviews, tmp_path: Path) -> Callable[..., Work]:
+    folder = write_set(tmp_path / "films", {"train": toy_reviews(50), "test": toy_reviews(20, 1)})
+    dataset: Dataset = load(DataConfig(data=str(folder), labels=("neg", "pos")))
+
+    def counted(strategy: str) -> Work:
+        config = Config(
+            backbone=str(toy_backbone()),
+            strategy=strategy,
+            data=DataConfig(data=str(folder)),
+            compute=ComputeConfig(dtype="float32"),
+        )
+        if strategy == "tfidf":
+            config = Config(strategy=strategy, data=DataConfig(data=str(folder)))
+        fit = prepare(config, lambda: open_backbone(config, lambda: [], Reporter()))
+        return count_work(fit, dataset, estimate_lengths(fit, dataset))
+
+    return counted
+
+
+def test_each_strategy_has_its_parts(count: Callable[..., Work]) -> None:
+    parts = {
+        "tfidf": {"words"},
+        "head": {"tokenising", "prefix", "head", "scores"},
+        "last:1": {"tokenising", "prefix", "training", "scores"},
+        "lora": {"tokenising", "training", "scores"},
+        "full": {"tokenising", "training", "scores"},
+        "lp+full": {"tokenising", "prefix", "head", "training", "scores"},
+    }
+    for strategy, expected in parts.items():
+        work = count(strategy)
+        assert set(work) == expected | {"other"}, strategy
+        for part, things in work.items():
+            assert set(things) <= set(SECONDS[part]), (strategy, part)
+            assert all(amount > 0 for amount in things.values()), (strategy, part)
+        assert set(predict_seconds(work)) == set(work)
+
+
+def test_more_trained_blocks_are_more_work(count: Callable[..., Work]) -> None:
+    products = [count(f"last:{k}")["training"]["products"] for k in (1, 2, DEPTH)]
+    products.append(count("full")["training"]["products"])
+    assert products == sorted(products)
+    prefix = [count(f"last:{k}")["prefix"]["products"] for k in (2, 1)] + [
+        count("head")["prefix"]["products"]
+    ]
+    assert prefix == sorted(prefix)
+    both = count("lp+last:1")["prefix"]["products"]
+    assert both == pytest.approx(prefix[1] + prefix[2], rel=0.2)  # the rate is measured once
+
+
+def test_steps_and_features_are_counted_exactly(count: Callable[..., Work]) -> None:
+    training = count("last:1")["training"]
+    assert training["steps"] == 3 * 3  # epochs, and steps of 16 texts
+    assert training["updates"] / training["steps"] > 4 * WIDTH**2
+    head = count("head")["head"]
+    stages = DEPTH + 1
+    assert head["candidates"] == stages + 1
+    assert head["features"] == TRAIN * WIDTH * 2 * stages
+    assert head["logits"] == 2 * head["features"]
+
+
+def test_the_layout_has_no_weights_and_marks_what_trains(
+    toy_backbone: Callable[[], Path],
+) -> None:
+    config = Config(backbone=str(toy_backbone()))
+    backbone = open_backbone(config, lambda: [], Reporter())
+    stack = trained_stack(parse_strategy("last:1"), backbone)
+    assert all(parameter.is_meta for parameter in stack.model.parameters())
+    trained = {n for n, p in stack.model.named_parameters() if p.requires_grad}
+    assert trained
+    assert all(f".{DEPTH - 1}." in name or "pooler" in name for name in trained)

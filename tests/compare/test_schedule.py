@@ -1,0 +1,94 @@
+"""Which runs fit into a budget, and in which order they are made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.support.records import fit_record
+from thawline.compare.forecast import Forecast, RungForecast
+from thawline.compare.plan import LadderRun
+from thawline.compare.schedule import Schedule
+from thawline.config import Config
+from thawline.runs.records import FitRecord
+
+SEEDS = (0, 1)
+
+
+class Uncorrected(Forecast):
+    """Predictions that finished runs do not change."""
+
+    def learn(self, rung: str, record: FitRecord) -> None:
+        pass
+
+
+RUNGS = {
+    "full": RungForecast({"training": 100.0, "other": 1.0}, frozenset()),
+    "head": RungForecast({"prefix": 8.0, "head": 1.0, "other": 1.0}, frozenset({"pooled"})),
+    "last:1": RungForecast({"prefix": 8.0, "training": 11.0, "other": 1.0}, frozenset({3})),
+}
+
+
+def run(rung: str, seed: int, folder: str | None = None) -> LadderRun:
+    return LadderRun(rung, seed, Config(), Path(folder or f"{rung}-{seed}"))
+
+
+def schedule(budget: float, runs: list[LadderRun] | None = None) -> Schedule:
+    runs = [run(rung, seed) for rung in RUNGS for seed in SEEDS] if runs is None else runs
+    return Schedule(runs, Uncorrected(RUNGS), budget)
+
+
+def finished(seconds: float) -> FitRecord:
+    record = fit_record()
+    return record.model_copy(
+        update={"seconds": record.seconds.model_copy(update={"total": seconds})}
+    )
+
+
+def names(runs: list[LadderRun]) -> list[str]:
+    return [str(one.folder) for one in runs]
+
+
+def test_the_first_seeds_come_first_from_cheap_to_dear() -> None:
+    assert names(schedule(0).next_runs()) == [
+        *("head-0", "last:1-0", "full-0", "head-1", "last:1-1", "full-1")
+    ]
+    assert schedule(0).left_out() == {}
+
+
+def test_what_does_not_fit_is_left_out_and_further_seeds_come_in_whole_rounds() -> None:
+    # The first seeds of head and last:1 take 30 s, the second ones 2 + 12 s from the store.
+    assert names(schedule(31).next_runs()) == ["head-0", "last:1-0"]
+    assert names(schedule(43).next_runs()) == ["head-0", "last:1-0"]
+    assert names(schedule(45).next_runs()) == ["head-0", "last:1-0", "head-1", "last:1-1"]
+    left_out = schedule(45).left_out()
+    assert {rung: names(runs) for rung, runs in left_out.items()} == {"full": ["full-0", "full-1"]}
+    assert schedule(45).predicted(left_out["full"]) == 202
+    assert schedule(9).next_runs() == []
+
+
+def test_a_finished_run_counts_with_its_true_seconds() -> None:
+    one = schedule(45)
+    head, *_ = one.next_runs()
+    one.finish(head, finished(30.0))
+    assert names(one.next_runs()) == ["head-1"]  # last:1 does not fit any more
+    assert list(one.left_out()) == ["full", "last:1"]
+
+
+def test_a_round_that_has_begun_is_continued() -> None:
+    one = schedule(80)
+    for _ in range(3):
+        one.finish(one.next_runs()[0], finished(22.0))
+    assert names(one.next_runs()) == ["last:1-1"]
+    assert names(one.left_out()["full"]) == ["full-0", "full-1"]
+
+
+def test_the_other_seeds_of_a_failed_rung_are_not_made() -> None:
+    one = schedule(0)
+    one.fail(one.next_runs()[0], 3.0)
+    assert names(one.next_runs()) == ["last:1-0", "full-0", "last:1-1", "full-1"]
+    assert one.left_out() == {}
+
+
+def test_runs_that_share_a_folder_are_one_run() -> None:
+    runs = [run("head", 0, "head"), run("head", 1, "head"), run("full", 0), run("full", 1)]
+    assert names(schedule(0, runs).next_runs()) == ["head", "full-0", "full-1"]

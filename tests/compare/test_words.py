@@ -1,0 +1,100 @@
+"""The sentences of a verdict claim no more than the decisions."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support.records import ladder_record, mean_scores, rung_pair, rung_record, rung_run
+from thawline.compare.words import difference_of, points, verdict_words
+from thawline.runs.records import RungRecord, Standing, Verdict
+
+MODELS = Verdict(rung=None, margin=0.01, confidence=0.95, cost="seconds", about="models", words="")
+
+
+def rung(
+    name: str, accuracy: float, decision: str, seeds: int = 1, **standing: object
+) -> RungRecord:
+    made = rung_record(name, accuracy, decision, runs=[rung_run([], n) for n in range(seeds)])
+    changed = made.standing.model_copy(update=standing)
+    return made.model_copy(update={"standing": changed, "test": mean_scores(accuracy, rows=500)})
+
+
+def words(rungs: list[RungRecord], **verdict: object) -> str:
+    pairs = ladder_record(rungs).pairs
+    return verdict_words(rungs, pairs, MODELS.model_copy(update=verdict))
+
+
+def test_an_undecided_rung_is_never_called_worse_or_within():
+    said = words([rung("head", 0.81, "undecided"), rung("full", 0.846, "undecided")])
+    assert all(datum in said for datum in ("undecided", "1 point", "5,200", "500", "84.6 %"))
+    for claim in ("best", "worse", "lower"):
+        assert claim not in said
+
+
+def test_a_decided_rung_has_its_difference_and_interval():
+    said = words([rung("head", 0.81, "worse"), rung("full", 0.846, "within")], rung="full")
+    # The difference of the pair is -2 points (-5 to 1).
+    assert all(datum in said for datum in ("head", "2.0", "-1.0 to 5.0", "500", "worse"))
+    assert said.startswith("full")
+    assert "models" in said
+    assert "undecided" not in said
+
+
+def test_the_number_of_seeds_belongs_to_a_claim_about_strategies():
+    said = words(
+        [rung("head", 0.81, "worse", seeds=3), rung("full", 0.846, "within", seeds=3)],
+        rung="full",
+        about="strategies",
+    )
+    assert "3 seeds" in said
+    assert "models" not in said
+
+
+@pytest.mark.parametrize(
+    ("texts", "seeds", "wanted"),
+    [
+        (1_234, None, {"1,300"}),
+        (1_234, 7, {"1,300", "7 seeds"}),
+        (None, 7, {"7 seeds"}),
+        (None, None, set()),
+    ],
+)
+def test_what_would_decide_is_named(texts, seeds, wanted):
+    undecided = rung("head", 0.81, "undecided", texts_to_decide=texts, seeds_to_decide=seeds)
+    said = words([undecided, rung("full", 0.846, "within")])
+    assert {number for number in ("1,300", "7 seeds") if number in said} == wanted
+
+
+def test_a_single_rung_is_compared_with_nothing():
+    said = words([rung("head", 0.81, "within")], rung="head")
+    assert "81.0 %" in said
+    assert "within" not in said
+
+
+def test_a_backbone_that_does_not_beat_words_is_named():
+    baseline = rung("tfidf", 0.81, "undecided").model_copy(update={"backbone": None})
+    rungs = [baseline, rung("head", 0.8, "undecided"), rung("full", 0.9, "within")]
+    pairs = [
+        rung_pair("tfidf", "head", 0.01),
+        rung_pair("tfidf", "full", -0.09),  # -12 to -6 points
+        rung_pair("head", "full", -0.1),
+    ]
+    said = verdict_words(rungs, pairs, MODELS)
+    *_, last = said.split(". ")
+    assert "tfidf" in last
+    assert "head" in last
+    assert "full" not in last
+
+
+def test_a_difference_is_turned_around():
+    pairs = [rung_pair("a", "b", -0.02)]
+    assert difference_of(pairs, "a", "b") == pairs[0].accuracy
+    turned = difference_of(pairs, "b", "a")
+    assert (turned.value, turned.low, turned.high) == pytest.approx((0.02, -0.01, 0.05))
+    with pytest.raises(KeyError):
+        difference_of(pairs, "a", "c")
+
+
+def test_points():
+    assert [points(share) for share in (0.01, 0.005, 0.02)] == ["1 point", "0.5 points", "2 points"]
+    assert isinstance(rung("a", 0.5, "within").standing, Standing)
