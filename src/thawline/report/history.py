@@ -176,6 +176,7 @@ def _draw_ring(axes: Axes, epoch: float, value: float) -> None:
     axes.plot(
         [epoch],
         [value],
+        color=VALIDATION,
         marker="o",
         markersize=11,
         markerfacecolor="none",

@@ -56,17 +56,17 @@ def reliability_figure(bins: Sequence[ReliabilityBin], *, title: str, subtitle: 
     if not bins:
         raise ValueError("at least one bin is needed for a plot")
     with own_style():
-        figure, bottom, top = new_figure(6.4, 4.6, title, subtitle)
+        figure, bottom, top = new_figure(6.4, 4.6, title, subtitle, gap=0.3)
         space = top - bottom
-        upper = figure.add_axes((0.13, bottom + 0.3 * space, 0.84, 0.7 * space))
-        lower = figure.add_axes((0.13, bottom, 0.84, 0.22 * space), sharex=upper)
+        upper = figure.add_axes((0.11, bottom + 0.33 * space, 0.86, 0.67 * space))
+        lower = figure.add_axes((0.11, bottom, 0.86, 0.2 * space), sharex=upper)
         first = min(one.low for one in bins)
         edge = 0.02 * (1 - first)
         upright_shares(upper, 0.0, 1.04)
         upper.set_xlim(first - edge, 1 + edge)
         upper.plot([first, 1], [first, 1], color=EDGE, linewidth=1.2, linestyle=(0, (4, 3)))
         upper.tick_params(axis="x", labelbottom=False, length=0)
-        upper.set_ylabel("correct")
+        upper.set_title("Correct predictions", loc="left", fontsize=10, color=FAINT, pad=10)
         for one in bins:
             upper.errorbar(
                 one.confidence,
@@ -95,7 +95,7 @@ def reliability_figure(bins: Sequence[ReliabilityBin], *, title: str, subtitle: 
         lower.set_yticks([max(one.rows for one in bins)])
         lower.yaxis.set_major_formatter("{x:,.0f}")
         lower.spines["left"].set_visible(False)
-        lower.set_ylabel("texts")
+        lower.set_title("Texts", loc="left", fontsize=10, color=FAINT, pad=6)
         lower.set_xlabel("confidence of the prediction", color=FAINT)
         share_axis(lower.xaxis, first - edge, 1 + edge)
         return figure

@@ -155,7 +155,8 @@ def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
     space = max(0.12 * (high - low), 0.18)
     low, high = low - space, high + space
     steps = (1, 2, 5) if high - low < 3.5 else (1,)
-    decades = range(math.floor(low), math.ceil(high) + 1)
+    every = math.ceil((high - low) / 6)
+    decades = range(math.floor(low), math.ceil(high) + 1, every)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
     axes.set_xscale("log")

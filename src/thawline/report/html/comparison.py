@@ -535,8 +535,14 @@ def _with_predictions(record: LadderRecord, section: Section) -> Section:
 
 def _rules(record: LadderRecord) -> list[str]:
     """Return sentences on what each split was used for."""
+    margin = f"The margin of {points(record.verdict.margin)} was set before test was read."
+    if record.first_margin is not None:
+        margin = (
+            f"The margin was changed from {points(record.first_margin / 100)} to "
+            f"{points(record.verdict.margin)} after the first start. Test may have been read before."
+        )
     return [
-        f"The margin of {points(record.verdict.margin)} was set before test was read.",
+        margin,
         "All strategies have the same training, validation and test texts.",
         "Epochs, penalties and the run to use were chosen on validation alone.",
         "Test was only used for the scores and the verdict.",

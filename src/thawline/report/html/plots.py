@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from thawline.errors import printable
 from thawline.report.figures import PALETTE, svg_text
 from thawline.report.html.blocks import Plot
 
@@ -34,7 +35,7 @@ class Plots:
             caption: What to see in the plot, and how to read it.
             wide: Whether the plot scrolls on a small screen.
         """
-        prefix = f"plot{next(self._numbers)}-"
+        prefix, label = f"plot{next(self._numbers)}-", printable(label)
         return Plot(inline_svg(svg_text(figure), label, prefix), label, caption, wide)
 
 
