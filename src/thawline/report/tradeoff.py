@@ -125,7 +125,7 @@ def tradeoff_figure(points: Sequence[Candidate], cost: str, *, title: str, subti
         raise ValueError("at least one rung is needed for a plot")
     with own_style():
         figure, bottom, top = new_figure(8.0, 4.4, title, subtitle, gap=0.05)
-        axes = figure.add_axes((0.085, bottom, 0.885, top - bottom))
+        axes = figure.add_axes((0.085, bottom, 0.85, top - bottom))
         ends = [end for one in points for end in (one.accuracy.low, one.accuracy.high)]
         space = max(0.08 * (max(ends) - min(ends)), 0.005)
         upright_shares(axes, max(min(ends) - space, 0.0), min(max(ends) + space, 1.0))
