@@ -11,7 +11,7 @@ from thawline.report.html.comparison import ChosenRun, comparison_page
 from thawline.report.html.page import render_page
 from thawline.report.html.pretraining import pretraining_page
 from thawline.report.html.run import fit_page
-from thawline.runs.layout import LOGITS
+from thawline.runs.layout import LOGITS, RECORD
 from thawline.runs.logits import RunLogits, read_logits
 from thawline.runs.records import (
     AnyRecord,
@@ -87,7 +87,10 @@ def make_page(record: AnyRecord, folder: Path) -> Page:
 def _chosen_run(record: LadderRecord, folder: Path) -> ChosenRun | None:
     """Return the run to use. None if it is missing, because a user may delete it."""
     run = folder / record.chosen.run
-    if not run.is_dir():
+    # The name may come from a stranger, and lead elsewhere.
+    if run.name not in {path.name for path in folder.iterdir()} or run.parent != folder:
+        return None
+    if not (run / RECORD).is_file():
         return None
     chosen = read_record(run)
     return ChosenRun(chosen, _logits(chosen, run)) if isinstance(chosen, FitRecord) else None
@@ -103,5 +106,8 @@ def _check_file(file: Path) -> None:
     if file.is_dir():
         fix = f"name a file, for example --out '{file / REPORT}'"
         raise ThawlineError("an HTML file as --out", f"the folder '{file}'", fix)
+    if file.suffix.lower() not in (".html", ".htm"):
+        fix = "use a name that ends in .html"  # so that no other file is overwritten
+        raise ThawlineError("an HTML file as --out", f"'{file}'", fix)
     if not file.exists():
         check_place(file, "an HTML file")

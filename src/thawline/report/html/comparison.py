@@ -539,7 +539,8 @@ def _rules(record: LadderRecord) -> list[str]:
     if record.first_margin is not None:
         margin = (
             f"The margin was changed from {points(record.first_margin / 100)} to "
-            f"{points(record.verdict.margin)} after the first start. Test may have been read before."
+            f"{points(record.verdict.margin)} after the first start, so test may have "
+            "been read before."
         )
     return [
         margin,
