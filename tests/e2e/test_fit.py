@@ -111,7 +111,9 @@ def test_every_head_is_fitted_saved_and_scores_the_same_when_it_is_loaded(fit, h
         best = max(row.validation_accuracy for row in record.history[1:])
         assert record.validation.accuracy.value == pytest.approx(best)
         assert [Path(plot).name for plot in record.plots] == [
-            *("before_after.png", "before_after.svg", "history.png", "history.svg")
+            f"{name}.{kind}"
+            for name in ("before_after", "reliability", "history")
+            for kind in ("png", "svg")
         ]
 
 

@@ -13,6 +13,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.config import Config
 from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
+from thawline.evaluation.calibration import reliability
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
     StoredWork,
@@ -27,6 +28,7 @@ from thawline.jobs.fit_record import (
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.pretraining.tapt import Adaptation, adapt_backbone, plan_adaptation
+from thawline.report.card import write_card
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
@@ -44,6 +46,7 @@ from thawline.runs.records import (
     Proof,
     RunRecord,
     StartedFit,
+    finish,
 )
 from thawline.runtime import failures, files, hardware
 from thawline.runtime.paths import expand
@@ -134,6 +137,9 @@ def fit_run(
         _check_same_adaptation(run.before, described.tapt_digest, folder)
         with run.started(StartedFit, described) as started:
             findings, results = _fit(job, reporter, run)
+            with failures.system_errors(job.folder):
+                card = finish(FitRecord, started, findings, results)
+                write_card(card, job.folder / artifact.FOLDER)
             return run.finish(FitRecord, started, findings, results)
 
 
@@ -324,14 +330,18 @@ def _characters(text: Text) -> int:
 
 
 def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
-    """Draw the scores before and after training and, if it was trained by epochs, the history."""
+    """Draw the scores before and after, the calibration and, after epochs, the history."""
     # matplotlib is imported here, because this process then waits for the fresh one anyway.
     from thawline.report.before_after import draw_before_after
     from thawline.report.history import draw_history
+    from thawline.report.reliability import draw_reliability
 
     findings, folder = scored.findings, job.folder
     title = f"{job.dataset.name}: {job.prepared.name}"
     plots = draw_before_after(findings.baseline, findings.test, folder, title=title)
+    logits, metrics = scored.logits, job.config.metrics
+    bins = reliability(logits.test, logits.test_labels, metrics.bins, metrics.confidence)
+    plots += draw_reliability(bins, findings.test, folder, title=title)
     if findings.kept is not None:
         start = "untrained" if adapted.first is None else HEAD_FITTED
         history, kept = describe_history(adapted.history), kept_line(findings.kept)
