@@ -127,7 +127,8 @@ def correct_predictions(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
 
 
 def _predicted(one: FinishedRun) -> NDArray[np.int64]:
-    return one.logits.test.argmax(axis=1)
+    predicted: NDArray[np.int64] = one.logits.test.argmax(axis=1)
+    return predicted
 
 
 def _losses(made: Sequence[FinishedRun]) -> NDArray[np.float64]:
