@@ -451,7 +451,8 @@ class Config:
         str,
         Help(
             "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `full`, "
-            "or `lp+S` for the head first and then strategy S."
+            "`lp+S` for the head first and then strategy S, `tfidf` for logistic regression on "
+            "words without a backbone, or `head+tfidf` for both side by side."
         ),
     ] = "head"
     seed: Annotated[

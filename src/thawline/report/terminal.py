@@ -104,7 +104,8 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
         kept = textwrap.fill(kept_line(record.kept), 79)
         yield Group(history_table(record.history, start), kept)
     yield samples_table(record.samples)
-    yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes))
+    unit = "words" if record.backbone is None else "tokens"
+    yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes, unit))
 
 
 def _intervals(scores: MainScores) -> str:

@@ -100,11 +100,11 @@ def _matches(tensors: dict[str, NDArray[np.generic]], record: FitRecord) -> bool
     """Return whether tensors have the types and sizes that belong to a record."""
     classes = len(record.labels.names)
     rows = {name: len(record.data.rows[name]) for name in ("validation", "test")}
-    candidates = len(tensors["validation.candidates"])
-    if candidates not in (0, len(record.history), len(record.choice)):
+    candidates = tensors["validation.candidates"].shape[:1]
+    if candidates not in ((0,), (len(record.history),), (len(record.choice),)):
         return False
     shapes = {
-        "validation.candidates": (candidates, rows["validation"], classes),
+        "validation.candidates": (*candidates, rows["validation"], classes),
         **{f"{part}.logits": (count, classes) for part, count in rows.items()},
         **{f"{part}.labels": (count,) for part, count in rows.items()},
     }

@@ -26,6 +26,10 @@ from thawline.training.task import Adapted, Logits, Task, WordsTask
 MIN_TEXTS = 2
 """The number of train texts in which a term must occur. Rarer terms do not generalise."""
 
+MAX_WEIGHTS = 10_000_000
+"""The maximum number of weights of all classes together, which bounds the memory of a fit to about
+2 GB. With more, only the most frequent terms are used."""
+
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
 """The values of scikit-learn's ``C`` if no penalties are given, from the strongest to the weakest.
 
@@ -106,7 +110,7 @@ def fit_words(
     Raises:
         ThawlineError: If no train text contains a word.
     """
-    vectorizer, train = _find_features(task.parts["train"].texts)
+    vectorizer, train = _find_features(task.parts["train"].texts, len(task.labels))
     split = task.parts["validation"]
     validation = vectorizer.transform(split.texts)
     shape, strengths = (len(split), len(task.labels)), _strengths(task)
@@ -168,13 +172,14 @@ def _penalty(strength: float, task: Task | WordsTask) -> float:
     return (2 if len(np.unique(labels)) == 2 else 1) / (strength * len(labels))
 
 
-def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
+def _find_features(texts: Sequence[Text], n_labels: int) -> tuple[Any, Any]:
     """Return the vectorizer of the terms in train texts, and the features of these texts.
 
     If no term occurs in `MIN_TEXTS` texts, all terms are used.
     """
+    most = max(1, MAX_WEIGHTS // n_labels)
     for min_texts in (MIN_TEXTS, 1):
-        vectorizer = new_vectorizer(min_df=min_texts)
+        vectorizer = new_vectorizer(min_df=min_texts, max_features=most)
         try:
             return vectorizer, vectorizer.fit_transform(texts)
         except ValueError:  # no term remains, or min_df exceeds the number of texts

@@ -150,7 +150,7 @@ def make_record(kind: str, folder: Path) -> None:
     record = {
         "fit": fit_record,
         "pretrain": pretrain_record,
-        "ladder": lambda: ladder_record([rung_record("head"), rung_record("full", 0.7, 0.2)]),
+        "ladder": lambda: ladder_record([rung_record("head"), rung_record("full", 0.7)]),
     }[kind]()
     name = "ladder.json" if kind == "ladder" else "record.json"
     (folder / name).write_text(json.dumps(record.to_dict()), encoding="utf-8")
@@ -373,6 +373,29 @@ def read_checkpoint(folder: Path) -> object:
     return done
 
 
+def make_logits(folder: Path) -> None:
+    import numpy as np
+
+    from thawline.runs.logits import RunLogits, write_logits
+
+    values = np.arange(8, dtype=np.float32).reshape(4, 2)
+    labels = np.array([0, 1, 1, 0])
+    write_logits(folder, RunLogits(values, labels, values, labels, values[None].astype("float16")))
+
+
+def read_signed_logits(folder: Path) -> object:
+    """Read logits whose SHA-256 is in the record."""
+    import hashlib
+
+    from thawline.runs.layout import LOGITS
+    from thawline.runs.logits import read_logits
+
+    file = folder / LOGITS
+    sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
+    found = read_logits(folder, fit_record(logits=sha256))
+    return {name: values.tolist() for name, values in vars(found).items()}
+
+
 # -- the store ------------------------------------------------------------------------------------
 
 
@@ -487,6 +510,7 @@ def _all() -> list[Target]:
     found += [
         Target("checkpoint", make_checkpoint, read_checkpoint),
         Target("signed checkpoint", make_checkpoint, read_checkpoint, finish=sign_checkpoint),
+        Target("signed logits", make_logits, read_signed_logits),
         Target("language model", make_writer, read_writer),
         Target("pretraining", make_pretraining, read_pretraining),
         Target("store pooled", partial(make_store, KEY), partial(read_store, KEY)),

@@ -23,4 +23,10 @@ DEMO = [
         "demo --out old",
         written("old/ladder.json", '{"schema_version": 9}'),
     ),
+    Wrong(
+        "a ladder.json of an earlier schema version",
+        "demo --out old",
+        written("old/ladder.json", '{"schema_version": 2}'),
+    ),
+    Wrong("a single test text", "demo --limit 40,1 --backbone bert --max-length 24"),
 ]
