@@ -241,7 +241,8 @@ def share_within(results: list[Result], tolerance: float = 0.25) -> tuple[float,
         for result, after in corrected(results)
     ]
     before, after, true = np.array(pairs).T
-    return tuple(float((abs(one / true - 1) <= tolerance).mean()) for one in (before, after))
+    within = [float((abs(one / true - 1) <= tolerance).mean()) for one in (before, after)]
+    return within[0], within[1]
 
 
 def main(words: list[str] | None = None) -> None:

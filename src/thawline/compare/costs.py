@@ -266,7 +266,7 @@ SplitLengths = Mapping[str, Lengths]
 """The token counts of each split."""
 
 
-def estimate_lengths(fit: Prepared, dataset: Dataset) -> SplitLengths:
+def estimate_lengths(fit: Prepared | PreparedWords, dataset: Dataset) -> SplitLengths:
     """Tokenise a sample of each split, and return the token counts.
 
     Args:
