@@ -167,7 +167,7 @@ def _cost_axis(axes: Axes, costs: Sequence[float], most: int) -> None:
     space = max(0.12 * (high - low), 0.18)
     low, high = low - space, high + space
     steps = (1, 2, 5) if 3 * (high - low) < most else (1,)
-    every = math.ceil((high - low) / 6)
+    every = math.ceil((high - low) / (0.6 * most))
     decades = range(math.floor(low), math.ceil(high) + 1, every)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
