@@ -1,18 +1,17 @@
-"""Compare a head on a frozen backbone with TF-IDF and logistic regression, on the same splits.
+"""Compare a head on a frozen backbone with TF-IDF, and with both side by side, on the same splits.
 
 Run it from the root of the repository, in the environment of ``make install``::
 
     python benchmarks/frozen_head_sets.py thawline/reviews=neg,pos ag_news --json sets.json
 
 It prints a row for each data set: the rows, and the test accuracy, the macro F1 and the seconds of
-both methods.
+the strategies ``head``, ``tfidf`` and ``head+tfidf``.
 
 It needs the data sets, as local copies or from the hub. Label names follow a ``=`` if the labels
 are integers without names.
 
-Each `thawline fit` runs in a new process. Both methods choose their settings on the validation
-split and use the test split once. TF-IDF has words and pairs of words with logarithmic counts, and
-its penalty is chosen from seven values.
+Each `thawline fit` runs in a new process. Every strategy chooses its settings on the validation
+split and uses the test split once. ``head+tfidf`` reads the states that ``head`` has stored.
 """
 
 from __future__ import annotations
@@ -27,19 +26,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import log_loss
-
-from thawline.config import DataConfig
-from thawline.data import Dataset, load
-from thawline.evaluation import metrics
 from thawline.runtime import hardware
 
 Result = dict[str, Any]
 
-PENALTIES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-"""The values of scikit-learn's ``C``, from the strongest penalty to the weakest."""
+STRATEGIES = ("head", "tfidf", "head+tfidf")
+"""The strategies, in the order in which they run."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
@@ -64,72 +56,50 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(words)
 
 
-def thawline_command(name: str, names: str, arguments: argparse.Namespace, out: Path) -> list[str]:
-    """Return the arguments of the `thawline fit` of one data set."""
-    command = ["fit", "--data", name, "--backbone", arguments.backbone, "--strategy", "head"]
+def thawline_command(
+    name: str, names: str, strategy: str, arguments: argparse.Namespace, out: Path
+) -> list[str]:
+    """Return the arguments of the `thawline fit` of one data set with one strategy."""
+    command = ["fit", "--data", name, "--strategy", strategy]
+    command += [] if strategy == "tfidf" else ["--backbone", arguments.backbone]
     command += ["--labels", names] if names else []
     command += ["--limit", arguments.limit] if arguments.limit else []
     return [*command, "--out", str(out), "--json"]
 
 
-def fit_frozen(command: list[str]) -> Result:
-    """Fit the head in a new process and return its results."""
+def fit(command: list[str]) -> Result:
+    """Fit a strategy in a new process and return its results."""
     start = time.perf_counter()
     finished = subprocess.run(
         [sys.executable, "-m", "thawline", *command], stdout=subprocess.PIPE, check=True
     )
     record = json.loads(finished.stdout)
     return {
+        "command": ["thawline", *command[:-3]],
+        "set": record["data"]["name"],
+        "rows": {part: len(rows) for part, rows in record["data"]["rows"].items()},
+        "classes": record["labels"]["names"],
         "accuracy": record["test"]["accuracy"],
         "f1_macro": record["test"]["f1_macro"],
+        "validation": record["validation"]["accuracy"],
         "process_seconds": time.perf_counter() - start,
-        "prefix_seconds": record["seconds"]["prefix"],
+        "seconds": record["seconds"],
         "texts_computed": record["prefix"]["texts"],
         "features": record["features"],
-    }
-
-
-def fit_tfidf(dataset: Dataset) -> Result:
-    """Fit logistic regression on TF-IDF features, with the penalty chosen on validation."""
-    start = time.perf_counter()
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-    train = vectorizer.fit_transform(dataset.train.texts)
-    validation = vectorizer.transform(dataset.validation.texts)
-    candidates = []
-    for penalty in PENALTIES:
-        model = LogisticRegression(C=penalty, max_iter=1_000).fit(train, dataset.train.labels)
-        shares = model.predict_proba(validation)
-        loss = log_loss(dataset.validation.labels, shares, labels=model.classes_)
-        candidates.append((loss, penalty, model))
-    _, chosen, model = min(candidates, key=lambda candidate: candidate[0])
-    logits = model.decision_function(vectorizer.transform(dataset.test.texts))
-    seconds = time.perf_counter() - start
-    scores = metrics.evaluate(logits, dataset.test.labels, n_classes=len(dataset.labels))
-    return {
-        "accuracy": scores.accuracy.to_dict(),
-        "f1_macro": scores.f1_macro.to_dict(),
-        "process_seconds": seconds,
-        "C": chosen,
-        "features": len(vectorizer.vocabulary_),
+        "words": record.get("words"),
     }
 
 
 def compare(arguments: argparse.Namespace, scratch: Path) -> list[Result]:
-    """Run both methods on every data set, one after the other, and print a row for each."""
+    """Run all strategies on every data set, one after the other, and print a row for each set."""
     results = []
     for number, written in enumerate(arguments.sets):
         name, _, names = written.partition("=")
-        limit = None if arguments.limit is None else tuple(map(int, arguments.limit.split(",")))
-        labels = tuple(names.split(",")) if names else None
-        dataset = load(DataConfig(name, labels=labels, limit=limit))  # type: ignore[arg-type]
-        command = thawline_command(name, names, arguments, scratch / str(number))
         result = {
-            "set": dataset.name,
-            "rows": {part: len(getattr(dataset, part)) for part in ("train", "validation", "test")},
-            "classes": list(dataset.labels.names),
-            "command": ["thawline", *command[:-3]],
-            "thawline": fit_frozen(command),
-            "tfidf": fit_tfidf(dataset),
+            strategy: fit(
+                thawline_command(name, names, strategy, arguments, scratch / f"{number}-{strategy}")
+            )
+            for strategy in STRATEGIES
         }
         print_row(result)
         results.append(result)
@@ -138,24 +108,24 @@ def compare(arguments: argparse.Namespace, scratch: Path) -> list[Result]:
 
 def print_row(result: Result) -> None:
     """Print the results of one data set as a row of a Markdown table."""
-    rows = result["rows"]
-    cells = [result["set"], f"{rows['train'] + rows['validation']:,} / {rows['test']:,}"]
-    for side in ("thawline", "tfidf"):
-        accuracy = result[side]["accuracy"]
+    first = result[STRATEGIES[0]]
+    rows = first["rows"]
+    cells = [first["set"], f"{rows['train'] + rows['validation']:,} / {rows['test']:,}"]
+    for strategy in STRATEGIES:
+        accuracy = result[strategy]["accuracy"]
         value, low, high = (100 * accuracy[part] for part in ("value", "low", "high"))
         cells += [f"{value:.2f} % ({low:.1f} to {high:.1f})"]
-        cells += [f"{100 * result[side]['f1_macro']['value']:.2f} %"]
-        cells += [f"{result[side]['process_seconds']:,.0f}"]
+        cells += [f"{100 * result[strategy]['f1_macro']['value']:.2f} %"]
+        cells += [f"{result[strategy]['process_seconds']:,.0f}"]
     print(f"| {' | '.join(cells)} |", flush=True)
 
 
 def main(words: list[str] | None = None) -> None:
     """Run the comparison, print its table and write the results."""
     arguments = parse(words)
-    print(
-        "| set | train / test | frozen head | macro F1 | seconds "
-        "| TF-IDF | macro F1 | seconds |\n|---|---|---|---|---|---|---|---|"
-    )
+    headings = [f"{strategy} | macro F1 | seconds" for strategy in STRATEGIES]
+    print(f"| set | train / test | {' | '.join(headings)} |")
+    print(f"|{'---|' * (2 + 3 * len(STRATEGIES))}")
     with tempfile.TemporaryDirectory(prefix="frozen_head_sets_") as scratch:
         results = compare(arguments, Path(scratch))
     if arguments.json is not None:

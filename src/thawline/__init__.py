@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
-    from thawline.strategies import Full, Gradual, Head, HeadFirst, Last, Lora
+    from thawline.strategies import Full, Gradual, Head, HeadFirst, HeadTfidf, Last, Lora, Tfidf
 
 __all__ = [
     "ArchitectureConfig",
@@ -80,6 +80,7 @@ __all__ = [
     "Head",
     "HeadConfig",
     "HeadFirst",
+    "HeadTfidf",
     "LabelledTexts",
     "Labels",
     "LadderConfig",
@@ -100,6 +101,7 @@ __all__ = [
     "StartedRun",
     "TerminalReporter",
     "TextClassifier",
+    "Tfidf",
     "ThawlineError",
     "TokensConfig",
     "TrainingConfig",
@@ -178,8 +180,10 @@ _NAMES_BY_MODULE = {
         "Gradual",
         "Head",
         "HeadFirst",
+        "HeadTfidf",
         "Last",
         "Lora",
+        "Tfidf",
     ),
 }
 # fmt: on

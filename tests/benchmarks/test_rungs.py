@@ -29,13 +29,13 @@ def test_tfidf_and_a_frozen_head_are_compared_on_the_same_rows(
     words = [f"{folder}=neg,pos", "--backbone", str(toy_backbone("bert")), "--json", str(found)]
     frozen_head_sets.main(words)
     (result,) = json.loads(found.read_text())["results"]
-    assert result["rows"] == {"train": 72, "validation": 8, "test": 40}
-    assert result["thawline"]["texts_computed"] == 120
+    assert result["head"]["rows"] == {"train": 72, "validation": 8, "test": 40}
+    assert [result[name]["texts_computed"] for name in result] == [120, 0, 0]
     assert result["tfidf"]["accuracy"]["value"] > 0.9  # some words indicate the class
-    assert result["tfidf"]["C"] in frozen_head_sets.PENALTIES
+    assert result["head+tfidf"]["words"]["terms"] == result["tfidf"]["words"]["terms"]
     row = capsys.readouterr().out.splitlines()[-1]
     assert row.startswith("| films | 80 / 40 |")
-    assert row.count("|") == 9
+    assert row.count("|") == 12
 
 
 def rung_result(rung: str, accuracy: float, wrong: list[int]) -> dict[str, Any]:

@@ -34,7 +34,7 @@ TOURS = (
     ("verbs/pretrain.md",),
     ("verbs/generate.md",),
     ("verbs/demo.md",),
-    ("ladder.md", "records.md"),
+    ("verbs/compare.md", "records.md"),
     ("verbs/vectors.md",),
     ("index.md", "install.md"),
     ("data.md",),

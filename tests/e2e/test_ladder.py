@@ -111,7 +111,7 @@ def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(la
     assert record["plots"] == plots
     assert all(Path("ladder", plot).is_file() for plot in record["plots"])
     assert Counted.started == 1
-    assert "-- last:1, seed 0 (2 of 2)" in notes
+    assert sum(note.startswith("-- last:1, seed 0 (") for note in notes) == 1
     assert len(notes) == len(set(notes))
 
 
@@ -303,3 +303,54 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
     assert [rung["backbone"] for rung in record["rungs"]] == [None, first, second]
     assert len(changes("ladder")) == 3
     assert changes("ladder").items() >= kept.items()
+
+
+@pytest.mark.parametrize("rung", ["tfidf", "head", "head+tfidf", "lp+last:1 training.epochs=2"])
+def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(ladder, rung):
+    record, _ = climb(replace(ladder, rungs=(rung,), refit=True))
+    chosen = record["chosen"]["run"]
+    assert record["refit"] == f"refit-{chosen}"
+    before, after = (read_record(Path("ladder", name)) for name in (chosen, record["refit"]))
+    rows = {name: len(part) for name, part in before.data.rows.items()}
+    assert len(after.data.rows["train"]) == rows["train"] + rows["validation"]
+    assert after.data.rows["test"] == before.data.rows["test"]
+    assert after.features == before.features
+    if rung.startswith("lp+"):
+        assert len({step.penalty for step in after.head_first.choice}) == 1
+        assert after.kept.epoch == after.epochs == max(1, before.kept.epoch)
+    else:
+        (step,) = after.choice
+        best = min(before.choice, key=lambda step: step.loss)
+        assert (step.stages, step.penalty) == (best.stages, best.penalty)
+        assert step.words_penalty == pytest.approx(best.words_penalty)
+    kept = changes("ladder")
+    climb(replace(ladder, rungs=(rung,), refit=True))
+    assert changes("ladder") == kept
+
+
+def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(ladder):
+    config = replace(ladder, rungs=("tfidf", "head"), sizes=(20, 40, 500))
+    record, notes = climb(config)
+    curves = record["curves"]
+    assert curves["sizes"] == [20, 40, 80]
+    assert curves["left_out"] == []
+    assert [(point["rung"], point["rows"]) for point in curves["points"]] == [
+        (rung, rows) for rows in (20, 40, 80) for rung in ("tfidf", "head")
+    ]
+    whole = {rung["rung"]: rung["test"]["accuracy"] for rung in record["rungs"]}
+    for point in curves["points"][-2:]:
+        assert point["accuracy"] == whole[point["rung"]]
+    assert [one["rung"] for one in curves["enough"]] == ["tfidf", "head"]
+    rows = {
+        size: read_record(Path(f"ladder/{folder}head-seed-0")).data.rows
+        for size, folder in ((20, "rows-20/"), (40, "rows-40/"), (80, ""))
+    }
+    assert set(rows[20]["train"]) < set(rows[40]["train"]) < set(rows[80]["train"])
+    assert set(rows[20]["validation"]) < set(rows[40]["validation"]) <= set(rows[80]["validation"])
+    assert len(rows[20]["train"] + rows[20]["validation"]) == 20
+    assert rows[20]["test"] == rows[80]["test"]
+    kept = changes("ladder")
+    again, _ = climb(config)
+    assert changes("ladder") == kept
+    assert again["curves"] == curves
+    assert sum(note.startswith("-- with 20 of 80") for note in notes) == 1

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from tests.support.command_line import ProverHere, thawline, write_set
 from thawline import TextClassifier, artifact
@@ -63,6 +64,20 @@ def test_tfidf_loads_no_backbone_and_stores_nothing(config, monkeypatch):
     assert not Path("home", "store").exists()
     names = {path.name for path in Path("run").iterdir()}
     assert {"before_after.png", "before_after.svg", "mistakes.csv", "model"} <= names
+
+
+@pytest.mark.parametrize("strategy", ["tfidf", "head+tfidf"])
+def test_the_logits_of_every_candidate_are_kept(config, toy_backbone, strategy):
+    own = {} if strategy == "tfidf" else {"backbone": str(toy_backbone())}
+    record = fit_run(replace(config, strategy=strategy, **own), Path("run"), Reporter())
+    kept = load_file("run/logits.safetensors")
+    candidates, labels = kept["validation.candidates"], kept["validation.labels"]
+    assert candidates.shape == (len(record.choice), len(labels), 2)
+    for step, logits in zip(record.choice, candidates, strict=True):
+        assert (logits.argmax(1) == labels).mean() == pytest.approx(step.accuracy, abs=0.1)
+    best = min(range(len(record.choice)), key=lambda index: record.choice[index].loss)
+    np.testing.assert_allclose(candidates[best], kept["validation.logits"], atol=0.02, rtol=0.01)
+    assert len(kept["test.logits"]) == 40
 
 
 def test_predict_evaluate_and_resume(config, films):

@@ -37,7 +37,8 @@ def make_task(
 ) -> Task:
     """Return a task on a saved backbone. Training by epochs takes steps of 8 texts by default."""
     own_head = HeadConfig() if head is None else head
-    exact = (strategy, own_head.head, training.get("epochs")) == ("head", "linear", None)
+    frozen = strategy in ("head", "head+tfidf")
+    exact = frozen and (own_head.head, training.get("epochs")) == ("linear", None)
     config = Config(
         str(folder),
         strategy,

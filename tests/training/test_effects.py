@@ -20,7 +20,7 @@ from thawline.config.resolve import change_config, config_to_toml, resolve_confi
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
 from thawline.training.effects import Situation, has_effect, settings_without_effect
-from thawline.training.plan import make_plan
+from thawline.training.preparation import prepare
 
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -32,7 +32,7 @@ COMBINATIONS = [
     for strategy in STRATEGIES
     for head in HEADS
     for epochs in ((None, 1) if (strategy, head) == ("head", "linear") else (1,))
-]
+] + [("tfidf", "linear", None), ("head+tfidf", "linear", None)]
 SETTINGS = settings_of(Config)
 CHECKED_ELSEWHERE = {
     *("backbone", "strategy", "head.head", "head.features", "head.pooling"),
@@ -42,8 +42,7 @@ CHECKED_ELSEWHERE = {
 """Settings that define a combination, or that `make_plan` or the data check in another way."""
 
 ALWAYS = {
-    *("seed", "training.class_weights", "training.label_smoothing"),
-    *("compute.tokens_per_batch", "compute.density"),
+    *("seed", "training.class_weights"),
     *(key for key in SETTINGS if key.startswith(("metrics.", "report."))),
 }
 """Settings that have an effect in every combination."""
@@ -63,7 +62,8 @@ def other_value(setting: Setting) -> Any:
 
 
 def combined(strategy: str, head: str, epochs: int | None, *more: str) -> Config:
-    words = [f"strategy={strategy}", f"head.head={head}", "backbone=toy"]
+    words = [f"strategy={strategy}", f"head.head={head}"]
+    words += [] if strategy == "tfidf" else ["backbone=toy"]
     words += [] if epochs is None else [f"training.epochs={epochs}"]
     return change_config(Config(), [*words, *more])
 
@@ -82,11 +82,11 @@ def test_a_written_setting_has_an_effect_or_is_refused(backbone: Backbone, key: 
         if key == "training.muon_lr":
             config = replace(config, training=replace(config.training, optimizer="adamw"))
         if has_effect(key, Situation.of(config, DEPTH)):
-            make_plan(backbone, config)
+            prepare(config, lambda: backbone)
             effective.append(combination)
             continue
         with pytest.raises(ThawlineError) as caught:
-            make_plan(backbone, config)
+            prepare(config, lambda: backbone)
         assert caught.value.setting == key
         assert f"'{dict(_flat(config))[key]}'" in caught.value.found
     assert (len(effective) == len(COMBINATIONS)) == (key in ALWAYS)
@@ -106,7 +106,7 @@ def test_a_complete_file_of_defaults_is_accepted(
     file.write_text(config_to_toml(combined(*combination)), encoding="utf-8")
     config = resolve_config(file=file)
     assert list(settings_without_effect(config)) == []
-    make_plan(backbone, config)
+    prepare(config, lambda: backbone)
 
 
 SAMPLE: dict[tuple[str, str, int | None], dict[str, Any]] = {
@@ -130,6 +130,12 @@ SAMPLE: dict[tuple[str, str, int | None], dict[str, Any]] = {
         "head.standardise": False,
     },
     ("head", "mlp:4", 1): {"head.dropout": 0.8},
+    ("head+tfidf", "linear", None): {
+        "class_weights": "balanced",
+        "label_smoothing": 0.3,
+        "exact.penalties": (0.5,),
+        "head.standardise": False,
+    },
     ("last:1", "linear", 1): {
         "class_weights": "balanced",
         "label_smoothing": 0.3,

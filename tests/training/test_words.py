@@ -155,6 +155,16 @@ def test_rare_terms_are_used_if_there_are_no_others() -> None:
     assert fit.words.terms == ("four", "one", "three", "two")
 
 
+def test_with_many_classes_only_the_most_frequent_terms_are_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("thawline.training.words.MAX_WEIGHTS", 3 * 4 + 2)
+    labels = Labels(TOPICS, (0, 1, 2))
+    fit = fit_words(task(topics(60, 0), topics(30, 1), labels))
+    assert len(fit.words.terms) == 4
+    assert {"the", "was"} < set(fit.words.terms)  # in every text
+
+
 def test_texts_without_words_are_an_error() -> None:
     with pytest.raises(ThawlineError) as caught:
         fit_words(task((["!", "?"] * 5, [0, 1] * 5), (["a"], [0])))

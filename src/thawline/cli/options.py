@@ -11,7 +11,7 @@ import typer
 
 from thawline.config import SMALL_RUN
 from thawline.config.annotations import GivenSetting, Setting
-from thawline.config.ranges import Bytes, Duration, Seeds
+from thawline.config.ranges import Bytes, Duration, Seeds, Sizes
 from thawline.errors import ThawlineError
 from thawline.runtime.durations import format_duration, parse_duration
 from thawline.runtime.paths import expand
@@ -117,6 +117,8 @@ class SettingOption:
             return self._read_duration(given)
         if self.setting.type == Seeds:
             return self._read_seeds(given)
+        if self.setting.type == Sizes:
+            return self._read_sizes(given)
         if self.setting.is_list:
             items = [item.strip() for item in given.split(",")]
             return items if self.setting.type == tuple[str, ...] else self._read_pair(items, given)
@@ -146,6 +148,14 @@ class SettingOption:
             expected, fix = f"a time for {self.option}", f"write for example {self.option} 10m"
             raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
         return seconds
+
+    def _read_sizes(self, given: str) -> list[int]:
+        items = [item.strip() for item in given.split(",")]
+        if all(item.isdecimal() or item == "all" for item in items):
+            return [int(item) for item in items if item != "all"]
+        expected = f"numbers of rows for {self.option}, separated by commas"
+        fix = f"write for example {self.option} 100,500,all"
+        raise ThawlineError(expected, f"'{given}'", fix, setting=self.setting.key)
 
     def _read_seeds(self, given: str) -> list[int]:
         items = [item.strip() for item in given.split(",")]

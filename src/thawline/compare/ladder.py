@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,12 @@ from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
 from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
+from thawline.compare.latency import measure_latencies
 from thawline.compare.plan import LadderRun, plan_runs
+from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
+from thawline.compare.sizes import compare_sizes
 from thawline.compare.verdict import check_texts, compare_runs
 from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
@@ -25,6 +29,7 @@ from thawline.errors import ThawlineError
 from thawline.jobs.fit import check_same_rows
 from thawline.report.curves import draw_curves
 from thawline.report.differences import draw_verdict
+from thawline.report.exports import ladder_csv, ladder_markdown
 from thawline.report.figures import interval_note
 from thawline.report.rungs import RungBar, draw_rungs
 from thawline.runs.folder import (
@@ -38,6 +43,7 @@ from thawline.runs.folder import (
 from thawline.runs.layout import LADDER
 from thawline.runs.lock import locked
 from thawline.runs.records import (
+    Chosen,
     Comparison,
     FitRecord,
     LabelNames,
@@ -53,10 +59,13 @@ from thawline.runs.records import (
 )
 from thawline.runs.resume import check_same_config
 from thawline.runtime import failures
-from thawline.runtime.files import make_folder, remove_leftovers
+from thawline.runtime.files import make_folder, remove_leftovers, write_file
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.preparation import Prepared, PreparedWords, prepare
+
+MARKDOWN, CSV = "comparison.md", "comparison.csv"
+"""The files with the table of the rungs, beside the record."""
 
 
 def run_ladder(
@@ -85,10 +94,23 @@ def run_ladder(
             settings, if ``ladder.json`` cannot be read, if another process runs the ladder, if no
             run fits into the budget, or if all runs fail.
     """
-    start, folder = time.perf_counter(), expand(folder)
     reporter = Reporter() if reporter is None else reporter
+    return _make(config, cache(partial(load, config.fit.data)), expand(folder), reporter)
+
+
+def _make(
+    config: LadderConfig, read: Callable[[], Dataset], folder: Path, reporter: Reporter
+) -> LadderRecord:
+    """Check a ladder, run it and return its record.
+
+    Args:
+        config: The settings.
+        read: Reads the data set.
+        folder: The folder of the ladder.
+        reporter: Shows progress and warnings.
+    """
+    start = time.perf_counter()
     runs = plan_runs(config, folder)
-    read = cache(partial(load, config.fit.data))
     before = _read_ladder(folder)
     fits = _check(runs, read)
     dataset = read()
@@ -160,34 +182,67 @@ def _run(
 
     with outcome_recorded(file, started, start):
         fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
-        comparison = _compare(config, fitted, dataset, started.first_margin)
+        made = [FinishedRun.read(run, record) for run, record in fitted.finished]
+        comparison = _compare(config, fitted, made, dataset, started.first_margin)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
+        curves = None
+        if config.sizes:
+            left = config.budget and max(1e-9, config.budget - schedule.spent)
+            curves = compare_sizes(
+                replace(config, budget=left),
+                dataset,
+                (made, comparison),
+                folder,
+                reporter,
+                lambda part, rows, place: _make(part, lambda: rows, place, reporter),
+            )
+        if config.refit:
+            _refit(comparison.chosen, fitted, dataset, folder, reporter)
         starts = [*started.starts, time.perf_counter() - start]
         record = finish(
             LadderRecord,
             started.model_copy(update={"starts": starts, "predicted": fitted.predicted}),
             comparison,
-            LadderResults(plots=plots, seconds=TotalSeconds(total=sum(starts))),
+            LadderResults(
+                plots=plots,
+                seconds=TotalSeconds(total=sum(starts)),
+                curves=curves,
+                refit=refit_folder(comparison.chosen) if config.refit else None,
+            ),
         )
+        with failures.system_errors(folder):
+            write_file(folder / MARKDOWN, ladder_markdown(record).encode())
+            write_file(folder / CSV, ladder_csv(record).encode())
         write_record(file, record)
     return record
 
 
 def _compare(
-    config: LadderConfig, fitted: FittedRuns, dataset: Dataset, first_margin: float | None
+    config: LadderConfig,
+    fitted: FittedRuns,
+    made: Sequence[FinishedRun],
+    dataset: Dataset,
+    first_margin: float | None,
 ) -> Comparison:
     """Compare the finished runs, and add what was left out and what failed."""
-    comparison = compare_runs(
-        config,
-        [FinishedRun.read(run, record) for run, record in fitted.finished],
-        number_copies(dataset.parts["validation"].texts),
-        MeasuredCosts(predicted=fitted.predicted),
-    )
+    copies = number_copies(dataset.validation.texts)
+    latency = measure_latencies(made, dataset.test.texts) if config.cost == "latency" else {}
+    costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
+    comparison = compare_runs(config, made, copies, costs)
     verdict = with_first_margin(comparison.verdict, first_margin)
     return comparison.model_copy(
         update={"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
     )
+
+
+def _refit(
+    chosen: Chosen, fitted: FittedRuns, dataset: Dataset, folder: Path, reporter: Reporter
+) -> None:
+    """Fit the strategy of the run to use on train and validation together."""
+    (config, *_) = [run.config for run, _ in fitted.finished if run.folder.name == chosen.run]
+    reporter.message(f"-- {chosen.rung}, on train and validation together")
+    refit(chosen, config, dataset, folder, reporter)
 
 
 # -- before anything is fitted --------------------------------------------------------------------

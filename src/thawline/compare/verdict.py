@@ -72,7 +72,7 @@ def compare_runs(
     """
     costs = MeasuredCosts() if costs is None else costs
     rungs = list(group_by_rung(made).values())
-    correct = measure_effects([_correct(one) for one in rungs])
+    correct = measure_effects([correct_predictions(one) for one in rungs])
     metrics, margin = config.fit.metrics, config.margin / 100
     names = [one[0].run.rung for one in rungs]
     nested = score_nested(rungs, copies)
@@ -121,13 +121,14 @@ def decide(
     return verdict.model_copy(update={"words": verdict_words(rungs, pairs, verdict)})
 
 
-def _correct(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
+def correct_predictions(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
     """Return whether each test text is predicted correctly, ``(seeds, texts)``."""
     return np.stack([_predicted(one) == one.logits.test_labels for one in made])
 
 
 def _predicted(one: FinishedRun) -> NDArray[np.int64]:
-    return one.logits.test.argmax(axis=1)
+    predicted: NDArray[np.int64] = one.logits.test.argmax(axis=1)
+    return predicted
 
 
 def _losses(made: Sequence[FinishedRun]) -> NDArray[np.float64]:

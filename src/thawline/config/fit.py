@@ -251,6 +251,14 @@ class ExactConfig:
         MinLen(1),
         Help("L2 penalties, tried in this order."),
     ] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
+    words_penalties: Annotated[
+        Annotated[tuple[Annotated[float, Gt(0), Le(1e6)], ...], MinLen(1)] | None,
+        Help(
+            "L2 penalties on the weights of TF-IDF features, per text, tried in this order.",
+            "eight values from the inverse of the number of training texts down to a "
+            "three-thousandth of it",
+        ),
+    ] = None
     patience: Annotated[
         Count,
         Help("Number of penalties in a row without a lower validation loss that end the search."),
@@ -443,7 +451,8 @@ class Config:
         str,
         Help(
             "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `full`, "
-            "or `lp+S` for the head first and then strategy S."
+            "`lp+S` for the head first and then strategy S, `tfidf` for logistic regression on "
+            "words without a backbone, or `head+tfidf` for both side by side."
         ),
     ] = "head"
     seed: Annotated[

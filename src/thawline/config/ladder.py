@@ -9,7 +9,7 @@ from annotated_types import Gt, Lt, MinLen
 
 from thawline.config.fit import LIMIT_HELP, Config
 from thawline.config.help import Help
-from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share
+from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share, Sizes
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class LadderConfig:
             short="-s",
             repeatable=True,
         ),
-    ] = ("tfidf", "head", "last:1", "lora", "full")
+    ] = ("tfidf", "head", "head+tfidf", "last:1", "lora", "full")
     backbones: Annotated[
         tuple[str, ...],
         Help(
@@ -78,6 +78,22 @@ class LadderConfig:
             metavar="TIME",
         ),
     ] = 600.0
+    sizes: Annotated[
+        Sizes,
+        Help(
+            "Numbers of labelled rows (train and validation) on which everything is compared in "
+            "addition to all rows, for example `100,500,2000,all`.",
+            "all rows only",
+            metavar="N,M,…",
+        ),
+    ] = ()
+    refit: Annotated[
+        bool,
+        Help(
+            "Fit the strategy of the run to use once more, on train and validation together, with "
+            "the epochs or the penalty that were chosen."
+        ),
+    ] = False
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
 

@@ -20,6 +20,9 @@ Seed = Annotated[int, Ge(0), Le(2**32 - 1)]
 Seeds = tuple[Seed, ...]
 """Several random seeds. The command line also reads their number."""
 
+Sizes = tuple[Count, ...]
+"""Several numbers of rows. The command line also reads ``all``, which stands for all rows."""
+
 Duration = Annotated[float, Ge(0), Le(1e9)]
 """A time in seconds. The command line also reads times such as 90s, 10m or 1h30m."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,11 +23,18 @@ from thawline.data.sources.files import Limits
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
 from thawline.data.splits import SelectedRows, Splits
+from thawline.data.stratified import nested_order
 from thawline.data.texts import Text, check_pairing, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
 MANY = 10
 """The number of rows from which labels that all differ are refused."""
+
+VALIDATION_IN_TRAIN = (
+    "the validation rows are also in train, so that the scores on validation do not estimate the "
+    "accuracy on new texts"
+)
+"""A warning about a fit on train and validation together."""
 
 ALL = "all"
 """A value for the name of a split that selects every row of every labelled split."""
@@ -102,6 +109,53 @@ class Dataset:
         if not self.text_columns:
             return ()
         return (describe_columns(self.text_columns, self.label_column),)
+
+    def with_validation_in_train(self) -> Dataset:
+        """Return the data set with the validation rows in train, too."""
+        train = _joined([self.train, self.validation])
+        splits = self.protocol["splits"]
+        joined = {
+            "source": train.source,
+            "rows": len(train),
+            "how": f"{splits['train']['how']}; with the rows of validation",
+        }
+        return replace(
+            self,
+            train=train,
+            protocol={**self.protocol, "splits": {**splits, "train": joined}},
+            warnings=(*self.warnings, VALIDATION_IN_TRAIN),
+        )
+
+    def nested_part(self, rows: int) -> Dataset:
+        """Return the data set with a part of the rows of train and validation, stratified.
+
+        A part contains every smaller part. Train and validation keep their proportion, but
+        validation has at least two rows. Test stays as it is.
+
+        Args:
+            rows: The number of rows of train and validation together.
+
+        Raises:
+            ThawlineError: If train would have fewer than two classes, or if the data set has fewer
+                rows.
+        """
+        total = len(self.train) + len(self.validation)
+        if rows > total:
+            raise ThawlineError(f"at most {total:,} rows", f"{rows:,}", "use fewer rows")
+        held_out = max(2, round(rows * len(self.validation) / total))
+        sizes = {"train": rows - held_out, "validation": held_out}
+        parts, splits = dict(self.parts), dict(self.protocol["splits"])
+        for name, size in sizes.items():
+            part = self.parts[name]
+            kept = np.sort(nested_order(part.labels, ROW_SEED)[: max(0, size)])
+            parts[name] = part.take(kept)
+            how = f"{splits[name]['how']}; {size:,} of these rows, stratified, seed {ROW_SEED}"
+            splits[name] = {**splits[name], "rows": size, "how": how}
+        if len(np.unique(parts["train"].labels)) < 2:
+            found = f"{rows:,} rows of train and validation"
+            fix = "use more rows"
+            raise ThawlineError("rows of at least two classes in train", found, fix)
+        return replace(self, **parts, protocol={**self.protocol, "splits": splits})
 
     @cached_property
     def digest(self) -> str:
@@ -335,7 +389,7 @@ def _joined(parts: Sequence[LabelledTexts]) -> LabelledTexts:
         [text for part in parts for text in part.texts],
         np.concatenate([part.labels for part in parts]),
         np.concatenate([part.rows for part in parts]),
-        "+".join(part.source for part in parts),
+        "+".join(dict.fromkeys(part.source for part in parts)),
         tuple(dict.fromkeys(line for part in parts for line in part.warnings)),
     )
 

@@ -52,6 +52,29 @@ def draw_stratified(labels: npt.NDArray[np.int64], wanted: int, seed: int) -> In
     )
 
 
+def nested_order(labels: npt.NDArray[np.int64], seed: int) -> IntArray:
+    """Return an order of rows whose beginnings are all stratified.
+
+    The first n rows contain the first m for every m below n, and each class has nearly the same
+    share of them as of all rows.
+
+    Args:
+        labels: The class of each row, ``(rows,)``.
+        seed: The random seed.
+
+    Returns:
+        The positions of the rows, ``(rows,)``.
+    """
+    random = np.random.RandomState(seed)
+    shuffled = random.permutation(len(labels))
+    _, classes, counts = np.unique(labels[shuffled], return_inverse=True, return_counts=True)
+    within = np.empty(len(labels))  # the position of each row in its class, as a share
+    for number, count in enumerate(counts):
+        within[classes == number] = (np.arange(count) + 0.5) / count
+    order: IntArray = shuffled[np.argsort(within, kind="stable")]
+    return order
+
+
 def _share_out(counts: IntArray, wanted: int, random: np.random.RandomState) -> IntArray:
     """Share out a number of rows among the classes, in proportion to their counts.
 

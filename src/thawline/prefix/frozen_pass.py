@@ -151,9 +151,10 @@ class FrozenPass:
                 size = _token_bytes(self.backbone.stack, entry.key.dtype, missing_tokens.lengths)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 compute = states_at_line(entry, missing)
-                fill, earlier = _Fill(self, entry, compute, compute.stages), 0.0
+                earlier: float | None = 0.0
                 if compute.below is not None:
                     earlier = self._count_found(entry.at_line(compute.start), missing)
+                fill = _Fill(self, entry, compute, compute.stages)
                 fill.run(missing, missing_tokens, earlier)
 
     @contextmanager

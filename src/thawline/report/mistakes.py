@@ -57,12 +57,13 @@ def _without_formula(cell: object) -> object:
     return cell
 
 
-def mistakes_sections(found: Mistakes, most: int) -> Iterator[RenderableType]:
+def mistakes_sections(found: Mistakes, most: int, unit: str = "tokens") -> Iterator[RenderableType]:
     """Yield what a fit prints about its mistakes.
 
     Args:
         found: The mistakes.
         most: The largest number of mistakes that are printed.
+        unit: The unit of the lengths of texts, ``tokens`` or ``words``.
     """
     saved = found.most_confident
     if not saved:
@@ -70,16 +71,16 @@ def mistakes_sections(found: Mistakes, most: int) -> Iterator[RenderableType]:
         return
     which = "all of them" if len(saved) == len(found.rows) else f"the {len(saved):,} most confident"
     yield f"mistakes  {len(found.rows):,} of {found.texts:,} test texts; {MISTAKES} lists {which}:"
-    yield _mistakes_table(saved[:most])
-    yield from _error_rates(found.error_rates)
+    yield _mistakes_table(saved[:most], unit)
+    yield from _error_rates(found.error_rates, unit)
 
 
-def _mistakes_table(mistakes: Sequence[Mistake]) -> Table:
+def _mistakes_table(mistakes: Sequence[Mistake], unit: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("label", "predicted"):
         table.add_column(name, no_wrap=True, max_width=14, overflow="ellipsis")
     table.add_column("probability", justify="right", no_wrap=True)
-    table.add_column("tokens", justify="right", no_wrap=True)
+    table.add_column(unit, justify="right", no_wrap=True)
     table.add_column("text")
     for mistake in mistakes:
         tokens = f"{mistake.tokens:,}"
@@ -94,7 +95,7 @@ def _mistakes_table(mistakes: Sequence[Mistake]) -> Table:
     return table
 
 
-def _error_rates(rates: ErrorRates) -> Iterator[str]:
+def _error_rates(rates: ErrorRates, unit: str) -> Iterator[str]:
     """Yield the error rates by truncation and by length, if texts differ in these."""
     complete, truncated = rates.whole, rates.truncated
     if complete.rows and truncated.rows:
@@ -104,7 +105,7 @@ def _error_rates(rates: ErrorRates) -> Iterator[str]:
     if len(quarters) > 1:
         values = [f"{100 * part.mistakes / part.rows:.1f} %" for part in quarters]
         ends = [f"up to {part.longest:,}" for part in quarters[:-1]]
-        lengths = [f"{ends[0]} tokens", *ends[1:], "for longer texts"]
+        lengths = [f"{ends[0]} {unit}", *ends[1:], "for longer texts"]
         found = ", ".join(f"{value} {end}" for value, end in zip(values, lengths, strict=True))
         yield wrap_labelled("errors", f"by length: {found}")
 

@@ -18,6 +18,7 @@ from thawline.inference.prediction import TextPrediction
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
+from thawline.report.sizes import sizes_lines, sizes_table
 from thawline.report.tables import (
     HEAD_FITTED,
     LABEL_WIDTH,
@@ -103,7 +104,8 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
         kept = textwrap.fill(kept_line(record.kept), 79)
         yield Group(history_table(record.history, start), kept)
     yield samples_table(record.samples)
-    yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes))
+    unit = "words" if record.backbone is None else "tokens"
+    yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes, unit))
 
 
 def _intervals(scores: MainScores) -> str:
@@ -237,9 +239,16 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
     console.print(f"\n{record.data.name}: {rows} texts, {_intervals(test)}")
     console.print(ladder_table(record))
     console.print("\n".join(ladder_lines(record)))
+    if record.curves is not None:
+        console.print()
+        console.print(sizes_table(record.curves))
+        console.print("\n".join(sizes_lines(record.curves)))
     console.print(f"plots     {', '.join(record.plots)} in {folder}")
     console.print(f"record    {folder / LADDER}")
     console.print(f"runs      one folder per rung and seed in {folder}")
+    if record.refit is not None:
+        fitted = f"{folder / record.refit}, fitted on train and validation together"
+        console.print(f"refit     {fitted}")
 
 
 def print_demo(record: LadderRecord, folder: Path, data: str) -> None:

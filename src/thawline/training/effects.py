@@ -101,6 +101,11 @@ _STATES = Requirement(
     "a strategy with a backbone",
     "use --strategy head",
 )
+_WORDS = Requirement(
+    lambda fit: fit.strategy.reads_words,
+    "a strategy that reads words",
+    "use --strategy tfidf or head+tfidf",
+)
 _NO_WORDS = Requirement(
     lambda fit: not fit.strategy.reads_words,
     "a strategy that does not read words",
@@ -172,6 +177,7 @@ _REQUIREMENTS: dict[str, Requirement] = {
     "training.attention_dropout": _BLOCKS,
     "training.head_first_epochs": _FIRST_EPOCHS,
     "training.muon_lr": _MUON,
+    "exact.words_penalties": _WORDS,
     "head.standardise": _POOLED,
     "head.dropout": _MLP,
     **{f"compute.{name}": _STORED for name in ("rows_per_chunk", "bytes_per_chunk")},

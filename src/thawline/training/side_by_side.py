@@ -28,12 +28,12 @@ Floats = NDArray[np.float64]
 _ROUGH = 1e-4
 """The largest entry of the scaled gradient at which two penalties are compared."""
 
-_MEMORY = 20
+_MEMORY = 10
 """The number of earlier steps from which L-BFGS estimates the curvature."""
 
 _MORE_ITERATIONS = 10
-"""The iterations of L-BFGS for each Newton iteration that `exact.max_iterations` allows, in the
-last fit. They take a small part of the time of a Newton iteration."""
+"""The iterations of L-BFGS for each Newton iteration that `exact.max_iterations` allows. An
+iteration takes a small part of the time of a Newton iteration."""
 
 _SMALLEST = 1e-12
 """The smallest curvature of a direction, so that a direction without variance can be scaled."""
@@ -169,11 +169,12 @@ def fit_side_by_side(
     shape = len(validation.labels), len(weighting.classes)
     keep = are_kept(*shape, candidates=len(grid.states) * len(grid.words))
     found: dict[tuple[int, int], _Candidate] = {}
+    most = _MORE_ITERATIONS * config.max_iterations
 
     def try_at(place: tuple[int, int], first: BothWeights) -> float:
         if place not in found:
             pair = grid.pair(place)
-            weights, norm, iterations = loss.minimise(first, pair, _ROUGH, config.max_iterations)
+            weights, norm, iterations = loss.minimise(first, pair, _ROUGH, most)
             step = {"penalty": pair[0], "words_penalty": pair[1]}
             found[place] = _Candidate(weights, step, torch.empty(0))
             _describe(found[place], validation, norm, iterations, keep=keep)
@@ -187,7 +188,7 @@ def fit_side_by_side(
             break
         best, best_loss = nearest, near[nearest]
     chosen, pair = found[best], grid.pair(best)
-    before, most = int(chosen.step["iterations"]), _MORE_ITERATIONS * config.max_iterations
+    before = int(chosen.step["iterations"])
     chosen.weights, norm, iterations = loss.minimise(
         chosen.weights, pair, config.tolerance, most, dtype=torch.float64
     )

@@ -26,8 +26,12 @@ from thawline.training.task import Adapted, Logits, Task, WordsTask
 MIN_TEXTS = 2
 """The number of train texts in which a term must occur. Rarer terms do not generalise."""
 
+MAX_WEIGHTS = 10_000_000
+"""The maximum number of weights of all classes together, which bounds the memory of a fit to about
+2 GB. With more, only the most frequent terms are used."""
+
 STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0)
-"""The values of scikit-learn's ``C``, from the strongest penalty to the weakest.
+"""The values of scikit-learn's ``C`` if no penalties are given, from the strongest to the weakest.
 
 ``C`` is the inverse of the penalty per text times the number of texts.
 """
@@ -74,7 +78,7 @@ def adapt_words(task: WordsTask, reporter: Reporter) -> Adapted:
         reporter: Receives progress.
     """
     start = time.perf_counter()
-    with reporter.task("words", len(STRENGTHS)) as advance:
+    with reporter.task("words", len(_strengths(task))) as advance:
         fit = fit_words(task, advance)
     seconds, words = time.perf_counter() - start, fit.words
     count = words.parameters
@@ -106,14 +110,14 @@ def fit_words(
     Raises:
         ThawlineError: If no train text contains a word.
     """
-    vectorizer, train = _find_features(task.parts["train"].texts)
+    vectorizer, train = _find_features(task.parts["train"].texts, len(task.labels))
     split = task.parts["validation"]
     validation = vectorizer.transform(split.texts)
-    shape = len(split), len(task.labels)
-    keep, kept = are_kept(*shape, candidates=len(STRENGTHS)), list[Tensor]()
+    shape, strengths = (len(split), len(task.labels)), _strengths(task)
+    keep, kept = are_kept(*shape, candidates=len(strengths)), list[Tensor]()
     model, path, chosen = _Model(task, train), list[dict[str, Any]](), 0
-    linear = best = model.fit(STRENGTHS[0], TOLERANCES[0])
-    for number, strength in enumerate(STRENGTHS):
+    linear = best = model.fit(strengths[0], TOLERANCES[0])
+    for number, strength in enumerate(strengths):
         if number:
             linear = model.fit(strength, TOLERANCES[0])
         path.append({"stages": [], "penalty": None, "words_penalty": _penalty(strength, task)})
@@ -125,7 +129,7 @@ def fit_words(
             best, chosen = linear, number
         elif number - chosen >= PATIENCE:
             break
-    best = model.fit(STRENGTHS[chosen], TOLERANCES[1], best)
+    best = model.fit(strengths[chosen], TOLERANCES[1], best)
     logits = best.logits(validation)
     path[chosen] |= _scores(best, logits, split.labels)
     kept[chosen] = in_half_precision(torch.from_numpy(logits))
@@ -136,7 +140,7 @@ def fit_words(
         weights=best.weights.astype(np.float32),
         bias=best.bias.astype(np.float32),
     )
-    penalties = tuple(_penalty(strength, task) for strength in STRENGTHS)
+    penalties = tuple(_penalty(strength, task) for strength in strengths)
     candidates = stack_candidates(kept if keep else [], *shape)
     return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
 
@@ -150,6 +154,14 @@ def _scores(
     return {"loss": loss, "accuracy": accuracy, "iterations": linear.iterations}
 
 
+def _strengths(task: Task | WordsTask) -> tuple[float, ...]:
+    """Return the values of scikit-learn's ``C``, in the order to try them."""
+    penalties = task.config.exact.words_penalties
+    if penalties is None:
+        return STRENGTHS
+    return tuple(_penalty(penalty, task) for penalty in penalties)  # it is its own inverse
+
+
 def _penalty(strength: float, task: Task | WordsTask) -> float:
     """Return the L2 penalty per text on the weights of all classes.
 
@@ -160,13 +172,14 @@ def _penalty(strength: float, task: Task | WordsTask) -> float:
     return (2 if len(np.unique(labels)) == 2 else 1) / (strength * len(labels))
 
 
-def _find_features(texts: Sequence[Text]) -> tuple[Any, Any]:
+def _find_features(texts: Sequence[Text], n_labels: int) -> tuple[Any, Any]:
     """Return the vectorizer of the terms in train texts, and the features of these texts.
 
     If no term occurs in `MIN_TEXTS` texts, all terms are used.
     """
+    most = max(1, MAX_WEIGHTS // n_labels)
     for min_texts in (MIN_TEXTS, 1):
-        vectorizer = new_vectorizer(min_df=min_texts)
+        vectorizer = new_vectorizer(min_df=min_texts, max_features=most)
         try:
             return vectorizer, vectorizer.fit_transform(texts)
         except ValueError:  # no term remains, or min_df exceeds the number of texts

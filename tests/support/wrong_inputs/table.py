@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.support.breakage import Wrong, both, cut_short, forbidden, table, written
+from tests.support.wrong_inputs.compare import COMPARE
 from tests.support.wrong_inputs.data import DATA
 from tests.support.wrong_inputs.demo import DEMO
 from tests.support.wrong_inputs.folders import FOLDERS
@@ -92,6 +93,7 @@ TABLE = {
     "store": STORE,
     "generate": GENERATE,
     "demo": DEMO,
+    "compare": COMPARE,
     "vectors": VECTORS,
     "pretrain": PRETRAIN,
 }

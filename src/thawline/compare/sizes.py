@@ -1,0 +1,209 @@
+"""Compare the rungs of a ladder on nested parts of the rows, and find out how many are enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+
+from thawline.compare.plan import plan_runs
+from thawline.compare.results import FinishedRun, group_by_rung
+from thawline.compare.verdict import correct_predictions
+from thawline.config import LadderConfig
+from thawline.data import Dataset
+from thawline.errors import ThawlineError
+from thawline.evaluation.differences import measure_effects
+from thawline.evaluation.standings import decide_standings
+from thawline.runs.records import (
+    Comparison,
+    Crossing,
+    CurvePoint,
+    EnoughRows,
+    FitRecord,
+    LearningCurves,
+)
+from thawline.runtime.progress import Reporter
+
+RunPart = Callable[[LadderConfig, Dataset, Path], Comparison]
+"""A function that runs a ladder on a part of the rows, in a folder of its own."""
+
+
+@dataclass(frozen=True)
+class _Size:
+    """The comparison with one number of rows.
+
+    Attributes:
+        rows: The number of rows of train and validation together.
+        made: The finished runs.
+        comparison: Their comparison.
+    """
+
+    rows: int
+    made: Sequence[FinishedRun]
+    comparison: Comparison
+
+
+def compare_sizes(
+    config: LadderConfig,
+    dataset: Dataset,
+    whole: tuple[Sequence[FinishedRun], Comparison],
+    folder: Path,
+    reporter: Reporter,
+    run_part: RunPart,
+) -> LearningCurves:
+    """Run the ladder on parts of the rows, and return the learning curves.
+
+    Args:
+        config: The settings of the ladder. Its budget is what the runs on all rows have left of it.
+        dataset: All rows.
+        whole: The finished runs on all rows, and their comparison.
+        folder: The folder of the ladder. Each part has a folder in it.
+        reporter: Shows messages.
+        run_part: Runs a ladder on a part of the rows.
+    """
+    all_rows = len(dataset.train) + len(dataset.validation)
+    sizes, left_out, left = list[_Size](), list[int](), config.budget
+    for rows in sorted(set(config.sizes)):
+        if rows >= all_rows:
+            continue
+        place = folder / f"rows-{rows}"
+        part_config = _part_config(config, left)
+        reporter.message(f"-- with {rows:,} of {all_rows:,} labelled rows")
+        try:
+            if config.budget and left <= 0:
+                raise ThawlineError("time for this number of rows", "none", "raise --budget")
+            comparison = run_part(part_config, dataset.nested_part(rows), place)
+        except ThawlineError as error:  # the other numbers of rows are still compared
+            reporter.message(f"{rows:,} rows are left out: {error}")
+            left_out.append(rows)
+            continue
+        made = _finished(part_config, place, comparison)
+        left -= sum(one.record.seconds.total for one in made)
+        sizes.append(_Size(rows, made, comparison))
+    sizes.append(_Size(all_rows, *whole))
+    return _curves(config, sizes, left_out)
+
+
+def _part_config(config: LadderConfig, budget: float) -> LadderConfig:
+    """Return the settings for a part of the rows.
+
+    Args:
+        config: The settings of the ladder.
+        budget: The seconds that are left. They are ignored if the ladder has no budget.
+    """
+    return replace(config, sizes=(), refit=False, budget=max(0.0, budget) if config.budget else 0.0)
+
+
+def _finished(config: LadderConfig, folder: Path, comparison: Comparison) -> list[FinishedRun]:
+    """Read the runs of a part of the rows that belong to the comparison."""
+    names = {run.run for rung in comparison.rungs for run in rung.runs}
+    found = []
+    for run in plan_runs(config, folder):
+        record = run.read() if run.folder.name in names else None
+        if isinstance(record, FitRecord):
+            found.append(FinishedRun.read(run, record))
+    return found
+
+
+def _curves(
+    config: LadderConfig, sizes: Sequence[_Size], left_out: Sequence[int]
+) -> LearningCurves:
+    points = [
+        CurvePoint(
+            rung=rung.rung,
+            rows=size.rows,
+            accuracy=rung.test.accuracy,
+            f1_macro=rung.test.f1_macro,
+            seconds=rung.cost.seconds,
+        )
+        for size in sizes
+        for rung in size.comparison.rungs
+    ]
+    rungs = [rung.rung for rung in sizes[-1].comparison.rungs]
+    enough = [EnoughRows(rung=rung, rows=_enough(rung, sizes, config)) for rung in rungs]
+    crossings = find_crossings({size.rows: size.comparison for size in sizes})
+    return LearningCurves(
+        sizes=[size.rows for size in sizes],
+        points=points,
+        enough=enough,
+        crossings=crossings,
+        left_out=list(left_out),
+        words=curve_words(enough, crossings, sizes[-1].rows, config.margin),
+    )
+
+
+def _enough(rung: str, sizes: Sequence[_Size], config: LadderConfig) -> int | None:
+    """Return the smallest number of rows that is shown to be within the margin of the best one.
+
+    The numbers of rows are compared like the rungs of a ladder.
+    """
+    made = {size.rows: group_by_rung(size.made).get(rung) for size in sizes}
+    arms = {rows: correct_predictions(runs) for rows, runs in made.items() if runs is not None}
+    effects = measure_effects(list(arms.values()))
+    standings = decide_standings(effects, config.margin / 100, config.fit.metrics.confidence)
+    within = [
+        rows
+        for rows, standing in zip(arms, standings, strict=True)
+        if standing.decision == "within"
+    ]
+    return min(within) if within and len(arms) > 1 else None
+
+
+def find_crossings(comparisons: Mapping[int, Comparison]) -> list[Crossing]:
+    """Return where one rung overtakes another.
+
+    Args:
+        comparisons: The comparison for each number of rows.
+    """
+    differences: dict[tuple[str, str], list[tuple[int, float]]] = {}
+    for rows, comparison in sorted(comparisons.items()):
+        for pair in comparison.pairs:
+            if pair.accuracy.low > 0 or pair.accuracy.high < 0:
+                found = differences.setdefault((pair.first, pair.second), [])
+                found.append((rows, pair.accuracy.value))
+    return [
+        _crossing(pair, before, after)
+        for pair, found in differences.items()
+        for before, after in pairwise(found)
+        if (before[1] > 0) != (after[1] > 0)
+    ]
+
+
+def _crossing(
+    pair: tuple[str, str], before: tuple[int, float], after: tuple[int, float]
+) -> Crossing:
+    (rows, value), (more_rows, later) = before, after
+    start, end = math.log(rows), math.log(more_rows)
+    crossing = math.exp(start + (end - start) * value / (value - later))
+    fewer, more = pair if value > 0 else pair[::-1]
+    return Crossing(fewer=fewer, more=more, above=rows, below=more_rows, rows=round(crossing))
+
+
+def curve_words(
+    enough: Sequence[EnoughRows], crossings: Sequence[Crossing], all_rows: int, margin: float
+) -> str:
+    """Return the answer to the question how many labelled rows are enough, in sentences.
+
+    Args:
+        enough: How many rows each rung needs.
+        crossings: Where one rung overtakes another.
+        all_rows: The number of all rows.
+        margin: The margin in percentage points.
+    """
+    points = f"{margin:g} point{'s' * (margin != 1)}"
+    sentences = [
+        f"`{one.rung}`: {one.rows:,} labelled rows are enough; with them it is within {points} of "
+        "its best accuracy."
+        if one.rows is not None and one.rows < all_rows
+        else f"`{one.rung}`: no smaller number of rows is shown to be within {points} of its best "
+        f"accuracy with up to {all_rows:,} rows."
+        for one in enough
+    ]
+    sentences += [
+        f"Below about {one.rows:,} rows `{one.fewer}` is better than `{one.more}`, and above it is "
+        f"worse (measured with {one.above:,} and {one.below:,} rows)."
+        for one in crossings
+    ]
+    return " ".join(sentences)

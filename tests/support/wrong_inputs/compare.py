@@ -1,0 +1,23 @@
+"""Wrong input of ``compare``."""
+
+from __future__ import annotations
+
+from tests.support.breakage import Wrong, written
+
+COMPARE = [
+    Wrong("no data", "compare"),
+    Wrong(
+        "data on the command line and in the file",
+        "compare reviews --config c.toml",
+        written("c.toml", '[fit.data]\ndata = "reviews"\n'),
+    ),
+    Wrong("a strategy twice", "compare reviews -s head -s head"),
+    Wrong("a strategy with a typo", "compare reviews -s head -s lsat:1"),
+    Wrong("a strategy with its own rows", "compare reviews -s 'full data.limit=9'"),
+    Wrong("a backbone twice", "compare reviews --backbone bert --backbone bert"),
+    Wrong("a budget that is no time", "compare reviews --budget soon"),
+    Wrong("no seeds", "compare reviews --seeds 0"),
+    Wrong("a margin of 0", "compare reviews --margin 0"),
+    Wrong("an unknown cost", "compare reviews --cost euros"),
+    Wrong("the folder of a run", "compare reviews -s head --out run"),
+]
