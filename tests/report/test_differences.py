@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.pictures import assert_legible, words
 from tests.support.records import ladder_record, rung_record
-from thawline.report.differences import draw_differences, draw_verdict
+from thawline.report.differences import differences_figure, draw_differences, draw_verdict
 from thawline.runs.records import RungRecord, Standing, Verdict
 
 LORA = "lora:r=4,alpha=32.0,dropout=0.1,targets=q_lin,from=4"
@@ -81,3 +81,10 @@ def test_the_verdict_is_drawn_as_two_plots(tmp_path):
     assert [path.name for path in drawn] == names
     again = draw_verdict(SETS["two"], verdict(), tmp_path / "b", title="IMDb")
     assert [path.read_bytes() for path in drawn] == [path.read_bytes() for path in again]
+
+
+def test_a_narrow_picture_is_legible():
+    for case in ("usual", "long names", "many"):
+        figure = differences_figure(SETS[case], verdict(), title="", subtitle="", width=4.9)
+        figure.draw_without_rendering()  # which places the labels of axes
+        assert_legible(figure)

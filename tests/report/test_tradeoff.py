@@ -8,7 +8,13 @@ from hypothesis import strategies as st
 
 from tests.support.pictures import assert_legible, words
 from tests.support.records import rung_record, score
-from thawline.report.tradeoff import Candidate, candidates, draw_tradeoff, pareto_front
+from thawline.report.tradeoff import (
+    Candidate,
+    candidates,
+    draw_tradeoff,
+    pareto_front,
+    tradeoff_figure,
+)
 from thawline.runs.records import RungCost
 
 NOTE = "2,000 test texts; whiskers are 95 % confidence intervals"
@@ -74,3 +80,10 @@ def test_no_point_of_the_front_is_beaten_and_every_other_one_is(values):
     assert front == sorted(front, key=lambda one: one.cost)
     for point in points:
         assert (point in front) != any(beats(other, point) for other in points)
+
+
+@pytest.mark.parametrize("case", ["usual", "equal", "near the ends", "close together"])
+def test_a_narrow_plot_is_legible(case):
+    figure = tradeoff_figure(SETS[case], "seconds", title="", subtitle="", width=4.9)
+    figure.draw_without_rendering()  # which places the labels of axes
+    assert_legible(figure)

@@ -22,6 +22,7 @@ from thawline.report.figures import (
     own_style,
     point_axis,
     save_figure,
+    widest_text,
 )
 from thawline.report.rungs import wrapped_name
 from thawline.report.tradeoff import candidates, draw_tradeoff
@@ -29,6 +30,9 @@ from thawline.runs.records import RungRecord, Verdict
 
 ROW_HEIGHT = 0.46
 """The height of a rung, in inches."""
+
+WIDTH = 8.0
+"""The width of the figure, in inches."""
 
 COLOURS = {"within": LINE_COLOURS[2], "undecided": FAINT, "worse": TRAIN}
 """The colours of the decisions. The decision is also written beside its row."""
@@ -89,9 +93,21 @@ def draw_differences(
 
 
 def differences_figure(
-    rungs: Sequence[RungRecord], verdict: Verdict, *, title: str, subtitle: str
+    rungs: Sequence[RungRecord],
+    verdict: Verdict,
+    *,
+    title: str,
+    subtitle: str,
+    width: float = WIDTH,
 ) -> Figure:
     """Return the figure of `draw_differences`, with another subtitle.
+
+    Args:
+        rungs: The rungs of a ladder, at least two.
+        verdict: The verdict, with the margin and the confidence level.
+        title: The title, which is wrapped if it is long.
+        subtitle: The text below the title.
+        width: The width of the figure, in inches.
 
     Raises:
         ValueError: If no rung has bounds, because there are fewer than two.
@@ -101,8 +117,11 @@ def differences_figure(
         raise ValueError("differences need at least two rungs")
     with own_style():
         height = 0.85 + ROW_HEIGHT * len(rows)
-        figure, bottom, top = new_figure(8.0, height, title, subtitle, gap=0.05)
-        axes = figure.add_axes((0.215, bottom, 0.645, top - bottom))
+        figure, bottom, top = new_figure(width, height, title, subtitle, gap=0.05)
+        names = [wrapped_name(printable(rung.rung)) for rung in rows]
+        left = (0.2 + widest_text(names)) / width
+        right = (0.25 + widest_text([rung.standing.decision for rung in rows], "bold")) / width
+        axes = figure.add_axes((left, bottom, 1 - left - right, top - bottom))
         low, high = _limits(rows, verdict.margin)
         axes.set_xlim(low, high)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -113,7 +132,6 @@ def differences_figure(
         axes.axvspan(-verdict.margin, 0, facecolor=ADAPTED, alpha=0.22, edgecolor="none", zorder=0)
         axes.axvline(-verdict.margin, color=ADAPTED, linewidth=1.2, zorder=0.5)
         axes.axvline(0, color=EDGE, linewidth=1.2, zorder=0.5)
-        names = [wrapped_name(printable(rung.rung)) for rung in rows]
         axes.set_yticks(range(len(rows)), names, color=INK, parse_math=False)
         for row, rung in enumerate(rows):
             _draw_row(axes, row, rung)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import io
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import Bbox
 
@@ -235,6 +236,15 @@ def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
         for group in groups
         for place, name in enumerate(group)
     }
+
+
+def widest_text(texts: Iterable[str], weight: str = "normal") -> float:
+    """Return the width of the longest line of some texts in the style's font, in inches."""
+    renderer = FigureCanvasAgg(Figure(dpi=DPI)).get_renderer()
+    font = FontProperties(family=STYLE["font.family"], size=STYLE["font.size"], weight=weight)
+    lines = [line for text in texts for line in text.splitlines()]
+    widths = [renderer.get_text_width_height_descent(line, font, False)[0] for line in lines]
+    return float(max(widths, default=0.0)) / DPI
 
 
 def place_names(

@@ -25,8 +25,11 @@ from thawline.report.figures import (
 )
 from thawline.runs.records import RungRecord, Score
 
+WIDTH = 8.0
+"""The width of the figure, in inches."""
+
 COST_NAMES = {
-    "seconds": "seconds of a run, as if it had run alone with an empty store",
+    "seconds": "seconds of a run alone, with an empty store",
     "parameters": "trained parameters",
     "latency": "seconds for the prediction of one text",
 }
@@ -115,8 +118,17 @@ def draw_tradeoff(
     return save_figure(figure, folder, "tradeoff")
 
 
-def tradeoff_figure(points: Sequence[Candidate], cost: str, *, title: str, subtitle: str) -> Figure:
+def tradeoff_figure(
+    points: Sequence[Candidate], cost: str, *, title: str, subtitle: str, width: float = WIDTH
+) -> Figure:
     """Return the figure of `draw_tradeoff`, with another subtitle.
+
+    Args:
+        points: The rungs, at least one.
+        cost: The cost: seconds, parameters or latency.
+        title: The title, which is wrapped if it is long.
+        subtitle: The text below the title.
+        width: The width of the figure, in inches.
 
     Raises:
         ValueError: If there are no points.
@@ -124,12 +136,12 @@ def tradeoff_figure(points: Sequence[Candidate], cost: str, *, title: str, subti
     if not points:
         raise ValueError("at least one rung is needed for a plot")
     with own_style():
-        figure, bottom, top = new_figure(8.0, 4.4, title, subtitle, gap=0.05)
-        axes = figure.add_axes((0.085, bottom, 0.85, top - bottom))
+        figure, bottom, top = new_figure(width, 4.4, title, subtitle, gap=0.05)
+        axes = figure.add_axes((0.68 / width, bottom, 1 - 1.2 / width, top - bottom))
         ends = [end for one in points for end in (one.accuracy.low, one.accuracy.high)]
         space = max(0.08 * (max(ends) - min(ends)), 0.005)
         upright_shares(axes, max(min(ends) - space, 0.0), min(max(ends) + space, 1.0))
-        _cost_axis(axes, [one.cost for one in points])
+        _cost_axis(axes, [one.cost for one in points], most=int(1.2 * width))
         axes.set_xlabel(COST_NAMES[cost])
         front = pareto_front(points)
         axes.plot(
@@ -149,13 +161,13 @@ def tradeoff_figure(points: Sequence[Candidate], cost: str, *, title: str, subti
         return figure
 
 
-def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
-    """Show costs on a logarithmic x axis, with ticks at 1, 2 and 5 within a few decades."""
+def _cost_axis(axes: Axes, costs: Sequence[float], most: int) -> None:
+    """Show costs on a logarithmic x axis, with at most ``most`` ticks at 1, 2 and 5 or at 1."""
     low, high = math.log10(min(costs)), math.log10(max(costs))
     space = max(0.12 * (high - low), 0.18)
     low, high = low - space, high + space
-    steps = (1, 2, 5) if high - low < 3.5 else (1,)
-    every = math.ceil((high - low) / 6)
+    steps = (1, 2, 5) if 3 * (high - low) < most else (1,)
+    every = math.ceil((high - low) / (0.6 * most))
     decades = range(math.floor(low), math.ceil(high) + 1, every)
     ticks = [step * 10.0**decade for decade in decades for step in steps]
     inside = [tick for tick in ticks if low <= math.log10(tick) <= high]

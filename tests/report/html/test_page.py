@@ -128,6 +128,33 @@ def test_texts_are_shown_and_never_interpreted(name):
     assert name == "hostile fit" or any(shown in caption for caption in captions)
 
 
+INKS = ("ink", "muted", "accent", "good", "caution", "bad")
+PLOT_INKS = ("ink", "faint", "blue", "orange", "green", "purple", "olive")
+PAIRS = [
+    *((ink, ground) for ink in INKS for ground in ("page", "surface")),
+    *((tone, f"{tone}-surface") for tone in ("good", "caution", "bad")),
+    *(("ink", f"{tone}-surface") for tone in ("good", "caution", "bad")),
+    *((f"plot-{ink}", "plot-paper") for ink in PLOT_INKS),
+]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_has_enough_contrast_in_both_colour_schemes(scheme):
+    light, _, dark = page("comparison").one("style").text().partition("prefers-color-scheme: dark")
+    found = re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light if scheme == "light" else dark)
+    colours = {name: luminance(value) for name, value in found}
+    for ink, ground in PAIRS:
+        bright, dim = sorted((colours[ink], colours[ground]), reverse=True)
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, (ink, ground)
+
+
+def luminance(colour: str) -> float:
+    """Return the relative luminance of a colour, as WCAG 2 defines it."""
+    shares = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [s / 12.92 if s <= 0.04045 else ((s + 0.055) / 1.055) ** 2.4 for s in shares]
+    return sum(w * s for w, s in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
 def test_the_parser_of_these_tests_refuses_what_is_not_closed():
     for wrong in ("<html><p></html>", "<html><b><i></b></i></html>", "<html>"):
         with pytest.raises(AssertionError):

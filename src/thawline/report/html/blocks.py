@@ -79,6 +79,7 @@ class Plot:
         svg: The ``svg`` element.
         label: The text alternative, which says what the plot shows, with its main values.
         caption: What to see in the plot, and how to read it.
+        narrow: The same plot for a small screen. If None, there is no such plot.
         wide: Whether the plot is too wide for a small screen, on which it scrolls.
     """
 
@@ -86,6 +87,7 @@ class Plot:
     svg: Markup
     label: str
     caption: str
+    narrow: Markup | None = None
     wide: bool = True
 
 

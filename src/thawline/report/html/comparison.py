@@ -69,6 +69,9 @@ from thawline.runs.records import (
     RungRecord,
 )
 
+WIDTH, NARROW = 8.0, 4.9
+"""The widths of plots on large and on small screens, in inches."""
+
 TONES: dict[str, Tone] = {"within": "good", "undecided": "caution", "worse": "bad"}
 """The tones of the decisions."""
 
@@ -302,7 +305,10 @@ def _differences(record: LadderRecord, plots: Plots) -> list[Section]:
     if not drawn:
         return []
     margin, level = points(verdict.margin), percent(verdict.confidence, 0)
-    figure = differences_figure(rungs, verdict, title="", subtitle="")
+    figure, narrow = (
+        differences_figure(rungs, verdict, title="", subtitle="", width=width)
+        for width in (WIDTH, NARROW)
+    )
     label = f"Differences in accuracy to the best other strategy, with a margin of {margin}: "
     label += listed(
         [f"{rung.rung} {_difference_words(rung)}, {rung.standing.decision}" for rung in drawn]
@@ -320,7 +326,7 @@ def _differences(record: LadderRecord, plots: Plots) -> list[Section]:
         else "The bounds hold for the strategies: for new texts and new seeds, given these "
         "training texts."
     )
-    blocks: list[Block] = [plots.plot(figure, f"{label}.", caption), Text(about)]
+    blocks: list[Block] = [plots.plot(figure, f"{label}.", caption, narrow=narrow), Text(about)]
     if record.pairs:
         blocks.append(
             Details(f"All {len(record.pairs):,} pairs", [_pairs_table(record.pairs, level)])
@@ -384,7 +390,10 @@ def _costs(record: LadderRecord, plots: Plots) -> list[Block]:
     places = candidates(rungs, cost)
     blocks: list[Block] = []
     if places:
-        figure = tradeoff_figure(places, cost, title="", subtitle="")
+        figure, narrow = (
+            tradeoff_figure(places, cost, title="", subtitle="", width=width)
+            for width in (WIDTH, NARROW)
+        )
         front = [one.name for one in pareto_front(places)]
         label = (
             f"Scatter plot of test accuracy against {cost}. No other strategy is both cheaper and "
@@ -398,7 +407,7 @@ def _costs(record: LadderRecord, plots: Plots) -> list[Block]:
             "that no other one beats in both (Pareto front). It follows the measured values, so "
             "differences that are undecided also shape it."
         )
-        blocks.append(plots.plot(figure, f"{label}.", caption))
+        blocks.append(plots.plot(figure, f"{label}.", caption, narrow=narrow))
     rows = [
         [
             Cell(rung.rung),

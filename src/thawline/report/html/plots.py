@@ -26,17 +26,34 @@ class Plots:
     def __init__(self) -> None:
         self._numbers = count(1)
 
-    def plot(self, figure: Figure, label: str, caption: str, *, wide: bool = True) -> Plot:
+    def plot(
+        self,
+        figure: Figure,
+        label: str,
+        caption: str,
+        *,
+        narrow: Figure | None = None,
+        wide: bool = True,
+    ) -> Plot:
         """Return a figure as a plot of the page.
 
         Args:
             figure: The figure, without a title of its own.
             label: The text alternative.
             caption: What to see in the plot, and how to read it.
-            wide: Whether the plot scrolls on a small screen.
+            narrow: The same figure for a small screen. If None, there is no such figure.
+            wide: Whether the plot scrolls on a small screen. It is ignored if ``narrow`` is given.
         """
-        prefix, label = f"plot{next(self._numbers)}-", printable(label)
-        return Plot(inline_svg(svg_text(figure), label, prefix), label, caption, wide)
+        label = printable(label)
+        drawn = self._inline(figure, label)
+        if narrow is None:
+            return Plot(drawn, label, caption, wide=wide)
+        return Plot(drawn, label, caption, narrow=self._inline(narrow, label), wide=False)
+
+    def _inline(self, figure: Figure, label: str) -> Markup:
+        for patch in (figure.patch, *(axes.patch for axes in figure.axes)):
+            patch.set_visible(False)  # the page is visible behind the plot
+        return inline_svg(svg_text(figure), label, f"plot{next(self._numbers)}-")
 
 
 def inline_svg(svg: str, label: str, prefix: str) -> Markup:
