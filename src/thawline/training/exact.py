@@ -36,6 +36,12 @@ The first is the norm of the gradient at zero weights. The second is the norm of
 penalty, which the gradient of the loss cancels at the minimum.
 """
 
+_WEIGHT_TOLERANCE, _STRICTEST = 1e-4, 1e-3
+"""The relative error of the chosen weights, and the smallest factor of ``tolerance`` for it.
+
+An error of the weights is at most the norm of the gradient divided by the penalty. So with a weak
+penalty, a small gradient alone leaves the weights loose.
+"""
 
 _LOGIT_BYTES = 12
 """The memory for each logit of a candidate: its probabilities at two points, and its change."""
@@ -240,7 +246,7 @@ class _Search:
             minimum = problem.loss.minimise(
                 path.weights,
                 step["penalty"],
-                tolerance=self._config.tolerance,
+                tolerance=self._final_tolerance(path.weights, step["penalty"]),
                 max_iterations=self._config.max_iterations - step["iterations"],
             )
             self._describe(step, minimum, problem, step["iterations"])
@@ -250,6 +256,14 @@ class _Search:
         head = problem.scale.fold_into(_as_head(finished[id(step)].weights))
         steps = [step for path in paths for step in path.steps]
         return ExactFit(head, path.stages, step["penalty"], step["loss"], steps)
+
+    def _final_tolerance(self, weights: Tensor, penalty: float) -> float:
+        """Return the norm of the gradient at which the minimisation of the chosen head stops."""
+        tolerance = self._config.tolerance
+        if not penalty:  # the loss may have no minimum
+            return tolerance
+        of_weights = _WEIGHT_TOLERANCE * penalty * float(weights[:, :-1].norm())
+        return min(tolerance, max(of_weights, _STRICTEST * tolerance))
 
     def _describe(
         self, step: dict[str, Any], minimum: Minimum, problem: _Problem, iterations: int = 0
