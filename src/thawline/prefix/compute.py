@@ -15,6 +15,7 @@ from torch import Tensor
 from thawline.backbones.kernels import fast_kernels
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
+from thawline.runtime.devices import copy_to
 from thawline.runtime.threads import run_in_order
 from thawline.store import Content, TokenStates
 
@@ -113,7 +114,7 @@ def run_batch(
     Returns:
         The content, on the CPU.
     """
-    inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
+    inputs = {name: copy_to(tensor, device) for name, tensor in tokens.batch(batch).items()}
     with fast_kernels(device):
         content = compute(stack, batch, inputs)
     return {name: tensor.cpu() for name, tensor in content.items()}
