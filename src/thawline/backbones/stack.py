@@ -382,21 +382,30 @@ class Stack:
             runs[last] = stop
         visit(last, self._reached(runs, inputs))
 
-    def pooled(self, inputs: Inputs, last: int | None = None) -> Tensor:
+    def pooled(
+        self,
+        inputs: Inputs,
+        last: int | None = None,
+        visit: Callable[[int, Tensor], None] = lambda stage, states: None,
+    ) -> Tensor:
         """Run the backbone once and pool the states of every stage in every way.
 
         Args:
             inputs: Token ids and masks, ``(batch, tokens)`` each.
             last: The last stage that is needed. Later blocks do not run. If None, all blocks run.
+            visit: Function that is also called with each stage and its token states.
 
         Returns:
             ``(batch, stages, 3, hidden)``, with the poolings in the order of `POOLINGS`.
         """
         pooled: dict[int, Tensor] = {}
         mask = inputs.get("attention_mask")
-        self.stage_states(
-            inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)}), last
-        )
+
+        def keep(stage: int, states: Tensor) -> None:
+            pooled[stage] = pool_all(states, mask)
+            visit(stage, states)
+
+        self.stage_states(inputs, keep, last)
         return torch.stack([pooled[stage] for stage in sorted(pooled)], dim=1)
 
 

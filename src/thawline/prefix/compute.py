@@ -43,17 +43,33 @@ class PooledStates:
 
     Attributes:
         last: The last stage. If None, all blocks run.
+        line: A line, from 2 to the number of blocks, whose token states are returned, too. If None,
+            there are only pooled states.
     """
 
     last: int | None = None
+    line: int | None = None
 
     def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
         """Compute the states of a batch.
 
         Returns:
-            ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``.
+            ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``. With a line
+            also ``at_line``, ``(all tokens, hidden)``.
         """
-        return {"states": stack.pooled(inputs, self.last), "lengths": _lengths(inputs)}
+        mask, at_line = inputs.get("attention_mask"), {}
+
+        def visit(stage: int, states: Tensor) -> None:
+            if self.line is not None and stage == self.line - 1:
+                at_line["at_line"] = _without_padding(states, mask)
+
+        pooled = stack.pooled(inputs, self.last, visit)
+        return {"states": pooled, "lengths": _lengths(inputs), **at_line}
+
+
+def _without_padding(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the states of the real tokens, ``(all tokens, hidden)``."""
+    return states.flatten(0, 1) if mask is None else states[mask.bool()]
 
 
 def _lengths(inputs: Inputs) -> Tensor:
@@ -88,8 +104,8 @@ class StatesAtLine:
         Returns:
             ``states``, ``(all tokens, hidden)``, and ``lengths``, ``(batch,)``.
         """
-        states, mask = self._padded(stack, batch, inputs), inputs.get("attention_mask")
-        real = states.flatten(0, 1) if mask is None else states[mask.bool()]
+        states = self._padded(stack, batch, inputs)
+        real = _without_padding(states, inputs.get("attention_mask"))
         return {"states": real, "lengths": _lengths(inputs)}
 
     def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
