@@ -36,11 +36,12 @@ The first is the norm of the gradient at zero weights. The second is the norm of
 penalty, which the gradient of the loss cancels at the minimum.
 """
 
-_WEIGHT_TOLERANCE, _STRICTEST = 1e-4, 1e-3
-"""The relative error of the chosen weights, and the smallest factor of ``tolerance`` for it.
+_WEIGHT_TOLERANCE, _STRICTEST, _ROUNDING = 1e-4, 1e-3, 1e-12
+"""The relative error of the chosen weights, and two limits of the norm of the gradient for it.
 
 An error of the weights is at most the norm of the gradient divided by the penalty. So with a weak
-penalty, a small gradient alone leaves the weights loose.
+penalty, a small gradient alone leaves the weights loose. The limits are a factor of ``tolerance``,
+and one of the norm of the gradient at zero weights, because smaller norms are rounding errors.
 """
 
 _LOGIT_BYTES = 12
@@ -94,12 +95,14 @@ class _Path:
         steps: The fits, as JSON values.
         best: The position in ``steps`` of the fit with the lowest validation loss.
         weights: The weights and biases of that fit, ``(labels, width + 1)`` in fp64.
+        at_zero: The norm of the gradient at zero weights.
     """
 
     stages: tuple[int, ...]
     steps: list[dict[str, Any]]
     best: int
     weights: Tensor
+    at_zero: float
 
 
 def fit_exactly(
@@ -203,7 +206,7 @@ class _Search:
         weights = torch.zeros(len(self._weighting.classes), len(problem.scale.mean) + 1).double()
         at_zero = loss.gradient_norm(weights, config.penalties[0])
         minima = [(math.inf, weights)]
-        path = _Path(problem.stages, [], 0, weights)
+        path = _Path(problem.stages, [], 0, weights, at_zero)
         worse_in_a_row = 0
         for penalty in config.penalties:
             start = _extrapolate(minima, penalty)
@@ -246,7 +249,7 @@ class _Search:
             minimum = problem.loss.minimise(
                 path.weights,
                 step["penalty"],
-                tolerance=self._final_tolerance(path.weights, step["penalty"]),
+                tolerance=self._final_tolerance(path),
                 max_iterations=self._config.max_iterations - step["iterations"],
             )
             self._describe(step, minimum, problem, step["iterations"])
@@ -257,13 +260,13 @@ class _Search:
         steps = [step for path in paths for step in path.steps]
         return ExactFit(head, path.stages, step["penalty"], step["loss"], steps)
 
-    def _final_tolerance(self, weights: Tensor, penalty: float) -> float:
+    def _final_tolerance(self, path: _Path) -> float:
         """Return the norm of the gradient at which the minimisation of the chosen head stops."""
-        tolerance = self._config.tolerance
+        tolerance, penalty = self._config.tolerance, path.steps[path.best]["penalty"]
         if not penalty:  # the loss may have no minimum
             return tolerance
-        of_weights = _WEIGHT_TOLERANCE * penalty * float(weights[:, :-1].norm())
-        return min(tolerance, max(of_weights, _STRICTEST * tolerance))
+        of_weights = _WEIGHT_TOLERANCE * penalty * float(path.weights[:, :-1].norm())
+        return min(tolerance, max(of_weights, _STRICTEST * tolerance, _ROUNDING * path.at_zero))
 
     def _describe(
         self, step: dict[str, Any], minimum: Minimum, problem: _Problem, iterations: int = 0
