@@ -44,10 +44,8 @@ def _attend(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None, heads: int, dropout: Any
 ) -> Tensor:
     """Return what the first token of each text attends to, ``(batch, 1, hidden)``."""
-    split = (tensor.unflatten(2, (heads, -1)).transpose(1, 2) for tensor in (query, key, value))
-    attended = scaled_dot_product_attention(
-        *split,
-        attn_mask=None if mask is None else mask[:, :, :1],
-        dropout_p=dropout.p if dropout.training else 0.0,
-    )
+    split = [tensor.unflatten(2, (heads, -1)).transpose(1, 2) for tensor in (query, key, value)]
+    hidden = None if mask is None else mask[:, :, :1]
+    probability = dropout.p if dropout.training else 0.0
+    attended = scaled_dot_product_attention(split[0], split[1], split[2], hidden, probability)
     return attended.transpose(1, 2).flatten(2)

@@ -262,7 +262,7 @@ class _Search:
 
     def _final_tolerance(self, path: _Path) -> float:
         """Return the norm of the gradient at which the minimisation of the chosen head stops."""
-        tolerance, penalty = self._config.tolerance, path.steps[path.best]["penalty"]
+        tolerance, penalty = self._config.tolerance, float(path.steps[path.best]["penalty"])
         if not penalty:  # the loss may have no minimum
             return tolerance
         of_weights = _WEIGHT_TOLERANCE * penalty * float(path.weights[:, :-1].norm())
