@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thawline.backbones.kernels import fast_kernels
+from thawline.backbones.packed import pack_weights
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
 from thawline.runtime.devices import copy_to
@@ -34,7 +35,9 @@ def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
         dtype: The dtype of the copy, ``float32`` or ``bfloat16``.
         device: The device of the copy.
     """
-    return Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
+    model = copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval()
+    pack_weights(model, device)
+    return Stack(model)
 
 
 @dataclass(frozen=True)
