@@ -204,7 +204,7 @@ def _training(
         return each.scaled(forward_operations(stack, each.sample, stages))
 
     train = lengths["train"]
-    step = train.scaled(training_operations(stack, train.sample, plan.line))
+    step = train.scaled(training_operations(stack, train.sample, plan.line, plan.pooling))
     trained = sum(p.numel() for p in stack.model.parameters() if p.requires_grad)
     evaluations = plan.epochs + 1
     values = blocks * stack.hidden_size

@@ -124,7 +124,7 @@ def _count_operations(stack: Stack, plan: Plan) -> OperationsSummary:
     for epoch in range(1, (plan.epochs or 1) + 1):
         if isinstance(strategy, Gradual):
             stack.freeze(strategy.first_trained(stack.depth, epoch))
-        training.append(training_operations(stack, longest, plan.line))
+        training.append(training_operations(stack, longest, plan.line, plan.pooling))
     return OperationsSummary(
         tokens=plan.max_length,
         prefix=prefix_operations(stack, longest, plan.line, pooled=plan.first is not None),

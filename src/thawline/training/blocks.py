@@ -51,7 +51,7 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     random = RandomStream(config.seed, device)
     model, adapter = make_classifier(task, random)
     use_bf16 = pick_dtype(config.compute.dtype, device) == "bfloat16"
-    suffix = Suffix(model.to(device), plan.line, use_bf16=use_bf16)
+    suffix = Suffix(model.to(device), plan.line, plan.pooling, use_bf16=use_bf16)
     trained = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
     initial = {name: tensor.detach().clone() for name, tensor in trained.items()}
     # Load the head if it was trained first; otherwise `head` is empty.
@@ -94,16 +94,16 @@ def _count_operations(
     Afterwards all stages require gradients that were planned to train.
     """
     assert task.plan.epochs is not None
-    stack, line = Stack(model.base_model), task.plan.line
+    stack, line, pooling = Stack(model.base_model), task.plan.line, task.plan.pooling
     lengths, steps = task.frozen.lengths("train"), 0.0
     for epoch, times in objective.trained.items():
         if thawing is not None:
             thawing.start(epoch)
-        steps += training_operations(stack, np.repeat(lengths, times), line)
+        steps += training_operations(stack, np.repeat(lengths, times), line, pooling)
     if thawing is not None:
         thawing.start(task.plan.epochs)
     validation = task.frozen.lengths("validation")
-    evaluation = forward_operations(stack, validation, trained_stages(line, stack.depth))
+    evaluation = forward_operations(stack, validation, trained_stages(line, stack.depth), pooling)
     return steps + objective.evaluations * evaluation
 
 
