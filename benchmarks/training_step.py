@@ -96,10 +96,11 @@ def main() -> None:
     examples = TokenExamples(tokens, None, np.arange(len(tokens)), budget)
     labels, config = torch.from_numpy(train.labels % 2), TrainingConfig()
     labelled, weighting = Labelled(examples, labels), Weighting.of(labels, 2, config)
-    number = torch.get_num_threads()
+    number, stack = torch.get_num_threads(), backbone.stack
+    pooling = stack.family.native_pooling(stack.model.config)
     makers: dict[str, Gradients] = {}
     for name, variant in VARIANTS.items():
-        module = suffix.Suffix(model, 0, use_bf16=variant.low)
+        module = suffix.Suffix(model, 0, pooling, use_bf16=variant.low)
         objective = Classification(
             module, labelled, labelled, weighting, config, ComputeConfig(), seed=0
         )

@@ -15,7 +15,6 @@ from thawline.data import Dataset, Text, load
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
-    StoredWork,
     describe_choice,
     describe_cost,
     describe_head_first,
@@ -23,7 +22,6 @@ from thawline.jobs.fit_record import (
     describe_plan,
     describe_store,
     describe_work,
-    stored_seconds,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.mistakes import MISTAKES, write_mistakes
@@ -238,7 +236,6 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         proof = Proof(texts=len(texts), difference=prover.compare(saved, model, texts))
     checkpoints.clear()
     prefix, suffix = describe_work(report, adapted, config.compute)
-    restored = StoredWork(stored_seconds(report, config.compute), checkpoints.earlier_seconds)
     results = FitResults(
         features=list(saved.reading.stages) if isinstance(saved, Fitted) else [],
         words=adapted.words,
@@ -249,7 +246,9 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
             evaluation=evaluation,
             total=run.total_seconds(),
         ),
-        cost=describe_cost(report, adapted, restored, run.start_seconds()),
+        cost=describe_cost(
+            report, adapted, config.compute, checkpoints.earlier_seconds, run.start_seconds()
+        ),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=prefix,
         suffix=suffix,
