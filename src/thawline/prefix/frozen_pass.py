@@ -202,7 +202,7 @@ class FrozenPass:
                 )
 
     def _share_below(self, at_line: Entry, tokens: TokenizedTexts) -> float:
-        """Return the share of the operations of all stages that lies before the line of an entry."""
+        """Return the share of the operations that lies before the line of an entry."""
         stack, lengths, line = self.backbone.stack, tokens.lengths, at_line.key.line
         assert line is not None, "pooled states belong to no line"
         below = forward_operations(stack, lengths, range(line))
