@@ -27,7 +27,7 @@ from thawline.prefix.compute import (
     frozen_stack,
     run_batches,
 )
-from thawline.prefix.report import PassReport
+from thawline.prefix.report import Kind, PassReport
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import release_memory
 from thawline.runtime.progress import Reporter
@@ -132,7 +132,7 @@ class FrozenPass:
                 else:
                     missing_tokens = tokens.select(np.array(positions))
                 fill = _Fill(self, {"states": entry}, PooledStates(last), range(last + 1))
-                fill.run(missing, missing_tokens)
+                self._count_computed(entry, missing_tokens, fill.run(missing, missing_tokens))
 
     def ensure_token_states(
         self, entry: Entry, texts: Sequence[Text], tokens: TokenizedTexts
@@ -157,11 +157,13 @@ class FrozenPass:
                 size = _token_bytes(self.backbone.stack, entry.key.dtype, missing_tokens.lengths)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
                 compute = states_at_line(entry, missing)
-                fill = _Fill(self, {"states": entry}, compute, compute.stages)
                 earlier: float | None = 0.0
                 if compute.below is not None:
                     earlier = self._count_found(entry.at_line(compute.start), missing)
-                fill.run(missing, missing_tokens, earlier)
+                fill = _Fill(self, {"states": entry}, compute, compute.stages)
+                self._count_computed(
+                    entry, missing_tokens, fill.run(missing, missing_tokens), earlier
+                )
 
     def compute_both(
         self, pooled: Entry, at_line: Entry, texts: Sequence[Text], tokens: TokenizedTexts
@@ -191,11 +193,20 @@ class FrozenPass:
                 pooled.plan(n_texts, size, limit, notify)
                 compute = PooledStates(stack.depth, at_line.key.line)
                 entries = {"states": pooled, "at_line": at_line}
-                _Fill(self, entries, compute, range(stack.depth + 1)).run(missing, read)
                 # The calls that follow count these texts as found in the store.
                 self.report.from_store -= 2 * n_texts
-                for entry in entries.values():
-                    self.report.found_seconds -= entry.seconds_of(missing) or 0.0
+                seconds = _Fill(self, entries, compute, range(stack.depth + 1)).run(missing, read)
+                pooled.record_work(seconds, int(read.lengths.sum()))
+                at_line.record_work(
+                    seconds * self._share_below(at_line, read), int(read.lengths.sum())
+                )
+
+    def _share_below(self, at_line: Entry, tokens: TokenizedTexts) -> float:
+        """Return the share of the operations that lies before the line of an entry."""
+        stack, lengths, line = self.backbone.stack, tokens.lengths, at_line.key.line
+        assert line is not None, "pooled states belong to no line"
+        below = forward_operations(stack, lengths, range(line))
+        return below / forward_operations(stack, lengths, range(stack.depth + 1))
 
     @contextmanager
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
@@ -223,15 +234,36 @@ class FrozenPass:
         """
         if not len(texts):
             return 0.0
-        seconds = entry.seconds_of(texts)
+        seconds, kind = entry.seconds_of(texts), _kind(entry)
         if seconds is None:
             stack, key = self.backbone.stack, entry.key
             last = stack.depth if key.stage is None else key.stage
             stages = range(last + 1 if key.line is None else key.line)
-            self.report.found_flops += forward_operations(stack, entry.lengths(texts), stages)
+            flops = forward_operations(stack, entry.lengths(texts), stages)
+            self.report.untimed_flops[kind] += flops
         else:
-            self.report.found_seconds += seconds
+            self.report.alone[kind] += seconds
         return seconds
+
+    def _count_computed(
+        self, entry: Entry, tokens: TokenizedTexts, seconds: float, earlier: float | None = 0.0
+    ) -> None:
+        """Add the work of a computation to the report and to the entry.
+
+        Args:
+            entry: The entry of the computed states.
+            tokens: The tokens of the texts.
+            seconds: The seconds of the computation.
+            earlier: The seconds that the states took from which the computation started. 0 if it
+                started from the tokens, and None if they are unknown.
+        """
+        self.report.alone[_kind(entry)] += seconds
+        if earlier is not None:
+            entry.record_work(seconds + earlier, int(tokens.lengths.sum()))
+
+
+def _kind(entry: Entry) -> Kind:
+    return "pooled" if entry.key.line is None else "line"
 
 
 def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
@@ -269,14 +301,11 @@ class _Fill:
     compute: Compute
     stages: range
 
-    def run(self, texts: KeyedTexts, tokens: TokenizedTexts, earlier: float | None = 0.0) -> None:
+    def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> float:
         """Compute the states of all texts, and add them to the entries chunk by chunk.
 
-        Args:
-            texts: The texts.
-            tokens: Their tokens.
-            earlier: The seconds that the states took from which the computation starts. 0 if it
-                starts from the tokens, and None if they are unknown.
+        Returns:
+            The seconds that this took.
         """
         start = time.perf_counter()
         config, lengths = self.frozen_pass.compute, tokens.lengths
@@ -299,14 +328,7 @@ class _Fill:
                 if self._fills_chunk(pending):
                     self._add_chunk(texts, pending)
             self._add_chunk(texts, pending)
-        if earlier is not None:
-            seconds = earlier + time.perf_counter() - start
-            whole = forward_operations(stack, lengths, self.stages)
-            for entry in self.entries.values():
-                line = self.stages.stop if entry.key.line is None else entry.key.line
-                needed = range(self.stages.start, min(self.stages.stop, line))
-                share = forward_operations(stack, lengths, needed) / whole if whole else 1.0
-                entry.record_work(share * seconds, int(lengths.sum()))
+        return time.perf_counter() - start
 
     def _fills_chunk(self, pending: Sequence[tuple[Batch, Content]]) -> bool:
         config = self.frozen_pass.compute
