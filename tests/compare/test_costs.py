@@ -50,7 +50,7 @@ def count(toy_backbone: Callable[[], Path], toy_reviews, tmp_path: Path) -> Call
 
 def test_each_strategy_has_its_parts(count: Callable[..., Work]) -> None:
     parts = {
-        "tfidf": {"words"},
+        "tfidf": {"words", "scores"},
         "head": {"tokenising", "prefix", "head", "scores"},
         "last:1": {"tokenising", "prefix", "training", "scores"},
         "lora": {"tokenising", "training", "scores"},

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedConfig
 
 from thawline.backbones.loading import Backbone
 from thawline.backbones.operations import (
@@ -50,26 +51,27 @@ SAMPLE = 500
 """The number of texts of a split that are tokenised to estimate the lengths of all texts."""
 
 SECONDS: Work = {
-    "tokenising": {"characters": 4e-7},
-    "prefix": {"products": 1.4, "values": 2.5e-9, "texts": 3e-4},
-    "words": {"characters": 3e-7, "logits": 2e-7},
-    "head": {"features": 3e-9, "logits": 3e-9, "candidates": 0.01},
-    "training": {"products": 1.5, "values": 1.5e-8, "steps": 0.01, "updates": 1e-9},
-    "scores": {"products": 1.4, "values": 2.5e-9, "texts": 1e-4},
-    "other": {"fits": 1.5, "parameters": 2e-8, "texts": 1e-4},
+    "tokenising": {"characters": 3.6e-7},
+    "prefix": {"products": 1.17, "tokens": 3.0e-6, "texts": 1.0e-4},
+    "words": {"fits": 1.4, "characters": 2.4e-7, "logits": 2.1e-7},
+    "head": {"features": 3.7e-8, "logits": 9.4e-9, "candidates": 0.017},
+    "training": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
+    "scores": {"products": 1.57, "tokens": 3.3e-6, "characters": 2.4e-7, "texts": 1.8e-4},
+    "other": {"fits": 0.77, "parameters": 1.9e-8, "texts": 2.8e-4},
 }
 """The seconds that each thing takes, by part.
 
-They were measured by `benchmarks/costs.py` on two cores (`benchmarks/results/costs.json`). The
-things are:
+`benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`), except those
+of words, which come from two fits of IMDb. All fits ran on two cores of a CPU. The things are:
 
 - ``products``: matrix products, in seconds at the matrix rate of this machine;
-- ``values``: activations of the width of the backbone, one for each token and block, as a measure
-  of all work on activations that is not a matrix product;
-- ``characters`` and ``texts`` of the data set, or of the test split in the scores;
+- ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
+  matrix product;
+- ``characters`` and ``texts`` that the part reads;
 - ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
 - ``logits``: features times classes, or characters of the training texts times classes;
 - ``candidates`` of an exact fit, ``steps`` of the optimiser, and ``fits``, which is 1;
+- ``blocks`` that run in training, times steps, because each has a fixed cost;
 - ``updates``: trained parameters times steps;
 - ``parameters`` of the backbone, which are hashed, saved and loaded again.
 """
@@ -105,9 +107,11 @@ def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLe
     work: Work = {"other": {"fits": 1, "texts": sum(rows.values())}}
     if fit.plan.strategy.reads_words:
         work["words"] = {
-            "characters": sum(map(_characters, dataset.parts.values())),
+            "characters": _characters(dataset.train) + _characters(dataset.validation),
             "logits": _characters(dataset.train) * classes,
+            "fits": 1,
         }
+        work["scores"] = {"characters": _characters(dataset.test)}
     if isinstance(fit, Prepared):
         _add_backbone(work, fit, dataset, lengths)
     return work
@@ -127,23 +131,25 @@ def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLen
         head = plan if plan.first is None else plan.first
         part = "head" if head.exact else "training"
         work[part] = _head(fit, head, rows["train"], len(dataset.labels))
-    work["scores"] = {"texts": rows["test"]}
+    work["scores"] = work.get("scores", {}) | {"texts": rows["test"]}
     if plan.line <= stack.depth:
         training, scores = _training(fit, stack, lengths)
         work["training"] = _sum(work.get("training", {}), training)
         work["scores"] |= scores
 
 
-def trained_stack(strategy: Strategy, backbone: Backbone) -> Stack:
+def trained_stack(
+    strategy: Strategy, backbone: Backbone, layout: PreTrainedConfig | None = None
+) -> Stack:
     """Return a copy of a backbone without weights, in which the parameters that train are marked.
 
     Args:
         strategy: The strategy.
-        backbone: The backbone, whose layout is copied.
+        backbone: The backbone.
+        layout: The config of a model with another layout. If None, that of the backbone.
     """
-    config = ThawlineConfig(
-        backbone=backbone.stack.model.config.to_dict(), head="linear", num_labels=2
-    )
+    layout = backbone.stack.model.config if layout is None else layout
+    config = ThawlineConfig(backbone=layout.to_dict(), head="linear", num_labels=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a model without weights needs no initial values
         with torch.device("meta"):
@@ -169,7 +175,7 @@ def _prefix(
     tokens = sum(each.total for each in lengths.values())
     return {
         "products": operations / _rate(fit.config),
-        "values": tokens * blocks * stack.hidden_size,
+        "tokens": tokens * blocks,
         "texts": sum(each.rows for each in lengths.values()),
     }
 
@@ -184,10 +190,7 @@ def _head(fit: Prepared, plan: Plan, rows: int, classes: int) -> dict[str, float
             "candidates": len(plan.candidates),
         }
     assert plan.epochs is not None, "a head that is not solved is trained by epochs"
-    return {
-        "values": rows * width * plan.epochs,
-        "steps": _steps(fit, rows) * plan.epochs,
-    }
+    return {"steps": _steps(fit, rows) * plan.epochs}
 
 
 def _training(
@@ -207,17 +210,17 @@ def _training(
     step = train.scaled(training_operations(stack, train.sample, plan.line))
     trained = sum(p.numel() for p in stack.model.parameters() if p.requires_grad)
     evaluations = plan.epochs + 1
-    values = blocks * stack.hidden_size
+    scored = (2 * lengths["test"].total + lengths["validation"].total) * blocks
     training = {
         "products": (plan.epochs * step + evaluations * forward("validation")) / rate,
-        "values": plan.epochs * train.total * values,
         "steps": plan.epochs * _steps(fit, train.rows),
+        "blocks": plan.epochs * _steps(fit, train.rows) * blocks,
         "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
     }
     # The untrained and the trained classifier on test, and the trained one on validation.
     scores = {
         "products": (2 * forward("test") + forward("validation")) / rate,
-        "values": (2 * lengths["test"].total + lengths["validation"].total) * values,
+        "tokens": scored,
     }
     return training, scores
 
