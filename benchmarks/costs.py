@@ -210,7 +210,7 @@ def corrected(results: list[Result]) -> Iterator[tuple[Result, float]]:
         groups[result["set"], result["max_length"]].append(result)
     for group in groups.values():
         parts = {str(_key(one)): predict_seconds(one["work"]) for one in group}
-        forecast = Forecast({key: RungForecast(of, frozenset()) for key, of in parts.items()})
+        forecast = Forecast({key: RungForecast(of, {}) for key, of in parts.items()})
         for result in sorted(group, key=lambda one: sum(parts[str(_key(one))].values())):
             key = str(_key(result))
             yield result, forecast.seconds(key)

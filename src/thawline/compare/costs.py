@@ -1,7 +1,8 @@
 """Predict the seconds of a fit before it runs.
 
-A fit has parts: tokenising, the frozen pass, the fit of TF-IDF (words), the exact fit of a head,
-the training by epochs, the scores, and everything else. The seconds of a part are a sum of
+A fit has parts: the training of the backbone on its own objective (tapt), tokenising, the frozen
+pass, the fit of TF-IDF (words), the exact fit of a head, the training by epochs, the scores, and
+everything else. The seconds of a part are a sum of
 products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
 products are counted as the seconds that they would take at the rate of this machine, so that their
 factor is the inverse of the efficiency that a part reaches.
@@ -15,6 +16,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,9 +37,10 @@ from thawline.data.tokens import tokenize
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.lora import thaw
 from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.pretraining.tapt import Adaptation
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import matrix_rate
-from thawline.strategies import Strategy
+from thawline.strategies import Full, Gradual, Strategy
 from thawline.training.plan import Plan
 from thawline.training.preparation import Prepared, PreparedWords
 
@@ -56,13 +59,15 @@ SECONDS: Work = {
     "words": {"fits": 1.4, "characters": 2.4e-7, "logits": 2.1e-7},
     "head": {"features": 3.7e-8, "logits": 9.4e-9, "candidates": 0.017},
     "training": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
+    "tapt": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
     "scores": {"products": 1.57, "tokens": 3.3e-6, "characters": 2.4e-7, "texts": 1.8e-4},
     "other": {"fits": 0.77, "parameters": 1.9e-8, "texts": 2.8e-4},
 }
 """The seconds that each thing takes, by part.
 
 `benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`), except those
-of words, which come from two fits of IMDb. All fits ran on two cores of a CPU. The things are:
+of words, which come from two fits of IMDb, and those of tapt, which are those of training. All fits
+ran on two cores of a CPU. The things are:
 
 - ``products``: matrix products, in seconds at the matrix rate of this machine;
 - ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
@@ -93,7 +98,12 @@ def predict_seconds(work: Work, seconds: Mapping[str, Mapping[str, float]] = SEC
 # -- the work of a fit ----------------------------------------------------------------------------
 
 
-def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLengths) -> Work:
+def count_work(
+    fit: Prepared | PreparedWords,
+    dataset: Dataset,
+    lengths: SplitLengths,
+    adaptation: Adaptation | None = None,
+) -> Work:
     """Count the work of a fit that runs alone, with an empty store.
 
     Args:
@@ -101,6 +111,7 @@ def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLe
         dataset: The data set.
         lengths: The estimated token counts of the texts, from `estimate_lengths`. Empty for a fit
             without a backbone.
+        adaptation: The texts of ``tapt+S``. None for other strategies.
     """
     rows = {name: len(part) for name, part in dataset.parts.items()}
     classes = len(dataset.labels)
@@ -113,11 +124,17 @@ def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLe
         }
         work["scores"] = {"characters": _characters(dataset.test)}
     if isinstance(fit, Prepared):
-        _add_backbone(work, fit, dataset, lengths)
+        _add_backbone(work, fit, dataset, lengths, adaptation)
     return work
 
 
-def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLengths) -> None:
+def _add_backbone(
+    work: Work,
+    fit: Prepared,
+    dataset: Dataset,
+    lengths: SplitLengths,
+    adaptation: Adaptation | None,
+) -> None:
     """Add the work of a fit with a backbone."""
     plan, stack = fit.plan, trained_stack(fit.plan.strategy, fit.backbone)
     rows = {name: len(part) for name, part in dataset.parts.items()}
@@ -136,6 +153,8 @@ def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLen
         training, scores = _training(fit, stack, lengths)
         work["training"] = _sum(work.get("training", {}), training)
         work["scores"] |= scores
+    if adaptation is not None:
+        work["tapt"] = _adaptation(fit, adaptation, lengths["train"])
 
 
 def trained_stack(
@@ -207,7 +226,7 @@ def _training(
         return each.scaled(forward_operations(stack, each.sample, stages))
 
     train = lengths["train"]
-    step = train.scaled(training_operations(stack, train.sample, plan.line))
+    step = train.scaled(_training_step(stack, plan, train.sample))
     trained = sum(p.numel() for p in stack.model.parameters() if p.requires_grad)
     evaluations = plan.epochs + 1
     scored = (2 * lengths["test"].total + lengths["validation"].total) * blocks
@@ -223,6 +242,39 @@ def _training(
         "tokens": scored,
     }
     return training, scores
+
+
+def _training_step(stack: Stack, plan: Plan, sample: NDArray[np.int64]) -> float:
+    """Count the operations of an epoch over texts, as the mean over epochs if stages thaw."""
+    strategy = plan.strategy.last
+    if not isinstance(strategy, Gradual) or plan.epochs is None:
+        return training_operations(stack, sample, plan.line)
+    operations = 0.0
+    for epoch in range(1, plan.epochs + 1):
+        stack.freeze(strategy.first_trained(stack.depth, epoch))
+        operations += training_operations(stack, sample, plan.line)
+    return operations / plan.epochs
+
+
+def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict[str, float]:
+    """Count the work of training the backbone on its own objective.
+
+    The texts are taken to be as long as those of train.
+    """
+    stack, settings = trained_stack(Full(), fit.backbone), fit.config.tapt
+    texts = Lengths(lengths.sample, len(adaptation.train))
+    operations = texts.scaled(training_operations(stack, texts.sample, 0))
+    config: Any = stack.model.config
+    predicted = 1.0 if stack.family.causal else settings.mask_share
+    # The products of the layer that predicts tokens: one forward, and two backward.
+    operations += 6 * stack.hidden_size * config.vocab_size * predicted * texts.total
+    steps = settings.epochs * _steps(fit, texts.rows)
+    return {
+        "products": settings.epochs * operations / _rate(fit.config),
+        "steps": steps,
+        "blocks": steps * stack.depth,
+        "updates": steps * float(sum(p.numel() for p in stack.model.parameters())),
+    }
 
 
 def _rate(config: Config) -> float:
