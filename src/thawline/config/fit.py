@@ -262,14 +262,6 @@ class ExactConfig:
         MinLen(1),
         Help("L2 penalties, tried in this order."),
     ] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
-    words_penalties: Annotated[
-        Annotated[tuple[Annotated[float, Gt(0), Le(1e6)], ...], MinLen(1)] | None,
-        Help(
-            "L2 penalties on the weights of TF-IDF features, per text, tried in this order.",
-            "eight values from the inverse of the number of training texts down to a "
-            "three-thousandth of it",
-        ),
-    ] = None
     patience: Annotated[
         Count,
         Help("Number of penalties in a row without a lower validation loss that end the search."),
@@ -292,6 +284,14 @@ class ExactConfig:
         Help(
             "Maximum size of the features that are kept in memory, in bytes.",
             "a quarter of the available memory",
+        ),
+    ] = None
+    words_penalties: Annotated[
+        Annotated[tuple[Annotated[float, Gt(0), Le(1e6)], ...], MinLen(1)] | None,
+        Help(
+            "L2 penalties on the weights of TF-IDF features, per text, tried in this order.",
+            "eight values from the inverse of the number of training texts down to a "
+            "three-thousandth of it",
         ),
     ] = None
 
