@@ -64,13 +64,14 @@ def strategies_table(rows: Sequence[Row]) -> str:
         [
             f"`{row['strategy']}`",
             str(row["seeds"]),
+            f"{row['texts']:,}",
             _percent(row["accuracy"], 2),
             "–" if row["deviation"] is None else f"{100 * row['deviation']:.2f} points",
             _percent(row["disagreement"]),
         ]
         for row in rows
     ]
-    columns = ("strategy", "fits", "accuracy", "standard deviation over seeds",
+    columns = ("strategy", "fits", "test texts", "accuracy", "standard deviation over seeds",
                "texts on which two seeds disagree")  # fmt: skip
     return _markdown(columns, lines)
 

@@ -266,6 +266,7 @@ def describe_pool(pool: Pool) -> list[Row]:
         {
             "strategy": name,
             "seeds": len(flags),
+            "texts": flags.shape[1],
             "accuracy": float(flags.mean()),
             "deviation": float(flags.mean(axis=1).std(ddof=1)) if len(flags) > 1 else None,
             "disagreement": float(np.mean(disagreement[name])) if len(flags) > 1 else None,

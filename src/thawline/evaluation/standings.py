@@ -27,7 +27,7 @@ MOST_TIMES = 10_000
 MOST_SEEDS = 50
 """The largest number of seeds that is recommended."""
 
-_DRAWS = 100_000
+_DRAWS = 20_000
 
 
 class Standing(NamedTuple):
@@ -103,30 +103,26 @@ def comparison_levels(effects: Effects, level: float) -> Floats:
     """
     from scipy.special import ndtr
 
-    count = len(effects.scores)
-    if count <= 2:
-        return np.full(count, level)
-    # Strategies with the same predictions share their effects.
-    first_copy = effects.identical.argmax(axis=1)
+    # Strategies with the same predictions are one strategy here.
+    kept, group = np.unique(effects.identical.argmax(axis=1), return_inverse=True)
+    if len(kept) <= 2:
+        return np.full(len(group), level)
     generator = np.random.default_rng(0)
-    values, vectors = np.linalg.eigh(effects.covariance / effects.texts)
+    values, vectors = np.linalg.eigh(effects.covariance[np.ix_(kept, kept)] / effects.texts)
     root = vectors * np.sqrt(np.maximum(values, 0))
-    of_seeds = np.sqrt(effects.seed_variances / effects.seeds)
-    draws = generator.standard_normal((_DRAWS, count)) @ root.T
-    draws += (generator.standard_normal((_DRAWS, count)) * of_seeds)[:, first_copy]
-    levels = np.empty(count)
-    for index in range(count):
-        others = np.flatnonzero(~effects.identical[index])
-        differences = draws[:, others] - draws[:, [index]]
+    of_seeds = np.sqrt(effects.seed_variances / effects.seeds)[kept]
+    draws = generator.standard_normal((_DRAWS, len(kept))) @ root.T
+    draws += generator.standard_normal((_DRAWS, len(kept))) * of_seeds
+    levels = np.full(len(kept), level)
+    for index in range(len(kept)):
+        differences = np.delete(draws, index, axis=1) - draws[:, [index]]
         deviations = differences.std(axis=0)
         known = deviations > 0
-        if not known.any():
-            levels[index] = level
-            continue
-        largest = (differences[:, known] / deviations[known]).max(axis=1)
-        levels[index] = ndtr(-np.quantile(largest, 1 - level))
+        if known.any():
+            largest = (differences[:, known] / deviations[known]).max(axis=1)
+            levels[index] = ndtr(-np.quantile(largest, 1 - level))
     # The draws have an error of their own, and these are the limits of what is possible.
-    return np.clip(levels, level / (count - 1), level)
+    return np.clip(levels, level / (len(kept) - 1), level)[group]
 
 
 def _decide(
