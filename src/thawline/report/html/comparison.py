@@ -57,6 +57,7 @@ from thawline.report.html.words import (
     shown_text,
     value,
 )
+from thawline.report.learning import learning_figure, learning_lines
 from thawline.report.rungs import RungBar, rungs_figure
 from thawline.report.tables import MISSING
 from thawline.report.tradeoff import candidates, pareto_front, tradeoff_figure
@@ -65,6 +66,7 @@ from thawline.runs.records import (
     Difference,
     FitRecord,
     LadderRecord,
+    LearningCurves,
     RungPair,
     RungRecord,
 )
@@ -102,6 +104,7 @@ def comparison_page(record: LadderRecord, folder: Path, chosen: ChosenRun | None
         *_differences(record, plots),
         Section("cost", "Accuracy and cost", _costs(record, plots)),
         *_curves(rungs, plots),
+        *([] if record.curves is None else [_learning(record.curves, plots)]),
         *_missing(record),
         *_run_to_use(record, chosen, plots),
         *([] if chosen is None else [data_section(chosen.record.preflight)]),
@@ -456,6 +459,45 @@ def _curves(rungs: Sequence[RungRecord], plots: Plots) -> list[Section]:
         "has no epochs."
     )
     return [Section("curves", "Training by epoch", [plots.plot(figure, f"{label}.", caption)])]
+
+
+def _learning(curves: LearningCurves, plots: Plots) -> Section:
+    """Return the accuracy by the number of labelled rows, and how many rows are enough."""
+    blocks: list[Block] = [Text(curves.words)]
+    if len(curves.sizes) > 1:
+        figure = learning_figure(curves, title="", subtitle="")
+        label = "Line chart of test accuracy by the number of labelled rows. " + "; ".join(
+            f"{line.name}: "
+            + listed(
+                [
+                    f"{percent(share)} with {rows:,.0f} rows"
+                    for rows, share in zip(line.x, line.values, strict=True)
+                ]
+            )
+            for line in learning_lines(curves)
+        )
+        caption = (
+            "Test accuracy by the number of labelled rows (train and validation), on a logarithmic "
+            "axis. Bands are one standard deviation over seeds."
+        )
+        blocks.append(plots.plot(figure, f"{label}.", caption))
+    by_place = {(point.rung, point.rows): point for point in curves.points}
+    rows = []
+    for one in curves.enough:
+        points = [by_place.get((one.rung, size)) for size in curves.sizes]
+        cells = [score_cell(None if point is None else point.accuracy) for point in points]
+        rows.append([Cell(one.rung), *cells, number_cell(one.rows)])
+    columns = [
+        Column("Strategy", numeric=False),
+        *(Column(f"{size:,}", unit="rows") for size in curves.sizes),
+        Column("Enough", unit="rows"),
+    ]
+    caption = "Test accuracy by the number of labelled rows, and the number of rows that is enough"
+    blocks.append(Table(caption, columns, rows, sortable=True))
+    if curves.left_out:
+        sizes = listed([f"{size:,}" for size in curves.left_out])
+        blocks.append(Text(f"Left out, because of the budget or of an error: {sizes} rows."))
+    return Section("learning", "Number of labels", blocks)
 
 
 def _missing(record: LadderRecord) -> list[Section]:
