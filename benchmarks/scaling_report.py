@@ -112,7 +112,7 @@ def draw(whole: Result, folder: Path) -> Path:
         pass_line = [seconds["frozen pass"][0] * number / texts[0] for number in texts]
         left.plot(texts, pass_line, color=FAINT, linewidth=1, linestyle="--", zorder=3)
         left.set_yscale("log")
-        left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        left.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}"))
         left.yaxis.set_minor_locator(NullLocator())
         low, high = left.get_ylim()
         left.set_ylim(low, high * (high / low) ** 0.45)  # room for the legend

@@ -96,10 +96,11 @@ def main() -> None:
     examples = TokenExamples(tokens, None, np.arange(len(tokens)), budget)
     labels, config = torch.from_numpy(train.labels % 2), TrainingConfig()
     labelled, weighting = Labelled(examples, labels), Weighting.of(labels, 2, config)
-    number = torch.get_num_threads()
+    number, stack = torch.get_num_threads(), backbone.stack
+    pooling = stack.family.native_pooling(stack.model.config)
     makers: dict[str, Gradients] = {}
     for name, variant in VARIANTS.items():
-        module = suffix.Suffix(model, 0, use_bf16=variant.low)
+        module = suffix.Suffix(model, 0, pooling, use_bf16=variant.low)
         objective = Classification(
             module, labelled, labelled, weighting, config, ComputeConfig(), seed=0
         )
@@ -109,7 +110,7 @@ def main() -> None:
     for step in objective.steps(1):
         for name, variant in VARIANTS.items():
             start = time.perf_counter()
-            torch_only = mock.patch.object(suffix, "FastCpuKernels", nullcontext)
+            torch_only = mock.patch.object(suffix, "fast_kernels", lambda device: nullcontext())
             with nullcontext() if variant.kernels else torch_only:
                 makers[name].compute(step)
             optimizer.step()

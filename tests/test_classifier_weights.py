@@ -98,7 +98,7 @@ class TestWeights:
             [texts[row] for row in rows], [labels[row] for row in rows], validation=validation
         )
         np.testing.assert_allclose(
-            weighted.predict_proba(texts), repeated.predict_proba(texts), rtol=0, atol=2e-3
+            weighted.predict_proba(texts), repeated.predict_proba(texts), rtol=0, atol=1e-4
         )
 
     @pytest.mark.parametrize(

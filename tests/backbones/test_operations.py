@@ -8,9 +8,10 @@ from typing import Any, cast
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import AutoModel
+from transformers import AutoModel, AutoModelForSequenceClassification
 
 from tests.support.toys import DEPTH, FAMILIES, WIDTH, as_inputs, toy_config
 from thawline.backbones.operations import (
@@ -95,6 +96,27 @@ def test_the_operations_are_those_that_torch_counts(family, strategy, tokens):
         assert 0 <= rest <= 2 * 2 * TEXTS * tokens * WIDTH
     else:
         assert rest == 0
+
+
+@pytest.mark.parametrize("strategy", ["last:1", "last:2", "lora", "full"])
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert"])
+def test_a_head_that_reads_the_first_token_needs_fewer_operations(family, strategy):
+    config, tokens, line = toy_config(family), 33, parse_strategy(strategy).line(DEPTH)
+    model = AutoModelForSequenceClassification.from_config(config).train()
+    thaw(model, parse_strategy(strategy), cast(Any, SimpleNamespace(name="toy")))
+    stack, inputs = Stack(model.base_model), as_inputs(torch.full((TEXTS, tokens), 5))
+    states = torch.randn(TEXTS, tokens, WIDTH) if line > 1 else None
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        view = stack.classifier_view(model, "first", line=line, states=states)
+        loss = view(**inputs).logits.square().mean()
+        loss.backward()
+    in_blocks = set(stack.blocks.modules())
+    linear = [m for m in model.modules() if isinstance(m, nn.Linear) and m not in in_blocks]
+    head = sum(2 * TEXTS * m.weight.numel() * (2 + m.weight.requires_grad) for m in linear)
+    lengths = np.full(TEXTS, tokens)
+    ours = training_operations(stack, lengths, line, "first")
+    assert counter.get_total_flops() == ours + head
+    assert ours < training_operations(stack, lengths, line)
 
 
 def allowed_pairs(tokens: int, *, causal: bool, window: int | None) -> int:

@@ -266,10 +266,7 @@ def test_an_exact_head_is_the_same_for_all_epochs() -> None:
 def test_the_table_marks_what_was_computed_and_shows_what_did_not_run() -> None:
     failed = {"side": "autointent", "versions": {}, "error": "ModuleNotFoundError: a | b"}
     lines = peers_report.table([scripts_on_parts() | {"failed": [failed]}]).splitlines()
-    assert (
-        "| `last:1` | 3 | Trainer, as usual | imdb 160 / 80 | 85.5 % (84.0 to 87.0) "
-        "| 34.0 | 3.4 times | – |"
-    ) in lines
+    assert not any("160 / 80" in line for line in lines)  # the part that the script ran on
     assert (
         "| `last:1` | 3 | Trainer, as usual | imdb 4,000 / 2,000 | – | ≈ 730 | 12.2 times | – |"
     ) in lines

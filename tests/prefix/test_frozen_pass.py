@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -191,11 +192,11 @@ def test_the_pass_runs_in_evaluation_and_inference_mode(backbone_of, texts, monk
     seen = set()
     original = Stack.pooled
 
-    def watching(stack: Stack, inputs: Inputs, last: int | None) -> Tensor:
+    def watching(stack: Stack, inputs: Inputs, *others: Any) -> Tensor:
         training = any(module.training for module in stack.model.modules())
         main = threading.current_thread() is threading.main_thread()
         seen.add((training, torch.is_inference_mode_enabled(), main, torch.get_num_threads()))
-        return original(stack, inputs, last)
+        return original(stack, inputs, *others)
 
     monkeypatch.setattr(Stack, "pooled", watching)
     run(noisy_backbone(backbone_of("bert")), texts)
@@ -322,11 +323,11 @@ def test_a_pass_that_breaks_keeps_what_it_had_finished(backbone_of, texts, monke
     config = ComputeConfig(dtype="float32", tokens_per_batch=40, density=0.9, rows_per_chunk=4)
     original, calls = Stack.pooled, []
 
-    def breaking(stack: Stack, inputs: Inputs, last: int | None) -> Tensor:
+    def breaking(stack: Stack, inputs: Inputs, *others: Any) -> Tensor:
         calls.append(len(inputs["input_ids"]))
         if len(calls) == 12:
             raise RuntimeError("out of memory")
-        return original(stack, inputs, last)
+        return original(stack, inputs, *others)
 
     with monkeypatch.context() as patch:
         patch.setattr(Stack, "pooled", breaking)

@@ -19,6 +19,7 @@ from transformers import AutoModel
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.backbones.operations import forward_operations
+from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data.tokens import Inputs, TokenizedTexts
@@ -246,6 +247,40 @@ def test_a_second_pass_computes_nothing(backbone_of, texts):
     assert (ran, report.texts, report.seconds["prefix"]) == (Counter(), 0, 0.0)
     assert torch.equal(again.take(everyone(again)), first.take(everyone(first)))
     assert other.digest(texts) == entry.digest(texts)
+
+
+@pytest.mark.parametrize("config", [FP32, BF16], ids=["fp32", "bf16"])
+@pytest.mark.parametrize("known", [0, 5])
+def test_one_pass_gives_the_same_pooled_and_token_states(
+    backbone_of, texts, config, known, monkeypatch, tmp_path
+):
+    backbone, line, distinct = backbone_of("bert"), 3, len(set(texts))
+    states, tokens, _, _ = run(backbone, line, texts, config)
+    apart = FrozenPass(backbone, LIMIT, "right", config)
+    pooled = apart.open_entry()
+    apart.ensure_pooled_states(pooled, texts)
+    monkeypatch.setenv("THAWLINE_HOME", str(tmp_path / "other"))
+    together = FrozenPass(backbone, LIMIT, "right", config)
+    both, at_line = together.open_entry(), together.open_entry(line)
+    if known:  # these texts have pooled states only
+        together.ensure_pooled_states(both, texts[:known])
+    together.compute_both(both, at_line, texts, tokens)
+    assert both.missing(texts) == []
+    assert len(at_line.missing(texts)) == known
+    together.ensure_pooled_states(both, texts, tokens)
+    found = token_states(together, at_line, texts, tokens)
+    report = together.report
+    assert (report.texts, report.from_store) == (distinct + known, known)
+    rows, stages = torch.arange(len(texts)), range(DEPTH + 1)
+    pairs = [(found.take(everyone(found)), states.take(everyone(states)))]
+    for pooling in POOLINGS:
+        one, other = (entry.features(texts, stages, pooling) for entry in (both, pooled))
+        pairs.append((one.take(rows), other.take(rows)))
+    for one, other in pairs:
+        if known:  # other batches, and so other rounding errors
+            assert (one - other).norm() < 0.01 * other.norm()
+        else:
+            assert torch.equal(one, other)
 
 
 @pytest.mark.parametrize("start", [1, 2], ids=["from tokens", "from below"])

@@ -67,6 +67,7 @@ def run(
     reporter: Reporter | None = None,
     checkpoints: Checkpoints | None = None,
     start_is_trained: bool = False,
+    device: str = "cpu",
     **settings: Any,
 ) -> list[dict[str, Any]]:
     return train(
@@ -74,7 +75,7 @@ def run(
         TrainingConfig(**settings),
         epochs=epochs,
         lr=lr,
-        device="cpu",
+        device=device,
         reporter=Reporter() if reporter is None else reporter,
         checkpoints=checkpoints,
         start_is_trained=start_is_trained,

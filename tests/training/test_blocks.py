@@ -218,6 +218,6 @@ def test_autocast_gives_the_labels_of_fp32(toy_backbone: Backbones, toy_reviews:
     adapted = adapt(task, Reporter())
     exact = adapted.logits("validation").argmax(1)
     assert (exact == task.parts["validation"].labels).mean() > 0.75
-    low = Suffix(adapted.fitted.model, task.plan.line, use_bf16=True)
+    low = Suffix(adapted.fitted.model, task.plan.line, task.plan.pooling, use_bf16=True)
     found = example_logits(low, task.frozen.examples["validation"], FP32.density).argmax(1)
     assert (found == exact).mean() >= 0.99

@@ -218,6 +218,15 @@ def test_only_the_chosen_fit_is_minimised_up_to_the_tolerance() -> None:
     assert max(others) < 0.01
 
 
+def test_with_a_weak_penalty_the_chosen_fit_is_minimised_further() -> None:
+    penalty, tolerance = 0.01, 1e-3
+    fitted = fit(3, penalties=(penalty,), tolerance=tolerance, standardise=False)
+    (step,) = fitted.path
+    error = step["gradient_norm"] / penalty  # an upper limit of the error of the weights
+    assert error <= 2e-4 * float(fitted.head[0].weight.detach().norm())
+    assert error < 0.1 * tolerance / penalty
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     before = torch.get_num_threads()

@@ -266,7 +266,7 @@ def test_adapters_may_be_folded_in(config: Callable[..., Config]) -> None:
 
 def test_both_entries_of_the_store_are_filled_once(config: Callable[..., Config]) -> None:
     first = fit_run(config("lp+last:1"), Path("first"), Reporter()).to_dict()
-    assert first["prefix"]["texts"] == 2 * 56
+    assert first["prefix"]["texts"] == 56
     alone = fit_run(config("head"), Path("alone"), Reporter()).to_dict()
     assert alone["prefix"]["texts"] == 0
     assert alone["store"] == first["head_first"]["store"]

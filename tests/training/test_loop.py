@@ -30,6 +30,7 @@ from thawline.errors import ThawlineError
 from thawline.inference.examples import PooledExamples, Positions
 from thawline.models.heads import Standardisation
 from thawline.runtime.progress import Advance, Reporter
+from thawline.training import loop
 from thawline.training.loop import Training, decay
 from thawline.training.objectives import Classification, Labelled
 
@@ -69,6 +70,13 @@ class TestHistory:
         assert [row["step"] for row in history] == [0, 2, 3]
         assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
         assert history[2]["train_loss"] == pytest.approx(2.0)
+
+    def test_the_history_does_not_depend_on_when_losses_are_read(self) -> None:
+        found = []
+        for device in ("cpu", "cuda"):  # the module stays on the CPU in both cases
+            history = run(objective(), epochs=2, device=device, evaluate_every=2)
+            found.append([{**row, "seconds": None} for row in history])
+        assert found[0] == found[1]
 
     def test_the_rate_of_a_row_is_that_of_the_next_step(self) -> None:
         history = run(objective(batch_size=10), epochs=4, lr=0.1, warmup_share=0.5)
@@ -309,6 +317,24 @@ class TestNonFinite:
             run(task, epochs=3)
         assert_names(caught.value, float("nan"), step=3, epoch=2)
         assert float(task.weight.detach()) == task.before
+
+    @pytest.mark.parametrize(("device", "taken"), [("cpu", 2), ("cuda", 4)])
+    def test_on_another_device_losses_are_read_after_several_steps(
+        self, monkeypatch: pytest.MonkeyPatch, device: str, taken: int
+    ) -> None:
+        monkeypatch.setattr(loop, "STEPS_PER_READ", 4)
+        task = Scripted([(0.5, 1.0)] * 2, losses=(1.0, math.inf, *[1.0] * 6))
+        with pytest.raises(ThawlineError) as caught:
+            run(task, epochs=1, device=device)
+        assert_names(caught.value, math.inf, step=2, epoch=1)
+        assert len(task.taken) == taken
+
+    def test_a_loss_that_was_not_read_stops_an_evaluation(self) -> None:
+        task = Breaking(lambda weight: weight * math.nan)
+        with pytest.raises(ThawlineError) as caught:
+            run(task, epochs=3, device="cuda")
+        assert_names(caught.value, math.nan, step=3, epoch=2)
+        assert len(task.weights) == 2
 
     def test_features_stop_the_first_step(self) -> None:
         given = labelled(8)

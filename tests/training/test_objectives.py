@@ -102,7 +102,7 @@ def classification(task: Task, tokens_per_batch: int = 4_096, **given: Any) -> C
         for name, part in task.frozen.examples.items()
     }
     config = replace(task.config, training=TrainingConfig(**{"batch_size": 24} | given))
-    suffix = Suffix(model, task.plan.line, use_bf16=False).double().eval()
+    suffix = Suffix(model, task.plan.line, task.plan.pooling, use_bf16=False).double().eval()
     return replace(task, config=config).objective(suffix, examples)
 
 

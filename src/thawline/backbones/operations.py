@@ -5,7 +5,8 @@ tokens in a text, a product with a matrix of n weights takes 2 n T operations. A
 multiplies queries with keys and weights with values, which takes 4 w operations for each pair of
 tokens that attend to each other. There are T² pairs, T (T + 1) / 2 in a causal backbone, and fewer
 with a sliding window. Kaplan et al. count T² pairs in a causal backbone too; here it is a part
-that an implementation may skip.
+that an implementation may skip. If a head reads only the first token of the last block, that block
+has one query in each text, and all of its products but those to keys and values have one token.
 
 The backward pass repeats a product twice: once for the gradient of its input, if something before
 it trains, and once for the gradient of its matrix, if that matrix trains. Attention has four
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,7 +34,7 @@ Lengths = NDArray[np.int64]
 
 
 def forward_operations(
-    stack: Stack, lengths: Lengths, stages: Iterable[int] | None = None
+    stack: Stack, lengths: Lengths, stages: Iterable[int] | None = None, pooling: str = "mean"
 ) -> float:
     """Count the operations of a forward pass.
 
@@ -41,9 +42,10 @@ def forward_operations(
         stack: The backbone, with or without adapters. Its parameters may be on the meta device.
         lengths: Number of tokens of each text, ``(texts,)``.
         stages: The stages that run. If None, all of them.
+        pooling: The pooling of the head, which decides which tokens of the last block are computed.
     """
     chosen = range(stack.depth + 1) if stages is None else stages
-    return sum(_forward(stack, stage, lengths) for stage in chosen)
+    return sum(_forward(stack, stage, lengths, pooling) for stage in chosen)
 
 
 def prefix_operations(stack: Stack, lengths: Lengths, line: int, *, pooled: bool = False) -> float:
@@ -61,7 +63,7 @@ def prefix_operations(stack: Stack, lengths: Lengths, line: int, *, pooled: bool
     return forward_operations(stack, lengths, range(end if end > 1 else 0))
 
 
-def training_operations(stack: Stack, lengths: Lengths, line: int) -> float:
+def training_operations(stack: Stack, lengths: Lengths, line: int, pooling: str = "mean") -> float:
     """Count the operations of one forward and one backward pass over texts.
 
     The parameters that require gradients decide which products the backward pass needs.
@@ -70,11 +72,12 @@ def training_operations(stack: Stack, lengths: Lengths, line: int) -> float:
         stack: The backbone, with or without adapters. Its parameters may be on the meta device.
         lengths: Number of tokens of each text, ``(texts,)``.
         line: The thaw line. The stages before it do not run if it is above 1.
+        pooling: The pooling of the head, which decides which tokens of the last block are computed.
     """
-    forward = forward_operations(stack, lengths, trained_stages(line, stack.depth))
+    forward = forward_operations(stack, lengths, trained_stages(line, stack.depth), pooling)
     trained = [_trains(stack.modules_of(stage)) for stage in range(stack.depth + 1)]
     backward = sum(
-        _backward(stack, stage, lengths, below=any(trained[:stage]))
+        _backward(stack, stage, lengths, pooling, below=any(trained[:stage]))
         for stage in range(stack.depth + 1)
         if any(trained[: stage + 1])
     )
@@ -148,38 +151,66 @@ def _products(module: nn.Module) -> list[_Product]:
     return list(found.values())
 
 
-def _forward(stack: Stack, stage: int, lengths: Lengths) -> float:
+def _forward(stack: Stack, stage: int, lengths: Lengths, pooling: str) -> float:
     if stage == 0:
         products = [product for product, _ in _embedding_products(stack)]
         return sum(product.forward() for product in products) * float(lengths.sum())
-    per_token = sum(product.forward() for product in _products(stack.blocks[stage - 1]))
-    return per_token * float(lengths.sum()) + 4 * _attention(stack, stage, lengths)
+    first, others = _around_attention(stack, _products(stack.blocks[stage - 1]))
+    tokens = _tokens(stack, stage, lengths, pooling, len(first))
+    linear = sum(n * product.forward() for n, product in zip(tokens.first, first, strict=True))
+    linear += tokens.others * sum(product.forward() for product in others)
+    return linear + 4 * _attention(stack, stage, lengths, pooling)
 
 
-def _backward(stack: Stack, stage: int, lengths: Lengths, *, below: bool) -> float:
+def _backward(stack: Stack, stage: int, lengths: Lengths, pooling: str, *, below: bool) -> float:
     """Count the operations of the backward pass of a stage.
 
     Args:
         stack: The backbone.
         stage: The stage.
         lengths: Number of tokens of each text, ``(texts,)``.
+        pooling: The pooling of the head.
         below: Whether a stage before this one trains.
     """
-    tokens = float(lengths.sum())
     if stage == 0:
-        products = _embedding_products(stack)
-        return tokens * sum(product.backward(for_input=vectors) for product, vectors in products)
+        of_token = sum(p.backward(for_input=vectors) for p, vectors in _embedding_products(stack))
+        return float(lengths.sum()) * of_token
     first, others = _around_attention(stack, _products(stack.blocks[stage - 1]))
-    per_token = sum(product.backward(for_input=below) for product in first)
+    tokens = _tokens(stack, stage, lengths, pooling, len(first))
+    linear = sum(
+        n * product.backward(for_input=below)
+        for n, product in zip(tokens.first, first, strict=True)
+    )
     # The projections are those to queries, keys and values, or one to all three.
     needed = [below or product.changes for product in first] or [below]
     query, key, value = needed[0], needed[len(needed) // 2], needed[-1]
     of_attention = 2 * (value + (query or key) + query + key)
     upstream = below or any(needed)
     for product in others:
-        per_token += product.backward(for_input=upstream)
+        linear += tokens.others * product.backward(for_input=upstream)
         upstream = upstream or product.changes
-    return per_token * tokens + of_attention * _attention(stack, stage, lengths)
+    return linear + of_attention * _attention(stack, stage, lengths, pooling)
+
+
+class _Tokens(NamedTuple):
+    """The number of tokens of all texts that the products of a block are computed for.
+
+    Attributes:
+        first: The number for each projection that attention reads.
+        others: The number for all other products.
+    """
+
+    first: list[float]
+    others: float
+
+
+def _tokens(stack: Stack, stage: int, lengths: Lengths, pooling: str, projections: int) -> _Tokens:
+    """Return the numbers of tokens of a block with a number of projections."""
+    every = float(lengths.sum())
+    if stage < stack.depth or not stack.reads_first_token(pooling):
+        return _Tokens([every] * projections, every)
+    one = float(len(lengths))  # also for the queries
+    return _Tokens([one] + [every] * (projections - 1), one)
 
 
 def _embedding_products(stack: Stack) -> list[tuple[_Product, bool]]:
@@ -215,10 +246,12 @@ def _heads(stack: Stack) -> tuple[int, int, int]:
     return heads, keys, width
 
 
-def _attention(stack: Stack, stage: int, lengths: Lengths) -> float:
+def _attention(stack: Stack, stage: int, lengths: Lengths, pooling: str) -> float:
     """Return the width of attention times the number of pairs of tokens that it attends to."""
     heads, _, width = _heads(stack)
     tokens = lengths.astype(np.float64)
+    if stage == stack.depth and stack.reads_first_token(pooling):
+        return float(heads * width * tokens.sum())
     reach = np.minimum(_reach(stack, stage), tokens - 1)
     earlier = reach * tokens - reach * (reach + 1) / 2
     pairs = tokens + (earlier if stack.family.causal else 2 * earlier)

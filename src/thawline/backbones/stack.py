@@ -21,8 +21,20 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from thawline.backbones import first_token
+from thawline.backbones.first_token import FirstToken
 from thawline.backbones.pooling import pool_all
-from thawline.backbones.views import Reached, Run, Stage, enter, skip, stop, visiting, with_modules
+from thawline.backbones.views import (
+    Reached,
+    Run,
+    Stage,
+    enter,
+    for_first_token,
+    skip,
+    stop,
+    visiting,
+    with_modules,
+)
 from thawline.data.tokens import Inputs
 from thawline.errors import ThawlineError
 
@@ -48,6 +60,8 @@ class Family:
             their weights directly. An adapter in their place would have no effect.
         always_frozen: Function that takes the config and returns the paths of modules that never
             train, for every thaw line.
+        first_token: Function that runs a block for the first token of each text alone. None if the
+            family has no such function.
     """
 
     embeddings: tuple[str, ...]
@@ -60,6 +74,7 @@ class Family:
     native_pooling: Callable[[Any], str] = lambda config: "first"
     fused: tuple[str, ...] = ()
     always_frozen: Callable[[Any], tuple[str, ...]] = lambda config: ()
+    first_token: FirstToken | None = None
 
 
 _BERT = Family(
@@ -67,6 +82,7 @@ _BERT = Family(
     "encoder.layer",
     final=("pooler",),
     attention_dropout="attention_probs_dropout_prob",
+    first_token=first_token.bert,
 )
 _DECODER = Family(
     ("embed_tokens",),
@@ -81,7 +97,9 @@ FAMILIES: dict[str, Family] = {
     "bert": replace(_BERT, token_types=True),
     "roberta": _BERT,
     "xlm-roberta": _BERT,
-    "distilbert": Family(("embeddings",), "transformer.layer", query="q_lin"),
+    "distilbert": Family(
+        ("embeddings",), "transformer.layer", query="q_lin", first_token=first_token.distilbert
+    ),
     "modernbert": Family(
         ("embeddings",),
         "layers",
@@ -295,21 +313,42 @@ class Stack:
         """
         return self._run(self._view(self._entry(line, states), states), inputs)
 
-    def entered(self, classifier: PreTrainedModel, line: int, states: Tensor) -> PreTrainedModel:
-        """Return a classifier that starts from stored states instead of from the tokens.
+    def classifier_view(
+        self,
+        classifier: PreTrainedModel,
+        pooling: str,
+        *,
+        line: int = 1,
+        states: Tensor | None = None,
+    ) -> PreTrainedModel:
+        """Return a classifier that computes only what its head reads.
 
         Args:
             classifier: A classifier around this base model. It is not changed, and it shares all
                 parameters with the result.
+            pooling: The pooling of the head. With ``first``, the last block runs for the first
+                token of each text alone, if the family supports it.
             line: The thaw line that the states were stored at, between 1 and L.
-            states: ``(batch, tokens, hidden)``, with finite values at padding too.
+            states: The states that replace the stages before the line, ``(batch, tokens, hidden)``,
+                with finite values at padding too. If None, the classifier starts from the tokens.
 
         Raises:
             ValueError: If the line is outside this range.
         """
-        base = self._view(self._entry(line, states), states)
-        entered: PreTrainedModel = with_modules(classifier, {classifier.base_model_prefix: base})
-        return entered
+        runs = {} if states is None else self._entry(line, states)
+        if self.reads_first_token(pooling):
+            assert self.family.first_token is not None
+            entering = states if states is not None and line == self.depth else None
+            runs[self.depth - 1] = for_first_token(self.family.first_token, entering)
+        if not runs:
+            return classifier
+        base = self._view(runs, states)
+        view: PreTrainedModel = with_modules(classifier, {classifier.base_model_prefix: base})
+        return view
+
+    def reads_first_token(self, pooling: str) -> bool:
+        """Return whether the last block runs for the first token of each text alone."""
+        return pooling == "first" and self.family.first_token is not None
 
     def _entry(self, line: int, states: Tensor) -> dict[int, Run]:
         """Return how the blocks run if states enter at a line and the blocks before it do not run.
@@ -343,21 +382,30 @@ class Stack:
             runs[last] = stop
         visit(last, self._reached(runs, inputs))
 
-    def pooled(self, inputs: Inputs, last: int | None = None) -> Tensor:
+    def pooled(
+        self,
+        inputs: Inputs,
+        last: int | None = None,
+        visit: Callable[[int, Tensor], None] = lambda stage, states: None,
+    ) -> Tensor:
         """Run the backbone once and pool the states of every stage in every way.
 
         Args:
             inputs: Token ids and masks, ``(batch, tokens)`` each.
             last: The last stage that is needed. Later blocks do not run. If None, all blocks run.
+            visit: Function that is also called with each stage and its token states.
 
         Returns:
             ``(batch, stages, 3, hidden)``, with the poolings in the order of `POOLINGS`.
         """
         pooled: dict[int, Tensor] = {}
         mask = inputs.get("attention_mask")
-        self.stage_states(
-            inputs, lambda stage, states: pooled.update({stage: pool_all(states, mask)}), last
-        )
+
+        def keep(stage: int, states: Tensor) -> None:
+            pooled[stage] = pool_all(states, mask)
+            visit(stage, states)
+
+        self.stage_states(inputs, keep, last)
         return torch.stack([pooled[stage] for stage in sorted(pooled)], dim=1)
 
 

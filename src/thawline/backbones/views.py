@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from thawline.backbones.first_token import FirstToken
+
 Arguments = tuple[tuple[Any, ...], dict[str, Any]]
 """The positional and the keyword arguments of a block, one of which are the states."""
 
@@ -74,6 +76,22 @@ def enter(states: Tensor) -> Run:
         if args:
             return block(states, *args[1:], **kwargs)
         return block(**{**kwargs, "hidden_states": states})
+
+    return run
+
+
+def for_first_token(function: FirstToken, states: Tensor | None) -> Run:
+    """Return a function that runs a block for the first token of each text alone.
+
+    Args:
+        function: Runs a block of the family in this way.
+        states: States that replace those that enter the block. None if nothing is replaced.
+    """
+
+    def run(block: nn.Module, arguments: Arguments) -> Tensor:
+        args, kwargs = arguments
+        mask = args[1] if len(args) > 1 else kwargs.get("attention_mask")
+        return function(block, _entering(arguments) if states is None else states, mask)
 
     return run
 

@@ -161,7 +161,9 @@ class _StatesPredictor:
 
     def _from_model(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         def classify(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
-            logits: Tensor = model(**inputs).logits
+            pooling = self._fitted.reading.pooling
+            view = Stack(model.base_model).classifier_view(model, pooling)
+            logits: Tensor = view(**inputs).logits
             return logits
 
         return self._run(texts, len(self._fitted.labels), classify)

@@ -51,7 +51,7 @@ class TextReader:
         return entry
 
     def token_examples(
-        self, texts: Sequence[Text], line: int
+        self, texts: Sequence[Text], line: int, pooled: Entry | None = None
     ) -> tuple[TokenExamples, Entry | None]:
         """Return the tokens of texts, with their states if the line is above 1.
 
@@ -59,6 +59,9 @@ class TextReader:
             texts: Any number of texts or pairs.
             line: The line at which the model is entered, at most the number of blocks. At 0 and 1
                 the complete model runs.
+            pooled: An entry of the pooled states of every stage, which is completed, too. If it and
+                the entry of the line lack the same texts, one pass computes both. If None, only
+                the line is needed.
 
         Returns:
             The examples, and the entry of the line. The entry is None if the line is 0 or 1.
@@ -68,6 +71,10 @@ class TextReader:
             assert self.use_store, "token states are kept in the store"
             texts, entry = KeyedTexts.of(texts), self.frozen_pass.open_entry(line)
         tokens = self.frozen_pass.tokenize(texts)
+        if pooled is not None:
+            if entry is not None:
+                self.frozen_pass.compute_both(pooled, entry, texts, tokens)
+            self.frozen_pass.ensure_pooled_states(pooled, texts, tokens)
         if entry is not None:
             states = token_states(self.frozen_pass, entry, texts, tokens)
         budget = self.frozen_pass.compute.tokens_per_batch

@@ -16,7 +16,6 @@ from thawline.errors import ThawlineError
 from thawline.evaluation.calibration import reliability
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
-    StoredWork,
     describe_choice,
     describe_cost,
     describe_head_first,
@@ -24,7 +23,6 @@ from thawline.jobs.fit_record import (
     describe_plan,
     describe_store,
     describe_work,
-    stored_seconds,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
 from thawline.report.card import write_card
@@ -244,7 +242,6 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         proof = Proof(texts=len(texts), difference=prover.compare(saved, model, texts))
     checkpoints.clear()
     prefix, suffix = describe_work(report, adapted, config.compute)
-    restored = StoredWork(stored_seconds(report, config.compute), checkpoints.earlier_seconds)
     results = FitResults(
         features=list(saved.reading.stages) if isinstance(saved, Fitted) else [],
         words=adapted.words,
@@ -255,7 +252,9 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
             evaluation=evaluation,
             total=run.total_seconds(),
         ),
-        cost=describe_cost(report, adapted, restored, run.start_seconds()),
+        cost=describe_cost(
+            report, adapted, config.compute, checkpoints.earlier_seconds, run.start_seconds()
+        ),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=prefix,
         suffix=suffix,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from thawline.backbones.loading import Backbone
 from thawline.config import ComputeConfig, PreflightConfig
@@ -132,51 +132,43 @@ def describe_work(
     )
 
 
-class StoredWork(NamedTuple):
-    """The seconds of work whose results a start found, because it was done before.
+def seconds_alone(report: PassReport, compute: ComputeConfig) -> float:
+    """Return the seconds of a frozen pass over all texts with an empty store.
 
-    Attributes:
-        prefix: The seconds in which the states that the store held were computed.
-        training: The seconds of training in earlier starts, up to the checkpoint that was restored.
-    """
-
-    prefix: float
-    training: float
-
-
-def stored_seconds(report: PassReport, compute: ComputeConfig) -> float:
-    """Return the seconds in which the states that the store held were computed.
-
-    If the store does not know them, because an older version of Thawline computed the states, the
-    operations are divided by this machine's rate for matrix products.
+    If the store does not know the seconds of states, because an older version of Thawline computed
+    them, their operations are divided by this machine's rate for matrix products.
 
     Args:
         report: The work of the frozen pass.
         compute: The settings of the device and of the dtype.
     """
-    if not report.found_flops:
-        return report.found_seconds
-    device = devices.pick_device(compute.device)
-    rate = hardware.matrix_rate(devices.pick_dtype(compute.dtype, device), device)
-    return report.found_seconds + report.found_flops / rate
+    rate = 1.0
+    if any(report.untimed_flops.values()):
+        device = devices.pick_device(compute.device)
+        rate = hardware.matrix_rate(devices.pick_dtype(compute.dtype, device), device)
+    return max(
+        seconds + report.untimed_flops[kind] / rate for kind, seconds in report.alone.items()
+    )
 
 
 def describe_cost(
-    report: PassReport, adapted: Adapted, stored: StoredWork, seconds: float
+    report: PassReport, adapted: Adapted, compute: ComputeConfig, earlier: float, seconds: float
 ) -> FitCost:
     """Return the seconds of a fit as if it had run alone, with an empty store.
 
     Args:
         report: The work of the frozen pass.
         adapted: The result of the training.
-        stored: The work whose results this start found.
+        compute: The settings of the device and of the dtype.
+        earlier: The seconds of training in earlier starts, up to the checkpoint that was restored.
         seconds: The seconds of this start.
     """
+    prefix = seconds_alone(report, compute)
     first = 0.0 if adapted.first is None else adapted.first.seconds
     return FitCost(
-        seconds=seconds + stored.prefix + stored.training,
-        prefix=sum(report.seconds.values()) + stored.prefix,
-        training=first + adapted.seconds + stored.training,
+        seconds=seconds - report.seconds["prefix"] + prefix + earlier,
+        prefix=report.seconds["tokenising"] + prefix,
+        training=first + adapted.seconds + earlier,
     )
 
 

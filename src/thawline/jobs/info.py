@@ -111,7 +111,7 @@ def _count_operations(stack: Stack, plan: Plan) -> OperationsSummary:
     return OperationsSummary(
         tokens=plan.max_length,
         prefix=prefix_operations(stack, longest, plan.line, pooled=plan.first is not None),
-        training=training_operations(stack, longest, plan.line),
+        training=training_operations(stack, longest, plan.line, plan.pooling),
     )
 
 

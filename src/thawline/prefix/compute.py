@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thawline.backbones.kernels import fast_kernels
+from thawline.backbones.packed import pack_weights
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import Inputs, TokenizedTexts
+from thawline.runtime.devices import copy_to
 from thawline.runtime.threads import run_in_order
 from thawline.store import Content, TokenStates
 
@@ -33,7 +35,9 @@ def frozen_stack(stack: Stack, dtype: str, device: str) -> Stack:
         dtype: The dtype of the copy, ``float32`` or ``bfloat16``.
         device: The device of the copy.
     """
-    return Stack(copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval())
+    model = copy.deepcopy(stack.model).to(device, getattr(torch, dtype)).eval()
+    pack_weights(model, device)
+    return Stack(model)
 
 
 @dataclass(frozen=True)
@@ -42,17 +46,33 @@ class PooledStates:
 
     Attributes:
         last: The last stage. If None, all blocks run.
+        line: A line, from 2 to the number of blocks, whose token states are returned, too. If None,
+            there are only pooled states.
     """
 
     last: int | None = None
+    line: int | None = None
 
     def __call__(self, stack: Stack, batch: Batch, inputs: Inputs) -> Content:
         """Compute the states of a batch.
 
         Returns:
-            ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``.
+            ``states``, ``(batch, stages, 3, hidden)``, and ``lengths``, ``(batch,)``. With a line
+            also ``at_line``, ``(all tokens, hidden)``.
         """
-        return {"states": stack.pooled(inputs, self.last), "lengths": _lengths(inputs)}
+        mask, at_line = inputs.get("attention_mask"), {}
+
+        def visit(stage: int, states: Tensor) -> None:
+            if self.line is not None and stage == self.line - 1:
+                at_line["at_line"] = _without_padding(states, mask)
+
+        pooled = stack.pooled(inputs, self.last, visit)
+        return {"states": pooled, "lengths": _lengths(inputs), **at_line}
+
+
+def _without_padding(states: Tensor, mask: Tensor | None) -> Tensor:
+    """Return the states of the real tokens, ``(all tokens, hidden)``."""
+    return states.flatten(0, 1) if mask is None else states[mask.bool()]
 
 
 def _lengths(inputs: Inputs) -> Tensor:
@@ -87,8 +107,8 @@ class StatesAtLine:
         Returns:
             ``states``, ``(all tokens, hidden)``, and ``lengths``, ``(batch,)``.
         """
-        states, mask = self._padded(stack, batch, inputs), inputs.get("attention_mask")
-        real = states.flatten(0, 1) if mask is None else states[mask.bool()]
+        states = self._padded(stack, batch, inputs)
+        real = _without_padding(states, inputs.get("attention_mask"))
         return {"states": real, "lengths": _lengths(inputs)}
 
     def _padded(self, stack: Stack, batch: Batch, inputs: Inputs) -> Tensor:
@@ -113,7 +133,7 @@ def run_batch(
     Returns:
         The content, on the CPU.
     """
-    inputs = {name: tensor.to(device) for name, tensor in tokens.batch(batch).items()}
+    inputs = {name: copy_to(tensor, device) for name, tensor in tokens.batch(batch).items()}
     with fast_kernels(device):
         content = compute(stack, batch, inputs)
     return {name: tensor.cpu() for name, tensor in content.items()}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,11 +27,11 @@ from thawline.prefix.compute import (
     frozen_stack,
     run_batches,
 )
-from thawline.prefix.report import PassReport
+from thawline.prefix.report import Kind, PassReport
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import release_memory
 from thawline.runtime.progress import Reporter
-from thawline.store import KEY_BYTES, Content, Entry, KeyedTexts, StoreKey
+from thawline.store import KEY_BYTES, Content, Entry, KeyedTexts, NoRoom, StoreKey
 
 LENGTH_BYTES = 4
 """Size in the store of the number of a text's tokens."""
@@ -104,7 +104,9 @@ class FrozenPass:
             release_memory()
         return tokens
 
-    def ensure_pooled_states(self, entry: Entry, texts: Sequence[Text]) -> None:
+    def ensure_pooled_states(
+        self, entry: Entry, texts: Sequence[Text], tokens: TokenizedTexts | None = None
+    ) -> None:
         """Compute the pooled states that an entry lacks.
 
         If the store has no space for them or cannot be written, they stay in the memory of the
@@ -113,6 +115,7 @@ class FrozenPass:
         Args:
             entry: The entry of pooled states, from `open_entry`.
             texts: Any number of texts or pairs.
+            tokens: The tokens of these texts. If None, the missing texts are tokenised.
 
         Raises:
             ThawlineError: If neither the store nor memory has space for the states.
@@ -124,9 +127,12 @@ class FrozenPass:
                 last = stack.depth if stage is None else stage
                 size = len(missing) * _pooled_bytes(stack.hidden_size, last, entry.key.dtype)
                 entry.plan(len(missing), size, self.compute.store_limit, self.reporter.message)
-                tokens = self.tokenize(missing)
-                fill = _Fill(self, entry, PooledStates(last), range(last + 1))
-                fill.run(missing, tokens)
+                if tokens is None:
+                    missing_tokens = self.tokenize(missing)
+                else:
+                    missing_tokens = tokens.select(np.array(positions))
+                fill = _Fill(self, {"states": entry}, PooledStates(last), range(last + 1))
+                self._count_computed(entry, missing_tokens, fill.run(missing, missing_tokens))
 
     def ensure_token_states(
         self, entry: Entry, texts: Sequence[Text], tokens: TokenizedTexts
@@ -154,8 +160,53 @@ class FrozenPass:
                 earlier: float | None = 0.0
                 if compute.below is not None:
                     earlier = self._count_found(entry.at_line(compute.start), missing)
-                fill = _Fill(self, entry, compute, compute.stages)
-                fill.run(missing, missing_tokens, earlier)
+                fill = _Fill(self, {"states": entry}, compute, compute.stages)
+                self._count_computed(
+                    entry, missing_tokens, fill.run(missing, missing_tokens), earlier
+                )
+
+    def compute_both(
+        self, pooled: Entry, at_line: Entry, texts: Sequence[Text], tokens: TokenizedTexts
+    ) -> None:
+        """Compute the pooled and the token states of the texts that both entries lack, in one pass.
+
+        `ensure_pooled_states` and `ensure_token_states` must follow. They complete the entries,
+        also if the store has no space for the token states.
+
+        Args:
+            pooled: The entry of the pooled states of every stage, from `open_entry`.
+            at_line: The entry of a line, from `open_entry`.
+            texts: Any number of texts or pairs.
+            tokens: The tokens of these texts, from `tokenize`.
+        """
+        texts, stack = KeyedTexts.of(texts), self.backbone.stack
+        notify, limit = self.reporter.message, self.compute.store_limit
+        if not (pooled.missing(texts) and at_line.missing(texts)):
+            return
+        with suppress(NoRoom), pooled.filling(notify), at_line.filling(notify):
+            positions = sorted({*pooled.missing(texts)} & {*at_line.missing(texts)})
+            if positions:
+                missing, read = texts.take(positions), tokens.select(np.array(positions))
+                dtype, n_texts = pooled.key.dtype, len(positions)
+                size = n_texts * _pooled_bytes(stack.hidden_size, stack.depth, dtype)
+                at_line.plan(n_texts, _token_bytes(stack, dtype, read.lengths), limit, notify)
+                pooled.plan(n_texts, size, limit, notify)
+                compute = PooledStates(stack.depth, at_line.key.line)
+                entries = {"states": pooled, "at_line": at_line}
+                # The calls that follow count these texts as found in the store.
+                self.report.from_store -= 2 * n_texts
+                seconds = _Fill(self, entries, compute, range(stack.depth + 1)).run(missing, read)
+                pooled.record_work(seconds, int(read.lengths.sum()))
+                at_line.record_work(
+                    seconds * self._share_below(at_line, read), int(read.lengths.sum())
+                )
+
+    def _share_below(self, at_line: Entry, tokens: TokenizedTexts) -> float:
+        """Return the share of the operations that lies before the line of an entry."""
+        stack, lengths, line = self.backbone.stack, tokens.lengths, at_line.key.line
+        assert line is not None, "pooled states belong to no line"
+        below = forward_operations(stack, lengths, range(line))
+        return below / forward_operations(stack, lengths, range(stack.depth + 1))
 
     @contextmanager
     def _filling(self, entry: Entry, texts: KeyedTexts) -> Iterator[list[int]]:
@@ -183,15 +234,36 @@ class FrozenPass:
         """
         if not len(texts):
             return 0.0
-        seconds = entry.seconds_of(texts)
+        seconds, kind = entry.seconds_of(texts), _kind(entry)
         if seconds is None:
             stack, key = self.backbone.stack, entry.key
             last = stack.depth if key.stage is None else key.stage
             stages = range(last + 1 if key.line is None else key.line)
-            self.report.found_flops += forward_operations(stack, entry.lengths(texts), stages)
+            flops = forward_operations(stack, entry.lengths(texts), stages)
+            self.report.untimed_flops[kind] += flops
         else:
-            self.report.found_seconds += seconds
+            self.report.alone[kind] += seconds
         return seconds
+
+    def _count_computed(
+        self, entry: Entry, tokens: TokenizedTexts, seconds: float, earlier: float | None = 0.0
+    ) -> None:
+        """Add the work of a computation to the report and to the entry.
+
+        Args:
+            entry: The entry of the computed states.
+            tokens: The tokens of the texts.
+            seconds: The seconds of the computation.
+            earlier: The seconds that the states took from which the computation started. 0 if it
+                started from the tokens, and None if they are unknown.
+        """
+        self.report.alone[_kind(entry)] += seconds
+        if earlier is not None:
+            entry.record_work(seconds + earlier, int(tokens.lengths.sum()))
+
+
+def _kind(entry: Entry) -> Kind:
+    return "pooled" if entry.key.line is None else "line"
 
 
 def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
@@ -215,28 +287,25 @@ def states_at_line(entry: Entry, texts: Sequence[Text]) -> StatesAtLine:
 
 @dataclass(frozen=True)
 class _Fill:
-    """The computation of the states that an entry lacks.
+    """The computation of the states that an entry or several entries lack.
 
     Attributes:
         frozen_pass: The backbone and the settings.
-        entry: The entry that receives the states.
-        compute: Computes the content of the entry for one batch.
+        entries: The entry that receives the states, by their name in the computed content.
+        compute: Computes the content of the entries for one batch.
         stages: The stages that run.
     """
 
     frozen_pass: FrozenPass
-    entry: Entry
+    entries: Mapping[str, Entry]
     compute: Compute
     stages: range
 
-    def run(self, texts: KeyedTexts, tokens: TokenizedTexts, earlier: float | None = 0.0) -> None:
-        """Compute the states of all texts, and add them to the entry chunk by chunk.
+    def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> float:
+        """Compute the states of all texts, and add them to the entries chunk by chunk.
 
-        Args:
-            texts: The texts.
-            tokens: Their tokens.
-            earlier: The seconds that the states took from which the computation starts. 0 if it
-                starts from the tokens, and None if they are unknown.
+        Returns:
+            The seconds that this took.
         """
         start = time.perf_counter()
         config, lengths = self.frozen_pass.compute, tokens.lengths
@@ -251,7 +320,7 @@ class _Fill:
             report.timing("prefix"),
             reporter.task("frozen prefix", int(lengths.sum())) as advance,
         ):
-            frozen = frozen_stack(stack, self.entry.key.dtype, device)
+            frozen = frozen_stack(stack, self.frozen_pass.dtype, device)
             for batch, content in run_batches(frozen, tokens, batches, device, self.compute):
                 pending.append((batch, content))
                 report.count(lengths[batch], forward_operations(stack, lengths[batch], self.stages))
@@ -259,9 +328,7 @@ class _Fill:
                 if self._fills_chunk(pending):
                     self._add_chunk(texts, pending)
             self._add_chunk(texts, pending)
-        if earlier is not None:
-            seconds = earlier + time.perf_counter() - start
-            self.entry.record_work(seconds, int(lengths.sum()))
+        return time.perf_counter() - start
 
     def _fills_chunk(self, pending: Sequence[tuple[Batch, Content]]) -> bool:
         config = self.frozen_pass.compute
@@ -276,7 +343,9 @@ class _Fill:
             pending.clear()
             joined = {name: torch.cat([each[name] for each in contents]) for name in contents[0]}
             del contents  # free this copy, because packing a chunk makes another one
-            self.entry.add(texts.take(positions), joined)
+            taken, lengths = texts.take(positions), joined.pop("lengths")
+            for name, entry in self.entries.items():
+                entry.add(taken, {"states": joined.pop(name), "lengths": lengths})
             release_memory()
 
 

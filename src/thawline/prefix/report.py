@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+Kind = Literal["pooled", "line"]
+"""The kind of states: pooled states, or token states at a line."""
 
 
 @dataclass
@@ -21,9 +25,10 @@ class PassReport:
         tokens: Number of tokens that were computed, without padding.
         padded: Number of tokens that were computed, including padding.
         flops: Floating-point operations of the matrix products, without padding.
-        found_seconds: Seconds that the computation of the states found in the store took, as far
-            as the store knows them.
-        found_flops: Floating-point operations for the other states that were found in the store.
+        alone: Seconds of the passes that compute all states with an empty store, by the kind of
+            states. One pass computes both kinds. States that were found in the store count with the
+            seconds that they took, as far as the store knows them.
+        untimed_flops: Floating-point operations for the other states that were found in the store.
         seconds: Seconds spent on ``tokenising`` and on the ``prefix``. The prefix includes
             writing to the store.
     """
@@ -33,8 +38,8 @@ class PassReport:
     tokens: int = 0
     padded: int = 0
     flops: float = 0.0
-    found_seconds: float = 0.0
-    found_flops: float = 0.0
+    alone: dict[Kind, float] = field(default_factory=lambda: {"pooled": 0.0, "line": 0.0})
+    untimed_flops: dict[Kind, float] = field(default_factory=lambda: {"pooled": 0.0, "line": 0.0})
     seconds: dict[str, float] = field(default_factory=lambda: {"tokenising": 0.0, "prefix": 0.0})
 
     @property

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from thawline.errors import ThawlineError, did_you_mean
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 DTYPES = ("auto", "float32", "bfloat16")
 """The values of ``--dtype``."""
@@ -60,6 +65,20 @@ def has_bf16_instructions() -> bool:
 
     get_capabilities = getattr(torch.cpu, "get_capabilities", dict)  # missing in torch 2.9
     return any(bool(has) for name, has in get_capabilities().items() if name.endswith("bf16"))
+
+
+def copy_to(tensor: Tensor, device: str) -> Tensor:
+    """Copy a tensor to a device. It is returned itself if it is already there.
+
+    A copy to a GPU is made from pinned memory, so that this process does not wait for it.
+
+    Args:
+        tensor: The tensor, usually on the CPU.
+        device: The device, as `pick_device` returns it.
+    """
+    if device == "cuda" and tensor.device.type == "cpu":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 def pick_dtype(wanted: str, device: str) -> str:

@@ -49,7 +49,7 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     random = RandomStream(config.seed, device)
     model, adapter = make_classifier(task, random)
     use_bf16 = pick_dtype(config.compute.dtype, device) == "bfloat16"
-    suffix = Suffix(model.to(device), plan.line, use_bf16=use_bf16)
+    suffix = Suffix(model.to(device), plan.line, plan.pooling, use_bf16=use_bf16)
     trained = {name: p for name, p in suffix.named_parameters() if p.requires_grad}
     initial = {name: tensor.detach().clone() for name, tensor in trained.items()}
     # Load the head if it was trained first; otherwise `head` is empty.
@@ -83,11 +83,12 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
 
 def _count_operations(task: Task, model: PreTrainedModel, objective: Classification) -> float:
     """Return the operations of the steps and evaluations that an objective has computed."""
-    stack, line = Stack(model.base_model), task.plan.line
+    stack, line, pooling = Stack(model.base_model), task.plan.line, task.plan.pooling
     trained = np.repeat(task.frozen.lengths("train"), objective.trained)
     validation = task.frozen.lengths("validation")
-    evaluation = forward_operations(stack, validation, trained_stages(line, stack.depth))
-    return training_operations(stack, trained, line) + objective.evaluations * evaluation
+    evaluation = forward_operations(stack, validation, trained_stages(line, stack.depth), pooling)
+    training = training_operations(stack, trained, line, pooling)
+    return training + objective.evaluations * evaluation
 
 
 def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], TrainedFirst | None]:

@@ -39,6 +39,13 @@ The first is the norm of the gradient at zero weights. The second is the norm of
 penalty, which the gradient of the loss cancels at the minimum.
 """
 
+_WEIGHT_TOLERANCE, _STRICTEST, _ROUNDING = 1e-4, 1e-3, 1e-12
+"""The relative error of the chosen weights, and two limits of the norm of the gradient for it.
+
+An error of the weights is at most the norm of the gradient divided by the penalty. So with a weak
+penalty, a small gradient alone leaves the weights loose. The limits are a factor of ``tolerance``,
+and one of the norm of the gradient at zero weights, because smaller norms are rounding errors.
+"""
 
 _LOGIT_BYTES = 12
 """The memory for each logit of a candidate: its probabilities at two points, and its change."""
@@ -95,12 +102,14 @@ class _Path:
         best: The position in ``steps`` of the fit with the lowest validation loss.
         weights: The weights and biases of that fit, ``(labels, width + 1)`` in fp64.
         logits: The validation logits of each fit; see `_score`.
+        at_zero: The norm of the gradient at zero weights.
     """
 
     stages: tuple[int, ...]
     steps: list[dict[str, Any]]
     best: int
     weights: Tensor
+    at_zero: float
     logits: list[Tensor] = field(default_factory=list)
 
 
@@ -209,7 +218,7 @@ class _Search:
         weights = torch.zeros(len(self._weighting.classes), len(problem.scale.mean) + 1).double()
         at_zero = loss.gradient_norm(weights, config.penalties[0])
         minima = [(math.inf, weights)]
-        path = _Path(problem.stages, [], 0, weights)
+        path = _Path(problem.stages, [], 0, weights, at_zero)
         worse_in_a_row = 0
         for penalty in config.penalties:
             start = _extrapolate(minima, penalty)
@@ -252,7 +261,7 @@ class _Search:
             minimum = problem.loss.minimise(
                 path.weights,
                 step["penalty"],
-                tolerance=self._config.tolerance,
+                tolerance=self._final_tolerance(path),
                 max_iterations=self._config.max_iterations - step["iterations"],
             )
             path.logits[path.best] = self._describe(step, minimum, problem, step["iterations"])
@@ -264,6 +273,14 @@ class _Search:
         logits = [one for path in paths for one in path.logits] if self._keeps_logits else []
         candidates = stack_candidates(logits, *self._shape)
         return ExactFit(head, path.stages, step["penalty"], step["loss"], steps, candidates)
+
+    def _final_tolerance(self, path: _Path) -> float:
+        """Return the norm of the gradient at which the minimisation of the chosen head stops."""
+        tolerance, penalty = self._config.tolerance, float(path.steps[path.best]["penalty"])
+        if not penalty:  # the loss may have no minimum
+            return tolerance
+        of_weights = _WEIGHT_TOLERANCE * penalty * float(path.weights[:, :-1].norm())
+        return min(tolerance, max(of_weights, _STRICTEST * tolerance, _ROUNDING * path.at_zero))
 
     def _describe(
         self, step: dict[str, Any], minimum: Minimum, problem: _Problem, iterations: int = 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +38,12 @@ MERITS: dict[str, Callable[[Row], float]] = {
 """The score by which evaluations are compared, for each value of ``training.keep``.
 
 The weights of the evaluation with the highest score are kept, and those of the latest one in a tie.
+"""
+
+STEPS_PER_READ = 16
+"""The number of steps after which losses are read from a device other than the CPU.
+
+Reading a value waits until the device has computed it. Until then, the next steps are prepared.
 """
 
 
@@ -106,6 +112,22 @@ class Checkpoints(Protocol):
         """Save the current state of the training."""
 
 
+class _Unread(NamedTuple):
+    """A step whose results are not read from the device yet.
+
+    Attributes:
+        done: The number of steps before it.
+        size: The number of texts, or of tokens.
+        loss: The mean loss, a scalar.
+        norm: The norm of its gradient, a scalar.
+    """
+
+    done: int
+    size: int
+    loss: Tensor
+    norm: Tensor
+
+
 class Training:
     """The state of a training between two optimiser steps.
 
@@ -143,6 +165,8 @@ class Training:
         lr_factor = partial(decay, total=self.total, config=config)
         self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in self._optimizers]
         self._gradients = Gradients(objective, device)
+        self._unread: list[_Unread] = []
+        self._steps_per_read = 1 if device == "cpu" else STEPS_PER_READ
         self.done = 0
         self.history: list[Row] = []
         self._best: dict[str, Tensor] = {}
@@ -170,21 +194,38 @@ class Training:
             step: The data of the step, as `steps` yields it.
 
         Raises:
-            ThawlineError: If the loss or the norm of its gradient is not finite.
+            ThawlineError: If the loss or the norm of its gradient is not finite. On another device
+                than the CPU, up to `STEPS_PER_READ` further steps may have been taken.
         """
         start = time.perf_counter()
-        mean_loss = float(self._gradients.compute(step))
-        self._check_finite("loss", mean_loss)
+        loss = self._gradients.compute(step)
         norm = nn.utils.clip_grad_norm_(self._trainable.values(), self._config.max_grad_norm)
-        self._check_finite("gradient", float(norm))
+        self._unread.append(_Unread(self.done, self._objective.size(step), loss, norm))
+        if len(self._unread) >= self._steps_per_read:
+            self._read()
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
         self.done += 1
-        size = self._objective.size(step)
-        self._loss_sum += mean_loss * size
-        self._n_examples += size
+        self._seconds += time.perf_counter() - start
+
+    def _read(self) -> None:
+        """Read and check the losses and gradient norms of the steps since the last call.
+
+        Raises:
+            ThawlineError: If one of them is not finite.
+        """
+        unread, self._unread = self._unread, []
+        if not unread:
+            return
+        start = time.perf_counter()
+        values = torch.stack([value.float() for step in unread for value in (step.loss, step.norm)])
+        for step, (loss, norm) in zip(unread, values.view(-1, 2).tolist(), strict=True):
+            self._check_finite("loss", loss, step.done)
+            self._check_finite("gradient", norm, step.done)
+            self._loss_sum += loss * step.size
+            self._n_examples += step.size
         self._seconds += time.perf_counter() - start
 
     def close(self) -> None:
@@ -192,7 +233,12 @@ class Training:
         self._gradients.close()
 
     def progress(self) -> str:
-        """Return the mean loss since the last evaluation, the learning rate and the speed."""
+        """Return the mean loss since the last evaluation, the learning rate and the speed.
+
+        The text is empty if no loss was read since then.
+        """
+        if not self._n_examples:
+            return ""
         loss, speed = self._loss_sum / self._n_examples, self._n_examples / self._seconds
         lr, unit = self._rate(), self._objective.unit
         return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {unit}/s"
@@ -212,7 +258,12 @@ class Training:
         return ends_epoch or (every is not None and self.done % every == 0)
 
     def evaluate(self) -> None:
-        """Evaluate the module, add a row to the history and copy the weights if they are best."""
+        """Evaluate the module, add a row to the history and copy the weights if they are best.
+
+        Raises:
+            ThawlineError: If a loss or the norm of a gradient since the last one is not finite.
+        """
+        self._read()
         with torch.inference_mode():
             scores = self._objective.evaluate()
         epoch = self.done / self._objective.steps_per_epoch
@@ -270,7 +321,11 @@ class Training:
         Returns:
             The tensors by name (weights, best weights, optimiser states, random states), and the
             remaining values, which can be written as JSON.
+
+        Raises:
+            ThawlineError: If a loss or the norm of a gradient is not finite.
         """
+        self._read()
         optimizers = [optimizer.state_dict() for optimizer in self._optimizers]
         tensors = {f"learnt.{name}": tensor.detach() for name, tensor in self._trainable.items()}
         tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
@@ -341,10 +396,10 @@ class Training:
         """
         return self._objective.evaluated.matches(tensor, evaluations)
 
-    def _check_finite(self, name: str, value: float) -> None:
-        """Raise ThawlineError if the value is infinite or not a number."""
+    def _check_finite(self, name: str, value: float, done: int) -> None:
+        """Raise ThawlineError if a value after some steps is infinite or not a number."""
         if not math.isfinite(value):
-            epoch, step = divmod(self.done, self._objective.steps_per_epoch)
+            epoch, step = divmod(done, self._objective.steps_per_epoch)
             raise ThawlineError(
                 f"a finite {name}",
                 f"{value} at step {step + 1} of epoch {epoch + 1}",

@@ -86,8 +86,7 @@ def run_prefix(
 ) -> FrozenStates:
     """Run the stages before the thaw line over the texts whose states are missing from the store.
 
-    If the head is trained first, another pass through all stages computes its pooled states. Two
-    passes are needed, because a backbone that is cut at the line computes no states above it.
+    If the head is trained first, the pass goes through all stages and computes pooled states, too.
 
     Args:
         backbone: The pretrained backbone.
@@ -104,16 +103,14 @@ def run_prefix(
     reader = TextReader(frozen_pass, use_store=True)
     splits = {name: KeyedTexts(part.texts) for name, part in parts.items()}
     texts = KeyedTexts.joined(splits.values())
-    pooled = None
-    if plan.line > depth or plan.first is not None:
-        stages = chain.from_iterable(plan.candidates)
-        pooled = reader.pooled_states(texts, stages)
     if plan.line > depth:
-        return FrozenStates(splits, pooled, {}, frozen_pass.report)
-    everything, entry = reader.token_examples(texts, plan.line)
+        entry = reader.pooled_states(texts, chain.from_iterable(plan.candidates))
+        return FrozenStates(splits, entry, {}, frozen_pass.report)
+    pooled = None if plan.first is None else frozen_pass.open_entry()
+    everything, at_line = reader.token_examples(texts, plan.line, pooled)
     ends = np.cumsum([len(split) for split in splits.values()])
     examples = {
         name: replace(everything, rows=rows)
         for name, rows in zip(splits, np.split(everything.rows, ends[:-1]), strict=True)
     }
-    return FrozenStates(splits, entry, examples, frozen_pass.report, pooled)
+    return FrozenStates(splits, at_line, examples, frozen_pass.report, pooled)

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 from thawline.backbones.kernels import fast_kernels
 from thawline.backbones.stack import Stack
 from thawline.inference.examples import TokenBatch
+from thawline.runtime.devices import copy_to
 
 
 class Suffix(nn.Module):
@@ -23,13 +24,15 @@ class Suffix(nn.Module):
     Args:
         model: The complete classifier. Frozen parameters stay frozen.
         line: The thaw line, at most L.
+        pooling: The pooling of the head.
         use_bf16: Whether to multiply matrices in bf16, under autocast. The weights stay in fp32.
     """
 
-    def __init__(self, model: PreTrainedModel, line: int, *, use_bf16: bool) -> None:
+    def __init__(self, model: PreTrainedModel, line: int, pooling: str, *, use_bf16: bool) -> None:
         super().__init__()
         self.model = model
         self._stack, self._line, self._use_bf16 = Stack(model.base_model), line, use_bf16
+        self._pooling = pooling
 
     def train(self, mode: bool = True) -> Self:
         """Set the training mode of the modules from the line on.
@@ -54,16 +57,18 @@ class Suffix(nn.Module):
         Returns:
             The logits, ``(texts, labels)`` in fp32.
         """
-        device = self.model.device
-        inputs = {name: tensor.to(device) for name, tensor in batch.inputs.items()}
+        device = self.model.device.type
+        inputs = {name: copy_to(tensor, device) for name, tensor in batch.inputs.items()}
         cache = {"use_cache": False} if self._stack.family.causal else {}
         with ExitStack() as contexts:
-            autocast = torch.autocast(device.type, torch.bfloat16, enabled=self._use_bf16)
+            autocast = torch.autocast(device, torch.bfloat16, enabled=self._use_bf16)
             contexts.enter_context(autocast)
-            contexts.enter_context(fast_kernels(device.type))
-            model = self.model
-            if batch.states is not None:
-                states = batch.states.to(device, torch.float32)
-                model = self._stack.entered(model, self._line, states)
+            contexts.enter_context(fast_kernels(device))
+            states = batch.states
+            if states is not None:
+                states = copy_to(states, device).float()
+            model = self._stack.classifier_view(
+                self.model, self._pooling, line=self._line, states=states
+            )
             logits: Tensor = model(**inputs, **cache).logits
         return logits.float()
