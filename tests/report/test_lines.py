@@ -94,9 +94,12 @@ def test_a_line_needs_a_point(lines, tmp_path):
         draw_lines(lines, tmp_path, "curves", title="IMDb", x_label="epoch")
 
 
-def test_more_lines_than_colours_are_a_programming_error(tmp_path):
-    with pytest.raises(ValueError, match="at most 6 lines"):
-        draw_lines([*CASES["usual"], rising("more", 0.9)], tmp_path, "x", title="", x_label="")
+def test_markers_distinguish_lines_of_the_same_colour(tmp_path, figures):
+    lines = [rising(f"system {number}", 0.8 + number / 100) for number in range(14)]
+    draw_lines(lines, tmp_path, "x", title="IMDb", x_label="epoch")
+    assert_legible(figures[0])
+    drawn = [(line.get_color(), line.get_marker()) for line in figures[0].axes[0].lines]
+    assert len(set(drawn)) == len(drawn) == 14
 
 
 def test_the_same_lines_give_the_same_bytes(tmp_path):

@@ -16,6 +16,7 @@ from tests.support.records import (
     fit_epoch,
     fit_record,
     ladder_record,
+    mean_score,
     pretrain_record,
     rung_record,
     rung_run,
@@ -143,12 +144,35 @@ PAGES = {
         **BY_EPOCHS, head_first={"choice": [], "history": HISTORY, "store": None}
     ),
     "comparison": compared,
+    "comparison with sizes": lambda: compared(curves=CURVES),
     "comparison without its run": lambda: compared(chosen=False),
     "one rung": lambda: compared([single()]),
     "pretraining": lambda: render_page(pretraining_page(pretrain_record(), Path("runs/mini"))),
     "hostile fit": lambda: run_page(f"runs/{HOSTILE}", **hostile_fit()),
     "hostile comparison": hostile_comparison,
 }
+
+
+CURVES = {
+    "sizes": [100, 1_000, 4_000],
+    "points": [
+        {
+            "rung": rung,
+            "rows": rows,
+            "accuracy": mean_score(0.6 + rows / 20_000, spread),
+            "f1_macro": mean_score(0.6, spread),
+            "seconds": 3.0,
+        }
+        for rung, spread in (("head", 0.01), ("full", None))
+        for rows in (100, 1_000, 4_000)
+        if (rung, rows) != ("full", 100)
+    ],
+    "enough": [{"rung": "head", "rows": 1_000}, {"rung": "full", "rows": None}],
+    "crossings": [],
+    "left_out": [2_000],
+    "words": "head needs 1,000 rows.",
+}
+"""Learning curves of two rungs, one without a point and without seeds."""
 
 
 def single() -> Any:

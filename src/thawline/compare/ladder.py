@@ -31,6 +31,7 @@ from thawline.report.curves import draw_curves
 from thawline.report.differences import draw_verdict
 from thawline.report.exports import ladder_csv, ladder_markdown
 from thawline.report.figures import interval_note
+from thawline.report.learning import draw_learning
 from thawline.report.rungs import RungBar, draw_rungs
 from thawline.runs.folder import (
     check_folder,
@@ -50,6 +51,7 @@ from thawline.runs.records import (
     LadderData,
     LadderRecord,
     LadderResults,
+    LearningCurves,
     Protocol,
     StartedLadder,
     TotalSeconds,
@@ -186,7 +188,7 @@ def _run(
         comparison = _compare(config, fitted, made, dataset, started.first_margin)
         check_still_exists(folder)
         plots = _draw(config, started, comparison, folder)
-        curves = None
+        curves: LearningCurves | None = None
         if config.sizes:
             left = config.budget and max(1e-9, config.budget - schedule.spent)
             curves = compare_sizes(
@@ -197,6 +199,9 @@ def _run(
                 reporter,
                 lambda part, rows, place: _make(part, lambda: rows, place, reporter),
             )
+            if len(curves.sizes) > 1:
+                drawn = draw_learning(curves, folder, title=_title(config, started))
+                plots += [path.name for path in drawn]
         if config.refit:
             _refit(comparison.chosen, fitted, dataset, folder, reporter)
         starts = [*started.starts, time.perf_counter() - start]
@@ -296,6 +301,11 @@ def _check(
     return fits
 
 
+def _title(config: LadderConfig, started: StartedLadder) -> str:
+    """Return the title of all plots."""
+    return f"{started.data.name}: strategies on {Path(config.fit.backbone).name}"
+
+
 def _draw(
     config: LadderConfig, started: StartedLadder, comparison: Comparison, folder: Path
 ) -> list[str]:
@@ -304,8 +314,7 @@ def _draw(
     Returns:
         The names of the files.
     """
-    title = f"{started.data.name}: strategies on {Path(config.fit.backbone).name}"
-    rungs = comparison.rungs
+    title, rungs = _title(config, started), comparison.rungs
     bars = [
         RungBar(rung.rung, rung.test.accuracy, rung.cost.seconds, rung.parameters.trainable)
         for rung in rungs

@@ -5,9 +5,11 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
 from thawline.report.figures import (
@@ -29,7 +31,13 @@ MAX_NAME_LENGTH = 48
 """The number of characters of a name. A longer name ends in an ellipsis."""
 
 NAME_GAP = 0.055
-"""The least distance between two names, as a share of the y axis."""
+"""The least distance between two names, as a share of the y axis of the usual height."""
+
+NAME_HEIGHT = 0.21
+"""The height of a name, in inches, by which a plot of many lines becomes higher."""
+
+MARKERS = "osD^vP"
+"""The markers of the lines: the first one for the first `LINE_COLOURS`, and so on."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +72,8 @@ def draw_lines(
     """Draw shares over epochs or rows, with one named line for each system.
 
     Args:
-        lines: The lines, each with at least one point. There are at most as many as `LINE_COLOURS`.
+        lines: The lines, each with at least one point. If there are more than `LINE_COLOURS`, the
+            markers distinguish those of the same colour.
         folder: The folder of the files, which is made if it does not exist.
         name: The name of the files, without a suffix.
         title: The title, which is wrapped if it is long.
@@ -76,15 +85,32 @@ def draw_lines(
         The paths of the PNG and of the SVG.
 
     Raises:
-        ValueError: If there is no line, if a line has no points, or if there are more lines than
-            colours.
+        ValueError: If there is no line, or if a line has no points.
+    """
+    figure = lines_figure(
+        lines, title=title, x_label=x_label, subtitle=subtitle, logarithmic=logarithmic
+    )
+    return save_figure(figure, folder, name)
+
+
+def lines_figure(
+    lines: Sequence[Line],
+    *,
+    title: str,
+    x_label: str,
+    subtitle: str | None = None,
+    logarithmic: bool = False,
+) -> Figure:
+    """Return the figure of `draw_lines`, which has the same arguments.
+
+    Raises:
+        ValueError: If there is no line, or if a line has no points.
     """
     if not lines or not all(line.values for line in lines):
         raise ValueError("each of the lines needs at least one point")
-    if len(lines) > len(LINE_COLOURS):
-        raise ValueError(f"at most {len(LINE_COLOURS)} lines can be drawn in different colours")
     with own_style():
-        figure, bottom, top = new_figure(WIDTH, PLOT_HEIGHT, title, subtitle, gap=0.1)
+        plot_height = max(PLOT_HEIGHT, 1.0 + NAME_HEIGHT * len(lines))
+        figure, bottom, top = new_figure(WIDTH, plot_height, title, subtitle, gap=0.1)
         name_width = CHARACTER_WIDTH * max(len(_caption(line)) for line in lines) + 0.25
         axes = figure.add_axes((0.07, bottom, 0.93 - name_width / WIDTH, top - bottom))
         shown = [value for line in lines for value in (*line.values, *_band(line))]
@@ -93,10 +119,11 @@ def draw_lines(
         upright_shares(axes, low, high)
         _set_x_axis(axes, sorted({x for line in lines for x in line.x}), logarithmic)
         axes.set_xlabel(x_label)
-        for line, colour in zip(lines, LINE_COLOURS, strict=False):
-            _draw_line(axes, line, colour)
-        _write_names(axes, lines, low, high)
-        return save_figure(figure, folder, name)
+        for place, line in enumerate(lines):
+            colour = LINE_COLOURS[place % len(LINE_COLOURS)]
+            _draw_line(axes, line, colour, MARKERS[place // len(LINE_COLOURS) % len(MARKERS)])
+        _write_names(axes, lines, low, high, plot_height)
+        return figure
 
 
 def _band(line: Line) -> list[float]:
@@ -122,20 +149,22 @@ def _set_x_axis(axes: Axes, places: Sequence[float], logarithmic: bool) -> None:
     axes.set_xlim(first - margin, last + margin)
 
 
-def _draw_line(axes: Axes, line: Line, colour: str) -> None:
+def _draw_line(axes: Axes, line: Line, colour: str, marker: str) -> None:
     if line.low is not None and line.high is not None:
         axes.fill_between(line.x, line.low, line.high, color=colour, alpha=0.15, linewidth=0)
-    axes.plot(line.x, line.values, color=colour, linewidth=1.8, marker="o", markersize=5)
+    axes.plot(line.x, line.values, color=colour, linewidth=1.8, marker=marker, markersize=5)
 
 
-def _write_names(axes: Axes, lines: Sequence[Line], low: float, high: float) -> None:
+def _write_names(
+    axes: Axes, lines: Sequence[Line], low: float, high: float, plot_height: float
+) -> None:
     """Write the name of each line at the right edge, even if the line ends before it."""
     name_lines(
         axes,
         {_caption(line): line.values[-1] for line in lines},
-        {_caption(line): colour for line, colour in zip(lines, LINE_COLOURS, strict=False)},
+        dict(zip(map(_caption, lines), cycle(LINE_COLOURS))),
         axes.get_xlim()[1],
-        NAME_GAP * (high - low),
+        NAME_GAP * (high - low) * PLOT_HEIGHT / plot_height,
     )
 
 

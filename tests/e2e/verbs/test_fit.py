@@ -86,7 +86,7 @@ def test_the_record_says_what_was_run_on_what(real, toy_backbone):
 def test_fit_makes_these_files(real):
     names = {path.name for path in real.run.iterdir()}
     assert names == {
-        *("record.json", "config.toml", "model", "mistakes.csv"),
+        *("record.json", "config.toml", "model", "mistakes.csv", "logits.safetensors"),
         *("before_after.png", "before_after.svg", "reliability.png", "reliability.svg"),
     }
     assert {"README.md", "config.json", "model.safetensors", "tokenizer.json", "thawline.json"} <= {

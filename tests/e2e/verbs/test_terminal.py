@@ -56,6 +56,7 @@ def test_no_verb_passes_on_an_escape_sequence(hostile):
         ("evaluate", run, "--data", data, *columns),
         ("predict", run, f"a {HOSTILE}", "\u200bb"),
         ("predict", run, "--data", data, *columns[:2]),
+        ("report", run),
         ("info", "--backbone", run),
         ("store", "ls"),
     ]
@@ -90,6 +91,8 @@ WRONG = [
     ("predict", "X", "a"),
     ("predict", "RUN", "--data", "X"),
     ("evaluate", "X"),
+    ("report", "X"),
+    ("report", "RUN", "--out", "X"),
     ("info", "--backbone", "X"),
     ("generate", "--model", "X"),
     ("pretrain", "--data", "X"),

@@ -1,4 +1,4 @@
-"""The blocks that describe one classifier: its scores, classes, training and errors."""
+"""The scores of a classifier: before and after, by class, and its calibration."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from thawline.config import MetricsConfig
 from thawline.evaluation.calibration import reliability
 from thawline.report.before_after import before_after_figure
-from thawline.report.history import history_figure
 from thawline.report.html.blocks import Block, Cell, Column, Details, Lines, Table, Text
 from thawline.report.html.plots import Plots
 from thawline.report.html.words import (
@@ -19,27 +18,17 @@ from thawline.report.html.words import (
     points,
     score_cell,
     share_cell,
-    shown_text,
     value,
 )
 from thawline.report.reliability import reliability_figure
 from thawline.report.tables import (
     BEFORE_AFTER_ROWS,
-    HEAD_FITTED,
-    MISSING,
     SCORE_ROWS,
     SHARES,
-    kept_line,
 )
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
-    ErrorRate,
-    ErrorRates,
-    ExactFitStep,
-    FitEpoch,
     FitRecord,
-    Mistakes,
-    Sample,
     Score,
     Scores,
 )
@@ -185,111 +174,6 @@ def _confusions(scores: Scores, names: Sequence[str]) -> Block:
     )
 
 
-# -- training --------------------------------------------------------------------------------------
-
-
-def training_blocks(record: FitRecord, plots: Plots) -> list[Block]:
-    """Return the curves of a training by epochs, or the candidates of an exact fit."""
-    blocks: list[Block] = []
-    if record.head_first is not None:
-        blocks.append(Text("The head was trained first, on frozen states:"))
-        blocks += _trained(record.head_first.history, record.head_first.choice, plots)
-        blocks.append(Text("Then the strategy was trained:"))
-    blocks += _trained(record.history, record.choice, plots, record)
-    return blocks
-
-
-def _trained(
-    history: Sequence[FitEpoch],
-    choice: Sequence[ExactFitStep],
-    plots: Plots,
-    record: FitRecord | None = None,
-) -> list[Block]:
-    blocks: list[Block] = []
-    if history:
-        first, last = history[0], history[-1]
-        kept = next((row for row in history if row.kept), last)
-        start = "untrained" if record is None or record.head_first is None else HEAD_FITTED
-        figure = history_figure(history, title="", subtitle="", start=start)
-        label = (
-            f"Two line charts over {last.epoch:g} epochs. Validation accuracy starts at "
-            f"{percent(first.validation_accuracy)}, is {percent(kept.validation_accuracy)} at the "
-            f"epoch whose weights were kept ({kept.epoch:g}), and ends at "
-            f"{percent(last.validation_accuracy)}. Validation loss goes from "
-            f"{first.validation_loss:.3f} to {last.validation_loss:.3f} nats."
-        )
-        caption = "Accuracy and losses by epoch."
-        if record is not None and record.kept is not None:
-            words = kept_line(record.kept)
-            caption = f"{words[0].upper()}{words[1:]}. A ring marks it."
-        blocks.append(plots.plot(figure, label, caption))
-        blocks.append(Details("Values of each evaluation", [_history_table(history)]))
-    if choice:
-        blocks.append(
-            Text(
-                "The head was fitted exactly, without epochs, once for each candidate. The "
-                "candidate with the lowest loss on validation is used."
-            )
-        )
-        blocks.append(Details(f"The {len(choice)} candidates", [_choice_table(choice)]))
-    return blocks
-
-
-def _history_table(history: Sequence[FitEpoch]) -> Table:
-    columns = [
-        Column("Epoch", numeric=False),
-        Column("Step"),
-        Column("Train loss", unit="nats"),
-        Column("Validation loss", unit="nats"),
-        Column("Validation accuracy"),
-        Column("Validation macro F1"),
-        Column("Weights", numeric=False),
-    ]
-    rows = [
-        [
-            Cell(f"{row.epoch:g}", row.epoch),
-            number_cell(row.step),
-            Cell(MISSING if row.train_loss is None else f"{row.train_loss:.3f}", row.train_loss),
-            Cell(f"{row.validation_loss:.3f}", row.validation_loss),
-            share_cell(row.validation_accuracy),
-            share_cell(row.validation_f1_macro),
-            Cell("kept" if row.kept else ""),
-        ]
-        for row in history
-    ]
-    return Table("Evaluations during the training", columns, rows)
-
-
-def _choice_table(choice: Sequence[ExactFitStep]) -> Table:
-    best = min(step.loss for step in choice)
-    words = any(step.words_penalty is not None for step in choice)
-    rows = [
-        [
-            Cell(", ".join(map(str, step.stages)) or MISSING),
-            *(
-                Cell(MISSING if penalty is None else f"{penalty:g}", penalty)
-                for penalty in ((step.penalty, step.words_penalty) if words else (step.penalty,))
-            ),
-            Cell(
-                f"{step.loss:.4f}",
-                step.loss,
-                tone="good" if step.loss == best else "",
-                note="lowest" if step.loss == best else "",
-            ),
-            share_cell(step.accuracy),
-        ]
-        for step in choice
-    ]
-    columns = [
-        Column("Stages", numeric=False),
-        Column("Penalty"),
-        *([Column("Penalty of words")] if words else []),
-        Column("Validation loss", unit="nats"),
-        Column("Validation accuracy"),
-    ]
-    return Table("Candidates of the exact fit", columns, rows, sortable=True)
-
-
 # -- calibration -----------------------------------------------------------------------------------
 
 
@@ -323,92 +207,6 @@ def _number_of_bins(record: FitRecord) -> int:
     metrics = record.config.get("metrics")
     bins = metrics.get("bins") if isinstance(metrics, dict) else None
     return bins if isinstance(bins, int) and bins > 0 else MetricsConfig.bins
-
-
-# -- errors ----------------------------------------------------------------------------------------
-
-
-def error_blocks(mistakes: Mistakes) -> list[Block]:
-    """Return the error rates and the most confident mistakes, with their texts."""
-    wrong, shown = len(mistakes.rows), mistakes.most_confident
-    if not shown:
-        return [Text(f"The classifier made no mistake on {count_of(mistakes.texts, 'test text')}.")]
-    which = "all of them" if len(shown) == wrong else f"the {len(shown):,} most confident ones"
-    return [
-        Text(f"{wrong:,} of {mistakes.texts:,} test texts were predicted incorrectly."),
-        *_error_rates(mistakes.error_rates),
-        Table(
-            f"Mistakes on test: {which}. Texts are shortened; mistakes.csv has complete texts.",
-            [
-                Column("Text", numeric=False, prose=True),
-                Column("True class", numeric=False),
-                Column("Predicted", numeric=False),
-                Column("Probability"),
-                Column("Tokens"),
-            ],
-            [
-                [
-                    Cell(shown_text(one.text)),
-                    Cell(one.label),
-                    Cell(one.predicted),
-                    share_cell(one.probability),
-                    Cell(f"{one.tokens:,}", one.tokens, "truncated" if one.truncated else ""),
-                ]
-                for one in shown
-            ],
-            sortable=True,
-        ),
-    ]
-
-
-def _error_rates(rates: ErrorRates) -> list[Block]:
-    """Return the error rates by truncation and by length, if texts differ in these."""
-    rows: list[tuple[str, ErrorRate]] = []
-    if rates.whole.rows and rates.truncated.rows:
-        rows += [("Complete texts", rates.whole), ("Truncated texts", rates.truncated)]
-    if len(rates.by_length) > 1:
-        rows += [(f"{one.shortest:,} to {one.longest:,} tokens", one) for one in rates.by_length]
-    if not rows:
-        return []
-    cells = [
-        [
-            Cell(name),
-            number_cell(rate.rows),
-            number_cell(rate.mistakes),
-            score_cell(rate.error_rate),
-        ]
-        for name, rate in rows
-    ]
-    columns = [Column("Texts", numeric=False), *map(Column, ("Number", "Mistakes", "Error rate"))]
-    return [Table("Error rates by truncation and by length", columns, cells)]
-
-
-def sample_blocks(samples: Sequence[Sample]) -> list[Block]:
-    """Return sample texts with the predictions before and after training."""
-    if not samples:
-        return []
-    rows = [
-        [
-            Cell(shown_text(one.text)),
-            Cell(one.label),
-            *(
-                Cell(guess.predicted, note=percent(guess.probability), tone=tone)
-                for guess, tone in (
-                    (one.untrained, ""),
-                    (one.adapted, "good" if one.adapted.predicted == one.label else "bad"),
-                )
-            ),
-        ]
-        for one in samples
-    ]
-    columns = [
-        Column("Text", numeric=False, prose=True),
-        Column("True class", numeric=False),
-        Column("Untrained", numeric=False),
-        Column("Adapted", numeric=False),
-    ]
-    caption = "Sample texts from test, with their predictions before and after training"
-    return [Table(caption, columns, rows)]
 
 
 def warning_blocks(warnings: Sequence[str]) -> list[Lines]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from thawline.report.curves import curves_figure
-from thawline.report.differences import differences_figure
 from thawline.report.html.blocks import (
     Block,
     Cell,
@@ -22,17 +19,20 @@ from thawline.report.html.blocks import (
     Statement,
     Table,
     Text,
-    Tone,
 )
 from thawline.report.html.classifier import (
     accuracy_words,
     before_after_blocks,
     calibration_blocks,
     class_blocks,
-    error_blocks,
-    sample_blocks,
-    training_blocks,
 )
+from thawline.report.html.costs import (
+    cost_blocks,
+    curve_sections,
+    learning_section,
+    missing_sections,
+)
+from thawline.report.html.errors import error_blocks, sample_blocks
 from thawline.report.html.plots import Plots
 from thawline.report.html.sections import (
     data_section,
@@ -42,38 +42,23 @@ from thawline.report.html.sections import (
     quoted,
     repeat_section,
 )
+from thawline.report.html.strategies import difference_sections, strategy_blocks
+from thawline.report.html.training import training_blocks
 from thawline.report.html.words import (
-    SPACE,
     count_of,
     interval,
-    listed,
-    name_of,
-    number_cell,
+    length_unit,
     percent,
     points,
-    score_cell,
     seconds,
-    seconds_cell,
     shown_text,
     value,
 )
-from thawline.report.rungs import RungBar, rungs_figure
-from thawline.report.tables import MISSING
-from thawline.report.tradeoff import candidates, pareto_front, tradeoff_figure
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
-    Difference,
     FitRecord,
     LadderRecord,
-    RungPair,
-    RungRecord,
 )
-
-WIDTH, NARROW = 8.0, 4.9
-"""The widths of plots on large and on small screens, in inches."""
-
-TONES: dict[str, Tone] = {"within": "good", "undecided": "caution", "worse": "bad"}
-"""The tones of the decisions."""
 
 
 class ChosenRun(NamedTuple):
@@ -98,11 +83,12 @@ def comparison_page(record: LadderRecord, folder: Path, chosen: ChosenRun | None
     """
     plots, rungs = Plots(), record.rungs
     sections = [
-        Section("strategies", "Strategies", _strategies(record, plots)),
-        *_differences(record, plots),
-        Section("cost", "Accuracy and cost", _costs(record, plots)),
-        *_curves(rungs, plots),
-        *_missing(record),
+        Section("strategies", "Strategies", strategy_blocks(record, plots)),
+        *difference_sections(record, plots),
+        Section("cost", "Accuracy and cost", cost_blocks(record, plots)),
+        *curve_sections(rungs, plots),
+        *([] if record.curves is None else [learning_section(record.curves, plots)]),
+        *missing_sections(record),
         *_run_to_use(record, chosen, plots),
         *([] if chosen is None else [data_section(chosen.record.preflight)]),
         protocol_section(record.data, _rules(record)),
@@ -145,344 +131,6 @@ def _figures(record: LadderRecord) -> list[Fact]:
     ]
 
 
-# -- strategies ------------------------------------------------------------------------------------
-
-
-def _strategies(record: LadderRecord, plots: Plots) -> list[Block]:
-    rungs = record.rungs
-    backbones = list(dict.fromkeys(rung.backbone for rung in rungs if rung.backbone is not None))
-    columns = [
-        Column("Strategy", numeric=False),
-        Column("Accuracy"),
-        Column("Decision", numeric=False),
-        Column("To the best other", unit="points"),
-        Column("Time of a run"),
-        Column("Trained", unit="parameters"),
-    ]
-    rows = [
-        [
-            Cell(rung.rung, note=_note(rung, record, several=len(backbones) > 1)),
-            _accuracy_cell(rung),
-            _decision_cell(rung),
-            _difference_cell(rung),
-            seconds_cell(rung.cost.seconds),
-            number_cell(rung.parameters.trainable),
-        ]
-        for rung in rungs
-    ]
-    level = percent(rungs[0].test.confidence_level, 0)
-    seeds = max(len(rung.runs) for rung in rungs)
-    over = f"Means over {seeds} seeds. " if seeds > 1 else ""
-    caption = (
-        f"{over}Scores on {rungs[0].test.rows:,} test texts, with {level} intervals over texts. "
-        "A click on a heading sorts the table."
-    )
-    bars = [
-        RungBar(rung.rung, rung.test.accuracy, rung.cost.seconds, rung.parameters.trainable)
-        for rung in rungs
-    ]
-    figure = rungs_figure(bars, title="", subtitle="")
-    label = "Bar chart of test accuracy: " + listed(
-        [f"{rung.rung} {value(rung.test.accuracy)}" for rung in rungs]
-    )
-    words = (
-        f"Test accuracy with its {level} interval, the seconds of a run and the number of trained "
-        "parameters of each strategy."
-    )
-    return [
-        Table(caption, columns, rows, sortable=True),
-        plots.plot(figure, f"{label}.", words),
-        Details("All scores and settings", [_scores_table(rungs), _settings_table(rungs)]),
-    ]
-
-
-def _scores_table(rungs: Sequence[RungRecord]) -> Table:
-    columns = [
-        Column("Strategy", numeric=False),
-        Column("Validation accuracy"),
-        Column("Macro F1"),
-        Column("Weighted F1"),
-        Column("Loss", unit="nats"),
-        Column("Calibration error"),
-    ]
-    rows = [
-        [
-            Cell(rung.rung),
-            score_cell(rung.validation.accuracy),
-            score_cell(rung.test.f1_macro),
-            score_cell(rung.test.f1_weighted),
-            score_cell(rung.test.loss, share=False),
-            score_cell(rung.test.calibration_error),
-        ]
-        for rung in rungs
-    ]
-    caption = "Validation accuracy, and the other scores on test, averaged over seeds"
-    return Table(caption, columns, rows, sortable=True)
-
-
-def _settings_table(rungs: Sequence[RungRecord]) -> Table:
-    columns = [
-        Column("Strategy", numeric=False),
-        Column("Backbone", numeric=False),
-        Column("Thaw line"),
-        Column("Head", numeric=False),
-        Column("Epochs"),
-        Column("Learning rate"),
-        Column("Latency", unit="of one text"),
-        Column("Memory", unit="MB"),
-        Column("Seeds"),
-    ]
-    rows = [
-        [
-            Cell(rung.rung, note="" if rung.strategy == rung.rung else rung.strategy),
-            Cell(MISSING if rung.backbone is None else name_of(rung.backbone)),
-            number_cell(rung.line),
-            Cell(rung.head if rung.pooling is None else f"{rung.head}, {rung.pooling}"),
-            number_cell(rung.epochs),
-            Cell(MISSING if rung.lr is None else f"{rung.lr:g}", rung.lr),
-            seconds_cell(rung.cost.latency),
-            number_cell(rung.peak_memory_bytes / 1e6),
-            number_cell(len(rung.runs)),
-        ]
-        for rung in rungs
-    ]
-    return Table("Settings, latency and peak memory", columns, rows, sortable=True)
-
-
-def _note(rung: RungRecord, record: LadderRecord, *, several: bool) -> str:
-    """Return the backbone of a rung if there are several, and whether it is chosen."""
-    notes = []
-    if several and rung.backbone is not None:
-        notes.append(rung.backbone)
-    if rung.rung == record.verdict.rung:
-        notes.append("verdict")
-    if rung.rung == record.chosen.rung:
-        notes.append("to use")
-    return ", ".join(notes)
-
-
-def _accuracy_cell(rung: RungRecord) -> Cell:
-    score = rung.test.accuracy
-    spread = "" if score.deviation is None else f"\n±{SPACE}{100 * score.deviation:.1f} over seeds"
-    return Cell(value(score), score.value, f"{interval(score)}{spread}")
-
-
-def _decision_cell(rung: RungRecord) -> Cell:
-    standing, need = rung.standing, []
-    if standing.texts_to_decide is not None:
-        need.append(f"about {count_of(standing.texts_to_decide, 'text')}")
-    if standing.seeds_to_decide is not None:
-        need.append(f"about {count_of(standing.seeds_to_decide, 'seed')}")
-    note = f"{' or '.join(need)}\nwould decide" if need else ""
-    order = list(TONES).index(standing.decision)
-    return Cell(standing.decision, order, note, TONES[standing.decision])
-
-
-def _difference_cell(rung: RungRecord) -> Cell:
-    standing = rung.standing
-    if standing.below_best is None or standing.lower_bound is None:
-        return Cell(MISSING)
-    assert standing.upper_bound is not None, "a rung with a lower bound has an upper bound"
-    difference = -standing.below_best.value
-    return Cell(
-        _signed(difference),
-        difference,
-        f"{_signed(standing.lower_bound)} to {_signed(standing.upper_bound)}",
-    )
-
-
-def _signed(share: float) -> str:
-    return f"{100 * share:+z.1f}".replace("-", "−")
-
-
-# -- differences -----------------------------------------------------------------------------------
-
-
-def _differences(record: LadderRecord, plots: Plots) -> list[Section]:
-    """Return the picture of the verdict, and the differences of all pairs."""
-    rungs, verdict = record.rungs, record.verdict
-    drawn = [rung for rung in rungs if rung.standing.lower_bound is not None]
-    if not drawn:
-        return []
-    margin, level = points(verdict.margin), percent(verdict.confidence, 0)
-    figure, narrow = (
-        differences_figure(rungs, verdict, title="", subtitle="", width=width)
-        for width in (WIDTH, NARROW)
-    )
-    label = f"Differences in accuracy to the best other strategy, with a margin of {margin}: "
-    label += listed(
-        [f"{rung.rung} {_difference_words(rung)}, {rung.standing.decision}" for rung in drawn]
-    )
-    caption = (
-        f"Test accuracy of each strategy minus that of the best other one. The bars are {level} "
-        f"bounds that hold together for all strategies. The band is the margin of {margin}. A "
-        "strategy is within the margin if its whole bar lies to the right of the margin, and worse "
-        "if its whole bar lies to the left of zero. Otherwise the comparison is undecided."
-    )
-    about = (
-        "The bounds hold for these fitted models on new texts. One seed says nothing about other "
-        "seeds."
-        if verdict.about == "models"
-        else "The bounds hold for the strategies: for new texts and new seeds, given these "
-        "training texts."
-    )
-    blocks: list[Block] = [plots.plot(figure, f"{label}.", caption, narrow=narrow), Text(about)]
-    if record.pairs:
-        blocks.append(
-            Details(f"All {len(record.pairs):,} pairs", [_pairs_table(record.pairs, level)])
-        )
-    return [Section("differences", "Differences", blocks)]
-
-
-def _difference_words(rung: RungRecord) -> str:
-    cell = _difference_cell(rung)
-    return f"{cell.text} points ({cell.note})"
-
-
-def _pairs_table(pairs: Sequence[RungPair], level: str) -> Table:
-    columns = [
-        Column("First", numeric=False),
-        Column("Second", numeric=False),
-        Column("Accuracy", unit="points"),
-        Column("Macro F1", unit="points"),
-        Column("Loss", unit="nats"),
-        Column("Only first right", unit="texts"),
-        Column("Only second right", unit="texts"),
-        Column("p", unit="Holm"),
-    ]
-    rows = []
-    for pair in pairs:
-        test = pair.test
-        counts = (None, None) if test is None else (test.only_first_right, test.only_second_right)
-        p = None if test is None else test.p_corrected
-        rows.append(
-            [
-                Cell(pair.first),
-                Cell(pair.second),
-                _pair_cell(pair.accuracy),
-                _pair_cell(pair.f1_macro),
-                _pair_cell(pair.loss, share=False),
-                *(number_cell(count) for count in counts),
-                Cell(MISSING if p is None else "< 0.001" if p < 0.001 else f"{p:.2g}", p),
-            ]
-        )
-    caption = (
-        f"The first strategy minus the second one on test, with {level} intervals of each pair. "
-        "The p-value is that of McNemar's test with Holm's correction, a second opinion."
-    )
-    return Table(caption, columns, rows, sortable=True)
-
-
-def _pair_cell(difference: Difference, *, share: bool = True) -> Cell:
-    def text(number: float) -> str:
-        return _signed(number) if share else f"{number:+z.3f}".replace("-", "−")
-
-    ends = f"{text(difference.low)} to {text(difference.high)}"
-    return Cell(text(difference.value), difference.value, ends)
-
-
-# -- costs and curves ------------------------------------------------------------------------------
-
-
-def _costs(record: LadderRecord, plots: Plots) -> list[Block]:
-    """Return accuracy against cost, and the predicted and the true seconds."""
-    rungs, cost = record.rungs, record.verdict.cost
-    places = candidates(rungs, cost)
-    blocks: list[Block] = []
-    if places:
-        figure, narrow = (
-            tradeoff_figure(places, cost, title="", subtitle="", width=width)
-            for width in (WIDTH, NARROW)
-        )
-        front = [one.name for one in pareto_front(places)]
-        label = (
-            f"Scatter plot of test accuracy against {cost}. No other strategy is both cheaper and "
-            f"more accurate than {listed(front)}. Values: "
-        )
-        label += listed(
-            [f"{one.name} {value(one.accuracy)} for {one.cost:,.4g} {cost}" for one in places]
-        )
-        caption = (
-            f"Test accuracy against {cost}, on a logarithmic axis. The line joins the strategies "
-            "that no other one beats in both (Pareto front). It follows the measured values, so "
-            "differences that are undecided also shape it."
-        )
-        blocks.append(plots.plot(figure, f"{label}.", caption, narrow=narrow))
-    rows = [
-        [
-            Cell(rung.rung),
-            seconds_cell(rung.cost.seconds),
-            seconds_cell(rung.cost.prefix),
-            seconds_cell(rung.cost.training),
-            seconds_cell(rung.cost.predicted),
-            _ratio_cell(rung),
-        ]
-        for rung in rungs
-    ]
-    columns = [
-        Column("Strategy", numeric=False),
-        Column("Time of a run"),
-        Column("Frozen pass"),
-        Column("Training"),
-        Column("Predicted"),
-        Column("True / predicted"),
-    ]
-    caption = (
-        "The time of a run as if it had run alone with an empty store, averaged over seeds, and "
-        "the prediction made before it ran"
-    )
-    return [*blocks, Table(caption, columns, rows, sortable=True)]
-
-
-def _ratio_cell(rung: RungRecord) -> Cell:
-    predicted = rung.cost.predicted
-    if not predicted:
-        return Cell(MISSING)
-    ratio = rung.cost.seconds / predicted
-    return Cell(f"{ratio:.2f}", ratio)
-
-
-def _curves(rungs: Sequence[RungRecord], plots: Plots) -> list[Section]:
-    """Return the validation accuracy by epoch, if a rung was trained by epochs."""
-    trained = [rung for rung in rungs if any(run.history for run in rung.runs)]
-    if not trained:
-        return []
-    figure = curves_figure(rungs, title="")
-    label = "Line chart of validation accuracy by epoch. At the end: " + listed(
-        [f"{rung.rung} {value(rung.validation.accuracy)}" for rung in rungs]
-    )
-    caption = (
-        "Validation accuracy by epoch, averaged over seeds. A dashed line is an exact fit, which "
-        "has no epochs."
-    )
-    return [Section("curves", "Training by epoch", [plots.plot(figure, f"{label}.", caption)])]
-
-
-def _missing(record: LadderRecord) -> list[Section]:
-    """Return what was left out or failed, if there is any."""
-    blocks: list[Block] = []
-    if record.left_out:
-        rows = [
-            [Cell(one.rung), seconds_cell(one.predicted), Cell(one.reason)]
-            for one in record.left_out
-        ]
-        columns = [
-            Column("Strategy", numeric=False),
-            Column("Predicted"),
-            Column("Reason", numeric=False, prose=True),
-        ]
-        blocks.append(Table("Strategies that were not run", columns, rows))
-    if record.failed:
-        failed = [[Cell(one.rung), number_cell(one.seed), Cell(one.error)] for one in record.failed]
-        columns = [
-            Column("Strategy", numeric=False),
-            Column("Seed"),
-            Column("Error", numeric=False, prose=True),
-        ]
-        blocks.append(Table("Runs that failed", columns, failed))
-    return [Section("missing", "Not compared", blocks)] if blocks else []
-
-
 # -- the run to use --------------------------------------------------------------------------------
 
 
@@ -511,7 +159,9 @@ def _run_to_use(record: LadderRecord, chosen: ChosenRun | None, plots: Plots) ->
             Section("training", "Its training", training_blocks(run, plots)),
             Section("calibration", "Its calibration", calibration),
             Section(
-                "errors", "Its errors", [*error_blocks(run.mistakes), *sample_blocks(run.samples)]
+                "errors",
+                "Its errors",
+                [*error_blocks(run.mistakes, length_unit(run)), *sample_blocks(run.samples)],
             ),
         ]
     if record.predictions is not None:

@@ -10,11 +10,9 @@ from thawline.report.html.classifier import (
     before_after_blocks,
     calibration_blocks,
     class_blocks,
-    error_blocks,
-    sample_blocks,
-    training_blocks,
     warning_blocks,
 )
+from thawline.report.html.errors import error_blocks, sample_blocks
 from thawline.report.html.plots import Plots
 from thawline.report.html.sections import (
     data_section,
@@ -24,7 +22,16 @@ from thawline.report.html.sections import (
     quoted,
     repeat_section,
 )
-from thawline.report.html.words import count_of, interval, name_of, percent, seconds, value
+from thawline.report.html.training import training_blocks
+from thawline.report.html.words import (
+    count_of,
+    interval,
+    length_unit,
+    name_of,
+    percent,
+    seconds,
+    value,
+)
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import FitRecord
 
@@ -67,7 +74,10 @@ def fit_page(record: FitRecord, folder: Path, logits: RunLogits | None) -> Page:
             Section(
                 "errors",
                 "Errors",
-                [*error_blocks(record.mistakes), *sample_blocks(record.samples)],
+                [
+                    *error_blocks(record.mistakes, length_unit(record)),
+                    *sample_blocks(record.samples),
+                ],
             ),
             data_section(record.preflight),
             protocol_section(record.data, _rules(record)),

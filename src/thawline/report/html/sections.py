@@ -29,7 +29,7 @@ from thawline.runs.records.data import DataReference
 
 def data_section(survey: Survey) -> Section:
     """Return the report on the inspection of the data."""
-    columns: dict[str, SurveyedRows] = {**survey.splits, "all": survey.all}
+    columns: dict[str, SurveyedRows] = {**dict(survey.splits.items()), "all": survey.all}
     blocks: list[Block] = []
     if survey.findings:
         blocks.append(Lines(survey.findings, "Findings", "caution"))
@@ -101,8 +101,8 @@ def _duplicates_table(survey: Survey) -> Table:
         for name, part in exact.within.items()
     ]
     others: Sequence[Copies | None] = [None] * len(exact.across) if near is None else near.across
-    for one, other in zip(exact.across, others, strict=True):
-        pairs.append((f"In {one.splits[0]} and {one.splits[1]}", one, other))
+    for across, other in zip(exact.across, others, strict=True):
+        pairs.append((f"In {across.splits[0]} and {across.splits[1]}", across, other))
     columns = [Column("Place", numeric=False), Column("Texts"), Column("With several labels")]
     if near is not None:
         columns += [Column("Near duplicates"), Column("With several labels")]

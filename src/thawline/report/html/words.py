@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from thawline.data.texts import one_string
 from thawline.report.html.blocks import Cell
 from thawline.report.tables import MISSING
-from thawline.runs.records import Score
+from thawline.runs.records import FitRecord, Score
 from thawline.runs.records.mistakes import RecordedText
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -80,6 +80,11 @@ def count_of(number: int, noun: str, plural: str | None = None) -> str:
 def shown_text(text: RecordedText) -> str:
     """Return a text, or both texts of a pair, as one string."""
     return one_string(text)
+
+
+def length_unit(record: FitRecord) -> str:
+    """Return the unit in which a run counts the lengths of texts: tokens or words."""
+    return "words" if record.backbone is None else "tokens"
 
 
 def listed(names: Sequence[str]) -> str:
