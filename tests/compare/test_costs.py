@@ -36,7 +36,7 @@ def count(toy_backbone: Callable[[], Path], toy_reviews, tmp_path: Path) -> Call
 
     def counted(strategy: str) -> Work:
         config = Config(
-            backbone=str(toy_backbone()),
+            backbone=str(toy_backbone("qwen3")),
             strategy=strategy,
             data=DataConfig(data=str(folder)),
             compute=ComputeConfig(dtype="float32"),

@@ -97,3 +97,23 @@ def test_the_other_seeds_of_a_failed_rung_are_not_made() -> None:
 def test_runs_that_share_a_folder_are_one_run() -> None:
     runs = [run("head", 0, "head"), run("head", 1, "head"), run("full", 0), run("full", 1)]
     assert names(schedule(0, runs).next_runs()) == ["head", "full-0", "full-1"]
+
+
+def test_a_run_with_a_lower_line_comes_before_those_that_continue_from_its_states() -> None:
+    rungs = {
+        name: RungForecast({"prefix": 8.0, "training": cost}, {"prefix": frozenset({states})})
+        for name, cost, states in (
+            ("head", 1.0, ("minilm", "pooled")),
+            ("last:1", 10.0, ("minilm", 6)),
+            ("last:2", 20.0, ("minilm", 5)),
+            ("last:3", 30.0, ("minilm", 4)),
+            ("qwen last:3", 5.0, ("qwen", 4)),
+        )
+    }
+    runs = [run(rung, seed) for rung in rungs for seed in SEEDS]
+    order = ["head", "qwen last:3", "last:3", "last:2", "last:1"]
+    planned = Schedule(runs, Uncorrected(rungs), 0)
+    assert names(planned.next_runs()) == [f"{rung}-{seed}" for seed in SEEDS for rung in order]
+    # With a budget for the cheapest three only, the dearer ones do not take their place.
+    planned = Schedule(runs, Uncorrected(rungs), 9 + 13 + 18)
+    assert names(planned.next_runs()) == ["head-0", "qwen last:3-0", "last:1-0"]

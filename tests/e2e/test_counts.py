@@ -152,7 +152,7 @@ def test_only_the_blocks_from_the_line_on_run_in_training_and_evaluation(count, 
     blocks = trained_blocks(strategy)
     assert work.texts["training"] == everywhere(EPOCHS * TRAIN, blocks)
     assert work.texts["validation"] == everywhere((EPOCHS + 1) * VALIDATION, blocks)
-    assert work.texts["scoring"] == everywhere(2 * TEST + VALIDATION, blocks)
+    assert work.texts["scoring"] == everywhere(2 * TEST, blocks)  # validation: kept logits
     assert not set(work.texts) - {"prefix", "training", "validation", "scoring"}
 
 
@@ -169,7 +169,7 @@ def test_few_tokens_are_padding(count, strategy):
     least = {
         "training": EPOCHS * real["train"],
         "validation": (EPOCHS + 1) * real["validation"],
-        "scoring": 2 * real["test"] + real["validation"],
+        "scoring": 2 * real["test"],
     }
     assert set(computed) == set(least)
     assert all(tokens <= computed[phase] <= 1.1 * tokens for phase, tokens in least.items())

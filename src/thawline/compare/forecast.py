@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping, Set
+from collections.abc import Hashable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from thawline.compare.costs import (
@@ -63,6 +63,20 @@ class Forecast:
         if rung not in self._rungs:
             return frozenset()
         return frozenset[Hashable]().union(*self._rungs[rung].shared.values())
+
+    def is_below(self, lower: str, upper: str) -> bool:
+        """Return whether a rung leaves states from which the states of another are computed."""
+        return any(
+            source == other and isinstance(line, int) and isinstance(end, int) and line < end
+            for source, line in self._at_lines(lower)
+            for other, end in self._at_lines(upper)
+        )
+
+    def _at_lines(self, rung: str) -> Iterator[tuple[Hashable, Hashable]]:
+        """Yield the source and the line of the states that a run of a rung leaves."""
+        for made in self.states(rung):
+            if isinstance(made, tuple):
+                yield made
 
     def seconds(self, rung: str, stored: Set[Hashable] = frozenset()) -> float:
         """Return the predicted seconds of one run.

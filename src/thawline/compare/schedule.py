@@ -17,8 +17,9 @@ class Schedule:
     """The order of the runs of a ladder, which changes when runs finish.
 
     Every rung is first run with the first seed, from the cheapest to the dearest, if it fits into
-    the budget. Further seeds are added in rounds: a round begins only if all its runs fit, so that
-    the rungs have the same seeds.
+    the budget. If a rung can continue from the states at the lower line of a dearer one, this one
+    runs before it, so that no block runs twice for a text. Further seeds are added in rounds: a
+    round begins only if all its runs fit, so that the rungs have the same seeds.
 
     Attributes:
         runs: The runs of the ladder. Those with the same folder are one run.
@@ -64,15 +65,26 @@ class Schedule:
             ]
             if not has_begun and left < sum(self._seconds(open_runs, stored)):
                 break
+            fitting = []
             for run in open_runs:
                 (seconds,) = self._seconds([run], stored)
                 if seconds <= left:
                     left -= seconds
-                    taken.append(run)
+                    fitting.append(run)
                     stored |= self.forecast.states(run.rung)
                 else:
                     left_out.add(run.rung)
+            taken += self._lower_lines_first(fitting)
         return taken
+
+    def _lower_lines_first(self, runs: Sequence[LadderRun]) -> list[LadderRun]:
+        """Move each run before those that can continue from the states at its line."""
+        ordered: list[LadderRun] = []
+        for run in runs:
+            below = [other for other in runs if self.forecast.is_below(other.rung, run.rung)]
+            below.sort(key=lambda one: sum(self.forecast.is_below(o.rung, one.rung) for o in runs))
+            ordered += [one for one in [*below, run] if one not in ordered]
+        return ordered
 
     def left_out(self) -> dict[str, list[LadderRun]]:
         """Return the runs that do not fit into the budget, by rung."""
