@@ -32,13 +32,21 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.pages import write_table
-from benchmarks.verdicts_fits import RUNGS, file_of, fit_all, name_of, read_fit, test_texts
+from benchmarks.verdicts_fits import (
+    LABELS,
+    RUNGS,
+    file_of,
+    fit_all,
+    name_of,
+    read_logits,
+    test_texts,
+)
 from benchmarks.verdicts_report import tables
 from benchmarks.verdicts_trials import (
     CoverageCase,
     Pool,
     describe_pool,
-    resample_choice,
+    resample_choices,
     resample_itself,
     resample_verdicts,
     simulate_coverage,
@@ -63,6 +71,9 @@ COVERAGE_CASES = [
 
 SIZES = (500, 2_000, 10_000)
 """The numbers of test texts."""
+
+VALIDATION_SIZES = (300, 1_000, 5_000)
+"""The numbers of validation texts."""
 
 SEEDS = (1, 3, 5)
 """The numbers of seeds."""
@@ -134,22 +145,16 @@ def measure_coverage(results: Results, runs: int) -> None:
 
 def read_pool(folder: Path, seeds: int) -> Pool:
     """Read the fits of a folder. Seeds that any strategy lacks are left out."""
-    labels = load_file(folder / "labels.safetensors")
+    labels = load_file(folder / LABELS)["test"]
     complete = [
         seed for seed in range(seeds) if all(file_of(folder, rung, seed).exists() for rung in RUNGS)
     ]
-    correct, validation = {}, {}
+    pool: Pool = {}
     for rung in RUNGS:
         # An exact fit has one file for all seeds.
         files = dict.fromkeys(file_of(folder, rung, seed) for seed in complete)
-        fits = [read_fit(folder, rung, seed) for seed, _ in zip(complete, files, strict=False)]
-        correct[name_of(rung)] = np.stack(
-            [fit.test.argmax(axis=1) == labels["test"] for fit in fits]
-        )
-        validation[name_of(rung)] = np.stack(
-            [fit.epochs if len(fit.epochs) else fit.validation[None] for fit in fits]
-        )
-    return Pool(correct, validation, labels["validation"])
+        pool[name_of(rung)] = np.stack([read_logits(file).argmax(1) == labels for file in files])
+    return pool
 
 
 def resample(results: Results, pool: Pool, runs: int) -> None:
@@ -160,13 +165,13 @@ def resample(results: Results, pool: Pool, runs: int) -> None:
             results.found[part] = []
         results.found["strategies"] = described
         results.write("strategies")
-    for seeds in SEEDS:
-        if not results.has("choices", seeds=seeds):
-            results.write("choices", resample_choice(pool, seeds, runs))
+    for texts, seeds in product(VALIDATION_SIZES, SEEDS):
+        if not results.has("choices", texts=texts, seeds=seeds):
+            results.write("choices", resample_choices(pool, texts, seeds, runs))
     for texts, seeds in product(SIZES, SEEDS):
         if not results.has("verdicts", texts=texts, seeds=seeds):
             results.write("verdicts", resample_verdicts(pool, texts, seeds, runs))
-        for strategy, flags in pool.correct.items():
+        for strategy, flags in pool.items():
             enough = len(flags) >= 2 * seeds
             if enough and not results.has("itself", strategy=strategy, texts=texts, seeds=seeds):
                 row = resample_itself(pool, strategy, texts, seeds, runs)

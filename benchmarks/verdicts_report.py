@@ -131,6 +131,7 @@ def choices_table(rows: Sequence[Row]) -> str:
     """Return the accuracy that the choice on validation gives away."""
     lines = [
         [
+            f"{row['texts']:,}",
             str(row["seeds"]),
             shown,
             f"{100 * row[name]['given_away']:.2f} points",
@@ -138,8 +139,10 @@ def choices_table(rows: Sequence[Row]) -> str:
         ]
         for row in rows
         for name, shown in (
-            ("before", "highest validation accuracy"),
-            ("now", "nested, one standard error"),
+            ("before", "highest accuracy"),
+            ("now", "within one standard error"),
         )
     ]
-    return _markdown(("seeds", "choice", "accuracy given away", "chosen"), lines)
+    return _markdown(
+        ("validation texts", "seeds", "choice", "accuracy given away", "chosen"), lines
+    )

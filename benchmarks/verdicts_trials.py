@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 from scipy.stats import t as student
 
-from thawline.evaluation.choosing import cheapest_within_one_error, nested_values
+from thawline.evaluation.choosing import cheapest_within_one_error
 from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.paired_tests import holm, paired_p
 from thawline.evaluation.standings import decide_standings
 
 Row = dict[str, Any]
 Flags = NDArray[np.bool_]
+Judge = Callable[[Sequence[Flags]], int | None]
 
 MARGIN = 0.01
 """The margin, as a share: the default of `thawline compare`."""
@@ -127,24 +128,17 @@ def _seeds_only(arms: Sequence[Flags]) -> float:
     return float(student.ppf(0.975, freedom) * np.sqrt(parts.sum()))
 
 
-class Pool(NamedTuple):
-    """The fits that stand for all seeds, and the texts that stand for all texts.
+Pool = dict[str, Flags]
+"""The fits that stand for all seeds, and the texts that stand for all texts.
 
-    Attributes:
-        correct: Whether each fit classifies each test text correctly, ``(seeds, texts)``, for each
-            strategy from cheap to expensive.
-        validation: The validation logits of the evaluated epochs of each fit, ``(seeds, epochs,
-            texts, classes)``.
-        labels: The classes of the validation texts.
-    """
+For each strategy, from cheap to expensive, it contains whether each fit classifies each test text
+correctly, ``(seeds, texts)``.
+"""
 
-    correct: Mapping[str, Flags]
-    validation: Mapping[str, NDArray[np.float32]]
-    labels: NDArray[np.int64]
 
-    def truth(self) -> NDArray[np.float64]:
-        """Return the true accuracy of each strategy."""
-        return np.array([flags.mean() for flags in self.correct.values()])
+def true_accuracies(pool: Pool) -> NDArray[np.float64]:
+    """Return the accuracy of each strategy over all seeds and texts."""
+    return np.array([flags.mean() for flags in pool.values()])
 
 
 def judge_as_before(arms: Sequence[Flags]) -> int:
@@ -168,33 +162,46 @@ def judge(arms: Sequence[Flags]) -> int | None:
     return within[0] if within else None
 
 
-JUDGES: dict[str, Callable[[Sequence[Flags]], int | None]] = {
-    "before": judge_as_before,
-    "now": judge,
-}
+def choose_highest(arms: Sequence[Flags]) -> int:
+    """Return the strategy with the highest accuracy, as earlier versions do on validation."""
+    return max(range(len(arms)), key=lambda index: arms[index].mean())
+
+
+def choose_cheapest(arms: Sequence[Flags]) -> int:
+    """Return the cheapest strategy within one standard error of the highest accuracy."""
+    return cheapest_within_one_error(measure_effects(arms), range(len(arms)))
+
+
+JUDGES: dict[str, Judge] = {"before": judge_as_before, "now": judge}
+CHOOSERS: dict[str, Judge] = {"before": choose_highest, "now": choose_cheapest}
 
 
 def resample_verdicts(pool: Pool, texts: int, seeds: int, runs: int) -> Row:
-    """Return how often both verdicts are wrong or undecided, on resampled texts and seeds.
+    """Return how often both verdicts are wrong or undecided, on resampled texts and seeds."""
+    return {"texts": texts, "seeds": seeds} | _resample(pool, JUDGES, texts, seeds, runs)
+
+
+def resample_choices(pool: Pool, texts: int, seeds: int, runs: int) -> Row:
+    """Return how much accuracy both choices give away, on texts that stand for validation."""
+    return {"texts": texts, "seeds": seeds} | _resample(pool, CHOOSERS, texts, seeds, runs)
+
+
+def _resample(pool: Pool, judges: Mapping[str, Judge], texts: int, seeds: int, runs: int) -> Row:
+    """Let judges name a strategy on resampled texts and seeds.
 
     Texts and seeds are drawn with replacement, so that the accuracy of all texts and seeds is
     exactly the true one.
     """
     generator = np.random.default_rng([texts, seeds])
-    truth = pool.truth()
-    flags = list(pool.correct.values())
-    named: dict[str, list[int | None]] = {name: [] for name in JUDGES}
+    truth, flags = true_accuracies(pool), list(pool.values())
+    named: dict[str, list[int | None]] = {name: [] for name in judges}
     for _ in range(runs):
         rows = generator.integers(flags[0].shape[1], size=texts)
         arms = [arm[generator.integers(len(arm), size=seeds)][:, rows] for arm in flags]
-        for name, judged in JUDGES.items():
+        for name, judged in judges.items():
             named[name].append(judged(arms))
-    return {
-        "texts": texts,
-        "seeds": seeds,
-        "runs": runs,
-        **{name: _rate(found, truth, list(pool.correct)) for name, found in named.items()},
-    }
+    rates = {name: _rate(found, truth, list(pool)) for name, found in named.items()}
+    return {"runs": runs, **rates}
 
 
 def _rate(named: Sequence[int | None], truth: NDArray[np.float64], names: Sequence[str]) -> Row:
@@ -212,7 +219,7 @@ def _rate(named: Sequence[int | None], truth: NDArray[np.float64], names: Sequen
 def resample_itself(pool: Pool, strategy: str, texts: int, seeds: int, runs: int) -> Row:
     """Return how often a strategy is called worse than itself, over disjoint seeds."""
     generator = np.random.default_rng([texts, seeds])
-    flags = pool.correct[strategy]
+    flags = pool[strategy]
     called = {"before": 0, "now": 0}
     for _ in range(runs):
         rows = generator.integers(flags.shape[1], size=texts)
@@ -230,37 +237,11 @@ def resample_itself(pool: Pool, strategy: str, texts: int, seeds: int, runs: int
     }
 
 
-def resample_choice(pool: Pool, seeds: int, runs: int) -> Row:
-    """Return how much accuracy is given away by the strategy that validation chooses."""
-    generator = np.random.default_rng(seeds)
-    truth, names = pool.truth(), list(pool.correct)
-    groups = np.arange(len(pool.labels))
-    plain, nested = {}, {}
-    for name, logits in pool.validation.items():
-        keep = "loss" if logits.shape[1] == 1 else "accuracy"
-        nested[name] = np.stack(
-            [nested_values(one, pool.labels, groups, keep).correct for one in logits]
-        )
-        plain[name] = (logits.argmax(axis=3) == pool.labels).mean(axis=2).max(axis=1)
-    chosen: dict[str, list[int | None]] = {"before": [], "now": []}
-    for _ in range(runs):
-        drawn = {name: generator.integers(len(nested[name]), size=seeds) for name in names}
-        means = [plain[name][drawn[name]].mean() for name in names]
-        chosen["before"].append(int(np.argmax(means)))
-        effects = measure_effects([nested[name][drawn[name]] for name in names])
-        chosen["now"].append(cheapest_within_one_error(effects, range(len(names))))
-    return {
-        "seeds": seeds,
-        "runs": runs,
-        **{name: _rate(found, truth, names) for name, found in chosen.items()},
-    }
-
-
 def describe_pool(pool: Pool) -> list[Row]:
     """Return the true accuracy of each strategy, and the spread over its seeds."""
     disagreement = {
         name: [float((one != other).mean()) for one, other in combinations(flags[:6], 2)]
-        for name, flags in pool.correct.items()
+        for name, flags in pool.items()
     }
     return [
         {
@@ -271,5 +252,5 @@ def describe_pool(pool: Pool) -> list[Row]:
             "deviation": float(flags.mean(axis=1).std(ddof=1)) if len(flags) > 1 else None,
             "disagreement": float(np.mean(disagreement[name])) if len(flags) > 1 else None,
         }
-        for name, flags in pool.correct.items()
+        for name, flags in pool.items()
     ]

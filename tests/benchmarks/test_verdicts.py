@@ -16,10 +16,11 @@ from benchmarks.verdicts_trials import (
     Pool,
     judge,
     judge_as_before,
-    resample_choice,
+    resample_choices,
     resample_itself,
     resample_verdicts,
     simulate_coverage,
+    true_accuracies,
 )
 from thawline.config import DataConfig
 from thawline.data import LabelledTexts
@@ -31,7 +32,7 @@ def pool(shares: tuple[float, ...] = (0.80, 0.84), of_seeds: float = 0.02) -> Po
     """Return strategies with these accuracies, whose seeds differ."""
     generator = np.random.default_rng(0)
     text = generator.random(5_000)
-    correct = {
+    return {
         f"strategy {index}": np.stack(
             [
                 0.8 * text + 0.2 * generator.random(5_000) < share + of_seeds * shift
@@ -40,9 +41,6 @@ def pool(shares: tuple[float, ...] = (0.80, 0.84), of_seeds: float = 0.02) -> Po
         )
         for index, share in enumerate(shares)
     }
-    labels = np.tile([0, 1], 50)
-    validation = {name: generator.normal(size=(10, 2, 100, 2)) for name in correct}
-    return Pool(correct, validation, labels)
 
 
 def test_an_interval_that_ignores_seeds_covers_too_rarely() -> None:
@@ -74,7 +72,7 @@ def test_many_texts_decide_both_verdicts() -> None:
 
 
 def test_judges_name_the_cheapest_of_equal_strategies() -> None:
-    arms = [flags[:3, :1_000] for flags in pool((0.9, 0.9)).correct.values()]
+    arms = [flags[:3, :1_000] for flags in pool((0.9, 0.9)).values()]
     arms[1] = arms[0]
     assert judge(arms) == judge_as_before(arms) == 0
 
@@ -85,36 +83,35 @@ def test_seeds_make_mcnemar_find_differences_of_a_strategy_to_itself() -> None:
     assert row["now"] < 0.25
 
 
-def test_a_choice_on_noise_takes_the_cheapest() -> None:
-    row = resample_choice(pool(), seeds=3, runs=20)
-    assert row["now"]["named"]["strategy 0"] > row["before"]["named"]["strategy 0"] - 0.3
-    assert row["now"]["undecided"] == 0
+def test_few_validation_texts_choose_the_cheaper_strategy() -> None:
+    few, many = (resample_choices(pool(), texts, seeds=3, runs=20) for texts in (100, 20_000))
+    assert few["now"]["named"]["strategy 0"] > few["before"]["named"]["strategy 0"]
+    assert many["before"]["named"]["strategy 1"] > 0.9
+    assert few["now"]["undecided"] == few["before"]["undecided"] == 0
 
 
 def write_fit(folder: Path, rung: str, seed: int, labels: np.ndarray) -> None:
-    test = np.stack([1 - labels, labels], axis=1).astype(np.float32)
-    tensors = {"test": test, "validation": test, "epochs": np.stack([test] * 2)}
-    file = verdicts_fits.file_of(folder, rung, seed)
-    save_file(tensors | {"seconds": np.array([1.0])}, file)
+    logits = np.stack([1 - labels, labels], axis=1).astype(np.float32)
+    save_file({"test": logits}, verdicts_fits.file_of(folder, rung, seed))
 
 
 def test_a_pool_leaves_incomplete_seeds_out(tmp_path: Path) -> None:
     labels = np.array([0, 1, 1])
-    save_file({"test": labels, "validation": labels}, tmp_path / "labels.safetensors")
+    save_file({"test": labels}, tmp_path / verdicts_fits.LABELS)
     for rung in verdicts_fits.RUNGS:
         for seed in (0, 1, 2) if "full" in rung else (0, 1, 2, 3):
             write_fit(tmp_path, rung, seed, labels)
     found = verdicts.read_pool(tmp_path, 5)
-    seeds = {name: len(flags) for name, flags in found.correct.items()}
+    seeds = {name: len(flags) for name, flags in found.items()}
     assert seeds == {"head": 1, "last:1": 3, "lora": 3, "full": 3}
-    assert found.truth().tolist() == [1.0] * 4
-    assert found.validation["full"].shape == (3, 2, 3, 2)
+    assert true_accuracies(found).tolist() == [1.0] * 4
 
 
 def test_finished_cases_are_not_simulated_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verdicts, "SIZES", (50,))
+    monkeypatch.setattr(verdicts, "VALIDATION_SIZES", (40,))
     monkeypatch.setattr(verdicts, "SEEDS", (1,))
     monkeypatch.setattr(verdicts, "COVERAGE_CASES", [CoverageCase(3, 20, 0.0, 2, 0.0)])
     file = tmp_path / "verdicts.json"
@@ -124,7 +121,7 @@ def test_finished_cases_are_not_simulated_again(
     parts = ("coverage", "strategies", "choices", "verdicts", "itself")
     assert [len(results.rows(part)) for part in parts] == [1, 2, 1, 1, 2]
     again = verdicts.Results(file)
-    for name in ("simulate_coverage", "resample_verdicts", "resample_itself", "resample_choice"):
+    for name in ("simulate_coverage", "resample_verdicts", "resample_itself", "resample_choices"):
         monkeypatch.setattr(verdicts, name, None)
     verdicts.measure_coverage(again, 3)
     verdicts.resample(again, pool(), 3)
@@ -136,6 +133,7 @@ def test_more_fits_replace_the_verdicts_of_fewer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verdicts, "SIZES", (50,))
+    monkeypatch.setattr(verdicts, "VALIDATION_SIZES", (40,))
     monkeypatch.setattr(verdicts, "SEEDS", (1,))
     results = verdicts.Results(tmp_path / "verdicts.json")
     verdicts.resample(results, pool((0.7, 0.8)), 3)
@@ -168,11 +166,10 @@ def test_fits_are_kept_and_resumed(
     monkeypatch.setattr(verdicts_fits, "_fit", None)
     verdicts_fits.fit_all(tmp_path / "fits", range(2), test)
     found = verdicts.read_pool(tmp_path / "fits", 2)
-    assert {name: flags.shape for name, flags in found.correct.items()} == {
+    assert {name: flags.shape for name, flags in found.items()} == {
         "head": (1, 3),
         "last:1": (2, 3),
     }
-    assert found.validation["last:1"].shape == (2, 2, 10, 2)
 
 
 @pytest.mark.skipif(not verdicts.RESULTS.exists(), reason="no verdicts were simulated yet")

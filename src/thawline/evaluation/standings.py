@@ -122,7 +122,8 @@ def comparison_levels(effects: Effects, level: float) -> Floats:
             largest = (differences[:, known] / deviations[known]).max(axis=1)
             levels[index] = ndtr(-np.quantile(largest, 1 - level))
     # The draws have an error of their own, and these are the limits of what is possible.
-    return np.clip(levels, level / (len(kept) - 1), level)[group]
+    limited: Floats = np.clip(levels, level / (len(kept) - 1), level)[group]
+    return limited
 
 
 def _decide(
