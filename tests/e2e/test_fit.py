@@ -111,7 +111,9 @@ def test_every_head_is_fitted_saved_and_scores_the_same_when_it_is_loaded(fit, h
         best = max(row.validation_accuracy for row in record.history[1:])
         assert record.validation.accuracy.value == pytest.approx(best)
         assert [Path(plot).name for plot in record.plots] == [
-            *("before_after.png", "before_after.svg", "history.png", "history.svg")
+            f"{name}.{kind}"
+            for name in ("before_after", "reliability", "history")
+            for kind in ("png", "svg")
         ]
 
 
@@ -290,7 +292,7 @@ def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
 def test_everything_is_checked_before_the_run_is_made(data, toy_backbone):
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
     wrong = {
-        "strategy": replace(config, strategy="gradual"),
+        "strategy": replace(config, strategy="gradual:stages=9"),
         "head": replace(config, head=HeadConfig("liner")),
         "dtype": replace(config, compute=ComputeConfig(dtype="half")),
         "epochs": replace(config, training=TrainingConfig(epochs=0)),

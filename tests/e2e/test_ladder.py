@@ -106,7 +106,9 @@ def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(la
     (taken,) = [rung for rung in (head, last) if rung["rung"] == chosen["rung"]]
     assert chosen["score"] == taken["nested"]["value"]
     assert artifact.load(Path("ladder", chosen["run"])).labels.names == ("neg", "pos")
-    assert sorted(record["plots"]) == ["curves.png", "curves.svg", "rungs.png", "rungs.svg"]
+    drawn = ("rungs", "differences", "tradeoff", "curves")
+    plots = [f"{name}.{kind}" for name in drawn for kind in ("png", "svg")]
+    assert record["plots"] == plots
     assert all(Path("ladder", plot).is_file() for plot in record["plots"])
     assert Counted.started == 1
     assert sum(note.startswith("-- last:1, seed 0 (") for note in notes) == 1
@@ -305,6 +307,8 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
 
 @pytest.mark.parametrize("rung", ["tfidf", "head", "head+tfidf", "lp+last:1 training.epochs=2"])
 def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(ladder, rung):
+    if rung == "tfidf":
+        ladder = replace(ladder, fit=Config(data=ladder.fit.data))
     record, _ = climb(replace(ladder, rungs=(rung,), refit=True))
     chosen = record["chosen"]["run"]
     assert record["refit"] == f"refit-{chosen}"

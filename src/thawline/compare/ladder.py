@@ -28,6 +28,7 @@ from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import check_same_rows
 from thawline.report.curves import draw_curves
+from thawline.report.differences import draw_verdict
 from thawline.report.exports import ladder_csv, ladder_markdown
 from thawline.report.figures import interval_note
 from thawline.report.rungs import RungBar, draw_rungs
@@ -298,7 +299,7 @@ def _check(
 def _draw(
     config: LadderConfig, started: StartedLadder, comparison: Comparison, folder: Path
 ) -> list[str]:
-    """Draw the rungs as bars and, if a rung was trained by epochs, as lines.
+    """Draw the rungs as bars, the verdict and, if a rung was trained by epochs, its curves.
 
     Returns:
         The names of the files.
@@ -311,6 +312,7 @@ def _draw(
     ]
     with failures.system_errors(folder):
         plots = draw_rungs(bars, folder, title=title, subtitle=interval_note(rungs[0].test))
+        plots += draw_verdict(rungs, comparison.verdict, folder, title=title)
         if any(run.history for rung in rungs for run in rung.runs):
             plots += draw_curves(rungs, folder, title=title)
     return [path.name for path in plots]

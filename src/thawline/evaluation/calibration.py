@@ -1,12 +1,14 @@
-"""Compute the loss and the calibration error of predictions, and resample both."""
+"""Compute the loss and the calibration of predictions, and resample them."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from thawline.evaluation.confusion import Floats, Integers
+from thawline.evaluation.intervals import Interval, wilson
 
 
 class Calibration(NamedTuple):
@@ -59,3 +61,58 @@ def resample_row_means(
         loss_draws[draw] = (times * losses).sum() / n
         error_draws[draw] = np.abs(np.add.reduceat(times * gaps, starts)).sum() / n
     return {"loss": loss_draws, "calibration_error": error_draws}
+
+
+@dataclass(frozen=True)
+class ReliabilityBin:
+    """The predictions whose confidence lies in one interval.
+
+    Attributes:
+        low: The lower end of the interval, which does not belong to it.
+        high: The upper end of the interval.
+        rows: The number of rows, at least 1.
+        confidence: The mean confidence.
+        accuracy: The share of correct predictions.
+        interval: Wilson's interval of the accuracy.
+    """
+
+    low: float
+    high: float
+    rows: int
+    confidence: float
+    accuracy: float
+    interval: Interval
+
+
+def reliability(
+    scores: Floats, truth: Integers, bins: int, confidence: float
+) -> list[ReliabilityBin]:
+    """Return accuracy and mean confidence in bins of confidence, which have equal width.
+
+    These are the bins of the calibration error, which is the mean absolute difference between both,
+    weighted by rows. Bins without rows are left out.
+
+    Args:
+        scores: Logits, ``(rows, classes)``.
+        truth: The ids of the true classes, ``(rows,)``.
+        bins: The number of bins between 0 and 1.
+        confidence: The level of the intervals of accuracy.
+    """
+    predictions = scores.argmax(axis=1)
+    rows = measure_calibration(scores.astype(np.float64), truth, predictions, bins)
+    right = predictions == truth
+    found = []
+    for number in np.unique(rows.bins):
+        inside = rows.bins == number
+        correct, total = int(right[inside].sum()), int(inside.sum())
+        found.append(
+            ReliabilityBin(
+                low=float(number / bins),
+                high=float((number + 1) / bins),
+                rows=total,
+                confidence=float((rows.gaps + right)[inside].mean()),
+                accuracy=correct / total,
+                interval=wilson(correct, total, confidence),
+            )
+        )
+    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thawline.report.figures import (
     ADAPTED,
@@ -43,6 +44,14 @@ def draw_before_after(
     Returns:
         The paths of ``before_after.png`` and ``before_after.svg``.
     """
+    figure = before_after_figure(baseline, adapted, title=title, subtitle=subtitle)
+    return save_figure(figure, folder, "before_after")
+
+
+def before_after_figure(
+    baseline: MainScores, adapted: MainScores, *, title: str, subtitle: str | None = None
+) -> Figure:
+    """Return the figure of `draw_before_after`, which has the same arguments."""
     with own_style():
         note = subtitle if subtitle is not None else interval_note(adapted)
         figure, bottom, top = new_figure(6.4, 3.6, title, note)
@@ -69,7 +78,7 @@ def draw_before_after(
             )
         axes.set_xticks(positions, names)
         axes.set_xlim(-0.75, positions[-1] + 0.75)
-        return save_figure(figure, folder, "before_after")
+        return figure
 
 
 def _draw_bar(axes: Axes, position: float, score: Score, colour: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from thawline.report.figures import (
     LINE_COLOURS,
@@ -49,6 +50,15 @@ def draw_curves(rungs: Sequence[RungRecord], folder: Path, *, title: str) -> lis
     Raises:
         ValueError: If no rung has epochs.
     """
+    return save_figure(curves_figure(rungs, title=title), folder, "curves")
+
+
+def curves_figure(rungs: Sequence[RungRecord], *, title: str) -> Figure:
+    """Return the figure of `draw_curves`, which has the same arguments.
+
+    Raises:
+        ValueError: If no rung has epochs.
+    """
     curves = {_short_name(rung.rung): _curve(rung) for rung in rungs}
     epochs = sorted({epoch for curve in curves.values() for epoch in curve})
     if not epochs:
@@ -75,7 +85,7 @@ def draw_curves(rungs: Sequence[RungRecord], folder: Path, *, title: str) -> lis
             _draw_line(axes, curve, colours[name], marker if curves[name] else None)
         inches = height - bottom * figure.get_figheight()
         _write_names(axes, drawn, colours, epochs[-1], NAME_HEIGHT * (high - low) / inches)
-        return save_figure(figure, folder, "curves")
+        return figure
 
 
 def _short_name(name: str) -> str:

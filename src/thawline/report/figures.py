@@ -7,23 +7,28 @@ the ids in an SVG use a constant salt, and no date is written. Text in an SVG st
 
 from __future__ import annotations
 
+import io
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import product
 from pathlib import Path
 
 import matplotlib
 import matplotlib.style
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.transforms import Bbox
 
 from thawline.errors import printable
 from thawline.runs.records import MainScores
 from thawline.runtime.files import new_file
 
-INK, FAINT, GRID = "#222222", "#666666", "#e3e3e3"
+PAPER, INK, FAINT, GRID, EDGE = "#ffffff", "#222222", "#666666", "#e3e3e3", "#b0b0b0"
 UNTRAINED, ADAPTED = "#c4c4c4", "#56b4e9"
 """Colours of bars, which are light enough for a dark whisker to be visible on them."""
 VALIDATION, TRAIN = "#0072b2", "#d55e00"
@@ -31,12 +36,28 @@ VALIDATION, TRAIN = "#0072b2", "#d55e00"
 LINE_COLOURS = (VALIDATION, TRAIN, "#009e73", "#b25286", "#7a6400", INK)
 """Colours of several lines. The palette's yellow and purple are darkened to keep names legible."""
 
+PALETTE = {
+    "paper": PAPER,
+    "ink": INK,
+    "faint": FAINT,
+    "grid": GRID,
+    "edge": EDGE,
+    "untrained": UNTRAINED,
+    "adapted": ADAPTED,
+    "blue": VALIDATION,
+    "orange": TRAIN,
+    "green": LINE_COLOURS[2],
+    "purple": LINE_COLOURS[3],
+    "olive": LINE_COLOURS[4],
+}
+"""All colours by name. A report in HTML gives them other values in a dark colour scheme."""
+
 STYLE = {
     "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
     "font.size": 10,
     "text.color": INK,
     "axes.labelcolor": FAINT,
-    "axes.edgecolor": "#b0b0b0",
+    "axes.edgecolor": EDGE,
     "axes.axisbelow": True,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -48,18 +69,25 @@ STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "thawline",
 }
-TEXT_BACKGROUND = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
+TEXT_BACKGROUND = {"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 0.8}
 """A white background, which keeps text legible where it crosses a line.
 
 A path effect would do so too, but would turn the text of an SVG into outlines.
 """
 DPI = 160
 TICK_STEPS = [1, 2, 2.5, 5, 10]
+_DISTANCES = (9, 20, 34, 50, 70)
+_ANGLES = (135, -45, 180, 0, 45, -135, 90, -90)
+"""The places around a point at which `place_names` writes its name, the first free one: distances
+in typographic points, and angles in degrees. A rising line leaves the first angles free."""
 
 
 @contextmanager
 def own_style() -> Iterator[None]:
-    """Apply the style of this module, without the user's settings, while figures are drawn."""
+    """Apply the style of this module, without the user's settings, while figures are drawn.
+
+    It is also a decorator of the functions that draw.
+    """
     with matplotlib.style.context(["default", STYLE]):
         yield
 
@@ -86,9 +114,9 @@ def new_figure(
         *((line, 13, "bold", INK, 0.27) for line in textwrap.wrap(title, int(line_length * 0.8))),
         *((line, 9.5, "normal", FAINT, 0.21) for line in textwrap.wrap(subtitle, line_length)),
     ]
-    header = 0.32 + gap + sum(step for *_, step in headings)
+    header = (0.32 if headings else 0.12) + gap + sum(step for *_, step in headings)
     height = header + plot_height
-    figure = Figure(figsize=(width, height), dpi=DPI, facecolor="white")
+    figure = Figure(figsize=(width, height), dpi=DPI, facecolor=PAPER)
     from_top = 0.14
     for line, size, weight, colour, step in headings:
         figure.text(
@@ -131,6 +159,21 @@ def upright_shares(axes: Axes, low: float, high: float) -> None:
     axes.set_ylim(low, high)
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
+
+
+def point_axis(axis: Axis, low: float, high: float) -> None:
+    """Label an axis of differences of shares in points, with the sign of each.
+
+    Args:
+        axis: The axis.
+        low: The lowest difference on the axis.
+        high: The highest difference on the axis.
+    """
+    ticks = MaxNLocator(nbins=7, steps=TICK_STEPS).tick_values(low, high)
+    axis.set_ticks([tick for tick in ticks if low <= tick <= high])
+    axis.set_major_formatter(
+        FuncFormatter(lambda share, _: f"{100 * share:+.3g}".replace("-", "−").replace("+0", "0"))
+    )
 
 
 def write_beside(
@@ -194,6 +237,57 @@ def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
     }
 
 
+def place_names(
+    axes: Axes, points: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
+) -> None:
+    """Write the name of each point beside it, where it hides neither a point nor another name.
+
+    The axes must have their final limits. The first free place around a point is used, the
+    nearest ones first. A thin line leads to a name that is not next to its point.
+
+    Args:
+        axes: The axes.
+        points: The points, in the units of the axes, by name.
+        colours: The colour of each name.
+    """
+    renderer = FigureCanvasAgg(axes.figure.get_figure(root=True)).get_renderer()
+    frame = axes.get_window_extent(renderer)
+    radius = renderer.points_to_pixels(5)
+    places = axes.transData.transform(list(points.values()))
+    taken = [Bbox.from_bounds(x - radius, y - radius, 2 * radius, 2 * radius) for x, y in places]
+    for name, point in points.items():
+        note = axes.annotate(
+            printable(name),
+            point,
+            xytext=(0, 0),
+            textcoords="offset points",
+            color=colours[name],
+            weight="bold",
+            bbox=TEXT_BACKGROUND,
+            parse_math=False,
+        )
+        for distance, degrees in product(_DISTANCES, _ANGLES):
+            x, y = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+            note.set_position((distance * x, distance * y))
+            note.set_horizontalalignment("left" if x > 0.1 else "right" if x < -0.1 else "center")
+            note.set_verticalalignment("center" if abs(y) < 0.1 else "bottom" if y > 0 else "top")
+            box = note.get_window_extent(renderer)
+            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
+            inside = inside and frame.y0 <= box.y0 and box.y1 <= frame.y1
+            if inside and not any(box.overlaps(other) for other in taken):
+                break
+        taken.append(note.get_window_extent(renderer))
+        if distance > _DISTANCES[0]:
+            axes.annotate(
+                "",
+                point,
+                xytext=note.get_position(),
+                textcoords="offset points",
+                arrowprops={"arrowstyle": "-", "color": EDGE, "linewidth": 0.8},
+                zorder=1,
+            )
+
+
 def _lowest(group: Sequence[str], heights: Mapping[str, float], gap: float) -> float:
     """Return the lowest height of a group whose members are ``gap`` apart around their mean."""
     mean = sum(heights[name] for name in group) / len(group)
@@ -242,8 +336,17 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.svg"]
-    with new_file(paths[0]) as temporary:
-        figure.savefig(temporary, format="png", dpi=DPI)
-    with new_file(paths[1]) as temporary:
-        figure.savefig(temporary, format="svg", metadata={"Date": None})
+    with own_style():
+        with new_file(paths[0]) as temporary:
+            figure.savefig(temporary, format="png", dpi=DPI)
+        with new_file(paths[1]) as temporary:
+            figure.savefig(temporary, format="svg", metadata={"Date": None})
     return paths
+
+
+def svg_text(figure: Figure) -> str:
+    """Return a figure as the text of an SVG file, without dates."""
+    buffer = io.StringIO()
+    with own_style():
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return buffer.getvalue()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from thawline.report.figures import (
@@ -60,6 +61,23 @@ def draw_history(
     Raises:
         ValueError: If the history is empty.
     """
+    figure = history_figure(history, title=title, subtitle=subtitle, accuracy=accuracy, start=start)
+    return save_figure(figure, folder, "history")
+
+
+def history_figure(
+    history: Sequence[EpochRow],
+    *,
+    title: str,
+    subtitle: str | None = None,
+    accuracy: str = "Validation accuracy",
+    start: str = "untrained",
+) -> Figure:
+    """Return the figure of `draw_history`, which has the same arguments.
+
+    Raises:
+        ValueError: If the history is empty.
+    """
     if not history:
         raise ValueError("a history needs at least one epoch")
     with own_style():
@@ -80,7 +98,7 @@ def draw_history(
                 "train": (TRAIN, _train_losses(history)),
             },
         )
-        return save_figure(figure, folder, "history")
+        return figure
 
 
 def _train_losses(history: Sequence[EpochRow]) -> _Series:
@@ -158,6 +176,7 @@ def _draw_ring(axes: Axes, epoch: float, value: float) -> None:
     axes.plot(
         [epoch],
         [value],
+        color=VALIDATION,
         marker="o",
         markersize=11,
         markerfacecolor="none",

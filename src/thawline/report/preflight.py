@@ -80,7 +80,7 @@ def _rows_table(report: PreflightReport) -> Table:
     columns = _columns(report)
     table = _table("rows", *columns)
     sizes = report.all.classes
-    for label in _listed(sizes):
+    for label in listed_classes(sizes):
         counts = [f"{part.classes[label]:,}" for part in columns.values()]
         table.add_row(Text(label), *counts)
     if len(sizes) > MOST_CLASSES:
@@ -95,7 +95,7 @@ def _rows_table(report: PreflightReport) -> Table:
     return table
 
 
-def _listed(sizes: Mapping[str, int]) -> list[str]:
+def listed_classes(sizes: Mapping[str, int]) -> list[str]:
     """Return the classes that are listed, in the order of their ids."""
     ordered = sorted(sizes, key=sizes.__getitem__)
     half = MOST_CLASSES // 2

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from thawline.errors import printable
@@ -68,6 +69,15 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
     Raises:
         ValueError: If there are no rungs.
     """
+    return save_figure(rungs_figure(bars, title=title, subtitle=subtitle), folder, "rungs")
+
+
+def rungs_figure(bars: Sequence[RungBar], *, title: str, subtitle: str) -> Figure:
+    """Return the figure of `draw_rungs`, which has the same arguments.
+
+    Raises:
+        ValueError: If there are no rungs.
+    """
     if not bars:
         raise ValueError("at least one rung is needed for a plot")
     with own_style():
@@ -88,16 +98,16 @@ def draw_rungs(bars: Sequence[RungBar], folder: Path, *, title: str, subtitle: s
             )
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", labelleft=axes is accuracy)
-        names = [_wrapped(printable(bar.name)) for bar in bars]
+        names = [wrapped_name(printable(bar.name)) for bar in bars]
         accuracy.set_yticks(range(len(bars)), names, color=INK, parse_math=False)
         accuracy.set_ylim(len(bars) - 0.5, -0.5)
         _draw_accuracies(accuracy, [bar.accuracy for bar in bars])
         _draw_seconds(seconds, [bar.seconds for bar in bars])
         _write_parameters(parameters, [bar.trainable for bar in bars])
-        return save_figure(figure, folder, "rungs")
+        return figure
 
 
-def _wrapped(name: str) -> str:
+def wrapped_name(name: str) -> str:
     """Wrap a name at its spaces, and after its commas and colons."""
     broken = re.sub(r"(?<=[,:])(?=\S)", " ", name)
     lines = textwrap.wrap(broken, NAME_WIDTH, max_lines=MOST_LINES, placeholder=" …")

@@ -87,9 +87,9 @@ def test_fit_makes_these_files(real):
     names = {path.name for path in real.run.iterdir()}
     assert names == {
         *("record.json", "config.toml", "model", "mistakes.csv"),
-        *("before_after.png", "before_after.svg"),
+        *("before_after.png", "before_after.svg", "reliability.png", "reliability.svg"),
     }
-    assert {"config.json", "model.safetensors", "tokenizer.json", "thawline.json"} <= {
+    assert {"README.md", "config.json", "model.safetensors", "tokenizer.json", "thawline.json"} <= {
         path.name for path in (real.run / "model").iterdir()
     }
     assert (real.run / "before_after.png").read_bytes().startswith(b"\x89PNG")

@@ -17,6 +17,7 @@ from tests.support.wrong_inputs.demo import DEMO
 from tests.support.wrong_inputs.folders import FOLDERS
 from tests.support.wrong_inputs.generation import GENERATE
 from tests.support.wrong_inputs.pretraining import PRETRAIN
+from tests.support.wrong_inputs.reports import REPORT
 from tests.support.wrong_inputs.runs import EVALUATE, PREDICT
 from tests.support.wrong_inputs.settings import SETTINGS
 from tests.support.wrong_inputs.starts import STARTS
@@ -86,6 +87,7 @@ TABLE = {
     "fit": [*SETTINGS, *DATA, *FOLDERS, *STARTS, *FIT_VECTORS],
     "predict": PREDICT,
     "evaluate": EVALUATE,
+    "report": REPORT,
     "info": INFO,
     "preflight": PREFLIGHT,
     "store": STORE,

@@ -10,6 +10,7 @@ from thawline.cli.verbs import (
     predict,
     preflight,
     pretrain,
+    report,
     store,
     vectors,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "predict",
     "preflight",
     "pretrain",
+    "report",
     "store",
     "vectors",
 ]

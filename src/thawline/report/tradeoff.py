@@ -1,0 +1,191 @@
+"""The plot of accuracy against cost, with the rungs that no other rung beats in both."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+
+from thawline.report.figures import (
+    EDGE,
+    FAINT,
+    INK,
+    PAPER,
+    VALIDATION,
+    new_figure,
+    own_style,
+    place_names,
+    save_figure,
+    upright_shares,
+)
+from thawline.runs.records import RungRecord, Score
+
+COST_NAMES = {
+    "seconds": "seconds of a run, as if it had run alone with an empty store",
+    "parameters": "trained parameters",
+    "latency": "seconds for the prediction of one text",
+}
+"""What the x axis shows, by the cost of the verdict."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The values that are drawn for a rung.
+
+    Attributes:
+        name: The name of the rung.
+        accuracy: The test accuracy, with its confidence interval.
+        cost: The cost, above 0.
+    """
+
+    name: str
+    accuracy: Score
+    cost: float
+
+
+def candidates(rungs: Sequence[RungRecord], cost: str) -> list[Candidate]:
+    """Return the rungs whose cost is known.
+
+    Args:
+        rungs: The rungs of a ladder.
+        cost: The cost: seconds, parameters or latency.
+    """
+    costs = [rung_cost(rung, cost) for rung in rungs]
+    return [
+        Candidate(rung.rung, rung.test.accuracy, value)
+        for rung, value in zip(rungs, costs, strict=True)
+        if value is not None and value > 0
+    ]
+
+
+def rung_cost(rung: RungRecord, cost: str) -> float | None:
+    """Return a cost of a rung. None if it was not measured.
+
+    Args:
+        rung: The rung.
+        cost: The cost: seconds, parameters or latency.
+    """
+    if cost == "parameters":
+        return float(rung.parameters.trainable)
+    return rung.cost.latency if cost == "latency" else rung.cost.seconds
+
+
+def pareto_front(points: Sequence[Candidate]) -> list[Candidate]:
+    """Return the points that no other point equals or beats in both values, from cheap to dear.
+
+    Of points with the same values, all are returned.
+    """
+
+    def beaten(point: Candidate) -> bool:
+        return any(
+            other.cost <= point.cost
+            and other.accuracy.value >= point.accuracy.value
+            and (other.cost, other.accuracy.value) != (point.cost, point.accuracy.value)
+            for other in points
+        )
+
+    return sorted((one for one in points if not beaten(one)), key=lambda one: one.cost)
+
+
+def draw_tradeoff(
+    points: Sequence[Candidate], cost: str, folder: Path, *, title: str, subtitle: str
+) -> list[Path]:
+    """Draw test accuracy against cost, on a logarithmic axis, with the Pareto front.
+
+    Args:
+        points: The rungs, at least one.
+        cost: The cost: seconds, parameters or latency.
+        folder: The folder of the files, which is made if it does not exist.
+        title: The title, which is wrapped if it is long.
+        subtitle: The text below the title, which explains the whiskers.
+
+    Returns:
+        The paths of ``tradeoff.png`` and ``tradeoff.svg``.
+
+    Raises:
+        ValueError: If there are no points.
+    """
+    subtitle = f"{subtitle}; the line joins the strategies that no other one beats in both"
+    figure = tradeoff_figure(points, cost, title=title, subtitle=subtitle)
+    return save_figure(figure, folder, "tradeoff")
+
+
+def tradeoff_figure(points: Sequence[Candidate], cost: str, *, title: str, subtitle: str) -> Figure:
+    """Return the figure of `draw_tradeoff`, with another subtitle.
+
+    Raises:
+        ValueError: If there are no points.
+    """
+    if not points:
+        raise ValueError("at least one rung is needed for a plot")
+    with own_style():
+        figure, bottom, top = new_figure(8.0, 4.4, title, subtitle, gap=0.05)
+        axes = figure.add_axes((0.085, bottom, 0.85, top - bottom))
+        ends = [end for one in points for end in (one.accuracy.low, one.accuracy.high)]
+        space = max(0.08 * (max(ends) - min(ends)), 0.005)
+        upright_shares(axes, max(min(ends) - space, 0.0), min(max(ends) + space, 1.0))
+        _cost_axis(axes, [one.cost for one in points])
+        axes.set_xlabel(COST_NAMES[cost])
+        front = pareto_front(points)
+        axes.plot(
+            [one.cost for one in front],
+            [one.accuracy.value for one in front],
+            color=VALIDATION,
+            linewidth=1.4,
+            alpha=0.6,
+            drawstyle="steps-post",
+            zorder=1.5,
+        )
+        for one in points:
+            _draw_point(axes, one, on_front=one in front)
+        places = {one.name: (one.cost, one.accuracy.value) for one in points}
+        colours = {one.name: INK if one in front else FAINT for one in points}
+        place_names(axes, places, colours)
+        return figure
+
+
+def _cost_axis(axes: Axes, costs: Sequence[float]) -> None:
+    """Show costs on a logarithmic x axis, with ticks at 1, 2 and 5 within a few decades."""
+    low, high = math.log10(min(costs)), math.log10(max(costs))
+    space = max(0.12 * (high - low), 0.18)
+    low, high = low - space, high + space
+    steps = (1, 2, 5) if high - low < 3.5 else (1,)
+    every = math.ceil((high - low) / 6)
+    decades = range(math.floor(low), math.ceil(high) + 1, every)
+    ticks = [step * 10.0**decade for decade in decades for step in steps]
+    inside = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    axes.set_xscale("log")
+    axes.set_xlim(10.0**low, 10.0**high)
+    axes.xaxis.set_major_locator(FixedLocator(inside))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axes.grid(axis="x")
+
+
+def _draw_point(axes: Axes, one: Candidate, *, on_front: bool) -> None:
+    value = one.accuracy.value
+    colour = VALIDATION if on_front else FAINT
+    axes.errorbar(
+        one.cost,
+        value,
+        yerr=[[max(value - one.accuracy.low, 0.0)], [max(one.accuracy.high - value, 0.0)]],
+        color=EDGE,
+        linewidth=1.2,
+        capsize=3,
+        zorder=1,
+    )
+    axes.plot(
+        [one.cost],
+        [value],
+        color=colour,
+        marker="o",
+        markersize=7,
+        markerfacecolor=colour if on_front else PAPER,
+        markeredgecolor=colour,
+        markeredgewidth=1.5,
+    )
