@@ -216,7 +216,7 @@ def test_gradual_gives_lower_blocks_lower_learning_rates(
 ) -> None:
     task = make_task(toy_backbone("bert"), {"train": toy_reviews(8, 1)}, "gradual", epochs=9)
     model, _ = make_classifier(task)
-    suffix = Suffix(model, 0, use_bf16=False)
+    suffix = Suffix(model, 0, "mean", use_bf16=False)
     factors = Thawing(suffix, Gradual(DEPTH + 1)).factors()
     found = {
         (stage_of(name), round(factors.get(id(parameter), 1.0) * 2.6**DEPTH, 6))
