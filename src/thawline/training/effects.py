@@ -203,7 +203,10 @@ def check_effects(config: Config, depth: int) -> None:
     for key, value in settings_without_effect(config, depth):
         requirement = _REQUIREMENTS[key]
         default = settings_of(Config)[key].default
-        without = "omit it" if default is None else f"omit it to use the default ({default})"
+        without = f"omit it to use the default ({default})"
+        if default is None or default == ():
+            without = "omit it"
+        value = ", ".join(value) if default == () else value
         exact = ", whose linear head is solved exactly" if Situation.of(config).is_exact else ""
         raise ThawlineError(
             f"{requirement.what}, because {key} has no effect otherwise",
