@@ -49,6 +49,19 @@ def task_of(
     return make
 
 
+def test_steps_inside_an_outer_autocast_use_the_new_weights(task_of: MakeTask) -> None:
+    suffix = make_suffix(task_of("bert", DEPTH), low=True).eval()
+    batch = task_of("bert", DEPTH).frozen.examples["train"].take(np.arange(4))
+    with torch.autocast("cpu", enabled=False):
+        before = suffix(batch)
+        with torch.no_grad():
+            for parameter in suffix.parameters():
+                parameter.mul_(2.0)
+        inside = suffix(batch)
+    assert not torch.equal(inside, before)
+    assert torch.equal(inside, suffix(batch))
+
+
 def make_suffix(task: Task, *, low: bool = False) -> Suffix:
     """Return a suffix with dropout wherever its family has it."""
     model, _ = make_classifier(task)

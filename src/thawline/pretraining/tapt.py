@@ -245,6 +245,11 @@ def _train(adaptation: Adaptation, checkpoints: CheckpointFolder, reporter: Repo
         checkpoints=checkpoints,
         start_is_trained=True,
     )
+    if history[0]["kept"]:
+        reporter.message(
+            "tapt: no epoch lowered the loss on the held-out texts, so the pretrained weights are "
+            "kept. Try a lower tapt.lr."
+        )
     summary = AdaptedBackbone(
         folder=str(adaptation.folder),
         train=len(adaptation.train),

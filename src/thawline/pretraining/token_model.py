@@ -124,7 +124,9 @@ class TokenModel(nn.Module):
         targets = batch.targets.to(device)
         predicted = targets != IGNORED
         with ExitStack() as contexts:
-            autocast = torch.autocast(device.type, torch.bfloat16, enabled=self._use_bf16)
+            autocast = torch.autocast(
+                device.type, torch.bfloat16, enabled=self._use_bf16, cache_enabled=False
+            )
             contexts.enter_context(autocast)
             contexts.enter_context(fast_kernels(device.type))
             states = model.base_model(**inputs, **self._cache)[0]

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -137,8 +136,8 @@ class Classification:
         self._train, self._validation = train, validation
         self._weighting = weighting
         self._config, self._compute, self._seed = config, compute, seed
-        self.trained: dict[int, NDArray[np.int64]] = {}
         self._epoch = 1
+        self.trained = {1: np.zeros(len(train.labels), dtype=np.int64)}
         self.evaluations = 0
         self.evaluated = EvaluatedLogits(len(validation.labels), len(weighting.classes))
 
