@@ -136,10 +136,41 @@ def hostile_comparison() -> str:
     return compared(made, **changes)
 
 
+def many_classes(classes: int) -> dict[str, Any]:
+    """Return a fit with many classes, of which the last one occurs nowhere."""
+    one = {"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 10}
+    nowhere = {"precision": None, "recall": None, "f1": None, "support": 0}
+    cells = [[k, k + shift, 5] for k in range(classes - 2) for shift in (0, 1)]
+    changes = {"per_class": [*[one] * (classes - 1), nowhere], "confusion": None}
+    if classes <= 100:
+        matrix = np.zeros((classes, classes), dtype=int)
+        for true, predicted, rows in cells:
+            matrix[true, predicted] = rows
+        changes["confusion"] = matrix.tolist()
+    else:
+        changes["confusion_cells"] = cells
+    names = [f"class {number}" for number in range(classes)]
+    sizes = SURVEYED | {"classes": dict.fromkeys(names, 3)}
+    return {
+        "labels": LABELS | {"names": names, "values": list(range(classes))},
+        "test": FIT["test"].to_dict() | changes,
+        "preflight": SURVEY
+        | {
+            "splits": {
+                name: {**sizes, "source": name, "shown": []}
+                for name in ("train", "validation", "test")
+            },
+            "all": sizes,
+        },
+    }
+
+
 PAGES = {
     "exact fit": lambda: run_page(warnings=["few rows"]),
     "fit by epochs": lambda: run_page(**BY_EPOCHS),
     "words": lambda: run_page(**TFIDF),
+    "30 classes": lambda: run_page(**many_classes(30)),
+    "120 classes": lambda: run_page(**many_classes(120)),
     "head first": lambda: run_page(
         **BY_EPOCHS, head_first={"choice": [], "history": HISTORY, "store": None}
     ),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from thawline.evaluation.confusion import Floats, Integers
 from thawline.evaluation.intervals import Interval, wilson
@@ -85,7 +86,7 @@ class ReliabilityBin:
 
 
 def reliability(
-    scores: Floats, truth: Integers, bins: int, confidence: float
+    scores: NDArray[np.floating[Any]], truth: Integers, bins: int, confidence: float
 ) -> list[ReliabilityBin]:
     """Return accuracy and mean confidence in bins of confidence, which have equal width.
 

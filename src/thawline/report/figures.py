@@ -53,9 +53,12 @@ PALETTE = {
 }
 """All colours by name. A report in HTML gives them other values in a dark colour scheme."""
 
+FONT, FONT_SIZE = "DejaVu Sans", 10
+"""The font, which comes with matplotlib, so that every machine draws the same."""
+
 STYLE = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib, so every machine draws the same
-    "font.size": 10,
+    "font.family": FONT,
+    "font.size": FONT_SIZE,
     "text.color": INK,
     "axes.labelcolor": FAINT,
     "axes.edgecolor": EDGE,
@@ -241,7 +244,7 @@ def spread(heights: Mapping[str, float], gap: float) -> dict[str, float]:
 def widest_text(texts: Iterable[str], weight: str = "normal") -> float:
     """Return the width of the longest line of some texts in the style's font, in inches."""
     renderer = FigureCanvasAgg(Figure(dpi=DPI)).get_renderer()
-    font = FontProperties(family=STYLE["font.family"], size=STYLE["font.size"], weight=weight)
+    font = FontProperties(family=FONT, size=FONT_SIZE, weight=weight)
     lines = [line for text in texts for line in text.splitlines()]
     widths = [renderer.get_text_width_height_descent(line, font, False)[0] for line in lines]
     return float(max(widths, default=0.0)) / DPI

@@ -234,17 +234,12 @@ def check_effects(config: Config, depth: int | None) -> None:
     for key, value in settings_without_effect(config, depth):
         requirement = _REQUIREMENTS[key]
         default = settings_of(Config)[key].default
-<<<<<<< HEAD
-        without = "omit it" if default is None else f"omit it to use the default ({default})"
-        solved = Situation.of(config).is_exact and parse_strategy(config.strategy).reads_states
-        exact = ", whose linear head is solved exactly" if solved else ""
-=======
         without = f"omit it to use the default ({default})"
         if default is None or default == ():
             without = "omit it"
         value = ", ".join(value) if default == () else value
-        exact = ", whose linear head is solved exactly" if Situation.of(config).is_exact else ""
->>>>>>> h/strategies
+        solved = Situation.of(config).is_exact and parse_strategy(config.strategy).reads_states
+        exact = ", whose linear head is solved exactly" if solved else ""
         raise ThawlineError(
             f"{requirement.what}, because {key} has no effect otherwise",
             f"{key} = '{value}' with strategy '{config.strategy}' and head '{config.head.head}'"

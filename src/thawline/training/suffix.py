@@ -70,15 +70,11 @@ class Suffix(nn.Module):
         inputs = {name: copy_to(tensor, device) for name, tensor in batch.inputs.items()}
         cache = {"use_cache": False} if self._stack.family.causal else {}
         with ExitStack() as contexts:
-<<<<<<< HEAD
-            autocast = torch.autocast(device, torch.bfloat16, enabled=self._use_bf16)
-=======
             # torch empties the cache of cast weights only at the end of the outermost autocast. If
             # the caller is inside another one, later steps would multiply with old weights.
             autocast = torch.autocast(
-                device.type, torch.bfloat16, enabled=self._use_bf16, cache_enabled=False
+                device, torch.bfloat16, enabled=self._use_bf16, cache_enabled=False
             )
->>>>>>> h/strategies
             contexts.enter_context(autocast)
             contexts.enter_context(fast_kernels(device))
             states = batch.states

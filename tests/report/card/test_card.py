@@ -16,8 +16,6 @@ from tests.support.report_pages import BY_EPOCHS, HOSTILE, TFIDF, hostile_fit
 from thawline.report.card import CARD, model_card, write_card
 from thawline.report.card.card import escape
 
-LINK = "https://pypi.org/project/thawline/"
-
 
 def parts(**changes: Any) -> tuple[dict[str, Any], str]:
     """Return the metadata of a card and its text."""
@@ -131,7 +129,7 @@ def test_hostile_texts_are_shown_and_never_interpreted():
         *("html", "h1", "h2", "p", "table", "thead", "tbody", "tr", "th", "td"),
         *("ul", "li", "code", "pre", "a"),
     }
-    assert [one["href"] for one in page.all("a")] == [LINK]
+    assert not list(page.all("a"))
     assert len(list(page.all("h1"))) == 1
     assert not set("\x1b\u202e") & set(model_card(fit_record(**changes)))
     shown = HOSTILE.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")

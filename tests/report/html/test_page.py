@@ -128,6 +128,18 @@ def test_texts_are_shown_and_never_interpreted(name):
     assert name == "hostile fit" or any(shown in caption for caption in captions)
 
 
+@pytest.mark.parametrize("name", ["30 classes", "120 classes"])
+def test_many_classes_are_listed_by_their_confusions(name):
+    (section,) = [one for one in page(name).all("section") if one["id"] == "classes"]
+    confusions, every = (
+        list(table.one("tbody").all("tr")) for table in list(section.all("table"))[:2]
+    )
+    assert len(confusions) == 20
+    assert [cell.text() for cell in confusions[0].children[:3]] == ["class 0", "class 1", "5"]
+    assert len(every) == int(name.split()[0])
+    assert "-" in every[-1].children[1].text()
+
+
 INKS = ("ink", "muted", "accent", "good", "caution", "bad")
 PLOT_INKS = ("ink", "faint", "blue", "orange", "green", "purple", "olive")
 PAIRS = [

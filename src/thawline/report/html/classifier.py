@@ -79,7 +79,8 @@ def _score_name(name: str) -> str:
 
 def _change(before: Score, after: Score, *, share: bool) -> str:
     change = after.value - before.value
-    return points(change, signed=True) if share else f"{change:+z.3f}"
+    words = points(change, signed=True) if share else f"{change:+z.3f}"
+    return words.replace("-", "−")
 
 
 # -- classes ---------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ from thawline.report.html.words import (
     points,
     seconds,
     shown_text,
+    unbroken,
     value,
 )
 from thawline.runs.logits import RunLogits
@@ -99,8 +100,8 @@ def comparison_page(record: LadderRecord, folder: Path, chosen: ChosenRun | None
         subject="Comparison",
         title=f"{record.data.name}: {count_of(len(rungs), 'strategy', 'strategies')} compared",
         statements=[
-            Statement("Verdict", record.verdict.words),
-            Statement("Run to use", _chosen_words(record)),
+            Statement("Verdict", unbroken(record.verdict.words)),
+            Statement("Run to use", unbroken(_chosen_words(record))),
         ],
         figures=_figures(record),
         sections=sections,

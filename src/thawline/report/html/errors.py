@@ -89,12 +89,11 @@ def sample_blocks(samples: Sequence[Sample]) -> list[Block]:
         [
             Cell(shown_text(one.text)),
             Cell(one.label),
-            *(
-                Cell(guess.predicted, note=percent(guess.probability), tone=tone)
-                for guess, tone in (
-                    (one.untrained, ""),
-                    (one.adapted, "good" if one.adapted.predicted == one.label else "bad"),
-                )
+            Cell(one.untrained.predicted, note=percent(one.untrained.probability)),
+            Cell(
+                one.adapted.predicted,
+                note=percent(one.adapted.probability),
+                tone="good" if one.adapted.predicted == one.label else "bad",
             ),
         ]
         for one in samples

@@ -18,7 +18,7 @@ from thawline.report.html.blocks import (
 from thawline.report.html.plots import Plots
 from thawline.report.html.words import (
     SPACE,
-    count_of,
+    about,
     interval,
     listed,
     name_of,
@@ -160,17 +160,17 @@ def _note(rung: RungRecord, record: LadderRecord, *, several: bool) -> str:
 
 
 def _accuracy_cell(rung: RungRecord) -> Cell:
-    score = rung.test.accuracy
-    spread = "" if score.deviation is None else f"\n±{SPACE}{100 * score.deviation:.1f} over seeds"
+    score = rung.test.accuracy  # without random numbers, all seeds are the same
+    spread = "" if not score.deviation else f"\n±{SPACE}{100 * score.deviation:.1f} over seeds"
     return Cell(value(score), score.value, f"{interval(score)}{spread}")
 
 
 def _decision_cell(rung: RungRecord) -> Cell:
     standing, need = rung.standing, []
     if standing.texts_to_decide is not None:
-        need.append(f"about {count_of(standing.texts_to_decide, 'text')}")
+        need.append(f"about {about(standing.texts_to_decide)} texts")
     if standing.seeds_to_decide is not None:
-        need.append(f"about {count_of(standing.seeds_to_decide, 'seed')}")
+        need.append(f"about {about(standing.seeds_to_decide)} seeds")
     note = f"{' or '.join(need)}\nwould decide" if need else ""
     order = list(TONES).index(standing.decision)
     return Cell(standing.decision, order, note, TONES[standing.decision])

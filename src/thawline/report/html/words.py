@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from thawline.data.texts import one_string
@@ -85,6 +86,17 @@ def shown_text(text: RecordedText) -> str:
 def length_unit(record: FitRecord) -> str:
     """Return the unit in which a run counts the lengths of texts: tokens or words."""
     return "words" if record.backbone is None else "tokens"
+
+
+def about(number: int) -> str:
+    """Return a number of two significant digits, for an estimate."""
+    step = 10 ** max(len(str(number)) - 2, 0)
+    return f"{step * round(number / step):,}"
+
+
+def unbroken(text: str) -> str:
+    """Return a text in which no line ends between a number and its unit."""
+    return re.sub(r"(?<=\d) (?=%|points?\b)", SPACE, text)
 
 
 def listed(names: Sequence[str]) -> str:
