@@ -30,6 +30,7 @@ from thawline.runtime.progress import Reporter
 from thawline.strategies import Gradual
 from thawline.training.adapt import adapt
 from thawline.training.blocks import make_classifier
+from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.suffix import Suffix
 from thawline.training.thawing import Thawing
 
@@ -186,6 +187,33 @@ def test_gradual_trains_one_more_stage_in_each_epoch(
     trainable = adapt(as_last, Reporter()).parameters["trainable"]
     embeddings = sum(p.numel() for p in task.backbone.stack.model.embeddings.parameters())
     assert adapted.parameters["trainable"] == trainable + embeddings * (most > DEPTH)
+
+
+class Stopped(Exception):
+    pass
+
+
+def test_gradual_is_resumed_bit_for_bit(
+    toy_backbone: Backbones, toy_reviews: Reviews, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = {"train": toy_reviews(24, 1), "validation": toy_reviews(10, 2)}
+    settings = {"epochs": 3, "lr": 1e-3, "keep": "last", "checkpoint_every": 2}
+    task = make_task(toy_backbone("bert"), parts, "gradual", **settings)
+    whole = adapt(task, Reporter()).fitted.model.state_dict()
+    original = CheckpointFolder.save
+
+    def save(self: CheckpointFolder, training: Any) -> None:
+        original(self, training)
+        if training.done == 4:  # within the second epoch
+            raise Stopped
+
+    monkeypatch.setattr(CheckpointFolder, "save", save)
+    with pytest.raises(Stopped):
+        adapt(task, Reporter(), CheckpointFolder(tmp_path / "checkpoints"))
+    resumed = adapt(task, Reporter(), CheckpointFolder(tmp_path / "checkpoints"))
+    assert [row["stages"] for row in resumed.history] == [0, 1, 2, 3]
+    found = resumed.fitted.model.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in whole.items())
 
 
 def stage_of(name: str) -> int | None:
