@@ -178,6 +178,8 @@ def write(file: Path, results: list[Result]) -> None:
 def find_seconds(results: list[Result]) -> dict[str, dict[str, float]]:
     """Find the seconds of each thing by least squares with relative errors.
 
+    Matrix products take at least their seconds at the matrix rate.
+
     Args:
         results: The measured fits.
     """
@@ -193,9 +195,11 @@ def find_seconds(results: list[Result]) -> dict[str, dict[str, float]]:
         amounts = np.array([[work.get(thing, 0.0) for thing in things] for work, _ in rows])
         seconds = np.array([seconds for _, seconds in rows])
         weights = 1 / np.maximum(seconds, LEAST)
+        least = np.array([float(thing == "products") for thing in things])
         scale = np.maximum(amounts.max(axis=0), 1e-12)  # for numerical accuracy
-        factors, _ = nnls(amounts / scale * weights[:, None], seconds * weights)
-        found[part] = dict(zip(things, (factors / scale).tolist(), strict=True))
+        wanted = (seconds - amounts @ least) * weights
+        factors, _ = nnls(amounts / scale * weights[:, None], wanted)
+        found[part] = dict(zip(things, (factors / scale + least).tolist(), strict=True))
     return found
 
 
@@ -206,7 +210,7 @@ def corrected(results: list[Result]) -> Iterator[tuple[Result, float]]:
         groups[result["set"], result["max_length"]].append(result)
     for group in groups.values():
         parts = {str(_key(one)): predict_seconds(one["work"]) for one in group}
-        forecast = Forecast({key: RungForecast(of, frozenset()) for key, of in parts.items()})
+        forecast = Forecast({key: RungForecast(of, {}) for key, of in parts.items()})
         for result in sorted(group, key=lambda one: sum(parts[str(_key(one))].values())):
             key = str(_key(result))
             yield result, forecast.seconds(key)
@@ -241,7 +245,8 @@ def share_within(results: list[Result], tolerance: float = 0.25) -> tuple[float,
         for result, after in corrected(results)
     ]
     before, after, true = np.array(pairs).T
-    return tuple(float((abs(one / true - 1) <= tolerance).mean()) for one in (before, after))
+    within = [float((abs(one / true - 1) <= tolerance).mean()) for one in (before, after)]
+    return within[0], within[1]
 
 
 def main(words: list[str] | None = None) -> None:

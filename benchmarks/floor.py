@@ -22,14 +22,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import warnings
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from transformers import DistilBertConfig
 
@@ -41,12 +39,10 @@ from thawline.backbones.operations import (
     training_operations,
 )
 from thawline.backbones.stack import Stack
+from thawline.compare.costs import trained_stack
 from thawline.config import DEFAULT_MAX_LENGTH, SMALL_RUN, DataConfig
 from thawline.data import load
 from thawline.data.tokens import tokenize
-from thawline.models.configuration import ThawlineConfig
-from thawline.models.lora import thaw
-from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.runs.records import SPLIT_NAMES
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import describe_machine, matrix_rate, versions
@@ -95,15 +91,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def classifier(name: str, strategy: Strategy, backbone: Backbone) -> Stack:
     """Return a classifier's backbone without weights, with the parameters that train marked."""
-    config = DistilBertConfig() if name == "distilbert" else backbone.stack.model.config
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a model without weights needs no initial values
-        with torch.device("meta"):
-            model = ThawlineForSequenceClassification(
-                ThawlineConfig(backbone=config.to_dict(), head="linear", num_labels=2)
-            )
-        thaw(model, strategy, backbone)
-    return Stack(model.base_model)
+    layout = DistilBertConfig() if name == "distilbert" else None
+    return trained_stack(strategy, backbone, layout)
 
 
 def count(stack: Stack, strategy: Strategy, lengths: Lengths, epochs: int) -> dict[str, float]:

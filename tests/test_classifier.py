@@ -677,7 +677,7 @@ class TestRefusals:
         ("settings", "found"),
         [
             ({"strategy": "heda"}, "'heda'"),
-            ({"strategy": "gradual"}, "'gradual'"),
+            ({"strategy": "gradual:stages=9"}, "9"),
             ({"head": "lienar"}, "'lienar'"),
             ({"pooling": "maen"}, "maen"),
             ({"dtype": "float16"}, "float16"),

@@ -14,6 +14,7 @@ from thawline.config import LEARNING_RATES
 from thawline.errors import ThawlineError
 from thawline.strategies import (
     MAX_ALPHA,
+    BitFit,
     Full,
     Gradual,
     Head,
@@ -22,9 +23,9 @@ from thawline.strategies import (
     Last,
     Lora,
     Strategy,
+    Tapt,
     Tfidf,
     as_strategy,
-    check_implemented,
     parse_strategy,
 )
 
@@ -36,10 +37,13 @@ LORAS = st.builds(
     dropout=st.floats(0, 1, exclude_max=True),
     targets=st.none() | st.from_regex(r"[a-z_.]+(\+[a-z_.]+)*", fullmatch=True),
     from_=COUNTS,
+    dora=st.booleans(),
+    rslora=st.booleans(),
 )
-THAWING = st.builds(Last, k=COUNTS) | LORAS | st.just(Full())
-ALONE = st.sampled_from([Tfidf(), Head(), HeadTfidf(), Gradual()])
-ANY = ALONE | THAWING | st.builds(HeadFirst, then=THAWING)
+GRADUAL = st.builds(Gradual, stages=st.none() | COUNTS)
+THAWING = st.builds(Last, k=COUNTS) | LORAS | st.sampled_from([Full(), BitFit()]) | GRADUAL
+ADAPTED = st.just(Head()) | THAWING | st.builds(HeadFirst, then=THAWING)
+ANY = ADAPTED | st.builds(Tapt, then=ADAPTED) | st.sampled_from([Tfidf(), HeadTfidf()])
 
 
 @pytest.mark.parametrize(
@@ -55,14 +59,21 @@ ANY = ALONE | THAWING | st.builds(HeadFirst, then=THAWING)
         ("last:k=2", Last(2)),
         ("full", Full()),
         ("gradual", Gradual()),
+        ("gradual:stages=3", Gradual(3)),
+        ("bitfit", BitFit()),
         ("lora", Lora()),
         ("lora:r=8", Lora(r=8)),
         ("lora:r=4,alpha=16,from=3", Lora(r=4, alpha=16, from_=3)),
         ("lora:dropout=0", Lora(dropout=0.0)),
         ("lora:targets=query+value", Lora(targets="query+value")),
+        ("lora:dora=true,rslora=false", Lora(dora=True)),
         ("lp+full", HeadFirst(Full())),
         ("lp+last:3", HeadFirst(Last(3))),
         ("lp+lora:r=2,from=2", HeadFirst(Lora(r=2, from_=2))),
+        ("lp+gradual", HeadFirst(Gradual())),
+        ("tapt+head", Tapt(Head())),
+        ("tapt+lora:targets=query+value", Tapt(Lora(targets="query+value"))),
+        ("tapt+lp+full", Tapt(HeadFirst(Full()))),
     ],
 )
 def test_parse_strategy(text: str, strategy: Strategy) -> None:
@@ -81,7 +92,12 @@ def test_written_form_parses_to_the_same_strategy(strategy: Strategy) -> None:
         (Last(2), "last:2"),
         (Lora(alpha=16), "lora:r=4,alpha=16,dropout=0.1,from=1"),
         (Lora(targets="q_proj"), "lora:r=4,alpha=32,dropout=0.1,targets=q_proj,from=1"),
+        (Lora(dora=True), "lora:r=4,alpha=32,dropout=0.1,from=1,dora=true"),
+        (Lora(rslora=True), "lora:r=4,alpha=32,dropout=0.1,from=1,rslora=true"),
+        (Gradual(), "gradual"),
+        (Gradual(2), "gradual:stages=2"),
         (HeadFirst(Last(1)), "lp+last:1"),
+        (Tapt(HeadFirst(Last(1))), "tapt+lp+last:1"),
     ],
 )
 def test_written_form(strategy: Strategy, written: str) -> None:
@@ -95,8 +111,8 @@ def test_written_form(strategy: Strategy, written: str) -> None:
         ("ful", "'ful'", "'full'"),
         ("lroa:r=4", "'lroa:r=4'", "'lora'"),
         ("lp", "'lp'", "'lp+full'"),
-        ("", "''", "head, last, lora, full, gradual, tfidf, head+tfidf, lp+full"),
-        ("lora:rank=4", "'rank=4' in 'lora:rank=4'", "r, alpha, dropout, targets, from"),
+        ("", "''", "head, last, lora, bitfit, full, gradual, tfidf, head+tfidf, lp+full"),
+        ("lora:rank=4", "'rank=4' in 'lora:rank=4'", "r, alpha, dropout, targets, from, dora"),
         ("lora:alhpa=4", "'alhpa=4' in 'lora:alhpa=4'", "'alpha'"),
         ("lora:r", "'r' in 'lora:r'", "r="),
         ("lora:from_=2", "'from_=2' in 'lora:from_=2'", "'from'"),
@@ -106,9 +122,13 @@ def test_written_form(strategy: Strategy, written: str) -> None:
         ("lp+head", "'lp+head'", "lp+full"),
         ("lp+tfidf", "'lp+tfidf'", "lp+full"),
         ("lp+head+tfidf", "'lp+head+tfidf'", "lp+full"),
+        ("tapt+tfidf", "'tapt+tfidf'", "tapt+head"),
+        ("tapt+head+tfidf", "'tapt+head+tfidf'", "tapt+head"),
         ("last:1+tfidf", "'last:1+tfidf'", "head+tfidf"),
         ("full+tfidf", "'full+tfidf'", "head+tfidf"),
-        ("lp+gradual", "'lp+gradual'", "lp+full"),
+        ("lp+tapt+full", "'lp+tapt+full'", "lp+full"),
+        ("tapt+tapt+full", "'tapt+tapt+full'", "tapt+head"),
+        ("tapt+", "''", "tapt+head"),
         ("lp+lp+full", "'lp+lp+full'", "lp+full"),
     ],
 )
@@ -137,6 +157,9 @@ def test_invalid_strategy(text: str, found: str, hint: str) -> None:
         ("lora:dropout=1", "dropout", "1"),
         ("lora:dropout=-0.1", "dropout", "-0.1"),
         ("lora:targets=", "targets", ""),
+        ("lora:dora=1", "dora", "1"),
+        ("lora:rslora=True", "rslora", "True"),
+        ("gradual:stages=0", "stages", "0"),
         ("lp+lora:r=0", "r", "0"),
     ],
 )
@@ -160,6 +183,11 @@ def test_invalid_value_of_a_key(text: str, key: str, value: str) -> None:
         ("lora:from=4", 4),
         ("full", 0),
         ("gradual", 0),
+        ("gradual:stages=2", 5),
+        ("gradual:stages=7", 0),
+        ("bitfit", 1),
+        ("tapt+head", 7),
+        ("tapt+lp+last:2", 5),
         ("lp+last:2", 5),
         ("lp+lora:from=4", 4),
     ],
@@ -186,6 +214,7 @@ def test_line_of_a_valid_strategy_is_on_the_backbone(strategy: Strategy, depth: 
         (Last(0), "k", "0", "last:1"),
         (Lora(from_=7), "from", "7", "lora:from=6"),
         (HeadFirst(Last(9)), "k", "9", "last:6"),
+        (Tapt(Gradual(8)), "stages", "8", "gradual:stages=7"),
     ],
 )
 def test_block_outside_the_backbone(strategy: Strategy, key: str, value: str, example: str) -> None:
@@ -198,17 +227,13 @@ def test_block_outside_the_backbone(strategy: Strategy, key: str, value: str, ex
     assert example in error.fix
 
 
-@pytest.mark.parametrize("text", ["head", "last:1", "lora:r=4", "full", "lp+last:1", "lp+full"])
-def test_implemented_strategies(text: str) -> None:
-    check_implemented(parse_strategy(text))
-
-
 @pytest.mark.parametrize(
     ("text", "adapters"),
     [
         *(("head", None), ("last:2", None), ("full", None), ("gradual", None), ("lp+full", None)),
         ("lora:r=2", Lora(r=2)),
         ("lp+lora:r=2", Lora(r=2)),
+        ("tapt+lora:r=2", Lora(r=2)),
     ],
 )
 def test_only_lora_has_adapters(text: str, adapters: Lora | None) -> None:
@@ -220,19 +245,33 @@ def test_only_lora_has_adapters(text: str, adapters: Lora | None) -> None:
     [
         *(("head", "head"), ("last:2", "last"), ("lora:r=2", "lora"), ("full", "full")),
         *(("lp+last:2", "last"), ("lp+lora", "lora"), ("lp+full", "full")),
+        *(("bitfit", "bitfit"), ("gradual:stages=2", "gradual"), ("tapt+lp+full", "full")),
     ],
 )
 def test_default_learning_rates(text: str, rate: str) -> None:
     assert parse_strategy(text).rate("bert") == LEARNING_RATES[rate]
 
 
-def test_strategy_that_is_not_implemented() -> None:
-    with pytest.raises(ThawlineError) as caught:
-        check_implemented(parse_strategy("gradual"))
-    error = caught.value
-    assert error.setting == "strategy"
-    assert "'gradual'" in error.found
-    assert "head, last, lora, full, tfidf, head+tfidf, lp+full" in error.expected
+@pytest.mark.parametrize(
+    ("strategy", "epochs", "line", "first_stages"),
+    [
+        (Gradual(), 3, 4, [6, 5, 4]),
+        (Gradual(), 9, 0, [6, 5, 4, 3, 2, 1, 0, 0, 0]),
+        (Gradual(2), 4, 5, [6, 5, 5, 5]),
+    ],
+)
+def test_gradual_thaws_one_stage_in_each_epoch(
+    strategy: Gradual, epochs: int, line: int, first_stages: list[int]
+) -> None:
+    planned = strategy.planned(6, epochs)
+    assert planned.line(6) == line
+    assert [planned.first_trained(6, epoch) for epoch in range(1, epochs + 1)] == first_stages
+    assert Tapt(HeadFirst(strategy)).planned(6, epochs).line(6) == line
+
+
+@pytest.mark.parametrize("strategy", [Last(2), Lora(), Full(), BitFit(), HeadFirst(Full())])
+def test_the_epochs_change_no_other_strategy(strategy: Strategy) -> None:
+    assert strategy.planned(6, 3) == strategy
 
 
 class TestParameters:
@@ -240,6 +279,7 @@ class TestParameters:
         assert Head().get_params() == {}
         assert Last(2).get_params() == {"k": 2}
         fields = {"r": 4, "alpha": 16, "dropout": 0.1, "targets": None, "from_": 1}
+        fields |= {"dora": False, "rslora": False}
         assert Lora(alpha=16).get_params(deep=False) == fields
 
     def test_get_params_includes_nested_parameters(self) -> None:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         PretrainConfig,
         PretrainingConfig,
         ReportConfig,
+        TaptConfig,
         TokensConfig,
         TrainingConfig,
         VocabularyConfig,
@@ -60,11 +61,23 @@ if TYPE_CHECKING:
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
-    from thawline.strategies import Full, Gradual, Head, HeadFirst, HeadTfidf, Last, Lora, Tfidf
+    from thawline.strategies import (
+        BitFit,
+        Full,
+        Gradual,
+        Head,
+        HeadFirst,
+        HeadTfidf,
+        Last,
+        Lora,
+        Tapt,
+        Tfidf,
+    )
 
 __all__ = [
     "ArchitectureConfig",
     "ArtifactConfig",
+    "BitFit",
     "ComputeConfig",
     "Config",
     "CorpusConfig",
@@ -99,6 +112,8 @@ __all__ = [
     "StartedLadder",
     "StartedPretraining",
     "StartedRun",
+    "Tapt",
+    "TaptConfig",
     "TerminalReporter",
     "TextClassifier",
     "Tfidf",
@@ -145,6 +160,7 @@ _NAMES_BY_MODULE = {
         "PretrainConfig",
         "PretrainingConfig",
         "ReportConfig",
+        "TaptConfig",
         "TokensConfig",
         "TrainingConfig",
         "VocabularyConfig",
@@ -176,6 +192,7 @@ _NAMES_BY_MODULE = {
         "TerminalReporter",
     ),
     "thawline.strategies": (
+        "BitFit",
         "Full",
         "Gradual",
         "Head",
@@ -183,6 +200,7 @@ _NAMES_BY_MODULE = {
         "HeadTfidf",
         "Last",
         "Lora",
+        "Tapt",
         "Tfidf",
     ),
 }

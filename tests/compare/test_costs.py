@@ -20,22 +20,23 @@ from thawline.compare.costs import (
 )
 from thawline.config import ComputeConfig, Config, DataConfig
 from thawline.data import Dataset, load
+from thawline.pretraining.tapt import plan_adaptation
 from thawline.runtime.progress import Reporter
 from thawline.strategies import parse_strategy
-from thawline.training.preparation import prepare
+from thawline.training.preparation import Prepared, prepare
 
 TRAIN, TEST = 45, 20
 """Rows of train without validation, and of test."""
 
 
 @pytest.fixture
-def count(toy_backbone: Callable[[], Path], toy_reviews, tmp_path: Path) -> Callable[..., Work]:
+def count(toy_backbone: Callable[..., Path], toy_reviews, tmp_path: Path) -> Callable[..., Work]:
     folder = write_set(tmp_path / "films", {"train": toy_reviews(50), "test": toy_reviews(20, 1)})
     dataset: Dataset = load(DataConfig(data=str(folder), labels=("neg", "pos")))
 
-    def counted(strategy: str) -> Work:
+    def counted(strategy: str, family: str = "bert") -> Work:
         config = Config(
-            backbone=str(toy_backbone()),
+            backbone=str(toy_backbone(family)),
             strategy=strategy,
             data=DataConfig(data=str(folder)),
             compute=ComputeConfig(dtype="float32"),
@@ -43,22 +44,28 @@ def count(toy_backbone: Callable[[], Path], toy_reviews, tmp_path: Path) -> Call
         if strategy == "tfidf":
             config = Config(strategy=strategy, data=DataConfig(data=str(folder)))
         fit = prepare(config, lambda: open_backbone(config, lambda: [], Reporter()))
-        return count_work(fit, dataset, estimate_lengths(fit, dataset))
+        adaptation = None
+        if isinstance(fit, Prepared):
+            adaptation = plan_adaptation(fit.backbone, fit.plan, config, dataset.parts)
+        return count_work(fit, dataset, estimate_lengths(fit, dataset), adaptation)
 
     return counted
 
 
 def test_each_strategy_has_its_parts(count: Callable[..., Work]) -> None:
     parts = {
-        "tfidf": {"words"},
+        "tfidf": {"words", "scores"},
         "head": {"tokenising", "prefix", "head", "scores"},
         "last:1": {"tokenising", "prefix", "training", "scores"},
         "lora": {"tokenising", "training", "scores"},
         "full": {"tokenising", "training", "scores"},
+        "gradual": {"tokenising", "prefix", "training", "scores"},
+        "tapt+head": {"tapt", "tokenising", "prefix", "head", "scores"},
         "lp+full": {"tokenising", "prefix", "head", "training", "scores"},
     }
     for strategy, expected in parts.items():
-        work = count(strategy)
+        # The toy of BERT has no mask token.
+        work = count(strategy, "qwen3" if strategy.startswith("tapt") else "bert")
         assert set(work) == expected | {"other"}, strategy
         for part, things in work.items():
             assert set(things) <= set(SECONDS[part]), (strategy, part)
@@ -70,6 +77,7 @@ def test_more_trained_blocks_are_more_work(count: Callable[..., Work]) -> None:
     products = [count(f"last:{k}")["training"]["products"] for k in (1, 2, DEPTH)]
     products.append(count("full")["training"]["products"])
     assert products == sorted(products)
+    assert products[0] < count("gradual")["training"]["products"] < products[-1]
     prefix = [count(f"last:{k}")["prefix"]["products"] for k in (2, 1)] + [
         count("head")["prefix"]["products"]
     ]

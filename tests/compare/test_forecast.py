@@ -7,8 +7,8 @@ import pytest
 from tests.support.records import fit_record
 from thawline.compare.forecast import PRIOR_SECONDS, Forecast, RungForecast, measured_parts
 
-HEAD = RungForecast({"prefix": 9.0, "head": 4.0, "other": 1.0}, frozenset({"pooled"}))
-FULL = RungForecast({"training": 99.0, "other": 1.0}, frozenset())
+HEAD = RungForecast({"prefix": 9.0, "head": 4.0, "other": 1.0}, {"prefix": frozenset({"pooled"})})
+FULL = RungForecast({"training": 99.0, "other": 1.0}, {})
 
 
 def test_stored_states_are_not_computed_again() -> None:
@@ -18,6 +18,16 @@ def test_stored_states_are_not_computed_again() -> None:
     assert forecast.seconds("full", {"pooled"}) == 100
 
 
+def test_each_part_is_skipped_for_what_it_makes() -> None:
+    shared = {"tapt": frozenset({"adapted"}), "prefix": frozenset({"states", "more"})}
+    tapt = RungForecast({"tapt": 50.0, "prefix": 9.0, "other": 1.0}, shared)
+    forecast = Forecast({"tapt+head": tapt})
+    assert forecast.states("tapt+head") == {"adapted", "states", "more"}
+    assert forecast.seconds("tapt+head", {"adapted"}) == 10
+    assert forecast.seconds("tapt+head", {"states"}) == 60
+    assert forecast.seconds("tapt+head", {"adapted", "states", "more"}) == 1
+
+
 def test_a_rung_without_a_forecast_costs_nothing() -> None:
     forecast = Forecast({})
     assert forecast.seconds("head") == 0
@@ -25,7 +35,7 @@ def test_a_rung_without_a_forecast_costs_nothing() -> None:
 
 
 def test_a_finished_run_corrects_the_same_part_of_other_rungs_and_replaces_its_own() -> None:
-    last = RungForecast({"training": 9.0, "other": 1.0}, frozenset())
+    last = RungForecast({"training": 9.0, "other": 1.0}, {})
     forecast = Forecast({"last:1": last, "full": FULL, "head": HEAD})
     forecast.learn_parts("last:1", {"training": 19.0, "scores": 5.0})
     assert forecast.seconds("last:1") == 19 + 1

@@ -21,10 +21,15 @@ class Uncorrected(Forecast):
         pass
 
 
+POOLED, AT_LINE = {"prefix": frozenset({"pooled"})}, {"prefix": frozenset({3})}
 RUNGS = {
-    "full": RungForecast({"training": 100.0, "other": 1.0}, frozenset()),
-    "head": RungForecast({"prefix": 8.0, "head": 1.0, "other": 1.0}, frozenset({"pooled"})),
-    "last:1": RungForecast({"prefix": 8.0, "training": 11.0, "other": 1.0}, frozenset({3})),
+    "full": RungForecast({"training": 100.0, "other": 1.0}, {}),
+    "head": RungForecast(
+        {"prefix": 8.0, "head": 1.0, "other": 1.0}, {"prefix": frozenset({"pooled"})}
+    ),
+    "last:1": RungForecast(
+        {"prefix": 8.0, "training": 11.0, "other": 1.0}, {"prefix": frozenset({3})}
+    ),
 }
 
 

@@ -292,7 +292,7 @@ def test_an_artifact_that_cannot_be_proven_fails_the_run(fit, monkeypatch):
 def test_everything_is_checked_before_the_run_is_made(data, toy_backbone):
     config = replace(EXACT, data=data, backbone=str(toy_backbone()))
     wrong = {
-        "strategy": replace(config, strategy="gradual"),
+        "strategy": replace(config, strategy="gradual:stages=9"),
         "head": replace(config, head=HeadConfig("liner")),
         "dtype": replace(config, compute=ComputeConfig(dtype="half")),
         "epochs": replace(config, training=TrainingConfig(epochs=0)),

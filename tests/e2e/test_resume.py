@@ -181,7 +181,7 @@ def check_the_same(killed: Path, whole: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strategy", ["last:1", "lora:dropout=0.2,from=3", "lp+last:1"])
+@pytest.mark.parametrize("strategy", ["last:1", "lora:dropout=0.2,from=3", "lp+last:1", "gradual"])
 def test_a_run_that_is_killed_again_and_again_ends_at_the_same_weights(command, tmp_path, strategy):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     code, _, err = end(begin(command(strategy, whole)))

@@ -19,6 +19,7 @@ from thawline.jobs.fit import PROOF_TEXTS, find_damage, fit_run, proof_texts
 from thawline.runs.layout import LOGITS
 from thawline.runs.logits import read_logits
 from thawline.runtime.progress import Reporter
+from thawline.store import Entry
 from thawline.store import texts as keyed
 
 
@@ -173,12 +174,21 @@ def test_a_finished_run_without_its_logits_is_made_again(config, calls, harm):
         assert again.logits == record.logits
 
 
-def test_the_cost_does_not_depend_on_what_the_store_held(config, calls):
-    first, second = (fit_run(config, Path(name), Reporter()) for name in ("one", "two"))
+@pytest.mark.parametrize("strategy", ["head", "last:1", "lp+last:1"])
+def test_the_cost_does_not_depend_on_what_the_store_held(config, calls, strategy):
+    chosen = replace(config, strategy=strategy)
+    first, second = (fit_run(chosen, Path(name), Reporter()) for name in ("one", "two"))
     assert second.prefix.texts == 0
     assert second.seconds.prefix == 0
-    computed = first.seconds.prefix
-    assert second.cost.prefix >= second.seconds.tokenising
-    assert second.cost.prefix == pytest.approx(computed, rel=0.5, abs=0.05)
-    assert second.cost.seconds == pytest.approx(second.seconds.total + second.cost.prefix, abs=0.05)
-    assert first.cost.seconds == pytest.approx(first.seconds.total)
+    passes = [record.cost.prefix - record.seconds.tokenising for record in (first, second)]
+    assert 0 < passes[0] == pytest.approx(passes[1])
+    assert second.cost.seconds == pytest.approx(second.seconds.total + passes[1])
+    alone = first.seconds.total - first.seconds.prefix + passes[0]
+    assert first.cost.seconds == pytest.approx(alone)
+
+
+def test_states_of_an_older_store_count_by_their_operations(config, calls, monkeypatch):
+    fit_run(config, Path("one"), Reporter())
+    monkeypatch.setattr(Entry, "seconds_of", lambda entry, texts: None)
+    record = fit_run(config, Path("two"), Reporter())
+    assert record.cost.prefix > record.seconds.tokenising

@@ -8,7 +8,7 @@ import pytest
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.operations import forward_operations
-from thawline.config import Config, HeadConfig
+from thawline.config import Config, HeadConfig, TrainingConfig
 from thawline.errors import ThawlineError
 from thawline.jobs.info import describe
 from thawline.runs.records import CHOSEN_LATER, Parameters
@@ -104,8 +104,21 @@ def test_wrong_settings_are_refused(toy_backbone):
     assert caught.value.found == "1"
     assert "--labels" in caught.value.fix
     with pytest.raises(ThawlineError) as caught:
-        describe(Config(backbone=str(toy_backbone()), strategy="gradual"), n_labels=2)
-    assert "gradual" in caught.value.found
+        describe(Config(backbone=str(toy_backbone()), strategy="gradual:stages=6"), n_labels=2)
+    assert caught.value.found == "6"
+
+
+def test_gradual_says_when_each_stage_thaws_and_counts_the_mean_epoch(toy_backbone):
+    given = replace(config(toy_backbone()), strategy="gradual", training=TrainingConfig(epochs=2))
+    described = describe(given, n_labels=2)
+    assert (described.strategy, described.line) == ("gradual:stages=2", 3)
+    assert [stage.first_epoch for stage in described.stages] == [None, None, None, 2, 1]
+    assert [bool(stage.trainable) for stage in described.stages] == [False] * 3 + [True] * 2
+    as_last = replace(given, strategy="last:2", training=TrainingConfig())
+    last = describe(as_last, n_labels=2)
+    assert described.parameters == last.parameters
+    assert described.operations.prefix == last.operations.prefix
+    assert 0.5 < described.operations.training / last.operations.training < 1
 
 
 def test_distilbert_has_the_published_size_and_its_native_head_trains(distilbert):

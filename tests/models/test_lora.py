@@ -34,6 +34,7 @@ from thawline.training.plan import make_plan
 Backbones = Callable[[str], Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
 LABELS = Labels(("neg", "pos"), (0, 1))
+VARIANTS = ("", ",dora=true", ",rslora=true")
 
 
 def task_of(folder: Path, strategy: str, head: str, seed: int = 3) -> Task:
@@ -91,10 +92,13 @@ class TestStepZero:
         assert_same(logits(model), logits(plain), family)
         assert logits(model).std(0).min() > 0
 
-    @pytest.mark.parametrize("head", ["linear", "mlp:8"])
+    @pytest.mark.parametrize(("head", "variant"), [("linear", ""), ("mlp:8", ",dora=true")])
     @pytest.mark.parametrize("family", FAMILIES)
-    def test_with_a_head_of_ours_too(self, toy_backbone: Backbones, family: str, head: str) -> None:
-        task = task_of(toy_backbone(family), "lora:from=2,targets=" + all_targets(family), head)
+    def test_with_a_head_of_ours_too(
+        self, toy_backbone: Backbones, family: str, head: str, variant: str
+    ) -> None:
+        strategy = "lora:from=2,targets=" + all_targets(family) + variant
+        task = task_of(toy_backbone(family), strategy, head)
         model, adapter = make_classifier(task)
         assert adapter is not None
         torch.manual_seed(task.config.seed)
@@ -135,6 +139,8 @@ def fill(adapter: Adapter | None) -> None:
     random = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for name, parameter in adapter.peft.named_parameters():
+            if ".lora_magnitude" in name:
+                parameter.mul_(1 + torch.rand(parameter.shape, generator=random) / 10)
             if ".lora_B" in name:
                 parameter.copy_(torch.randn(parameter.shape, generator=random) * 0.1)
 
@@ -209,6 +215,29 @@ class TestTargets:
         assert (config.r, config.lora_alpha, config.lora_dropout) == (3, 12, 0.2)
         assert config.base_model_name_or_path == "its name"
 
+    def test_variants_reach_peft_and_count_their_magnitudes(self, toy_backbone: Backbones) -> None:
+        sizes = {}
+        for variant in VARIANTS:
+            adapter = adapted(load_backbone(str(toy_backbone("bert"))), "lora:r=4" + variant)
+            config = adapter.peft.peft_config["default"]
+            assert config.use_dora == ("dora" in variant)
+            assert config.use_rslora == ("rslora" in variant)
+            sizes[variant] = count_parameters(adapter.peft)["trainable"]
+        assert sizes[",rslora=true"] == sizes[""]
+        assert sizes[",dora=true"] == sizes[""] + DEPTH * WIDTH
+
+    def test_rslora_divides_by_the_square_root_of_the_rank(self, toy_backbone: Backbones) -> None:
+        outputs = {}
+        for written in ("lora:r=4,alpha=8,rslora=true", "lora:r=4,alpha=16"):
+            adapter = adapted(load_backbone(str(toy_backbone("bert"))), written)
+            with torch.no_grad():
+                for name, parameter in adapter.peft.named_parameters():
+                    if ".lora_" in name:
+                        parameter.fill_(0.01)
+            outputs[written] = states(adapter.peft)
+        first, second = outputs.values()
+        torch.testing.assert_close(first, second)
+
 
 class TestThaw:
     @pytest.mark.parametrize("family", FAMILIES)
@@ -250,11 +279,17 @@ class TestDigest:
 
 
 class TestFiles:
+    @pytest.mark.parametrize("variant", VARIANTS)
     @pytest.mark.parametrize("family", FAMILIES)
     def test_what_was_trained_above_the_line_is_what_plain_peft_loads(
-        self, toy_backbone: Backbones, toy_reviews: Reviews, tmp_path: Path, family: str
+        self,
+        toy_backbone: Backbones,
+        toy_reviews: Reviews,
+        tmp_path: Path,
+        family: str,
+        variant: str,
     ) -> None:
-        strategy = "lora:from=3,r=2,targets=" + all_targets(family)
+        strategy = "lora:from=3,r=2,targets=" + all_targets(family) + variant
         classifier = TextClassifier(
             toy_backbone(family), strategy, lr=1e-2, epochs=2, keep="last", dtype="float32"
         )
@@ -283,9 +318,13 @@ class TestFiles:
         assert '"base_model_name_or_path": "its name"' in written
         assert str(toy_backbone("bert")) not in written
 
-    def test_they_load_back_into_a_backbone(self, toy_backbone: Backbones, tmp_path: Path) -> None:
+    @pytest.mark.parametrize("variant", VARIANTS)
+    def test_they_load_back_into_a_backbone(
+        self, toy_backbone: Backbones, tmp_path: Path, variant: str
+    ) -> None:
         folder = str(toy_backbone("qwen3"))
-        adapter = adapted(load_backbone(folder), "lora:r=3,alpha=12,targets=q_proj+v_proj,from=2")
+        written = "lora:r=3,alpha=12,targets=q_proj+v_proj,from=2" + variant
+        adapter = adapted(load_backbone(folder), written)
         fill(adapter)
         adapter.save(tmp_path / "adapter")
         fresh = load_backbone(folder)
@@ -294,11 +333,13 @@ class TestFiles:
         assert loaded.base_digest() == adapter.base_digest()
         assert not any(p.requires_grad for p in loaded.peft.parameters())
 
+    @pytest.mark.parametrize("variant", VARIANTS)
     @pytest.mark.parametrize("family", FAMILIES)
     def test_merged_weights_give_the_same_logits(
-        self, toy_backbone: Backbones, family: str
+        self, toy_backbone: Backbones, family: str, variant: str
     ) -> None:
-        task = task_of(toy_backbone(family), "lora:targets=" + all_targets(family), "native")
+        strategy = "lora:targets=" + all_targets(family) + variant
+        task = task_of(toy_backbone(family), strategy, "native")
         model, adapter = make_classifier(task)
         before = logits(model)
         fill(adapter)

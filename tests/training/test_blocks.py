@@ -22,12 +22,16 @@ from thawline import TextClassifier
 from thawline.backbones.operations import forward_operations, trained_stages, training_operations
 from thawline.backbones.stack import Stack
 from thawline.config import Config, DataConfig, HeadConfig, TrainingConfig
+from thawline.errors import ThawlineError
 from thawline.inference.predictor import example_logits
 from thawline.jobs.evaluate import evaluate_run
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
+from thawline.strategies import Gradual
 from thawline.training.adapt import adapt
+from thawline.training.blocks import make_classifier
 from thawline.training.suffix import Suffix
+from thawline.training.thawing import Thawing
 
 pytestmark = pytest.mark.e2e
 
@@ -38,8 +42,12 @@ WAYS = {
     "last:2": ("last:2", "linear", 3e-3),
     "lora": ("lora:r=8", "linear", 3e-2),
     "lora:from=3": ("lora:r=4,from=3", "mlp:16", 3e-2),
+    "dora": ("lora:r=8,dora=true", "linear", 3e-2),
     "full": ("full", "linear", 1e-3),
+    "gradual": ("gradual", "linear", 3e-3),
+    "bitfit": ("bitfit", "linear", 3e-2),
 }
+WITHOUT_BIASES = {"modernbert", "qwen3", "llama"}
 
 
 @pytest.fixture(autouse=True)
@@ -82,6 +90,11 @@ def test_weights_before_the_line_stay_and_those_above_it_move(
     toy_backbone: Backbones, toy_reviews: Reviews, family: str, way: str
 ) -> None:
     strategy, head, _ = WAYS[way]
+    if strategy == "bitfit" and family in WITHOUT_BIASES:
+        with pytest.raises(ThawlineError) as caught:
+            make_task(toy_backbone(family), {}, strategy)
+        assert (caught.value.setting, family in caught.value.found) == ("strategy", True)
+        return
     parts = {"train": toy_reviews(16, 1), "validation": toy_reviews(6, 2)}
     task = make_task(
         toy_backbone(family), parts, strategy, head=HeadConfig(head), epochs=1, lr=1e-2
@@ -109,7 +122,112 @@ def test_weights_before_the_line_stay_and_those_above_it_move(
     assert not any(module.training for module in model.modules())
 
 
-@pytest.mark.parametrize("strategy", ["last:1", "lora", "full"])
+def test_bitfit_trains_the_biases_of_all_blocks_and_the_head(
+    toy_backbone: Backbones, toy_reviews: Reviews
+) -> None:
+    parts = {"train": toy_reviews(16, 1), "validation": toy_reviews(6, 2)}
+    task = make_task(toy_backbone("bert"), parts, "bitfit", epochs=1, lr=1e-2, keep="last")
+    adapted = adapt(task, Reporter())
+    trained = {n for n, p in adapted.fitted.model.named_parameters() if p.requires_grad}
+    in_blocks = {name for name in trained if ".encoder." in name}
+    biases = {
+        name
+        for name, _ in adapted.fitted.model.named_parameters()
+        if ".encoder." in name and name.endswith(".bias")
+    }
+    assert in_blocks == biases
+    assert len(biases) == DEPTH * 8
+    assert not any(".embeddings." in name for name in trained)
+    before, now = state(task), adapted.fitted.model.base_model.state_dict()
+    changed = {name for name in before if not torch.equal(before[name], now[name])}
+    assert changed
+    assert all(name.startswith("encoder.") and name.endswith(".bias") for name in changed)
+
+
+class Snapshots:
+    """Keep the weights of the first evaluation and of the end of each epoch."""
+
+    def __init__(self) -> None:
+        self.weights: list[dict[str, Tensor]] = []
+
+    def restore(self, training: Any) -> None:
+        self.save(training)
+
+    def save(self, training: Any) -> None:
+        tensors, _ = training.state()
+        self.weights.append({name: tensor.clone() for name, tensor in tensors.items()})
+
+
+@pytest.mark.parametrize(("stages", "epochs"), [(None, 3), (2, 4), (None, DEPTH + 2)])
+def test_gradual_trains_one_more_stage_in_each_epoch(
+    toy_backbone: Backbones, toy_reviews: Reviews, stages: int | None, epochs: int
+) -> None:
+    strategy = "gradual" if stages is None else f"gradual:stages={stages}"
+    parts = {"train": toy_reviews(24, 1), "validation": toy_reviews(10, 2)}
+    task = make_task(toy_backbone("bert"), parts, strategy, epochs=epochs, lr=1e-3)
+    most = min(epochs, DEPTH + 1) if stages is None else stages
+    assert task.plan.line == DEPTH + 1 - most
+    kept = Snapshots()
+    adapted = adapt(task, Reporter(), kept)
+    trained = [min(epoch, most) for epoch in range(1, epochs + 1)]
+    assert [row["stages"] for row in adapted.history] == [0, *trained]
+    for epoch, number in enumerate(trained, 1):
+        before, after = kept.weights[epoch - 1], kept.weights[epoch]
+        changed = {
+            stage
+            for name in before
+            if name.startswith("learnt.") and not torch.equal(before[name], after[name])
+            for stage in [stage_of(name)]
+            if stage is not None
+        }
+        assert changed == set(range(DEPTH + 1 - number, DEPTH + 1))
+    # All stages that were planned to train count as trainable, also if the best epoch is early.
+    as_last = make_task(toy_backbone("bert"), parts, f"last:{min(most, DEPTH)}", epochs=1, lr=1e-3)
+    trainable = adapt(as_last, Reporter()).parameters["trainable"]
+    embeddings = sum(p.numel() for p in task.backbone.stack.model.embeddings.parameters())
+    assert adapted.parameters["trainable"] == trainable + embeddings * (most > DEPTH)
+
+
+def stage_of(name: str) -> int | None:
+    """Return the stage of a weight. None for those of the head, and of the pooler."""
+    if ".embeddings." in name:
+        return 0
+    return int(name.partition(".layer.")[2].partition(".")[0]) + 1 if ".layer." in name else None
+
+
+def test_the_operations_of_gradual_are_those_of_the_stages_of_each_epoch(
+    toy_backbone: Backbones, toy_reviews: Reviews
+) -> None:
+    parts = {"train": toy_reviews(24, 1), "validation": toy_reviews(10, 2)}
+    task = make_task(toy_backbone("bert"), parts, "gradual", epochs=2, lr=1e-3)
+    adapted = adapt(task, Reporter())
+    stack, line = Stack(adapted.fitted.model.base_model), DEPTH - 1
+    lengths = {part: task.frozen.lengths(part) for part in parts}
+    evaluation = forward_operations(stack, lengths["validation"], trained_stages(line, DEPTH))
+    both = training_operations(stack, lengths["train"], line)
+    stack.freeze(DEPTH)
+    one = training_operations(stack, lengths["train"], line)
+    assert one < both
+    assert adapted.operations == pytest.approx(one + both + 3 * evaluation)
+
+
+def test_gradual_gives_lower_blocks_lower_learning_rates(
+    toy_backbone: Backbones, toy_reviews: Reviews
+) -> None:
+    task = make_task(toy_backbone("bert"), {"train": toy_reviews(8, 1)}, "gradual", epochs=9)
+    model, _ = make_classifier(task)
+    suffix = Suffix(model, 0, "mean", use_bf16=False)
+    factors = Thawing(suffix, Gradual(DEPTH + 1)).factors()
+    found = {
+        (stage_of(name), round(factors.get(id(parameter), 1.0) * 2.6**DEPTH, 6))
+        for name, parameter in suffix.named_parameters()
+        if "pooler" not in name
+    }
+    rates = {stage: round(2.6**stage, 6) for stage in range(DEPTH + 1)}
+    assert found == {*rates.items(), (None, rates[DEPTH])}
+
+
+@pytest.mark.parametrize("strategy", ["last:1", "lora", "full", "bitfit"])
 def test_the_operations_are_those_of_all_steps_and_evaluations(
     toy_backbone: Backbones, toy_reviews: Reviews, strategy: str
 ) -> None:
@@ -184,7 +302,7 @@ def test_states_computed_again_end_where_stored_ones_do(
     assert second["test"]["accuracy"] == first["test"]["accuracy"]
 
 
-@pytest.mark.parametrize("strategy", ["last:1", "lora:r=2", "full"])
+@pytest.mark.parametrize("strategy", ["last:1", "lora:r=2", "full", "gradual:stages=1"])
 def test_a_run_records_what_trained_and_scores_the_same_when_it_is_loaded(
     config: Callable[..., Config], strategy: str
 ) -> None:
@@ -195,7 +313,7 @@ def test_a_run_records_what_trained_and_scores_the_same_when_it_is_loaded(
     part = "adapters" if strategy.startswith("lora") else "backbone"
     assert set(trained) == {part, "head"}
     assert sum(trained.values()) == record["parameters"]["trainable"]
-    assert (record["store"] is None) == (strategy != "last:1")
+    assert (record["store"] is None) == (strategy in ("lora:r=2", "full"))
     again = evaluate_run(Path("run"), None, "test", FP32, Reporter()).to_dict()
     assert again["accuracy"] == record["test"]["accuracy"]
     assert again["loss"]["value"] == pytest.approx(record["test"]["loss"]["value"], abs=1e-5)

@@ -25,7 +25,8 @@ from thawline.training.preparation import prepare
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
-STRATEGIES = ("head", "last:1", "lora", "full", "lp+last:1", "lp+lora", "lp+full")
+STRATEGIES = ("head", "last:1", "lora", "full", "gradual", "tapt+last:1")
+STRATEGIES += ("lp+last:1", "lp+lora", "lp+full")
 HEADS = ("linear", "mlp:4", "native")
 COMBINATIONS = [
     (strategy, head, epochs)
@@ -38,6 +39,7 @@ CHECKED_ELSEWHERE = {
     *("backbone", "strategy", "head.head", "head.features", "head.pooling"),
     *("artifact.merge", "compute.device", "compute.dtype", "training.epochs"),
     *(key for key in SETTINGS if key.startswith(("data.", "encoder.", "tokens."))),
+    "tapt.unlabelled",
 }
 """Settings that define a combination, or that `make_plan` or the data check in another way."""
 

@@ -56,6 +56,23 @@ def test_each_trainable_weight_is_in_exactly_one_optimizer(kind):
     assert len(optimizers) == (2 if kind == "muon" else 1)
 
 
+@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_a_factor_changes_the_learning_rate_of_its_parameters(kind):
+    module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), nn.LayerNorm(3))
+    factors = {id(parameter): 0.5 for parameter in module[0].parameters()}
+    optimizers = make_optimizers(module, replace(WITH_MUON, optimizer=kind), 1e-3, factors)
+    rates = {
+        id(parameter): group["lr"] / (0.05 if isinstance(optimizer, Muon) else 1e-3)
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    assert rates == {
+        id(parameter): factors.get(id(parameter), 1.0) for parameter in module.parameters()
+    }
+    assert optimizers[0].param_groups[0]["lr"] == 1e-3
+
+
 def test_adamw_is_the_only_optimizer_by_default():
     module = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
     (adamw,) = make_optimizers(module, TrainingConfig(weight_decay=0.2), 0.5)

@@ -257,7 +257,8 @@ ERRORS_ELSEWHERE: list[tuple[dict[str, Any], str, str]] = [
     ({"strategy": "hed"}, "strategy", "hed"),
     ({"strategy": "last:5"}, "strategy", "5"),
     ({"strategy": "lp+last:5"}, "strategy", "5"),
-    ({"strategy": "gradual"}, "strategy", "gradual"),
+    ({"strategy": "gradual:stages=6"}, "strategy", "6"),
+    ({"strategy": "gradual:stages=3", "epochs": 2}, "strategy", "3"),
     ({"strategy": "lora:targets=query+valeu"}, "strategy", "valeu"),
 ]
 

@@ -36,6 +36,9 @@ _PATH = re.compile(r"[A-Za-z0-9_]{1,100}(\.[A-Za-z0-9_]{1,100}){0,19}")
 _IGNORED = frozenset({"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"})
 """Keys that peft writes to describe how the adapters were made."""
 
+_FLAGS = ("use_dora", "use_rslora")
+"""Keys of the variants of LoRA, which are true or false. A missing key is false."""
+
 _TASKS = ("SEQ_CLS", "FEATURE_EXTRACTION")
 _DTYPES = ("F32", "F16", "BF16", "F64")
 
@@ -49,12 +52,16 @@ class AdapterConfig:
         alpha: Scaling of the adapters: their output is multiplied by alpha / r.
         dropout: Dropout probability of the adapters' input.
         targets: Paths of the adapted modules, or the ends of their paths.
+        dora: Whether the magnitudes of the rows are trained too (DoRA).
+        rslora: Whether the output is multiplied by alpha / √r instead of alpha / r.
     """
 
     r: int
     alpha: float
     dropout: float
     targets: tuple[str, ...]
+    dora: bool = False
+    rslora: bool = False
 
 
 def read_adapter_config(folder: Path) -> AdapterConfig:
@@ -92,8 +99,18 @@ def read_adapter_config(folder: Path) -> AdapterConfig:
         if not isinstance(target, str) or _PATH.fullmatch(target) is None:
             expected = "paths of modules, which are not regular expressions"
             raise _invalid(path, "target_modules", expected, {"target_modules": target})
+    flags = [values.get(key, False) for key in _FLAGS]
+    for key, flag in zip(_FLAGS, flags, strict=True):
+        if type(flag) is not bool:
+            raise _invalid(path, key, "true or false", values)
     _check_other_keys(path, values)
-    return AdapterConfig(r, float(alpha), float(dropout), tuple(targets))  # type: ignore[arg-type]
+    return AdapterConfig(
+        r,
+        float(alpha),  # type: ignore[arg-type]
+        float(dropout),  # type: ignore[arg-type]
+        tuple(targets),
+        *flags,
+    )
 
 
 def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) -> None:
@@ -112,7 +129,7 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
     """
     path = folder / CONFIG
     matched = dict.fromkeys(config.targets, 0)
-    wanted: dict[str, tuple[int, int]] = {}
+    wanted: dict[str, tuple[int, ...]] = {}
     for name, module in model.named_modules():
         ends = {name[start:] for start in _starts(name)} & matched.keys()
         if not ends:
@@ -126,6 +143,8 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
             raise _invalid(path, "r", expected, {"r": config.r})
         wanted[f"base_model.model.{name}.lora_A.weight"] = (config.r, module.in_features)
         wanted[f"base_model.model.{name}.lora_B.weight"] = (module.out_features, config.r)
+        if config.dora:
+            wanted[f"base_model.model.{name}.lora_magnitude_vector"] = (module.out_features,)
     for target, count in matched.items():
         if not count:
             found = {"target_modules": target}
@@ -161,7 +180,7 @@ def _check_other_keys(path: Path, values: Mapping[str, Any]) -> None:
     from peft import LoraConfig
 
     defaults = {field.name: field.default for field in fields(LoraConfig)}
-    used = {"peft_type", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules"}
+    used = {"peft_type", "task_type", "r", "lora_alpha", "lora_dropout", "target_modules", *_FLAGS}
     for key, value in values.items():
         if key in used | _IGNORED or value is None or value is False or value in ("", [], {}):
             continue

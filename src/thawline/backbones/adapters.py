@@ -92,6 +92,8 @@ def read_adapters(model: PreTrainedModel, folder: Path, base: str) -> PeftModel:
         lora_alpha=read.alpha,
         lora_dropout=read.dropout,
         target_modules=list(read.targets),
+        use_dora=read.dora,
+        use_rslora=read.rslora,
         inference_mode=True,  # the loaded weights are not trained
     )
     adapted = insert_adapters(model, config, base)

@@ -12,9 +12,10 @@ The backward pass repeats a product twice: once for the gradient of its input, i
 it trains, and once for the gradient of its matrix, if that matrix trains. Attention has four
 products in its backward pass, each as large as one of the two of its forward pass.
 
-Lookups of embeddings, norms, activations, dropout, the optimiser, poolers and heads are left out.
-All of them take few operations. In the lowest block that trains, the gradient of a norm before the
-attention is left out too. So the number of operations is a lower bound.
+Lookups of embeddings, norms, activations, dropout, the optimiser, poolers and heads are left out,
+and so are the norms of the rows that DoRA computes. All of them take few operations. In the lowest
+block that trains, the gradient of a norm before the attention is left out too. So the number of
+operations is a lower bound.
 """
 
 from __future__ import annotations
@@ -99,19 +100,21 @@ class _Product:
     Attributes:
         weights: Number of weights of the matrix.
         trains: Whether the matrix trains.
+        bias_trains: Whether the bias that is added to the product trains.
         adapter_in: Number of weights of the adapter's first matrix. 0 if there is no adapter.
         adapter_out: Number of weights of its second matrix.
     """
 
     weights: int = 0
     trains: bool = False
+    bias_trains: bool = False
     adapter_in: int = 0
     adapter_out: int = 0
 
     @property
     def changes(self) -> bool:
-        """Whether the matrix or its adapter trains."""
-        return self.trains or self.adapter_in > 0
+        """Whether the matrix, its bias or its adapter trains."""
+        return self.trains or self.bias_trains or self.adapter_in > 0
 
     def forward(self) -> float:
         """Return the operations of a forward pass for one token."""
@@ -133,6 +136,9 @@ def _products(module: nn.Module) -> list[_Product]:
     found: dict[str, _Product] = {}
     for name, parameter in module.named_parameters():
         if parameter.dim() != 2:
+            layer = name.rpartition(".")[0].removesuffix(".base_layer")
+            if name.endswith("bias") and layer in found and parameter.requires_grad:
+                found[layer] = replace(found[layer], bias_trains=True)
             continue
         path, _, adapter = name.partition(".lora_")
         layer = path if adapter else name.rpartition(".")[0].removesuffix(".base_layer")

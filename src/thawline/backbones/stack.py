@@ -221,6 +221,22 @@ class Stack:
         for path in self.family.always_frozen(self.model.config):
             self.model.get_submodule(path).requires_grad_(False)
 
+    def freeze_all_but_biases(self) -> None:
+        """Freeze all parameters but the bias terms of the blocks."""
+        self.model.requires_grad_(False)
+        for parameter in self.biases():
+            parameter.requires_grad_(True)
+
+    def biases(self) -> list[nn.Parameter]:
+        """Return the bias terms of the blocks, those of norms included."""
+        return [
+            parameter
+            for stage in range(1, self.depth + 1)
+            for module in self.modules_of(stage)
+            for name, parameter in module.named_parameters()
+            if name.endswith("bias")
+        ]
+
     def _view(self, runs: Mapping[int, Run], entering: Tensor | None = None) -> PreTrainedModel:
         """Return a model in which some blocks run differently.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -40,12 +41,13 @@ from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.predictor import Predictor
+from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
-from thawline.training.preparation import prepare
+from thawline.training.preparation import Prepared, prepare
 
 _NOT_FITTED = (
     "expected a fitted %(name)s; found one that is not fitted yet. "
@@ -185,6 +187,11 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
                 config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
             )
             parts = dict(zip(("train", "validation"), data, strict=True))
+            if isinstance(prepared, Prepared):
+                adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, parts)
+                if adaptation is not None:
+                    backbone, _ = adapt_backbone(adaptation, Reporter())
+                    prepared = replace(prepared, backbone=backbone)
             task, _ = prepared.task(known, parts, Reporter(), weights, class_weights)
             adapted = adapt(task, Reporter())
         self.history_ = adapted.history

@@ -72,6 +72,8 @@ class SettingOption:
             return format_duration(default)
         if self.setting.type == Seeds and default == tuple(range(len(default))):
             return str(len(default))
+        if isinstance(default, float):
+            return f"{default:g}"
         return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)
 
     def parameter(self, section: str | None) -> tuple[Any, Any]:

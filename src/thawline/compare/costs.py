@@ -1,7 +1,8 @@
 """Predict the seconds of a fit before it runs.
 
-A fit has parts: tokenising, the frozen pass, the fit of TF-IDF (words), the exact fit of a head,
-the training by epochs, the scores, and everything else. The seconds of a part are a sum of
+A fit has parts: the training of the backbone on its own objective (tapt), tokenising, the frozen
+pass, the fit of TF-IDF (words), the exact fit of a head, the training by epochs, the scores, and
+everything else. The seconds of a part are a sum of
 products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
 products are counted as the seconds that they would take at the rate of this machine, so that their
 factor is the inverse of the efficiency that a part reaches.
@@ -15,10 +16,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedConfig
 
 from thawline.backbones.loading import Backbone
 from thawline.backbones.operations import (
@@ -34,9 +37,10 @@ from thawline.data.tokens import tokenize
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.lora import thaw
 from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.pretraining.tapt import Adaptation
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import matrix_rate
-from thawline.strategies import Strategy
+from thawline.strategies import Full, Gradual, Strategy
 from thawline.training.plan import Plan
 from thawline.training.preparation import Prepared, PreparedWords
 
@@ -50,26 +54,29 @@ SAMPLE = 500
 """The number of texts of a split that are tokenised to estimate the lengths of all texts."""
 
 SECONDS: Work = {
-    "tokenising": {"characters": 4e-7},
-    "prefix": {"products": 1.4, "values": 2.5e-9, "texts": 3e-4},
-    "words": {"characters": 3e-7, "logits": 2e-7},
-    "head": {"features": 3e-9, "logits": 3e-9, "candidates": 0.01},
-    "training": {"products": 1.5, "values": 1.5e-8, "steps": 0.01, "updates": 1e-9},
-    "scores": {"products": 1.4, "values": 2.5e-9, "texts": 1e-4},
-    "other": {"fits": 1.5, "parameters": 2e-8, "texts": 1e-4},
+    "tokenising": {"characters": 3.6e-7},
+    "prefix": {"products": 1.17, "tokens": 3.0e-6, "texts": 1.0e-4},
+    "words": {"fits": 1.4, "characters": 2.4e-7, "logits": 2.1e-7},
+    "head": {"features": 3.7e-8, "logits": 9.4e-9, "candidates": 0.017},
+    "training": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
+    "tapt": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
+    "scores": {"products": 1.57, "tokens": 3.3e-6, "characters": 2.4e-7, "texts": 1.8e-4},
+    "other": {"fits": 0.77, "parameters": 1.9e-8, "texts": 2.8e-4},
 }
 """The seconds that each thing takes, by part.
 
-They were measured by `benchmarks/costs.py` on two cores (`benchmarks/results/costs.json`). The
-things are:
+`benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`), except those
+of words, which come from two fits of IMDb, and those of tapt, which are those of training. All fits
+ran on two cores of a CPU. The things are:
 
 - ``products``: matrix products, in seconds at the matrix rate of this machine;
-- ``values``: activations of the width of the backbone, one for each token and block, as a measure
-  of all work on activations that is not a matrix product;
-- ``characters`` and ``texts`` of the data set, or of the test split in the scores;
+- ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
+  matrix product;
+- ``characters`` and ``texts`` that the part reads;
 - ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
 - ``logits``: features times classes, or characters of the training texts times classes;
 - ``candidates`` of an exact fit, ``steps`` of the optimiser, and ``fits``, which is 1;
+- ``blocks`` that run in training, times steps, because each has a fixed cost;
 - ``updates``: trained parameters times steps;
 - ``parameters`` of the backbone, which are hashed, saved and loaded again.
 """
@@ -91,7 +98,12 @@ def predict_seconds(work: Work, seconds: Mapping[str, Mapping[str, float]] = SEC
 # -- the work of a fit ----------------------------------------------------------------------------
 
 
-def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLengths) -> Work:
+def count_work(
+    fit: Prepared | PreparedWords,
+    dataset: Dataset,
+    lengths: SplitLengths,
+    adaptation: Adaptation | None = None,
+) -> Work:
     """Count the work of a fit that runs alone, with an empty store.
 
     Args:
@@ -99,21 +111,30 @@ def count_work(fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLe
         dataset: The data set.
         lengths: The estimated token counts of the texts, from `estimate_lengths`. Empty for a fit
             without a backbone.
+        adaptation: The texts of ``tapt+S``. None for other strategies.
     """
     rows = {name: len(part) for name, part in dataset.parts.items()}
     classes = len(dataset.labels)
     work: Work = {"other": {"fits": 1, "texts": sum(rows.values())}}
     if fit.plan.strategy.reads_words:
         work["words"] = {
-            "characters": sum(map(_characters, dataset.parts.values())),
+            "characters": _characters(dataset.train) + _characters(dataset.validation),
             "logits": _characters(dataset.train) * classes,
+            "fits": 1,
         }
+        work["scores"] = {"characters": _characters(dataset.test)}
     if isinstance(fit, Prepared):
-        _add_backbone(work, fit, dataset, lengths)
+        _add_backbone(work, fit, dataset, lengths, adaptation)
     return work
 
 
-def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLengths) -> None:
+def _add_backbone(
+    work: Work,
+    fit: Prepared,
+    dataset: Dataset,
+    lengths: SplitLengths,
+    adaptation: Adaptation | None,
+) -> None:
     """Add the work of a fit with a backbone."""
     plan, stack = fit.plan, trained_stack(fit.plan.strategy, fit.backbone)
     rows = {name: len(part) for name, part in dataset.parts.items()}
@@ -127,23 +148,27 @@ def _add_backbone(work: Work, fit: Prepared, dataset: Dataset, lengths: SplitLen
         head = plan if plan.first is None else plan.first
         part = "head" if head.exact else "training"
         work[part] = _head(fit, head, rows["train"], len(dataset.labels))
-    work["scores"] = {"texts": rows["test"]}
+    work["scores"] = work.get("scores", {}) | {"texts": rows["test"]}
     if plan.line <= stack.depth:
         training, scores = _training(fit, stack, lengths)
         work["training"] = _sum(work.get("training", {}), training)
         work["scores"] |= scores
+    if adaptation is not None:
+        work["tapt"] = _adaptation(fit, adaptation, lengths["train"])
 
 
-def trained_stack(strategy: Strategy, backbone: Backbone) -> Stack:
+def trained_stack(
+    strategy: Strategy, backbone: Backbone, layout: PreTrainedConfig | None = None
+) -> Stack:
     """Return a copy of a backbone without weights, in which the parameters that train are marked.
 
     Args:
         strategy: The strategy.
-        backbone: The backbone, whose layout is copied.
+        backbone: The backbone.
+        layout: The config of a model with another layout. If None, that of the backbone.
     """
-    config = ThawlineConfig(
-        backbone=backbone.stack.model.config.to_dict(), head="linear", num_labels=2
-    )
+    layout = backbone.stack.model.config if layout is None else layout
+    config = ThawlineConfig(backbone=layout.to_dict(), head="linear", num_labels=2)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a model without weights needs no initial values
         with torch.device("meta"):
@@ -169,7 +194,7 @@ def _prefix(
     tokens = sum(each.total for each in lengths.values())
     return {
         "products": operations / _rate(fit.config),
-        "values": tokens * blocks * stack.hidden_size,
+        "tokens": tokens * blocks,
         "texts": sum(each.rows for each in lengths.values()),
     }
 
@@ -184,10 +209,7 @@ def _head(fit: Prepared, plan: Plan, rows: int, classes: int) -> dict[str, float
             "candidates": len(plan.candidates),
         }
     assert plan.epochs is not None, "a head that is not solved is trained by epochs"
-    return {
-        "values": rows * width * plan.epochs,
-        "steps": _steps(fit, rows) * plan.epochs,
-    }
+    return {"steps": _steps(fit, rows) * plan.epochs}
 
 
 def _training(
@@ -204,22 +226,55 @@ def _training(
         return each.scaled(forward_operations(stack, each.sample, stages))
 
     train = lengths["train"]
-    step = train.scaled(training_operations(stack, train.sample, plan.line))
+    step = train.scaled(_training_step(stack, plan, train.sample))
     trained = sum(p.numel() for p in stack.model.parameters() if p.requires_grad)
     evaluations = plan.epochs + 1
-    values = blocks * stack.hidden_size
+    scored = (2 * lengths["test"].total + lengths["validation"].total) * blocks
     training = {
         "products": (plan.epochs * step + evaluations * forward("validation")) / rate,
-        "values": plan.epochs * train.total * values,
         "steps": plan.epochs * _steps(fit, train.rows),
+        "blocks": plan.epochs * _steps(fit, train.rows) * blocks,
         "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
     }
     # The untrained and the trained classifier on test, and the trained one on validation.
     scores = {
         "products": (2 * forward("test") + forward("validation")) / rate,
-        "values": (2 * lengths["test"].total + lengths["validation"].total) * values,
+        "tokens": scored,
     }
     return training, scores
+
+
+def _training_step(stack: Stack, plan: Plan, sample: NDArray[np.int64]) -> float:
+    """Count the operations of an epoch over texts, as the mean over epochs if stages thaw."""
+    strategy = plan.strategy.last
+    if not isinstance(strategy, Gradual) or plan.epochs is None:
+        return training_operations(stack, sample, plan.line)
+    operations = 0.0
+    for epoch in range(1, plan.epochs + 1):
+        stack.freeze(strategy.first_trained(stack.depth, epoch))
+        operations += training_operations(stack, sample, plan.line)
+    return operations / plan.epochs
+
+
+def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict[str, float]:
+    """Count the work of training the backbone on its own objective.
+
+    The texts are taken to be as long as those of train.
+    """
+    stack, settings = trained_stack(Full(), fit.backbone), fit.config.tapt
+    texts = Lengths(lengths.sample, len(adaptation.train))
+    operations = texts.scaled(training_operations(stack, texts.sample, 0))
+    config: Any = stack.model.config
+    predicted = 1.0 if stack.family.causal else settings.mask_share
+    # The products of the layer that predicts tokens: one forward, and two backward.
+    operations += 6 * stack.hidden_size * config.vocab_size * predicted * texts.total
+    steps = settings.epochs * _steps(fit, texts.rows)
+    return {
+        "products": settings.epochs * operations / _rate(fit.config),
+        "steps": steps,
+        "blocks": steps * stack.depth,
+        "updates": steps * float(sum(p.numel() for p in stack.model.parameters())),
+    }
 
 
 def _rate(config: Config) -> float:
@@ -266,7 +321,7 @@ SplitLengths = Mapping[str, Lengths]
 """The token counts of each split."""
 
 
-def estimate_lengths(fit: Prepared, dataset: Dataset) -> SplitLengths:
+def estimate_lengths(fit: Prepared | PreparedWords, dataset: Dataset) -> SplitLengths:
     """Tokenise a sample of each split, and return the token counts.
 
     Args:

@@ -14,11 +14,9 @@ from thawline.compare.costs import (
     predict_seconds,
 )
 from thawline.data import Dataset
+from thawline.pretraining.tapt import Adaptation, plan_adaptation
 from thawline.runs.records import FitRecord
 from thawline.training.preparation import Prepared, PreparedWords
-
-STATE_PARTS = ("tokenising", "prefix")
-"""The parts of a fit that are short if the store holds the states of all its texts."""
 
 PRIOR_SECONDS = 1.0
 """Seconds that count as predicted correctly, so that a very short part corrects little."""
@@ -30,11 +28,17 @@ class RungForecast:
 
     Attributes:
         parts: The seconds of each part of a run, alone and with an empty store.
-        states: Which states the run leaves in the store. Two runs with equal states share them.
+        shared: What the run leaves for other runs, by the part that made it: states in the store,
+            or an adapted backbone. A run skips a part if everything that the part makes is there.
     """
 
     parts: Parts
-    states: frozenset[Hashable]
+    shared: Mapping[str, frozenset[Hashable]]
+
+    def is_stored(self, part: str, stored: Set[Hashable]) -> bool:
+        """Return whether everything that a part makes is there."""
+        made = self.shared.get(part, frozenset())
+        return bool(made) and made <= stored
 
 
 class Forecast:
@@ -55,24 +59,25 @@ class Forecast:
         self._predicted: Parts = defaultdict(lambda: PRIOR_SECONDS)
 
     def states(self, rung: str) -> frozenset[Hashable]:
-        """Return which states a run of a rung leaves in the store."""
-        return self._rungs[rung].states if rung in self._rungs else frozenset()
+        """Return what a run of a rung leaves for other runs."""
+        if rung not in self._rungs:
+            return frozenset()
+        return frozenset[Hashable]().union(*self._rungs[rung].shared.values())
 
     def seconds(self, rung: str, stored: Set[Hashable] = frozenset()) -> float:
         """Return the predicted seconds of one run.
 
         Args:
             rung: The rung.
-            stored: The states that the store holds. By default it is empty.
+            stored: What earlier runs have left. By default, nothing.
         """
         if rung not in self._rungs:
             return 0.0
         forecast, own = self._rungs[rung], self._own.get(rung, {})
-        has_states = bool(forecast.states) and forecast.states <= stored
         return sum(
             own.get(part, seconds * self._true[part] / self._predicted[part])
             for part, seconds in forecast.parts.items()
-            if not (has_states and part in STATE_PARTS)
+            if not forecast.is_stored(part, stored)
         )
 
     def learn(self, rung: str, record: FitRecord) -> None:
@@ -109,6 +114,10 @@ def measured_parts(record: FitRecord) -> Parts:
         parts |= {"tokenising": seconds.tokenising, "prefix": seconds.prefix}
     elif record.line is not None and record.line <= 1 and record.head_first is None:
         parts["tokenising"] = seconds.tokenising
+    if seconds.tapt is not None:
+        known += seconds.tapt
+        if record.tapt is not None and not record.tapt.reused:
+            parts["tapt"] = seconds.tapt
     if seconds.head_first is not None:
         parts["head"] = seconds.head_first
         known += seconds.head_first
@@ -136,20 +145,28 @@ def forecast_rungs(fits: Mapping[str, Prepared | PreparedWords], dataset: Datase
             key = fit.backbone.name, fit.config.tokens, fit.config.encoder
         if key not in lengths:
             lengths[key] = estimate_lengths(fit, dataset)
-        parts = predict_seconds(count_work(fit, dataset, lengths[key]))
-        rungs[rung] = RungForecast(parts, _states(fit, key))
+        adaptation = None
+        if isinstance(fit, Prepared):
+            adaptation = plan_adaptation(fit.backbone, fit.plan, fit.config, dataset.parts)
+        parts = predict_seconds(count_work(fit, dataset, lengths[key], adaptation))
+        rungs[rung] = RungForecast(parts, _shared(fit, key, adaptation))
     return Forecast(rungs)
 
 
-def _states(fit: Prepared | PreparedWords, key: Hashable) -> frozenset[Hashable]:
-    """Return which states a fit leaves in the store."""
+def _shared(
+    fit: Prepared | PreparedWords, key: Hashable, adaptation: Adaptation | None
+) -> dict[str, frozenset[Hashable]]:
+    """Return what a fit leaves for other fits, by the part that makes it."""
     if not isinstance(fit, Prepared):
-        return frozenset()
+        return {}
     plan, depth = fit.plan, fit.backbone.stack.depth
-    source = key, plan.max_length, fit.config.compute.dtype
+    adapted = None if adaptation is None else adaptation.folder
+    source = key, adapted, plan.max_length, fit.config.compute.dtype
     found: set[Hashable] = set()
     if plan.line > depth or plan.first is not None:
         found.add((source, "pooled"))
     if 1 < plan.line <= depth:
         found.add((source, plan.line))
-    return frozenset(found)
+    states = frozenset(found)
+    shared = {"tokenising": states, "prefix": states}
+    return shared if adapted is None else shared | {"tapt": frozenset({adapted})}

@@ -13,6 +13,7 @@ from thawline.compare.results import FinishedRun, group_by_rung
 from thawline.compare.verdict import correct_predictions
 from thawline.config import LadderConfig
 from thawline.data import Dataset
+from thawline.data.labels import join_words
 from thawline.errors import ThawlineError
 from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.standings import decide_standings
@@ -193,14 +194,20 @@ def curve_words(
         margin: The margin in percentage points.
     """
     points = f"{margin:g} point{'s' * (margin != 1)}"
-    sentences = [
-        f"`{one.rung}`: {one.rows:,} labelled rows are enough; with them it is within {points} of "
-        "its best accuracy."
-        if one.rows is not None and one.rows < all_rows
-        else f"`{one.rung}`: no smaller number of rows is shown to be within {points} of its best "
-        f"accuracy with up to {all_rows:,} rows."
-        for one in enough
-    ]
+    sentences, unknown = list[str](), list[str]()
+    for one in enough:
+        if one.rows is None or one.rows >= all_rows:
+            unknown.append(f"`{one.rung}`")
+            continue
+        sentences.append(
+            f"`{one.rung}`: {one.rows:,} labelled rows are enough; with them it is within {points} "
+            "of its best accuracy."
+        )
+    if unknown:
+        sentences.append(
+            f"{join_words(unknown)}: no number of rows below {all_rows:,} is shown to be within "
+            f"{points} of the best accuracy."
+        )
     sentences += [
         f"Below about {one.rows:,} rows `{one.fewer}` is better than `{one.more}`, and above it is "
         f"worse (measured with {one.above:,} and {one.below:,} rows)."

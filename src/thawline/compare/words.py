@@ -77,10 +77,11 @@ def _sentences(facts: _Facts) -> Iterator[str]:
     undecided = [rung for rung in facts.rungs if rung.standing.decision == "undecided"]
     if undecided:
         is_all = len(undecided) == len(facts.rungs)
-        names = "All" if is_all else ", ".join(rung.rung for rung in undecided)
+        names = ", ".join(rung.rung for rung in undecided)
+        subject = "All are" if is_all else f"{names}:"
         more = _to_decide(undecided)
         measured = "" if sample is None else f" ({sample})"
-        yield f"{names}: undecided at {facts.margin}{measured}; {more}."
+        yield f"{subject} undecided at {facts.margin}{measured}; {more}."
     yield from _against_tfidf(facts)
 
 

@@ -48,6 +48,7 @@ from thawline.config.pretraining import (
     PretrainingConfig,
     VocabularyConfig,
 )
+from thawline.config.tapt import TaptConfig
 from thawline.config.vectors import TextsConfig, VectorsConfig
 
 __all__ = [
@@ -87,6 +88,7 @@ __all__ = [
     "PretrainConfig",
     "PretrainingConfig",
     "ReportConfig",
+    "TaptConfig",
     "TextsConfig",
     "TokensConfig",
     "TrainingConfig",

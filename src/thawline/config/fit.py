@@ -11,6 +11,7 @@ from thawline.config.encoder import EncoderConfig
 from thawline.config.help import Help
 from thawline.config.loop import LoopConfig
 from thawline.config.ranges import Bytes, Count, Device, Fraction, Penalty, Rate, Seed, Share
+from thawline.config.tapt import TaptConfig
 
 SMALL_RUN = (4_000, 2_000)
 """Numbers of training and test rows in the small run of the original tutorials (``--small``)."""
@@ -18,8 +19,14 @@ SMALL_RUN = (4_000, 2_000)
 ROW_SEED = 42
 """The seed that selects rows. It differs from ``--seed``, so that all runs have the same splits."""
 
-LEARNING_RATES = {"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4}
-"""The best learning rate of each strategy in `benchmarks/learning_rates.json`."""
+LEARNING_RATES = {
+    **{"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4},
+    **{"bitfit": 2e-3, "gradual": 1e-3},
+}
+"""The best learning rate of each strategy in `benchmarks/learning_rates.json`.
+
+Those of bitfit and gradual were compared on the small run of IMDb only.
+"""
 
 FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
 """Other learning rates by model type. This model is small and starts from random weights."""
@@ -240,6 +247,10 @@ class LoraConfig:
         Help("Names of the modules to adapt, joined by +.", "the family's query projection"),
     ] = None
     from_block: Annotated[int, Help("First block with adapters. Blocks are counted from 1.")] = 1
+    dora: Annotated[
+        bool, Help("Also train the magnitude of each row of an adapted matrix (DoRA).")
+    ] = False
+    rslora: Annotated[bool, Help("Multiply updates by alpha / √r (rsLoRA).")] = False
 
 
 @dataclass(frozen=True)
@@ -251,14 +262,6 @@ class ExactConfig:
         MinLen(1),
         Help("L2 penalties, tried in this order."),
     ] = (1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4)
-    words_penalties: Annotated[
-        Annotated[tuple[Annotated[float, Gt(0), Le(1e6)], ...], MinLen(1)] | None,
-        Help(
-            "L2 penalties on the weights of TF-IDF features, per text, tried in this order.",
-            "eight values from the inverse of the number of training texts down to a "
-            "three-thousandth of it",
-        ),
-    ] = None
     patience: Annotated[
         Count,
         Help("Number of penalties in a row without a lower validation loss that end the search."),
@@ -281,6 +284,14 @@ class ExactConfig:
         Help(
             "Maximum size of the features that are kept in memory, in bytes.",
             "a quarter of the available memory",
+        ),
+    ] = None
+    words_penalties: Annotated[
+        Annotated[tuple[Annotated[float, Gt(0), Le(1e6)], ...], MinLen(1)] | None,
+        Help(
+            "L2 penalties on the weights of TF-IDF features, per text, tried in this order.",
+            "eight values from the inverse of the number of training texts down to a "
+            "three-thousandth of it",
         ),
     ] = None
 
@@ -450,9 +461,10 @@ class Config:
     strategy: Annotated[
         str,
         Help(
-            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `full`, "
-            "`lp+S` for the head first and then strategy S, `tfidf` for logistic regression on "
-            "words without a backbone, or `head+tfidf` for both side by side."
+            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `bitfit`, "
+            "`full`, `gradual`, `lp+S` for the head first and then strategy S, `tapt+S` for the "
+            "backbone's own objective first, `tfidf` for logistic regression on words without a "
+            "backbone, or `head+tfidf` for both side by side."
         ),
     ] = "head"
     seed: Annotated[
@@ -470,6 +482,7 @@ class Config:
     head: HeadConfig = field(default_factory=HeadConfig)
     exact: ExactConfig = field(default_factory=ExactConfig)
     training: TrainingConfig = field(default_factory=TrainingConfig)
+    tapt: TaptConfig = field(default_factory=TaptConfig)
     artifact: ArtifactConfig = field(default_factory=ArtifactConfig)
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)

@@ -58,6 +58,7 @@ PATHS = frozenset(
         *("corpus.data", "corpus.without"),
         *("backbones", "fit.backbone", "fit.data.data"),
         *("encoder.vectors", "fit.encoder.vectors"),
+        *("tapt.unlabelled", "fit.tapt.unlabelled"),
     }
 )
 """Settings that may hold one or more paths. The paths are made absolute, so that a run can be

@@ -155,7 +155,12 @@ class Dataset:
             found = f"{rows:,} rows of train and validation"
             fix = "use more rows"
             raise ThawlineError("rows of at least two classes in train", found, fix)
-        return replace(self, **parts, protocol={**self.protocol, "splits": splits})
+        return replace(
+            self,
+            train=parts["train"],
+            validation=parts["validation"],
+            protocol={**self.protocol, "splits": splits},
+        )
 
     @cached_property
     def digest(self) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thawline import artifact
@@ -25,6 +25,7 @@ from thawline.jobs.fit_record import (
     describe_work,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
+from thawline.pretraining.tapt import Adaptation, adapt_backbone, plan_adaptation
 from thawline.report.card import write_card
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
@@ -84,6 +85,8 @@ class _Job:
         prepared: The checked settings, with the backbone if there is one.
         prover: The fresh process that proves the artifact. If None, one is started when the data
             and the settings have been checked.
+        adaptation: The training of the backbone on its own objective (``tapt+S``). None for other
+            strategies.
     """
 
     config: Config
@@ -91,6 +94,7 @@ class _Job:
     dataset: Dataset
     prepared: Prepared | PreparedWords
     prover: artifact.Prover | None
+    adaptation: Adaptation | None = None
 
 
 def fit_run(
@@ -128,6 +132,7 @@ def fit_run(
         job, described = _prepare(config, folder, reporter, shared)
         check_same_rows(run.before, job.dataset, folder)
         _check_same_backbone(run.before, described.backbone, folder)
+        _check_same_adaptation(run.before, described.tapt_digest, folder)
         with run.started(StartedFit, described) as started:
             findings, results = _fit(job, reporter, run)
             with failures.system_errors(job.folder):
@@ -167,8 +172,13 @@ def _prepare(
     dataset = load(config.data) if shared is None else shared.dataset
     prepared = prepare(config, lambda: open_backbone(config, lambda: dataset.train.texts, reporter))
     prover = None if shared is None else shared.prover
-    job = _Job(config, folder.absolute(), dataset, prepared, prover)
+    adaptation = None
+    if isinstance(prepared, Prepared):
+        adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, dataset.parts)
+    job = _Job(config, folder.absolute(), dataset, prepared, prover, adaptation)
     described = describe_plan(dataset, prepared)
+    if adaptation is not None:
+        described = described.model_copy(update={"tapt_digest": adaptation.folder.name})
     for warning in (
         *prepared.transfer_warnings(dataset),
         *(*dataset.describe_columns(), *dataset.warnings, *described.preflight.findings),
@@ -212,6 +222,16 @@ def _check_same_backbone(
         )
 
 
+def _check_same_adaptation(before: RunRecord | None, digest: str | None, folder: Path) -> None:
+    """Raise ThawlineError if a run is resumed with other texts for ``tapt+S``."""
+    if isinstance(before, FitPlan) and before.tapt_digest != digest:
+        raise ThawlineError(
+            f"the unlabelled texts that the run in '{folder}' was started with",
+            "other texts",
+            "restore those texts, or choose another --out, which starts a new run",
+        )
+
+
 def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitResults]:
     """Train, score, save and prove a classifier.
 
@@ -220,12 +240,18 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
         reporter: Shows progress and warnings.
         run: The folder of the fit.
     """
-    config, dataset = job.config, job.dataset
+    config, dataset, prepared = job.config, job.dataset, job.prepared
+    adapted_backbone, start = None, time.perf_counter()
+    if job.adaptation is not None:
+        assert isinstance(prepared, Prepared)
+        backbone, adapted_backbone = adapt_backbone(job.adaptation, reporter)
+        prepared = replace(prepared, backbone=backbone)
+    adaptation = time.perf_counter() - start
     checkpoints = CheckpointFolder(job.folder / CHECKPOINTS)
     device = config.compute.device
     process = artifact.Prover(device) if job.prover is None else nullcontext(job.prover)
     with process as prover:
-        task, frozen = job.prepared.task(dataset.labels, dataset.parts, reporter)
+        task, frozen = prepared.task(dataset.labels, dataset.parts, reporter)
         report = frozen.report
         adapted = adapt(task, reporter, checkpoints)
         evaluation_start = time.perf_counter()
@@ -245,8 +271,10 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
     results = FitResults(
         features=list(saved.reading.stages) if isinstance(saved, Fitted) else [],
         words=adapted.words,
+        tapt=adapted_backbone,
         seconds=FitSeconds(
             **report.seconds,
+            tapt=None if adapted_backbone is None else adaptation,
             head_first=None if adapted.first is None else adapted.first.seconds,
             training=adapted.seconds,
             evaluation=evaluation,

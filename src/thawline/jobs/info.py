@@ -26,6 +26,7 @@ from thawline.runs.records import (
     StageSummary,
 )
 from thawline.runtime.progress import Reporter
+from thawline.strategies import Gradual
 from thawline.training.plan import Plan
 from thawline.training.preparation import PreparedWords, prepare
 
@@ -63,6 +64,7 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
             name="embeddings" if stage == 0 else f"block {stage}",
             parameters=counted["total"],
             trainable=counted["trainable"],
+            first_epoch=_first_epoch(plan, stage, stack.depth),
         )
         for stage in range(stack.depth + 1)
         for counted in [count_parameters(*stack.modules_of(stage))]
@@ -105,13 +107,28 @@ def _describe_words(prepared: PreparedWords) -> InfoReport:
     )
 
 
+def _first_epoch(plan: Plan, stage: int, depth: int) -> int | None:
+    """Return the first epoch in which a stage trains, if the stages thaw one after the other."""
+    if not isinstance(plan.strategy.last, Gradual) or stage < plan.line:
+        return None
+    return depth + 1 - stage
+
+
 def _count_operations(stack: Stack, plan: Plan) -> OperationsSummary:
-    """Return the operations for a text of the maximum length."""
+    """Return the operations for a text of the maximum length.
+
+    Those of training are the mean over the epochs, if the stages thaw one after the other.
+    """
     longest = np.array([plan.max_length])
+    training, strategy = [], plan.strategy.last
+    for epoch in range(1, (plan.epochs or 1) + 1):
+        if isinstance(strategy, Gradual):
+            stack.freeze(strategy.first_trained(stack.depth, epoch))
+        training.append(training_operations(stack, longest, plan.line, plan.pooling))
     return OperationsSummary(
         tokens=plan.max_length,
         prefix=prefix_operations(stack, longest, plan.line, pooled=plan.first is not None),
-        training=training_operations(stack, longest, plan.line, plan.pooling),
+        training=float(np.mean(training)),
     )
 
 

@@ -19,7 +19,7 @@ from thawline.backbones.adapters import base_digest, insert_adapters, read_adapt
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.strategies import Lora, Strategy
+from thawline.strategies import BitFit, Lora, Strategy
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -75,6 +75,8 @@ def thaw(model: PreTrainedModel, strategy: Strategy, backbone: Backbone) -> Adap
     stack = Stack(model.base_model)
     if strategy.adapters is None:
         stack.freeze(strategy.line(stack.depth))
+        if isinstance(strategy.last, BitFit):
+            stack.freeze_all_but_biases()
         return None
     stack.freeze(stack.depth + 1)
     return add_adapters(stack, strategy.adapters, backbone.name)
@@ -84,12 +86,13 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
     """Insert adapters into the blocks ``from`` … L of a backbone and freeze everything else in it.
 
     An adapter of rank r adds ``B A`` to the weight of a linear layer, with A ``(r, in)`` and
-    B ``(out, r)``, so it has ``r * (in + out)`` parameters. A is initialised from torch's random
-    state and B with zeros, so the adapters change nothing before training.
+    B ``(out, r)``, so it has ``r * (in + out)`` parameters, and with DoRA the ``out`` magnitudes of
+    the rows. A is initialised from torch's random state and B with zeros, so the adapters change
+    nothing before training.
 
     Args:
         stack: The backbone, whose model is changed in place.
-        lora: Rank, alpha, dropout, targets and the first block.
+        lora: Rank, alpha, dropout, targets, the first block and the variant.
         base: The backbone's name, which is written to the adapters' config.
 
     Raises:
@@ -101,7 +104,12 @@ def add_adapters(stack: Stack, lora: Lora, base: str) -> Adapter:
     paths = target_paths(stack, lora)
     _check_rank(stack, lora.r, paths)
     config = LoraConfig(
-        r=lora.r, lora_alpha=lora.alpha, lora_dropout=lora.dropout, target_modules=paths
+        r=lora.r,
+        lora_alpha=lora.alpha,
+        lora_dropout=lora.dropout,
+        target_modules=paths,
+        use_dora=lora.dora,
+        use_rslora=lora.rslora,
     )
     return Adapter(insert_adapters(stack.model, config, base), base)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from thawline.config import ROW_SEED, CorpusConfig
+from thawline.data import Text
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE, Source, split_of
 from thawline.data.texts import one_string
@@ -39,13 +40,68 @@ class Corpus:
 
     def digest(self) -> str:
         """Return a SHA-256 of all texts and their order."""
-        digest = hashlib.sha256()
-        for texts in (self.train, self.held_out):
-            digest.update(f"{len(texts)}\n".encode())
-            for text in texts:
-                encoded = text.encode()
-                digest.update(f"{len(encoded)}\n".encode() + encoded)
-        return digest.hexdigest()
+        return hash_texts(self.train, self.held_out)
+
+
+def hash_texts(*parts: Sequence[Text]) -> str:
+    """Return a SHA-256 of lists of texts and their order.
+
+    Args:
+        parts: The lists.
+    """
+    digest = hashlib.sha256()
+    for texts in parts:
+        digest.update(f"{len(texts)}\n".encode())
+        for text in texts:
+            encoded = one_string(text).encode()
+            digest.update(f"{len(encoded)}\n".encode() + encoded)
+    return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class TextsRead:
+    """The texts of several sources.
+
+    Attributes:
+        distinct: Each distinct text once.
+        read: The number of texts, with repetitions.
+        sources: Descriptions of what was read, one line each.
+        warnings: Descriptions of probable mistakes in the sources, one line each.
+    """
+
+    distinct: dict[Text, None]
+    read: int
+    sources: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def read_texts(names: Sequence[str], column: str | None) -> TextsRead:
+    """Read the texts of all sources, except those of a test split.
+
+    Args:
+        names: Files, folders, names of data sets or hub ids.
+        column: The name of the text column, or of two columns joined by a comma. If None, a column
+            with a common name.
+
+    Raises:
+        ThawlineError: If a source cannot be read.
+    """
+    distinct: dict[Text, None] = {}
+    read, sources, warnings = 0, list[str](), list[str]()
+    for name in names:
+        source = open_source(name, column)
+        warnings += source.warnings
+        for split, part in source.parts.items():
+            if split == "test":
+                continue
+            where = part.table.where
+            warnings += part.table.warnings
+            if split == WHOLE and _is_named_test(source):
+                warnings.append(f"the model is trained on {where}, which looks like a test split")
+            sources.append(f"{where}: {len(part.texts):,} texts")
+            read += len(part.texts)
+            distinct |= dict.fromkeys(part.texts)
+    return TextsRead(distinct, read, tuple(sources), tuple(warnings))
 
 
 def read_corpus(config: CorpusConfig) -> Corpus:
@@ -68,23 +124,9 @@ def read_corpus(config: CorpusConfig) -> Corpus:
             "add --data with a file, a folder or the name of a data set",
             setting="corpus.data",
         )
-    sources: list[str] = []
-    warnings: list[str] = []
-    read, distinct = 0, dict[str, None]()
-    for name in config.data:
-        source = open_source(name, config.text)
-        warnings += source.warnings
-        for split, part in source.parts.items():
-            if split == "test":
-                continue
-            where = part.table.where
-            warnings += part.table.warnings
-            if split == WHOLE and _is_named_test(source):
-                warnings.append(f"the model is trained on {where}, which looks like a test split")
-            sources.append(f"{where}: {len(part.texts):,} texts")
-            read += len(part.texts)
-            distinct |= dict.fromkeys(map(one_string, part.texts))
-    copies = read - len(distinct)
+    found = read_texts(config.data, config.text)
+    distinct = dict.fromkeys(map(one_string, found.distinct))
+    copies = found.read - len(distinct)
     left_out = {
         text
         for name in config.without
@@ -96,10 +138,10 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     n_held_out = max(1, round(len(order) * config.held_out))
     if len(order) < MINIMUM_TEXTS:
         fix = "add a source with --data, or raise corpus.limit"
-        found = f"{len(order)} {'text' if len(order) == 1 else 'texts'}"
-        raise ThawlineError(f"at least {MINIMUM_TEXTS} distinct texts", found, fix)
+        left = f"{len(order)} {'text' if len(order) == 1 else 'texts'}"
+        raise ThawlineError(f"at least {MINIMUM_TEXTS} distinct texts", left, fix)
     counts = {
-        "read": read,
+        "read": found.read,
         "copies": copies,
         "left_out": len(left_out),
         "train": len(order) - n_held_out,
@@ -109,8 +151,8 @@ def read_corpus(config: CorpusConfig) -> Corpus:
         [texts[row] for row in order[n_held_out:]],
         [texts[row] for row in order[:n_held_out]],
         counts,
-        tuple(sources),
-        tuple(warnings),
+        found.sources,
+        found.warnings,
     )
 
 

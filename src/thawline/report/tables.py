@@ -118,6 +118,7 @@ def history_table(history: Sequence[FitEpoch], start: str = "untrained") -> Tabl
     columns = {
         "epoch": [_epoch_name(row.epoch, start) for row in history],
         "step": [f"{row.step:,}" for row in history] if within_epochs else [],
+        "stages\ntrained": [str(row.stages) for row in history if row.stages is not None],
         "train\nloss": numbers("train_loss", share=False),
         "validation\nloss": numbers("validation_loss", share=False),
         "validation\naccuracy": numbers("validation_accuracy", share=True),

@@ -32,6 +32,7 @@ from thawline.report.tables import (
 )
 from thawline.runs.layout import LADDER
 from thawline.runs.records import (
+    AdaptedBackbone,
     BackboneOrigin,
     EvaluationReport,
     FitParameters,
@@ -117,6 +118,7 @@ def _cost(record: FitRecord) -> str:
     return "\n".join(
         [
             f"strategy  {_with_line(record.strategy, record.line)}",
+            *([] if record.tapt is None else [wrap_labelled("tapt", _tapt(record.tapt))]),
             wrap_labelled("head", _reads(record)),
             f"trained   {_trained(record.parameters)} of {record.parameters.total:,} parameters",
             wrap_labelled("seconds", _seconds(record)),
@@ -140,6 +142,17 @@ def _reads(record: FitRecord) -> str:
     return ", ".join(parts)
 
 
+def _tapt(adapted: AdaptedBackbone) -> str:
+    """Return how the backbone was trained on its own objective."""
+    (kept,) = [row for row in adapted.history if row.kept]
+    words = "an earlier training is used again: " if adapted.reused else ""
+    return (
+        f"{words}{adapted.objective} of {adapted.train:,} texts, loss "
+        f"{adapted.history[0].validation_loss:.3f} to {kept.validation_loss:.3f} on "
+        f"{adapted.held_out:,} others"
+    )
+
+
 def _features(stages: Sequence[int]) -> str:
     """Return the stages that a head reads as "features of stages 0, 1, 2"."""
     return f"features of stage{'s' if len(stages) > 1 else ''} {', '.join(map(str, stages))}"
@@ -149,10 +162,13 @@ def _seconds(record: FitRecord) -> str:
     """Return the total seconds and the seconds of each part."""
     seconds = record.seconds
     first, earlier = seconds.head_first or 0.0, sum(record.starts[:-1])
+    first += seconds.tapt or 0.0
     known = seconds.tokenising + seconds.prefix + first + seconds.training + seconds.evaluation
     prefix = f" ({reading})" if (reading := _reading(record)) else ""
     head_first = [] if seconds.head_first is None else [f"head first {seconds.head_first:.1f}"]
+    tapt = [] if seconds.tapt is None else [f"tapt {seconds.tapt:.1f}"]
     parts = [
+        *tapt,
         f"tokenising {seconds.tokenising:.1f}",
         f"prefix {seconds.prefix:.1f}{prefix}",
         *head_first,
@@ -298,6 +314,8 @@ def print_info(described: InfoReport) -> None:
     table = _plain_table("stage", "part", "parameters", "", left=("part", ""))
     for stage in described.stages:
         trainable = f"{stage.trainable:,} trained" if stage.trainable else "frozen"
+        if stage.first_epoch is not None:
+            trainable += f" from epoch {stage.first_epoch} on"
         table.add_row(str(stage.stage), stage.name, f"{stage.parameters:,}", trainable)
     console.print(table)
     parameters, features = described.parameters, described.features

@@ -26,11 +26,13 @@ from thawline.models.lora import Adapter, thaw
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
+from thawline.strategies import Gradual
 from thawline.training.head import adapt_head
 from thawline.training.loop import Checkpoints
 from thawline.training.objectives import Classification
 from thawline.training.suffix import Suffix
 from thawline.training.task import Adapted, Task, TrainedFirst, with_kept_logits
+from thawline.training.thawing import Thawing
 
 
 def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> Adapted:
@@ -64,7 +66,10 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
 
     start = time.perf_counter()
     objective = task.objective(suffix, task.frozen.examples, random)
-    history = task.train(objective, reporter, checkpoints, device)
+    strategy = plan.strategy.last
+    thawing = Thawing(suffix, strategy) if isinstance(strategy, Gradual) else None
+    history = task.train(objective, reporter, checkpoints, device, thawing)
+    operations = _count_operations(task, model, objective, thawing)
     (stages,) = plan.candidates
     return Adapted(
         fitted=task.finish(model, stages, adapter),
@@ -76,19 +81,30 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
         seconds=time.perf_counter() - start,
         density=objective.density(),
         candidates=objective.evaluated.candidates(),
-        operations=_count_operations(task, model, objective),
+        operations=operations,
         first=first,
     )
 
 
-def _count_operations(task: Task, model: PreTrainedModel, objective: Classification) -> float:
-    """Return the operations of the steps and evaluations that an objective has computed."""
+def _count_operations(
+    task: Task, model: PreTrainedModel, objective: Classification, thawing: Thawing | None
+) -> float:
+    """Return the operations of the steps and evaluations that an objective has computed.
+
+    Afterwards all stages require gradients that were planned to train.
+    """
+    assert task.plan.epochs is not None
     stack, line, pooling = Stack(model.base_model), task.plan.line, task.plan.pooling
-    trained = np.repeat(task.frozen.lengths("train"), objective.trained)
+    lengths, steps = task.frozen.lengths("train"), 0.0
+    for epoch, times in objective.trained.items():
+        if thawing is not None:
+            thawing.start(epoch)
+        steps += training_operations(stack, np.repeat(lengths, times), line, pooling)
+    if thawing is not None:
+        thawing.start(task.plan.epochs)
     validation = task.frozen.lengths("validation")
     evaluation = forward_operations(stack, validation, trained_stages(line, stack.depth), pooling)
-    training = training_operations(stack, trained, line, pooling)
-    return training + objective.evaluations * evaluation
+    return steps + objective.evaluations * evaluation
 
 
 def _train_head(task: Task, reporter: Reporter) -> tuple[dict[str, Tensor], TrainedFirst | None]:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from thawline.config import RANDOM_VECTORS, Config, EncoderConfig, LoopConfig, TokensConfig
+from thawline.config import EPOCHS, RANDOM_VECTORS, Config, EncoderConfig, LoopConfig, TokensConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
 from thawline.models.heads import HeadSpec, parse_head
-from thawline.strategies import Full, Head, HeadFirst, Strategy, parse_strategy
+from thawline.strategies import Head, Strategy, Tapt, parse_strategy
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,14 @@ class Situation:
         return cls(config, parse_strategy(config.strategy), parse_head(config.head.head), depth)
 
     @property
-    def last_strategy(self) -> Strategy:
-        """The strategy, or the one that follows ``lp+``."""
-        return self.strategy.then if isinstance(self.strategy, HeadFirst) else self.strategy
-
-    @property
     def head_first(self) -> bool:
         """Whether the head is trained alone before the strategy."""
-        return isinstance(self.strategy, HeadFirst)
+        return self.strategy.head_first
 
     @property
     def frozen(self) -> bool:
         """Whether only the head is trained."""
-        return isinstance(self.strategy, Head)
+        return isinstance(self.strategy.last, Head)
 
     @property
     def is_exact(self) -> bool:
@@ -76,9 +71,15 @@ class Situation:
             return True
         if not self.strategy.reads_states:
             return False
-        # The outputs of the embeddings are not stored. The line of `last` depends on the backbone.
+        # The outputs of the embeddings are not stored.
+        return self.line > 1
+
+    @property
+    def line(self) -> int:
+        """The thaw line. If the backbone is not known yet, that of a very deep one."""
         depth = 10**6 if self.depth is None else self.depth
-        return self.strategy.line(depth) > 1
+        epochs = self.config.training.epochs
+        return self.strategy.planned(depth, EPOCHS if epochs is None else epochs).line(depth)
 
 
 @dataclass(frozen=True)
@@ -144,9 +145,14 @@ _MUON = Requirement(
     "add --epochs 3 and --set training.optimizer=muon",
 )
 _FULL = Requirement(
-    lambda fit: isinstance(fit.last_strategy, Full),
+    lambda fit: fit.line == 0,
     "a strategy that trains the embeddings",
     "use --strategy full",
+)
+_TAPT = Requirement(
+    lambda fit: isinstance(fit.strategy, Tapt),
+    "a strategy that trains the backbone on its own objective first",
+    "use for example --strategy tapt+head",
 )
 _RANDOM = Requirement(
     lambda fit: fit.config.encoder.vectors == RANDOM_VECTORS,
@@ -178,6 +184,7 @@ _REQUIREMENTS: dict[str, Requirement] = {
     "training.head_first_epochs": _FIRST_EPOCHS,
     "training.muon_lr": _MUON,
     "exact.words_penalties": _WORDS,
+    **{f"tapt.{name}": _TAPT for name in ("unlabelled", "epochs", "lr", "mask_share")},
     "head.standardise": _POOLED,
     "head.dropout": _MLP,
     **{f"compute.{name}": _STORED for name in ("rows_per_chunk", "bytes_per_chunk")},

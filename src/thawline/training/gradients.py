@@ -59,12 +59,17 @@ class Gradients:
             return loss
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._threads, initializer=_use_one_thread)
+        if not self._replicas:
             self._replicas = [_replicate(objective.module) for _ in range(self._threads)]
         streams = objective.random.spawn(len(shares))
         losses = list(self._pool.map(self._accumulate, self._replicas, shares, streams))
         torch.set_num_threads(self._threads)  # which a new thread of the pool has changed for all
         self._collect(self._replicas)
         return torch.stack(losses).sum()
+
+    def renew(self) -> None:
+        """Copy the module again before the next step, because other parameters train now."""
+        self._replicas = []
 
     def close(self) -> None:
         """End the threads, if there are any, and give embeddings dense gradients again."""

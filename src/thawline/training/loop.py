@@ -25,6 +25,7 @@ from thawline.runtime.progress import Reporter
 from thawline.training.gradients import Gradients
 from thawline.training.objectives import Objective
 from thawline.training.optimizers import make_optimizers
+from thawline.training.thawing import Thawing
 
 Row = dict[str, Any]
 """The measurements of one evaluation, by name."""
@@ -57,6 +58,7 @@ def train(
     reporter: Reporter,
     checkpoints: Checkpoints | None = None,
     start_is_trained: bool = False,
+    thawing: Thawing | None = None,
 ) -> list[Row]:
     """Train the objective's module and leave it with its best weights, in evaluation mode.
 
@@ -70,19 +72,28 @@ def train(
         checkpoints: Saves the training and restores it before the first step. If None, no
             checkpoint is saved or restored.
         start_is_trained: Whether the module was already trained for the same data.
+        thawing: The stages that train in each epoch. If None, all trainable parameters train in
+            all epochs with the same learning rate.
 
     Returns:
         The history, one row for each evaluation. The first row is that of the module at the start.
         Each row has ``epoch``, ``step``, ``train_loss`` (mean over the examples since the previous
         evaluation), the objective's scores, ``lr``, ``seconds`` (of training since the previous
         evaluation) and ``kept`` (whether the module has the weights of this evaluation).
-        ``train_loss``, ``lr`` and ``seconds`` are None in the first row.
+        ``train_loss``, ``lr`` and ``seconds`` are None in the first row. With ``thawing``, each
+        row also has the number of ``stages`` that trained in its epoch.
 
     Raises:
         ThawlineError: If the loss or the norm of its gradient is not finite.
     """
     training = Training(
-        objective, config, epochs=epochs, lr=lr, device=device, start_is_trained=start_is_trained
+        objective,
+        config,
+        epochs=epochs,
+        lr=lr,
+        device=device,
+        start_is_trained=start_is_trained,
+        thawing=thawing,
     )
     if checkpoints is not None:
         checkpoints.restore(training)
@@ -138,6 +149,7 @@ class Training:
         lr: The peak learning rate of AdamW.
         device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
         start_is_trained: Whether the module was already trained for the same data.
+        thawing: The stages that train in each epoch. If None, all trainable parameters.
 
     Attributes:
         done: The number of optimiser steps taken so far.
@@ -156,12 +168,14 @@ class Training:
         lr: float,
         device: str,
         start_is_trained: bool = False,
+        thawing: Thawing | None = None,
     ) -> None:
         self._objective, self._config, self._epochs = objective, config, epochs
-        self._start_is_trained = start_is_trained
+        self._start_is_trained, self._thawing = start_is_trained, thawing
         self.total = epochs * objective.steps_per_epoch
         self._trainable = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
-        self._optimizers = make_optimizers(objective.module, config, lr)
+        factors = {} if thawing is None else thawing.factors()
+        self._optimizers = make_optimizers(objective.module, config, lr, factors)
         lr_factor = partial(decay, total=self.total, config=config)
         self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in self._optimizers]
         self._gradients = Gradients(objective, device)
@@ -182,6 +196,9 @@ class Training:
         per_epoch = self._objective.steps_per_epoch
         for epoch in range(self.done // per_epoch + 1, self._epochs + 1):
             done_in_epoch = self.done - (epoch - 1) * per_epoch
+            if self._thawing is not None:
+                self._thawing.start(epoch)
+                self._gradients.renew()
             for step in islice(self._objective.steps(epoch), done_in_epoch, None):
                 if self.has_stopped:
                     return
@@ -275,6 +292,9 @@ class Training:
             "lr": self._rate() if self.done else None,
             "seconds": self._seconds if self.done else None,
         }
+        if self._thawing is not None:
+            in_epoch = math.ceil(epoch)
+            row["stages"] = self._thawing.stages(in_epoch) if in_epoch else 0
         self.history.append(row)
         self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
         self._copy_if_best(row)

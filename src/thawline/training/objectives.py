@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -111,7 +112,8 @@ class Classification:
         random: The random numbers for dropout. If None, a stream with the same seed.
 
     Attributes:
-        trained: How often each training text was trained on in this process, ``(texts,)``.
+        trained: By epoch, how often each training text was trained on in this process,
+            ``(texts,)``.
         evaluations: The number of evaluations in this process.
     """
 
@@ -135,12 +137,15 @@ class Classification:
         self._train, self._validation = train, validation
         self._weighting = weighting
         self._config, self._compute, self._seed = config, compute, seed
-        self.trained = np.zeros(len(train.labels), dtype=np.int64)
+        self.trained: dict[int, NDArray[np.int64]] = {}
+        self._epoch = 1
         self.evaluations = 0
         self.evaluated = EvaluatedLogits(len(validation.labels), len(weighting.classes))
 
     def steps(self, epoch: int) -> Iterator[Positions]:
         """Yield the positions of the texts in each step. Each text occurs once in an epoch."""
+        self._epoch = epoch
+        self.trained.setdefault(epoch, np.zeros(len(self._train.labels), dtype=np.int64))
         random, size = np.random.default_rng((self._seed, epoch)), self._config.batch_size
         order = self._train.examples.order(random, size, self._config.length_pool)
         yield from (order[start : start + size] for start in range(0, len(order), size))
@@ -163,7 +168,7 @@ class Classification:
     def loss(self, module: nn.Module, part: Pass) -> Tensor:
         """Return the cross-entropy of a pass, in nats. Their sum is the mean over the step."""
         rows, weighting = part.rows, self._weighting
-        self.trained[rows] += 1  # no other thread has these rows
+        self.trained[self._epoch][rows] += 1  # no other thread has these rows
         logits = module(self._train.examples.take(rows))
         labels = self._train.labels[rows].to(logits.device)
         return weighting.loss(logits, labels, weighting.rows[rows]) / part.total

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,12 @@ from torch.optim import Optimizer
 from thawline.config import LoopConfig
 
 
-def make_optimizers(module: nn.Module, config: LoopConfig, lr: float) -> list[Optimizer]:
+def make_optimizers(
+    module: nn.Module,
+    config: LoopConfig,
+    lr: float,
+    factors: Mapping[int, float] = MappingProxyType({}),
+) -> list[Optimizer]:
     """Create AdamW and, if the config selects it, Muon.
 
     Muon (Jordan et al., 2024; `torch.optim.Muon`) orthogonalises the updates of hidden matrices.
@@ -21,6 +27,7 @@ def make_optimizers(module: nn.Module, config: LoopConfig, lr: float) -> list[Op
         module: The module to train. Its parameters with ``requires_grad`` are optimised.
         config: The kind of optimiser, the learning rate of Muon and the weight decay of matrices.
         lr: The peak learning rate of AdamW.
+        factors: By the ``id`` of a parameter, the factor of its learning rate. If missing, 1.
 
     Returns:
         One or two optimisers. Each trainable parameter belongs to exactly one of them.
@@ -30,11 +37,11 @@ def make_optimizers(module: nn.Module, config: LoopConfig, lr: float) -> list[Op
     hidden_ids = {id(parameter) for parameter in hidden}
     rest = [parameter for parameter in trainable if id(parameter) not in hidden_ids]
     optimizers: list[Optimizer] = [
-        torch.optim.AdamW(_decay_matrices(rest, config.weight_decay), lr=lr, fused=True)
+        torch.optim.AdamW(_grouped(rest, config.weight_decay, lr, factors), lr=lr, fused=True)
     ]
     if hidden:
-        decay = config.weight_decay
-        optimizers.append(torch.optim.Muon(hidden, lr=config.muon_lr, weight_decay=decay))
+        groups = _grouped(hidden, config.weight_decay, config.muon_lr, factors)
+        optimizers.append(torch.optim.Muon(groups, lr=config.muon_lr))
     return optimizers
 
 
@@ -49,9 +56,17 @@ def _hidden_matrices(module: nn.Module) -> list[Tensor]:
     ]
 
 
-def _decay_matrices(parameters: Iterable[Tensor], weight_decay: float) -> list[dict[str, object]]:
-    """Return parameter groups in which only the matrices have weight decay."""
-    groups: dict[float, list[Tensor]] = {weight_decay: [], 0.0: []}
+def _grouped(
+    parameters: Iterable[Tensor], weight_decay: float, lr: float, factors: Mapping[int, float]
+) -> list[dict[str, object]]:
+    """Return parameter groups: only matrices have weight decay, and each group has its own rate."""
+    # The first group has the full rate, which the training reports.
+    groups: dict[tuple[float, float], list[Tensor]] = {(weight_decay, 1.0): [], (0.0, 1.0): []}
     for parameter in parameters:
-        groups[weight_decay if parameter.dim() > 1 else 0.0].append(parameter)
-    return [{"params": p, "weight_decay": decay} for decay, p in groups.items() if p]
+        key = weight_decay if parameter.dim() > 1 else 0.0, factors.get(id(parameter), 1.0)
+        groups.setdefault(key, []).append(parameter)
+    return [
+        {"params": p, "weight_decay": decay, "lr": lr * factor}
+        for (decay, factor), p in groups.items()
+        if p
+    ]

@@ -13,7 +13,7 @@ from thawline.errors import ThawlineError, did_you_mean
 from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
 from thawline.runtime.devices import pick_device, pick_dtype
-from thawline.strategies import Head, HeadFirst, Strategy, check_implemented, parse_strategy
+from thawline.strategies import BitFit, Gradual, Head, Strategy, parse_strategy
 from thawline.training.effects import check_effects, check_patience
 
 
@@ -95,12 +95,12 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     check_config(config)
     pick_dtype(config.compute.dtype, pick_device(config.compute.device))
     strategy = parse_strategy(config.strategy)
-    strategy.check(backbone.stack.depth)
-    check_implemented(strategy)
-    if strategy.adapters is not None:
-        target_paths(backbone.stack, strategy.adapters)
-    spec = parse_head(config.head.head)
     training = config.training
+    epochs = EPOCHS if training.epochs is None else training.epochs
+    strategy.check(backbone.stack.depth)
+    strategy = strategy.planned(backbone.stack.depth, epochs)
+    _check_strategy(backbone, strategy, epochs)
+    spec = parse_head(config.head.head)
     line = strategy.line(backbone.stack.depth)
     frozen = line > backbone.stack.depth
     exact = frozen and spec.kind == "linear" and training.epochs is None
@@ -116,7 +116,7 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
         pooling=_resolve_pooling(backbone, spec, config.head.pooling),
         candidates=_resolve_features(backbone, spec, config.head.features, frozen, exact),
         max_length=backbone.resolve_max_length(config.tokens.max_length),
-        epochs=None if exact else (EPOCHS if training.epochs is None else training.epochs),
+        epochs=None if exact else epochs,
         lr=None if exact else (strategy.rate(family) if training.lr is None else training.lr),
     )
     return replace(plan, first=_plan_head_first(plan, backbone, training))
@@ -127,7 +127,7 @@ def _plan_head_first(plan: Plan, backbone: Backbone, training: TrainingConfig) -
 
     The learning rate and the epochs that the user gave apply to the strategy, not to this plan.
     """
-    if not isinstance(plan.strategy, HeadFirst):
+    if not plan.strategy.head_first:
         return None
     exact, head = plan.head.kind == "linear", Head()
     return replace(
@@ -138,6 +138,27 @@ def _plan_head_first(plan: Plan, backbone: Backbone, training: TrainingConfig) -
         epochs=None if exact else training.head_first_epochs,
         lr=None if exact else head.rate(backbone.stack.model.config.model_type),
     )
+
+
+def _check_strategy(backbone: Backbone, strategy: Strategy, epochs: int) -> None:
+    """Raise ThawlineError if a strategy does not fit the backbone or the number of epochs."""
+    stack, last = backbone.stack, strategy.last
+    if strategy.adapters is not None:
+        target_paths(stack, strategy.adapters)
+    if isinstance(last, BitFit) and not stack.biases():
+        raise ThawlineError(
+            "a backbone whose blocks have bias terms, because bitfit trains nothing else in them",
+            f"'{backbone.name}' of the type '{stack.model.config.model_type}', which has none",
+            "use --strategy lora or last:1",
+            setting="strategy",
+        )
+    if isinstance(last, Gradual) and last.stages is not None and last.stages > epochs:
+        raise ThawlineError(
+            f"`stages` of at most {epochs}, because one stage thaws in each of {epochs} epochs",
+            str(last.stages),
+            f"use --epochs {last.stages}, or gradual:stages={epochs}",
+            setting="strategy",
+        )
 
 
 def _check_combinations(config: Config, strategy: Strategy) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import ValidationError
 from torch import Tensor
 
-from thawline.runs.records import FitEpoch, PretrainEpoch
+from thawline.runs.records import AdaptationEpoch, FitEpoch, PretrainEpoch
 from thawline.training.loop import Training
 
 _STATES = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))
@@ -94,7 +94,7 @@ def _tensor_problem(
 def _is_row(row: object) -> bool:
     if not isinstance(row, dict) or not all(isinstance(key, str) for key in row):
         return False
-    for kind in (FitEpoch, PretrainEpoch):
+    for kind in (FitEpoch, PretrainEpoch, AdaptationEpoch):
         try:
             kind.model_validate(row | {"kept": False}, strict=True)
         except ValidationError:

@@ -32,17 +32,26 @@ class Suffix(nn.Module):
         super().__init__()
         self.model = model
         self._stack, self._line, self._use_bf16 = Stack(model.base_model), line, use_bf16
-        self._pooling = pooling
+        self._pooling, self._first = pooling, line
 
-    def train(self, mode: bool = True) -> Self:
-        """Set the training mode of the modules from the line on.
+    def thaw(self, first: int) -> None:
+        """Let the stages from one on train, and freeze the stages before it.
 
         Args:
-            mode: True for training mode, False for evaluation mode. The stages before the line are
-                always in evaluation mode.
+            first: The lowest stage that trains, not below the thaw line.
+        """
+        self._stack.freeze(first)
+        self._first = first
+
+    def train(self, mode: bool = True) -> Self:
+        """Set the training mode of the modules that are not frozen.
+
+        Args:
+            mode: True for training mode, False for evaluation mode. Frozen stages are always in
+                evaluation mode.
         """
         super().train(mode)
-        for stage in range(self._line):
+        for stage in range(self._first):
             for module in self._stack.modules_of(stage):
                 module.eval()
         return self

@@ -35,6 +35,7 @@ from thawline.training.loop import Checkpoints, Row, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan, WordsPlan
 from thawline.training.states import FrozenStates
+from thawline.training.thawing import Thawing
 from thawline.training.weighting import Weighting
 
 Logits = Callable[[str], NDArray[np.float32]]
@@ -210,6 +211,7 @@ class Task(_Weighted):
         reporter: Reporter,
         checkpoints: Checkpoints | None,
         device: str,
+        thawing: Thawing | None = None,
     ) -> list[Row]:
         """Train by epochs and keep the weights of the best evaluation on validation.
 
@@ -218,6 +220,7 @@ class Task(_Weighted):
             reporter: Receives progress.
             checkpoints: Saves the state of the training. If None, nothing is saved.
             device: The device of the training.
+            thawing: The stages that train in each epoch. If None, all trainable parameters.
 
         Returns:
             One row for each evaluation.
@@ -235,6 +238,7 @@ class Task(_Weighted):
             reporter=reporter,
             checkpoints=checkpoints,
             start_is_trained=head_first,
+            thawing=thawing,
         )
         if history[0]["kept"] and not head_first:
             warnings.warn(

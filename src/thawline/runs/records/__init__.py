@@ -28,6 +28,7 @@ from thawline.runs.records.files import (
     write_record,
 )
 from thawline.runs.records.fit import (
+    AdaptedBackbone,
     BackboneOrigin,
     BackboneReference,
     Density,
@@ -114,6 +115,7 @@ from thawline.runs.records.scores import (
     Scores,
 )
 from thawline.runs.records.training import (
+    AdaptationEpoch,
     EpochRow,
     ExactFitStep,
     FitCost,
@@ -132,6 +134,8 @@ __all__ = [
     "CHOSEN_LATER",
     "SCHEMA_VERSION",
     "SPLIT_NAMES",
+    "AdaptationEpoch",
+    "AdaptedBackbone",
     "AgainstFile",
     "AnyRecord",
     "BackboneOrigin",

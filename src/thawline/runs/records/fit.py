@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from pydantic import Field
 
 from thawline.runs.records.base import Record, is_empty, is_none
@@ -10,6 +12,7 @@ from thawline.runs.records.mistakes import Mistakes, Sample
 from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
 from thawline.runs.records.scores import Scores
 from thawline.runs.records.training import (
+    AdaptationEpoch,
     ExactFitStep,
     FitCost,
     FitEpoch,
@@ -56,6 +59,29 @@ class EncoderReference(Record):
     sha256: str = Field(description="A SHA-256 over the initial weights of the encoder.")
 
 
+class AdaptedBackbone(Record):
+    """The training of the backbone on its own objective before the strategy (tapt+S)."""
+
+    folder: str = Field(description="The folder of the adapted backbone, which runs share.")
+    objective: Literal["masked tokens", "next token"] = Field(description="What it predicts.")
+    pretrained_head: bool = Field(
+        description="Whether the checkpoint had the head that predicts tokens. Otherwise the head "
+        "started from random weights, with an output layer that shares those of the embeddings."
+    )
+    train: int = Field(description="The number of texts that it was trained on.")
+    held_out: int = Field(description="The number of texts that the best weights were chosen on.")
+    unlabelled: int = Field(description="The number of these texts that have no label.")
+    removed: int = Field(
+        description="The number of distinct texts that were left out, because they are copies of "
+        "validation or test texts."
+    )
+    history: list[AdaptationEpoch] = Field(description="The evaluations on the held-out texts.")
+    seconds: float = Field(description="Seconds of training over all its starts.")
+    reused: bool = Field(
+        default=False, description="Whether an earlier run had trained it already."
+    )
+
+
 class FitPlan(Record):
     """The part of a fit's record that is known before anything is computed."""
 
@@ -66,6 +92,12 @@ class FitPlan(Record):
         description="The encoder built from word vectors; null for any other backbone."
     )
     strategy: str = Field(description="The strategy, with all its parameters.")
+    tapt_digest: str | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="A digest of the backbone, the texts and the settings of tapt+S, which is the "
+        "name of the adapted backbone's folder; missing for other strategies.",
+    )
     line: int | None = Field(
         description="The thaw line: the stages before it are frozen; null for tfidf."
     )
@@ -181,6 +213,12 @@ class FitResults(Record):
         default=None,
         exclude_if=is_none,
         description="What tfidf and head+tfidf read; missing for other strategies.",
+    )
+    tapt: AdaptedBackbone | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The training of the backbone on its own objective (tapt+S); missing for other "
+        "strategies.",
     )
     seconds: FitSeconds = Field(description="The duration of each part of the fit.")
     cost: FitCost | None = Field(

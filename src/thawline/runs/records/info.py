@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from thawline.runs.records.base import Record
+from thawline.runs.records.base import Record, is_none
 from thawline.runs.records.fit import BackboneOrigin
 from thawline.runs.records.training import Parameters
 
@@ -20,6 +20,12 @@ class StageSummary(Record):
     name: str = Field(description="The name of the stage: embeddings, or block N.")
     parameters: int = Field(description="The number of parameters.")
     trainable: int = Field(description="The number of parameters that would be trained.")
+    first_epoch: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The first epoch in which the stage is trained (gradual); missing for other "
+        "strategies and for frozen stages.",
+    )
 
 
 class OperationsSummary(Record):
@@ -35,7 +41,7 @@ class OperationsSummary(Record):
     )
     training: float = Field(
         description="The operations of training on the text in one epoch; 0 if only the head is "
-        "trained."
+        "trained. With gradual they are the mean over the epochs."
     )
 
 

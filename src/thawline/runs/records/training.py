@@ -33,6 +33,20 @@ class FitEpoch(EpochRow):
     """One evaluation while a classifier is trained."""
 
     validation_f1_macro: float = Field(description="Macro F1 on validation, a share from 0 to 1.")
+    stages: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of stages that trained since the start of the epoch, from the top "
+        "down (gradual); missing for other strategies.",
+    )
+
+
+class AdaptationEpoch(EpochRow):
+    """One evaluation on held-out texts while a backbone is trained on its own objective."""
+
+    validation_perplexity: float = Field(
+        description="The exponential of the validation loss: per masked or per next token."
+    )
 
 
 class LanguageScores(Record):
@@ -150,6 +164,12 @@ class FitSeconds(Record):
     tokenising: float = Field(description="Seconds spent on tokenising texts.")
     prefix: float = Field(
         description="Seconds spent on the frozen pass, including writes to the store."
+    )
+    tapt: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Seconds spent on training the backbone on its own objective, or on loading "
+        "it if it was trained before (tapt+S); missing for other strategies.",
     )
     head_first: float | None = Field(
         default=None,

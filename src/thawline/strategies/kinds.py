@@ -1,22 +1,13 @@
-"""Define the strategies: where the thaw line lies and what trains above it.
-
-A strategy is written as a string, ``name:key=value,…``. Only `parse_strategy` reads that form, and
-only ``str(strategy)`` writes it. In Python a strategy is a frozen object with the same fields.
-`parse_strategy` checks the values of the fields; the constructors do not.
-"""
+"""The strategies as frozen objects: where the thaw line lies and what trains above it."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 from thawline.config import FAMILY_RATES, LEARNING_RATES, LoraConfig
 from thawline.errors import ThawlineError, did_you_mean
-
-MAX_ALPHA = 1e6
-"""The largest scaling of adapters. With a larger one, fp32 overflows."""
 
 
 @dataclass(frozen=True)
@@ -25,16 +16,24 @@ class Strategy:
 
     Attributes:
         name: The name at the start of the written form.
-        implemented: Whether this version can run the strategy.
         reads_states: Whether the classifier has a backbone. Without one, the strategy has no line.
         reads_words: Whether the classifier reads the words of a text (TF-IDF), whose weights are
             fitted exactly.
     """
 
     name: ClassVar[str] = ""
-    implemented: ClassVar[bool] = True
     reads_states: ClassVar[bool] = True
     reads_words: ClassVar[bool] = False
+
+    @property
+    def last(self) -> Strategy:
+        """The strategy itself, without prefixes such as ``lp+``."""
+        return self
+
+    @property
+    def head_first(self) -> bool:
+        """Whether the head is trained alone before the strategy."""
+        return False
 
     @property
     def adapters(self) -> Lora | None:
@@ -56,6 +55,15 @@ class Strategy:
             depth: The number of blocks of the backbone.
         """
         raise NotImplementedError
+
+    def planned(self, depth: int, epochs: int) -> Strategy:
+        """Return the strategy with the values that depend on the number of epochs.
+
+        Args:
+            depth: The number of blocks of the backbone.
+            epochs: The number of training epochs.
+        """
+        return self
 
     def check(self, depth: int) -> None:
         """Check that the strategy fits a backbone.
@@ -120,13 +128,20 @@ class Strategy:
         pairs = [
             f"{field.name.rstrip('_')}={_format_value(getattr(self, field.name))}"
             for field in fields(self)
-            if getattr(self, field.name) is not None
+            if not _is_left_out(getattr(self, field.name))
         ]
         return ":".join([self.name, ",".join(pairs)] if pairs else [self.name])
 
 
+def _is_left_out(value: Any) -> bool:
+    """Return whether the written form leaves a value out: a flag that is off, or no value."""
+    return value is None or value is False
+
+
 def _format_value(value: Any) -> str:
-    """Return a value as text, without decimals if it is a whole number: 32 for 32.0."""
+    """Return a value as text: ``true`` for a flag, and 32 for 32.0."""
+    if value is True:
+        return "true"
     return str(int(value) if isinstance(value, float) and value.is_integer() else value)
 
 
@@ -188,6 +203,10 @@ class Lora(Strategy):
         targets: Names of the adapted modules, joined by ``+``. If None, a default for the
             backbone's family.
         from_: First block with adapters, counting from 1. The key in the written form is ``from``.
+        dora: Whether the magnitude of each row of an adapted matrix trains too, apart from its
+            direction (DoRA; Liu et al., 2024, arXiv 2402.09353).
+        rslora: Whether the output is multiplied by alpha / √r instead of alpha / r (Kalajdzievski,
+            2023, arXiv 2312.03732).
     """
 
     name: ClassVar[str] = "lora"
@@ -196,6 +215,8 @@ class Lora(Strategy):
     dropout: float = LoraConfig.dropout
     targets: str | None = LoraConfig.targets
     from_: int = LoraConfig.from_block
+    dora: bool = LoraConfig.dora
+    rslora: bool = LoraConfig.rslora
 
     @property
     def adapters(self) -> Lora:
@@ -223,29 +244,76 @@ class Full(Strategy):
 
 
 @dataclass(frozen=True)
-class Gradual(Strategy):
-    """Unfreeze one more block in each epoch (Howard and Ruder, 2018, arXiv 1801.06146)."""
+class BitFit(Strategy):
+    """Train only the bias terms of all blocks, and the head (Ben Zaken et al., arXiv 2106.10199).
 
-    name: ClassVar[str] = "gradual"
-    implemented: ClassVar[bool] = False
+    A backbone whose blocks have no bias terms, such as Qwen3 or Llama, cannot use it.
+    """
+
+    name: ClassVar[str] = "bitfit"
 
     def line(self, depth: int) -> int:
-        """Return 0, the lowest line that the strategy reaches."""
-        return 0
+        """Return 1, because the embeddings are frozen."""
+        return 1
+
+
+LAYER_DECAY = 2.6
+"""The learning rate of a block, divided by that of the block before it (arXiv 1801.06146)."""
 
 
 @dataclass(frozen=True)
-class HeadFirst(Strategy):
-    """Train the head to its optimum, then continue with another strategy (LP-FT).
+class Gradual(Strategy):
+    """Thaw one more stage in each epoch, from the top down (Howard and Ruder, arXiv 1801.06146).
 
-    The source is Kumar et al., 2022, arXiv 2202.10054.
+    The last block and the head train in the first epoch, the block before it joins in the second
+    epoch, and so on. When all stages have thawed, the training continues with all of them. The
+    learning rate of a block is that of the next block divided by `LAYER_DECAY`.
+
+    Args:
+        stages: The number of stages that thaw. One more than there are blocks includes the
+            embeddings. If None, as many as there are epochs.
+    """
+
+    name: ClassVar[str] = "gradual"
+    stages: int | None = None
+
+    def planned(self, depth: int, epochs: int) -> Gradual:
+        """Return the strategy with the number of stages that thaw within the epochs."""
+        return self if self.stages is not None else replace(self, stages=min(depth + 1, epochs))
+
+    def line(self, depth: int) -> int:
+        """Return the lowest stage that thaws."""
+        return 0 if self.stages is None else depth + 1 - self.stages
+
+    def first_trained(self, depth: int, epoch: int) -> int:
+        """Return the lowest stage that trains in an epoch, counting from 1."""
+        return max(self.line(depth), depth + 1 - epoch)
+
+    def check(self, depth: int) -> None:
+        """Raise ThawlineError unless the backbone has that many stages."""
+        if self.stages is not None:
+            _check_block("stages", self.stages, depth, "gradual:stages={}", embeddings=True)
+
+
+@dataclass(frozen=True)
+class _Prefixed(Strategy):
+    """Base class of strategies that do something first and then follow another strategy.
 
     Args:
         then: The strategy that follows.
     """
 
-    name: ClassVar[str] = "lp"
     then: Strategy
+
+    @property
+    def last(self) -> Strategy:
+        """The strategy that follows, without prefixes."""
+        return self.then.last
+
+    @property
+    def head_first(self) -> bool:
+        """Whether the head is trained alone before the strategy that follows."""
+        return self.then.head_first
 
     def rate(self, family: str) -> float:
         """Return the learning rate of the strategy that follows."""
@@ -260,185 +328,64 @@ class HeadFirst(Strategy):
         """Return the line of the strategy that follows."""
         return self.then.line(depth)
 
+    def planned(self, depth: int, epochs: int) -> Self:
+        """Plan the strategy that follows."""
+        return replace(self, then=self.then.planned(depth, epochs))
+
     def check(self, depth: int) -> None:
         """Check the strategy that follows."""
         self.then.check(depth)
 
     def __str__(self) -> str:
-        return f"lp+{self.then}"
+        return f"{self.name}+{self.then}"
 
 
-def _check_block(key: str, value: int, depth: int, example: str) -> None:
-    """Raise ThawlineError unless a number of blocks is between 1 and the backbone's depth."""
-    if not 1 <= value <= depth:
-        blocks = f"{depth} block{'s' * (depth > 1)}"
-        change, nearest = ("smaller", depth) if value > depth else ("larger", 1)
+@dataclass(frozen=True)
+class HeadFirst(_Prefixed):
+    """Train the head to its optimum, then continue with another strategy (LP-FT).
+
+    The source is Kumar et al., 2022, arXiv 2202.10054.
+
+    Args:
+        then: The strategy that follows.
+    """
+
+    name: ClassVar[str] = "lp"
+
+    @property
+    def head_first(self) -> bool:
+        """Always True."""
+        return True
+
+
+@dataclass(frozen=True)
+class Tapt(_Prefixed):
+    """Train the backbone on its own objective first, then continue with another strategy.
+
+    This is task-adaptive pretraining (Gururangan et al., 2020, arXiv 2004.10964; Sun et al., 2019,
+    arXiv 1905.05583). The texts are those of train and, if given, unlabelled ones.
+
+    Args:
+        then: The strategy that follows.
+    """
+
+    name: ClassVar[str] = "tapt"
+
+
+def _check_block(
+    key: str, value: int, depth: int, example: str, *, embeddings: bool = False
+) -> None:
+    """Raise ThawlineError unless a number of blocks is between 1 and the backbone's depth.
+
+    If the embeddings count too, it can be one more.
+    """
+    most = depth + embeddings
+    if not 1 <= value <= most:
+        blocks = f"{depth} block{'s' * (depth > 1)}{' and embeddings' * embeddings}"
+        change, nearest = ("smaller", most) if value > most else ("larger", 1)
         raise ThawlineError(
-            f"`{key}` between 1 and {depth}, because this backbone has {blocks}",
+            f"`{key}` between 1 and {most}, because this backbone has {blocks}",
             str(value),
             f"use a {change} value, for example {example.format(nearest)}",
-            setting="strategy",
-        )
-
-
-_STRATEGIES: dict[str, type[Strategy]] = {
-    kind.name: kind for kind in (Head, Last, Lora, Full, Gradual, Tfidf, HeadTfidf)
-}
-_EXAMPLES = ["head", "last:1", "lora:r=4,alpha=32", "full", "gradual", "lp+full", "tfidf"]
-
-
-def parse_strategy(text: str) -> Strategy:
-    """Parse the written form of a strategy.
-
-    Args:
-        text: The written form, such as ``head``, ``last:2``, ``lora:r=4,alpha=32,from=4`` or
-            ``lp+full``.
-
-    Raises:
-        ThawlineError: If the name, a key or the value of a key is invalid.
-    """
-    text = text.strip()
-    if text.startswith("lp+"):
-        rest = text.removeprefix("lp+").strip()
-        then = None if rest.startswith("lp+") else parse_strategy(rest)
-        if then is None or isinstance(then, Head | Tfidf | Gradual):
-            raise ThawlineError(
-                "last, lora or full after lp+",
-                f"'{text}'",
-                "use another strategy, for example lp+full",
-                setting="strategy",
-            )
-        return HeadFirst(then)
-    if text not in _STRATEGIES and Tfidf.name in text.split("+"):
-        raise ThawlineError(
-            "tfidf alone, or head+tfidf",
-            f"'{text}'",
-            "use head+tfidf, or tfidf alone",
-            setting="strategy",
-        )
-    name, _, parameters = text.partition(":")
-    kind = _STRATEGIES.get(name)
-    if kind is None:
-        names = [*_STRATEGIES, "lp+full"]
-        raise ThawlineError(
-            f"a strategy ({', '.join(_EXAMPLES)})",
-            f"'{text}'",
-            did_you_mean(name, names),
-            setting="strategy",
-        )
-    if kind is Last and parameters.isdecimal():
-        parameters = f"k={parameters}"
-    return kind(**_parse_parameters(kind, text, parameters))
-
-
-def as_strategy(strategy: str | Strategy) -> Strategy:
-    """Return a strategy as an object.
-
-    Args:
-        strategy: The object, or its written form.
-
-    Raises:
-        ThawlineError: If ``strategy`` is of another type, or if its written form is invalid.
-    """
-    if isinstance(strategy, Strategy):
-        return strategy
-    if not isinstance(strategy, str):
-        raise ThawlineError(
-            "a strategy object such as Last(2), or a string such as 'last:2'",
-            f"{strategy!r} ({type(strategy).__name__})",
-            "pass one of the two",
-            setting="strategy",
-        )
-    return parse_strategy(strategy)
-
-
-def _parse_parameters(kind: type[Strategy], text: str, parameters: str) -> dict[str, Any]:
-    """Return the fields of a strategy by name.
-
-    Args:
-        kind: The class of the strategy.
-        text: The complete written form, for the error.
-        parameters: The part of the written form that follows the colon.
-    """
-    field_names = {field.name.rstrip("_"): field.name for field in fields(kind)}
-    values: dict[str, Any] = {}
-    for pair in filter(None, parameters.split(",")):
-        key, equals, value = pair.partition("=")
-        if key not in field_names or not equals:
-            raise _invalid_pair(kind, pair, text, list(field_names))
-        if field_names[key] in values:
-            raise ThawlineError(
-                f"the key `{key}` once", f"'{text}'", "remove one of the two", setting="strategy"
-            )
-        parse, expected = _PARSERS[key]
-        try:
-            values[field_names[key]] = parse(value)
-        except ValueError:
-            raise ThawlineError(
-                f"{expected} for `{key}`",
-                f"'{value}' in '{text}'",
-                f"change the value of {key}",
-                setting="strategy",
-            ) from None
-    return values
-
-
-def _invalid_pair(kind: type[Strategy], pair: str, text: str, keys: list[str]) -> ThawlineError:
-    """Return the error for a part of a strategy that is not a known key with a value."""
-    if not keys:
-        expected, fix = f"no parameters for '{kind.name}'", f"write only {kind.name}"
-    elif pair in keys:
-        expected, fix = f"a value for `{pair}`", f"write {pair}=VALUE"
-    else:
-        expected = f"key=value after '{kind.name}:', with a known key ({', '.join(keys)})"
-        fix = did_you_mean(pair.partition("=")[0], keys) if len(keys) > 1 else f"write {kind()}"
-    return ThawlineError(expected, f"'{pair}' in '{text}'", fix, setting="strategy")
-
-
-def _positive_integer(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise ValueError
-    return value
-
-
-def _alpha(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= MAX_ALPHA:
-        raise ValueError
-    return value
-
-
-def _fraction(text: str) -> float:
-    value = float(text)
-    if not 0 <= value < 1:
-        raise ValueError
-    return value
-
-
-def _module_names(text: str) -> str:
-    if not text:
-        raise ValueError
-    return text
-
-
-_PARSERS: dict[str, tuple[Callable[[str], Any], str]] = {
-    "k": (_positive_integer, "an integer above 0"),
-    "r": (_positive_integer, "an integer above 0"),
-    "from": (_positive_integer, "an integer above 0"),
-    "alpha": (_alpha, f"a number above 0 and up to {MAX_ALPHA:,.0f}"),
-    "dropout": (_fraction, "a number of at least 0 and below 1"),
-    "targets": (_module_names, "module names joined by +"),
-}
-
-
-def check_implemented(strategy: Strategy) -> None:
-    """Raise ThawlineError if this version cannot run a strategy."""
-    if not strategy.implemented:
-        names = [kind.name for kind in _STRATEGIES.values() if kind.implemented] + ["lp+full"]
-        raise ThawlineError(
-            f"a strategy that this version can run ({', '.join(names)})",
-            f"'{strategy}', which is not implemented yet",
-            f"use another strategy, for example {names[0]}",
             setting="strategy",
         )

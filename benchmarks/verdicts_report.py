@@ -1,0 +1,144 @@
+"""Summarise the results of `benchmarks.verdicts` as Markdown tables.
+
+This module has no command of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+Row = dict[str, Any]
+
+
+def tables(results: dict[str, Any]) -> dict[str, str]:
+    """Return the tables of the page, by their names in its comments."""
+    return {
+        "coverage": coverage_table(results["coverage"]),
+        "strategies": strategies_table(results["strategies"]),
+        "verdicts": verdicts_table(results["verdicts"]),
+        "itself": itself_table(results["itself"]),
+        "choices": choices_table(results["choices"]),
+    }
+
+
+def _markdown(columns: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table."""
+    every = [columns, ["---"] * len(columns), *lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in every)
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    """Return a share in percent, or a dash."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def coverage_table(rows: Sequence[Row]) -> str:
+    """Return the coverage of the three intervals, by seeds, ratio and strategies with seeds.
+
+    The cases with other numbers of texts and other differences are one line: the lowest and the
+    highest coverage, so that no case is hidden by a mean.
+    """
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        case = row["case"]
+        groups.setdefault((case["noisy"], case["seeds"], case["ratio"]), []).append(row)
+    lines = []
+    order = sorted(groups, key=lambda group: (-group[0], *group[1:]))
+    for noisy, seeds, ratio in order:
+        cases = groups[noisy, seeds, ratio]
+        cells = []
+        for name in ("interval", "texts", "seeds"):
+            found = [row["coverage"][name] for row in cases]
+            cells.append(f"{100 * min(found):.1f} to {100 * max(found):.1f} %")
+        both = "both" if noisy == 2 else "one"
+        lines.append([str(seeds), both, f"{ratio:g}", str(len(cases)), *cells])
+    columns = ("seeds", "strategies that depend on the seed", "ratio", "cases",
+               "this interval", "texts only", "seeds only")  # fmt: skip
+    return _markdown(columns, lines)
+
+
+def strategies_table(rows: Sequence[Row]) -> str:
+    """Return the true accuracy of each strategy, and its spread over the seeds."""
+    lines = [
+        [
+            f"`{row['strategy']}`",
+            str(row["seeds"]),
+            _percent(row["accuracy"], 2),
+            "–" if row["deviation"] is None else f"{100 * row['deviation']:.2f} points",
+            _percent(row["disagreement"]),
+        ]
+        for row in rows
+    ]
+    columns = ("strategy", "fits", "accuracy", "standard deviation over seeds",
+               "texts on which two seeds disagree")  # fmt: skip
+    return _markdown(columns, lines)
+
+
+def _named(rates: Row) -> str:
+    """Return how often each strategy was named, without those that never were."""
+    return ", ".join(
+        f"`{name}` {_percent(share, 0)}" for name, share in rates["named"].items() if share > 0
+    )
+
+
+def verdicts_table(rows: Sequence[Row]) -> str:
+    """Return how often both verdicts are wrong and undecided, and the accuracy given away."""
+    lines = []
+    for row in rows:
+        for name, shown in (("before", "McNemar and Holm"), ("now", "within the margin")):
+            rates = row[name]
+            given = rates["given_away"]
+            lines.append(
+                [
+                    f"{row['texts']:,}",
+                    str(row["seeds"]),
+                    shown,
+                    _percent(rates["wrong"]),
+                    _percent(rates["undecided"]),
+                    "–" if given is None else f"{100 * given:.2f} points",
+                    _named(rates) or "–",
+                ]
+            )
+    columns = ("test texts", "seeds", "verdict", "wrong", "undecided",
+               "accuracy given away", "named")  # fmt: skip
+    return _markdown(columns, lines)
+
+
+def itself_table(rows: Sequence[Row]) -> str:
+    """Return how often a strategy is called worse than itself."""
+    strategies = list(dict.fromkeys(row["strategy"] for row in rows))
+    cases = list(dict.fromkeys((row["texts"], row["seeds"]) for row in rows))
+    lines = []
+    for texts, seeds in cases:
+        line = [f"{texts:,}", str(seeds)]
+        for strategy in strategies:
+            found = [
+                row
+                for row in rows
+                if (row["strategy"], row["texts"], row["seeds"]) == (strategy, texts, seeds)
+            ]
+            line += [_percent(row[name]) for row in found for name in ("before", "now")]
+        lines.append(line)
+    columns = ["test texts", "seeds"]
+    for strategy in strategies:
+        columns += [f"`{strategy}`, McNemar", f"`{strategy}`, now"]
+    return _markdown(columns, lines)
+
+
+def choices_table(rows: Sequence[Row]) -> str:
+    """Return the accuracy that the choice on validation gives away."""
+    lines = [
+        [
+            str(row["seeds"]),
+            shown,
+            f"{100 * row[name]['given_away']:.2f} points",
+            _named(row[name]),
+        ]
+        for row in rows
+        for name, shown in (
+            ("before", "highest validation accuracy"),
+            ("now", "nested, one standard error"),
+        )
+    ]
+    return _markdown(("seeds", "choice", "accuracy given away", "chosen"), lines)

@@ -1,0 +1,137 @@
+"""Intervals of the difference of two strategies over new texts and new seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy.stats import t as student
+
+from thawline.evaluation.differences import measure_effects
+
+
+def correct(seeds: int, texts: int) -> st.SearchStrategy[np.ndarray]:
+    return arrays(np.int64, (seeds, texts), elements=st.integers(0, 1))
+
+
+def test_one_seed_is_the_paired_t_interval_over_texts():
+    first, second = [[1, 1, 0, 1]], [[1, 0, 0, 0]]  # differences 0, 1, 0, 1: variance 1/3
+    found = measure_effects([first, second]).contrast(0, 1).interval(0.95)
+    half = student.ppf(0.975, 3) * np.sqrt(1 / 3 / 4)
+    assert found.value == 0.5
+    assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half))
+    assert found.degrees_of_freedom == pytest.approx(3)
+    assert not found.about_strategies
+
+
+def test_additive_effects_of_texts_and_seeds_are_separated():
+    texts, others = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 1.0, 3.0, 3.0])
+    seeds, other_seeds = np.array([0.0, 0.3, 0.9]), np.array([0.1, 0.2])
+    effects = measure_effects([texts + seeds[:, None], others + other_seeds[:, None]])
+    assert effects.residuals == pytest.approx([0, 0])
+    assert effects.seed_variances == pytest.approx([seeds.var(ddof=1), other_seeds.var(ddof=1)])
+    found = effects.contrast(0, 1).interval(0.9)
+    parts = np.array([(texts - others).var(ddof=1) / 4, 0.21 / 3, 0.005 / 2])
+    freedom = parts.sum() ** 2 / (parts**2 / [3, 2, 1]).sum()
+    assert found.value == pytest.approx(texts.mean() + 0.4 - others.mean() - 0.15)
+    assert found.degrees_of_freedom == pytest.approx(freedom)
+    half = student.ppf(0.95, freedom) * np.sqrt(parts.sum())
+    assert (found.high - found.low) / 2 == pytest.approx(half)
+    assert found.about_strategies
+
+
+def test_the_part_of_the_seeds_that_texts_explain_is_not_added_twice():
+    # The seeds differ by text only: their means are equal, so that the pure effect is 0.
+    first = np.array([[1, 0, 1, 1], [0, 1, 1, 1]])
+    second = np.array([[0, 0, 1, 0], [0, 0, 0, 1]])
+    effects = measure_effects([first, second])
+    assert (effects.seed_variances == 0).all()
+    # Differences 0.5, 0.5, 0.5, 0.5: the variance over texts already contains the rest.
+    assert effects.contrast(0, 1).interval()[:3] == pytest.approx((0.5, 0.5, 0.5))
+    # Rests of the first: (1/2, -1/2, 0, 0) and the opposite.
+    assert effects.residuals[0] == pytest.approx(4 * 0.25 / 3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(correct(3, 20), correct(2, 20), correct(1, 20))
+def test_the_difference_is_antisymmetric(first, second, third):
+    effects = measure_effects([first, second, third])
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        there, back = (effects.contrast(*pair).interval() for pair in ((one, other), (other, one)))
+        assert (there.value, there.low, there.high) == pytest.approx(
+            (-back.value, -back.high, -back.low), abs=1e-12
+        )
+        assert there.about_strategies == (2 not in (one, other))
+
+
+@settings(max_examples=30, deadline=None)
+@given(correct(3, 20))
+def test_equal_predictions_have_no_variance(values):
+    found = measure_effects([values, values.copy()]).contrast(0, 1).interval()
+    assert found == (0.0, 0.0, 0.0, None, True)
+
+
+def test_a_third_strategy_does_not_change_a_difference():
+    generator = np.random.default_rng(0)
+    arms = [generator.integers(0, 2, (3, 50)) for _ in range(3)]
+    alone, together = measure_effects(arms[:2]), measure_effects(arms)
+    assert alone.contrast(0, 1).interval() == pytest.approx(together.contrast(0, 1).interval())
+
+
+def test_more_texts_and_seeds_narrow_the_interval():
+    generator = np.random.default_rng(0)
+    text = generator.normal(size=200)
+    arms = [
+        text + 0.3 * generator.normal(size=(3, 1)) + generator.normal(size=(3, 200))
+        for _ in range(2)
+    ]
+    contrast = measure_effects(arms).contrast(0, 1)
+    assert contrast.spread(texts=200, seeds=3)[0] == pytest.approx(contrast.spread()[0])
+    errors, freedom = contrast.spread(texts=[200, 2_000, 10**9])
+    pure = np.sqrt(contrast.seed_variances.sum() / 3)
+    assert errors[0] > errors[1] > errors[2] == pytest.approx(pure, rel=1e-3)
+    assert freedom[2] <= 4.001
+    errors, _ = contrast.spread(seeds=[3, 30, 10**9])
+    # With all seeds, neither their effect nor the rest remains.
+    shared = contrast.text_variance - contrast.residuals.sum() / 3
+    assert errors[0] > errors[1] > errors[2] == pytest.approx(np.sqrt(max(shared, 0) / 200))
+
+
+@pytest.mark.parametrize("values", [[], [[[1], [0]]], [[[1, 0]], [[1, 0, 1]]], [[1, 0]]])
+def test_wrong_shapes_are_programming_errors(values):
+    with pytest.raises(ValueError, match=r"texts"):
+        measure_effects(values)
+
+
+@pytest.mark.parametrize(
+    ("texts", "of_seeds", "difference"), [(300, 0.5, 0.0), (300, 0.0, 0.3), (2_000, 0.1, 0.1)]
+)
+def test_the_interval_covers_the_difference_over_texts_and_seeds(texts, of_seeds, difference):
+    """The interval of 3 seeds covers, and an interval of texts or of seeds alone does not.
+
+    In the first case the effects of the seeds are large, in the second there are none.
+    """
+    generator = np.random.default_rng(7)
+    runs, counts = 400, {"both": 0, "texts": 0, "seeds": 0}
+    for _ in range(runs):
+        # The second strategy reads half of the texts differently.
+        text = generator.normal(size=texts)
+        second_text = 0.5 * text + np.sqrt(0.75) * generator.normal(size=texts)
+        arms = [
+            one
+            + mean
+            + of_seeds * generator.normal(size=(3, 1))
+            + 0.5 * generator.normal(size=(3, texts))
+            for one, mean in ((text, difference), (second_text, 0.0))
+        ]
+        contrast = measure_effects(arms).contrast(0, 1)
+        found = contrast.interval()
+        counts["both"] += found.low <= difference <= found.high
+        by_text = 1.96 * np.sqrt(contrast.text_variance / texts)
+        counts["texts"] += abs(contrast.value - difference) <= by_text
+        by_seed = np.sqrt(sum(arm.mean(axis=1).var(ddof=1) / 3 for arm in arms))
+        counts["seeds"] += abs(contrast.value - difference) <= student.ppf(0.975, 4) * by_seed
+    assert 0.915 <= counts["both"] / runs <= 0.99
+    assert min(counts["texts"], counts["seeds"]) / runs < 0.9
