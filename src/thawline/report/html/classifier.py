@@ -51,8 +51,8 @@ def before_after_blocks(record: FitRecord, plots: Plots) -> list[Block]:
     )
     caption = (
         f"Scores on {after.rows:,} test texts before and after training. The whiskers are "
-        f"{_level(after)} confidence intervals. The untrained classifier has a random head"
-        f"{'' if record.backbone is None else ' on the same backbone'}."
+        f"{_level(after)} confidence intervals. The untrained classifier has "
+        f"{'weights of 0' if record.backbone is None else 'a random head on the same backbone'}."
     )
     rows = [
         [

@@ -55,6 +55,7 @@ from thawline.report.html.words import (
     unbroken,
     value,
 )
+from thawline.report.ladder import to_use
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     FitRecord,
@@ -101,19 +102,11 @@ def comparison_page(record: LadderRecord, folder: Path, chosen: ChosenRun | None
         title=f"{record.data.name}: {count_of(len(rungs), 'strategy', 'strategies')} compared",
         statements=[
             Statement("Verdict", unbroken(record.verdict.words)),
-            Statement("Run to use", unbroken(_chosen_words(record))),
+            Statement("Run to use", unbroken(f"{to_use(record)}. Test was not used.")),
         ],
         figures=_figures(record),
         sections=sections,
         maker=maker_line(record),
-    )
-
-
-def _chosen_words(record: LadderRecord) -> str:
-    chosen = record.chosen
-    return (
-        f"{chosen.run}, chosen on validation ({percent(chosen.score)}) by {chosen.by}. Test was "
-        "not used for this choice."
     )
 
 

@@ -78,7 +78,8 @@ def _error_rates(rates: ErrorRates, unit: str) -> list[Block]:
         for name, rate in rows
     ]
     columns = [Column("Texts", numeric=False), *map(Column, ("Number", "Mistakes", "Error rate"))]
-    return [Table("Error rates by truncation and by length", columns, cells)]
+    both = "by truncation and by length" if rates.truncated.rows else "by length"
+    return [Table(f"Error rates {both}", columns, cells)]
 
 
 def sample_blocks(samples: Sequence[Sample]) -> list[Block]:

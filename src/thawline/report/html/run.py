@@ -98,6 +98,10 @@ def _plan(record: FitRecord) -> Block:
     if backbone is not None:
         sha256 = f"SHA-256 {backbone.sha256[:16]}…"
         facts.insert(1, Fact("Backbone", name_of(backbone.name), sha256))
+    if record.tapt is not None:
+        done = record.tapt
+        texts = f"{count_of(done.train, 'text')}, {done.unlabelled:,} of them unlabelled"
+        facts.append(Fact("Backbone's own objective", done.objective, texts))
     if record.max_length is not None:
         facts.append(Fact("Maximum length", count_of(record.max_length, "token")))
     if record.words is not None:
@@ -130,6 +134,8 @@ def _cost_section(record: FitRecord) -> Section:
         Fact("Training", seconds(parts.training)),
         Fact("Evaluation", seconds(parts.evaluation)),
     ]
+    if parts.tapt is not None:
+        facts.insert(3, Fact("Backbone's own objective", seconds(parts.tapt)))
     if parts.head_first is not None:
         facts.insert(3, Fact("Head before the strategy", seconds(parts.head_first)))
     return Section("cost", "Cost", [Facts(facts)])
