@@ -30,7 +30,7 @@ from thawline.runs.folder import (
     seconds_of_starts,
 )
 from thawline.runs.layout import read_status
-from thawline.runs.records import FitPlan, StartedFit
+from thawline.runs.records import SCHEMA_VERSION, FitPlan, StartedFit
 from thawline.runs.resume import read_run, resumed_config
 
 RUN = Path("run")
