@@ -30,7 +30,7 @@ from thawline.runs.folder import (
     seconds_of_starts,
 )
 from thawline.runs.layout import read_status
-from thawline.runs.records import FitPlan, StartedFit
+from thawline.runs.records import SCHEMA_VERSION, FitPlan, StartedFit
 from thawline.runs.resume import read_run, resumed_config
 
 RUN = Path("run")
@@ -130,7 +130,7 @@ def started(config: Config | None = None, resumed: bool = False) -> StartedFit:
     """Return the record of a run that is started, or resumed, now."""
     before = read_run(RUN, FIT) if resumed else None
     start = run_start(Config() if config is None else config, FIT, before, resumed=resumed)
-    plan = {name: FIT_VALUES[name] for name in FitPlan.model_fields}
+    plan = {name: FIT_VALUES[name] for name in FitPlan.model_fields if name in FIT_VALUES}
     return StartedFit(**dict(start), **plan, status="running")
 
 
@@ -144,7 +144,11 @@ def test_a_run_is_on_disk_from_the_first_moment():
     config = Config(backbone="toy", seed=3)
     make(config)
     record = read(RUN / "record.json")
-    assert (record["schema_version"], record["status"], record["verb"]) == (2, "running", "fit")
+    assert (record["schema_version"], record["status"], record["verb"]) == (
+        SCHEMA_VERSION,
+        "running",
+        "fit",
+    )
     begun = datetime.fromisoformat(record["started"])
     assert abs((datetime.now(UTC) - begun).total_seconds()) < 60
     assert resolve_config(file=RUN / "config.toml") == config

@@ -162,7 +162,8 @@ def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
     model = _STARTED[known]
     plans: dict[str | None, type[Record]] = {"fit": FitPlan, "pretrain": PretrainPlan}
     if "schema_version" not in values and known in plans:
-        is_complete = plans[known].model_fields.keys() <= values.keys()
+        fields = plans[known].model_fields.items()
+        is_complete = {name for name, field in fields if field.is_required()} <= values.keys()
         return model if is_complete else StartedRun
     return model
 
