@@ -120,7 +120,7 @@ def fit_all(folder: Path, seeds: Sequence[int], test: LabelledTexts) -> None:
 
 def _fit(rung: str, seed: int, dataset: Dataset, test: LabelledTexts) -> FitLogits:
     """Make one fit and compute its logits."""
-    ladder = LadderConfig(rungs=(rung,), seeds=(seed,), fit=DEMO)
+    ladder = LadderConfig(rungs=(rung,), seeds=(seed,), budget=0, fit=DEMO)
     (run,) = plan_runs(ladder, Path())
     config = replace(run.config, seed=seed)
     backbone = open_backbone(config, lambda: dataset.train.texts, Reporter())
