@@ -85,7 +85,7 @@ def ladder_of(options: argparse.Namespace) -> LadderConfig:
         limit = (train, test)
     data = DataConfig(data=options.data, labels=tuple(options.labels.split(",")), limit=limit)
     fit = Config(backbone=options.backbone, data=data)
-    return LadderConfig(rungs=tuple(options.rungs), seeds=tuple(options.seeds), fit=fit)
+    return LadderConfig(rungs=tuple(options.rungs), seeds=tuple(options.seeds), budget=0, fit=fit)
 
 
 def slim(record: dict[str, Any]) -> dict[str, Any]:

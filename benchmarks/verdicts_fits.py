@@ -100,7 +100,7 @@ def fit_all(folder: Path, seeds: Sequence[int], test: LabelledTexts) -> None:
 
 def _fit(rung: str, seed: int, dataset: Dataset, test: LabelledTexts) -> NDArray[np.float32]:
     """Make one fit and return its logits of the test texts."""
-    ladder = LadderConfig(rungs=(rung,), seeds=(seed,), fit=DEMO)
+    ladder = LadderConfig(rungs=(rung,), seeds=(seed,), budget=0, fit=DEMO)
     (run,) = plan_runs(ladder, Path())
     backbone = open_backbone(run.config, lambda: dataset.train.texts, Reporter())
     plan = make_plan(backbone, run.config)

@@ -19,6 +19,7 @@ from tests.support.counting import Work, counting
 from tests.support.toys import DEPTH, LIMIT, WIDTH, toy_tokenizer
 from thawline import TextClassifier
 from thawline.backbones.pooling import POOLINGS
+from thawline.compare.forecast import Forecast
 from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, LadderConfig, TrainingConfig
 from thawline.jobs.fit import fit_run
@@ -181,11 +182,13 @@ def test_there_is_one_optimiser_step_for_each_batch_of_texts(count, strategy):
     assert work.optimizer_steps == (0 if strategy == "head" else EPOCHS * (TRAIN // BATCH))
 
 
-def test_a_ladder_starts_from_the_states_of_lower_lines(config, tmp_path):
+def test_a_ladder_starts_from_the_states_of_lower_lines(config, tmp_path, monkeypatch):
     by_epochs = f" training.epochs={EPOCHS}"
     rungs = ("head", f"last:2{by_epochs}", f"last:1{by_epochs}", f"lora{by_epochs}")
+    # Rungs run from the cheapest to the dearest. Without predictions, they keep their order.
+    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, stored=(): 1.0)
     with counting(tmp_path / "home") as work:
-        run_ladder(LadderConfig(rungs=rungs, fit=config), Path("ladder"))
+        run_ladder(LadderConfig(rungs=rungs, seeds=(0,), fit=config), Path("ladder"))
     # Pooled states need a pass of their own. The line of last:1 starts from that of last:2.
     assert work.texts["prefix"] == everywhere(ALL) + everywhere(ALL, range(1, DEPTH))
 

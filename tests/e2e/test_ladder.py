@@ -356,3 +356,14 @@ def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(la
     assert changes("ladder") == kept
     assert again["curves"] == curves
     assert sum(note.startswith("-- with 20 of 80") for note in notes) == 1
+
+
+def test_the_latency_is_measured_if_it_is_the_cost(ladder):
+    record, _ = climb(replace(ladder, rungs=("tfidf", "head"), cost="latency"))
+    latencies = {rung["rung"]: rung["cost"]["latency"] for rung in record["rungs"]}
+    assert all(latency > 0 for latency in latencies.values())
+    assert record["verdict"]["cost"] == "latency"
+    (chosen,) = [rung for rung in record["rungs"] if rung["rung"] == record["chosen"]["rung"]]
+    assert chosen["cost"]["latency"] == latencies[chosen["rung"]]
+    without, _ = climb(replace(ladder, rungs=("tfidf", "head")))
+    assert {rung["cost"]["latency"] for rung in without["rungs"]} == {None}

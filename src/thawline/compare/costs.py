@@ -236,7 +236,7 @@ def _training(
         "blocks": plan.epochs * _steps(fit, train.rows) * blocks,
         "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
     }
-    # The untrained and the trained classifier on test.
+    # The untrained and the trained classifier on test. Training has scored validation.
     scores = {
         "products": 2 * forward("test") / rate,
         "tokens": scored,

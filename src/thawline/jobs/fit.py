@@ -281,7 +281,12 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
             total=run.total_seconds(),
         ),
         cost=describe_cost(
-            report, adapted, config.compute, checkpoints.earlier_seconds, run.start_seconds()
+            report,
+            adapted,
+            config.compute,
+            checkpoints.earlier_seconds,
+            run.start_seconds(),
+            adapted_backbone,
         ),
         density=Density(prefix=report.density, training=adapted.density),
         prefix=prefix,

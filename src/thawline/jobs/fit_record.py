@@ -13,6 +13,7 @@ from thawline.data.preflight.inspection import inspect_dataset
 from thawline.prefix.report import PassReport
 from thawline.runs.records import (
     SPLIT_NAMES,
+    AdaptedBackbone,
     BackboneOrigin,
     BackboneReference,
     EncoderReference,
@@ -152,7 +153,12 @@ def seconds_alone(report: PassReport, compute: ComputeConfig) -> float:
 
 
 def describe_cost(
-    report: PassReport, adapted: Adapted, compute: ComputeConfig, earlier: float, seconds: float
+    report: PassReport,
+    adapted: Adapted,
+    compute: ComputeConfig,
+    earlier: float,
+    seconds: float,
+    tapt: AdaptedBackbone | None,
 ) -> FitCost:
     """Return the seconds of a fit as if it had run alone, with an empty store.
 
@@ -162,13 +168,16 @@ def describe_cost(
         compute: The settings of the device and of the dtype.
         earlier: The seconds of training in earlier starts, up to the checkpoint that was restored.
         seconds: The seconds of this start.
+        tapt: The training of the backbone on its own objective. None for other strategies.
     """
     prefix = seconds_alone(report, compute)
     first = 0.0 if adapted.first is None else adapted.first.seconds
+    of_backbone = 0.0 if tapt is None else tapt.seconds
+    shared = of_backbone if tapt is not None and tapt.reused else 0.0
     return FitCost(
-        seconds=seconds - report.seconds["prefix"] + prefix + earlier,
+        seconds=seconds - report.seconds["prefix"] + prefix + earlier + shared,
         prefix=report.seconds["tokenising"] + prefix,
-        training=first + adapted.seconds + earlier,
+        training=of_backbone + first + adapted.seconds + earlier,
     )
 
 

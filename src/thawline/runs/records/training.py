@@ -192,8 +192,8 @@ class FitCost(Record):
 
     seconds: float = Field(
         description="All seconds of the fit. States that were in the store count with the seconds "
-        "that their computation took, and training in earlier starts of the run is included. Work "
-        "that an interruption lost is not included."
+        "that their computation took, as does an adapted backbone (tapt+S) of an earlier run. "
+        "Training in earlier starts of the run is included, but not work that an interruption lost."
     )
     prefix: float = Field(
         description="The part of `seconds` spent on tokenising and on the frozen pass over all "
@@ -201,5 +201,5 @@ class FitCost(Record):
     )
     training: float = Field(
         description="The part of `seconds` spent on training, including evaluations on validation, "
-        "and on training the head first (lp+S)."
+        "on training the head first (lp+S), and on the backbone's own objective (tapt+S)."
     )
