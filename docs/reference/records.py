@@ -61,9 +61,9 @@ isinstance(run, FitRecord)  # True
 0 <= run.test.accuracy.low <= run.test.accuracy.value <= 1  # True
 ```
 
-The example reads the ladder from the page [thawline compare](verbs/compare.md#in-python). `read_record` takes a folder or a
-file and returns a typed object. The class of this object says what kind of job wrote the file and
-whether the job has finished. `record.to_dict()` returns nested dicts of JSON values. `read_record`
+The example reads the ladder from the page [thawline compare](verbs/compare.md#in-python).
+`read_record` takes a folder or a file and returns a typed object. The class of this object says what
+kind of job wrote the file and whether the job has finished. `record.to_dict()` returns nested dicts of JSON values. `read_record`
 raises a `ThawlineError` if the file is missing, damaged or written by another program.
 
 ## Schema version
