@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from thawline.runtime.threads import Workers
+from thawline.runtime.threads import Workers, single_blas_thread
 
 
 @pytest.fixture(autouse=True)
@@ -40,3 +40,20 @@ def test_the_number_is_restored_after_an_error() -> None:
     with pytest.raises(ZeroDivisionError), Workers().started() as (pool, _):
         pool.submit(lambda: 1 // 0).result()
     assert torch.get_num_threads() == 3
+
+
+def test_blas_has_one_thread_while_anyone_asks_for_it() -> None:
+    import numpy as np
+    from threadpoolctl import threadpool_info
+
+    def numbers() -> set[int]:
+        return {one["num_threads"] for one in threadpool_info() if one["user_api"] == "blas"}
+
+    np.ones((2, 2)) @ np.ones((2, 2))
+    before = numbers()
+    with single_blas_thread:
+        assert numbers() <= {1}
+        with single_blas_thread:
+            assert numbers() <= {1}
+        assert numbers() <= {1}
+    assert numbers() == before

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 Batch = TypeVar("Batch")
 Result = TypeVar("Result")
@@ -112,3 +112,34 @@ def run_in_order(
                 yield done, result.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+class SingleBlasThread:
+    """Let the BLAS libraries of NumPy and SciPy compute with one thread inside a ``with`` block.
+
+    Optimisers call BLAS for many short vectors. Its threads then wait for each other busily, which
+    takes many times longer than one thread if another process needs the cores. The number of
+    threads belongs to the process, so it is restored when no thread is in such a block any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._inside = Lock(), 0
+        self._limits: Any = None
+
+    def __enter__(self) -> None:
+        from threadpoolctl import threadpool_limits
+
+        with self._lock:
+            if self._inside == 0:
+                self._limits = threadpool_limits(1, user_api="blas")
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                self._limits.restore_original_limits()
+
+
+single_blas_thread = SingleBlasThread()
+"""The only object of its class, because the number of threads belongs to the process."""

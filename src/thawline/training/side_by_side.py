@@ -18,6 +18,7 @@ from torch import Tensor
 
 from thawline.config import ExactConfig
 from thawline.models.heads import Standardisation
+from thawline.runtime.threads import single_blas_thread
 from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.features import StandardisedFeatures
 from thawline.training.subspace import Subspace
@@ -235,19 +236,20 @@ class _BothLoss:
             loss, gradient = self._at(scaling.weights(start.split(variables)), penalties, dtype)
             return loss, scaling.weights(gradient).joined()
 
-        found = minimize(
-            scaled_loss,
-            scaling.variables(start).joined(),
-            jac=True,
-            method="L-BFGS-B",
-            options={
-                "gtol": tolerance,
-                "ftol": 0.0,
-                "maxiter": max_iterations,
-                "maxfun": 2 * max_iterations,
-                "maxcor": _MEMORY,
-            },
-        )
+        with single_blas_thread:
+            found = minimize(
+                scaled_loss,
+                scaling.variables(start).joined(),
+                jac=True,
+                method="L-BFGS-B",
+                options={
+                    "gtol": tolerance,
+                    "ftol": 0.0,
+                    "maxiter": max_iterations,
+                    "maxfun": 2 * max_iterations,
+                    "maxcor": _MEMORY,
+                },
+            )
         weights = scaling.weights(start.split(found.x))
         gradient = self._at(weights, penalties, dtype)[1].joined()
         return weights, float(np.linalg.norm(gradient)), int(found.nit)

@@ -20,6 +20,7 @@ from thawline.evaluation.metrics import log_probabilities
 from thawline.inference.words import FittedWords, Words, new_vectorizer
 from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
+from thawline.runtime.threads import single_blas_thread
 from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
 from thawline.training.task import Adapted, Logits, Task, WordsTask
 
@@ -245,7 +246,7 @@ class _Model:
         model = self._model.set_params(C=strength, tol=tolerance)
         if start is not None:
             model.coef_, model.intercept_ = start.own
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), single_blas_thread:
             warnings.simplefilter("ignore", ConvergenceWarning)  # only the chosen fit matters
             model.fit(self._features, self._labels, sample_weight=self._weights)
         iterations = int(model.n_iter_.max()) + (0 if start is None else start.iterations)
