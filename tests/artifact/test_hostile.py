@@ -349,7 +349,7 @@ ADAPTER_CONFIGS: list[dict[str, Any]] = [
     {"megatron_config": {"a": 1}},
     {"megatron_core": "evil.module"},
     {"use_dora": True},
-    {"use_rslora": True},
+    {"use_rslora": "yes"},
     {"use_qalora": True},
     {"use_bdlora": {"a": 1}},
     {"qalora_group_size": 4},

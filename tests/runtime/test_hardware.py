@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 
@@ -22,21 +25,29 @@ def test_the_matrix_rate_is_measured_once_for_each_dtype():
     assert rates == {dtype: hardware.matrix_rate(dtype) for dtype in rates}
 
 
+@contextmanager
+def occupied(size: int) -> Iterator[None]:
+    """Occupy memory that the system gives and takes, unlike freed memory that is used again."""
+    with mmap.mmap(-1, size) as ballast:
+        for page in range(0, size, mmap.PAGESIZE):
+            ballast[page] = 1
+        yield
+
+
 def test_peak_memory_only_rises():
     before = hardware.peak_memory_bytes()
     room = before - psutil.Process().memory_info().rss
-    ballast = bytearray(b"1") * (room + 64 * 2**20)  # 64 MiB above the peak so far
-    after = hardware.peak_memory_bytes()
-    assert before + 32 * 2**20 <= after <= before + 128 * 2**20
-    del ballast
+    with occupied(room + 64 * 2**20):  # 64 MiB above the peak so far
+        after = hardware.peak_memory_bytes()
+        assert before + 32 * 2**20 <= after <= before + 128 * 2**20
     assert hardware.peak_memory_bytes() >= after
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="only on Linux")
 def test_reset_peak_memory():
-    ballast = bytearray(b"1") * (256 * 2**20)
-    high = hardware.peak_memory_bytes()
-    del ballast
+    room = hardware.peak_memory_bytes() - psutil.Process().memory_info().rss
+    with occupied(room + 256 * 2**20):
+        high = hardware.peak_memory_bytes()
     if not hardware.reset_peak_memory():
         pytest.skip("this process has no permission")
     assert hardware.peak_memory_bytes() <= high - 128 * 2**20

@@ -8,7 +8,7 @@ REPORT = [
     Wrong("no run", "report"),
     Wrong("a run with a typo", "report rnu"),
     Wrong("a saved classifier", "report run/model"),
-    Wrong("a truncated record", "report run", cut_short("run/record.json")),
+    Wrong("a truncated record", "report run", written("run/record.json", '{"status": "finished",')),
     Wrong(
         "a record of a later version", "report run", json_with("run/record.json", schema_version=9)
     ),

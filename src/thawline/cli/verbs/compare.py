@@ -50,7 +50,7 @@ def compare(
     out: opt.ComparisonOut = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Compare strategies on labelled texts, and find the one that is worth its cost.
+    """Find the strategy that is worth its cost on labelled texts.
 
     All strategies are fitted on the same rows, from the cheapest to the dearest, as far as the
     budget allows. The same command continues a comparison that was stopped.

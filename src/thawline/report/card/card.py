@@ -263,6 +263,5 @@ def _training(record: FitRecord) -> Iterator[tuple[str, Any]]:
         yield "learning rate", f"{record.lr:g}"
     counts = record.parameters
     yield "trained parameters", _Markdown(f"{counts.trainable:,} of {counts.total:,}")
-    yield "time", f"{record.seconds.total:.1f} seconds"
     yield "hardware", record.hardware.gpu or record.hardware.cpu
     yield from record.versions.items()
