@@ -8,6 +8,7 @@ from rich.table import Table
 
 from thawline.report.tables import MISSING, literal, ruled_table, wrap_labelled
 from thawline.runs.records import Comparison, Difference, RungRecord, Score
+from thawline.runtime.durations import format_duration
 
 
 def ladder_table(comparison: Comparison) -> Table:
@@ -58,7 +59,8 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
         yield f"below the best: points below the highest other one (interval: {valid})"
     yield "seconds: of a run alone, with an empty store"
     for left in comparison.left_out:
-        yield wrap_labelled("left out", f"{left.rung}: {left.reason}")
+        seconds = format_duration(left.predicted)
+        yield wrap_labelled("left out", f"{left.rung}: {left.reason} (predicted {seconds})")
     for failed in comparison.failed:
         yield wrap_labelled("failed", f"{failed.rung}, seed {failed.seed}: {failed.error}")
     yield ""

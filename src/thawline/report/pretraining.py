@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
+from thawline.report.tables import plot_names
 from thawline.runs.records import PretrainRecord
 from thawline.runtime import terminal
 
@@ -34,7 +35,7 @@ def print_pretraining(record: PretrainRecord, folder: Path) -> None:
         f"\nseconds        {_seconds(record)}{_speed(record)}"
         f"\nmemory         {record.peak_memory_bytes / 1e6:,.0f} MB at the peak"
         f"\n\nmodel          {folder / 'model'}"
-        f"\nplots          {', '.join(Path(plot).name for plot in record.plots)} in {folder}"
+        f"\nplots          {plot_names(record.plots)} in {folder}"
         f"\nnext           thawline fit --backbone {shlex.quote(str(folder / 'model'))} --data …"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich import box
@@ -55,6 +56,11 @@ def wrap_labelled(label: str, text: str) -> str:
     line = f"{label:<{LABEL_WIDTH}}{text.replace(' %', _UNBROKEN)}"
     wrapped = textwrap.fill(line, 79, subsequent_indent=" " * LABEL_WIDTH)
     return wrapped.replace(_UNBROKEN, " %")
+
+
+def plot_names(files: Sequence[str]) -> str:
+    """Return the names of plots, each of which is a file in two formats."""
+    return f"{', '.join(dict.fromkeys(Path(file).stem for file in files))} (PNG and SVG)"
 
 
 def literal(text: str, keep: str = "", **options: Any) -> Text:

@@ -27,6 +27,7 @@ from thawline.report.tables import (
     history_table,
     kept_line,
     per_class_table,
+    plot_names,
     scores_table,
     wrap_labelled,
 )
@@ -80,13 +81,12 @@ def print_fit(record: FitRecord, shown: ReportConfig) -> None:
         console.print(section)
         console.print()
     run = Path(record.artifact).parent
-    plots = ", ".join(Path(plot).name for plot in record.plots)
     console.print(_cost(record))
     console.print()
     console.print(f"artifact  {record.artifact}")
     checked = f"a fresh process computes the same probabilities for {proof.texts} texts"
     console.print(wrap_labelled("proof", f"{checked} (largest difference {proof.difference:.2g})"))
-    console.print(f"plots     {plots} in {run}")
+    console.print(f"plots     {plot_names(record.plots)} in {run}")
     console.print(f'next      thawline predict {shlex.quote(str(run))} "a text of your own"')
 
 
@@ -259,7 +259,7 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
         console.print()
         console.print(sizes_table(record.curves))
         console.print("\n".join(sizes_lines(record.curves)))
-    console.print(f"plots     {', '.join(record.plots)} in {folder}")
+    console.print(f"plots     {plot_names(record.plots)} in {folder}")
     console.print(f"record    {folder / LADDER}")
     console.print(f"runs      one folder per rung and seed in {folder}")
     if record.refit is not None:
