@@ -233,9 +233,7 @@ class LeftOut(Record):
     """A rung that was not run."""
 
     rung: str = Field(description="The name of the rung.")
-    predicted: float | None = Field(
-        description="The predicted seconds of all its runs; null if they could not be predicted."
-    )
+    predicted: float = Field(description="The predicted seconds of all its runs.")
     reason: str = Field(description="Why it was not run.")
 
 
