@@ -30,7 +30,7 @@ def test_it_prints_scores_costs_and_places(capsys):
         "seconds": ["1,234.6", "9.3", "11.4", "505.1", "1,265,159"],
         "memory": ["2,346 MB"],
         "model": [str(folder / "model")],
-        "plots": ["history.png", "history.svg", str(folder)],
+        "plots": ["history (PNG and SVG)", str(folder)],
         "next": [f"thawline fit --backbone '{folder / 'model'}'"],
     }.items():
         found = line(out, start)

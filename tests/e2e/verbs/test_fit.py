@@ -132,7 +132,7 @@ def test_epochs_print_and_draw_a_history_with_the_untrained_head_as_epoch_0(fit)
     done = fit("--epochs", "3")
     assert done.code == 0, done.err
     assert any(line.startswith("0 (") for line in done.out.splitlines())
-    assert "history.png" in done.out
+    assert "history (PNG and SVG)" in done.out
     assert "warning: " not in done.err
     assert Path("run/history.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in Path("run/history.svg").read_text()
