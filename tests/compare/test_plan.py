@@ -58,6 +58,15 @@ def test_nothing_is_compared_twice(setting: str) -> None:
     assert caught.value.setting == setting
 
 
+def test_a_run_on_train_and_validation_is_no_run_of_a_rung(tmp_path: Path) -> None:
+    config = LadderConfig(rungs=("tapt+last:1",), backbones=("minilm",), seeds=(0,))
+    (planned,) = plan_runs(config, tmp_path)
+    for name in (planned.folder.name, f"refit-{planned.folder.name}"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / CONFIG).write_text(config_to_toml(planned.config), encoding="utf-8")
+    assert [run.folder for run in plan_runs(config, tmp_path)] == [planned.folder]
+
+
 def test_a_run_is_found_again_if_its_rung_has_another_name_now(tmp_path: Path) -> None:
     config = LadderConfig(rungs=("head", "last:1"), backbones=("minilm",), seeds=(0, 1))
     before = plan_runs(config, tmp_path)

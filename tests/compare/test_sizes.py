@@ -39,6 +39,12 @@ def test_an_unclear_difference_is_no_crossing() -> None:
 def test_the_answer_names_rows_and_rungs() -> None:
     enough = [EnoughRows(rung="tfidf", rows=500), EnoughRows(rung="full", rows=None)]
     crossing = Crossing(fewer="tfidf", more="full", above=100, below=4_000, rows=1_234)
-    words = curve_words(enough, [crossing], 8_000, 1.0)
+    words = curve_words(enough, [crossing], [100, 500, 4_000, 8_000], 1.0)
     for datum in ("`tfidf`", "500", "`full`", "8,000", "1,234", "100", "4,000", "1 point"):
         assert datum in words
+
+
+def test_the_answer_says_that_no_part_was_compared() -> None:
+    words = curve_words([EnoughRows(rung="tfidf", rows=None)], [], [8_000], 1.0)
+    assert "8,000" in words
+    assert "tfidf" not in words

@@ -96,7 +96,7 @@ GOOD = with_accuracy(0.9)
 def test_the_verdict_is_the_cheapest_rung_within_the_margin():
     same, worse = flip(GOOD, 1), flip(GOOD, 80)
     found = compare(
-        run("head", worse, seconds=1), run("last:1", same, seconds=5), run("full", GOOD)
+        run("head", worse, seconds=1), run("last:1", same, seconds=5), run("full", GOOD), margin=2.0
     )
     assert [rung.standing.decision for rung in found.rungs] == ["worse", "within", "within"]
     assert found.verdict.rung == "last:1"
@@ -106,6 +106,7 @@ def test_the_verdict_is_the_cheapest_rung_within_the_margin():
         run("last:1", same, trainable=50),
         run("full", GOOD, trainable=20),
         cost="parameters",
+        margin=2.0,
     )
     assert (by_size.verdict.rung, by_size.verdict.cost) == ("full", "parameters")
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.stats import binomtest
 from scipy.stats import t as student
 
 from thawline.evaluation.differences import measure_effects
@@ -49,7 +50,8 @@ def test_the_part_of_the_seeds_that_texts_explain_is_not_added_twice():
     effects = measure_effects([first, second])
     assert (effects.seed_variances == 0).all()
     # Differences 0.5, 0.5, 0.5, 0.5: the variance over texts already contains the rest.
-    assert effects.contrast(0, 1).interval()[:3] == pytest.approx((0.5, 0.5, 0.5))
+    contrast = effects.contrast(0, 1)
+    assert (contrast.value, float(contrast.spread()[0])) == pytest.approx((0.5, 0))
     # Rests of the first: (1/2, -1/2, 0, 0) and the opposite.
     assert effects.residuals[0] == pytest.approx(4 * 0.25 / 3)
 
@@ -68,8 +70,15 @@ def test_the_difference_is_antisymmetric(first, second, third):
 
 @settings(max_examples=30, deadline=None)
 @given(correct(3, 20))
-def test_equal_predictions_have_no_variance(values):
+def test_equal_predictions_have_the_exact_interval_for_no_difference(values):
     found = measure_effects([values, values.copy()]).contrast(0, 1).interval()
+    exact = binomtest(0, 20).proportion_ci(method="exact").high
+    assert found == pytest.approx((0.0, -exact, exact, None, True))
+
+
+def test_equal_losses_have_no_interval():
+    losses = np.random.default_rng(0).random((3, 20))
+    found = measure_effects([losses, losses.copy()]).contrast(0, 1).interval()
     assert found == (0.0, 0.0, 0.0, None, True)
 
 

@@ -77,9 +77,18 @@ def test_the_bounds_of_two_strategies_are_those_of_their_interval():
     assert (standing.lower_bound, standing.upper_bound) == pytest.approx(interval[1:3])
 
 
-def test_equal_predictions_are_within_at_any_number_of_texts():
+def test_equal_predictions_on_few_texts_decide_nothing():
     (values,) = simulated([0.0], 20)
-    standings = decide_standings(measure_effects([values, values]), 0.001)
+    for standing in decide_standings(measure_effects([values, values]), 0.01):
+        assert standing.decision == "undecided"
+        # 1 - 0.025 ** (1 / n) is below 0.01 from n = 368.
+        assert standing.texts_to_decide == pytest.approx(368, rel=0.02)
+        assert standing.seeds_to_decide is None
+
+
+def test_equal_predictions_on_many_texts_are_within():
+    (values,) = simulated([0.0], 400)
+    standings = decide_standings(measure_effects([values, values]), 0.01)
     assert [standing.decision for standing in standings] == ["within", "within"]
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from thawline.runs.layout import read_status
+from thawline.errors import ThawlineError
+from thawline.runs.layout import find, read_status
 
 
 @pytest.mark.parametrize("damaged", ['{"status": "fin', "[]", "", '{"status": 3}'])
@@ -20,3 +21,21 @@ def test_a_missing_or_damaged_record_has_no_status(damaged):
 def test_status_and_verb_are_read():
     Path("record.json").write_text('{"status": "finished", "verb": "pretrain"}')
     assert read_status(Path()) == ("finished", "pretrain")
+
+
+def test_a_comparison_names_the_run_to_use():
+    ladder = Path("compared")
+    ladder.mkdir()
+    (ladder / "ladder.json").write_text('{"chosen": {"run": "head-seed-0"}}')
+    with pytest.raises(ThawlineError, match="head-seed-0"):
+        find(ladder)
+
+
+@pytest.mark.parametrize("damaged", ['{"status": "fin', "[]", '{"chosen": 3}'])
+def test_a_damaged_comparison_names_no_run(damaged):
+    ladder = Path("compared")
+    ladder.mkdir()
+    (ladder / "ladder.json").write_text(damaged)
+    with pytest.raises(ThawlineError) as caught:
+        find(ladder)
+    assert "comparison" in caught.value.found

@@ -23,6 +23,9 @@ from thawline.training.effects import Situation, has_effect, settings_without_ef
 _SHARED = ("data", "seed", "strategy")
 """Settings that a rung cannot change."""
 
+REFIT = "refit-"
+"""The start of the name of a run on train and validation together, which is no run of a rung."""
+
 
 @dataclass(frozen=True)
 class LadderRun:
@@ -146,7 +149,7 @@ def _made_runs(folder: Path) -> dict[str, Path]:
     """Return the folders of the runs in the folder of a ladder, by their settings."""
     made: dict[str, Path] = {}
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if path.is_dir() and is_run(path):
+        if path.is_dir() and is_run(path) and not path.name.startswith(REFIT):
             with suppress(ThawlineError):  # the run itself reports what is wrong with it
                 made.setdefault(_key(started_config(path, Config)), path)
     return made

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from thawline.compare.plan import REFIT
 from thawline.config import Config
 from thawline.data import Dataset
 from thawline.jobs.fit import Shared, fit_run
@@ -37,7 +38,7 @@ def refit(
 
 def refit_folder(chosen: Chosen) -> str:
     """Return the name of the folder of the new run."""
-    return f"refit-{chosen.run}"
+    return f"{REFIT}{chosen.run}"
 
 
 def fixed_config(config: Config, record: FitRecord) -> Config:

@@ -68,6 +68,11 @@ def compare_sizes(
     sizes, left_out, left = list[_Size](), list[int](), config.budget
     for rows in sorted(set(config.sizes)):
         if rows >= all_rows:
+            if rows > all_rows:
+                reporter.message(
+                    f"{rows:,} rows are left out: the data have {all_rows:,} labelled rows"
+                )
+                left_out.append(rows)
             continue
         place = folder / f"rows-{rows}"
         part_config = _part_config(config, left)
@@ -131,7 +136,7 @@ def _curves(
         enough=enough,
         crossings=crossings,
         left_out=list(left_out),
-        words=curve_words(enough, crossings, sizes[-1].rows, config.margin),
+        words=curve_words(enough, crossings, [size.rows for size in sizes], config.margin),
     )
 
 
@@ -183,16 +188,19 @@ def _crossing(
 
 
 def curve_words(
-    enough: Sequence[EnoughRows], crossings: Sequence[Crossing], all_rows: int, margin: float
+    enough: Sequence[EnoughRows], crossings: Sequence[Crossing], sizes: Sequence[int], margin: float
 ) -> str:
     """Return the answer to the question how many labelled rows are enough, in sentences.
 
     Args:
         enough: How many rows each rung needs.
         crossings: Where one rung overtakes another.
-        all_rows: The number of all rows.
+        sizes: The numbers of rows that were compared. The last one is that of all rows.
         margin: The margin in percentage points.
     """
+    *fewer, all_rows = sizes
+    if not fewer:
+        return f"No number of rows below {all_rows:,} was compared."
     points = f"{margin:g} point{'s' * (margin != 1)}"
     sentences, unknown = list[str](), list[str]()
     for one in enough:
@@ -205,8 +213,8 @@ def curve_words(
         )
     if unknown:
         sentences.append(
-            f"{join_words(unknown)}: no number of rows below {all_rows:,} is shown to be within "
-            f"{points} of the best accuracy."
+            f"{join_words(unknown)}: none of the compared numbers of rows below {all_rows:,} is "
+            f"shown to be within {points} of the best accuracy."
         )
     sentences += [
         f"Below about {one.rows:,} rows `{one.fewer}` is better than `{one.more}`, and above it is "

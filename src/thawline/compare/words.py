@@ -59,7 +59,7 @@ def _sentences(facts: _Facts) -> Iterator[str]:
     verdict, top = facts.verdict, facts.top
     accuracy = percent(top.test.accuracy.value)
     if len(facts.rungs) == 1:
-        yield f"{top.rung}: {accuracy} ({facts.sample}). It is the only strategy."
+        yield f"{top.rung}: {accuracy} ({facts.sample}). No other strategy has finished."
         return
     others = [rung for rung in facts.rungs if rung is not top]
     within = [rung for rung in facts.rungs if rung.standing.decision == "within"]

@@ -15,6 +15,8 @@ contains the rests, so only the pure effect of the seeds is added. It is estimat
 mean squares of the model: the variance over seeds of the mean over texts, minus the variance of
 the rests divided by n, and at least 0.
 
+No interval of a share is narrower than the exact one for texts on which nothing differs.
+
 The quantiles are those of Student's t with the degrees of freedom of F. E. Satterthwaite, "An
 approximate distribution of estimates of variance components", Biometrics Bulletin 2 (6), 1946.
 The same model with readers instead of seeds is used to compare diagnostic tests: S. L. Hillis, "A
@@ -69,6 +71,7 @@ class Effects(NamedTuple):
         residuals: The variance of the rest, of the same shape. 0 if there is a single seed.
         identical: Whether two strategies have the same values for all seeds and texts, of shape
             ``(strategies, strategies)``.
+        is_share: Whether the scores are shares of the texts, because all values are 0 or 1.
     """
 
     scores: Floats
@@ -78,6 +81,7 @@ class Effects(NamedTuple):
     seed_variances: Floats
     residuals: Floats
     identical: NDArray[np.bool_]
+    is_share: bool = False
 
     def standard_error(self, strategy: int) -> float:
         """Return the standard error of the score of one strategy."""
@@ -98,6 +102,7 @@ class Effects(NamedTuple):
             seed_variances=np.zeros(2) if same else self.seed_variances[pair],
             residuals=np.zeros(2) if same else self.residuals[pair],
             about_strategies=bool((self.seeds[pair] > 1).all()),
+            is_share=self.is_share,
         )
 
 
@@ -113,6 +118,7 @@ class Contrast(NamedTuple):
         residuals: The variance of the rest in each of the two.
         about_strategies: Whether the variance of the seeds is part of the variance. False if one of
             the two has a single seed.
+        is_share: Whether it is a difference of shares of the texts.
     """
 
     value: float
@@ -122,6 +128,7 @@ class Contrast(NamedTuple):
     seed_variances: Floats
     residuals: Floats
     about_strategies: bool
+    is_share: bool = False
 
     def spread(
         self, texts: ArrayLike | None = None, seeds: ArrayLike | None = None
@@ -183,9 +190,29 @@ class Contrast(NamedTuple):
         from scipy.special import stdtrit
 
         error, freedom = (float(part) for part in self.spread())
+        least = float(self.least_half_width(level))
         if error == 0:
-            return 0.0, None
-        return float(-stdtrit(freedom, level)) * error, freedom
+            return least, None
+        return max(float(-stdtrit(freedom, level)) * error, least), freedom
+
+    def least_half_width(self, level: float, texts: ArrayLike | None = None) -> Floats:
+        """Return the half-width that remains even if the two agree on every text.
+
+        The variance of a share is estimated as 0 if no text differs, but few texts do not show
+        that none ever would. The exact bound of Clopper and Pearson for 0 of n texts is
+        ``1 - level ** (1 / n)``, about 3.7 / n for a level of 2.5 %.
+
+        Args:
+            level: The probability that the true difference lies beyond the bound, below 0.5.
+            texts: The number of texts, or several numbers of shape ``(cases,)``. If None, that of
+                the measurement.
+
+        Returns:
+            The half-width, of shape ``(cases,)`` or ``()``. 0 if the scores are not shares.
+        """
+        n = np.asarray(self.texts if texts is None else texts, dtype=np.float64)
+        least: Floats = -np.expm1(np.log(level) / n)
+        return least if self.is_share else np.zeros_like(n)
 
 
 def measure_effects(values: Sequence[ArrayLike]) -> Effects:
@@ -219,6 +246,7 @@ def measure_effects(values: Sequence[ArrayLike]) -> Effects:
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
         identical=same_values(arms),
+        is_share=all(bool(np.isin(arm, (0, 1)).all()) for arm in arms),
     )
 
 

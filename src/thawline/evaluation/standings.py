@@ -179,7 +179,8 @@ class _Plan(NamedTuple):
         """Return about how many texts would decide, or None if no number would."""
         own = self.contrasts[0].texts
         cases = np.unique(np.ceil(own * np.geomspace(1, MOST_TIMES, 1_000)).astype(np.int64))
-        return self._first(cases[1:], [c.spread(texts=cases[1:]) for c in self.contrasts])
+        cases = cases[1:]
+        return self._first(cases, [c.spread(texts=cases) for c in self.contrasts], cases)
 
     def seeds(self) -> int | None:
         """Return how many seeds would decide, or None if no number would."""
@@ -187,12 +188,20 @@ class _Plan(NamedTuple):
             return None
         most = max(int(contrast.seeds.max()) for contrast in self.contrasts)
         cases = np.arange(most + 1, MOST_SEEDS + 1)
-        return self._first(cases, [c.spread(seeds=cases) for c in self.contrasts])
+        own = np.full(len(cases), self.contrasts[0].texts)
+        return self._first(cases, [c.spread(seeds=cases) for c in self.contrasts], own)
 
-    def _first(self, cases: np.ndarray, spreads: list[tuple[Floats, Floats]]) -> int | None:
+    def _first(
+        self, cases: np.ndarray, spreads: list[tuple[Floats, Floats]], texts: np.ndarray
+    ) -> int | None:
         """Return the first case that would decide with probability `POWER`.
 
         The observed differences are taken to be the true ones.
+
+        Args:
+            cases: The numbers of texts, or of seeds.
+            spreads: The standard error and the degrees of freedom of each difference in each case.
+            texts: The number of texts in each case.
         """
         from scipy.special import stdtrit
 
@@ -201,7 +210,13 @@ class _Plan(NamedTuple):
             self.contrasts, self.lower_levels, spreads, strict=True
         ):
             power = stdtrit(freedom, POWER)
-            within &= contrast.value + self.margin > (power - stdtrit(freedom, level)) * error
-            worse |= -contrast.value > (power - stdtrit(freedom, self.upper_level)) * error
+            lower, upper = (
+                np.maximum(
+                    (power - stdtrit(freedom, one)) * error, contrast.least_half_width(one, texts)
+                )
+                for one in (float(level), self.upper_level)
+            )
+            within &= contrast.value + self.margin > lower
+            worse |= -contrast.value > upper
         decided = np.flatnonzero(within | worse)
         return int(cases[decided[0]]) if len(decided) else None

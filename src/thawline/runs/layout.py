@@ -85,9 +85,24 @@ def find(path: Path) -> Path:
     if (path / RECORD).is_file():
         found = "a run that did not finish"
         fix = f"resume it with thawline fit --resume --out {path}"
+    elif (path / LADDER).is_file():
+        found, fix = "a comparison of several runs", "give the folder of one of its runs"
+        if run := _run_to_use(path):
+            fix = f"give the folder of the run to use, {path / run}"
     elif not path.is_dir():
         found = "a file" if path.exists() else "no such folder"
     raise ThawlineError(f"a run or a saved classifier at '{path}'", found, fix)
+
+
+def _run_to_use(ladder: Path) -> str | None:
+    """Return the name of the run to use of a ladder. None if its record does not name one."""
+    try:
+        record = load_json(ladder / LADDER)
+    except (OSError, ValueError, ThawlineError):
+        return None
+    chosen = record.get("chosen") if isinstance(record, dict) else None
+    run = chosen.get("run") if isinstance(chosen, dict) else None
+    return run if isinstance(run, str) else None
 
 
 class RunStatus(NamedTuple):

@@ -73,7 +73,7 @@ def compare(
 
 def _default_folder(data: str) -> Path:
     """Return the folder of a comparison, which is the same each time, so that it is continued."""
-    name = re.sub(r"[^A-Za-z0-9.]+", "-", Path(data).stem).strip("-")
+    name = re.sub(r"[^\w.]+", "-", Path(data).stem).strip("-")
     return Path("runs", f"compare-{name}")
 
 

@@ -299,7 +299,8 @@ class LearningCurves(Record):
     enough: list[EnoughRows] = Field(description="One entry for each rung.")
     crossings: list[Crossing] = Field(description="Where one rung overtakes another.")
     left_out: list[int] = Field(
-        description="The numbers of rows that did not fit into the budget, or whose runs failed."
+        description="The numbers of rows that did not fit into the budget, that exceed the data, "
+        "or whose runs failed."
     )
     words: str = Field(description="The answer in sentences.")
 
