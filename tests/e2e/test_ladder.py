@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -301,6 +302,10 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
     names = [f"{Path(one).name} head" for one in (first, second)]
     assert [rung["rung"] for rung in record["rungs"]] == ["tfidf", *names]
     assert [rung["backbone"] for rung in record["rungs"]] == [None, first, second]
+    title = "".join(
+        re.findall(r">([^<]+)</text>", Path("ladder/differences.svg").read_text("utf-8"))
+    )
+    assert all(Path(one).name in title for one in (first, second))
     assert len(changes("ladder")) == 3
     assert changes("ladder").items() >= kept.items()
 

@@ -7,7 +7,7 @@ import io
 from rich.console import Console
 
 from tests.support.records import ladder_record, rung_record, rung_run
-from thawline.report.ladder import ladder_lines, ladder_table, short_count
+from thawline.report.ladder import ladder_lines, ladder_table, seeds_of, short_count
 from thawline.runs.records import Comparison, RungRecord, Standing
 
 
@@ -81,10 +81,11 @@ def lines(runs: int, **changes: object) -> list[str]:
 
 
 def test_the_verdict_and_the_run_to_use_are_below_the_table_and_wrapped():
-    below, seconds, _, verdict, more, chosen, *_ = lines(1)
+    below, decision, seconds, _, verdict, more, chosen, *_ = lines(1)
     assert below.startswith("below the best: ")
     assert "models" in below
-    assert seconds.startswith("seconds: ")
+    assert decision.startswith("decision: ")
+    assert seconds.startswith("time: ")
     assert verdict.startswith("verdict   No strategy ")
     assert more.startswith(" " * 10)
     assert f"{verdict} {more.strip()}".endswith(WORDS)
@@ -93,6 +94,26 @@ def test_the_verdict_and_the_run_to_use_are_below_the_table_and_wrapped():
     several = lines(3)
     assert "3 seeds" in several[0]
     assert "seeds" in several[1]
+
+
+def test_the_number_of_seeds_may_differ_between_rungs():
+    rungs = [
+        rung_record(name, 0.9, runs=[rung_run([], seed) for seed in range(seeds)])
+        for name, seeds in (("tfidf", 3), ("full", 1), ("head", 2))
+    ]
+    assert seeds_of(rungs) == "1 to 3 seeds"
+    assert seeds_of(rungs[:1]) == "3 seeds"
+    assert seeds_of(rungs[1:2]) == "1 seed"
+
+
+def test_the_latency_is_named_if_it_is_the_cost():
+    rung = rung_record("head", 0.9)
+    cost = rung.cost.model_copy(update={"latency": 0.0123})
+    record = ladder_record([rung.model_copy(update={"cost": cost})])
+    assert not any(line.startswith("latency") for line in ladder_lines(record))
+    verdict = record.verdict.model_copy(update={"cost": "latency"})
+    shown = list(ladder_lines(record.model_copy(update={"verdict": verdict})))
+    assert "latency   head 12.3 ms for one text" in shown
 
 
 def test_what_failed_and_what_was_left_out_is_named():

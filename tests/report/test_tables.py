@@ -10,6 +10,7 @@ from thawline.report.tables import (
     history_table,
     kept_line,
     per_class_table,
+    rounded_up,
 )
 from thawline.runs.records import KeptEpoch
 
@@ -167,3 +168,11 @@ def test_per_class_of_many_classes_lists_those_with_the_lowest_f1_in_their_order
 def test_per_class_needs_a_name_for_each_class():
     with pytest.raises(ValueError, match="3 classes need as many names, not 2"):
         per_class_table(PER_CLASS, ["neg", "pos"])
+
+
+@pytest.mark.parametrize(
+    ("number", "wanted"),
+    [(1, 1), (99, 99), (100, 100), (101, 110), (3_512, 3_600), (9_999, 10_000)],
+)
+def test_an_estimate_is_rounded_up_to_two_digits(number, wanted):
+    assert rounded_up(number) == wanted

@@ -25,6 +25,7 @@ from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load
 from thawline.data.copies import number_copies
+from thawline.data.labels import join_words
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import check_same_rows
 from thawline.report.curves import draw_curves
@@ -187,7 +188,7 @@ def _run(
         made = [FinishedRun.read(run, record) for run, record in fitted.finished]
         comparison = _compare(config, fitted, made, dataset, started.first_margin)
         check_still_exists(folder)
-        plots = _draw(config, started, comparison, folder)
+        plots = _draw(started, comparison, folder)
         curves: LearningCurves | None = None
         if config.sizes:
             left = config.budget and max(1e-9, config.budget - schedule.spent)
@@ -200,7 +201,8 @@ def _run(
                 lambda part, rows, place: _make(part, lambda: rows, place, reporter),
             )
             if len(curves.sizes) > 1:
-                drawn = draw_learning(curves, folder, title=_title(config, started))
+                title = _title(started, comparison)
+                drawn = draw_learning(curves, folder, title=title)
                 plots += [path.name for path in drawn]
         if config.refit:
             _refit(comparison.chosen, fitted, dataset, folder, reporter)
@@ -301,20 +303,20 @@ def _check(
     return fits
 
 
-def _title(config: LadderConfig, started: StartedLadder) -> str:
-    """Return the title of all plots."""
-    return f"{started.data.name}: strategies on {Path(config.fit.backbone).name}"
+def _title(started: StartedLadder, comparison: Comparison) -> str:
+    """Return the title of all plots: the data set and the backbones that were compared."""
+    used = [rung.backbone for rung in comparison.rungs if rung.backbone is not None]
+    names = join_words([Path(backbone).name for backbone in dict.fromkeys(used)])
+    return f"{started.data.name}: strategies{f' on {names}' if names else ''}"
 
 
-def _draw(
-    config: LadderConfig, started: StartedLadder, comparison: Comparison, folder: Path
-) -> list[str]:
+def _draw(started: StartedLadder, comparison: Comparison, folder: Path) -> list[str]:
     """Draw the rungs as bars, the verdict and, if a rung was trained by epochs, its curves.
 
     Returns:
         The names of the files.
     """
-    title, rungs = _title(config, started), comparison.rungs
+    title, rungs = _title(started, comparison), comparison.rungs
     bars = [
         RungBar(rung.rung, rung.test.accuracy, rung.cost.seconds, rung.parameters.trainable)
         for rung in rungs

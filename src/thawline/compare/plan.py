@@ -112,12 +112,7 @@ def _plan_rungs(config: LadderConfig) -> list[tuple[str, Config]]:
         # A rung with a backbone of its own is not repeated for each backbone.
         written[rung] = list({_key(one): one for one in on_each}.values())
     strategies = [configs[0].strategy for configs in written.values()]
-    reading = [
-        one
-        for configs in written.values()
-        for one in configs
-        if Situation.of(one).strategy.reads_states
-    ]
+    reading = [one for configs in written.values() for one in configs if _has_backbone(one)]
     used = list(dict.fromkeys(one.backbone for one in reading))
     short = _short_names(used)
     planned = []

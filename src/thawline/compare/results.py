@@ -8,6 +8,7 @@ from statistics import fmean, stdev
 
 from thawline.compare.plan import LadderRun
 from thawline.config import LadderConfig
+from thawline.report.tradeoff import rung_cost
 from thawline.runs.logits import RunLogits, read_logits
 from thawline.runs.records import (
     FitCost,
@@ -77,7 +78,7 @@ def describe_rung(
     Args:
         made: The runs of the rung.
         costs: The costs that were measured apart from the runs.
-        standing: The position relative to the best rung.
+        standing: The position relative to the best of the other rungs.
         nested: The accuracy on validation by the nested choice.
     """
     records = [one.record for one in made]
@@ -133,12 +134,8 @@ def declared_cost(rung: RungRecord, config: LadderConfig) -> float:
 
     It is infinite if it was not measured.
     """
-    match config.cost:
-        case "seconds":
-            return rung.cost.seconds
-        case "parameters":
-            return float(rung.parameters.trainable)
-    return float("inf") if rung.cost.latency is None else rung.cost.latency
+    cost = rung_cost(rung, config.cost)
+    return float("inf") if cost is None else cost
 
 
 def _mean_scores(seeds: Sequence[MainScores]) -> MeanScores:

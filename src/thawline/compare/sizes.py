@@ -11,6 +11,7 @@ from pathlib import Path
 from thawline.compare.plan import plan_runs
 from thawline.compare.results import FinishedRun, group_by_rung
 from thawline.compare.verdict import correct_predictions
+from thawline.compare.words import points
 from thawline.config import LadderConfig
 from thawline.data import Dataset
 from thawline.data.labels import join_words
@@ -116,7 +117,7 @@ def _finished(config: LadderConfig, folder: Path, comparison: Comparison) -> lis
 def _curves(
     config: LadderConfig, sizes: Sequence[_Size], left_out: Sequence[int]
 ) -> LearningCurves:
-    points = [
+    curve_points = [
         CurvePoint(
             rung=rung.rung,
             rows=size.rows,
@@ -132,7 +133,7 @@ def _curves(
     crossings = find_crossings({size.rows: size.comparison for size in sizes})
     return LearningCurves(
         sizes=[size.rows for size in sizes],
-        points=points,
+        points=curve_points,
         enough=enough,
         crossings=crossings,
         left_out=list(left_out),
@@ -201,20 +202,20 @@ def curve_words(
     *fewer, all_rows = sizes
     if not fewer:
         return f"No number of rows below {all_rows:,} was compared."
-    points = f"{margin:g} point{'s' * (margin != 1)}"
+    distance = points(margin / 100)
     sentences, unknown = list[str](), list[str]()
     for one in enough:
         if one.rows is None or one.rows >= all_rows:
             unknown.append(f"`{one.rung}`")
             continue
         sentences.append(
-            f"`{one.rung}`: {one.rows:,} labelled rows are enough; with them it is within {points} "
-            "of its best accuracy."
+            f"`{one.rung}`: {one.rows:,} labelled rows are enough; with them it is within "
+            f"{distance} of its best accuracy."
         )
     if unknown:
         sentences.append(
             f"{join_words(unknown)}: none of the compared numbers of rows below {all_rows:,} is "
-            f"shown to be within {points} of the best accuracy."
+            f"shown to be within {distance} of the best accuracy."
         )
     sentences += [
         f"Below about {one.rows:,} rows `{one.fewer}` is better than `{one.more}`, and above it is "

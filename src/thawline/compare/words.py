@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from thawline.report.ladder import seeds_of
+from thawline.report.tables import rounded_up
 from thawline.runs.records import Difference, RungPair, RungRecord, Verdict
 
 TFIDF = "tfidf"
@@ -38,9 +39,7 @@ class _Facts(NamedTuple):
         if self.verdict.about == "models":
             models = "this model" if len(self.rungs) == 1 else "these models"
             return f"{models}, {texts}"
-        seeds = sorted({len(rung.runs) for rung in self.rungs})
-        numbers = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-        return f"{texts}, {numbers} seeds"
+        return f"{texts}, {seeds_of(self.rungs)}"
 
 
 def verdict_words(rungs: Sequence[RungRecord], pairs: Sequence[RungPair], verdict: Verdict) -> str:
@@ -126,9 +125,9 @@ def _to_decide(undecided: Sequence[RungRecord]) -> str:
     seeds = [rung.standing.seeds_to_decide for rung in undecided]
     ways = []
     if None not in texts:
-        ways.append(f"about {_rounded(max(n for n in texts if n is not None)):,} test texts")
+        ways.append(f"about {rounded_up(max(n for n in texts if n is not None)):,} test texts")
     if None not in seeds:
-        ways.append(f"about {max(n for n in seeds if n is not None)} seeds")
+        ways.append(f"about {rounded_up(max(n for n in seeds if n is not None))} seeds")
     if ways:
         return f"{' or '.join(ways)} would decide"
     return (
@@ -136,12 +135,6 @@ def _to_decide(undecided: Sequence[RungRecord]) -> str:
         if len(undecided) > 1
         else ("more test texts alone would not decide")
     )
-
-
-def _rounded(number: int) -> int:
-    """Round up to two significant digits."""
-    step = int(10 ** max(0, int(math.log10(number)) - 1))
-    return math.ceil(number / step) * step
 
 
 def _against_tfidf(facts: _Facts) -> Iterator[str]:

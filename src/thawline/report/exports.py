@@ -10,7 +10,7 @@ from thawline.errors import printable
 from thawline.report.ladder import ladder_cells, to_use
 from thawline.runs.records import Comparison, Difference, RungRecord, Score
 
-COLUMNS = ("strategy", "accuracy, %", "below the best", "decision", "seconds", "trained")
+COLUMNS = ("strategy", "accuracy, %", "below the best", "decision", "time, s", "trained")
 
 
 def ladder_markdown(comparison: Comparison) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
@@ -15,7 +15,7 @@ def ladder_table(comparison: Comparison) -> Table:
     """Return a table of the rungs of a ladder, whose columns `ladder_lines` explains."""
     table = ruled_table()
     table.add_column("strategy", overflow="fold", max_width=18)
-    for heading in ("accuracy %", "below the best", "decision", "seconds", "trained"):
+    for heading in ("accuracy %", "below the best", "decision", "time s", "trained"):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in comparison.rungs:
         table.add_row(literal(rung.rung), *ladder_cells(rung))
@@ -51,13 +51,18 @@ def short_count(number: int) -> str:
 
 def ladder_lines(comparison: Comparison) -> Iterator[str]:
     """Yield the lines below the table: how to read it, the verdict and the run to use."""
-    seeds = max(len(rung.runs) for rung in comparison.rungs)
-    if seeds > 1:
-        yield f"accuracy: mean over {seeds} seeds (interval over test texts)"
+    seeds = seeds_of(comparison.rungs)
+    if seeds != "1 seed":
+        yield f"accuracy: mean over {seeds} (interval over test texts)"
     if len(comparison.rungs) > 1:
         valid = "these models" if comparison.verdict.about == "models" else "texts and seeds"
         yield f"below the best: points below the highest other one (interval: {valid})"
-    yield "seconds: of a run alone, with an empty store"
+        yield "decision: by wider bounds, which hold for all strategies together"
+    yield "time: seconds of a run alone, with an empty store"
+    if comparison.verdict.cost == "latency":
+        latencies = [(rung.rung, rung.cost.latency) for rung in comparison.rungs]
+        known = [f"{name} {1000 * one:.3g} ms" for name, one in latencies if one is not None]
+        yield wrap_labelled("latency", f"{', '.join(known)} for one text")
     for left in comparison.left_out:
         seconds = format_duration(left.predicted)
         yield wrap_labelled("left out", f"{left.rung}: {left.reason} (predicted {seconds})")
@@ -66,6 +71,14 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield wrap_labelled("verdict", comparison.verdict.words)
     yield wrap_labelled("to use", to_use(comparison))
+
+
+def seeds_of(rungs: Sequence[RungRecord]) -> str:
+    """Return the number of seeds of each rung, for example "3 seeds" or "1 to 3 seeds"."""
+    numbers = sorted({len(rung.runs) for rung in rungs})
+    if numbers == [1]:
+        return "1 seed"
+    return f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} seeds"
 
 
 def to_use(comparison: Comparison) -> str:

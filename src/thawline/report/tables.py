@@ -63,6 +63,12 @@ def plot_names(files: Sequence[str]) -> str:
     return f"{', '.join(dict.fromkeys(Path(file).stem for file in files))} (PNG and SVG)"
 
 
+def rounded_up(number: int) -> int:
+    """Round a positive number up to two significant digits, for an estimate."""
+    step: int = 10 ** max(len(str(number)) - 2, 0)
+    return -(-number // step) * step
+
+
 def literal(text: str, keep: str = "", **options: Any) -> Text:
     """Return a text for a cell of a table, without markup and with escaped control characters.
 

@@ -261,10 +261,23 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
         console.print("\n".join(sizes_lines(record.curves)))
     console.print(f"plots     {plot_names(record.plots)} in {folder}")
     console.print(f"record    {folder / LADDER}")
-    console.print(f"runs      one folder per rung and seed in {folder}")
+    console.print(f"runs      one folder per strategy and seed in {folder}")
     if record.refit is not None:
         fitted = f"{folder / record.refit}, fitted on train and validation together"
         console.print(f"refit     {fitted}")
+
+
+def print_comparison(record: LadderRecord, folder: Path) -> None:
+    """Print a ladder, and the commands that use it.
+
+    Args:
+        record: The record of the ladder.
+        folder: The folder of the ladder.
+    """
+    print_ladder(record, folder)
+    console, run = terminal.console(), shlex.quote(str(folder / record.chosen.run))
+    console.print(f'next      thawline predict {run} "a text of your own"')
+    console.print(f"          thawline report {shlex.quote(str(folder))}")
 
 
 def print_demo(record: LadderRecord, folder: Path, data: str) -> None:

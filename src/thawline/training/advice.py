@@ -107,7 +107,7 @@ def _few_validation_rows(dataset: Dataset, plan: Plan, config: Config) -> Iterat
     if by_epochs and chooses and rows < FEW_TO_CHOOSE:
         yield (
             f"{rows} validation rows are too few to choose the best epoch: on average the last "
-            "epoch is better. Add --set training.keep=last to keep it."
+            "epoch is better. The setting training.keep=last keeps it."
         )
 
 

@@ -115,7 +115,7 @@ def fit_words(
     split = task.parts["validation"]
     validation = vectorizer.transform(split.texts)
     shape, strengths = (len(split), len(task.labels)), _strengths(task)
-    keep, kept = are_kept(*shape, candidates=len(strengths)), list[Tensor]()
+    keep, kept = are_kept(*shape, candidates=len(strengths)), dict[int, Tensor]()
     model, path, chosen = _Model(task, train), list[dict[str, Any]](), 0
     linear = best = model.fit(strengths[0], TOLERANCES[0])
     for number, strength in enumerate(strengths):
@@ -124,7 +124,8 @@ def fit_words(
         path.append({"stages": [], "penalty": None, "words_penalty": _penalty(strength, task)})
         logits = linear.logits(validation)
         path[-1] |= _scores(linear, logits, split.labels)
-        kept.append(in_half_precision(torch.from_numpy(logits)))
+        if keep:
+            kept[number] = in_half_precision(torch.from_numpy(logits))
         advance(1)
         if path[-1]["loss"] < path[chosen]["loss"]:
             best, chosen = linear, number
@@ -133,7 +134,8 @@ def fit_words(
     best = model.fit(strengths[chosen], TOLERANCES[1], best)
     logits = best.logits(validation)
     path[chosen] |= _scores(best, logits, split.labels)
-    kept[chosen] = in_half_precision(torch.from_numpy(logits))
+    if keep:
+        kept[chosen] = in_half_precision(torch.from_numpy(logits))
     _warn_if_not_converged(best)
     words = Words(
         terms=tuple(map(str, vectorizer.get_feature_names_out())),
@@ -142,7 +144,7 @@ def fit_words(
         bias=best.bias.astype(np.float32),
     )
     penalties = tuple(_penalty(strength, task) for strength in strengths)
-    candidates = stack_candidates(kept if keep else [], *shape)
+    candidates = stack_candidates(list(kept.values()), *shape)
     return WordsFit(words, penalties[chosen], penalties, path, train, validation, candidates)
 
 

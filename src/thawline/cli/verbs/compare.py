@@ -66,9 +66,9 @@ def compare(
     if as_json:
         print_json(record.to_dict())
     else:
-        from thawline.report.terminal import print_ladder
+        from thawline.report.terminal import print_comparison
 
-        print_ladder(record, folder)
+        print_comparison(record, folder)
 
 
 def _default_folder(data: str) -> Path:

@@ -181,6 +181,7 @@ class Page:
         figures: The main values.
         sections: The sections.
         maker: The version of Thawline that made the results, and when.
+        notices: Boxes with warnings, below the main values.
     """
 
     subject: str

@@ -55,7 +55,7 @@ from thawline.report.html.words import (
     unbroken,
     value,
 )
-from thawline.report.ladder import to_use
+from thawline.report.ladder import seeds_of, to_use
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     FitRecord,
@@ -115,12 +115,11 @@ def _figures(record: LadderRecord) -> list[Fact]:
     rungs = {rung.rung: rung for rung in record.rungs}
     best = max(record.rungs, key=lambda rung: rung.test.accuracy.value)
     chosen = rungs.get(record.chosen.rung, best)
-    seeds = max(len(rung.runs) for rung in record.rungs)
     return [
         Fact(f"Highest: {best.rung}", value(best.test.accuracy), interval(best.test.accuracy)),
         Fact(f"To use: {chosen.rung}", value(chosen.test.accuracy), interval(chosen.test.accuracy)),
         Fact("Margin", points(record.verdict.margin), "of accuracy"),
-        Fact("Test texts", f"{best.test.rows:,}", count_of(seeds, "seed")),
+        Fact("Test texts", f"{best.test.rows:,}", seeds_of(record.rungs)),
         Fact("Time", seconds(record.seconds.total), "for all runs"),
     ]
 

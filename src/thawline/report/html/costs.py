@@ -159,7 +159,7 @@ def missing_sections(record: LadderRecord) -> list[Section]:
             Column("Predicted"),
             Column("Reason", numeric=False, prose=True),
         ]
-        blocks.append(Table("Strategies that were not run", columns, rows))
+        blocks.append(Table("Strategies and seeds that were not run", columns, rows))
     if record.failed:
         failed = [[Cell(one.rung), number_cell(one.seed), Cell(one.error)] for one in record.failed]
         columns = [

@@ -29,6 +29,7 @@ from thawline.report.html.words import (
     seconds_cell,
     value,
 )
+from thawline.report.ladder import seeds_of
 from thawline.report.rungs import RungBar, rungs_figure
 from thawline.report.tables import MISSING
 from thawline.runs.records import (
@@ -69,8 +70,8 @@ def strategy_blocks(record: LadderRecord, plots: Plots) -> list[Block]:
         for rung in rungs
     ]
     level = percent(rungs[0].test.confidence_level, 0)
-    seeds = max(len(rung.runs) for rung in rungs)
-    over = f"Means over {seeds} seeds. " if seeds > 1 else ""
+    seeds = seeds_of(rungs)
+    over = "" if seeds == "1 seed" else f"Means over {seeds}. "
     caption = (
         f"{over}Scores on {rungs[0].test.rows:,} test texts, with {level} intervals over texts. "
         "A click on a heading sorts the table."
@@ -151,7 +152,7 @@ def _note(rung: RungRecord, record: LadderRecord, *, several: bool) -> str:
     """Return the backbone of a rung if there are several, and whether it is chosen."""
     notes = []
     if several and rung.backbone is not None:
-        notes.append(rung.backbone)
+        notes.append(name_of(rung.backbone))
     if rung.rung == record.verdict.rung:
         notes.append("verdict")
     if rung.rung == record.chosen.rung:
@@ -214,14 +215,14 @@ def difference_sections(record: LadderRecord, plots: Plots) -> list[Section]:
         "strategy is within the margin if its whole bar lies to the right of the margin, and worse "
         "if its whole bar lies to the left of zero. Otherwise the comparison is undecided."
     )
-    about = (
+    validity = (
         "The bounds hold for these fitted models on new texts. One seed says nothing about other "
         "seeds."
         if verdict.about == "models"
         else "The bounds hold for the strategies: for new texts and new seeds, given these "
         "training texts."
     )
-    blocks: list[Block] = [plots.plot(figure, f"{label}.", caption, narrow=narrow), Text(about)]
+    blocks: list[Block] = [plots.plot(figure, f"{label}.", caption, narrow=narrow), Text(validity)]
     if record.pairs:
         blocks.append(
             Details(f"All {len(record.pairs):,} pairs", [_pairs_table(record.pairs, level)])

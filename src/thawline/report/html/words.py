@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from thawline.data.texts import one_string
 from thawline.report.html.blocks import Cell
-from thawline.report.tables import MISSING
+from thawline.report.tables import MISSING, rounded_up
 from thawline.runs.records import FitRecord, Score
 from thawline.runs.records.mistakes import RecordedText
 
@@ -20,9 +20,9 @@ def percent(share: float, digits: int = 1) -> str:
 
 
 def points(share: float, *, signed: bool = False) -> str:
-    """Return a difference of shares as "3.6 points"."""
-    number = f"{100 * share:+z.1f}" if signed else f"{100 * share:z.1f}"
-    return f"{number}{SPACE}point{'' if number.lstrip('+-') == '1.0' else 's'}"
+    """Return a difference of shares as "+3.6 points", or without its sign as "1 point"."""
+    number = f"{100 * share:+z.1f}" if signed else f"{100 * share:g}"
+    return f"{number}{SPACE}point{'' if number.lstrip('+-') in ('1', '1.0') else 's'}"
 
 
 def interval(score: Score, *, share: bool = True) -> str:
@@ -89,9 +89,8 @@ def length_unit(record: FitRecord) -> str:
 
 
 def about(number: int) -> str:
-    """Return a number of two significant digits, for an estimate."""
-    step = 10 ** max(len(str(number)) - 2, 0)
-    return f"{step * round(number / step):,}"
+    """Return an estimate with two significant digits, for example "3,600"."""
+    return f"{rounded_up(number):,}"
 
 
 def unbroken(text: str) -> str:
