@@ -105,7 +105,7 @@ def test_a_fit_shows_scores_costs_and_places(capsys):
         "strategy  head, thaw line 7",
         "trained   770 of 22,713,986 parameters",
         "artifact  /runs/a run/model",
-        "plots     before_after.png, before_after.svg in /runs/a run",
+        "plots     before_after.png, before_after.svg",
         """next      thawline predict '/runs/a run' "a text of your own\"""",
     ):
         assert line in out.splitlines()

@@ -86,7 +86,7 @@ def print_fit(record: FitRecord, shown: ReportConfig) -> None:
     console.print(f"artifact  {record.artifact}")
     checked = f"a fresh process computes the same probabilities for {proof.texts} texts"
     console.print(wrap_labelled("proof", f"{checked} (largest difference {proof.difference:.2g})"))
-    console.print(f"plots     {plots} in {run}")
+    console.print(wrap_labelled("plots", plots))
     console.print(f'next      thawline predict {shlex.quote(str(run))} "a text of your own"')
 
 
