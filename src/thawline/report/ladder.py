@@ -57,6 +57,8 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
         valid = "these models" if comparison.verdict.about == "models" else "texts and seeds"
         yield f"below the best: points below the highest other one (interval: {valid})"
     yield "seconds: of a run alone, with an empty store"
+    if comparison.verdict.cost == "latency":
+        yield wrap_labelled("latency", ", ".join(_latencies(comparison)))
     for left in comparison.left_out:
         yield wrap_labelled("left out", f"{left.rung}: {left.reason}")
     for failed in comparison.failed:
@@ -64,6 +66,14 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     yield ""
     yield wrap_labelled("verdict", comparison.verdict.words)
     yield wrap_labelled("to use", to_use(comparison))
+
+
+def _latencies(comparison: Comparison) -> Iterator[str]:
+    """Yield the milliseconds that each rung takes to predict one text."""
+    for rung in comparison.rungs:
+        seconds = rung.cost.latency
+        number = MISSING if seconds is None else f"{1000 * seconds:.3g} ms"
+        yield f"{rung.rung} {number}"
 
 
 def to_use(comparison: Comparison) -> str:
