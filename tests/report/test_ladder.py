@@ -66,6 +66,16 @@ def test_counts_are_short():
     ]
 
 
+def test_the_latency_is_shown_if_it_is_the_cost():
+    record = ladder_record([rung_record("head", 0.9), rung_record("full", 0.9)])
+    slow = record.rungs[1].cost.model_copy(update={"latency": 0.0123})
+    rungs = [record.rungs[0], record.rungs[1].model_copy(update={"cost": slow})]
+    verdict = record.verdict.model_copy(update={"cost": "latency"})
+    by_latency = record.model_copy(update={"rungs": rungs, "verdict": verdict})
+    assert any("full 12.3 ms" in line for line in ladder_lines(by_latency))
+    assert not any("12.3 ms" in line for line in ladder_lines(record))
+
+
 WORDS = "No strategy is shown to be within 1 point of all others. Highest on test: full, 90.0 %."
 
 

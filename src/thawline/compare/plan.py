@@ -174,7 +174,12 @@ def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
 
 def _rung_config(rung: str, shared: Config) -> Config:
     """Return the settings of a rung: the shared settings, changed as the rung says."""
-    words = shlex.split(rung)
+    try:
+        words = shlex.split(rung)
+    except ValueError as error:  # a quotation mark without its partner
+        expected = "a strategy and settings with closed quotation marks"
+        fix = "write the rung as in 'last:1 training.lr=1e-3'"
+        raise ThawlineError(expected, repr(rung), fix, setting="rungs") from error
     strategy, overrides = (words[0], words[1:]) if words else ("", [])
     for word in overrides:
         key, equals, _ = word.partition("=")

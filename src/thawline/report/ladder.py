@@ -60,9 +60,7 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
         yield "decision: by wider bounds, which hold for all strategies together"
     yield "time: seconds of a run alone, with an empty store"
     if comparison.verdict.cost == "latency":
-        latencies = [(rung.rung, rung.cost.latency) for rung in comparison.rungs]
-        known = [f"{name} {1000 * one:.3g} ms" for name, one in latencies if one is not None]
-        yield wrap_labelled("latency", f"{', '.join(known)} for one text")
+        yield wrap_labelled("latency", f"{', '.join(_latencies(comparison))} for one text")
     for left in comparison.left_out:
         seconds = format_duration(left.predicted)
         yield wrap_labelled("left out", f"{left.rung}: {left.reason} (predicted {seconds})")
@@ -79,6 +77,14 @@ def seeds_of(rungs: Sequence[RungRecord]) -> str:
     if numbers == [1]:
         return "1 seed"
     return f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} seeds"
+
+
+def _latencies(comparison: Comparison) -> Iterator[str]:
+    """Yield the milliseconds that each rung takes to predict one text."""
+    for rung in comparison.rungs:
+        seconds = rung.cost.latency
+        number = MISSING if seconds is None else f"{1000 * seconds:.3g} ms"
+        yield f"{rung.rung} {number}"
 
 
 def to_use(comparison: Comparison) -> str:

@@ -40,7 +40,7 @@ _PREFIXES: dict[str, tuple[type[HeadFirst | Tapt], set[str], str, str]] = {
     "tapt": (
         Tapt,
         {"tapt", "tfidf", "head+tfidf"},
-        "a strategy that trains no TF-IDF",
+        "a strategy without tapt and TF-IDF",
         "tapt+head",
     ),
 }

@@ -13,6 +13,7 @@ COMPARE = [
     ),
     Wrong("a strategy twice", "compare reviews -s head -s head"),
     Wrong("a strategy with a typo", "compare reviews -s head -s lsat:1"),
+    Wrong("a strategy with an open quotation mark", "compare reviews -s 'head \"'"),
     Wrong("a strategy with its own rows", "compare reviews -s 'full data.limit=9'"),
     Wrong("a backbone twice", "compare reviews --backbone bert --backbone bert"),
     Wrong("a budget that is no time", "compare reviews --budget soon"),

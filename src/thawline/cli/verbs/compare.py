@@ -27,7 +27,7 @@ SETTINGS = {
     ),
     "Fits": (
         *("fit.head.head", "fit.head.pooling", "fit.encoder.vectors"),
-        *("fit.training.epochs", "fit.training.batch_size"),
+        *("fit.training.epochs", "fit.training.batch_size", "fit.tapt.unlabelled"),
     ),
     "Compute": ("fit.compute.device", "fit.compute.dtype", "fit.compute.store_limit"),
 }
