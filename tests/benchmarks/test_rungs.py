@@ -250,19 +250,3 @@ def test_the_pages_show_the_results_on_the_whole_set():
         row = rf"\| `{name}[^|]*\| {re.escape(score)} \|"
         for page in pages:
             assert re.search(row, page), (rung["strategy"], score)
-
-
-def test_the_readme_shows_strategies_as_the_page_of_results_does():
-    root = Path(__file__).parents[2]
-    readme, results = (
-        (root / name).read_text(encoding="utf-8") for name in ("README.md", "docs/results.md")
-    )
-    table = readme.partition("## Results")[2]
-    rows = re.findall(r"^\| (`\S+`) \| (.+?) \| ([\d,]+) \| ([\d,]+) \|$", table, re.MULTILINE)
-    assert [name for name, *_ in rows] == ["`head`", "`last:1`", "`last:2`", "`lora`", "`full`"]
-    section = results.partition("## Strategies side by side")[2].partition("\n## ")[0]
-    for name, accuracy, trained, seconds in rows:
-        row = (
-            rf"\| {re.escape(name)}.*? \| {re.escape(accuracy)} \| .* \| {trained} \| {seconds} \|"
-        )
-        assert re.search(row, section), name

@@ -109,7 +109,7 @@ def test_fit_prints_before_and_after_and_where_everything_is(fit):
     for words in (
         *("reviews", " 32 ", "95 %", "accuracy", "F1"),  # the test rows and their scores
         *("head, thaw line 5", "linear", "112 texts"),  # the strategy, and the texts that were read
-        *(str(run / "model"), "before_after.png", "before_after.svg"),
+        *(str(run / "model"), "before_after"),
         f'thawline predict {run} "',
     ):
         assert words in done.out
