@@ -90,7 +90,7 @@ class RungCost(FitCost):
 
 
 class Standing(Record):
-    """The position of a rung relative to the best rung, for a margin that was set beforehand."""
+    """The position of a rung relative to the best of the others, for a margin set beforehand."""
 
     decision: Literal["within", "worse", "undecided"] = Field(
         description="within: the rung is at most the margin below every other rung (`lower_bound` "
@@ -175,7 +175,9 @@ class RungRecord(Record):
         description="The accuracy on validation by which the run to use is chosen."
     )
     cost: RungCost = Field(description="The cost of a run, averaged over the seeds.")
-    standing: Standing = Field(description="The position relative to the best rung on test.")
+    standing: Standing = Field(
+        description="The position on test relative to the best of the others."
+    )
     peak_memory_bytes: int = Field(
         description="The largest peak resident memory of its runs, in bytes."
     )
@@ -183,7 +185,7 @@ class RungRecord(Record):
 
 
 class Verdict(Record):
-    """The cheapest rung that is within the margin of the best rung on test."""
+    """The cheapest rung that is within the margin of all others on test."""
 
     rung: str | None = Field(
         description="The name of the rung; null if no rung is shown to be within the margin."
@@ -245,7 +247,7 @@ class Comparison(Record):
     )
     pairs: list[RungPair] = Field(description="The differences of every pair of rungs on test.")
     verdict: Verdict = Field(
-        description="The cheapest rung that is within the margin of the best rung on test."
+        description="The cheapest rung that is within the margin of all others on test."
     )
     chosen: Chosen = Field(description="The run to use, which was chosen on validation alone.")
     failed: list[FailedRun] = Field(default=[], description="The runs that failed.")
