@@ -178,7 +178,7 @@ def _prepare(
     job = _Job(config, folder.absolute(), dataset, prepared, prover, adaptation)
     described = describe_plan(dataset, prepared)
     if adaptation is not None:
-        described = described.model_copy(update={"tapt_digest": adaptation.folder.name})
+        described = described.model_copy(update={"tapt_digest": adaptation.digest})
     for warning in (
         *prepared.transfer_warnings(dataset),
         *(*dataset.describe_columns(), *dataset.warnings, *described.preflight.findings),

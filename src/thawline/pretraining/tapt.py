@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,11 @@ class Adaptation:
     @property
     def folder(self) -> Path:
         """The folder of the adapted backbone, which need not exist."""
+        return home() / "adapted" / self.digest
+
+    @cached_property
+    def digest(self) -> str:
+        """A digest of everything that the weights of the adapted backbone depend on."""
         settings, device = self.config.tapt, pick_device(self.config.compute.device)
         values = {
             "version": _VERSION,
@@ -96,8 +102,7 @@ class Adaptation:
             "reading": [self.plan.max_length, self.config.tokens.truncation_side],
             "dtype": pick_dtype(self.config.compute.dtype, device),
         }
-        digest = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-        return home() / "adapted" / digest[:32]
+        return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:32]
 
     def describe(self) -> str:
         """Return one line on the texts."""
