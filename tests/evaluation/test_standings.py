@@ -94,7 +94,7 @@ def test_equal_predictions_on_many_texts_are_within():
 
 def test_a_single_strategy_is_within():
     (standing,) = decide_standings(effects_of([0.9]), 0.01)
-    assert standing == ("within", None, None, 0.0, 0.0, None, None)
+    assert standing == ("within", None, None, 0.0, 0.0, None, None, None)
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.01, float("nan")])

@@ -15,6 +15,9 @@ contains the rests, so only the pure effect of the seeds is added. It is estimat
 mean squares of the model: the variance over seeds of the mean over texts, minus the variance of
 the rests divided by n, and at least 0.
 
+If the training rows were drawn several times, the estimand is the difference over new training rows
+of this number, too. `draws.py` describes the model: draws are paired, and take the place of seeds.
+
 No interval of a share is narrower than the exact one for texts on which nothing differs.
 
 The quantiles are those of Student's t with the degrees of freedom of F. E. Satterthwaite, "An
@@ -34,6 +37,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from thawline.config import MetricsConfig
 from thawline.evaluation.confusion import Floats, Integers
+from thawline.evaluation.draws import DrawEffects, Draws, measure_draws, variance_factor
 from thawline.evaluation.intervals import check_confidence
 
 
@@ -46,8 +50,9 @@ class DifferenceInterval(NamedTuple):
         high: The upper end of the interval.
         degrees_of_freedom: The degrees of freedom of Student's t. None if the difference has no
             variance, because both made the same predictions.
-        about_strategies: Whether the interval is valid for new seeds. False if one of the two has
-            a single seed: the interval is then valid for new texts and these fitted models only.
+        about_strategies: Whether the interval is valid for new seeds, or for new training rows and
+            seeds. False if one of the two has a single seed: the interval is then valid for new
+            texts and these fitted models only.
     """
 
     value: float
@@ -72,6 +77,9 @@ class Effects(NamedTuple):
         identical: Whether two strategies have the same values for all seeds and texts, of shape
             ``(strategies, strategies)``.
         is_share: Whether the scores are shares of the texts, because all values are 0 or 1.
+        draws: The effects of the training rows, which contain those of the seeds. The covariance
+            over texts is then that of means over draws, and the fields for seeds are not used. None
+            if the training rows are the same for all runs.
     """
 
     scores: Floats
@@ -82,11 +90,14 @@ class Effects(NamedTuple):
     residuals: Floats
     identical: NDArray[np.bool_]
     is_share: bool = False
+    draws: DrawEffects | None = None
 
     def standard_error(self, strategy: int) -> float:
         """Return the standard error of the score of one strategy."""
         from_texts = self.covariance[strategy, strategy] / self.texts
         from_seeds = self.seed_variances[strategy] / self.seeds[strategy]
+        if self.draws is not None:
+            from_seeds = max(float(self.draws.covariance[strategy, strategy]), 0.0)
         return float(np.sqrt(from_texts + from_seeds))
 
     def contrast(self, first: int, second: int) -> Contrast:
@@ -94,15 +105,25 @@ class Effects(NamedTuple):
         pair = [first, second]
         same = bool(self.identical[first, second])
         variance = self.covariance[pair, pair].sum() - 2 * self.covariance[first, second]
+        seeds, seed_variances, residuals = (
+            values[pair] for values in (self.seeds, self.seed_variances, self.residuals)
+        )
+        if self.draws is not None:
+            weights = np.zeros(len(self.scores))
+            weights[pair] = 1, -1
+            effect, rest = self.draws.of_difference(weights)
+            seeds = np.array([self.draws.draws.count])
+            seed_variances, residuals = np.array([effect]), np.array([rest])
         return Contrast(
             value=0.0 if same else float(self.scores[first] - self.scores[second]),
             texts=self.texts,
-            seeds=self.seeds[pair],
+            seeds=seeds,
             text_variance=0.0 if same else max(float(variance), 0.0),
-            seed_variances=np.zeros(2) if same else self.seed_variances[pair],
-            residuals=np.zeros(2) if same else self.residuals[pair],
-            about_strategies=bool((self.seeds[pair] > 1).all()),
+            seed_variances=0 * seed_variances if same else seed_variances,
+            residuals=0 * residuals if same else residuals,
+            about_strategies=bool((seeds > 1).all()),
             is_share=self.is_share,
+            draws=None if self.draws is None else self.draws.draws,
         )
 
 
@@ -112,13 +133,16 @@ class Contrast(NamedTuple):
     Attributes:
         value: The score of the first strategy minus that of the second.
         texts: The number of texts.
-        seeds: The number of seeds of each of the two, of shape ``(2,)``.
-        text_variance: The variance over texts of the difference of the means over seeds.
-        seed_variances: The variance of the pure effect of the seed in each of the two.
-        residuals: The variance of the rest in each of the two.
+        seeds: The number of seeds of each of the two, of shape ``(2,)``. With draws, the number of
+            draws, of shape ``(1,)``, because draws are paired.
+        text_variance: The variance over texts of the difference of the means over seeds or draws.
+        seed_variances: The variance of the pure effect of the seed in each of the two. With draws,
+            that of the draw on the difference.
+        residuals: The variance of the rest in each of the two, or of the difference.
         about_strategies: Whether the variance of the seeds is part of the variance. False if one of
             the two has a single seed.
         is_share: Whether it is a difference of shares of the texts.
+        draws: The draws of the training rows. None if there is only one.
     """
 
     value: float
@@ -129,6 +153,7 @@ class Contrast(NamedTuple):
     residuals: Floats
     about_strategies: bool
     is_share: bool = False
+    draws: Draws | None = None
 
     def spread(
         self, texts: ArrayLike | None = None, seeds: ArrayLike | None = None
@@ -138,12 +163,15 @@ class Contrast(NamedTuple):
         Args:
             texts: The number of texts, or several numbers of shape ``(cases,)``. If None, that of
                 the measurement.
-            seeds: The number of seeds of each of the two strategies, or several numbers of shape
-                ``(cases,)``. If None, those of the measurement.
+            seeds: The number of seeds of each of the two strategies, or of draws with the same
+                overlap, or several numbers of shape ``(cases,)``. If None, those of the
+                measurement.
 
         Returns:
             The standard error and the degrees of freedom, of shape ``(cases,)`` or ``()``. The
-            degrees of freedom are infinite if the variance is 0.
+            degrees of freedom are infinite if the variance is 0. With draws, their reciprocal is
+            the mean of those of texts and draws, weighted by the variances. Satterthwaite's
+            weights are the squares, with which the interval of three draws is too short.
         """
         n = np.asarray(self.texts if texts is None else texts, dtype=np.float64)
         m = [
@@ -157,10 +185,17 @@ class Contrast(NamedTuple):
         from_texts = np.maximum(self.text_variance + more_rest, 0) / n
         variance = from_texts
         squares = from_texts**2 / np.maximum(n - 1, 1)
+        overlap = 0.0 if self.draws is None else self.draws.overlap
         for of_seed, rest, count in zip(self.seed_variances, self.residuals, m, strict=True):
             if self.about_strategies and of_seed > 0:
-                variance = variance + of_seed / count
-                squares = squares + ((of_seed + rest / n) / count) ** 2 / (count - 1)
+                factor = variance_factor(count, overlap)
+                measured = (of_seed + rest / n) * factor
+                variance = variance + of_seed * factor
+                squares = squares + measured**2 / (count - 1)
+                if self.draws is not None:
+                    share = np.minimum(measured / variance, 1)
+                    reciprocal = (1 - share) / np.maximum(n - 1, 1) + share / (count - 1)
+                    return np.sqrt(variance), 1 / reciprocal
         with np.errstate(divide="ignore", invalid="ignore"):
             freedom = np.where(squares > 0, variance**2 / squares, np.inf)
         return np.sqrt(variance), freedom
@@ -215,7 +250,7 @@ class Contrast(NamedTuple):
         return least if self.is_share else np.zeros_like(n)
 
 
-def measure_effects(values: Sequence[ArrayLike]) -> Effects:
+def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> Effects:
     """Estimate the effects of texts and seeds on a score that is a mean over texts.
 
     Args:
@@ -223,6 +258,8 @@ def measure_effects(values: Sequence[ArrayLike]) -> Effects:
             classified correctly (0 or 1), or its loss in nats. The texts are the same and in the
             same order for all strategies. Their numbers of seeds may differ. The losses of better
             strategies are lower, so negate them before strategies are compared with the best one.
+        draws: The draw of the training rows of each run. If None, all runs were fitted on the same
+            rows, and differ in their seeds only.
 
     Raises:
         ValueError: If there are fewer than two texts, or if the shapes do not match.
@@ -236,6 +273,9 @@ def measure_effects(values: Sequence[ArrayLike]) -> Effects:
             f"all strategies need the same number of texts, at least 2, not "
             f"{[arm.shape[1] for arm in arms]}"
         )
+    is_share = all(bool(np.isin(arm, (0, 1)).all()) for arm in arms)
+    if draws is not None:
+        arms = draws.average(arms)
     residuals = np.array([_residual_variance(arm) for arm in arms])
     between = np.array([arm.mean(axis=1).var(ddof=1) if len(arm) > 1 else 0.0 for arm in arms])
     return Effects(
@@ -246,7 +286,8 @@ def measure_effects(values: Sequence[ArrayLike]) -> Effects:
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
         identical=same_values(arms),
-        is_share=all(bool(np.isin(arm, (0, 1)).all()) for arm in arms),
+        is_share=is_share,
+        draws=None if draws is None else measure_draws(arms, draws),
     )
 
 

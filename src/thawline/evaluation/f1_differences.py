@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from thawline.config import MetricsConfig
 from thawline.evaluation.confusion import Floats, Integers, Margins, averages
 from thawline.evaluation.differences import Effects, same_values
+from thawline.evaluation.draws import DrawEffects, Draws
 
 _NUMBERS_PER_BLOCK = 2_000_000
 """Limits the memory of a block of bootstrap samples to 16 MB for each array."""
@@ -21,6 +22,7 @@ def measure_f1_effects(
     classes: int,
     resamples: int = MetricsConfig.resamples,
     seed: int = MetricsConfig.seed,
+    draws: Draws | None = None,
 ) -> Effects:
     """Estimate the effects of texts and seeds on macro F1.
 
@@ -37,6 +39,8 @@ def measure_f1_effects(
         classes: The number of classes.
         resamples: The number of bootstrap samples, at least 2.
         seed: The random seed of the bootstrap.
+        draws: The draw of the training rows of each run. If None, all runs were fitted on the same
+            rows, and differ in their seeds only. Draws take the place of seeds.
 
     Returns:
         The effects, in the unit of macro F1 (0 to 1).
@@ -51,25 +55,50 @@ def measure_f1_effects(
             f"each strategy needs predictions of shape (seeds, {len(labels)}), for at least 2 texts"
         )
     stacked = np.concatenate(arms)
-    observed = _macro_f1(labels, stacked, classes, np.ones((1, len(labels))))[0]
-    draws = _draw_macro_f1(labels, stacked, classes, resamples, seed)
-    texts, ends = len(labels), np.cumsum([len(arm) for arm in arms])
-    means, residuals, between = [], np.zeros(len(arms)), np.zeros(len(arms))
-    for index, (end, arm) in enumerate(zip(ends, arms, strict=True)):
-        columns = slice(end - len(arm), end)
-        means.append(draws[:, columns].mean(axis=1))
-        if len(arm) > 1:
-            errors = draws[:, columns] - draws[:, columns].mean(axis=0)
-            residuals[index] = texts * errors.var(axis=1, ddof=1).mean()
-            between[index] = observed[columns].var(ddof=1)
+    samples = _draw_macro_f1(labels, stacked, classes, resamples, seed)
+    observed = _macro_f1(labels, stacked, classes, np.ones((1, len(labels))))
+    texts, ends = len(labels), np.cumsum([len(arm) for arm in arms])[:-1]
+    # For each strategy, the scores of its runs, of shape (runs, 1), and those in each sample.
+    scores, sampled = np.split(observed.T, ends), np.split(samples.T, ends)
+    if draws is not None:
+        scores, sampled = draws.average(scores), draws.average(sampled)
+    errors = [one - one.mean(axis=1, keepdims=True) for one in sampled]
+    between = np.array([one.var(ddof=1) if len(one) > 1 else 0.0 for one in scores])
+    residuals = np.array(
+        [texts * one.var(axis=0, ddof=1).mean() if len(one) > 1 else 0.0 for one in errors]
+    )
     return Effects(
-        scores=np.array([part.mean() for part in np.split(observed, ends[:-1])]),
+        scores=np.array([one.mean() for one in scores]),
         texts=texts,
-        covariance=texts * np.atleast_2d(np.cov(means)),
-        seeds=np.array([len(arm) for arm in arms]),
+        covariance=texts * np.atleast_2d(np.cov([one.mean(axis=0) for one in sampled])),
+        seeds=np.array([len(one) for one in scores]),
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
         identical=same_values(arms),
+        draws=None if draws is None else _measure_draws(scores, errors, draws, texts),
+    )
+
+
+def _measure_draws(
+    scores: Sequence[Floats], errors: Sequence[Floats], draws: Draws, texts: int
+) -> DrawEffects:
+    """Return the effects of draws on macro F1.
+
+    Args:
+        scores: Macro F1 of each strategy, of shape ``(draws, 1)``.
+        errors: The deviations of macro F1 in the samples, of shape ``(draws, samples)``.
+        draws: The draws.
+        texts: The number of texts.
+    """
+    centred = np.stack(errors)
+    centred = centred - centred.mean(axis=1, keepdims=True)
+    strategies, count, resamples = centred.shape
+    flat = centred.reshape(strategies, -1)
+    return DrawEffects(
+        draws=draws,
+        between=np.atleast_2d(np.cov([one[:, 0] for one in scores])),
+        residuals=texts * (flat @ flat.T) / ((count - 1) * resamples),
+        texts=texts,
     )
 
 

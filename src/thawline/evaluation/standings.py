@@ -45,7 +45,10 @@ class Standing(NamedTuple):
         texts_to_decide: About how many test texts would decide it, with the same seeds. None if it
             is decided, or if no number would.
         seeds_to_decide: About how many seeds of each strategy would decide it, with the same texts.
-            None if it is decided, if no number would, or if the variance of seeds is unknown.
+            None if it is decided, if no number would, if the variance of seeds is unknown, or with
+            several draws of the training rows.
+        draws_to_decide: About how many draws of the training rows would decide it, without common
+            rows. None if it is decided, if no number would, or with a single draw.
     """
 
     decision: Decision
@@ -55,6 +58,7 @@ class Standing(NamedTuple):
     upper_bound: float
     texts_to_decide: int | None
     seeds_to_decide: int | None
+    draws_to_decide: int | None = None
 
 
 def decide_standings(
@@ -108,11 +112,12 @@ def comparison_levels(effects: Effects, level: float) -> Floats:
     if len(kept) <= 2:
         return np.full(len(group), level)
     generator = np.random.default_rng(0)
-    values, vectors = np.linalg.eigh(effects.covariance[np.ix_(kept, kept)] / effects.texts)
-    root = vectors * np.sqrt(np.maximum(values, 0))
-    of_seeds = np.sqrt(effects.seed_variances / effects.seeds)[kept]
+    root = _root(effects.covariance[np.ix_(kept, kept)] / effects.texts)
+    of_seeds = np.diag(np.sqrt(effects.seed_variances / effects.seeds)[kept])
+    if effects.draws is not None:
+        of_seeds = _root(effects.draws.covariance[np.ix_(kept, kept)])
     draws = generator.standard_normal((_DRAWS, len(kept))) @ root.T
-    draws += generator.standard_normal((_DRAWS, len(kept))) * of_seeds
+    draws += generator.standard_normal((_DRAWS, len(kept))) @ of_seeds.T
     levels = np.full(len(kept), level)
     for index in range(len(kept)):
         differences = np.delete(draws, index, axis=1) - draws[:, [index]]
@@ -124,6 +129,13 @@ def comparison_levels(effects: Effects, level: float) -> Floats:
     # The draws have an error of their own, and these are the limits of what is possible.
     limited: Floats = np.clip(levels, level / (len(kept) - 1), level)[group]
     return limited
+
+
+def _root(covariance: Floats) -> Floats:
+    """Return a factor that gives independent normal numbers this covariance."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0))
+    return root
 
 
 def _decide(
@@ -149,6 +161,7 @@ def _decide(
     best_other = max(others, key=lambda other: float(effects.scores[other]))
     plan = _Plan(contrasts, levels[others], float(levels[index]), margin)
     undecided = decision == "undecided"
+    seeds, of_draws = plan.seeds() if undecided else None, effects.draws is not None
     return Standing(
         decision=decision,
         best_other=best_other,
@@ -156,7 +169,8 @@ def _decide(
         lower_bound=min(lower),
         upper_bound=min(upper),
         texts_to_decide=plan.texts() if undecided else None,
-        seeds_to_decide=plan.seeds() if undecided else None,
+        seeds_to_decide=None if of_draws else seeds,
+        draws_to_decide=seeds if of_draws else None,
     )
 
 
@@ -183,13 +197,17 @@ class _Plan(NamedTuple):
         return self._first(cases, [c.spread(texts=cases) for c in self.contrasts], cases)
 
     def seeds(self) -> int | None:
-        """Return how many seeds would decide, or None if no number would."""
+        """Return how many seeds, or draws, would decide, or None if no number would."""
         if not all(contrast.about_strategies for contrast in self.contrasts):
             return None
-        most = max(int(contrast.seeds.max()) for contrast in self.contrasts)
-        cases = np.arange(most + 1, MOST_SEEDS + 1)
-        own = np.full(len(cases), self.contrasts[0].texts)
-        return self._first(cases, [c.spread(seeds=cases) for c in self.contrasts], own)
+        own = max(int(contrast.seeds.max()) for contrast in self.contrasts)
+        draws = self.contrasts[0].draws
+        most = MOST_SEEDS if draws is None else min(MOST_SEEDS, draws.most)
+        cases = np.arange(own + 1, most + 1)
+        if not len(cases):
+            return None
+        texts = np.full(len(cases), self.contrasts[0].texts)
+        return self._first(cases, [c.spread(seeds=cases) for c in self.contrasts], texts)
 
     def _first(
         self, cases: np.ndarray, spreads: list[tuple[Floats, Floats]], texts: np.ndarray
