@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Annotated, Any, Literal
 
-from annotated_types import Gt, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 
 from thawline.config.fit import LIMIT_HELP, Config
 from thawline.config.help import Help
@@ -52,6 +52,16 @@ class LadderConfig:
             metavar="N",
         ),
     ] = (0, 1, 2)
+    draws: Annotated[
+        int,
+        Ge(1),
+        Le(100),
+        Help(
+            "Number of samples of training and validation rows. Every strategy is fitted on each, "
+            "with seeds of its own. They need a limit below the number of labelled rows.",
+            metavar="N",
+        ),
+    ] = 1
     margin: Annotated[
         float,
         Gt(0),

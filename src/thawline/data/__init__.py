@@ -1,6 +1,6 @@
 """Read labelled texts from files, folders, the hub or memory, and split them."""
 
-from thawline.data.dataset import Dataset, LabelledTexts, load, load_data, load_split
+from thawline.data.dataset import Dataset, LabelledTexts, load, load_data, load_draws, load_split
 from thawline.data.labels import Labels
 from thawline.data.splits import carve
 from thawline.data.texts import Text, check_texts
@@ -14,5 +14,6 @@ __all__ = [
     "check_texts",
     "load",
     "load_data",
+    "load_draws",
     "load_split",
 ]

@@ -21,7 +21,13 @@ from thawline.data.labels import (
 )
 from thawline.data.sources.files import Limits
 from thawline.data.sources.open import open_source
-from thawline.data.sources.parts import SPLITS, Part, describe_columns, different_columns
+from thawline.data.sources.parts import (
+    SPLITS,
+    Part,
+    Source,
+    describe_columns,
+    different_columns,
+)
 from thawline.data.splits import SelectedRows, Splits
 from thawline.data.stratified import nested_order
 from thawline.data.texts import Text, check_pairing, shorten
@@ -87,6 +93,7 @@ class Dataset:
         text_columns: The column of the texts, or the two columns of pairs. Empty if the source has
             no named columns.
         label_column: The column of the labels. None if the source has no named columns.
+        separate_draws: The number of draws of train and validation without common rows.
     """
 
     name: str
@@ -98,6 +105,7 @@ class Dataset:
     warnings: tuple[str, ...]
     text_columns: tuple[str, ...] = ()
     label_column: str | None = None
+    separate_draws: int = 1
 
     @property
     def parts(self) -> dict[str, LabelledTexts]:
@@ -187,6 +195,22 @@ def load(config: DataConfig) -> Dataset:
     return _load(config.data, config)
 
 
+def load_draws(config: DataConfig, draws: int) -> list[Dataset]:
+    """Read a data set, and sample train and validation several times, with the same test split.
+
+    Args:
+        config: The data set and how to split it. Its draw is the first one.
+        draws: The number of draws.
+
+    Raises:
+        ThawlineError: If the configuration, a file or a row is invalid, or if several draws would
+            have the same rows.
+    """
+    source = open_source(config.data, config.text, config.label, _limits(config))
+    numbers = range(config.draw, config.draw + draws)
+    return [_select(source, replace(config, draw=number)) for number in numbers]
+
+
 def load_data(
     source: Any,
     *,
@@ -249,7 +273,11 @@ def load_data(
 
 
 def _load(given: Any, config: DataConfig) -> Dataset:
-    source = open_source(given, config.text, config.label, _limits(config))
+    return _select(open_source(given, config.text, config.label, _limits(config)), config)
+
+
+def _select(source: Source, config: DataConfig) -> Dataset:
+    """Select the rows of all splits from a source."""
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
     selected = {split: splits.select(split) for split in SPLITS}
@@ -278,6 +306,7 @@ def _load(given: Any, config: DataConfig) -> Dataset:
         ),
         text_columns=splits.base.text_columns if has_names else (),
         label_column=splits.base.label_column if has_names else None,
+        separate_draws=splits.separate_draws,
     )
 
 
@@ -405,4 +434,5 @@ def _protocol(selected: Mapping[str, SelectedRows], config: DataConfig) -> dict[
         for split, rows in selected.items()
     }
     limit = None if config.limit is None else list(config.limit)
-    return {"splits": described, "row_seed": ROW_SEED, "limit": limit}
+    protocol = {"splits": described, "row_seed": ROW_SEED, "limit": limit}
+    return {**protocol, "draw": config.draw} if config.draw else protocol

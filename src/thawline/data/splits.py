@@ -15,7 +15,7 @@ from thawline.config import ROW_SEED, DataConfig
 from thawline.data.copies import keep_copies_together, number_copies
 from thawline.data.labels import IntArray
 from thawline.data.sources.parts import SPLITS, WHOLE, Part, Source
-from thawline.data.stratified import draw_rows, draw_stratified
+from thawline.data.stratified import draw_rows, draw_stratified, nested_order
 from thawline.errors import ThawlineError, did_you_mean
 
 
@@ -129,10 +129,25 @@ class SelectedRows:
             method += f", {kept}"
         return self.rows[rest], self.rows[carved], method
 
-    def sampled(self, rows: int) -> tuple[IntArray, str]:
-        """Return an exact number of the rows, and how they were selected."""
-        _, kept = carve(self._codes, rows, ROW_SEED)
-        return self.rows[kept], self._method(rows)
+    def sampled(self, rows: int, draw: int = 0) -> tuple[IntArray, str]:
+        """Return an exact number of the rows, and how they were selected.
+
+        Args:
+            rows: The number of rows to select.
+            draw: The number of the draw. The rows are shuffled and divided into draws that have no
+                rows in common. When too few rows remain, all rows are shuffled again. The rows of
+                draw 0 are those that are selected without draws.
+        """
+        rest, kept = carve(self._codes, rows, ROW_SEED)
+        if not draw:
+            return self.rows[kept], self._method(rows)
+        shuffled, position = divmod(draw, len(self.rows) // rows)
+        if shuffled:
+            order = nested_order(self._codes, ROW_SEED + shuffled)
+        else:
+            order = np.concatenate([kept, rest[nested_order(self._codes[rest], ROW_SEED)]])
+        drawn = np.sort(order[position * rows : (position + 1) * rows])
+        return self.rows[drawn], f"stratified, seed {ROW_SEED}, draw {draw}"
 
     @property
     def _codes(self) -> IntArray:
@@ -162,6 +177,7 @@ class Splits:
         self._source, self._config = source, config
         self._train_limit = None if config.limit is None else config.limit[0]
         self._test_limit = None if config.limit is None else config.limit[1]
+        self._draw = config.draw
 
     def select(self, split: str) -> SelectedRows:
         """Return the rows of a split.
@@ -227,7 +243,10 @@ class Splits:
     def _validation(self) -> SelectedRows:
         part = self._labelled_part("validation")
         if part is not None:
-            return self._limited(_all_rows(part), self._test_limit, "validation")
+            given = _all_rows(part)
+            can_draw = self._test_limit is not None and self._test_limit < len(given.rows)
+            draw = self._draw if can_draw else 0
+            return self._limited(given, self._test_limit, "validation", draw)
         _, rows, method = self._validation_carving
         how = self._describe_carving("train", self._config.validation_share, method)
         carved = f"validation was {how} ({len(rows):,} rows)"
@@ -243,15 +262,35 @@ class Splits:
         how = f"{pool.how}; {len(carved):,} of these rows carved out for validation"
         return replace(pool, rows=rows, how=how)
 
+    @property
+    def separate_draws(self) -> int:
+        """The number of draws of train and validation without common rows, at least 1."""
+        rows = len(self._labelled.rows)
+        return 1 if self._train_limit is None else max(1, rows // self._train_limit)
+
     @cached_property
     def _train_and_validation(self) -> SelectedRows:
         """The rows of train, including those that are carved out for validation."""
+        labelled, limit = self._labelled, self._train_limit
+        rows = len(labelled.rows)
+        if self._draw and (limit is None or limit >= rows):
+            raise ThawlineError(
+                f"a --limit below the {rows:,} labelled rows, so that a draw has other rows",
+                "no limit" if limit is None else f"a limit of {limit:,}",
+                f"sample fewer rows, for example --limit {rows // 4},{len(self._test.rows)}",
+                setting="data.limit",
+            )
+        return self._limited(labelled, limit, "train", self._draw)
+
+    @cached_property
+    def _labelled(self) -> SelectedRows:
+        """The rows from which train and validation are selected."""
         if self._labelled_part("test") is not None:
-            return self._limited(_all_rows(self.base), self._train_limit, "train")
+            return _all_rows(self.base)
         rows, carved, _ = self._test_carving
         name = self.base.name
         how = f"the {len(rows):,} rows of {name} that remain after the {len(carved):,} test rows"
-        return self._limited(SelectedRows(self.base, rows, how), self._train_limit, "train")
+        return SelectedRows(self.base, rows, how)
 
     @cached_property
     def _test_carving(self) -> tuple[IntArray, IntArray, str]:
@@ -285,14 +324,16 @@ class Splits:
         return f"carved out of {out_of}: {100 * share:g} %, {method}"
 
     @staticmethod
-    def _limited(selected: SelectedRows, most: int | None, split: str) -> SelectedRows:
+    def _limited(
+        selected: SelectedRows, most: int | None, split: str, draw: int = 0
+    ) -> SelectedRows:
         rows = len(selected.rows)
         if most is None or rows == most:
             return selected
         if rows < most:
             warning = f"{split} has {rows:,} rows, fewer than the limit of {most:,}: all are used"
             return replace(selected, warnings=(*selected.warnings, warning))
-        kept, method = selected.sampled(most)
+        kept, method = selected.sampled(most, draw)
         how = f"{selected.how}; {most:,} of {rows:,} rows selected, {method}"
         return replace(selected, rows=kept, how=how)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from thawline.runs.records.base import Record, SplitName
+from thawline.runs.records.base import Record, SplitName, is_none
 
 
 class LabelNames(Record):
@@ -31,6 +31,11 @@ class Protocol(Record):
     row_seed: int = Field(description="The random seed for the choice of rows.")
     limit: tuple[int, int] | None = Field(
         description="The limits (train and validation rows, test rows); null without limits."
+    )
+    draw: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of the sample of train and validation rows; missing for 0.",
     )
 
 
