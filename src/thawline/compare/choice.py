@@ -41,13 +41,17 @@ class NestedRungs(NamedTuple):
 
 
 def score_nested(rungs: Sequence[Sequence[FinishedRun]], copies: NDArray[np.int64]) -> NestedRungs:
-    """Score each rung on validation by the nested choice.
+    """Score each rung on validation by the nested choice, on draw 0.
 
     Args:
-        rungs: The runs of each rung.
+        rungs: The runs of each rung. Those on other draws have other validation texts, and are
+            not used.
         copies: The number of the text of each validation row, which is the same for copies.
     """
-    values = [np.stack([_nested_correct(one, copies) for one in made]) for made in rungs]
+    values = [
+        np.stack([_nested_correct(one, copies) for one in made if one.run.draw == 0])
+        for made in rungs
+    ]
     return NestedRungs(values, measure_effects(values))
 
 
@@ -63,6 +67,8 @@ def _nested_correct(one: FinishedRun, copies: NDArray[np.int64]) -> Floats:
 def choose_run(rungs: Sequence[RungRecord], nested: NestedRungs, costs: Sequence[float]) -> Chosen:
     """Choose the cheapest rung within one standard error of the best, and then its best seed.
 
+    Only runs on draw 0 are chosen, whose training rows are those of a comparison without draws.
+
     Args:
         rungs: The rungs.
         nested: Their validation scores.
@@ -70,7 +76,8 @@ def choose_run(rungs: Sequence[RungRecord], nested: NestedRungs, costs: Sequence
     """
     position = cheapest_within_one_error(nested.effects, costs)
     rung = rungs[position]
-    run = rung.runs[int(nested.values[position].mean(axis=1).argmax())]
+    on_first = [run for run in rung.runs if run.draw == 0]
+    run = on_first[int(nested.values[position].mean(axis=1).argmax())]
     best = int(nested.effects.scores.argmax())
     return Chosen(
         rung=rung.rung,

@@ -29,7 +29,7 @@ class FittedRuns:
     Attributes:
         finished: The runs with their records, in the order of the ladder.
         failed: The runs that failed.
-        left_out: The rungs that did not fit into the budget, or of which some seeds did not.
+        left_out: The rungs that did not fit into the budget, or of which some runs did not.
         predicted: The predicted seconds of each rung, alone and with an empty store.
     """
 
@@ -59,18 +59,18 @@ class _OnceReporter(Reporter):
 
 def fit_runs(
     schedule: Schedule,
-    dataset: Dataset,
+    draws: Sequence[Dataset],
     predicted: dict[str, float],
     reporter: Reporter,
     save: Callable[[dict[str, float]], None],
 ) -> FittedRuns:
     """Make the runs that are not finished and fit into the budget.
 
-    A run that fails does not end the ladder, unless no run succeeds.
+    A run that fails does not end the ladder, unless no run on draw 0 succeeds.
 
     Args:
         schedule: The order of the runs.
-        dataset: The data set.
+        draws: The data set of each draw.
         predicted: The predictions of rungs that were run in an earlier start.
         reporter: Shows progress and warnings.
         save: Writes the predictions to the record of the ladder. It is called before each run.
@@ -79,9 +79,9 @@ def fit_runs(
         The records of all runs, including those that were finished before.
 
     Raises:
-        ThawlineError: If every run failed, or if the budget is too small for any.
+        ThawlineError: If every run on draw 0 failed, or if the budget is too small for any.
     """
-    fitting = _Fitting(schedule, dataset, _OnceReporter(reporter))
+    fitting = _Fitting(schedule, draws, _OnceReporter(reporter))
     for run in schedule.distinct():
         if isinstance(run.read(), FitRecord):
             fitting.make(run, None)
@@ -98,10 +98,10 @@ def fit_runs(
             save(predicted)
             fitting.announce(runs)
             fitting.make(runs[0], prover)
-    if not fitting.records:
-        raise fitting.errors[0] if fitting.errors else too_small(schedule)
     records = fitting.records
     finished = [(run, records[run.folder]) for run in schedule.runs if run.folder in records]
+    if not any(run.draw == 0 for run, _ in finished):
+        raise fitting.errors[0] if fitting.errors else too_small(schedule)
     return FittedRuns(finished, fitting.failed, _describe_left_out(schedule), predicted)
 
 
@@ -110,7 +110,7 @@ class _Fitting:
 
     Args:
         schedule: The order of the runs.
-        dataset: The data set.
+        draws: The data set of each draw.
         reporter: Shows progress and warnings.
 
     Attributes:
@@ -120,8 +120,8 @@ class _Fitting:
         progress: The table of the rungs.
     """
 
-    def __init__(self, schedule: Schedule, dataset: Dataset, reporter: Reporter) -> None:
-        self._schedule, self._dataset, self._reporter = schedule, dataset, reporter
+    def __init__(self, schedule: Schedule, draws: Sequence[Dataset], reporter: Reporter) -> None:
+        self._schedule, self._draws, self._reporter = schedule, draws, reporter
         self.records: dict[Path, FitRecord] = {}
         self.failed: list[FailedRun] = []
         self.errors: list[Exception] = []
@@ -131,7 +131,7 @@ class _Fitting:
         """Report which run begins, and how many there are."""
         number = len(self._schedule.done) + len(self.failed) + 1
         last = number + len(runs) - 1
-        self._reporter.message(f"-- {runs[0].rung}, seed {runs[0].seed} ({number} of {last})")
+        self._reporter.message(f"-- {runs[0].rung}, {runs[0].place} ({number} of {last})")
 
     def make(self, run: LadderRun, prover: artifact.Prover | None) -> None:
         """Make a run. If it fails, note its error.
@@ -141,16 +141,17 @@ class _Fitting:
             prover: The fresh process that proves the artifact. If None, one is started if needed.
         """
         _forget_last_run()
-        shared, start = Shared(self._dataset, prover), time.perf_counter()
+        shared, start = Shared(self._draws[run.draw], prover), time.perf_counter()
         with self.progress.running(run):
             try:
                 record = fit_run(run.config, run.folder, self._reporter, resume=True, shared=shared)
             except Exception as error:  # one failed run must not take the others with it
                 self._schedule.fail(run, time.perf_counter() - start)
                 words = f"{type(error).__name__}: {error}"
-                self.failed.append(FailedRun(rung=run.rung, seed=run.seed, error=words))
+                failed = FailedRun(rung=run.rung, seed=run.seed, draw=run.draw, error=words)
+                self.failed.append(failed)
                 self.errors.append(error)
-                self._reporter.message(f"{run.rung}, seed {run.seed}: failed. {words}")
+                self._reporter.message(f"{run.rung}, {run.place}: failed. {words}")
                 return
         self.records[run.folder] = record
         self._schedule.finish(run, record)
@@ -173,8 +174,7 @@ def _describe_left_out(schedule: Schedule) -> list[LeftOut]:
             continue
         runs = left_out[rung]
         whole = not any(run.rung == rung and run.folder in schedule.done for run in schedule.runs)
-        seeds = ", ".join(str(run.seed) for run in runs)
-        what = "it exceeds" if whole else f"seed{'s' * (len(runs) > 1)} {seeds} would exceed"
+        what = "it exceeds" if whole else f"{_missing(schedule, runs)} would exceed"
         found.append(
             LeftOut(
                 rung=rung,
@@ -183,6 +183,15 @@ def _describe_left_out(schedule: Schedule) -> list[LeftOut]:
             )
         )
     return found
+
+
+def _missing(schedule: Schedule, runs: Sequence[LadderRun]) -> str:
+    """Return which runs of a rung are missing, as "seeds 1, 2" or as "4 of 9 runs"."""
+    if any(run.draw for run in schedule.runs):
+        total = sum(run.rung == runs[0].rung for run in schedule.distinct())
+        return f"{len(runs)} of {total} runs"
+    seeds = ", ".join(str(run.seed) for run in runs)
+    return f"seed{'s' * (len(runs) > 1)} {seeds}"
 
 
 def too_small(schedule: Schedule) -> ThawlineError:

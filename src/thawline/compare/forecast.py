@@ -50,10 +50,11 @@ class Forecast:
 
     Args:
         rungs: The predictions for each rung. All predictions for a rung that is missing are 0.
+        redrawn: The share of texts that differ between two draws: those of train and validation.
     """
 
-    def __init__(self, rungs: Mapping[str, RungForecast]) -> None:
-        self._rungs = rungs
+    def __init__(self, rungs: Mapping[str, RungForecast], redrawn: float = 1.0) -> None:
+        self._rungs, self._redrawn = rungs, redrawn
         self._own: dict[str, Parts] = {}
         self._true: Parts = defaultdict(lambda: PRIOR_SECONDS)
         self._predicted: Parts = defaultdict(lambda: PRIOR_SECONDS)
@@ -78,21 +79,31 @@ class Forecast:
             if isinstance(made, tuple):
                 yield made
 
-    def seconds(self, rung: str, stored: Set[Hashable] = frozenset()) -> float:
+    def seconds(
+        self,
+        rung: str,
+        stored: Set[Hashable] = frozenset(),
+        of_other_draws: Set[Hashable] = frozenset(),
+    ) -> float:
         """Return the predicted seconds of one run.
 
         Args:
             rung: The rung.
-            stored: What earlier runs have left. By default, nothing.
+            stored: What earlier runs on the same draw have left. By default, nothing.
+            of_other_draws: What runs on other draws have left, which is the same for test only.
         """
         if rung not in self._rungs:
             return 0.0
         forecast, own = self._rungs[rung], self._own.get(rung, {})
-        return sum(
-            own.get(part, seconds * self._true[part] / self._predicted[part])
-            for part, seconds in forecast.parts.items()
-            if not forecast.is_stored(part, stored)
-        )
+        total = 0.0
+        for part, seconds in forecast.parts.items():
+            if forecast.is_stored(part, stored):
+                continue
+            predicted = own.get(part, seconds * self._true[part] / self._predicted[part])
+            # An adapted backbone belongs to its draw, and with it everything that follows.
+            is_shared = "tapt" not in forecast.parts and forecast.is_stored(part, of_other_draws)
+            total += predicted * (self._redrawn if is_shared else 1.0)
+        return total
 
     def learn(self, rung: str, record: FitRecord) -> None:
         """Correct the predictions by a finished run."""
@@ -164,7 +175,8 @@ def forecast_rungs(fits: Mapping[str, Prepared | PreparedWords], dataset: Datase
             adaptation = plan_adaptation(fit.backbone, fit.plan, fit.config, dataset.parts)
         parts = predict_seconds(count_work(fit, dataset, lengths[key], adaptation))
         rungs[rung] = RungForecast(parts, _shared(fit, key, adaptation))
-    return Forecast(rungs)
+    redrawn = len(dataset.train) + len(dataset.validation)
+    return Forecast(rungs, redrawn / (redrawn + len(dataset.test)))
 
 
 def _shared(

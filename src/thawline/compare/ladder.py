@@ -12,6 +12,7 @@ from typing import Any
 
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
+from thawline.compare.draws import select_draws
 from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
 from thawline.compare.latency import measure_latencies
@@ -23,7 +24,7 @@ from thawline.compare.sizes import compare_sizes
 from thawline.compare.verdict import check_texts, compare_runs
 from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
-from thawline.data import Dataset, load
+from thawline.data import Dataset, load_draws
 from thawline.data.copies import number_copies
 from thawline.data.labels import join_words
 from thawline.errors import ThawlineError
@@ -74,12 +75,12 @@ MARKDOWN, CSV = "comparison.md", "comparison.csv"
 def run_ladder(
     config: LadderConfig, folder: Path | str, reporter: Reporter | None = None
 ) -> LadderRecord:
-    """Fit every rung with every seed, and compare the rungs.
+    """Fit every rung with every seed on every draw of the training rows, and compare the rungs.
 
     All runs take place in this process. They share the data set and the fresh process that proves
     their artifacts, and each run reads from the store the states that earlier runs computed. An
-    interrupted ladder is resumed when it is run again. Finished runs are kept, even if rungs, seeds
-    or backbones are added.
+    interrupted ladder is resumed when it is run again. Finished runs are kept, even if rungs,
+    seeds, draws or backbones are added.
 
     The seconds of each run are predicted. Runs are made from the cheapest to the dearest, and those
     that would exceed the budget are left out. A run that fails does not end the ladder.
@@ -98,17 +99,18 @@ def run_ladder(
             run fits into the budget, or if all runs fail.
     """
     reporter = Reporter() if reporter is None else reporter
-    return _make(config, cache(partial(load, config.fit.data)), expand(folder), reporter)
+    read = cache(partial(load_draws, config.fit.data, config.draws))
+    return _make(config, read, expand(folder), reporter)
 
 
 def _make(
-    config: LadderConfig, read: Callable[[], Dataset], folder: Path, reporter: Reporter
+    config: LadderConfig, read: Callable[[], Sequence[Dataset]], folder: Path, reporter: Reporter
 ) -> LadderRecord:
     """Check a ladder, run it and return its record.
 
     Args:
         config: The settings.
-        read: Reads the data set.
+        read: Reads the data set of each draw.
         folder: The folder of the ladder.
         reporter: Shows progress and warnings.
     """
@@ -116,19 +118,20 @@ def _make(
     runs = plan_runs(config, folder)
     before = _read_ladder(folder)
     fits = _check(runs, read)
-    dataset = read()
-    check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
+    draws = read()
+    for dataset in draws:
+        check_texts(len(dataset.validation), len(dataset.test))
     for run in runs:
-        check_same_rows(run.read(), dataset, run.folder)
-    schedule = Schedule(runs, forecast_rungs(fits, dataset), config.budget)
+        check_same_rows(run.read(), draws[run.draw], run.folder)
+    schedule = Schedule(runs, forecast_rungs(fits, draws[0]), config.budget)
     del fits  # frees the backbones
     if not schedule.next_runs() and not any(isinstance(run.read(), FitRecord) for run in runs):
         raise too_small(schedule)
     make_folder(folder)
     with locked(folder):
         remove_leftovers(folder, locked=True)
-        started = _start(config, before, dataset, folder)
-        return _run(config, schedule, started, dataset, folder.absolute(), reporter, start)
+        started = _start(config, before, draws[0], folder)
+        return _run(config, schedule, started, draws, folder.absolute(), reporter, start)
 
 
 def _start(
@@ -172,7 +175,7 @@ def _run(
     config: LadderConfig,
     schedule: Schedule,
     started: StartedLadder,
-    dataset: Dataset,
+    draws: Sequence[Dataset],
     folder: Path,
     reporter: Reporter,
     start: float,
@@ -184,9 +187,8 @@ def _run(
         write_record(file, started.model_copy(update={"predicted": predicted}))
 
     with outcome_recorded(file, started, start):
-        fitted = fit_runs(schedule, dataset, started.predicted, reporter, save)
-        made = [FinishedRun.read(run, record) for run, record in fitted.finished]
-        comparison = _compare(config, fitted, made, dataset, started.first_margin)
+        fitted = fit_runs(schedule, draws, started.predicted, reporter, save)
+        made, comparison = _compare(config, fitted, draws, started.first_margin)
         check_still_exists(folder)
         plots = _draw(started, comparison, folder)
         curves: LearningCurves | None = None
@@ -194,7 +196,7 @@ def _run(
             left = config.budget and max(1e-9, config.budget - schedule.spent)
             curves = compare_sizes(
                 replace(config, budget=left),
-                dataset,
+                draws,
                 (made, comparison),
                 folder,
                 reporter,
@@ -205,7 +207,7 @@ def _run(
                 drawn = draw_learning(curves, folder, title=title)
                 plots += [path.name for path in drawn]
         if config.refit:
-            _refit(comparison.chosen, fitted, dataset, folder, reporter)
+            _refit(comparison.chosen, fitted, draws[0], folder, reporter)
         starts = [*started.starts, time.perf_counter() - start]
         record = finish(
             LadderRecord,
@@ -228,26 +230,31 @@ def _run(
 def _compare(
     config: LadderConfig,
     fitted: FittedRuns,
-    made: Sequence[FinishedRun],
-    dataset: Dataset,
+    draws: Sequence[Dataset],
     first_margin: float | None,
-) -> Comparison:
-    """Compare the finished runs, and add what was left out and what failed."""
+) -> tuple[list[FinishedRun], Comparison]:
+    """Compare the finished runs, and add what was left out and what failed.
+
+    Returns:
+        The runs that were compared, and the comparison.
+    """
+    dataset = draws[0]
+    finished = [FinishedRun.read(run, record) for run, record in fitted.finished]
+    made, drawn = select_draws(finished, draws)
     copies = number_copies(dataset.validation.texts)
     latency = measure_latencies(made, dataset.test.texts) if config.cost == "latency" else {}
     costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
-    comparison = compare_runs(config, made, copies, costs)
+    comparison = compare_runs(config, made, copies, costs, drawn)
     verdict = with_first_margin(comparison.verdict, first_margin)
-    return comparison.model_copy(
-        update={"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
-    )
+    more = {"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
+    return made, comparison.model_copy(update=more)
 
 
 def _refit(
     chosen: Chosen, fitted: FittedRuns, dataset: Dataset, folder: Path, reporter: Reporter
 ) -> None:
     """Fit the strategy of the run to use on train and validation together."""
-    (config, *_) = [run.config for run, _ in fitted.finished if run.folder.name == chosen.run]
+    (config, *_) = [run.config for run, _ in fitted.finished if run.name == chosen.run]
     reporter.message(f"-- {chosen.rung}, on train and validation together")
     refit(chosen, config, dataset, folder, reporter)
 
@@ -272,13 +279,14 @@ def _read_ladder(folder: Path) -> LadderRecord | StartedLadder | None:
 
 
 def _check(
-    runs: Sequence[LadderRun], read: Callable[[], Dataset]
+    runs: Sequence[LadderRun], read: Callable[[], Sequence[Dataset]]
 ) -> dict[str, Prepared | PreparedWords]:
     """Check the settings of every run.
 
     Args:
         runs: The runs.
-        read: Reads the data set. It is only called if a backbone is built from the texts.
+        read: Reads the data set of each draw. It is only called if a backbone is built from the
+            texts.
 
     Returns:
         The checked settings of each rung with a run that has not finished.
@@ -291,7 +299,7 @@ def _check(
     def opened(config: Config) -> Backbone:
         key = config.backbone, config.tokens, config.encoder
         if key not in backbones:
-            backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
+            backbones[key] = open_backbone(config, lambda: read()[0].train.texts, Reporter())
         return backbones[key]
 
     fits: dict[str, Prepared | PreparedWords] = {}

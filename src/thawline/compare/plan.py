@@ -1,4 +1,4 @@
-"""Plan the runs of a ladder: one for each rung and seed."""
+"""Plan the runs of a ladder: one for each rung, draw and seed."""
 
 from __future__ import annotations
 
@@ -23,13 +23,19 @@ from thawline.training.effects import Situation, has_effect, settings_without_ef
 _SHARED = ("data", "seed", "strategy")
 """Settings that a rung cannot change."""
 
+SEEDS_BETWEEN_DRAWS = 1_000
+"""The seeds of a draw are those of the draw before it plus this number.
+
+So each draw has seeds of its own, also if seeds are added to the comparison later.
+"""
+
 REFIT = "refit-"
 """The start of the name of a run on train and validation together, which is no run of a rung."""
 
 
 @dataclass(frozen=True)
 class LadderRun:
-    """One run of a ladder: a rung with one of the seeds.
+    """One run of a ladder: a rung with one of the seeds, on one draw of the training rows.
 
     Attributes:
         rung: The name of the rung: its strategy, or the complete rung with its settings if another
@@ -38,12 +44,24 @@ class LadderRun:
             made with the first seed.
         config: The settings of the run.
         folder: The folder of the run.
+        draw: The number of the draw, counting from 0.
     """
 
     rung: str
     seed: int
     config: Config
     folder: Path
+    draw: int = 0
+
+    @property
+    def name(self) -> str:
+        """The path of the run's folder within the folder of the ladder."""
+        return f"{draw_folder(self.draw)}{self.folder.name}"
+
+    @property
+    def place(self) -> str:
+        """The draw and the seed, for example "draw 1, seed 1000". Draw 0 is not named."""
+        return f"draw {self.draw}, seed {self.seed}" if self.draw else f"seed {self.seed}"
 
     def read(self) -> RunRecord | None:
         """Return the record of the run. None if it has no record yet.
@@ -54,8 +72,13 @@ class LadderRun:
         return read_run(self.folder, FIT)
 
 
+def draw_folder(draw: int) -> str:
+    """Return the folder of the runs on a draw, with a slash, or nothing for draw 0."""
+    return f"draw-{draw}/" if draw else ""
+
+
 def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
-    """Return the runs of a ladder, ordered by rung, then by backbone and by seed.
+    """Return the runs of a ladder, ordered by rung, then by backbone, by draw and by seed.
 
     A run with the same settings that the folder already contains keeps its folder, so that it is
     found again if the names of the rungs change because of a new rung or backbone.
@@ -72,18 +95,24 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     _check_different(config.rungs, "rungs")
     _check_different(config.backbones, "backbones")
     planned = _plan_rungs(config)
-    made = _made_runs(folder.absolute())
+    places = [folder.absolute() / draw_folder(draw) for draw in range(config.draws)]
+    made = [_made_runs(place) for place in places]
     runs: list[LadderRun] = []
     seeds = list(dict.fromkeys(config.seeds))
     for name, rung_config in planned:
         stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
         # A fit that draws no random numbers is made once, and stands for all seeds.
         exact = Situation.of(rung_config).is_exact
-        for seed in seeds:
-            seeded = replace(rung_config, seed=seeds[0] if exact else seed)
-            default = folder.absolute() / f"{stem}-seed-{seeded.seed}"
-            runs.append(LadderRun(name, seed, seeded, made.get(_key(seeded), default)))
-    if len({run.folder for run in runs}) < len({(run.rung, run.config.seed) for run in runs}):
+        for draw, place in enumerate(places):
+            data = replace(rung_config.data, draw=rung_config.data.draw + draw)
+            own = [(seed + SEEDS_BETWEEN_DRAWS * draw) % 2**32 for seed in seeds]
+            for seed in own:
+                seeded = replace(rung_config, data=data, seed=own[0] if exact else seed)
+                default = place / f"{stem}-seed-{seeded.seed}"
+                there = made[draw].get(_key(seeded), default)
+                runs.append(LadderRun(name, seed, seeded, there, draw))
+    keys = {(run.rung, run.draw, run.config.seed) for run in runs}
+    if len({run.folder for run in runs}) < len(keys):
         raise ThawlineError(
             "rungs that differ in letters or digits, because these are used as folder names",
             ", ".join(map(repr, config.rungs)),

@@ -44,7 +44,7 @@ class LadderProgress:
         self._finished.setdefault(run.rung, {})[run] = record
         seconds, accuracy = record.seconds.total, record.validation.accuracy.value
         return (
-            f"{run.rung}, seed {run.seed}: {100 * accuracy:.1f} % on validation, "
+            f"{run.rung}, {run.place}: {100 * accuracy:.1f} % on validation, "
             f"{format_duration(seconds)}"
         )
 
@@ -75,7 +75,7 @@ class LadderProgress:
             return "failed"
         running = self._running
         if running is not None and running.rung == rung:
-            return f"running seed {running.seed}"
+            return f"running {running.place}"
         waiting = sum(run.rung == rung for run in planned)
         if waiting:
             return f"{done} of {done + waiting} runs" if done else f"waiting, {_runs(waiting)}"

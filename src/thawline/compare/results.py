@@ -1,8 +1,8 @@
-"""Describe the rungs of a ladder over their seeds."""
+"""Describe the rungs of a ladder over their draws and seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
 
@@ -73,7 +73,7 @@ def group_by_rung(made: Sequence[FinishedRun]) -> dict[str, list[FinishedRun]]:
 def describe_rung(
     made: Sequence[FinishedRun], costs: MeasuredCosts, standing: Standing, nested: NestedScore
 ) -> RungRecord:
-    """Summarise a rung over its seeds.
+    """Summarise a rung over its draws and seeds.
 
     Args:
         made: The runs of the rung.
@@ -84,6 +84,7 @@ def describe_rung(
     records = [one.record for one in made]
     first, name = records[0], made[0].run.rung
     run_costs = [_cost_of(record) for record in records]
+    draws = [one.run.draw for one in made]
     return RungRecord(
         rung=name,
         backbone=None if first.backbone is None else first.backbone.name,
@@ -94,8 +95,8 @@ def describe_rung(
         epochs=first.epochs,
         lr=first.lr,
         parameters=first.parameters,
-        test=_mean_scores([record.test for record in records]),
-        validation=_mean_scores([record.validation for record in records]),
+        test=_mean_scores([record.test for record in records], draws),
+        validation=_mean_scores([record.validation for record in records], draws),
         nested=nested,
         cost=RungCost(
             seconds=fmean(cost.seconds for cost in run_costs),
@@ -109,7 +110,8 @@ def describe_rung(
         runs=[
             RungRun(
                 seed=one.run.seed,
-                run=one.run.folder.name,
+                draw=one.run.draw,
+                run=one.run.name,
                 features=one.record.features,
                 test=one.record.test.main_scores(),
                 validation=one.record.validation.main_scores(),
@@ -138,24 +140,39 @@ def declared_cost(rung: RungRecord, config: LadderConfig) -> float:
     return float("inf") if cost is None else cost
 
 
-def _mean_scores(seeds: Sequence[MainScores]) -> MeanScores:
-    """Return the mean and the standard deviation of each score over the seeds."""
+def _mean_scores(runs: Sequence[MainScores], draws: Sequence[int]) -> MeanScores:
+    """Return the mean and the standard deviation of each score over the seeds, or the draws.
+
+    Args:
+        runs: The scores of each run.
+        draws: The draw of each run.
+    """
     return MeanScores(
-        rows=seeds[0].rows,
-        confidence_level=seeds[0].confidence_level,
-        accuracy=_mean([scores.accuracy for scores in seeds]),
-        f1_macro=_mean([scores.f1_macro for scores in seeds]),
-        f1_weighted=_mean([scores.f1_weighted for scores in seeds]),
-        loss=_mean([scores.loss for scores in seeds]),
-        calibration_error=_mean([scores.calibration_error for scores in seeds]),
+        rows=runs[0].rows,
+        confidence_level=runs[0].confidence_level,
+        accuracy=_mean([scores.accuracy for scores in runs], draws),
+        f1_macro=_mean([scores.f1_macro for scores in runs], draws),
+        f1_weighted=_mean([scores.f1_weighted for scores in runs], draws),
+        loss=_mean([scores.loss for scores in runs], draws),
+        calibration_error=_mean([scores.calibration_error for scores in runs], draws),
     )
 
 
-def _mean(scores: Sequence[Score]) -> MeanScore:
-    values = [score.value for score in scores]
+def _mean(scores: Sequence[Score], draws: Sequence[int]) -> MeanScore:
+    values = _average_draws((score.value for score in scores), draws)
     return MeanScore(
         value=fmean(values),
-        low=fmean(score.low for score in scores),
-        high=fmean(score.high for score in scores),
+        low=fmean(_average_draws((score.low for score in scores), draws)),
+        high=fmean(_average_draws((score.high for score in scores), draws)),
         deviation=stdev(values) if len(values) > 1 else None,
     )
+
+
+def _average_draws(values: Iterable[float], draws: Sequence[int]) -> list[float]:
+    """Average the values of the runs on each draw. With one draw, return them as they are."""
+    if len(set(draws)) == 1:
+        return list(values)
+    by_draw: dict[int, list[float]] = {}
+    for value, draw in zip(values, draws, strict=True):
+        by_draw.setdefault(draw, []).append(value)
+    return [fmean(own) for own in by_draw.values()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,9 @@ from thawline.compare.forecast import Forecast
 from thawline.compare.plan import LadderRun
 from thawline.runs.records import FitRecord
 
+Stored = dict[int, set[Hashable]]
+"""The states that runs left in the store, by the draw of their training rows."""
+
 
 @dataclass
 class Schedule:
@@ -18,8 +22,9 @@ class Schedule:
 
     Every rung is first run with the first seed, from the cheapest to the dearest, if it fits into
     the budget. If a rung can continue from the states at the lower line of a dearer one, this one
-    runs before it, so that no block runs twice for a text. Further seeds are added in rounds: a
-    round begins only if all its runs fit, so that the rungs have the same seeds.
+    runs before it, so that no block runs twice for a text. Further draws, and then further seeds,
+    are added in rounds: a round begins only if all its runs fit, so that the rungs have the same
+    draws and seeds.
 
     Attributes:
         runs: The runs of the ladder. Those with the same folder are one run.
@@ -28,7 +33,7 @@ class Schedule:
         done: The folders of the runs that have finished.
         failed: The rungs with a failed run. Their other runs are not made.
         spent: The seconds of the runs that have finished or failed.
-        stored: The states that these runs left in the store.
+        stored: The states that these runs left in the store, by draw.
     """
 
     runs: Sequence[LadderRun]
@@ -37,13 +42,13 @@ class Schedule:
     done: set[Path] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     spent: float = 0.0
-    stored: set[Hashable] = field(default_factory=set)
+    stored: Stored = field(default_factory=lambda: defaultdict(set))
 
     def finish(self, run: LadderRun, record: FitRecord) -> None:
         """Note that a run has finished, and correct the predictions by it."""
         self.done.add(run.folder)
         self.spent += record.seconds.total
-        self.stored |= self.forecast.states(run.rung)
+        self.stored[run.draw] |= self.forecast.states(run.rung)
         self.forecast.learn(run.rung, record)
 
     def fail(self, run: LadderRun, seconds: float) -> None:
@@ -54,7 +59,7 @@ class Schedule:
     def next_runs(self) -> list[LadderRun]:
         """Return the runs that are still to be made and fit into the budget, in their order."""
         left = self.budget - self.spent if self.budget else math.inf
-        stored, taken = set(self.stored), list[LadderRun]()
+        stored, taken = self._copy_stored(), list[LadderRun]()
         left_out: set[str] = set()
         for number, runs in enumerate(self._rounds()):
             has_begun = number == 0 or any(run.folder in self.done for run in runs)
@@ -71,7 +76,7 @@ class Schedule:
                 if seconds <= left:
                     left -= seconds
                     fitting.append(run)
-                    stored |= self.forecast.states(run.rung)
+                    stored[run.draw] |= self.forecast.states(run.rung)
                 else:
                     left_out.add(run.rung)
             taken += self._lower_lines_first(fitting)
@@ -97,18 +102,25 @@ class Schedule:
 
     def predicted(self, runs: Iterable[LadderRun]) -> float:
         """Return the predicted seconds of several runs, with the states that they share."""
-        return sum(self._seconds(runs, set(self.stored)))
+        return sum(self._seconds(runs, self.stored))
 
     def by_cost(self) -> list[str]:
         """Return the rungs from the cheapest to the dearest."""
         return sorted(dict.fromkeys(run.rung for run in self.runs), key=self.forecast.seconds)
 
-    def _seconds(self, runs: Iterable[LadderRun], stored: set[Hashable]) -> list[float]:
+    def _copy_stored(self, stored: Stored | None = None) -> Stored:
+        stored = self.stored if stored is None else stored
+        return defaultdict(set, {draw: set(states) for draw, states in stored.items()})
+
+    def _seconds(self, runs: Iterable[LadderRun], stored: Stored) -> list[float]:
         """Return the predicted seconds of several runs, one after the other."""
-        seconds, stored = [], set(stored)
+        seconds, stored = [], self._copy_stored(stored)
         for run in runs:
-            seconds.append(self.forecast.seconds(run.rung, stored))
-            stored |= self.forecast.states(run.rung)
+            others = [states for draw, states in stored.items() if draw != run.draw]
+            seconds.append(
+                self.forecast.seconds(run.rung, stored[run.draw], set[Hashable]().union(*others))
+            )
+            stored[run.draw] |= self.forecast.states(run.rung)
         return seconds
 
     def distinct(self) -> list[LadderRun]:
@@ -119,9 +131,16 @@ class Schedule:
         return list(first.values())
 
     def _rounds(self) -> list[list[LadderRun]]:
-        """Return the runs of each seed, from the cheapest to the dearest."""
+        """Return the runs of each draw with the first seed, then of each further seed.
+
+        The runs of a round are ordered from the cheapest to the dearest.
+        """
         order = {rung: position for position, rung in enumerate(self.by_cost())}
-        rounds: dict[int, list[LadderRun]] = {run.seed: [] for run in self.runs}
+        seeds: dict[int, dict[int, int]] = {}  # the position of each seed of a draw
+        for run in self.runs:
+            of_draw = seeds.setdefault(run.draw, {})
+            of_draw.setdefault(run.seed, len(of_draw))
+        rounds: dict[tuple[int, int], list[LadderRun]] = {}
         for run in sorted(self.distinct(), key=lambda run: order[run.rung]):
-            rounds[run.seed].append(run)
-        return list(rounds.values())
+            rounds.setdefault((seeds[run.draw][run.seed], run.draw), []).append(run)
+        return [runs for _, runs in sorted(rounds.items(), key=lambda item: item[0])]

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from thawline.compare.draws import draws_of
 from thawline.compare.plan import plan_runs
 from thawline.compare.results import FinishedRun, group_by_rung
 from thawline.compare.verdict import correct_predictions
@@ -28,7 +29,7 @@ from thawline.runs.records import (
 )
 from thawline.runtime.progress import Reporter
 
-RunPart = Callable[[LadderConfig, Dataset, Path], Comparison]
+RunPart = Callable[[LadderConfig, Sequence[Dataset], Path], Comparison]
 """A function that runs a ladder on a part of the rows, in a folder of its own."""
 
 
@@ -49,7 +50,7 @@ class _Size:
 
 def compare_sizes(
     config: LadderConfig,
-    dataset: Dataset,
+    draws: Sequence[Dataset],
     whole: tuple[Sequence[FinishedRun], Comparison],
     folder: Path,
     reporter: Reporter,
@@ -59,13 +60,13 @@ def compare_sizes(
 
     Args:
         config: The settings of the ladder. Its budget is what the runs on all rows have left of it.
-        dataset: All rows.
+        draws: All rows, for each draw of the training rows.
         whole: The finished runs on all rows, and their comparison.
         folder: The folder of the ladder. Each part has a folder in it.
         reporter: Shows messages.
         run_part: Runs a ladder on a part of the rows.
     """
-    all_rows = len(dataset.train) + len(dataset.validation)
+    all_rows = len(draws[0].train) + len(draws[0].validation)
     sizes, left_out, left = list[_Size](), list[int](), config.budget
     for rows in sorted(set(config.sizes)):
         if rows >= all_rows:
@@ -81,7 +82,8 @@ def compare_sizes(
         try:
             if config.budget and left <= 0:
                 raise ThawlineError("time for this number of rows", "none", "raise --budget")
-            comparison = run_part(part_config, dataset.nested_part(rows), place)
+            parts = [draw.nested_part(rows) for draw in draws]
+            comparison = run_part(part_config, parts, place)
         except ThawlineError as error:  # the other numbers of rows are still compared
             reporter.message(f"{rows:,} rows are left out: {error}")
             left_out.append(rows)
@@ -108,7 +110,7 @@ def _finished(config: LadderConfig, folder: Path, comparison: Comparison) -> lis
     names = {run.run for rung in comparison.rungs for run in rung.runs}
     found = []
     for run in plan_runs(config, folder):
-        record = run.read() if run.folder.name in names else None
+        record = run.read() if run.name in names else None
         if isinstance(record, FitRecord):
             found.append(FinishedRun.read(run, record))
     return found
@@ -136,6 +138,7 @@ def _curves(
         points=curve_points,
         enough=enough,
         crossings=crossings,
+        over_draws=sizes[-1].comparison.drawn is not None,
         left_out=list(left_out),
         words=curve_words(enough, crossings, [size.rows for size in sizes], config.margin),
     )
@@ -144,11 +147,17 @@ def _curves(
 def _enough(rung: str, sizes: Sequence[_Size], config: LadderConfig) -> int | None:
     """Return the smallest number of rows that is shown to be within the margin of the best one.
 
-    The numbers of rows are compared like the rungs of a ladder.
+    The numbers of rows are compared like the rungs of a ladder. Draws have at most as many rows in
+    common as those of all rows.
     """
-    made = {size.rows: group_by_rung(size.made).get(rung) for size in sizes}
-    arms = {rows: correct_predictions(runs) for rows, runs in made.items() if runs is not None}
-    effects = measure_effects(list(arms.values()))
+    made = {size.rows: group_by_rung(size.made).get(rung, []) for size in sizes}
+    common = set.intersection(*({one.run.draw for one in runs} for runs in made.values() if runs))
+    compared = {
+        rows: [one for one in runs if one.run.draw in common] for rows, runs in made.items() if runs
+    }
+    arms = {rows: correct_predictions(runs) for rows, runs in compared.items()}
+    drawn = sizes[-1].comparison.drawn if len(common) > 1 else None
+    effects = measure_effects(list(arms.values()), draws_of(list(compared.values()), drawn))
     standings = decide_standings(effects, config.margin / 100, config.fit.metrics.confidence)
     within = [
         rows

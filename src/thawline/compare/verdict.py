@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from thawline.compare.choice import choose_run, score_nested
+from thawline.compare.draws import draws_of
 from thawline.compare.results import (
     FinishedRun,
     MeasuredCosts,
@@ -23,11 +25,13 @@ from thawline.config import LadderConfig, MetricsConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation import standings
 from thawline.evaluation.differences import Contrast, DifferenceInterval, Effects, measure_effects
+from thawline.evaluation.draws import Draws
 from thawline.evaluation.f1_differences import measure_f1_effects
 from thawline.evaluation.paired_tests import paired_tests
 from thawline.runs.records import (
     Comparison,
     Difference,
+    DrawnRows,
     PairedTest,
     RungPair,
     RungRecord,
@@ -58,6 +62,7 @@ def compare_runs(
     made: Sequence[FinishedRun],
     copies: NDArray[np.int64],
     costs: MeasuredCosts | None = None,
+    drawn: DrawnRows | None = None,
 ) -> Comparison:
     """Compare the finished runs of a ladder.
 
@@ -65,14 +70,16 @@ def compare_runs(
 
     Args:
         config: The settings of the ladder.
-        made: Its finished runs, ordered by rung and then by seed. The rungs may have different
-            numbers of seeds.
-        copies: The number of the text of each validation row, from `number_copies`.
+        made: Its finished runs, ordered by rung, then by draw and by seed. The rungs may have
+            different numbers of seeds.
+        copies: The number of the text of each validation row of draw 0, from `number_copies`.
         costs: The costs that the records of the runs do not contain. If None, there are none.
+        drawn: The draws of the training rows. If None, there is one.
     """
     costs = MeasuredCosts() if costs is None else costs
     rungs = list(group_by_rung(made).values())
-    correct = measure_effects([correct_predictions(one) for one in rungs])
+    draws = draws_of(rungs, drawn)
+    correct = measure_effects([correct_predictions(one) for one in rungs], draws)
     metrics, margin = config.fit.metrics, config.margin / 100
     names = [one[0].run.rung for one in rungs]
     nested = score_nested(rungs, copies)
@@ -81,13 +88,14 @@ def compare_runs(
         describe_rung(one, costs, _standing(standing, names), nested.score(position))
         for position, (one, standing) in enumerate(zip(rungs, found, strict=True))
     ]
-    pairs = _compare_pairs(rungs, correct, metrics)
+    pairs = _compare_pairs(rungs, correct, metrics, draws)
     by_cost = [declared_cost(rung, config) for rung in described]
     return Comparison(
         rungs=described,
         pairs=pairs,
-        verdict=decide(described, pairs, by_cost, config),
+        verdict=decide(described, pairs, by_cost, config, drawn),
         chosen=choose_run(described, nested, by_cost),
+        drawn=drawn,
     )
 
 
@@ -96,6 +104,7 @@ def decide(
     pairs: Sequence[RungPair],
     costs: Sequence[float],
     config: LadderConfig,
+    drawn: DrawnRows | None = None,
 ) -> Verdict:
     """Return the cheapest rung that is within the margin of the best one, if one is.
 
@@ -104,7 +113,13 @@ def decide(
         pairs: The differences of every pair of rungs.
         costs: The costs of the rungs. Of equally cheap rungs, the more accurate one is named.
         config: The settings of the ladder.
+        drawn: The draws of the training rows. If None, there is one.
     """
+    about: Literal["models", "strategies", "new_rows"] = "models"
+    if drawn is not None:
+        about = "new_rows"
+    elif all(len(rung.runs) > 1 for rung in rungs):
+        about = "strategies"
     within = [
         (cost, -rung.test.accuracy.value, rung.rung)
         for rung, cost in zip(rungs, costs, strict=True)
@@ -115,10 +130,10 @@ def decide(
         margin=config.margin / 100,
         confidence=config.fit.metrics.confidence,
         cost=config.cost,
-        about="strategies" if all(len(rung.runs) > 1 for rung in rungs) else "models",
+        about=about,
         words="",
     )
-    return verdict.model_copy(update={"words": verdict_words(rungs, pairs, verdict)})
+    return verdict.model_copy(update={"words": verdict_words(rungs, pairs, verdict, drawn)})
 
 
 def correct_predictions(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
@@ -139,7 +154,10 @@ def _losses(made: Sequence[FinishedRun]) -> NDArray[np.float64]:
 
 
 def _compare_pairs(
-    rungs: Sequence[Sequence[FinishedRun]], correct: Effects, metrics: MetricsConfig
+    rungs: Sequence[Sequence[FinishedRun]],
+    correct: Effects,
+    metrics: MetricsConfig,
+    draws: Draws | None,
 ) -> list[RungPair]:
     """Return the differences between the first and the second rung of every pair."""
     pairs = list(combinations(range(len(rungs)), 2))
@@ -152,8 +170,9 @@ def _compare_pairs(
         first.logits.test.shape[1],
         metrics.resamples,
         metrics.seed,
+        draws,
     )
-    loss = measure_effects([_losses(made) for made in rungs])
+    loss = measure_effects([_losses(made) for made in rungs], draws)
     tests = _test_pairs(rungs, pairs)
     found = []
     for i, j in pairs:
@@ -210,4 +229,5 @@ def _standing(found: standings.Standing, names: Sequence[str]) -> Standing:
         upper_bound=None if is_alone else found.upper_bound,
         texts_to_decide=found.texts_to_decide,
         seeds_to_decide=found.seeds_to_decide,
+        draws_to_decide=found.draws_to_decide,
     )

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from thawline.report.ladder import seeds_of
 from thawline.report.tables import rounded_up
-from thawline.runs.records import Difference, RungPair, RungRecord, Verdict
+from thawline.runs.records import Difference, DrawnRows, RungPair, RungRecord, Verdict
 
 TFIDF = "tfidf"
 """The strategy without a backbone that every other one should beat."""
@@ -21,12 +21,14 @@ class _Facts(NamedTuple):
         pairs: The differences of every pair of rungs.
         verdict: The verdict, whose words are still missing.
         top: The rung with the highest accuracy on these test texts.
+        drawn: The draws of the training rows. None if there is one.
     """
 
     rungs: Sequence[RungRecord]
     pairs: Sequence[RungPair]
     verdict: Verdict
     top: RungRecord
+    drawn: DrawnRows | None = None
 
     @property
     def margin(self) -> str:
@@ -41,17 +43,30 @@ class _Facts(NamedTuple):
             return f"{models}, {texts}"
         return f"{texts}, {seeds_of(self.rungs)}"
 
+    @property
+    def of_rows(self) -> str:
+        """What follows a statement that holds for new training rows, too."""
+        if self.drawn is None:
+            return ""
+        return f", on new training rows of this number ({self.drawn.rows:,})"
 
-def verdict_words(rungs: Sequence[RungRecord], pairs: Sequence[RungPair], verdict: Verdict) -> str:
+
+def verdict_words(
+    rungs: Sequence[RungRecord],
+    pairs: Sequence[RungPair],
+    verdict: Verdict,
+    drawn: DrawnRows | None = None,
+) -> str:
     """Return the verdict in sentences.
 
     Args:
         rungs: The rungs with their standings.
         pairs: The differences of every pair of rungs.
         verdict: The verdict. Its words are not read.
+        drawn: The draws of the training rows. If None, there is one.
     """
     top = max(rungs, key=lambda rung: rung.test.accuracy.value)
-    return " ".join(_sentences(_Facts(rungs, pairs, verdict, top)))
+    return " ".join(_sentences(_Facts(rungs, pairs, verdict, top, drawn)))
 
 
 def _sentences(facts: _Facts) -> Iterator[str]:
@@ -63,10 +78,11 @@ def _sentences(facts: _Facts) -> Iterator[str]:
     others = [rung for rung in facts.rungs if rung is not top]
     within = [rung for rung in facts.rungs if rung.standing.decision == "within"]
     if verdict.rung is None:
-        yield f"No strategy is shown to be within {facts.margin} of all others."
+        yield f"No strategy is shown to be within {facts.margin} of all others{facts.of_rows}."
     else:
         which = "only" if len(within) == 1 else "cheapest"
-        yield f"{verdict.rung} is the {which} strategy within {facts.margin} of all others."
+        within_all = f"{which} strategy within {facts.margin} of all others"
+        yield f"{verdict.rung} is the {within_all}{facts.of_rows}."
     yield f"Highest on test: {top.rung}, {accuracy}."
     sample: str | None = facts.sample
     for rung in others:
@@ -120,14 +136,17 @@ def difference_of(pairs: Sequence[RungPair], first: str, second: str) -> Differe
 
 
 def _to_decide(undecided: Sequence[RungRecord]) -> str:
-    """Return how many texts or seeds would decide about all of some rungs."""
+    """Return how many texts, seeds or draws would decide about all of some rungs."""
     texts = [rung.standing.texts_to_decide for rung in undecided]
     seeds = [rung.standing.seeds_to_decide for rung in undecided]
+    draws = [rung.standing.draws_to_decide for rung in undecided]
     ways = []
     if None not in texts:
         ways.append(f"about {rounded_up(max(n for n in texts if n is not None)):,} test texts")
     if None not in seeds:
         ways.append(f"about {rounded_up(max(n for n in seeds if n is not None))} seeds")
+    if None not in draws:
+        ways.append(f"about {rounded_up(max(n for n in draws if n is not None))} draws")
     if ways:
         return f"{' or '.join(ways)} would decide"
     return (

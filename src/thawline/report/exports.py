@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections import Counter
 from typing import Any
 
 from thawline.errors import printable
@@ -51,7 +52,8 @@ def _values(rung: RungRecord, comparison: Comparison) -> dict[str, Any]:
         "rung": rung.rung,
         "backbone": rung.backbone,
         "strategy": rung.strategy,
-        "seeds": len(rung.runs),
+        "seeds": max(Counter(run.draw for run in rung.runs).values()),
+        "draws": len({run.draw for run in rung.runs}),
         **_interval("accuracy", rung.test.accuracy),
         "accuracy_deviation": rung.test.accuracy.deviation,
         **_interval("f1_macro", rung.test.f1_macro),
@@ -63,6 +65,7 @@ def _values(rung: RungRecord, comparison: Comparison) -> dict[str, Any]:
         "upper_bound": standing.upper_bound,
         "texts_to_decide": standing.texts_to_decide,
         "seeds_to_decide": standing.seeds_to_decide,
+        "draws_to_decide": standing.draws_to_decide,
         "nested_validation_accuracy": rung.nested.value,
         "nested_standard_error": rung.nested.standard_error,
         "seconds": rung.cost.seconds,

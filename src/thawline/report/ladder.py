@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
 from thawline.report.tables import MISSING, literal, ruled_table, wrap_labelled
-from thawline.runs.records import Comparison, Difference, RungRecord, Score
+from thawline.runs.records import Comparison, Difference, DrawnRows, RungRecord, Score
 from thawline.runtime.durations import format_duration
+
+VALID_FOR = {
+    "models": "these models",
+    "strategies": "texts and seeds",
+    "new_rows": "texts and rows",
+}
+"""What an interval is valid for, by `about` of the verdict."""
 
 
 def ladder_table(comparison: Comparison) -> Table:
@@ -54,8 +62,10 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     seeds = seeds_of(comparison.rungs)
     if seeds != "1 seed":
         yield f"accuracy: mean over {seeds} (interval over test texts)"
+    if comparison.drawn is not None:
+        yield draws_line(comparison.drawn)
     if len(comparison.rungs) > 1:
-        valid = "these models" if comparison.verdict.about == "models" else "texts and seeds"
+        valid = VALID_FOR[comparison.verdict.about]
         yield f"below the best: points below the highest other one (interval: {valid})"
         yield "decision: by wider bounds, which hold for all strategies together"
     yield "time: seconds of a run alone, with an empty store"
@@ -65,18 +75,31 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
         seconds = format_duration(left.predicted)
         yield wrap_labelled("left out", f"{left.rung}: {left.reason} (predicted {seconds})")
     for failed in comparison.failed:
-        yield wrap_labelled("failed", f"{failed.rung}, seed {failed.seed}: {failed.error}")
+        draw = f"draw {failed.draw}, " if failed.draw else ""
+        where = f"{failed.rung}, {draw}seed {failed.seed}"
+        yield wrap_labelled("failed", f"{where}: {failed.error}")
     yield ""
     yield wrap_labelled("verdict", comparison.verdict.words)
     yield wrap_labelled("to use", to_use(comparison))
 
 
+def draws_line(drawn: DrawnRows) -> str:
+    """Return a line that describes the draws of the training rows."""
+    common = f", {100 * drawn.overlap:.0f} % in common" if drawn.overlap else ""
+    return f"draws: {len(drawn.draws)} samples of {drawn.rows:,} labelled rows{common}"
+
+
 def seeds_of(rungs: Sequence[RungRecord]) -> str:
-    """Return the number of seeds of each rung, for example "3 seeds" or "1 to 3 seeds"."""
-    numbers = sorted({len(rung.runs) for rung in rungs})
-    if numbers == [1]:
-        return "1 seed"
-    return f"{' to '.join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))} seeds"
+    """Return the number of seeds of each rung, for example "3 seeds" or "1 to 3 seeds".
+
+    With several draws, it is the number of draws, and that of the seeds on each of them.
+    """
+    by_draw = [Counter(run.draw for run in rung.runs) for rung in rungs]
+    numbers = sorted({number for draws in by_draw for number in draws.values()})
+    ends = " to ".join(map(str, dict.fromkeys((numbers[0], numbers[-1]))))
+    seeds = "1 seed" if numbers == [1] else f"{ends} seeds"
+    draws = len(by_draw[0])
+    return f"{draws} draws with {seeds} each" if draws > 1 else seeds
 
 
 def _latencies(comparison: Comparison) -> Iterator[str]:

@@ -27,7 +27,8 @@ def draw_learning(curves: LearningCurves, folder: Path, *, title: str) -> list[P
     """
     subtitle = "Accuracy on test by the number of labelled rows (train and validation)"
     if any(point.accuracy.deviation is not None for point in curves.points):
-        subtitle += "; the bands are one standard deviation over seeds"
+        over = "draws" if curves.over_draws else "seeds"
+        subtitle += f"; the bands are one standard deviation over {over}"
     figure = learning_figure(curves, title=title, subtitle=subtitle)
     return save_figure(figure, folder, "learning")
 

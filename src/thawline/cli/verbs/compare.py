@@ -20,7 +20,9 @@ from thawline.runtime.fresh import spare_process
 from thawline.runtime.imports import quick_imports
 
 SETTINGS = {
-    "Comparison": ("rungs", "backbones", "seeds", "budget", "margin", "cost", "sizes", "refit"),
+    "Comparison": (
+        *("rungs", "backbones", "seeds", "draws", "budget", "margin", "cost", "sizes", "refit"),
+    ),
     "Data": (
         *("fit.data.text", "fit.data.label", "fit.data.labels", SMALL, "fit.data.limit"),
         *("fit.tokens.max_length", "fit.tokens.truncation_side"),

@@ -77,7 +77,7 @@ def cost_blocks(record: LadderRecord, plots: Plots) -> list[Block]:
         Column("True / predicted"),
     ]
     caption = (
-        "The time of a run as if it had run alone with an empty store, averaged over seeds, and "
+        "The time of a run as if it had run alone with an empty store, averaged over runs, and "
         "the prediction made before it ran"
     )
     return [*blocks, Table(caption, columns, rows, sortable=True)]
@@ -101,7 +101,7 @@ def curve_sections(rungs: Sequence[RungRecord], plots: Plots) -> list[Section]:
         [f"{rung.rung} {value(rung.validation.accuracy)}" for rung in rungs]
     )
     caption = (
-        "Validation accuracy by epoch, averaged over seeds. A dashed line is an exact fit, which "
+        "Validation accuracy by epoch, averaged over runs. A dashed line is an exact fit, which "
         "has no epochs."
     )
     return [Section("curves", "Training by epoch", [plots.plot(figure, f"{label}.", caption)])]
@@ -112,6 +112,7 @@ def learning_section(curves: LearningCurves, plots: Plots) -> Section:
     blocks: list[Block] = [Text(curves.words)]
     if len(curves.sizes) > 1:
         figure = learning_figure(curves, title="", subtitle="")
+        over = "draws" if curves.over_draws else "seeds"
         label = "Line chart of test accuracy by the number of labelled rows. " + "; ".join(
             f"{line.name}: "
             + listed(
@@ -124,7 +125,7 @@ def learning_section(curves: LearningCurves, plots: Plots) -> Section:
         )
         caption = (
             "Test accuracy by the number of labelled rows (train and validation), on a logarithmic "
-            "axis. Bands are one standard deviation over seeds."
+            f"axis. Bands are one standard deviation over {over}."
         )
         blocks.append(plots.plot(figure, f"{label}.", caption))
     by_place = {(point.rung, point.rows): point for point in curves.points}
@@ -159,11 +160,15 @@ def missing_sections(record: LadderRecord) -> list[Section]:
             Column("Predicted"),
             Column("Reason", numeric=False, prose=True),
         ]
-        blocks.append(Table("Strategies and seeds that were not run", columns, rows))
+        blocks.append(Table("Strategies and runs that were not made", columns, rows))
     if record.failed:
-        failed = [[Cell(one.rung), number_cell(one.seed), Cell(one.error)] for one in record.failed]
+        failed = [
+            [Cell(one.rung), number_cell(one.draw), number_cell(one.seed), Cell(one.error)]
+            for one in record.failed
+        ]
         columns = [
             Column("Strategy", numeric=False),
+            Column("Draw"),
             Column("Seed"),
             Column("Error", numeric=False, prose=True),
         ]

@@ -29,7 +29,7 @@ from thawline.report.html.words import (
     seconds_cell,
     value,
 )
-from thawline.report.ladder import seeds_of
+from thawline.report.ladder import draws_line, seeds_of
 from thawline.report.rungs import RungBar, rungs_figure
 from thawline.report.tables import MISSING
 from thawline.runs.records import (
@@ -115,7 +115,7 @@ def _scores_table(rungs: Sequence[RungRecord]) -> Table:
         ]
         for rung in rungs
     ]
-    caption = "Validation accuracy, and the other scores on test, averaged over seeds"
+    caption = "Validation accuracy, and the other scores on test, averaged over runs"
     return Table(caption, columns, rows, sortable=True)
 
 
@@ -129,7 +129,7 @@ def _settings_table(rungs: Sequence[RungRecord]) -> Table:
         Column("Learning rate"),
         Column("Latency", unit="of one text"),
         Column("Memory", unit="MB"),
-        Column("Seeds"),
+        Column("Runs"),
     ]
     rows = [
         [
@@ -162,7 +162,8 @@ def _note(rung: RungRecord, record: LadderRecord, *, several: bool) -> str:
 
 def _accuracy_cell(rung: RungRecord) -> Cell:
     score = rung.test.accuracy  # without random numbers, all seeds are the same
-    spread = "" if not score.deviation else f"\n±{SPACE}{100 * score.deviation:.1f} over seeds"
+    over = "draws" if any(run.draw for run in rung.runs) else "seeds"
+    spread = "" if not score.deviation else f"\n±{SPACE}{100 * score.deviation:.1f} over {over}"
     return Cell(value(score), score.value, f"{interval(score)}{spread}")
 
 
@@ -172,6 +173,8 @@ def _decision_cell(rung: RungRecord) -> Cell:
         need.append(f"about {about(standing.texts_to_decide)} texts")
     if standing.seeds_to_decide is not None:
         need.append(f"about {about(standing.seeds_to_decide)} seeds")
+    if standing.draws_to_decide is not None:
+        need.append(f"about {about(standing.draws_to_decide)} draws")
     note = f"{' or '.join(need)}\nwould decide" if need else ""
     order = list(TONES).index(standing.decision)
     return Cell(standing.decision, order, note, TONES[standing.decision])
@@ -215,19 +218,34 @@ def difference_sections(record: LadderRecord, plots: Plots) -> list[Section]:
         "strategy is within the margin if its whole bar lies to the right of the margin, and worse "
         "if its whole bar lies to the left of zero. Otherwise the comparison is undecided."
     )
-    validity = (
-        "The bounds hold for these fitted models on new texts. One seed says nothing about other "
-        "seeds."
-        if verdict.about == "models"
-        else "The bounds hold for the strategies: for new texts and new seeds, given these "
-        "training texts."
-    )
-    blocks: list[Block] = [plots.plot(figure, f"{label}.", caption, narrow=narrow), Text(validity)]
+    blocks: list[Block] = [
+        plots.plot(figure, f"{label}.", caption, narrow=narrow),
+        Text(_validity(record)),
+    ]
     if record.pairs:
         blocks.append(
             Details(f"All {len(record.pairs):,} pairs", [_pairs_table(record.pairs, level)])
         )
     return [Section("differences", "Differences", blocks)]
+
+
+def _validity(record: LadderRecord) -> str:
+    """Return what the bounds hold for."""
+    if record.drawn is not None:
+        return (
+            "The bounds hold for the strategies: for new texts, new seeds and new training rows of "
+            f"this number. The comparison has {draws_line(record.drawn).removeprefix('draws: ')}, "
+            "all with the same test texts."
+        )
+    if record.verdict.about == "models":
+        return (
+            "The bounds hold for these fitted models on new texts. One seed says nothing about "
+            "other seeds."
+        )
+    return (
+        "The bounds hold for the strategies: for new texts and new seeds, given these training "
+        "texts."
+    )
 
 
 def _difference_words(rung: RungRecord) -> str:

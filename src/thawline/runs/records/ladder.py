@@ -23,8 +23,8 @@ class TotalSeconds(Record):
 class Difference(Record):
     """The difference between the scores of two rungs on the same test texts, with its interval.
 
-    The interval holds for new texts and, with several seeds, for new seeds, given these training
-    rows.
+    The interval holds for new texts. With several seeds, it also holds for new seeds, given these
+    training rows, and with several draws for new training rows of this number, too.
     """
 
     value: float = Field(
@@ -33,8 +33,8 @@ class Difference(Record):
     low: float = Field(description="The lower end of the confidence interval.")
     high: float = Field(description="The upper end of the confidence interval.")
     degrees_of_freedom: float | None = Field(
-        description="The degrees of freedom of the interval's t distribution (Satterthwaite); null "
-        "for one seed, whose interval is normal, and for a bootstrap interval."
+        description="The degrees of freedom of the interval's t distribution (Satterthwaite's, and "
+        "fewer with several draws); null if the two made the same predictions."
     )
 
 
@@ -119,7 +119,14 @@ class Standing(Record):
     )
     seeds_to_decide: int | None = Field(
         description="About how many seeds would decide about this rung, on the same test texts; "
-        "null if it is decided, with one seed, or if more seeds would not decide."
+        "null if it is decided, with one seed, with several draws, or if more seeds would not "
+        "decide."
+    )
+    draws_to_decide: int | None = Field(
+        default=None,
+        description="About how many draws of the training rows would decide about this rung, on "
+        "the same test texts and without common rows; null if it is decided, with one draw, or if "
+        "more draws would not decide.",
     )
 
 
@@ -130,7 +137,9 @@ class NestedScore(Record):
     epoch or the penalty is chosen on one half and scored on the other, both ways.
     """
 
-    value: float = Field(description="The accuracy, a share from 0 to 1, averaged over the seeds.")
+    value: float = Field(
+        description="The accuracy, a share from 0 to 1, averaged over the seeds of draw 0."
+    )
     standard_error: float = Field(description="Its standard error over texts, a share.")
 
 
@@ -138,7 +147,8 @@ class RungRun(Record):
     """The part of a run's record that the ladder contains."""
 
     seed: int = Field(description="The seed of the run.")
-    run: str = Field(description="The name of the run's folder, within the ladder's.")
+    draw: int = Field(default=0, description="The draw of its training rows, counting from 0.")
+    run: str = Field(description="The path of the run's folder, within the ladder's.")
     features: list[int] = Field(description="The stages whose pooled states the head reads.")
     test: MainScores = Field(description="The scores on test.")
     validation: MainScores = Field(description="The scores on validation.")
@@ -152,7 +162,10 @@ class RungRun(Record):
 
 
 class RungRecord(Record):
-    """A rung: one strategy on one backbone, over all seeds."""
+    """A rung: one strategy on one backbone, over all draws and seeds.
+
+    Scores and costs are averaged over the seeds of each draw, and then over the draws.
+    """
 
     rung: str = Field(description="The name of the rung.")
     backbone: str | None = Field(
@@ -169,19 +182,19 @@ class RungRecord(Record):
     epochs: int | None = Field(description="The planned number of epochs; null for an exact fit.")
     lr: float | None = Field(description="The highest learning rate; null for an exact fit.")
     parameters: FitParameters = Field(description="Parameter counts.")
-    test: MeanScores = Field(description="The scores on test, averaged over the seeds.")
-    validation: MeanScores = Field(description="The scores on validation, averaged over the seeds.")
+    test: MeanScores = Field(description="The scores on test, averaged over the runs.")
+    validation: MeanScores = Field(description="The scores on validation, averaged over the runs.")
     nested: NestedScore = Field(
         description="The accuracy on validation by which the run to use is chosen."
     )
-    cost: RungCost = Field(description="The cost of a run, averaged over the seeds.")
+    cost: RungCost = Field(description="The cost of a run, averaged over the runs.")
     standing: Standing = Field(
         description="The position on test relative to the best of the others."
     )
     peak_memory_bytes: int = Field(
         description="The largest peak resident memory of its runs, in bytes."
     )
-    runs: list[RungRun] = Field(description="The runs, one for each seed.")
+    runs: list[RungRun] = Field(description="The runs, one for each draw and seed.")
 
 
 class Verdict(Record):
@@ -201,9 +214,10 @@ class Verdict(Record):
         description="The cost by which rungs are compared: `cost.seconds`, "
         "`parameters.trainable` or `cost.latency` of a rung."
     )
-    about: Literal["models", "strategies"] = Field(
-        description="What the differences hold for: these fitted models (one seed), or the "
-        "strategies, with new seeds on these training rows (several seeds)."
+    about: Literal["models", "strategies", "new_rows"] = Field(
+        description="What the differences hold for: these fitted models (one seed), the strategies "
+        "with new seeds on these training rows (several seeds), or the strategies with new seeds "
+        "on new training rows of this number (several draws)."
     )
     words: str = Field(description="The verdict in sentences.")
 
@@ -228,6 +242,7 @@ class FailedRun(Record):
 
     rung: str = Field(description="The name of the rung.")
     seed: int = Field(description="The seed of the run.")
+    draw: int = Field(default=0, description="The draw of its training rows, counting from 0.")
     error: str = Field(description="The type and message of the error.")
 
 
@@ -237,6 +252,22 @@ class LeftOut(Record):
     rung: str = Field(description="The name of the rung.")
     predicted: float = Field(description="The predicted seconds of all its runs.")
     reason: str = Field(description="Why it was not run.")
+
+
+class DrawnRows(Record):
+    """The draws of the training rows that are compared. They share the test rows."""
+
+    draws: list[int] = Field(
+        description="The numbers of the draws. Draws that some rung has not finished are left out."
+    )
+    rows: int = Field(description="The number of rows of train and validation in each draw.")
+    overlap: float = Field(
+        description="The share of these rows that two draws have in common, as the mean over all "
+        "pairs."
+    )
+    separate: int = Field(
+        description="The largest number of draws of this size without common rows."
+    )
 
 
 class Comparison(Record):
@@ -250,6 +281,11 @@ class Comparison(Record):
         description="The cheapest rung that is within the margin of all others on test."
     )
     chosen: Chosen = Field(description="The run to use, which was chosen on validation alone.")
+    drawn: DrawnRows | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The draws of the training rows; missing if there is one.",
+    )
     failed: list[FailedRun] = Field(default=[], description="The runs that failed.")
     left_out: list[LeftOut] = Field(default=[], description="The rungs that were not run.")
 
@@ -300,6 +336,10 @@ class LearningCurves(Record):
     points: list[CurvePoint] = Field(description="One point for each rung and number of rows.")
     enough: list[EnoughRows] = Field(description="One entry for each rung.")
     crossings: list[Crossing] = Field(description="Where one rung overtakes another.")
+    over_draws: bool = Field(
+        default=False,
+        description="Whether the means and deviations are those over draws of the training rows.",
+    )
     left_out: list[int] = Field(
         description="The numbers of rows that did not fit into the budget, that exceed the data, "
         "or whose runs failed."

@@ -16,14 +16,15 @@ class Score(Record):
 
 
 class MeanScore(Score):
-    """A score averaged over the seeds of a rung.
+    """A score averaged over the seeds of a rung, and over its draws of the training rows.
 
-    The ends of the interval are averages too. They measure the uncertainty from the choice of rows,
-    but not the uncertainty from the seeds.
+    The ends of the interval are averages too. They measure the uncertainty from the choice of test
+    rows, but not the uncertainty from seeds and draws.
     """
 
     deviation: float | None = Field(
-        description="The standard deviation of the score over the seeds; null for one seed."
+        description="The standard deviation of the score over the draws, or over the seeds if "
+        "there is one draw; null for one seed."
     )
 
 
