@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from itertools import product
 from pathlib import Path
@@ -66,8 +67,13 @@ class Case(NamedTuple):
 
 
 CASES = [
-    Case(*case)
-    for case in product((3, 5), (1, 3), (500, 2_000, 10_000), (0.0, 0.25, 1.0, 4.0), (0.0, 0.5))
+    Case(draws, *sizes, ratio, overlap)
+    for draws, sizes, ratio, overlap in product(
+        (3, 5),
+        ((1, 500), (1, 2_000), (3, 2_000), (1, 10_000)),
+        (0.0, 0.25, 1.0, 4.0),
+        (0.0, 0.5),
+    )
 ]
 
 
@@ -128,27 +134,25 @@ def _correct(case: Case, effect: float, generator: np.random.Generator) -> list[
         first = normal(*shape)
         return [
             first,
-            np.float32(ALIKE) * first + np.float32(np.sqrt(1 - ALIKE**2)) * normal(*shape),
+            ALIKE * first + math.sqrt(1 - ALIKE**2) * normal(*shape),
         ]
 
     def of_draws(*shape: int) -> NDArray[np.float32]:
         """Return numbers for each draw, which correlate because of the common rows."""
-        shared, own = np.sqrt(case.overlap), np.sqrt(1 - case.overlap)
-        return np.float32(shared) * normal(1, 1, *shape) + np.float32(own) * normal(
-            case.draws, 1, *shape
-        )
+        shared, own = math.sqrt(case.overlap), math.sqrt(1 - case.overlap)
+        return shared * normal(1, 1, *shape) + own * normal(case.draws, 1, *shape)
 
     variance = effect**2 * (1 + COMMON**2 + OF_SEED)
-    threshold = float(ndtri(1 - ACCURACY)) * np.sqrt(1 + variance)
+    threshold = float(ndtri(1 - ACCURACY)) * math.sqrt(1 + variance)
     common = effect * COMMON * of_draws(1)
     changes = [of_draws(case.texts) for _ in range(2)]
-    changes[1] = ALIKE * changes[0] + np.sqrt(1 - ALIKE**2) * changes[1]
+    changes[1] = ALIKE * changes[0] + math.sqrt(1 - ALIKE**2) * changes[1]
     arms = []
     for text, change in zip(alike(case.texts), changes, strict=True):
-        values = np.sqrt(SHARES["text"]) * text + np.sqrt(SHARES["text and draw"]) * change
+        values = math.sqrt(SHARES["text"]) * text + math.sqrt(SHARES["text and draw"]) * change
         values = values + common + effect * of_draws(1)
-        values = values + effect * np.sqrt(OF_SEED) * normal(case.draws, case.seeds, 1)
-        values = values + np.sqrt(SHARES["run"]) * normal(case.draws, case.seeds, case.texts)
+        values = values + effect * math.sqrt(OF_SEED) * normal(case.draws, case.seeds, 1)
+        values = values + math.sqrt(SHARES["run"]) * normal(case.draws, case.seeds, case.texts)
         arms.append((values > threshold).reshape(-1, case.texts))
     return arms
 

@@ -33,8 +33,8 @@ RUNGS = {
 }
 
 
-def run(rung: str, seed: int, folder: str | None = None) -> LadderRun:
-    return LadderRun(rung, seed, Config(), Path(folder or f"{rung}-{seed}"))
+def run(rung: str, seed: int, folder: str | None = None, draw: int = 0) -> LadderRun:
+    return LadderRun(rung, seed, Config(), Path(folder or f"{rung}-{seed}"), draw)
 
 
 def schedule(budget: float, runs: list[LadderRun] | None = None) -> Schedule:
@@ -92,6 +92,22 @@ def test_the_other_seeds_of_a_failed_rung_are_not_made() -> None:
     one.fail(one.next_runs()[0], 3.0)
     assert names(one.next_runs()) == ["last:1-0", "full-0", "last:1-1", "full-1"]
     assert one.left_out() == {}
+
+
+def test_draws_come_before_further_seeds_and_need_the_states_of_new_texts() -> None:
+    runs = [
+        run(rung, 10 * draw + seed, draw=draw)
+        for rung in ("head", "last:1")
+        for draw in (0, 1)
+        for seed in SEEDS
+    ]
+    order = [*("head-0", "last:1-0", "head-10", "last:1-10"), *("head-1", "last:1-1")]
+    planned = Schedule(runs, Uncorrected(RUNGS, redrawn=0.5), 0)
+    assert names(planned.next_runs()) == [*order, "head-11", "last:1-11"]
+    # On the second draw, half of the texts are in the store: 4 + 2 s and 4 + 12 s.
+    assert planned.predicted(planned.next_runs()[:4]) == 30 + 22
+    for budget, made in ((51, 2), (52, 4), (65, 4), (66, 6), (80, 8)):
+        assert len(Schedule(runs, Uncorrected(RUNGS, redrawn=0.5), budget).next_runs()) == made
 
 
 def test_runs_that_share_a_folder_are_one_run() -> None:

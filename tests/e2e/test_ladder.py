@@ -274,7 +274,7 @@ def test_a_rung_that_fails_does_not_take_the_others_with_it(ladder):
 
 def test_what_exceeds_the_budget_is_left_out_and_made_with_a_larger_one(ladder, monkeypatch):
     seconds = {"head": 2.0, "last:1": 5.0}
-    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, stored=(): seconds[rung])
+    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, *stored: seconds[rung])
     record, _ = climb(replace(ladder, budget=4.0))
     assert [rung["rung"] for rung in record["rungs"]] == ["head"]
     (left_out,) = record["left_out"]
@@ -361,6 +361,72 @@ def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(la
     assert changes("ladder") == kept
     assert again["curves"] == curves
     assert sum(note.startswith("-- with 20 of 80") for note in notes) == 1
+
+
+def test_draws_have_other_training_rows_and_are_added_to_a_comparison(ladder):
+    data = replace(ladder.fit.data, limit=(24, 32))
+    config = replace(ladder, rungs=("tfidf", "last:1 training.epochs=1"), budget=0)
+    config = replace(config, fit=replace(config.fit, data=data))
+    first, _ = climb(config)
+    assert first["verdict"]["about"] == "models"
+    assert "drawn" not in first
+    kept = changes("ladder")
+    record, notes = climb(replace(config, draws=2))
+    assert changes("ladder").items() >= kept.items()
+    folders = [
+        [(run["draw"], run["seed"], run["run"]) for run in rung["runs"]] for rung in record["rungs"]
+    ]
+    assert folders == [
+        [(0, 0, f"{stem}-seed-0"), (1, 1_000, f"draw-1/{stem}-seed-1000")]
+        for stem in ("tfidf", "last-1")
+    ]
+    rows, others = (
+        [read_record(Path("ladder", name)).data.rows for _, _, name in own] for own in folders
+    )
+    assert others == rows  # all rungs have the rows of the draw
+    labelled = [{*one["train"], *one["validation"]} for one in rows]
+    assert not labelled[0] & labelled[1]
+    assert rows[0]["test"] == rows[1]["test"]
+    assert record["drawn"] == {"draws": [0, 1], "rows": 24, "overlap": 0.0, "separate": 3}
+    assert record["verdict"]["about"] == "new_rows"
+    for rung, before in zip(record["rungs"], first["rungs"], strict=True):
+        values = [run["test"]["accuracy"]["value"] for run in rung["runs"]]
+        assert rung["test"]["accuracy"]["value"] == pytest.approx(sum(values) / 2)
+        assert rung["nested"] == before["nested"]  # the run to use is chosen on draw 0
+    assert record["chosen"] == first["chosen"]
+    assert sum(note.startswith("-- tfidf, draw 1, seed 1000 (") for note in notes) == 1
+    made = changes("ladder")
+    again, _ = climb(replace(config, draws=2))
+    assert changes("ladder") == made
+    assert again["rungs"] == record["rungs"]
+    fewer, _ = climb(config)
+    assert fewer["rungs"] == first["rungs"]
+
+
+def test_numbers_of_rows_are_nested_in_draws(ladder):
+    data = replace(ladder.fit.data, limit=(40, 32))
+    fit = replace(ladder.fit, data=data)
+    config = replace(ladder, rungs=("head",), sizes=(20,), draws=2, fit=fit)
+    record, _ = climb(config)
+    curves = record["curves"]
+    assert curves["sizes"] == [20, 40]
+    assert curves["over_draws"]
+    assert all(point["accuracy"]["deviation"] is not None for point in curves["points"])
+    for draw in ("", "draw-1/"):
+        name = f"head-seed-{1_000 if draw else 0}"
+        small, whole = (
+            read_record(Path("ladder", f"{place}{draw}{name}")).data.rows
+            for place in ("rows-20/", "")
+        )
+        for split in ("train", "validation"):
+            assert set(small[split]) < set(whole[split])
+
+
+def test_draws_need_other_rows(ladder):
+    with pytest.raises(ThawlineError) as caught:
+        climb(replace(ladder, draws=2))
+    assert caught.value.setting == "data.limit"
+    assert not Path("ladder").exists()
 
 
 def test_the_latency_is_measured_if_it_is_the_cost(ladder):
