@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.records import ladder_record, mean_scores, rung_pair, rung_record, rung_run
 from thawline.compare.words import difference_of, points, verdict_words
-from thawline.runs.records import RungRecord, Standing, Verdict
+from thawline.runs.records import DrawnRows, RungRecord, Standing, Verdict
 
 MODELS = Verdict(rung=None, margin=0.01, confidence=0.95, cost="seconds", about="models", words="")
 
@@ -48,6 +48,22 @@ def test_the_number_of_seeds_belongs_to_a_claim_about_strategies():
     )
     assert "3 seeds" in said
     assert "models" not in said
+
+
+def test_new_training_rows_are_named_with_several_draws():
+    drawn = DrawnRows(draws=[0, 1, 2], rows=4_000, overlap=0.0, separate=6)
+    runs = [rung_run([], 1_000 * draw, draw) for draw in range(3)]
+    rungs = [
+        rung(name, 0.8, "undecided", texts_to_decide=None, draws_to_decide=23).model_copy(
+            update={"runs": runs}
+        )
+        for name in ("head", "full")
+    ]
+    verdict = MODELS.model_copy(update={"about": "new_rows"})
+    said = verdict_words(rungs, ladder_record(rungs).pairs, verdict, drawn)
+    assert all(datum in said for datum in ("4,000", "3 draws", "about 23 draws"))
+    assert "models" not in said
+    assert "test texts" not in said
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from tests.support.records import ladder_record, rung_record, rung_run
 from thawline.report.ladder import ladder_lines, ladder_table, seeds_of, short_count
-from thawline.runs.records import Comparison, RungRecord, Standing
+from thawline.runs.records import Comparison, DrawnRows, RungRecord, Standing
 
 
 def printed(rungs: list[RungRecord]) -> str:
@@ -104,6 +104,22 @@ def test_the_verdict_and_the_run_to_use_are_below_the_table_and_wrapped():
     several = lines(3)
     assert "3 seeds" in several[0]
     assert "seeds" in several[1]
+
+
+def test_draws_of_the_training_rows_are_shown():
+    runs = [rung_run([], 1_000 * draw + seed, draw) for draw in range(5) for seed in range(2)]
+    rungs = [rung_record(name, 0.9, runs=runs) for name in "ab"]
+    assert seeds_of(rungs) == "5 draws with 2 seeds each"
+    record = ladder_record(
+        rungs,
+        drawn=DrawnRows(draws=list(range(5)), rows=4_000, overlap=0.123, separate=3),
+        failed=[{"rung": "lora", "seed": 1_000, "draw": 1, "error": "ThawlineError: no"}],
+    )
+    verdict = record.verdict.model_copy(update={"about": "new_rows"})
+    shown = "\n".join(ladder_lines(record.model_copy(update={"verdict": verdict})))
+    for datum in ("5 draws", "4,000", "12 %", "texts and rows", "lora, draw 1, seed 1000"):
+        assert datum in shown
+    assert all(len(line) <= 80 for line in shown.splitlines())
 
 
 def test_the_number_of_seeds_may_differ_between_rungs():

@@ -304,10 +304,11 @@ def mean_scores(
     )
 
 
-def rung_run(history: list[FitEpoch], seed: int = 0) -> RungRun:
+def rung_run(history: list[FitEpoch], seed: int = 0, draw: int = 0) -> RungRun:
     """Return a run of a rung."""
     return RungRun(
         seed=seed,
+        draw=draw,
         run=f"a-rung-seed-{seed}",
         features=[4],
         test=scores().main_scores(),

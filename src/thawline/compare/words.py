@@ -45,10 +45,10 @@ class _Facts(NamedTuple):
 
     @property
     def of_rows(self) -> str:
-        """What follows a statement that holds for new training rows, too."""
+        """The end of a statement that holds for new training rows, too."""
         if self.drawn is None:
             return ""
-        return f", on new training rows of this number ({self.drawn.rows:,})"
+        return f", with new samples of {self.drawn.rows:,} labelled rows"
 
 
 def verdict_words(

@@ -105,14 +105,13 @@ class Effects(NamedTuple):
         pair = [first, second]
         same = bool(self.identical[first, second])
         variance = self.covariance[pair, pair].sum() - 2 * self.covariance[first, second]
-        seeds, seed_variances, residuals = (
-            values[pair] for values in (self.seeds, self.seed_variances, self.residuals)
-        )
+        seeds, seed_variances = self.seeds[pair], self.seed_variances[pair]
+        residuals = self.residuals[pair]
         if self.draws is not None:
             weights = np.zeros(len(self.scores))
             weights[pair] = 1, -1
             effect, rest = self.draws.of_difference(weights)
-            seeds = np.array([self.draws.draws.count])
+            seeds = np.array([self.draws.draws.number])
             seed_variances, residuals = np.array([effect]), np.array([rest])
         return Contrast(
             value=0.0 if same else float(self.scores[first] - self.scores[second]),

@@ -45,7 +45,7 @@ class Draws(NamedTuple):
     most: int = 1_000
 
     @property
-    def count(self) -> int:
+    def number(self) -> int:
         """The number of draws."""
         return len(set(self.of_runs[0]))
 
@@ -105,7 +105,7 @@ class DrawEffects(NamedTuple):
     def covariance(self) -> Floats:
         """The covariance of the mean scores that the pure effects of draws cause."""
         pure = self.between - self.residuals / self.texts
-        return pure * float(variance_factor(self.draws.count, self.draws.overlap))
+        return pure * float(variance_factor(self.draws.number, self.draws.overlap))
 
 
 def variance_factor(draws: Floats | int, overlap: float) -> Floats:

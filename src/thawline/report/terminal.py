@@ -261,7 +261,8 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
         console.print("\n".join(sizes_lines(record.curves)))
     console.print(f"plots     {plot_names(record.plots)} in {folder}")
     console.print(f"record    {folder / LADDER}")
-    console.print(f"runs      one folder per strategy and seed in {folder}")
+    each = "strategy and seed" if record.drawn is None else "strategy, draw and seed"
+    console.print(f"runs      one folder per {each} in {folder}")
     if record.refit is not None:
         fitted = f"{folder / record.refit}, fitted on train and validation together"
         console.print(f"refit     {fitted}")

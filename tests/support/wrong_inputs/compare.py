@@ -18,6 +18,8 @@ COMPARE = [
     Wrong("a backbone twice", "compare reviews --backbone bert --backbone bert"),
     Wrong("a budget that is no time", "compare reviews --budget soon"),
     Wrong("no seeds", "compare reviews --seeds 0"),
+    Wrong("draws of all rows", "compare reviews --draws 2"),
+    Wrong("no draws", "compare reviews --draws 0"),
     Wrong("a margin of 0", "compare reviews --margin 0"),
     Wrong("an unknown cost", "compare reviews --cost euros"),
     Wrong("the folder of a run", "compare reviews -s head --out run"),
