@@ -10,6 +10,7 @@ from thawline.compare.plan import LadderRun
 from thawline.compare.schedule import Schedule
 from thawline.config import Config
 from thawline.runs.records import FitRecord
+from thawline.training.states import LaterStates
 
 SEEDS = (0, 1)
 
@@ -133,3 +134,30 @@ def test_a_run_with_a_lower_line_comes_before_those_that_continue_from_its_state
     # With a budget for the cheapest three only, the dearer ones do not take their place.
     planned = Schedule(runs, Uncorrected(rungs), 9 + 13 + 18)
     assert names(planned.next_runs()) == ["head-0", "qwen last:3-0", "last:1-0"]
+
+
+def test_a_pass_over_pooled_states_computes_those_at_a_line_too() -> None:
+    states = {"head": {"pooled"}, "last:1": {6}, "last:3": {4}, "lp+last:1": {"pooled", 6}}
+    rungs = {
+        rung: RungForecast(
+            {"prefix": 8.0, "training": 1.0 + number},
+            {"prefix": frozenset(("minilm", place) for place in places)},
+        )
+        for number, (rung, places) in enumerate(states.items())
+    }
+    rungs["qwen last:1"] = RungForecast(
+        {"prefix": 8.0, "training": 9.0}, {"prefix": frozenset({("qwen", 6)})}
+    )
+    runs = [run(rung, 0) for rung in rungs]
+    one = Schedule(runs, Uncorrected(rungs), 9 + 2 + 3 + 4)
+    planned = one.next_runs()
+    assert names(planned) == ["head-0", "last:3-0", "last:1-0", "lp+last:1-0"]
+    # The states at the line of last:1 are computed from those of last:3.
+    assert one.later(planned) == LaterStates(line=4)
+    assert one.later(planned[:1]) == LaterStates()
+    assert one.later(planned[1:]) == LaterStates(pooled=True)
+    one.finish(planned[0], finished(9.0), LaterStates(line=4))
+    assert one.stored[0] == {("minilm", "pooled"), ("minilm", 4)}
+    assert one.later(one.next_runs()) == LaterStates()
+    other_draw = [run("head", 0), run("last:1", 0, draw=1)]
+    assert Schedule(other_draw, Uncorrected(rungs), 0).later(other_draw) == LaterStates()

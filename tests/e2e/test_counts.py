@@ -5,8 +5,9 @@ The counts do not depend on the machine. `docs/performance.md` explains them.
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, LadderConfig, TrainingConfig
 from thawline.jobs.fit import fit_run
 from thawline.prefix.frozen_pass import LENGTH_BYTES
-from thawline.runs.records import FitRecord
+from thawline.runs.records import FitRecord, LadderRecord, read_record
 from thawline.store import KEY_BYTES
 from thawline.strategies import parse_strategy
 
@@ -182,15 +183,53 @@ def test_there_is_one_optimiser_step_for_each_batch_of_texts(count, strategy):
     assert work.optimizer_steps == (0 if strategy == "head" else EPOCHS * (TRAIN // BATCH))
 
 
-def test_a_ladder_starts_from_the_states_of_lower_lines(config, tmp_path, monkeypatch):
-    by_epochs = f" training.epochs={EPOCHS}"
-    rungs = ("head", f"last:2{by_epochs}", f"last:1{by_epochs}", f"lora{by_epochs}")
+@pytest.fixture
+def count_ladder(config, tmp_path, monkeypatch) -> Callable[..., tuple[LadderRecord, Work]]:
+    """Return a function that runs a ladder and counts its work."""
     # Rungs run from the cheapest to the dearest. Without predictions, they keep their order.
-    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, stored=(): 1.0)
-    with counting(tmp_path / "home") as work:
-        run_ladder(LadderConfig(rungs=rungs, seeds=(0,), fit=config), Path("ladder"))
-    # Pooled states need a pass of their own. The line of last:1 starts from that of last:2.
-    assert work.texts["prefix"] == everywhere(ALL) + everywhere(ALL, range(1, DEPTH))
+    monkeypatch.setattr(Forecast, "seconds", lambda self, rung, *stored: 1.0)
+
+    def run(*rungs: str, **compute: int) -> tuple[LadderRecord, Work]:
+        fit = replace(config, compute=replace(config.compute, **compute))
+        by_epochs = f" training.epochs={EPOCHS}"
+        written = tuple(rung if rung == "head" else f"{rung}{by_epochs}" for rung in rungs)
+        with counting(tmp_path / "home") as work:
+            ladder = LadderConfig(rungs=written, seeds=(0,), fit=fit)
+            return run_ladder(ladder, Path("ladder")), work
+
+    return run
+
+
+@pytest.mark.parametrize("rungs", [("head", "last:1"), ("last:1", "head"), ("last:1", "lp+last:1")])
+def test_a_ladder_reads_each_text_once(count_ladder, rungs):
+    record, work = count_ladder(*rungs)
+    assert work.texts["prefix"] == everywhere(ALL)
+    runs = [read_record(Path("ladder", one.runs[0].run)) for one in record.rungs]
+    assert [run.prefix.texts for run in runs] == [ALL, 0]
+    assert [run.prefix.from_store for run in runs] == [
+        0,
+        ALL * (2 if rungs[1].startswith("lp") else 1),
+    ]
+    # The cost of each rung is that of a run alone. The pass of last:1 ends below the last block.
+    costs = {rung.strategy: rung.cost for rung in record.rungs}
+    assert 0 < costs.pop("last:1").prefix < next(iter(costs.values())).prefix
+
+
+def test_the_line_of_one_rung_starts_from_a_lower_line(count_ladder):
+    _, work = count_ladder("head", "last:2", "last:1", "lora")
+    # The pass of head computes the states at the line of last:2, too.
+    assert work.texts["prefix"] == everywhere(ALL) + everywhere(ALL, range(DEPTH - 1, DEPTH))
+
+
+def test_states_for_later_rungs_are_left_out_if_the_store_lacks_space(count_ladder):
+    """Pooled states fit into the store, token states do not."""
+    pooled = ALL * ((DEPTH + 1) * len(POOLINGS) * WIDTH * 4 + KEY_BYTES + LENGTH_BYTES)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        record, work = count_ladder("head", "last:1", store_limit=int(1.5 * pooled))
+    assert len(record.rungs) == 2
+    assert all(work.texts["prefix"][block] >= ALL for block in range(1, DEPTH + 1))
+    assert work.texts["prefix"][DEPTH] == ALL  # head has computed its states once
 
 
 def test_a_grid_search_reads_each_text_once(toy_backbone, toy_reviews, tmp_path):

@@ -84,7 +84,7 @@ def fit_runs(
     fitting = _Fitting(schedule, draws, _OnceReporter(reporter))
     for run in schedule.distinct():
         if isinstance(run.read(), FitRecord):
-            fitting.make(run, None)
+            fitting.make([run], None)
     predicted = dict(predicted)
     with ExitStack() as stack:
         prover = None
@@ -97,7 +97,7 @@ def fit_runs(
             predicted.setdefault(runs[0].rung, schedule.forecast.seconds(runs[0].rung))
             save(predicted)
             fitting.announce(runs)
-            fitting.make(runs[0], prover)
+            fitting.make(runs, prover)
     records = fitting.records
     finished = [(run, records[run.folder]) for run in schedule.runs if run.folder in records]
     if not any(run.draw == 0 for run, _ in finished):
@@ -133,15 +133,16 @@ class _Fitting:
         last = number + len(runs) - 1
         self._reporter.message(f"-- {runs[0].rung}, {runs[0].place} ({number} of {last})")
 
-    def make(self, run: LadderRun, prover: artifact.Prover | None) -> None:
-        """Make a run. If it fails, note its error.
+    def make(self, runs: Sequence[LadderRun], prover: artifact.Prover | None) -> None:
+        """Make the first of several runs. If it fails, note its error.
 
         Args:
-            run: The run.
+            runs: The runs that are still to be made, in their order.
             prover: The fresh process that proves the artifact. If None, one is started if needed.
         """
         _forget_last_run()
-        shared, start = Shared(self._draws[run.draw], prover), time.perf_counter()
+        run, later = runs[0], self._schedule.later(runs)
+        shared, start = Shared(self._draws[run.draw], prover, later), time.perf_counter()
         with self.progress.running(run):
             try:
                 record = fit_run(run.config, run.folder, self._reporter, resume=True, shared=shared)
@@ -154,7 +155,7 @@ class _Fitting:
                 self._reporter.message(f"{run.rung}, {run.place}: failed. {words}")
                 return
         self.records[run.folder] = record
-        self._schedule.finish(run, record)
+        self._schedule.finish(run, record, later)
         self._reporter.message(self.progress.finish(run, record))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping, Set
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from thawline.compare.costs import (
@@ -17,6 +17,10 @@ from thawline.data import Dataset
 from thawline.pretraining.tapt import Adaptation, plan_adaptation
 from thawline.runs.records import FitRecord
 from thawline.training.preparation import Prepared, PreparedWords
+from thawline.training.states import LaterStates
+
+POOLED = "pooled"
+"""The place of the pooled states of every stage, where other states have their line."""
 
 PRIOR_SECONDS = 1.0
 """Seconds that count as predicted correctly, so that a very short part corrects little."""
@@ -64,6 +68,42 @@ class Forecast:
         if rung not in self._rungs:
             return frozenset()
         return frozenset[Hashable]().union(*self._rungs[rung].shared.values())
+
+    def is_passed(self, rung: str, states: Set[Hashable]) -> bool:
+        """Return whether a pass that leaves some pooled states goes through all lines of a rung."""
+        own = list(self._at_lines(rung))
+        return bool(own) and all((source, POOLED) in states for source, _ in own)
+
+    def later(self, rung: str, others: Iterable[str], stored: Set[Hashable]) -> LaterStates:
+        """Return the states that a run of a rung can compute for other rungs in the same pass.
+
+        The states at higher lines are computed from those at the lowest one.
+
+        Args:
+            rung: The rung.
+            others: The rungs that are run later, on the same texts.
+            stored: What earlier runs on these texts have left.
+        """
+        own = self.states(rung)
+        sources = {source for source, _ in self._at_lines(rung)}
+        needed = {
+            (source, place)
+            for other in others
+            for source, place in self._at_lines(other)
+            if source in sources and (source, place) not in own | stored
+        }
+        lines = [place for _, place in needed if isinstance(place, int)]
+        if any(place != POOLED for _, place in self._at_lines(rung)):
+            lines = []  # the pass of this rung has a line already
+        return LaterStates(
+            pooled=any(place == POOLED for _, place in needed),
+            line=min(lines, default=None),
+        )
+
+    def computed_later(self, rung: str, later: LaterStates) -> frozenset[Hashable]:
+        """Return what a run of a rung leaves because of `later`, in the form of `states`."""
+        places = [POOLED] * later.pooled + ([] if later.line is None else [later.line])
+        return frozenset((source, place) for source, _ in self._at_lines(rung) for place in places)
 
     def is_below(self, lower: str, upper: str) -> bool:
         """Return whether a rung leaves states from which the states of another are computed."""
@@ -190,7 +230,7 @@ def _shared(
     source = key, adapted, plan.max_length, fit.config.compute.dtype
     found: set[Hashable] = set()
     if plan.line > depth or plan.first is not None:
-        found.add((source, "pooled"))
+        found.add((source, POOLED))
     if 1 < plan.line <= depth:
         found.add((source, plan.line))
     states = frozenset(found)

@@ -11,6 +11,7 @@ from pathlib import Path
 from thawline.compare.forecast import Forecast
 from thawline.compare.plan import LadderRun
 from thawline.runs.records import FitRecord
+from thawline.training.states import NOTHING_LATER, LaterStates
 
 Stored = dict[int, set[Hashable]]
 """The states that runs left in the store, by the draw of their training rows."""
@@ -22,9 +23,10 @@ class Schedule:
 
     Every rung is first run with the first seed, from the cheapest to the dearest, if it fits into
     the budget. If a rung can continue from the states at the lower line of a dearer one, this one
-    runs before it, so that no block runs twice for a text. Further draws, and then further seeds,
-    are added in rounds: a round begins only if all its runs fit, so that the rungs have the same
-    draws and seeds.
+    runs before it, so that no block runs twice for a text. For the same reason, the first rung that
+    reads texts also computes the states that later ones need, if one pass can compute both. Further
+    draws, and then further seeds, are added in rounds: a round begins only if all its runs fit, so
+    that the rungs have the same draws and seeds.
 
     Attributes:
         runs: The runs of the ladder. Those with the same folder are one run.
@@ -44,11 +46,28 @@ class Schedule:
     spent: float = 0.0
     stored: Stored = field(default_factory=lambda: defaultdict(set))
 
-    def finish(self, run: LadderRun, record: FitRecord) -> None:
-        """Note that a run has finished, and correct the predictions by it."""
+    def later(self, runs: Sequence[LadderRun]) -> LaterStates:
+        """Return the states that the first of several runs can compute for the others.
+
+        Args:
+            runs: The runs that are still to be made, in their order.
+        """
+        first, *others = runs
+        same = [run.rung for run in others if run.draw == first.draw]
+        return self.forecast.later(first.rung, same, self.stored[first.draw])
+
+    def finish(self, run: LadderRun, record: FitRecord, later: LaterStates = NOTHING_LATER) -> None:
+        """Note that a run has finished, and correct the predictions by it.
+
+        Args:
+            run: The run.
+            record: Its record.
+            later: The states that it computed for other runs.
+        """
         self.done.add(run.folder)
         self.spent += record.seconds.total
         self.stored[run.draw] |= self.forecast.states(run.rung)
+        self.stored[run.draw] |= self.forecast.computed_later(run.rung, later)
         self.forecast.learn(run.rung, record)
 
     def fail(self, run: LadderRun, seconds: float) -> None:
@@ -59,7 +78,7 @@ class Schedule:
     def next_runs(self) -> list[LadderRun]:
         """Return the runs that are still to be made and fit into the budget, in their order."""
         left = self.budget - self.spent if self.budget else math.inf
-        stored, taken = self._copy_stored(), list[LadderRun]()
+        assumed, taken = _Assumed.of(self.stored), list[LadderRun]()
         left_out: set[str] = set()
         for number, runs in enumerate(self._rounds()):
             has_begun = number == 0 or any(run.folder in self.done for run in runs)
@@ -68,15 +87,15 @@ class Schedule:
                 for run in runs
                 if run.folder not in self.done and run.rung not in self.failed | left_out
             ]
-            if not has_begun and left < sum(self._seconds(open_runs, stored)):
+            if not has_begun and left < sum(self._seconds(open_runs, assumed.copy())):
                 break
             fitting = []
             for run in open_runs:
-                (seconds,) = self._seconds([run], stored)
+                seconds = assumed.seconds(self.forecast, run)
                 if seconds <= left:
                     left -= seconds
                     fitting.append(run)
-                    stored[run.draw] |= self.forecast.states(run.rung)
+                    assumed.add(self.forecast, run)
                 else:
                     left_out.add(run.rung)
             taken += self._lower_lines_first(fitting)
@@ -102,25 +121,18 @@ class Schedule:
 
     def predicted(self, runs: Iterable[LadderRun]) -> float:
         """Return the predicted seconds of several runs, with the states that they share."""
-        return sum(self._seconds(runs, self.stored))
+        return sum(self._seconds(runs, _Assumed.of(self.stored)))
 
     def by_cost(self) -> list[str]:
         """Return the rungs from the cheapest to the dearest."""
         return sorted(dict.fromkeys(run.rung for run in self.runs), key=self.forecast.seconds)
 
-    def _copy_stored(self, stored: Stored | None = None) -> Stored:
-        stored = self.stored if stored is None else stored
-        return defaultdict(set, {draw: set(states) for draw, states in stored.items()})
-
-    def _seconds(self, runs: Iterable[LadderRun], stored: Stored) -> list[float]:
+    def _seconds(self, runs: Iterable[LadderRun], assumed: _Assumed) -> list[float]:
         """Return the predicted seconds of several runs, one after the other."""
-        seconds, stored = [], self._copy_stored(stored)
+        seconds = []
         for run in runs:
-            others = [states for draw, states in stored.items() if draw != run.draw]
-            seconds.append(
-                self.forecast.seconds(run.rung, stored[run.draw], set[Hashable]().union(*others))
-            )
-            stored[run.draw] |= self.forecast.states(run.rung)
+            seconds.append(assumed.seconds(self.forecast, run))
+            assumed.add(self.forecast, run)
         return seconds
 
     def distinct(self) -> list[LadderRun]:
@@ -144,3 +156,44 @@ class Schedule:
         for run in sorted(self.distinct(), key=lambda run: order[run.rung]):
             rounds.setdefault((seeds[run.draw][run.seed], run.draw), []).append(run)
         return [runs for _, runs in sorted(rounds.items(), key=lambda item: item[0])]
+
+
+@dataclass
+class _Assumed:
+    """What the store is assumed to hold when a planned run begins.
+
+    Attributes:
+        stored: The states that finished and planned runs leave, by draw.
+        coming: Those of planned runs. Their passes can also compute the states at a line.
+    """
+
+    stored: Stored
+    coming: Stored
+
+    @classmethod
+    def of(cls, stored: Stored) -> _Assumed:
+        """Return what is assumed before any run is planned."""
+        return cls(stored, defaultdict(set)).copy()
+
+    def copy(self) -> _Assumed:
+        """Return a copy that can be changed."""
+        return _Assumed(
+            *(
+                defaultdict(set, {draw: set(states) for draw, states in states_by_draw.items()})
+                for states_by_draw in (self.stored, self.coming)
+            )
+        )
+
+    def seconds(self, forecast: Forecast, run: LadderRun) -> float:
+        """Return the predicted seconds of a run."""
+        stored: set[Hashable] = self.stored[run.draw]
+        if forecast.is_passed(run.rung, self.coming[run.draw]):
+            stored = stored | forecast.states(run.rung)
+        others = [states for draw, states in self.stored.items() if draw != run.draw]
+        return forecast.seconds(run.rung, stored, set[Hashable]().union(*others))
+
+    def add(self, forecast: Forecast, run: LadderRun) -> None:
+        """Assume that a run is made."""
+        states = forecast.states(run.rung)
+        self.coming[run.draw] |= states - self.stored[run.draw]
+        self.stored[run.draw] |= states

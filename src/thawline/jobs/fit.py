@@ -52,6 +52,7 @@ from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, adapt
 from thawline.training.checkpoints import CheckpointFolder
 from thawline.training.preparation import Prepared, PreparedWords, prepare
+from thawline.training.states import NOTHING_LATER, LaterStates
 
 CHECKPOINTS = "checkpoints"
 """The folder of checkpoints in the folder of a run. It is deleted when the run has finished."""
@@ -68,10 +69,12 @@ class Shared:
         dataset: The data set that all their configs name.
         prover: The fresh process that proves the artifacts of all runs. If None, each run starts a
             process of its own.
+        later: The states that later runs need, which the frozen pass of this run computes, too.
     """
 
     dataset: Dataset
     prover: artifact.Prover | None
+    later: LaterStates = NOTHING_LATER
 
 
 @dataclass(frozen=True)
@@ -174,6 +177,7 @@ def _prepare(
     prover = None if shared is None else shared.prover
     adaptation = None
     if isinstance(prepared, Prepared):
+        prepared = replace(prepared, later=NOTHING_LATER if shared is None else shared.later)
         adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, dataset.parts)
     job = _Job(config, folder.absolute(), dataset, prepared, prover, adaptation)
     described = describe_plan(dataset, prepared)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -166,18 +167,26 @@ class FrozenPass:
                 )
 
     def compute_both(
-        self, pooled: Entry, at_line: Entry, texts: Sequence[Text], tokens: TokenizedTexts
+        self,
+        pooled: Entry,
+        at_line: Entry,
+        texts: Sequence[Text],
+        tokens: TokenizedTexts | None = None,
+        *,
+        needed: int = 2,
     ) -> None:
         """Compute the pooled and the token states of the texts that both entries lack, in one pass.
 
-        `ensure_pooled_states` and `ensure_token_states` must follow. They complete the entries,
-        also if the store has no space for the token states.
+        `ensure_pooled_states` or `ensure_token_states` must follow for each entry that this fit
+        needs. They complete the entry, also if the store has no space for the token states.
 
         Args:
             pooled: The entry of the pooled states of every stage, from `open_entry`.
             at_line: The entry of a line, from `open_entry`.
             texts: Any number of texts or pairs.
-            tokens: The tokens of these texts, from `tokenize`.
+            tokens: The tokens of these texts, from `tokenize`. If None, the missing texts are
+                tokenised.
+            needed: How many of the two entries this fit needs. The other one is for later fits.
         """
         texts, stack = KeyedTexts.of(texts), self.backbone.stack
         notify, limit = self.reporter.message, self.compute.store_limit
@@ -186,20 +195,26 @@ class FrozenPass:
         with suppress(NoRoom), pooled.filling(notify), at_line.filling(notify):
             positions = sorted({*pooled.missing(texts)} & {*at_line.missing(texts)})
             if positions:
-                missing, read = texts.take(positions), tokens.select(np.array(positions))
+                missing = texts.take(positions)
+                if tokens is None:
+                    read = self.tokenize(missing)
+                else:
+                    read = tokens.select(np.array(positions))
                 dtype, n_texts = pooled.key.dtype, len(positions)
                 size = n_texts * _pooled_bytes(stack.hidden_size, stack.depth, dtype)
-                at_line.plan(n_texts, _token_bytes(stack, dtype, read.lengths), limit, notify)
-                pooled.plan(n_texts, size, limit, notify)
+                both = size + _token_bytes(stack, dtype, read.lengths)
+                at_line.plan(n_texts, both, limit, notify)  # the store must have space for both
+                pooled.plan(n_texts, size, limit, lambda line: None)
                 compute = PooledStates(stack.depth, at_line.key.line)
                 entries = {"states": pooled, "at_line": at_line}
                 # The calls that follow count these texts as found in the store.
-                self.report.from_store -= 2 * n_texts
-                seconds = _Fill(self, entries, compute, range(stack.depth + 1)).run(missing, read)
-                pooled.record_work(seconds, int(read.lengths.sum()))
-                at_line.record_work(
-                    seconds * self._share_below(at_line, read), int(read.lengths.sum())
-                )
+                self.report.from_store -= needed * n_texts
+                fill, n_tokens = _Fill(self, entries, compute, range(stack.depth + 1)), read.lengths
+                seconds = fill.run(missing, read)
+                of_line, of_pooled = fill.writing["at_line"], fill.writing["states"]
+                below = self._share_below(at_line, read) * (seconds - of_line - of_pooled)
+                pooled.record_work(seconds - of_line, int(n_tokens.sum()))
+                at_line.record_work(below + of_line, int(n_tokens.sum()))
 
     def _share_below(self, at_line: Entry, tokens: TokenizedTexts) -> float:
         """Return the share of the operations that lies before the line of an entry."""
@@ -294,12 +309,14 @@ class _Fill:
         entries: The entry that receives the states, by their name in the computed content.
         compute: Computes the content of the entries for one batch.
         stages: The stages that run.
+        writing: The seconds that the states took to be added to each entry, by the same names.
     """
 
     frozen_pass: FrozenPass
     entries: Mapping[str, Entry]
     compute: Compute
     stages: range
+    writing: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def run(self, texts: KeyedTexts, tokens: TokenizedTexts) -> float:
         """Compute the states of all texts, and add them to the entries chunk by chunk.
@@ -345,7 +362,9 @@ class _Fill:
             del contents  # free this copy, because packing a chunk makes another one
             taken, lengths = texts.take(positions), joined.pop("lengths")
             for name, entry in self.entries.items():
+                start = time.perf_counter()
                 entry.add(taken, {"states": joined.pop(name), "lengths": lengths})
+                self.writing[name] += time.perf_counter() - start
             release_memory()
 
 

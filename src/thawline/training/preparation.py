@@ -21,7 +21,7 @@ from thawline.store import KeyedTexts
 from thawline.strategies import parse_strategy
 from thawline.training.advice import few_rows_per_class, fit_warnings, transfer_warnings
 from thawline.training.plan import Plan, WordsPlan, make_plan, make_words_plan
-from thawline.training.states import FrozenStates, run_prefix
+from thawline.training.states import NOTHING_LATER, FrozenStates, LaterStates, run_prefix
 from thawline.training.task import Task, WordsTask
 
 
@@ -33,11 +33,13 @@ class Prepared:
         config: The settings.
         plan: The plan.
         backbone: The backbone.
+        later: The states that later fits need.
     """
 
     config: Config
     plan: Plan
     backbone: Backbone
+    later: LaterStates = NOTHING_LATER
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class Prepared:
             ThawlineError: If neither the store nor memory has space for pooled states.
         """
         plan, backbone, config = self.plan, self.backbone, self.config
-        frozen = run_prefix(backbone, plan, config, parts, reporter)
+        frozen = run_prefix(backbone, plan, config, parts, reporter, self.later)
         task = Task(backbone, plan, config, labels, parts, frozen, row_weights, class_weights)
         return task, frozen
 

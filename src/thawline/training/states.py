@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,24 @@ from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
 from thawline.store import Entry, Features, KeyedTexts
 from thawline.training.plan import Plan
+
+
+class LaterStates(NamedTuple):
+    """The states of the same texts and backbone that later fits need.
+
+    The frozen pass of this fit computes them, too, if that saves a later pass.
+
+    Attributes:
+        pooled: Whether the pooled states of every stage are needed.
+        line: The line whose token states are needed. None if there is none.
+    """
+
+    pooled: bool = False
+    line: int | None = None
+
+
+NOTHING_LATER = LaterStates()
+"""No later fit needs states."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +102,7 @@ def run_prefix(
     config: Config,
     parts: Mapping[str, LabelledTexts],
     reporter: Reporter,
+    later: LaterStates = NOTHING_LATER,
 ) -> FrozenStates:
     """Run the stages before the thaw line over the texts whose states are missing from the store.
 
@@ -94,6 +114,7 @@ def run_prefix(
         config: The settings.
         parts: The labelled texts of each split.
         reporter: Receives progress and messages.
+        later: The states that later fits need.
 
     Raises:
         ThawlineError: If neither the store nor memory has space for pooled states.
@@ -104,10 +125,10 @@ def run_prefix(
     splits = {name: KeyedTexts(part.texts) for name, part in parts.items()}
     texts = KeyedTexts.joined(splits.values())
     if plan.line > depth:
-        entry = reader.pooled_states(texts, chain.from_iterable(plan.candidates))
+        entry = reader.pooled_states(texts, chain.from_iterable(plan.candidates), later.line)
         return FrozenStates(splits, entry, {}, frozen_pass.report)
     pooled = None if plan.first is None else frozen_pass.open_entry()
-    everything, at_line = reader.token_examples(texts, plan.line, pooled)
+    everything, at_line = reader.token_examples(texts, plan.line, pooled, pooled_later=later.pooled)
     ends = np.cumsum([len(split) for split in splits.values()])
     examples = {
         name: replace(everything, rows=rows)
