@@ -108,15 +108,6 @@ class DataConfig:
         ),
     ] = None
     limit: Annotated[tuple[Count, Count] | None, LIMIT_HELP] = None
-    draw: Annotated[
-        int,
-        Ge(0),
-        Le(9_999),
-        Help(
-            "Number of the sample of training and validation rows that `limit` takes. Each number "
-            "stands for other rows, and test stays the same."
-        ),
-    ] = 0
     validation_share: Annotated[
         Share,
         Help("Share of train that is used for validation if the data have no validation split."),
@@ -130,6 +121,15 @@ class DataConfig:
     max_text_characters: Annotated[Count, Help("Largest number of characters of a text.")] = (
         1_000_000
     )
+    draw: Annotated[
+        int,
+        Ge(0),
+        Le(9_999),
+        Help(
+            "Number of the sample of training and validation rows that `limit` takes. Each number "
+            "stands for other rows, and test stays the same."
+        ),
+    ] = 0
 
 
 @dataclass(frozen=True)

@@ -52,16 +52,6 @@ class LadderConfig:
             metavar="N",
         ),
     ] = (0, 1, 2)
-    draws: Annotated[
-        int,
-        Ge(1),
-        Le(100),
-        Help(
-            "Number of samples of training and validation rows. Every strategy is fitted on each, "
-            "with seeds of its own. They need a limit below the number of labelled rows.",
-            metavar="N",
-        ),
-    ] = 1
     margin: Annotated[
         float,
         Gt(0),
@@ -104,6 +94,16 @@ class LadderConfig:
             "the epochs or the penalty that were chosen."
         ),
     ] = False
+    draws: Annotated[
+        int,
+        Ge(1),
+        Le(100),
+        Help(
+            "Number of samples of training and validation rows. Every strategy is fitted on each, "
+            "with seeds of its own. They need a limit below the number of labelled rows.",
+            metavar="N",
+        ),
+    ] = 1
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
 
