@@ -67,7 +67,8 @@ class Schedule:
         self.done.add(run.folder)
         self.spent += record.seconds.total
         self.stored[run.draw] |= self.forecast.states(run.rung)
-        self.stored[run.draw] |= self.forecast.computed_later(run.rung, later)
+        if record.prefix.texts:  # otherwise the store had what this run needs, and it ran no pass
+            self.stored[run.draw] |= self.forecast.computed_later(run.rung, later)
         self.forecast.learn(run.rung, record)
 
     def fail(self, run: LadderRun, seconds: float) -> None:

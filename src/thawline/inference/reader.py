@@ -39,7 +39,7 @@ class TextReader:
             texts: Any number of texts or pairs.
             stages: The stages whose states are needed.
             line_later: A line whose token states a later fit needs. If they and the pooled states
-                are missing, one pass computes both.
+                are missing, and all blocks run, one pass computes both.
 
         Raises:
             ThawlineError: If neither the store nor memory has space for the states.
@@ -47,7 +47,7 @@ class TextReader:
         assert self.use_store, "pooled states are kept in the store"
         texts, last = KeyedTexts.of(texts), max(stages)
         entry, depth = self.frozen_pass.open_entry(), self.frozen_pass.backbone.stack.depth
-        if line_later is not None:
+        if line_later is not None and last == depth:
             at_line = self.frozen_pass.open_entry(line_later)
             self.frozen_pass.compute_both(entry, at_line, texts, needed=1)
         if last < depth:
