@@ -81,27 +81,22 @@ def compare_runs(
         describe_rung(one, costs, _standing(standing, names), nested.score(position))
         for position, (one, standing) in enumerate(zip(rungs, found, strict=True))
     ]
-    pairs = _compare_pairs(rungs, correct, metrics)
     by_cost = [declared_cost(rung, config) for rung in described]
     return Comparison(
         rungs=described,
-        pairs=pairs,
-        verdict=decide(described, pairs, by_cost, config),
+        pairs=_compare_pairs(rungs, correct, metrics),
+        verdict=decide(described, by_cost, config),
         chosen=choose_run(described, nested, by_cost),
     )
 
 
 def decide(
-    rungs: Sequence[RungRecord],
-    pairs: Sequence[RungPair],
-    costs: Sequence[float],
-    config: LadderConfig,
+    rungs: Sequence[RungRecord], costs: Sequence[float], config: LadderConfig
 ) -> Verdict:
     """Return the cheapest rung that is within the margin of the best one, if one is.
 
     Args:
         rungs: The rungs.
-        pairs: The differences of every pair of rungs.
         costs: The costs of the rungs. Of equally cheap rungs, the more accurate one is named.
         config: The settings of the ladder.
     """
@@ -118,7 +113,7 @@ def decide(
         about="strategies" if all(len(rung.runs) > 1 for rung in rungs) else "models",
         words="",
     )
-    return verdict.model_copy(update={"words": verdict_words(rungs, pairs, verdict)})
+    return verdict.model_copy(update={"words": verdict_words(rungs, verdict)})
 
 
 def correct_predictions(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
@@ -208,6 +203,7 @@ def _standing(found: standings.Standing, names: Sequence[str]) -> Standing:
         below_best=None if found.below_best is None else _record(found.below_best, sign=-1),
         lower_bound=None if is_alone else found.lower_bound,
         upper_bound=None if is_alone else found.upper_bound,
+        better=[names[other] for other in found.better],
         texts_to_decide=found.texts_to_decide,
         seeds_to_decide=found.seeds_to_decide,
     )
