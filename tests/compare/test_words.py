@@ -32,7 +32,9 @@ def test_an_undecided_rung_is_never_called_worse_or_within():
 
 def test_a_decided_rung_has_the_bounds_that_decide():
     decided = {"lower_bound": -0.041, "upper_bound": -0.003}
-    said = words([rung("head", 0.81, "worse", **decided), rung("full", 0.83, "within")], rung="full")
+    said = words(
+        [rung("head", 0.81, "worse", **decided), rung("full", 0.83, "within")], rung="full"
+    )
     # The interval of the difference itself, -1.0 to 5.0, would contradict the decision.
     assert all(datum in said for datum in ("head", "2.0", "0.3 to 4.1", "500", "worse"))
     assert "-1.0 to 5.0" not in said

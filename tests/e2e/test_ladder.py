@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import ProverHere, write_set
+from tests.support.kills import killed_after
 from tests.support.toys import DEPTH
 from thawline import artifact
 from thawline.compare.forecast import Forecast
@@ -43,6 +46,12 @@ def _prove_here(monkeypatch):
     monkeypatch.setattr(Counted, "started", 0)
     monkeypatch.setattr(artifact, "Prover", Counted)
     monkeypatch.setattr(job, "_draw", lambda *given: [])  # of each run: half of the time here
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Draw no plots of the ladder, which would take most of the time."""
+    monkeypatch.setattr("thawline.compare.ladder._draw", lambda *given: [])
 
 
 @pytest.fixture(scope="module")
@@ -179,6 +188,77 @@ def test_a_stopped_ladder_is_resumed(ladder, monkeypatch):
     assert record["status"] == "finished"
     assert len(kept) == 1
     assert changes("ladder").items() >= kept.items()
+
+
+def cut(file: str, share: float) -> None:
+    """Leave only the beginning of a file."""
+    path = Path(file)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+def without_predictions(value: object) -> object:
+    """Return a part of a record without the predicted seconds, which only ladder.json holds."""
+    if isinstance(value, dict):
+        return {k: without_predictions(v) for k, v in value.items() if k != "predicted"}
+    return [without_predictions(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_ladder_without_its_record_is_made_again_from_its_runs(ladder, undrawn):
+    before, _ = climb(ladder)
+    kept = changes("ladder")
+    for share in (None, 0.0, 0.5):
+        if share is None:
+            Path("ladder", LADDER).unlink()
+        else:
+            cut(f"ladder/{LADDER}", share)
+        record, notes = climb(ladder)
+        assert changes("ladder") == kept
+        for key in ("rungs", "pairs", "verdict", "chosen", "status", "config"):
+            assert without_predictions(record[key]) == without_predictions(before[key]), key
+        assert sum(LADDER in note for note in notes) == 1
+
+
+def test_a_damaged_run_is_made_again_and_the_others_are_kept(ladder, undrawn):
+    before, _ = climb(ladder)
+    kept = changes("ladder")
+    for files in (
+        {"record.json": 0.5},
+        {"record.json": 0.0, "config.toml": 0.3},
+        {"record.json": None, "config.toml": 0.0},
+        {"record.json": 0.9, "config.toml": None},
+    ):
+        for name, share in files.items():
+            if share is None:
+                Path("ladder/last-1-seed-0", name).unlink()
+            else:
+                cut(f"ladder/last-1-seed-0/{name}", share)
+        cut(f"ladder/{LADDER}", 0.7)
+        record, notes = climb(ladder)
+        now = changes("ladder")
+        assert now["head-seed-0"] == kept["head-seed-0"]
+        assert now["last-1-seed-0"] > kept["last-1-seed-0"]
+        assert any("last-1-seed-0" in note and "made again" in note for note in notes)
+        for old, new in zip(before["rungs"], record["rungs"], strict=True):
+            assert old["test"] == new["test"]
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_killed_ladder_is_continued_by_the_same_command(ladder, kills, undrawn):
+    def job(folder: Path) -> None:
+        run_ladder(replace(ladder, budget=0, refit=True), folder)
+
+    start = time.monotonic()
+    killed_after(job, Path("whole"), None)
+    duration = time.monotonic() - start
+    chance = random.Random(0)
+    for _ in range(kills):
+        killed_after(job, Path("killed"), chance.uniform(0, duration))
+    killed_after(job, Path("killed"), None)
+    whole, killed = (read_record(Path(name)) for name in ("whole", "killed"))
+    assert [rung.test for rung in killed.rungs] == [rung.test for rung in whole.rungs]
+    assert killed.pairs == whole.pairs
+    assert (Path("killed") / killed.refit / "record.json").is_file()
 
 
 def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_reviews):

@@ -11,7 +11,6 @@ from tests.support.records import ladder_record, rung_record, rung_run
 from thawline.report.ladder import ladder_lines, ladder_table, seeds_of, short_count
 from thawline.runs.records import Comparison, RungRecord, Standing
 
-
 COST = rung_record("head").cost
 
 

@@ -42,7 +42,7 @@ from thawline.runs.folder import (
     outcome_recorded,
     seconds_of_starts,
 )
-from thawline.runs.layout import LADDER
+from thawline.runs.layout import LADDER, is_cut
 from thawline.runs.lock import locked
 from thawline.runs.records import (
     Chosen,
@@ -60,7 +60,7 @@ from thawline.runs.records import (
     read_record,
     write_record,
 )
-from thawline.runs.resume import check_same_config
+from thawline.runs.resume import check_same_config, is_lost, remove_lost
 from thawline.runtime import failures
 from thawline.runtime.files import make_folder, remove_leftovers, write_file
 from thawline.runtime.paths import expand
@@ -114,7 +114,7 @@ def _make(
     """
     start = time.perf_counter()
     runs = plan_runs(config, folder)
-    before = _read_ladder(folder)
+    before = _read_ladder(folder, runs, reporter)
     fits = _check(runs, read)
     dataset = read()
     check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
@@ -127,6 +127,8 @@ def _make(
     make_folder(folder)
     with locked(folder):
         remove_leftovers(folder, locked=True)
+        for run in runs:
+            remove_lost(run.folder, run.config, reporter)
         started = _start(config, before, dataset, folder)
         return _run(config, schedule, started, dataset, folder.absolute(), reporter, start)
 
@@ -255,14 +257,29 @@ def _refit(
 # -- before anything is fitted --------------------------------------------------------------------
 
 
-def _read_ladder(folder: Path) -> LadderRecord | StartedLadder | None:
-    """Return the record of a ladder that is run again. None if the ladder is new.
+def _read_ladder(
+    folder: Path, runs: Sequence[LadderRun], reporter: Reporter
+) -> LadderRecord | StartedLadder | None:
+    """Return the record of a ladder that is run again.
+
+    A record that is missing or cut is made again from the runs, which are complete by themselves.
+
+    Returns:
+        The record. None if the ladder is new or has no complete record.
 
     Raises:
         ThawlineError: If the record cannot be read, or if the folder cannot hold a new ladder.
     """
-    if not (folder / LADDER).is_file():
+    file = folder / LADDER
+    is_missing = not file.is_file()
+    if is_missing and not any(is_run(run.folder) for run in runs):
         check_folder(folder)
+        return None
+    if is_missing or is_cut(file):
+        state = "missing" if is_missing else "damaged"
+        reporter.message(
+            f"{LADDER} in '{folder}' is {state}; the comparison is made again from the runs there"
+        )
         return None
     record = read_record(folder / LADDER)
     if not isinstance(record, LadderRecord | StartedLadder):
@@ -284,7 +301,7 @@ def _check(
         The checked settings of each rung with a run that has not finished.
     """
     for run in runs:
-        if is_run(run.folder):
+        if is_run(run.folder) and not is_lost(run.folder, run.config):
             check_same_config(run.folder, run.config)
     backbones: dict[Any, Backbone] = {}
 

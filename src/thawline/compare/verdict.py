@@ -90,9 +90,7 @@ def compare_runs(
     )
 
 
-def decide(
-    rungs: Sequence[RungRecord], costs: Sequence[float], config: LadderConfig
-) -> Verdict:
+def decide(rungs: Sequence[RungRecord], costs: Sequence[float], config: LadderConfig) -> Verdict:
     """Return the cheapest rung that is within the margin of the best one, if one is.
 
     Args:

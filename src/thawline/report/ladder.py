@@ -10,7 +10,6 @@ from thawline.report.tables import MISSING, literal, ruled_table, wrap_labelled
 from thawline.runs.records import Comparison, RungRecord, Score, Standing
 from thawline.runtime.durations import format_duration
 
-
 NAME_WIDTH = 24
 """The largest width of a name, in characters. A longer name continues on the next line."""
 

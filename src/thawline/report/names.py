@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from itertools import takewhile
 
 SHOWN = 8
 """The number of characters that are shown of the first word, and before the first difference."""
@@ -25,7 +25,7 @@ def distinct_names(names: Sequence[str], shorten: Callable[[str], str]) -> dict[
     short = {name: shorten(name) for name in names}
     for _ in range(ROUNDS):
         for alike in _alike(short):
-            shared = len(os.path.commonprefix(alike))
+            shared = _shared_characters(alike)
             for name in alike:
                 start = max(name.rfind(" ", 0, shared) + 1, shared - SHOWN)
                 first, _, _ = name.partition(" ")
@@ -34,6 +34,12 @@ def distinct_names(names: Sequence[str], shorten: Callable[[str], str]) -> dict[
     for alike in _alike(short):
         short |= {name: name for name in alike}
     return short
+
+
+def _shared_characters(names: Sequence[str]) -> int:
+    """Return the number of characters with which all names begin."""
+    same = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    return sum(1 for _ in same)
 
 
 def _alike(short: dict[str, str]) -> list[list[str]]:
