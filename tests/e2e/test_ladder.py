@@ -268,7 +268,7 @@ def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_
         climb(other)
     folder = Path("ladder").absolute() / "head-seed-0"
     assert caught.value.setting == "data.limit"
-    assert caught.value.found == "(40, 20)"
+    assert caught.value.found == "'40,20'"
     assert f"'{folder}'" in caught.value.expected
     moved = write_set(tmp_path / "moved", {"train": toy_reviews(80, 3), "test": toy_reviews(32, 2)})
     config = Path("ladder/head-seed-0/config.toml")
@@ -402,6 +402,8 @@ def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(l
     assert len(after.data.rows["train"]) == rows["train"] + rows["validation"]
     assert after.data.rows["test"] == before.data.rows["test"]
     assert after.features == before.features
+    assert not any(line.startswith("leakage") for line in after.preflight.findings)
+    assert after.preflight.leakage.copies[0].texts > 0
     if rung.startswith("lp+"):
         assert len({step.penalty for step in after.head_first.choice}) == 1
         assert after.kept.epoch == after.epochs == max(1, before.kept.epoch)

@@ -161,13 +161,19 @@ def _other_setting(
 ) -> ThawlineError:
     """Return the error for the first setting that differs from that of a run."""
     key = next(key for key in before if before[key] != now[key])
-    value = "none" if before[key] is None else before[key]
     return ThawlineError(
-        f"the setting {key} of the run in '{folder}' ({value})",
-        str(now[key]),
+        f"the setting {key} of the run in '{folder}' ({_as_written(before[key])})",
+        f"'{_as_written(now[key])}'",
         fix,
         setting=key,
     )
+
+
+def _as_written(value: object) -> str:
+    """Return the value of a setting as the command line writes it, for example "40,20"."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_as_written, value)) or "none"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def read_run(folder: Path, verb: str) -> RunRecord | None:
