@@ -20,6 +20,7 @@ from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
 from thawline.errors import ThawlineError
 from thawline.jobs import fit as job
+from thawline.report.ladder import ladder_lines
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, StartedLadder, read_record
 from thawline.runtime.progress import Reporter
@@ -388,6 +389,25 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
     assert all(Path(one).name in title for one in (first, second))
     assert len(changes("ladder")) == 3
     assert changes("ladder").items() >= kept.items()
+
+
+def test_a_rung_that_one_backbone_cannot_run_is_left_out_there(ladder, toy_backbone, undrawn):
+    without_biases, with_biases = str(toy_backbone("qwen3")), str(toy_backbone())
+    config = replace(ladder, rungs=("tfidf", "bitfit training.epochs=1"))
+    both = replace(config, backbones=(without_biases, with_biases))
+    record, notes = climb(both)
+    names = [f"{Path(one).name} bitfit" for one in (without_biases, with_biases)]
+    assert [rung["rung"] for rung in record["rungs"]] == ["tfidf", names[1]]
+    (left_out,) = record["left_out"]
+    assert (left_out["rung"], left_out["predicted"]) == (names[0], None)
+    assert left_out["reason"]
+    assert sum(names[0] in note for note in notes) == 1
+    assert f"left out  {names[0]}" in "\n".join(ladder_lines(LadderRecord(**record)))
+    # Where no backbone can run it, it is a mistake, and so is a backbone that does not exist.
+    for backbones in ((without_biases,), (without_biases, "no/such/backbone")):
+        with pytest.raises(ThawlineError):
+            climb(replace(config, backbones=backbones), "another")
+    assert not Path("another").exists()
 
 
 @pytest.mark.parametrize("rung", ["tfidf", "head", "head+tfidf", "lp+last:1 training.epochs=2"])

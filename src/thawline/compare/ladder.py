@@ -15,7 +15,7 @@ from thawline.backbones.opening import open_backbone
 from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
 from thawline.compare.latency import measure_latencies
-from thawline.compare.plan import LadderRun, plan_runs
+from thawline.compare.plan import LadderRun, plan_runs, same_on_other_backbones
 from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
@@ -53,6 +53,7 @@ from thawline.runs.records import (
     LadderRecord,
     LadderResults,
     LearningCurves,
+    LeftOut,
     Protocol,
     StartedLadder,
     TotalSeconds,
@@ -93,7 +94,7 @@ def run_ladder(
         The record of the ladder, which is also written to ``ladder.json`` in its folder.
 
     Raises:
-        ThawlineError: If a rung is invalid, if the folder contains other files or runs with other
+        ThawlineError: If a rung is invalid for each of the backbones, if the folder contains other files or runs with other
             settings, if ``ladder.json`` cannot be read, if another process runs the ladder, if no
             run fits into the budget, or if all runs fail.
     """
@@ -115,12 +116,16 @@ def _make(
     start = time.perf_counter()
     runs = plan_runs(config, folder)
     before = _read_ladder(folder, runs, reporter)
-    fits = _check(runs, read)
+    fits, refused = _check(runs, read)
+    runs = [run for run in runs if run.rung not in refused]
+    left_out = [_describe_refused(rung, error) for rung, error in refused.items()]
+    for one in left_out:
+        reporter.message(f"{one.rung} is left out: {one.reason}")
     dataset = read()
     check_texts(len(dataset.parts["validation"]), len(dataset.parts["test"]))
     for run in runs:
         check_same_rows(run.read(), dataset, run.folder)
-    schedule = Schedule(runs, forecast_rungs(fits, dataset), config.budget)
+    schedule = Schedule(runs, forecast_rungs(fits, dataset), config.budget, left_out)
     del fits  # frees the backbones
     if not schedule.next_runs() and not any(isinstance(run.read(), FitRecord) for run in runs):
         raise too_small(schedule)
@@ -290,7 +295,7 @@ def _read_ladder(
 
 def _check(
     runs: Sequence[LadderRun], read: Callable[[], Dataset]
-) -> dict[str, Prepared | PreparedWords]:
+) -> tuple[dict[str, Prepared | PreparedWords], dict[str, ThawlineError]]:
     """Check the settings of every run.
 
     Args:
@@ -298,26 +303,52 @@ def _check(
         read: Reads the data set. It is only called if a backbone is built from the texts.
 
     Returns:
-        The checked settings of each rung with a run that has not finished.
+        The checked settings of each rung with a run that has not finished, and the errors of the
+        rungs that cannot run on their backbone although they can on another one.
+
+    Raises:
+        ThawlineError: If a rung can run on none of the backbones, if a backbone cannot be opened,
+            or if the settings of a run that was started before differ.
     """
     for run in runs:
         if is_run(run.folder) and not is_lost(run.folder, run.config):
             check_same_config(run.folder, run.config)
     backbones: dict[Any, Backbone] = {}
+    missing: list[ThawlineError] = []
 
     def opened(config: Config) -> Backbone:
         key = config.backbone, config.tokens, config.encoder
         if key not in backbones:
-            backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
+            try:
+                backbones[key] = open_backbone(config, lambda: read().train.texts, Reporter())
+            except ThawlineError as error:
+                missing.append(error)
+                raise
         return backbones[key]
 
     fits: dict[str, Prepared | PreparedWords] = {}
+    refused: dict[str, ThawlineError] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each run gives its own warnings
         for run in runs:
-            if run.rung not in fits and not isinstance(run.read(), FitRecord):
+            if run.rung in fits.keys() | refused or isinstance(run.read(), FitRecord):
+                continue
+            try:
                 fits[run.rung] = prepare(run.config, partial(opened, run.config))
-    return fits
+            except ThawlineError as error:
+                if error in missing:
+                    raise
+                refused[run.rung] = error
+    for rung, error in refused.items():
+        if same_on_other_backbones(rung, runs) <= refused.keys():
+            raise error
+    return fits, refused
+
+
+def _describe_refused(rung: str, error: ThawlineError) -> LeftOut:
+    """Describe a rung that cannot run on its backbone."""
+    reason = f"expected {error.expected}; found {error.found}"
+    return LeftOut(rung=rung, predicted=None, reason=reason)
 
 
 def _title(started: StartedLadder, comparison: Comparison) -> str:

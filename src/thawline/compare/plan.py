@@ -94,6 +94,17 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     return runs
 
 
+def same_on_other_backbones(rung: str, runs: Sequence[LadderRun]) -> set[str]:
+    """Return the names of the rungs with the same settings as a rung, on all backbones.
+
+    Args:
+        rung: The name of the rung, which is returned too.
+        runs: The runs of the ladder.
+    """
+    configs = {run.rung: replace(run.config, backbone="", seed=0) for run in runs}
+    return {name for name, config in configs.items() if config == configs[rung]}
+
+
 def _is_exact(rung: Config) -> bool:
     return Situation.of(rung).is_exact
 

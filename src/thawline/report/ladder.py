@@ -74,8 +74,9 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     if verdict.cost == "latency":
         yield wrap_labelled("latency", f"{', '.join(_latencies(comparison))} for one text")
     for left in comparison.left_out:
-        seconds = format_duration(left.predicted)
-        yield wrap_labelled("left out", f"{left.rung}: {left.reason} (predicted {seconds})")
+        seconds = "" if left.predicted is None else format_duration(left.predicted)
+        predicted = f" (predicted {seconds})" if seconds else ""
+        yield wrap_labelled("left out", f"{left.rung}: {left.reason}{predicted}")
     for failed in comparison.failed:
         yield wrap_labelled("failed", f"{failed.rung}, seed {failed.seed}: {failed.error}")
     yield ""

@@ -240,7 +240,9 @@ class LeftOut(Record):
     """A rung that was not run."""
 
     rung: str = Field(description="The name of the rung.")
-    predicted: float = Field(description="The predicted seconds of all its runs.")
+    predicted: float | None = Field(
+        description="The predicted seconds of all its runs; null if it cannot run on its backbone."
+    )
     reason: str = Field(description="Why it was not run.")
 
 
