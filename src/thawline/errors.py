@@ -104,11 +104,10 @@ class ThawlineError(ValueError):
         for key, name in names.items():
             if "." not in key:
                 continue
-            word = re.compile(rf"(?<![\w.='\"-]){re.escape(key)}(?: = (?=')|(?![\w=]|\.\w))")
-            parts = [
-                word.sub(lambda match, name=name: f"{name} " if "=" in match[0] else name, part)
-                for part in parts
-            ]
+            # "training.lr = '1'" becomes "--lr '1'".
+            assigned = re.compile(rf"(?<![\w.='\"-]){re.escape(key)} = (?=')")
+            word = re.compile(rf"(?<![\w.='\"-]){re.escape(key)}(?![\w=]|\.\w)")
+            parts = [word.sub(name, assigned.sub(f"{name} ", part)) for part in parts]
         ThawlineError.__init__(self, *parts, setting=self.setting)
 
     def __reduce__(self) -> tuple[Any, ...]:

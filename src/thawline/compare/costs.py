@@ -1,8 +1,8 @@
 """Predict the seconds of a fit before it runs.
 
 A fit has parts: the training of the backbone on its own objective (tapt), tokenising, the frozen
-pass, the fit of TF-IDF (words), the exact fit of a head, the training by epochs, the scores, and
-everything else. The seconds of a part are a sum of
+pass, the fit of TF-IDF (words), the exact fit of a head, the fit of both together (joint), the
+training by epochs, the scores, and everything else. The seconds of a part are a sum of
 products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
 products are counted as the seconds that they would take at the rate of this machine, so that their
 factor is the inverse of the efficiency that a part reaches.
@@ -53,11 +53,15 @@ Parts = dict[str, float]
 SAMPLE = 500
 """The number of texts of a split that are tokenised to estimate the lengths of all texts."""
 
+BURSTS = 4
+"""How often the rate of matrix products is measured, because other programs may be computing."""
+
 SECONDS: Work = {
     "tokenising": {"characters": 3.6e-7},
     "prefix": {"products": 1.17, "tokens": 3.0e-6, "texts": 1.0e-4},
     "words": {"fits": 1.4, "characters": 2.4e-7, "logits": 2.1e-7},
     "head": {"features": 3.7e-8, "logits": 9.4e-9, "candidates": 0.017},
+    "joint": {"fits": 1.4, "characters": 2.4e-7, "logits": 2.1e-7, "products": 2.3e-7},
     "training": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
     "tapt": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
     "scores": {"products": 1.57, "tokens": 3.3e-6, "characters": 2.4e-7, "texts": 1.8e-4},
@@ -66,10 +70,12 @@ SECONDS: Work = {
 """The seconds that each thing takes, by part.
 
 `benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`), except those
-of words, which come from two fits of IMDb, and those of tapt, which are those of training. All fits
-ran on two cores of a CPU. The things are:
+of words, which come from two fits of IMDb, those of joint, which are those of words and one more
+from four fits on busy cores, and those of tapt, which are those of training. All fits ran on two
+cores of a CPU. The things are:
 
-- ``products``: matrix products, in seconds at the matrix rate of this machine;
+- ``products``: matrix products, in seconds at the matrix rate of this machine; in a joint fit,
+  features of states times classes;
 - ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
   matrix product;
 - ``characters`` and ``texts`` that the part reads;
@@ -117,7 +123,8 @@ def count_work(
     classes = len(dataset.labels)
     work: Work = {"other": {"fits": 1, "texts": sum(rows.values())}}
     if fit.plan.strategy.reads_words:
-        work["words"] = {
+        part = "joint" if isinstance(fit, Prepared) else "words"
+        work[part] = {
             "characters": _characters(dataset.train) + _characters(dataset.validation),
             "logits": _characters(dataset.train) * classes,
             "fits": 1,
@@ -146,8 +153,11 @@ def _add_backbone(
         work["prefix"] = _prefix(fit, stack, lengths, pooled=pooled)
     if pooled:
         head = plan if plan.first is None else plan.first
-        part = "head" if head.exact else "training"
-        work[part] = _head(fit, head, rows["train"], len(dataset.labels))
+        of_head = _head(fit, head, rows["train"], len(dataset.labels))
+        if "joint" in work:
+            work["joint"]["products"] = of_head["logits"]
+        else:
+            work["head" if head.exact else "training"] = of_head
     work["scores"] = work.get("scores", {}) | {"texts": rows["test"]}
     if plan.line <= stack.depth:
         training, scores = _training(fit, stack, lengths)
@@ -280,7 +290,7 @@ def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict
 def _rate(config: Config) -> float:
     """Return the rate of matrix products on the device of a fit, in operations per second."""
     device = pick_device(config.compute.device)
-    return matrix_rate(pick_dtype(config.compute.dtype, device), device)
+    return matrix_rate(pick_dtype(config.compute.dtype, device), device, bursts=BURSTS)
 
 
 def _steps(fit: Prepared, rows: int) -> int:

@@ -19,7 +19,10 @@ from thawline.runs.records import FitRecord
 from thawline.training.preparation import Prepared, PreparedWords
 
 PRIOR_SECONDS = 1.0
-"""Seconds that count as predicted correctly, so that a very short part corrects little."""
+"""Seconds that count as predicted by other parts, so that a very short part corrects little."""
+
+PRODUCT_PARTS = ("tapt", "prefix", "training", "scores")
+"""The parts that consist mostly of matrix products, whose rate is measured only once."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,8 @@ class Forecast:
 
     A part of a run is predicted by its own earlier run with another seed, if there is one.
     Otherwise, its prediction is multiplied by the ratio of true to predicted seconds of this part
-    in all finished runs.
+    in all finished runs. If there are few of these seconds, the ratio of all parts that consist of
+    matrix products is used for such a part, because the measured rate may be wrong for all of them.
 
     Args:
         rungs: The predictions for each rung. All predictions for a rung that is missing are 0.
@@ -55,8 +59,8 @@ class Forecast:
     def __init__(self, rungs: Mapping[str, RungForecast]) -> None:
         self._rungs = rungs
         self._own: dict[str, Parts] = {}
-        self._true: Parts = defaultdict(lambda: PRIOR_SECONDS)
-        self._predicted: Parts = defaultdict(lambda: PRIOR_SECONDS)
+        self._true: Parts = defaultdict(float)
+        self._predicted: Parts = defaultdict(float)
 
     def states(self, rung: str) -> frozenset[Hashable]:
         """Return what a run of a rung leaves for other runs."""
@@ -89,10 +93,22 @@ class Forecast:
             return 0.0
         forecast, own = self._rungs[rung], self._own.get(rung, {})
         return sum(
-            own.get(part, seconds * self._true[part] / self._predicted[part])
+            own.get(part, seconds * self._ratio(part))
             for part, seconds in forecast.parts.items()
             if not forecast.is_stored(part, stored)
         )
+
+    def _ratio(self, part: str) -> float:
+        """Return the ratio of true to predicted seconds that is expected of a part."""
+        usual = 1.0
+        if part in PRODUCT_PARTS:
+            true, predicted = (
+                sum(seconds[other] for other in PRODUCT_PARTS)
+                for seconds in (self._true, self._predicted)
+            )
+            usual = (true + PRIOR_SECONDS) / (predicted + PRIOR_SECONDS)
+        true, predicted = self._true[part], self._predicted[part]
+        return (true + PRIOR_SECONDS * usual) / (predicted + PRIOR_SECONDS)
 
     def learn(self, rung: str, record: FitRecord) -> None:
         """Correct the predictions by a finished run."""
@@ -139,8 +155,8 @@ def measured_parts(record: FitRecord) -> Parts:
         parts["training"] = seconds.training
     elif record.words is None:
         parts["head"] = seconds.training
-    elif record.backbone is None:
-        parts["words"] = seconds.training
+    else:
+        parts["words" if record.backbone is None else "joint"] = seconds.training
     return {**parts, "scores": seconds.evaluation, "other": seconds.total - known}
 
 

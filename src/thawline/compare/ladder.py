@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -94,9 +95,9 @@ def run_ladder(
         The record of the ladder, which is also written to ``ladder.json`` in its folder.
 
     Raises:
-        ThawlineError: If a rung is invalid for each of the backbones, if the folder contains other files or runs with other
-            settings, if ``ladder.json`` cannot be read, if another process runs the ladder, if no
-            run fits into the budget, or if all runs fail.
+        ThawlineError: If a rung is invalid for each of the backbones, if the folder contains other
+            files or runs with other settings, if another version wrote ``ladder.json``, if another
+            process runs the ladder, if no run fits into the budget, or if all runs fail.
     """
     reporter = Reporter() if reporter is None else reporter
     return _make(config, cache(partial(load, config.fit.data)), expand(folder), reporter)
@@ -303,8 +304,9 @@ def _check(
         read: Reads the data set. It is only called if a backbone is built from the texts.
 
     Returns:
-        The checked settings of each rung with a run that has not finished, and the errors of the
-        rungs that cannot run on their backbone although they can on another one.
+        The checked settings of each rung, and the errors of the rungs that cannot run on their
+        backbone although they can on another one. The settings of finished rungs serve to correct
+        the predictions for others. They are missing if all runs are finished.
 
     Raises:
         ThawlineError: If a rung can run on none of the backbones, if a backbone cannot be opened,
@@ -330,8 +332,9 @@ def _check(
     refused: dict[str, ThawlineError] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each run gives its own warnings
-        for run in runs:
-            if run.rung in fits.keys() | refused or isinstance(run.read(), FitRecord):
+        missing_runs = [run for run in runs if not isinstance(run.read(), FitRecord)]
+        for run in missing_runs:
+            if run.rung in fits.keys() | refused:
                 continue
             try:
                 fits[run.rung] = prepare(run.config, partial(opened, run.config))
@@ -339,6 +342,10 @@ def _check(
                 if error in missing:
                     raise
                 refused[run.rung] = error
+        for run in runs if missing_runs else ():
+            if run.rung not in fits.keys() | refused:
+                with suppress(ThawlineError):  # a finished run needs none of this
+                    fits[run.rung] = prepare(run.config, partial(opened, run.config))
     for rung, error in refused.items():
         if same_on_other_backbones(rung, runs) <= refused.keys():
             raise error
