@@ -8,7 +8,7 @@ from transformers import PreTrainedTokenizerBase
 
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.checks import check_fitted, check_label_names
-from thawline.artifact.loading import read_errors
+from thawline.artifact.damage import read_errors
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
 from thawline.artifact.words import save_words

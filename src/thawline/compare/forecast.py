@@ -141,7 +141,9 @@ def measured_parts(record: FitRecord) -> Parts:
     seconds, parts = record.seconds, dict[str, float]()
     known = seconds.tokenising + seconds.prefix + seconds.training + seconds.evaluation
     if record.prefix.texts and not record.prefix.from_store:
-        parts |= {"tokenising": seconds.tokenising, "prefix": seconds.prefix}
+        # The pass may have continued from stored states of a lower line, which costs less.
+        alone = seconds.prefix if record.cost is None else record.cost.prefix - seconds.tokenising
+        parts |= {"tokenising": seconds.tokenising, "prefix": alone}
     elif record.line is not None and record.line <= 1 and record.head_first is None:
         parts["tokenising"] = seconds.tokenising
     if seconds.tapt is not None:
