@@ -346,9 +346,9 @@ def _check(
             if run.rung not in fits.keys() | refused:
                 with suppress(ThawlineError):  # a finished run needs none of this
                     fits[run.rung] = prepare(run.config, partial(opened, run.config))
-    for rung, error in refused.items():
+    for rung, reason in refused.items():
         if same_on_other_backbones(rung, runs) <= refused.keys():
-            raise error
+            raise reason
     return fits, refused
 
 
