@@ -56,7 +56,7 @@ from thawline.training.preparation import prepare
 Result = dict[str, Any]
 
 RESULTS = Path(__file__).parent / "results" / "costs.json"
-STRATEGIES = ("tfidf", "head", "last:1", "lora", "full", "lp+last:1")
+STRATEGIES = ("tfidf", "head", "head+tfidf", "last:1", "lora", "full", "lp+last:1")
 LEAST = 0.2
 """Seconds below which an error counts as if the part had taken this long."""
 

@@ -147,6 +147,8 @@ class TestSettings:
             make(**{name: values[name]}).fit(*toy_reviews(40))
         assert caught.value.setting is not None
         assert caught.value.setting.endswith(f".{name}")
+        assert name in caught.value.found
+        assert caught.value.setting not in str(caught.value).replace(f"{caught.value.setting}=", "")
 
 
 @pytest.mark.e2e

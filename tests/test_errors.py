@@ -6,7 +6,14 @@ import pickle
 
 import pytest
 
-from thawline.errors import LONGEST_PART, ThawlineError, did_you_mean, elide, printable
+from thawline.errors import (
+    LONGEST_PART,
+    ThawlineError,
+    did_you_mean,
+    elide,
+    printable,
+    settings_named,
+)
 
 
 def test_fields_and_line() -> None:
@@ -19,6 +26,23 @@ def test_fields_and_line() -> None:
 
 def test_setting_is_none_by_default() -> None:
     assert ThawlineError("a", "b", "c").setting is None
+
+
+def test_settings_are_named_as_the_user_wrote_them() -> None:
+    names = {"training.lr": "--lr", "data": "--data", "training.l": "-l"}
+    with pytest.raises(ThawlineError) as caught, settings_named(names):
+        raise ThawlineError(
+            "epochs, because training.lr has no effect",
+            "training.lr = '0.1' in data of training.lr.",
+            "write 'last:1 training.lr=1e-3', or --set training.lr=1, or omit training.lr",
+            setting="training.lr",
+        )
+    error = caught.value
+    assert error.expected == "epochs, because --lr has no effect"
+    assert error.found == "--lr '0.1' in data of --lr."
+    assert error.fix == "write 'last:1 training.lr=1e-3', or --set training.lr=1, or omit --lr"
+    assert error.setting == "training.lr"
+    assert str(error) == str(pickle.loads(pickle.dumps(error)))
 
 
 @pytest.mark.parametrize("fix", ["did you mean 'x'?", "choose from a, b, …", "do this."])

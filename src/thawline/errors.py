@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 LONGEST_VALUE = 240
@@ -90,9 +91,42 @@ class ThawlineError(ValueError):
         self.setting = setting
         super().__init__(f"expected {self.expected}; found {self.found}. {_sentence(self.fix)}")
 
+    def rename_settings(self, names: Mapping[str, str]) -> None:
+        """Name settings as the user wrote them, for example ``--lr`` instead of ``training.lr``.
+
+        An assignment such as ``training.lr=1e-3``, which an instruction may show, stays, and so do
+        keys without a dot, which are ordinary words.
+
+        Args:
+            names: The names that the user wrote, by the dotted keys of the settings.
+        """
+        parts = [self.expected, self.found, self.fix]
+        for key, name in names.items():
+            if "." not in key:
+                continue
+            # "training.lr = '1'" becomes "--lr '1'".
+            assigned = re.compile(rf"(?<![\w.='\"-]){re.escape(key)} = (?=')")
+            word = re.compile(rf"(?<![\w.='\"-]){re.escape(key)}(?![\w=]|\.\w)")
+            parts = [word.sub(name, assigned.sub(f"{name} ", part)) for part in parts]
+        ThawlineError.__init__(self, *parts, setting=self.setting)
+
     def __reduce__(self) -> tuple[Any, ...]:
         """Keep all fields when the exception is pickled to pass between processes."""
         return _rebuild, (self.expected, self.found, self.fix, self.setting)
+
+
+@contextmanager
+def settings_named(names: Mapping[str, str]) -> Iterator[None]:
+    """Let the errors of a block name settings as the user wrote them.
+
+    Args:
+        names: The names that the user wrote, by the dotted keys of the settings.
+    """
+    try:
+        yield
+    except ThawlineError as error:
+        error.rename_settings(names)
+        raise
 
 
 def _rebuild(expected: str, found: str, fix: str, setting: str | None) -> ThawlineError:

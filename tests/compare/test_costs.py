@@ -56,6 +56,7 @@ def test_each_strategy_has_its_parts(count: Callable[..., Work]) -> None:
     parts = {
         "tfidf": {"words", "scores"},
         "head": {"tokenising", "prefix", "head", "scores"},
+        "head+tfidf": {"tokenising", "prefix", "joint", "scores"},
         "last:1": {"tokenising", "prefix", "training", "scores"},
         "lora": {"tokenising", "training", "scores"},
         "full": {"tokenising", "training", "scores"},

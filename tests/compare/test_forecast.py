@@ -40,11 +40,23 @@ def test_a_finished_run_corrects_the_same_part_of_other_rungs_and_replaces_its_o
     forecast.learn_parts("last:1", {"training": 19.0, "scores": 5.0})
     assert forecast.seconds("last:1") == 19 + 1
     ratio = (19 + PRIOR_SECONDS) / (9 + PRIOR_SECONDS)
-    assert forecast.seconds("full") == pytest.approx(99 * ratio + 1)
-    assert forecast.seconds("head") == 14
+    usual = ratio  # of all parts with products, which is this one
+    assert forecast.seconds("full") == pytest.approx(
+        99 * (19 + usual * PRIOR_SECONDS) / (9 + PRIOR_SECONDS) + 1
+    )
+    # The frozen pass has not run, but consists of matrix products, too. The head does not.
+    assert forecast.seconds("head") == pytest.approx(9 * usual + 4 + 1)
     forecast.learn_parts("full", {"training": 99.0})
     assert forecast.seconds("full") == 99 + 1
     assert forecast.seconds("last:1") == 19 + 1
+
+
+def test_the_fit_of_words_is_learned_with_and_without_a_backbone() -> None:
+    record = fit_record(words={"terms": 9, "penalty": 1e-5})
+    assert measured_parts(record)["joint"] == record.seconds.training
+    alone = record.model_copy(update={"backbone": None, "line": None})
+    assert measured_parts(alone)["words"] == record.seconds.training
+    assert not {"head", "joint"} & measured_parts(alone).keys()
 
 
 def test_only_parts_that_were_measured_completely_are_used() -> None:

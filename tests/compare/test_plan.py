@@ -82,6 +82,18 @@ def test_a_run_is_found_again_if_its_rung_has_another_name_now(tmp_path: Path) -
     assert len(set(after.values())) == len(after) == 6
 
 
+def test_a_run_without_random_numbers_is_found_again_with_other_seeds(tmp_path: Path) -> None:
+    config = LadderConfig(rungs=("tfidf", "last:1"), seeds=(0, 1))
+    for run in plan_runs(config, tmp_path):
+        run.folder.mkdir(exist_ok=True)
+        (run.folder / CONFIG).write_text(config_to_toml(run.config), encoding="utf-8")
+    runs = plan_runs(replace(config, seeds=(1, 2)), tmp_path)
+    assert [run.seed for run in runs] == [1, 2, 1, 2]
+    names = [run.folder.name for run in runs]
+    assert names == ["tfidf-seed-0", "tfidf-seed-0", "last-1-seed-1", "last-1-seed-2"]
+    assert [run.config.seed for run in runs] == [0, 0, 1, 2]
+
+
 def test_a_shared_setting_applies_to_the_rungs_that_use_it(tmp_path: Path) -> None:
     shared = Config(training=TrainingConfig(batch_size=4, muon_lr=0.1))
     head, last = plan_runs(LadderConfig(rungs=("head", "last:1"), seeds=(0,), fit=shared), tmp_path)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.records import ladder_record, mean_scores, rung_pair, rung_record, rung_run
-from thawline.compare.words import difference_of, points, verdict_words
+from tests.support.records import mean_scores, rung_record, rung_run
+from thawline.compare.words import points, verdict_words
 from thawline.runs.records import DrawnRows, RungRecord, Standing, Verdict
 
 MODELS = Verdict(rung=None, margin=0.01, confidence=0.95, cost="seconds", about="models", words="")
@@ -20,8 +20,7 @@ def rung(
 
 
 def words(rungs: list[RungRecord], **verdict: object) -> str:
-    pairs = ladder_record(rungs).pairs
-    return verdict_words(rungs, pairs, MODELS.model_copy(update=verdict))
+    return verdict_words(rungs, MODELS.model_copy(update=verdict))
 
 
 def test_an_undecided_rung_is_never_called_worse_or_within():
@@ -31,10 +30,14 @@ def test_an_undecided_rung_is_never_called_worse_or_within():
         assert claim not in said
 
 
-def test_a_decided_rung_has_its_difference_and_interval():
-    said = words([rung("head", 0.81, "worse"), rung("full", 0.846, "within")], rung="full")
-    # The difference of the pair is -2 points (-5 to 1).
-    assert all(datum in said for datum in ("head", "2.0", "-1.0 to 5.0", "500", "worse"))
+def test_a_decided_rung_has_the_bounds_that_decide():
+    decided = {"lower_bound": -0.041, "upper_bound": -0.003}
+    said = words(
+        [rung("head", 0.81, "worse", **decided), rung("full", 0.83, "within")], rung="full"
+    )
+    # The interval of the difference itself, -1.0 to 5.0, would contradict the decision.
+    assert all(datum in said for datum in ("head", "2.0", "0.3 to 4.1", "500", "worse"))
+    assert "-1.0 to 5.0" not in said
     assert said.startswith("full")
     assert "models" in said
     assert "undecided" not in said
@@ -60,7 +63,7 @@ def test_new_training_rows_are_named_with_several_draws():
         for name in ("head", "full")
     ]
     verdict = MODELS.model_copy(update={"about": "new_rows"})
-    said = verdict_words(rungs, ladder_record(rungs).pairs, verdict, drawn)
+    said = verdict_words(rungs, verdict, drawn)
     assert all(datum in said for datum in ("4,000", "3 draws", "about 23 draws"))
     assert "models" not in said
     assert "test texts" not in said
@@ -88,27 +91,12 @@ def test_a_single_rung_is_compared_with_nothing():
 
 
 def test_a_backbone_that_does_not_beat_words_is_named():
-    baseline = rung("tfidf", 0.81, "undecided").model_copy(update={"backbone": None})
-    rungs = [baseline, rung("head", 0.8, "undecided"), rung("full", 0.9, "within")]
-    pairs = [
-        rung_pair("tfidf", "head", 0.01),
-        rung_pair("tfidf", "full", -0.09),  # -12 to -6 points
-        rung_pair("head", "full", -0.1),
-    ]
-    said = verdict_words(rungs, pairs, MODELS)
+    baseline = rung("tfidf", 0.81, "worse", better=["full"]).model_copy(update={"backbone": None})
+    said = words([baseline, rung("head", 0.8, "undecided"), rung("full", 0.9, "within")])
     *_, last = said.split(". ")
     assert "tfidf" in last
     assert "head" in last
     assert "full" not in last
-
-
-def test_a_difference_is_turned_around():
-    pairs = [rung_pair("a", "b", -0.02)]
-    assert difference_of(pairs, "a", "b") == pairs[0].accuracy
-    turned = difference_of(pairs, "b", "a")
-    assert (turned.value, turned.low, turned.high) == pytest.approx((0.02, -0.01, 0.05))
-    with pytest.raises(KeyError):
-        difference_of(pairs, "a", "c")
 
 
 def test_points():

@@ -14,7 +14,8 @@ from transformers import AutoConfig, AutoTokenizer, Qwen3Config
 
 import thawline
 from thawline.config import CorpusConfig, HeadConfig
-from thawline.models.heads import HeadSpec, build_head
+from thawline.models.heads import build_head
+from thawline.models.specs import HeadSpec
 
 FOLDER = Path(thawline.__file__).parent / "embedded" / "qwen3-mini"
 IMDB = os.environ.get("THAWLINE_IMDB")

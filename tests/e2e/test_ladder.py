@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import random
 import re
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import ProverHere, write_set
+from tests.support.kills import killed_after
 from tests.support.toys import DEPTH
 from thawline import artifact
 from thawline.compare.forecast import Forecast
@@ -17,6 +20,7 @@ from thawline.compare.ladder import run_ladder
 from thawline.config import ComputeConfig, Config, DataConfig, EncoderConfig, LadderConfig
 from thawline.errors import ThawlineError
 from thawline.jobs import fit as job
+from thawline.report.ladder import ladder_lines
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, StartedLadder, read_record
 from thawline.runtime.progress import Reporter
@@ -43,6 +47,12 @@ def _prove_here(monkeypatch):
     monkeypatch.setattr(Counted, "started", 0)
     monkeypatch.setattr(artifact, "Prover", Counted)
     monkeypatch.setattr(job, "_draw", lambda *given: [])  # of each run: half of the time here
+
+
+@pytest.fixture
+def undrawn(monkeypatch) -> None:
+    """Draw no plots of the ladder, which would take most of the time."""
+    monkeypatch.setattr("thawline.compare.ladder._draw", lambda *given: [])
 
 
 @pytest.fixture(scope="module")
@@ -181,6 +191,77 @@ def test_a_stopped_ladder_is_resumed(ladder, monkeypatch):
     assert changes("ladder").items() >= kept.items()
 
 
+def cut(file: str, share: float) -> None:
+    """Leave only the beginning of a file."""
+    path = Path(file)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(share * len(content))])
+
+
+def without_predictions(value: object) -> object:
+    """Return a part of a record without the predicted seconds, which only ladder.json holds."""
+    if isinstance(value, dict):
+        return {k: without_predictions(v) for k, v in value.items() if k != "predicted"}
+    return [without_predictions(one) for one in value] if isinstance(value, list) else value
+
+
+def test_a_ladder_without_its_record_is_made_again_from_its_runs(ladder, undrawn):
+    before, _ = climb(ladder)
+    kept = changes("ladder")
+    for share in (None, 0.0, 0.5):
+        if share is None:
+            Path("ladder", LADDER).unlink()
+        else:
+            cut(f"ladder/{LADDER}", share)
+        record, notes = climb(ladder)
+        assert changes("ladder") == kept
+        for key in ("rungs", "pairs", "verdict", "chosen", "status", "config"):
+            assert without_predictions(record[key]) == without_predictions(before[key]), key
+        assert sum(LADDER in note for note in notes) == 1
+
+
+def test_a_damaged_run_is_made_again_and_the_others_are_kept(ladder, undrawn):
+    before, _ = climb(ladder)
+    kept = changes("ladder")
+    for files in (
+        {"record.json": 0.5},
+        {"record.json": 0.0, "config.toml": 0.3},
+        {"record.json": None, "config.toml": 0.0},
+        {"record.json": 0.9, "config.toml": None},
+    ):
+        for name, share in files.items():
+            if share is None:
+                Path("ladder/last-1-seed-0", name).unlink()
+            else:
+                cut(f"ladder/last-1-seed-0/{name}", share)
+        cut(f"ladder/{LADDER}", 0.7)
+        record, notes = climb(ladder)
+        now = changes("ladder")
+        assert now["head-seed-0"] == kept["head-seed-0"]
+        assert now["last-1-seed-0"] > kept["last-1-seed-0"]
+        assert any("last-1-seed-0" in note and "made again" in note for note in notes)
+        for old, new in zip(before["rungs"], record["rungs"], strict=True):
+            assert old["test"] == new["test"]
+
+
+@pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
+def test_a_killed_ladder_is_continued_by_the_same_command(ladder, kills, undrawn):
+    def job(folder: Path) -> None:
+        run_ladder(replace(ladder, budget=0, refit=True), folder)
+
+    start = time.monotonic()
+    killed_after(job, Path("whole"), None)
+    duration = time.monotonic() - start
+    chance = random.Random(0)
+    for _ in range(kills):
+        killed_after(job, Path("killed"), chance.uniform(0, duration))
+    killed_after(job, Path("killed"), None)
+    whole, killed = (read_record(Path(name)) for name in ("whole", "killed"))
+    assert [rung.test for rung in killed.rungs] == [rung.test for rung in whole.rungs]
+    assert killed.pairs == whole.pairs
+    assert (Path("killed") / killed.refit / "record.json").is_file()
+
+
 def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_reviews):
     climb(ladder)
     other = replace(ladder, fit=replace(ladder.fit, data=replace(ladder.fit.data, limit=(40, 20))))
@@ -188,7 +269,7 @@ def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_
         climb(other)
     folder = Path("ladder").absolute() / "head-seed-0"
     assert caught.value.setting == "data.limit"
-    assert caught.value.found == "(40, 20)"
+    assert caught.value.found == "'40,20'"
     assert f"'{folder}'" in caught.value.expected
     moved = write_set(tmp_path / "moved", {"train": toy_reviews(80, 3), "test": toy_reviews(32, 2)})
     config = Path("ladder/head-seed-0/config.toml")
@@ -310,6 +391,25 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
     assert changes("ladder").items() >= kept.items()
 
 
+def test_a_rung_that_one_backbone_cannot_run_is_left_out_there(ladder, toy_backbone, undrawn):
+    without_biases, with_biases = str(toy_backbone("qwen3")), str(toy_backbone())
+    config = replace(ladder, rungs=("tfidf", "bitfit training.epochs=1"))
+    both = replace(config, backbones=(without_biases, with_biases))
+    record, notes = climb(both)
+    names = [f"{Path(one).name} bitfit" for one in (without_biases, with_biases)]
+    assert [rung["rung"] for rung in record["rungs"]] == ["tfidf", names[1]]
+    (left_out,) = record["left_out"]
+    assert (left_out["rung"], left_out["predicted"]) == (names[0], None)
+    assert left_out["reason"]
+    assert sum(names[0] in note for note in notes) == 1
+    assert f"left out  {names[0]}" in "\n".join(ladder_lines(LadderRecord(**record)))
+    # Where no backbone can run it, it is a mistake, and so is a backbone that does not exist.
+    for backbones in ((without_biases,), (without_biases, "no/such/backbone")):
+        with pytest.raises(ThawlineError):
+            climb(replace(config, backbones=backbones), "another")
+    assert not Path("another").exists()
+
+
 @pytest.mark.parametrize("rung", ["tfidf", "head", "head+tfidf", "lp+last:1 training.epochs=2"])
 def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(ladder, rung):
     if rung == "tfidf":
@@ -322,6 +422,8 @@ def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(l
     assert len(after.data.rows["train"]) == rows["train"] + rows["validation"]
     assert after.data.rows["test"] == before.data.rows["test"]
     assert after.features == before.features
+    assert not any(line.startswith("leakage") for line in after.preflight.findings)
+    assert after.preflight.leakage.copies[0].texts > 0
     if rung.startswith("lp+"):
         assert len({step.penalty for step in after.head_first.choice}) == 1
         assert after.kept.epoch == after.epochs == max(1, before.kept.epoch)

@@ -53,6 +53,7 @@ def test_clear_differences_are_decided():
     assert [standing.best_other for standing in standings] == [1, 2, 1]
     assert standings[0].below_best.value == pytest.approx(-0.1)
     assert standings[0].upper_bound < -0.09
+    assert [standing.better for standing in standings] == [(1, 2), (), ()]
     assert all(s.texts_to_decide is None and s.seeds_to_decide is None for s in standings)
 
 
@@ -94,7 +95,7 @@ def test_equal_predictions_on_many_texts_are_within():
 
 def test_a_single_strategy_is_within():
     (standing,) = decide_standings(effects_of([0.9]), 0.01)
-    assert standing == ("within", None, None, 0.0, 0.0, None, None, None)
+    assert standing == ("within", None, None, 0.0, 0.0, (), None, None, None)
 
 
 @pytest.mark.parametrize("margin", [0.0, -0.01, float("nan")])

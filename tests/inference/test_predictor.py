@@ -19,7 +19,8 @@ from thawline.config import ComputeConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import Fitted
-from thawline.inference.predictor import Predictor, head_logits, text_predictions
+from thawline.inference.prediction import text_predictions
+from thawline.inference.predictor import Predictor, head_logits
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter

@@ -8,7 +8,8 @@ import pytest
 from thawline import ThawlineError
 from thawline.config import ComputeConfig
 from thawline.data import Labels
-from thawline.inference.predictor import Predictor, text_predictions
+from thawline.inference.prediction import text_predictions
+from thawline.inference.predictor import Predictor
 from thawline.inference.words import FittedWords, Words
 
 TERMS = ("bad", "good", "good film")

@@ -28,12 +28,11 @@ from thawline.errors import ThawlineError
 from thawline.inference.fitted import count_parameters
 from thawline.models.heads import (
     STANDARD_DEVIATION_FLOOR,
-    HeadSpec,
     NativeHead,
     Standardisation,
     build_head,
-    parse_head,
 )
+from thawline.models.specs import HeadSpec, parse_head
 
 TEXTS = ["the film was good", "", "a dull plot and a very weak cast , not funny at all", "warm"]
 

@@ -26,8 +26,9 @@ from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import Stack
 from thawline.data.tokens import tokenize
 from thawline.models.configuration import ThawlineConfig
-from thawline.models.heads import build_head, parse_head
+from thawline.models.heads import build_head
 from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.models.specs import parse_head
 
 TEXTS = ["the film was good", "", "a dull plot and a very weak cast , not funny at all", "warm"]
 EVERY = tuple(range(DEPTH + 1))

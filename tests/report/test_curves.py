@@ -61,6 +61,14 @@ def test_each_line_shows_its_epochs_and_is_named_with_its_last_accuracy(tmp_path
     assert colours["full  87.0 %"] == full.get_color()
 
 
+def test_two_long_names_are_two_lines(tmp_path, figures):
+    names = [f"{LONG} training.epochs={n}" for n in (1, 2)]
+    draw_curves([rung(name, [0.5, 0.6]) for name in names], tmp_path, title="IMDb")
+    (axes,) = figures[0].axes
+    assert len(axes.lines) == 2
+    assert len({text.get_text() for text in axes.texts}) == 2
+
+
 def test_the_mean_over_seeds_is_drawn_for_epochs_that_all_seeds_have(tmp_path, figures):
     draw_curves([rung("full", [0.5, 0.7, 0.9], [0.4, 0.8])], tmp_path, title="IMDb")
     (line,) = figures[0].axes[0].lines

@@ -16,7 +16,7 @@ def test_markdown_has_a_row_for_each_rung_and_escapes_their_names():
     header, rule, first, second, *below = ladder_markdown(RECORD).splitlines()
     columns = header.count("|")
     assert all(row.count("|") == columns for row in (rule, second))
-    assert first.startswith("| `a\\|b` | 85.0 (83.0 to 87.0) |")
+    assert first.startswith("| `a\\|b` | 85.0 (83.0 to 87.0) | 2.0 (-2.0 to 6.0) | worse |")
     assert RECORD.verdict.words in "\n".join(below)
     assert RECORD.chosen.run in "\n".join(below)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 
+import pytest
 from rich.console import Console
 
 from tests.support.records import ladder_record, rung_record, rung_run
 from thawline.report.ladder import ladder_lines, ladder_table, seeds_of, short_count
 from thawline.runs.records import Comparison, DrawnRows, RungRecord, Standing
+
+COST = rung_record("head").cost
 
 
 def printed(rungs: list[RungRecord]) -> str:
@@ -27,8 +30,8 @@ def test_a_rung_is_one_line_of_at_most_80_columns():
     header, _, head, last, full = shown.splitlines()
     assert header.split("  ")[0] == "strategy"
     assert head.startswith("head+tfidf ")
-    assert "85.0 (83.0 to 87.0)" in head
-    assert "2.0 (-1.0 to 5.0)" in head
+    assert " 85.0 ±2.0 " in head
+    assert " -2.0 to 6.0 " in head  # the bounds that decide, not the interval of a pair
     assert "worse" in head
     assert "1,235" in head
     assert head.endswith("22.7M")
@@ -53,10 +56,24 @@ def test_a_single_rung_has_no_difference():
     assert not any("points below" in line for line in ladder_lines(ladder_record([rung])))
 
 
-def test_a_long_name_is_folded():
-    shown = printed([rung_record("last:1 training.lr=0.001 training.epochs=5", 0.85, "worse")])
-    assert "85.0 (83.0 to 87.0)" in shown
-    assert max(map(len, shown.splitlines())) <= 80
+@pytest.mark.parametrize("name", ["qwen3-mini head+tfidf", "lora:r=4,alpha=32,from=2"])
+def test_usual_names_stay_on_one_line_beside_the_widest_values(name):
+    wide = {"lower_bound": -0.555, "upper_bound": 0.444}
+    rung = rung_record(name, 0.999, "undecided", cost=COST.model_copy(update={"seconds": 98_765}))
+    rung = rung.model_copy(update={"standing": rung.standing.model_copy(update=wide)})
+    shown = printed([rung]).splitlines()
+    assert shown[2].startswith(f"{name} ")
+    assert len(shown) == 3
+    assert max(map(len, shown)) <= 80
+
+
+def test_a_longer_name_continues_on_the_next_line_and_is_never_cut():
+    names = [f"last:1 training.lr=0.001 training.epochs={n}" for n in (5, 6)]
+    shown = printed([rung_record(name, 0.85, "worse") for name in names])
+    lines = shown.splitlines()
+    assert max(map(len, lines)) <= 80
+    kept = "".join(line[:25].strip() for line in lines)
+    assert all(name.replace(" ", "") in kept.replace(" ", "") for name in names)
 
 
 def test_counts_are_short():
@@ -91,7 +108,8 @@ def lines(runs: int, **changes: object) -> list[str]:
 
 
 def test_the_verdict_and_the_run_to_use_are_below_the_table_and_wrapped():
-    below, decision, seconds, _, verdict, more, chosen, *_ = lines(1)
+    accuracy, below, decision, seconds, _, verdict, more, chosen, *_ = lines(1)
+    assert accuracy.startswith("accuracy: ")
     assert below.startswith("below the best: ")
     assert "models" in below
     assert decision.startswith("decision: ")
@@ -104,6 +122,7 @@ def test_the_verdict_and_the_run_to_use_are_below_the_table_and_wrapped():
     several = lines(3)
     assert "3 seeds" in several[0]
     assert "seeds" in several[1]
+    assert "models" not in several[1]
 
 
 def test_draws_of_the_training_rows_are_shown():

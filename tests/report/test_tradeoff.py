@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.transforms import Bbox
 
 from tests.support.pictures import assert_legible, words
 from tests.support.records import rung_record, score
@@ -32,6 +34,13 @@ SETS = {
         candidate("lora", 0.866, 240),
         candidate("full", 0.861, 410),
     ],
+    # Two rungs that cost nearly the same, and a name that is as long as the space between them.
+    "measured": [
+        candidate("tfidf", 0.875, 6.3),
+        candidate("head", 0.869, 85),
+        candidate("head+tfidf", 0.876, 93),
+        candidate("last:1", 0.873, 115),
+    ],
     "one": [candidate("head", 0.85, 10)],
     "equal": [candidate(name, 0.85, 10) for name in ("head", "last:1", "full")],
     "near the ends": [candidate("head", 0.0, 0.001, 0.0), candidate("full", 1.0, 1e6, 0.0)],
@@ -47,6 +56,21 @@ def test_points_are_legible(case, cost, tmp_path, figures):
     draw_tradeoff(SETS[case], cost, tmp_path, title="IMDb", subtitle=NOTE)
     assert_legible(figures[0])
     assert {one.name.strip() for one in SETS[case]} <= {word.strip() for word in words(figures[0])}
+
+
+@pytest.mark.parametrize("case", ["usual", "measured", "equal"])
+def test_no_name_covers_a_whisker(case, tmp_path, figures):
+    draw_tradeoff(SETS[case], "seconds", tmp_path, title="IMDb", subtitle=NOTE)
+    (axes,) = figures[0].axes
+    renderer = FigureCanvasAgg(figures[0]).get_renderer()
+    names = [note for note in axes.texts if note.get_text() in {one.name for one in SETS[case]}]
+    assert len(names) == len(SETS[case])
+    boxes = {note.get_text(): note.get_window_extent(renderer) for note in names}
+    for one in SETS[case]:
+        ends = [(one.cost, one.accuracy.low), (one.cost, one.accuracy.high)]
+        whisker = Bbox(axes.transData.transform(ends))
+        for name, box in boxes.items():
+            assert not box.overlaps(whisker), f"{name} covers the whisker of {one.name}"
 
 
 def test_the_points_are_those_of_the_rungs_and_the_line_is_the_front(tmp_path, figures):

@@ -25,6 +25,16 @@ def test_the_matrix_rate_is_measured_once_for_each_dtype():
     assert rates == {dtype: hardware.matrix_rate(dtype) for dtype in rates}
 
 
+def test_the_matrix_rate_is_the_best_of_several_bursts(monkeypatch):
+    rates = iter([4e11, 9e11, 5e11, 8e11])
+    monkeypatch.setattr(hardware, "_RATES", {})
+    monkeypatch.setattr(hardware, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(hardware, "_measure_rate", lambda dtype, device: next(rates))
+    assert hardware.matrix_rate("float32") == 4e11
+    assert hardware.matrix_rate("float32", bursts=4) == 9e11
+    assert hardware.matrix_rate("float32") == 9e11  # nothing is measured again
+
+
 @contextmanager
 def occupied(size: int) -> Iterator[None]:
     """Occupy memory that the system gives and takes, unlike freed memory that is used again."""

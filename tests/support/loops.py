@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from thawline.config import ComputeConfig, TrainingConfig
 from thawline.inference.examples import PooledExamples, Positions
-from thawline.models.heads import HeadSpec, Standardisation, build_head
+from thawline.models.heads import Standardisation, build_head
+from thawline.models.specs import HeadSpec
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.store import Features

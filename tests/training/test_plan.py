@@ -23,7 +23,7 @@ from thawline.config import (
     TrainingConfig,
 )
 from thawline.errors import ThawlineError
-from thawline.models.heads import HeadSpec
+from thawline.models.specs import HeadSpec
 from thawline.strategies import Head, HeadFirst
 from thawline.training.plan import Plan, make_plan
 

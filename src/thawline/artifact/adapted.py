@@ -22,11 +22,11 @@ from thawline.backbones.stack import Stack
 from thawline.backbones.weights import read_weights, write_weights
 from thawline.inference.fitted import (
     Fitted,
-    Reading,
     head_weights,
     native_classifier,
     own_classifier,
 )
+from thawline.inference.reading import Reading
 from thawline.models.heads import build_head
 from thawline.models.lora import Adapter, load_adapters
 from thawline.runs.layout import ADAPTER, HEAD, AdapterSettings

@@ -1,4 +1,4 @@
-"""Save a classifier to a folder, and load it."""
+"""Save a classifier to a folder, and load one that has a backbone."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from transformers import PreTrainedTokenizerBase
 
 from thawline.artifact.adapted import load_adapted, save_adapted
 from thawline.artifact.checks import check_fitted, check_label_names
+from thawline.artifact.damage import read_errors
 from thawline.artifact.settings import Settings
 from thawline.artifact.whole import load_whole, save_whole
-from thawline.artifact.words import load_words, save_words
-from thawline.backbones.parts import CONFIG, WEIGHTS, describe_read_error
+from thawline.artifact.words import save_words
+from thawline.backbones.parts import CONFIG, WEIGHTS
 from thawline.backbones.reading import check_finite, try_model
 from thawline.backbones.tokenizer import (
     check_tokenizer,
@@ -22,13 +23,10 @@ from thawline.backbones.tokenizer import (
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.words import FittedWords
-from thawline.runs.layout import find
+from thawline.inference.words import Words
 from thawline.runs.settings import FIX
-from thawline.runtime.failures import is_out_of_memory, is_panic
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
-from thawline.strategies import parse_strategy
 
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json")
 
@@ -58,30 +56,24 @@ def save(fitted: AnyFitted, folder: Path) -> None:
         Settings.of(fitted).write(temporary)
 
 
-def load(path: Path) -> AnyFitted:
-    """Load a classifier in fp32 and in evaluation mode.
+def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitted:
+    """Load a classifier that has a backbone.
 
     Args:
-        path: The folder of a run or of an artifact.
+        folder: The folder of the artifact.
+        settings: Its settings.
+        words: The linear layer on words. None if the classifier has none.
 
     Raises:
-        ThawlineError: If the folder has no classifier, or a part of it is missing or damaged. Also
-            if the backbone of its adapters cannot be found or has changed.
+        ThawlineError: If a part is missing or damaged, or if the backbone of its adapters cannot be
+            found or has changed.
     """
-    folder = find(path)
+    assert settings.reading is not None, "a classifier without a backbone reads words"
+    assert settings.backbone is not None
     quieten_transformers()
-    parts: tuple[tuple[str, ...], ...] = ()
-    try:
-        settings, words = Settings.read(folder), None
-        if parse_strategy(settings.strategy).reads_words:
-            words = load_words(folder, len(settings.labels))
-            if settings.reading is None:
-                return FittedWords(settings.labels, words, settings.strategy, settings.pairs)
-        assert settings.reading is not None, "a classifier without a backbone reads words"
-        assert settings.backbone is not None
+    with read_errors(folder, *(() if settings.adapter is not None else (CONFIG, WEIGHTS))):
         check_model_files(folder)
         if settings.adapter is None:
-            parts = (CONFIG, WEIGHTS)
             check_label_names(folder, settings)
         tokenizer = _load_tokenizer(folder)
         if settings.adapter is None:
@@ -104,16 +96,6 @@ def load(path: Path) -> AnyFitted:
         )
         check_fitted(folder, fitted)
         try_model(fitted.model, tokenizer.pad_token_id, fitted.reading.max_length)
-    except ThawlineError:
-        raise
-    except BaseException as error:  # the libraries raise many types on files from strangers
-        if not (isinstance(error, Exception) or is_panic(error)) or is_out_of_memory(error):
-            raise
-        raise ThawlineError(
-            f"a complete saved classifier in '{folder}'",
-            describe_read_error(folder, error, *parts),
-            FIX,
-        ) from error
     return fitted
 
 

@@ -7,17 +7,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from thawline.data import Labels
 from thawline.errors import ThawlineError
-from thawline.inference.fitted import AnyFitted, Reading
+from thawline.inference.reading import Reading
 from thawline.inference.words import FittedWords
-from thawline.models.heads import HeadSpec, parse_head
+from thawline.models.specs import HeadSpec, parse_head
 from thawline.runs.layout import FORMAT, SETTINGS, AdapterSettings
 from thawline.runs.settings import FIX, add_checksums, check_files, read_adapter, read_settings
 from thawline.runtime.untrusted import show_value
 from thawline.strategies import parse_strategy
+
+if TYPE_CHECKING:
+    from thawline.inference.fitted import AnyFitted
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from thawline.classifier.inputs import (
     read_sample_weight,
     warn_about_data,
 )
-from thawline.classifier.parameters import Parameterised
+from thawline.classifier.parameters import SETTINGS, Parameterised
 from thawline.config import (
     ROW_SEED,
     ComputeConfig,
@@ -38,6 +38,7 @@ from thawline.data.arrays import (
     read_validation,
 )
 from thawline.data.copies import number_copies
+from thawline.errors import settings_named
 from thawline.evaluation import metrics
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.predictor import Predictor
@@ -182,7 +183,7 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             data = given, read_validation(validation, known)
         check_rows(*data)
         warn_about_data(*data, known)
-        with training_mode():
+        with training_mode(), settings_named({key: name for name, key in SETTINGS.items()}):
             prepared = prepare(
                 config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
             )

@@ -13,9 +13,10 @@ from typer.core import TyperCommand
 from thawline.cli import options as opt
 from thawline.cli.options import SettingOption
 from thawline.config.annotations import settings_of
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, settings_named
 
 if TYPE_CHECKING:
+    from thawline.config.annotations import GivenSetting
     from thawline.config.resolve import AnyConfig
 
 Verb = Callable[..., None]
@@ -118,12 +119,15 @@ def verb_with_settings(
 
         def run(context: typer.Context, **values: Any) -> None:
             arguments = {parameter.name: values[parameter.name] for parameter in extra_parameters}
+            given = opt.given_settings(context, options)
             if check:
-                config = _resolve(context, config_type, options, values, function.__name__)
+                config = _resolve(given, config_type, values, function.__name__)
             else:
-                given = opt.given_settings(context, options)
                 config = config_type(**{setting.key: setting.value for setting in given})
-            function(config, **arguments)
+            # A comparison keeps the settings of its fits in a table of its own.
+            names = {one.key.removeprefix("fit."): one.written for one in given}
+            with settings_named(names):
+                function(config, **arguments)
 
         signature = inspect.Signature([*parameters, *map(_keyword_only, extra_parameters)])
         run.__signature__ = signature  # type: ignore[attr-defined]
@@ -152,18 +156,16 @@ def _keyword_only(parameter: inspect.Parameter) -> inspect.Parameter:
 
 
 def _resolve(
-    context: typer.Context,
+    given: Sequence[GivenSetting],
     config_type: type[AnyConfig],
-    options: Mapping[str, SettingOption],
     values: Mapping[str, Any],
     verb: str,
 ) -> AnyConfig:
     """Return the config that results from the options, ``--set`` and ``--config`` of a verb.
 
     Args:
-        context: The context of the verb.
+        given: The settings whose options the user gave.
         config_type: The dataclass of the config.
-        options: The options of settings by the names of their parameters.
         values: The values of all parameters, as typer read them.
         verb: The name of the verb.
 
@@ -172,7 +174,6 @@ def _resolve(
     """
     from thawline.config.resolve import resolve_config
 
-    given = opt.given_settings(context, options)
     file: Path | None = values.get("config_file")
     overrides: Sequence[str] = values.get("overrides") or ()
     if not values.get("resume", False):

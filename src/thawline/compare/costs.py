@@ -1,8 +1,8 @@
 """Predict the seconds of a fit before it runs.
 
 A fit has parts: the training of the backbone on its own objective (tapt), tokenising, the frozen
-pass, the fit of TF-IDF (words), the exact fit of a head, the training by epochs, the scores, and
-everything else. The seconds of a part are a sum of
+pass, the fit of TF-IDF (words), the exact fit of a head, the fit of both together (joint), the
+training by epochs, the scores, and everything else. The seconds of a part are a sum of
 products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
 products are counted as the seconds that they would take at the rate of this machine, so that their
 factor is the inverse of the efficiency that a part reaches.
@@ -53,28 +53,35 @@ Parts = dict[str, float]
 SAMPLE = 500
 """The number of texts of a split that are tokenised to estimate the lengths of all texts."""
 
+BURSTS = 4
+"""How often the rate of matrix products is measured, because other programs may be computing."""
+
 SECONDS: Work = {
     "tokenising": {"characters": 3.6e-7},
     "prefix": {"products": 1.17, "tokens": 3.0e-6, "texts": 1.0e-4},
-    "words": {"fits": 1.4, "characters": 2.4e-7, "logits": 2.1e-7},
+    "words": {"fits": 0.4, "characters": 5.0e-7, "outputs": 1.75e-4},
     "head": {"features": 3.7e-8, "logits": 9.4e-9, "candidates": 0.017},
-    "training": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
-    "tapt": {"products": 2.12, "steps": 0.014, "blocks": 0.018, "updates": 2.2e-9},
+    "joint": {"fits": 0.4, "characters": 5.0e-7, "outputs": 1.75e-4, "states": 2.3e-7},
+    "training": {"products": 2.28, "steps": 0.013, "blocks": 0.0103, "updates": 2.4e-9},
+    "tapt": {"products": 2.28, "steps": 0.013, "blocks": 0.0103, "updates": 2.4e-9},
     "scores": {"products": 1.57, "tokens": 3.3e-6, "characters": 2.4e-7, "texts": 1.8e-4},
-    "other": {"fits": 0.77, "parameters": 1.9e-8, "texts": 2.8e-4},
+    "other": {"fits": 0.73, "parameters": 2.4e-8, "characters": 9.6e-8},
 }
 """The seconds that each thing takes, by part.
 
 `benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`), except those
-of words, which come from two fits of IMDb, and those of tapt, which are those of training. All fits
-ran on two cores of a CPU. The things are:
+of words and joint, which come from few fits of IMDb, Emotion and the packaged reviews, and those of
+tapt, which are those of training. All fits ran on two cores of a CPU. The results that are marked
+as busy were measured while other programs ran. The things are:
 
 - ``products``: matrix products, in seconds at the matrix rate of this machine;
 - ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
   matrix product;
 - ``characters`` and ``texts`` that the part reads;
 - ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
-- ``logits``: features times classes, or characters of the training texts times classes;
+- ``logits``: features times classes, in an exact fit of a head;
+- ``outputs``: training texts times classes, in a fit of words;
+- ``states``: features of states times classes, in a joint fit;
 - ``candidates`` of an exact fit, ``steps`` of the optimiser, and ``fits``, which is 1;
 - ``blocks`` that run in training, times steps, because each has a fixed cost;
 - ``updates``: trained parameters times steps;
@@ -113,13 +120,14 @@ def count_work(
             without a backbone.
         adaptation: The texts of ``tapt+S``. None for other strategies.
     """
-    rows = {name: len(part) for name, part in dataset.parts.items()}
     classes = len(dataset.labels)
-    work: Work = {"other": {"fits": 1, "texts": sum(rows.values())}}
+    characters = sum(map(_characters, dataset.parts.values()))
+    work: Work = {"other": {"fits": 1, "characters": characters}}
     if fit.plan.strategy.reads_words:
-        work["words"] = {
+        part = "joint" if isinstance(fit, Prepared) else "words"
+        work[part] = {
             "characters": _characters(dataset.train) + _characters(dataset.validation),
-            "logits": _characters(dataset.train) * classes,
+            "outputs": len(dataset.train) * classes,
             "fits": 1,
         }
         work["scores"] = {"characters": _characters(dataset.test)}
@@ -146,8 +154,11 @@ def _add_backbone(
         work["prefix"] = _prefix(fit, stack, lengths, pooled=pooled)
     if pooled:
         head = plan if plan.first is None else plan.first
-        part = "head" if head.exact else "training"
-        work[part] = _head(fit, head, rows["train"], len(dataset.labels))
+        of_head = _head(fit, head, rows["train"], len(dataset.labels))
+        if "joint" in work:
+            work["joint"]["states"] = of_head["logits"]
+        else:
+            work["head" if head.exact else "training"] = of_head
     work["scores"] = work.get("scores", {}) | {"texts": rows["test"]}
     if plan.line <= stack.depth:
         training, scores = _training(fit, stack, lengths)
@@ -280,7 +291,7 @@ def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict
 def _rate(config: Config) -> float:
     """Return the rate of matrix products on the device of a fit, in operations per second."""
     device = pick_device(config.compute.device)
-    return matrix_rate(pick_dtype(config.compute.dtype, device), device)
+    return matrix_rate(pick_dtype(config.compute.dtype, device), device, bursts=BURSTS)
 
 
 def _steps(fit: Prepared, rows: int) -> int:

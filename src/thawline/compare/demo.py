@@ -15,7 +15,8 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.predictor import Predictor, text_predictions
+from thawline.inference.prediction import text_predictions
+from thawline.inference.predictor import Predictor
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, Predictions, write_record
 from thawline.runtime.progress import Reporter

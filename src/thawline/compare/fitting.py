@@ -29,7 +29,8 @@ class FittedRuns:
     Attributes:
         finished: The runs with their records, in the order of the ladder.
         failed: The runs that failed.
-        left_out: The rungs that did not fit into the budget, or of which some runs did not.
+        left_out: The rungs that cannot run on their backbone, and those that did not fit into the
+            budget or of which some runs did not.
         predicted: The predicted seconds of each rung, alone and with an empty store.
     """
 
@@ -167,9 +168,12 @@ def _forget_last_run() -> None:
 
 
 def _describe_left_out(schedule: Schedule) -> list[LeftOut]:
-    """Describe the rungs that did not fit into the budget, from the cheapest to the dearest."""
+    """Describe the rungs that cannot run, and those that did not fit into the budget.
+
+    The latter are ordered from the cheapest to the dearest.
+    """
     left_out, budget = schedule.left_out(), format_duration(schedule.budget)
-    found = []
+    found = list(schedule.refused)
     for rung in schedule.by_cost():
         if rung not in left_out:
             continue

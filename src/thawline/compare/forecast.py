@@ -23,7 +23,10 @@ POOLED = "pooled"
 """The place of the pooled states of every stage, where other states have their line."""
 
 PRIOR_SECONDS = 1.0
-"""Seconds that count as predicted correctly, so that a very short part corrects little."""
+"""Seconds that count as predicted by other parts, so that a very short part corrects little."""
+
+PRODUCT_PARTS = ("tapt", "prefix", "training", "scores")
+"""The parts that consist mostly of matrix products, whose rate is measured only once."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ class Forecast:
 
     A part of a run is predicted by its own earlier run with another seed, if there is one.
     Otherwise, its prediction is multiplied by the ratio of true to predicted seconds of this part
-    in all finished runs.
+    in all finished runs. If there are few of these seconds, the ratio of all parts that consist of
+    matrix products is used for such a part, because the measured rate may be wrong for all of them.
 
     Args:
         rungs: The predictions for each rung. All predictions for a rung that is missing are 0.
@@ -60,8 +64,8 @@ class Forecast:
     def __init__(self, rungs: Mapping[str, RungForecast], redrawn: float = 1.0) -> None:
         self._rungs, self._redrawn = rungs, redrawn
         self._own: dict[str, Parts] = {}
-        self._true: Parts = defaultdict(lambda: PRIOR_SECONDS)
-        self._predicted: Parts = defaultdict(lambda: PRIOR_SECONDS)
+        self._true: Parts = defaultdict(float)
+        self._predicted: Parts = defaultdict(float)
 
     def states(self, rung: str) -> frozenset[Hashable]:
         """Return what a run of a rung leaves for other runs."""
@@ -139,11 +143,23 @@ class Forecast:
         for part, seconds in forecast.parts.items():
             if forecast.is_stored(part, stored):
                 continue
-            predicted = own.get(part, seconds * self._true[part] / self._predicted[part])
+            predicted = own.get(part, seconds * self._ratio(part))
             # An adapted backbone belongs to its draw, and with it everything that follows.
             is_shared = "tapt" not in forecast.parts and forecast.is_stored(part, of_other_draws)
             total += predicted * (self._redrawn if is_shared else 1.0)
         return total
+
+    def _ratio(self, part: str) -> float:
+        """Return the ratio of true to predicted seconds that is expected of a part."""
+        usual = 1.0
+        if part in PRODUCT_PARTS:
+            true, predicted = (
+                sum(seconds[other] for other in PRODUCT_PARTS)
+                for seconds in (self._true, self._predicted)
+            )
+            usual = (true + PRIOR_SECONDS) / (predicted + PRIOR_SECONDS)
+        true, predicted = self._true[part], self._predicted[part]
+        return (true + PRIOR_SECONDS * usual) / (predicted + PRIOR_SECONDS)
 
     def learn(self, rung: str, record: FitRecord) -> None:
         """Correct the predictions by a finished run."""
@@ -176,7 +192,9 @@ def measured_parts(record: FitRecord) -> Parts:
     seconds, parts = record.seconds, dict[str, float]()
     known = seconds.tokenising + seconds.prefix + seconds.training + seconds.evaluation
     if record.prefix.texts and not record.prefix.from_store:
-        parts |= {"tokenising": seconds.tokenising, "prefix": seconds.prefix}
+        # The pass may have continued from stored states of a lower line, which costs less.
+        alone = seconds.prefix if record.cost is None else record.cost.prefix - seconds.tokenising
+        parts |= {"tokenising": seconds.tokenising, "prefix": alone}
     elif record.line is not None and record.line <= 1 and record.head_first is None:
         parts["tokenising"] = seconds.tokenising
     if seconds.tapt is not None:
@@ -190,8 +208,8 @@ def measured_parts(record: FitRecord) -> Parts:
         parts["training"] = seconds.training
     elif record.words is None:
         parts["head"] = seconds.training
-    elif record.backbone is None:
-        parts["words"] = seconds.training
+    else:
+        parts["words" if record.backbone is None else "joint"] = seconds.training
     return {**parts, "scores": seconds.evaluation, "other": seconds.total - known}
 
 

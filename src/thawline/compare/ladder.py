@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from thawline.compare.draws import select_draws
 from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
 from thawline.compare.latency import measure_latencies
-from thawline.compare.plan import LadderRun, plan_runs
+from thawline.compare.plan import LadderRun, plan_runs, same_on_other_backbones
 from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
@@ -43,7 +44,7 @@ from thawline.runs.folder import (
     outcome_recorded,
     seconds_of_starts,
 )
-from thawline.runs.layout import LADDER
+from thawline.runs.layout import LADDER, is_cut
 from thawline.runs.lock import locked
 from thawline.runs.records import (
     Chosen,
@@ -54,6 +55,7 @@ from thawline.runs.records import (
     LadderRecord,
     LadderResults,
     LearningCurves,
+    LeftOut,
     Protocol,
     StartedLadder,
     TotalSeconds,
@@ -61,7 +63,7 @@ from thawline.runs.records import (
     read_record,
     write_record,
 )
-from thawline.runs.resume import check_same_config
+from thawline.runs.resume import check_same_config, is_lost, remove_lost
 from thawline.runtime import failures
 from thawline.runtime.files import make_folder, remove_leftovers, write_file
 from thawline.runtime.paths import expand
@@ -94,9 +96,9 @@ def run_ladder(
         The record of the ladder, which is also written to ``ladder.json`` in its folder.
 
     Raises:
-        ThawlineError: If a rung is invalid, if the folder contains other files or runs with other
-            settings, if ``ladder.json`` cannot be read, if another process runs the ladder, if no
-            run fits into the budget, or if all runs fail.
+        ThawlineError: If a rung is invalid for each of the backbones, if the folder contains other
+            files or runs with other settings, if another version wrote ``ladder.json``, if another
+            process runs the ladder, if no run fits into the budget, or if all runs fail.
     """
     reporter = Reporter() if reporter is None else reporter
     read = cache(partial(load_draws, config.fit.data, config.draws))
@@ -116,20 +118,26 @@ def _make(
     """
     start = time.perf_counter()
     runs = plan_runs(config, folder)
-    before = _read_ladder(folder)
-    fits = _check(runs, read)
+    before = _read_ladder(folder, runs, reporter)
+    fits, refused = _check(runs, read)
+    runs = [run for run in runs if run.rung not in refused]
+    left_out = [_describe_refused(rung, error) for rung, error in refused.items()]
+    for one in left_out:
+        reporter.message(f"{one.rung} is left out: {one.reason}")
     draws = read()
     for dataset in draws:
         check_texts(len(dataset.validation), len(dataset.test))
     for run in runs:
         check_same_rows(run.read(), draws[run.draw], run.folder)
-    schedule = Schedule(runs, forecast_rungs(fits, draws[0]), config.budget)
+    schedule = Schedule(runs, forecast_rungs(fits, draws[0]), config.budget, left_out)
     del fits  # frees the backbones
     if not schedule.next_runs() and not any(isinstance(run.read(), FitRecord) for run in runs):
         raise too_small(schedule)
     make_folder(folder)
     with locked(folder):
         remove_leftovers(folder, locked=True)
+        for run in runs:
+            remove_lost(run.folder, run.config, reporter)
         started = _start(config, before, draws[0], folder)
         return _run(config, schedule, started, draws, folder.absolute(), reporter, start)
 
@@ -262,14 +270,29 @@ def _refit(
 # -- before anything is fitted --------------------------------------------------------------------
 
 
-def _read_ladder(folder: Path) -> LadderRecord | StartedLadder | None:
-    """Return the record of a ladder that is run again. None if the ladder is new.
+def _read_ladder(
+    folder: Path, runs: Sequence[LadderRun], reporter: Reporter
+) -> LadderRecord | StartedLadder | None:
+    """Return the record of a ladder that is run again.
+
+    A record that is missing or cut is made again from the runs, which are complete by themselves.
+
+    Returns:
+        The record. None if the ladder is new or has no complete record.
 
     Raises:
         ThawlineError: If the record cannot be read, or if the folder cannot hold a new ladder.
     """
-    if not (folder / LADDER).is_file():
+    file = folder / LADDER
+    is_missing = not file.is_file()
+    if is_missing and not any(is_run(run.folder) for run in runs):
         check_folder(folder)
+        return None
+    if is_missing or is_cut(file):
+        state = "missing" if is_missing else "damaged"
+        reporter.message(
+            f"{LADDER} in '{folder}' is {state}; the comparison is made again from the runs there"
+        )
         return None
     record = read_record(folder / LADDER)
     if not isinstance(record, LadderRecord | StartedLadder):
@@ -280,7 +303,7 @@ def _read_ladder(folder: Path) -> LadderRecord | StartedLadder | None:
 
 def _check(
     runs: Sequence[LadderRun], read: Callable[[], Sequence[Dataset]]
-) -> dict[str, Prepared | PreparedWords]:
+) -> tuple[dict[str, Prepared | PreparedWords], dict[str, ThawlineError]]:
     """Check the settings of every run.
 
     Args:
@@ -289,26 +312,58 @@ def _check(
             texts.
 
     Returns:
-        The checked settings of each rung with a run that has not finished.
+        The checked settings of each rung, and the errors of the rungs that cannot run on their
+        backbone although they can on another one. The settings of finished rungs serve to correct
+        the predictions for others. They are missing if all runs are finished.
+
+    Raises:
+        ThawlineError: If a rung can run on none of the backbones, if a backbone cannot be opened,
+            or if the settings of a run that was started before differ.
     """
     for run in runs:
-        if is_run(run.folder):
+        if is_run(run.folder) and not is_lost(run.folder, run.config):
             check_same_config(run.folder, run.config)
     backbones: dict[Any, Backbone] = {}
+    missing: list[ThawlineError] = []
 
     def opened(config: Config) -> Backbone:
         key = config.backbone, config.tokens, config.encoder
         if key not in backbones:
-            backbones[key] = open_backbone(config, lambda: read()[0].train.texts, Reporter())
+            try:
+                backbones[key] = open_backbone(config, lambda: read()[0].train.texts, Reporter())
+            except ThawlineError as error:
+                missing.append(error)
+                raise
         return backbones[key]
 
     fits: dict[str, Prepared | PreparedWords] = {}
+    refused: dict[str, ThawlineError] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # each run gives its own warnings
-        for run in runs:
-            if run.rung not in fits and not isinstance(run.read(), FitRecord):
+        missing_runs = [run for run in runs if not isinstance(run.read(), FitRecord)]
+        for run in missing_runs:
+            if run.rung in fits.keys() | refused:
+                continue
+            try:
                 fits[run.rung] = prepare(run.config, partial(opened, run.config))
-    return fits
+            except ThawlineError as error:
+                if error in missing:
+                    raise
+                refused[run.rung] = error
+        for run in runs if missing_runs else ():
+            if run.rung not in fits.keys() | refused:
+                with suppress(ThawlineError):  # a finished run needs none of this
+                    fits[run.rung] = prepare(run.config, partial(opened, run.config))
+    for rung, reason in refused.items():
+        if same_on_other_backbones(rung, runs) <= refused.keys():
+            raise reason
+    return fits, refused
+
+
+def _describe_refused(rung: str, error: ThawlineError) -> LeftOut:
+    """Describe a rung that cannot run on its backbone."""
+    reason = f"expected {error.expected}; found {error.found}"
+    return LeftOut(rung=rung, predicted=None, reason=reason)
 
 
 def _title(started: StartedLadder, comparison: Comparison) -> str:

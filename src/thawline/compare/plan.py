@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +14,9 @@ from thawline.config import Config, LadderConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.config.resolve import change_config, check_config
 from thawline.errors import ThawlineError
-from thawline.runs.folder import FIT, is_run
+from thawline.runs.folder import FIT, is_run, plain_settings
 from thawline.runs.records import RunRecord
+from thawline.runs.records.base import Settings
 from thawline.runs.resume import read_run, started_config
 from thawline.strategies import parse_strategy
 from thawline.training.effects import Situation, has_effect, settings_without_effect
@@ -41,7 +42,7 @@ class LadderRun:
         rung: The name of the rung: its strategy, or the complete rung with its settings if another
             rung has the same strategy. The name of the backbone comes first if there are several.
         seed: The seed. Runs of a rung that draws no random numbers share one folder, which was
-            made with the first seed.
+            made with the first seed of the ladder or of an earlier start.
         config: The settings of the run.
         folder: The folder of the run.
         draw: The number of the draw, counting from 0.
@@ -102,12 +103,14 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     for name, rung_config in planned:
         stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
         # A fit that draws no random numbers is made once, and stands for all seeds.
-        exact = Situation.of(rung_config).is_exact
+        is_exact = _is_exact(rung_config)
         for draw, place in enumerate(places):
             data = replace(rung_config.data, draw=rung_config.data.draw + draw)
+            of_draw = replace(rung_config, data=data)
             own = [(seed + SEEDS_BETWEEN_DRAWS * draw) % 2**32 for seed in seeds]
+            once = _seed_of_exact(of_draw, own, made[draw]) if is_exact else None
             for seed in own:
-                seeded = replace(rung_config, data=data, seed=own[0] if exact else seed)
+                seeded = replace(of_draw, seed=seed if once is None else once)
                 default = place / f"{stem}-seed-{seeded.seed}"
                 there = made[draw].get(_key(seeded), default)
                 runs.append(LadderRun(name, seed, seeded, there, draw))
@@ -120,6 +123,35 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
             setting="rungs",
         )
     return runs
+
+
+def same_on_other_backbones(rung: str, runs: Sequence[LadderRun]) -> set[str]:
+    """Return the names of the rungs with the same settings as a rung, on all backbones.
+
+    Args:
+        rung: The name of the rung, which is returned too.
+        runs: The runs of the ladder.
+    """
+    configs = {run.rung: replace(run.config, backbone="", seed=0) for run in runs}
+    return {name for name, config in configs.items() if config == configs[rung]}
+
+
+def _is_exact(rung: Config) -> bool:
+    return Situation.of(rung).is_exact
+
+
+def _seed_of_exact(rung: Config, seeds: Sequence[int], made: Mapping[str, Path]) -> int:
+    """Return the seed of a run that draws no random numbers: that of a made run if there is one.
+
+    Args:
+        rung: The settings of the rung.
+        seeds: The seeds of the ladder.
+        made: The folders of the made runs, by their settings.
+    """
+    found = [json.loads(key) for key in made]
+    same = _settings(rung)
+    others = [one["seed"] for one in found if {**one, "seed": rung.seed} == same]
+    return next((seed for seed in (*seeds, *others) if seed in others), seeds[0])
 
 
 def _check_different(items: Sequence[str], setting: str) -> None:
@@ -181,7 +213,12 @@ def _made_runs(folder: Path) -> dict[str, Path]:
 
 def _key(config: Config) -> str:
     """Return the settings of a run as one string."""
-    return json.dumps(change_config(config, ()).to_dict(), sort_keys=True)
+    return json.dumps(_settings(config), sort_keys=True)
+
+
+def _settings(config: Config) -> Settings:
+    """Return the settings of a run as JSON values, with their defaults written out."""
+    return plain_settings(change_config(config, ()))
 
 
 def _without_unused(rung: Config, ladder: LadderConfig) -> Config:

@@ -12,6 +12,7 @@ from thawline.config import Config
 from thawline.data import Dataset
 from thawline.jobs.fit import Shared, fit_run
 from thawline.runs.records import Chosen, ExactFitStep, FitRecord
+from thawline.runs.resume import remove_lost
 from thawline.runtime.progress import Reporter
 
 
@@ -33,7 +34,9 @@ def refit(
     record = fit_run(config, folder / chosen.run, Reporter(), resume=True)
     joined = Shared(dataset.with_validation_in_train(), None)
     place = folder / refit_folder(chosen)
-    return fit_run(fixed_config(config, record), place, reporter, resume=True, shared=joined)
+    fixed = fixed_config(config, record)
+    remove_lost(place, fixed, reporter)
+    return fit_run(fixed, place, reporter, resume=True, shared=joined)
 
 
 def refit_folder(chosen: Chosen) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from thawline.compare.forecast import Forecast
 from thawline.compare.plan import LadderRun
-from thawline.runs.records import FitRecord
+from thawline.runs.records import FitRecord, LeftOut
 from thawline.training.states import NOTHING_LATER, LaterStates
 
 Stored = dict[int, set[Hashable]]
@@ -32,6 +32,7 @@ class Schedule:
         runs: The runs of the ladder. Those with the same folder are one run.
         forecast: The predicted seconds of a run of each rung.
         budget: The seconds for all runs together. 0 sets no limit.
+        refused: The rungs that cannot run on their backbone, which have no runs.
         done: The folders of the runs that have finished.
         failed: The rungs with a failed run. Their other runs are not made.
         spent: The seconds of the runs that have finished or failed.
@@ -41,6 +42,7 @@ class Schedule:
     runs: Sequence[LadderRun]
     forecast: Forecast
     budget: float
+    refused: Sequence[LeftOut] = ()
     done: set[Path] = field(default_factory=set)
     failed: set[str] = field(default_factory=set)
     spent: float = 0.0

@@ -88,12 +88,11 @@ def compare_runs(
         describe_rung(one, costs, _standing(standing, names), nested.score(position))
         for position, (one, standing) in enumerate(zip(rungs, found, strict=True))
     ]
-    pairs = _compare_pairs(rungs, correct, metrics, draws)
     by_cost = [declared_cost(rung, config) for rung in described]
     return Comparison(
         rungs=described,
-        pairs=pairs,
-        verdict=decide(described, pairs, by_cost, config, drawn),
+        pairs=_compare_pairs(rungs, correct, metrics, draws),
+        verdict=decide(described, by_cost, config, drawn),
         chosen=choose_run(described, nested, by_cost),
         drawn=drawn,
     )
@@ -101,7 +100,6 @@ def compare_runs(
 
 def decide(
     rungs: Sequence[RungRecord],
-    pairs: Sequence[RungPair],
     costs: Sequence[float],
     config: LadderConfig,
     drawn: DrawnRows | None = None,
@@ -110,7 +108,6 @@ def decide(
 
     Args:
         rungs: The rungs.
-        pairs: The differences of every pair of rungs.
         costs: The costs of the rungs. Of equally cheap rungs, the more accurate one is named.
         config: The settings of the ladder.
         drawn: The draws of the training rows. If None, there is one.
@@ -133,7 +130,7 @@ def decide(
         about=about,
         words="",
     )
-    return verdict.model_copy(update={"words": verdict_words(rungs, pairs, verdict, drawn)})
+    return verdict.model_copy(update={"words": verdict_words(rungs, verdict, drawn)})
 
 
 def correct_predictions(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:
@@ -227,6 +224,7 @@ def _standing(found: standings.Standing, names: Sequence[str]) -> Standing:
         below_best=None if found.below_best is None else _record(found.below_best, sign=-1),
         lower_bound=None if is_alone else found.lower_bound,
         upper_bound=None if is_alone else found.upper_bound,
+        better=[names[other] for other in found.better],
         texts_to_decide=found.texts_to_decide,
         seeds_to_decide=found.seeds_to_decide,
         draws_to_decide=found.draws_to_decide,

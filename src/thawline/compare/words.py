@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from thawline.report.ladder import seeds_of
+from thawline.report.ladder import bounds_below, seeds_of
 from thawline.report.tables import rounded_up
-from thawline.runs.records import Difference, DrawnRows, RungPair, RungRecord, Verdict
+from thawline.runs.records import DrawnRows, RungRecord, Standing, Verdict
 
 TFIDF = "tfidf"
 """The strategy without a backbone that every other one should beat."""
@@ -18,14 +18,12 @@ class _Facts(NamedTuple):
 
     Attributes:
         rungs: The rungs.
-        pairs: The differences of every pair of rungs.
         verdict: The verdict, whose words are still missing.
         top: The rung with the highest accuracy on these test texts.
         drawn: The draws of the training rows. None if there is one.
     """
 
     rungs: Sequence[RungRecord]
-    pairs: Sequence[RungPair]
     verdict: Verdict
     top: RungRecord
     drawn: DrawnRows | None = None
@@ -36,7 +34,7 @@ class _Facts(NamedTuple):
 
     @property
     def sample(self) -> str:
-        """What the intervals hold for, for example "these models, 500 texts"."""
+        """What the bounds hold for, for example "these models, 500 texts"."""
         texts = f"{self.top.test.rows:,} texts"
         if self.verdict.about == "models":
             models = "this model" if len(self.rungs) == 1 else "these models"
@@ -52,21 +50,17 @@ class _Facts(NamedTuple):
 
 
 def verdict_words(
-    rungs: Sequence[RungRecord],
-    pairs: Sequence[RungPair],
-    verdict: Verdict,
-    drawn: DrawnRows | None = None,
+    rungs: Sequence[RungRecord], verdict: Verdict, drawn: DrawnRows | None = None
 ) -> str:
     """Return the verdict in sentences.
 
     Args:
         rungs: The rungs with their standings.
-        pairs: The differences of every pair of rungs.
         verdict: The verdict. Its words are not read.
         drawn: The draws of the training rows. If None, there is one.
     """
     top = max(rungs, key=lambda rung: rung.test.accuracy.value)
-    return " ".join(_sentences(_Facts(rungs, pairs, verdict, top, drawn)))
+    return " ".join(_sentences(_Facts(rungs, verdict, top, drawn)))
 
 
 def _sentences(facts: _Facts) -> Iterator[str]:
@@ -87,7 +81,7 @@ def _sentences(facts: _Facts) -> Iterator[str]:
     sample: str | None = facts.sample
     for rung in others:
         if rung.standing.decision != "undecided":
-            yield f"{rung.rung} {_below(_top_minus(facts, rung), sample)}: {_decided(facts, rung)}."
+            yield f"{rung.rung} {_below(rung.standing, sample)}: {_decided(facts, rung)}."
             sample = None  # it is the same for all
     undecided = [rung for rung in facts.rungs if rung.standing.decision == "undecided"]
     if undecided:
@@ -104,35 +98,17 @@ def _decided(facts: _Facts, rung: RungRecord) -> str:
     return "worse" if rung.standing.decision == "worse" else f"within {facts.margin}"
 
 
-def _below(difference: Difference, sample: str | None) -> str:
-    """Return how far a rung is below another one, as "is 3.6 points lower (1.1 to 6.1)"."""
-    ends = f"{100 * difference.low:.1f} to {100 * difference.high:.1f}"
-    inside = ends if sample is None else f"{ends}; {sample}"
-    return f"is {100 * difference.value:.1f} points lower ({inside})"
+def _below(standing: Standing, sample: str | None) -> str:
+    """Return how far a rung is below the highest one, as "is 3.6 points lower (bounds 0.9 to 6.3)".
 
-
-def _top_minus(facts: _Facts, rung: RungRecord) -> Difference:
-    """Return the accuracy of the highest rung minus that of another one."""
-    return difference_of(facts.pairs, facts.top.rung, rung.rung)
-
-
-def difference_of(pairs: Sequence[RungPair], first: str, second: str) -> Difference:
-    """Return the accuracy of one rung minus that of another one.
-
-    Args:
-        pairs: The differences of every pair of rungs.
-        first: The name of the first rung.
-        second: The name of the second rung.
+    The bounds are those that decide. They hold for all rungs together, so they are wider than the
+    interval of a single difference.
     """
-    for pair in pairs:
-        if (pair.first, pair.second) == (first, second):
-            return pair.accuracy
-        if (pair.second, pair.first) == (first, second):
-            found = pair.accuracy
-            return found.model_copy(
-                update={"value": -found.value, "low": -found.high, "high": -found.low}
-            )
-    raise KeyError((first, second))
+    below = standing.below_best
+    assert below is not None, "a rung that is not alone is compared with another one"
+    bounds = f"bounds {bounds_below(standing)}"
+    inside = bounds if sample is None else f"{bounds}; {sample}"
+    return f"is {100 * below.value:.1f} points lower ({inside})"
 
 
 def _to_decide(undecided: Sequence[RungRecord]) -> str:
@@ -158,13 +134,13 @@ def _to_decide(undecided: Sequence[RungRecord]) -> str:
 
 def _against_tfidf(facts: _Facts) -> Iterator[str]:
     """Yield which rungs with a backbone are not shown to be better than TF-IDF."""
-    baselines = [rung for rung in facts.rungs if rung.strategy == TFIDF]
-    for baseline in baselines:
+    for baseline in facts.rungs:
+        if baseline.strategy != TFIDF:
+            continue
         weak = [
             rung.rung
             for rung in facts.rungs
-            if rung.backbone is not None
-            and difference_of(facts.pairs, rung.rung, baseline.rung).low <= 0
+            if rung.backbone is not None and rung.rung not in baseline.standing.better
         ]
         if weak:
             yield f"Not shown to be better than {baseline.rung}: {', '.join(weak)}."

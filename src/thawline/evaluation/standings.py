@@ -42,6 +42,8 @@ class Standing(NamedTuple):
         below_best: The difference to that strategy. None if there is no other one.
         lower_bound: The simultaneous lower bound of the difference to the best of the others.
         upper_bound: The simultaneous upper bound of that difference.
+        better: The positions of the strategies that are shown to be better, that is, to which the
+            simultaneous upper bound of the difference is below 0.
         texts_to_decide: About how many test texts would decide it, with the same seeds. None if it
             is decided, or if no number would.
         seeds_to_decide: About how many seeds of each strategy would decide it, with the same texts.
@@ -56,6 +58,7 @@ class Standing(NamedTuple):
     below_best: DifferenceInterval | None
     lower_bound: float
     upper_bound: float
+    better: tuple[int, ...]
     texts_to_decide: int | None
     seeds_to_decide: int | None
     draws_to_decide: int | None = None
@@ -144,7 +147,7 @@ def _decide(
     """Compare one strategy with every other one."""
     others = [other for other in range(len(levels)) if other != index]
     if not others:
-        return Standing("within", None, None, 0.0, 0.0, None, None)
+        return Standing("within", None, None, 0.0, 0.0, (), None, None)
     contrasts = [effects.contrast(index, other) for other in others]
     # A false "within" concerns the difference to the unknown best, so the level is that of the
     # other one. A false "worse" is possible only if this one is the best.
@@ -168,6 +171,7 @@ def _decide(
         below_best=effects.contrast(index, best_other).interval(confidence),
         lower_bound=min(lower),
         upper_bound=min(upper),
+        better=tuple(other for other, end in zip(others, upper, strict=True) if end < 0),
         texts_to_decide=plan.texts() if undecided else None,
         seeds_to_decide=None if of_draws else seeds,
         draws_to_decide=seeds if of_draws else None,

@@ -12,31 +12,14 @@ from thawline.backbones.copies import build_native
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.data import Labels
+from thawline.inference.reading import Reading
 from thawline.inference.words import FittedWords, Words
 from thawline.models.configuration import ThawlineConfig
-from thawline.models.heads import HeadSpec, NativeHead
+from thawline.models.heads import NativeHead
 from thawline.models.lora import Adapter
 from thawline.models.modeling import ThawlineForSequenceClassification
+from thawline.models.specs import HeadSpec
 from thawline.strategies import parse_strategy
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The settings under which texts are read, which must be the same in training and prediction.
-
-    Attributes:
-        max_length: Maximum number of tokens of a text, including special tokens.
-        truncation_side: Side on which longer texts are truncated, ``right`` or ``left``.
-        pooling: ``first``, ``last`` or ``mean``.
-        stages: The stages whose pooled states the head reads, concatenated.
-        pairs: Whether the classifier was trained on pairs of texts.
-    """
-
-    max_length: int
-    truncation_side: str
-    pooling: str
-    stages: tuple[int, ...]
-    pairs: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,17 @@
-"""The prediction for one text."""
+"""The predictions for texts."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from thawline.data import Text
+    from thawline.inference.fitted import AnyFitted
 
 
 @dataclass(frozen=True)
@@ -40,3 +45,20 @@ class TextPrediction:
         if "confidence" not in shown:
             return {"text": self.text, **shown, "label": self.label}
         return {"text": self.text, "label": self.label, **shown, "probs": self.probabilities}
+
+
+def text_predictions(
+    fitted: AnyFitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
+) -> list[TextPrediction]:
+    """Return the prediction for each text.
+
+    Args:
+        fitted: The classifier.
+        texts: The texts.
+        probabilities: The probabilities of the texts, ``(texts, labels)``.
+    """
+    names = fitted.labels.names
+    return [
+        TextPrediction(text, names[int(row.argmax())], dict(zip(names, row.tolist(), strict=True)))
+        for text, row in zip(texts, probabilities, strict=True)
+    ]

@@ -20,8 +20,8 @@ from thawline.data import Text
 from thawline.data.texts import check_pairing
 from thawline.inference.examples import Examples, PooledExamples, Positions
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.prediction import TextPrediction
 from thawline.inference.reader import TextReader
+from thawline.inference.words import AS_TRAINED, FittedWords
 from thawline.models.heads import Standardisation
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
@@ -77,8 +77,9 @@ class Predictor:
             ThawlineError: If a text is not of the kind that the classifier was trained on, or if
                 neither the store nor memory has space for missing states.
         """
-        expected = "as in the training of this classifier"
-        check_pairing(texts, pairs=self._fitted.pairs, expected=expected)
+        if isinstance(self._fitted, FittedWords):
+            return self._fitted.logits(texts)
+        check_pairing(texts, pairs=self._fitted.pairs, expected=AS_TRAINED)
         logits = np.zeros((len(texts), len(self._fitted.labels)), dtype=np.float32)
         if self._states is not None:
             logits += self._states.logits(texts)
@@ -237,20 +238,3 @@ def head_logits(head: nn.Module, features: Features) -> NDArray[np.float32]:
         Logits, ``(texts, labels)``.
     """
     return example_logits(head, PooledExamples(features, Standardisation.none()), density=1.0)
-
-
-def text_predictions(
-    fitted: AnyFitted, texts: Sequence[Text], probabilities: NDArray[np.float64]
-) -> list[TextPrediction]:
-    """Return the prediction for each text.
-
-    Args:
-        fitted: The classifier.
-        texts: The texts.
-        probabilities: The probabilities of the texts, ``(texts, labels)``.
-    """
-    names = fitted.labels.names
-    return [
-        TextPrediction(text, names[int(row.argmax())], dict(zip(names, row.tolist(), strict=True)))
-        for text, row in zip(texts, probabilities, strict=True)
-    ]

@@ -14,7 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thawline.data import Labels, Text
+from thawline.data.texts import check_pairing
 from thawline.data.words import find_terms
+
+AS_TRAINED = "as in the training of this classifier"
+"""What texts should be like, for errors."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +98,17 @@ class FittedWords:
     def backbone(self) -> None:
         """None, because there is no backbone."""
         return None
+
+    def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+        """Return the logits of texts, ``(texts, labels)``, in the order of the texts.
+
+        Raises:
+            ThawlineError: If a text is not of the kind that the classifier was trained on.
+        """
+        check_pairing(texts, pairs=self.pairs, expected=AS_TRAINED)
+        if not len(texts):
+            return np.zeros((0, len(self.labels)), dtype=np.float32)
+        return self.words.logits(texts)
 
     def is_frozen(self) -> bool:
         """Return True, because no states of a backbone are read."""

@@ -30,7 +30,7 @@ from thawline.report.card import write_card
 from thawline.report.mistakes import MISTAKES, write_mistakes
 from thawline.report.tables import HEAD_FITTED, kept_line
 from thawline.runs.folder import FIT, check_still_exists
-from thawline.runs.layout import LOGITS
+from thawline.runs.layout import LOGITS, RECORD
 from thawline.runs.logits import read_logits, write_logits
 from thawline.runs.opening import OpenRun, open_run
 from thawline.runs.records import (
@@ -133,6 +133,10 @@ def fit_run(
         if isinstance(run.before, FitRecord) and run.is_complete(find_damage(run.before, folder)):
             return run.before
         job, described = _prepare(config, folder, reporter, shared)
+        if run.resumed and run.before is None:
+            # Without a record, nothing says to which rows the checkpoints belong.
+            CheckpointFolder(job.folder / CHECKPOINTS).clear()
+            reporter.message(f"the run in '{folder}' has no complete {RECORD}; it is made again")
         check_same_rows(run.before, job.dataset, folder)
         _check_same_backbone(run.before, described.backbone, folder)
         _check_same_adaptation(run.before, described.tapt_digest, folder)

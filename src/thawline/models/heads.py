@@ -18,54 +18,10 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions as BaseOutput
 
-from thawline.errors import ThawlineError, did_you_mean
-
-MAX_HIDDEN_WIDTH = 1_000_000
-"""Maximum width of an MLP head's hidden layer. Wider layers do not fit in memory."""
+from thawline.models.specs import HeadSpec
 
 STANDARD_DEVIATION_FLOOR = 1e-6
 """Minimum standard deviation, so that a constant feature does not divide by 0."""
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """A parsed ``--head``: ``linear``, ``mlp:H`` or ``native``.
-
-    Attributes:
-        kind: ``linear``, ``mlp`` or ``native``.
-        hidden: Width of the hidden layer of an ``mlp``. None for the other kinds.
-    """
-
-    kind: str
-    hidden: int | None = None
-
-    def __str__(self) -> str:
-        return self.kind if self.hidden is None else f"{self.kind}:{self.hidden}"
-
-
-def parse_head(text: str) -> HeadSpec:
-    """Parse the written form of a head.
-
-    Args:
-        text: ``linear``, ``mlp:H`` with an integer H, or ``native``.
-
-    Raises:
-        ThawlineError: If the text has another form.
-    """
-    kind, _, hidden = text.partition(":")
-    if kind == "mlp":
-        if hidden.isdecimal() and 0 < int(hidden) <= MAX_HIDDEN_WIDTH:
-            return HeadSpec("mlp", int(hidden))
-        raise ThawlineError(
-            f"mlp:H with an integer H between 1 and {MAX_HIDDEN_WIDTH:,}",
-            f"'{text}'",
-            "use for example --head mlp:64",
-            setting="head.head",
-        )
-    if kind in ("linear", "native") and not hidden:
-        return HeadSpec(kind)
-    fix = did_you_mean(text, ["linear", "mlp:64", "native"])
-    raise ThawlineError("a head: linear, mlp:H or native", f"'{text}'", fix, setting="head.head")
 
 
 def build_head(spec: HeadSpec, width: int, n_labels: int, dropout: float) -> nn.Sequential:

@@ -33,7 +33,8 @@ class ThawlineForSequenceClassification(PreTrainedModel):
     base_model_prefix = "backbone"
 
     def __init__(self, config: ThawlineConfig) -> None:
-        from thawline.models.heads import build_head, parse_head
+        from thawline.models.heads import build_head
+        from thawline.models.specs import parse_head
 
         super().__init__(config)
         backbone_config = AutoConfig.for_model(**config.backbone)

@@ -19,6 +19,7 @@ from thawline.report.figures import (
     upright_shares,
 )
 from thawline.report.history import epoch_axis, padded
+from thawline.report.names import distinct_names
 from thawline.runs.records import RungRecord
 
 NAME_HEIGHT, CHARACTER_WIDTH = 0.2, 0.092
@@ -59,7 +60,8 @@ def curves_figure(rungs: Sequence[RungRecord], *, title: str) -> Figure:
     Raises:
         ValueError: If no rung has epochs.
     """
-    curves = {_short_name(rung.rung): _curve(rung) for rung in rungs}
+    names = distinct_names([rung.rung for rung in rungs], _shorten)
+    curves = {names[rung.rung]: _curve(rung) for rung in rungs}
     epochs = sorted({epoch for curve in curves.values() for epoch in curve})
     if not epochs:
         raise ValueError("curves need at least one rung with epochs")
@@ -72,7 +74,7 @@ def curves_figure(rungs: Sequence[RungRecord], *, title: str) -> Figure:
         name_width = CHARACTER_WIDTH * (max(map(len, curves)) + len("  100.0 %")) + 0.15
         axes = figure.add_axes((0.09, bottom, 0.91 - name_width / WIDTH, top - bottom))
         epoch_axis(axes, epochs)
-        final = {_short_name(rung.rung): rung.validation.accuracy.value for rung in rungs}
+        final = {names[rung.rung]: rung.validation.accuracy.value for rung in rungs}
         drawn = {
             name: curve or dict.fromkeys(epochs, final[name]) for name, curve in curves.items()
         }
@@ -88,7 +90,7 @@ def curves_figure(rungs: Sequence[RungRecord], *, title: str) -> Figure:
         return figure
 
 
-def _short_name(name: str) -> str:
+def _shorten(name: str) -> str:
     return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thawline.errors import printable
 from thawline.report.figures import (
     ADAPTED,
     EDGE,
@@ -24,7 +23,7 @@ from thawline.report.figures import (
     save_figure,
     widest_text,
 )
-from thawline.report.rungs import wrapped_name
+from thawline.report.rungs import wrapped_names
 from thawline.report.tradeoff import candidates, draw_tradeoff
 from thawline.runs.records import RungRecord, Verdict
 
@@ -118,7 +117,7 @@ def differences_figure(
     with own_style():
         height = 0.85 + ROW_HEIGHT * len(rows)
         figure, bottom, top = new_figure(width, height, title, subtitle, gap=0.05)
-        names = [wrapped_name(printable(rung.rung)) for rung in rows]
+        names = wrapped_names([rung.rung for rung in rows])
         left = (0.2 + widest_text(names)) / width
         right = (0.25 + widest_text([rung.standing.decision for rung in rows], "bold")) / width
         axes = figure.add_axes((left, bottom, 1 - left - right, top - bottom))

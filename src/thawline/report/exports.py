@@ -8,7 +8,8 @@ from collections import Counter
 from typing import Any
 
 from thawline.errors import printable
-from thawline.report.ladder import ladder_cells, to_use
+from thawline.report.ladder import bounds_below, decision_cells, to_use
+from thawline.report.tables import MISSING
 from thawline.runs.records import Comparison, Difference, RungRecord, Score
 
 COLUMNS = ("strategy", "accuracy, %", "below the best", "decision", "time, s", "trained")
@@ -17,10 +18,25 @@ COLUMNS = ("strategy", "accuracy, %", "below the best", "decision", "time, s", "
 def ladder_markdown(comparison: Comparison) -> str:
     """Return the table of the rungs in Markdown, with the verdict and the run to use below it."""
     rows = [COLUMNS, ("---", *["--:"] * (len(COLUMNS) - 1))]
-    rows += [(f"`{_cell(rung.rung)}`", *ladder_cells(rung)) for rung in comparison.rungs]
+    rows += [
+        (f"`{_cell(rung.rung)}`", _accuracy(rung), _below(rung), *decision_cells(rung))
+        for rung in comparison.rungs
+    ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     verdict, chosen = printable(comparison.verdict.words), printable(to_use(comparison))
     return f"{table}\n\n**Verdict:** {verdict}\n\n**To use:** {chosen}\n"
+
+
+def _accuracy(rung: RungRecord) -> str:
+    """Return the accuracy with its interval in per cent, for example "85.4 (83.8 to 86.9)"."""
+    score = rung.test.accuracy
+    return f"{100 * score.value:.1f} ({100 * score.low:.1f} to {100 * score.high:.1f})"
+
+
+def _below(rung: RungRecord) -> str:
+    """Return the difference to the best other rung with the bounds that lead to the decision."""
+    below = rung.standing.below_best
+    return MISSING if below is None else f"{100 * below.value:z.1f} ({bounds_below(rung.standing)})"
 
 
 def _cell(text: str) -> str:

@@ -22,6 +22,7 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
+from matplotlib.text import Annotation
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from matplotlib.transforms import Bbox
 
@@ -84,6 +85,8 @@ _DISTANCES = (9, 20, 34, 50, 70)
 _ANGLES = (135, -45, 180, 0, 45, -135, 90, -90)
 """The places around a point at which `place_names` writes its name, the first free one: distances
 in typographic points, and angles in degrees. A rising line leaves the first angles free."""
+_LINE_SPACE = 2.5
+"""The space between a name and a line, in typographic points."""
 
 
 @contextmanager
@@ -251,23 +254,39 @@ def widest_text(texts: Iterable[str], weight: str = "normal") -> float:
 
 
 def place_names(
-    axes: Axes, points: Mapping[str, tuple[float, float]], colours: Mapping[str, str]
+    axes: Axes,
+    points: Mapping[str, tuple[float, float]],
+    colours: Mapping[str, str],
+    lines: Sequence[Sequence[tuple[float, float]]] = (),
 ) -> None:
-    """Write the name of each point beside it, where it hides neither a point nor another name.
+    """Write the name of each point beside it, where it hides no point, no line and no other name.
 
     The axes must have their final limits. The first free place around a point is used, the
-    nearest ones first. A thin line leads to a name that is not next to its point.
+    nearest ones first. If none is free, the name lies where it hides least. A thin line leads to a
+    name that is not next to its point.
 
     Args:
         axes: The axes.
         points: The points, in the units of the axes, by name.
         colours: The colour of each name.
+        lines: Horizontal or vertical lines, in the units of the axes: their two ends.
     """
     renderer = FigureCanvasAgg(axes.figure.get_figure(root=True)).get_renderer()
     frame = axes.get_window_extent(renderer)
     radius = renderer.points_to_pixels(5)
+    width = renderer.points_to_pixels(_LINE_SPACE)
+    # A hidden point or name is worse than a hidden line, which remains visible on both sides.
+    thin = [Bbox(axes.transData.transform(sorted(line))).padded(width) for line in lines]
     places = axes.transData.transform(list(points.values()))
     taken = [Bbox.from_bounds(x - radius, y - radius, 2 * radius, 2 * radius) for x, y in places]
+
+    def hidden(note: Annotation, distance: int) -> tuple[bool, int, float, float]:
+        box = note.get_window_extent(renderer)
+        is_outside = not (frame.x0 <= box.x0 and box.x1 <= frame.x1)
+        is_outside = is_outside or not (frame.y0 <= box.y0 and box.y1 <= frame.y1)
+        crossed = 0 if distance == _DISTANCES[0] else _crossed(note, taken)
+        return is_outside, crossed, _overlap(box, taken), _overlap(box, thin)
+
     for name, point in points.items():
         note = axes.annotate(
             printable(name),
@@ -279,16 +298,14 @@ def place_names(
             bbox=TEXT_BACKGROUND,
             parse_math=False,
         )
-        for distance, degrees in product(_DISTANCES, _ANGLES):
-            x, y = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-            note.set_position((distance * x, distance * y))
-            note.set_horizontalalignment("left" if x > 0.1 else "right" if x < -0.1 else "center")
-            note.set_verticalalignment("center" if abs(y) < 0.1 else "bottom" if y > 0 else "top")
-            box = note.get_window_extent(renderer)
-            inside = frame.x0 <= box.x0 and box.x1 <= frame.x1
-            inside = inside and frame.y0 <= box.y0 and box.y1 <= frame.y1
-            if inside and not any(box.overlaps(other) for other in taken):
+        found: list[tuple[tuple[bool, int, float, float], tuple[int, int]]] = []
+        for place in product(_DISTANCES, _ANGLES):
+            _move(note, *place)
+            found.append((hidden(note, place[0]), place))
+            if not any(found[-1][0]):
                 break
+        distance, degrees = min(found)[1]
+        _move(note, distance, degrees)
         taken.append(note.get_window_extent(renderer))
         if distance > _DISTANCES[0]:
             axes.annotate(
@@ -299,6 +316,28 @@ def place_names(
                 arrowprops={"arrowstyle": "-", "color": EDGE, "linewidth": 0.8},
                 zorder=1,
             )
+
+
+def _move(note: Annotation, distance: int, degrees: int) -> None:
+    """Move a text to a distance from its point, in typographic points, and an angle."""
+    x, y = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    note.set_position((distance * x, distance * y))
+    note.set_horizontalalignment("left" if x > 0.1 else "right" if x < -0.1 else "center")
+    note.set_verticalalignment("center" if abs(y) < 0.1 else "bottom" if y > 0 else "top")
+
+
+def _crossed(note: Annotation, boxes: Iterable[Bbox]) -> int:
+    """Return how many boxes the line from a point to its text crosses."""
+    start = note.axes.transData.transform(note.xy)  # type: ignore[union-attr]
+    offset = np.array(note.get_position()) * note.axes.figure.dpi / 72  # type: ignore[union-attr]
+    on_line = [start + share * offset for share in np.linspace(0.4, 1, 10)]
+    return sum(any(box.contains(x, y) for x, y in on_line) for box in boxes)
+
+
+def _overlap(box: Bbox, others: Iterable[Bbox]) -> float:
+    """Return the area of a box that others cover, counted once for each of them."""
+    shared = (Bbox.intersection(box, other) for other in others)
+    return sum(float(one.width * one.height) for one in shared if one is not None)
 
 
 def _lowest(group: Sequence[str], heights: Mapping[str, float], gap: float) -> float:

@@ -8,45 +8,56 @@ from collections.abc import Iterator, Sequence
 from rich.table import Table
 
 from thawline.report.tables import MISSING, literal, ruled_table, wrap_labelled
-from thawline.runs.records import Comparison, Difference, DrawnRows, RungRecord, Score
+from thawline.runs.records import Comparison, DrawnRows, RungRecord, Score, Standing
 from thawline.runtime.durations import format_duration
 
+NAME_WIDTH = 24
+"""The largest width of a name, in characters. A longer name continues on the next line."""
+
 VALID_FOR = {
-    "models": "these models",
-    "strategies": "texts and seeds",
-    "new_rows": "texts and rows",
+    "models": "for these models",
+    "strategies": "over texts and seeds",
+    "new_rows": "over texts and rows",
 }
-"""What an interval is valid for, by `about` of the verdict."""
+"""What the bounds are valid for, by `about` of the verdict."""
 
 
 def ladder_table(comparison: Comparison) -> Table:
     """Return a table of the rungs of a ladder, whose columns `ladder_lines` explains."""
     table = ruled_table()
-    table.add_column("strategy", overflow="fold", max_width=18)
+    table.add_column("strategy", overflow="fold", max_width=NAME_WIDTH)
     for heading in ("accuracy %", "below the best", "decision", "time s", "trained"):
         table.add_column(heading, justify="right", no_wrap=True)
     for rung in comparison.rungs:
-        table.add_row(literal(rung.rung), *ladder_cells(rung))
+        accuracy, below = half_width(rung.test.accuracy), bounds_below(rung.standing)
+        table.add_row(literal(rung.rung), accuracy, below, *decision_cells(rung))
     return table
 
 
-def ladder_cells(rung: RungRecord) -> list[str]:
-    """Return the cells of a rung after its name: accuracy, difference, decision and costs."""
+def decision_cells(rung: RungRecord) -> list[str]:
+    """Return the cells of a rung after its scores: the decision and the costs."""
     return [
-        _in_points(rung.test.accuracy),
-        _in_points(rung.standing.below_best),
         rung.standing.decision,
         f"{rung.cost.seconds:,.0f}" if rung.cost.seconds >= 10 else f"{rung.cost.seconds:.1f}",
         short_count(rung.parameters.trainable),
     ]
 
 
-def _in_points(score: Score | Difference | None) -> str:
-    """Return a share with its interval in percentage points, for example "85.4 (83.8 to 86.9)"."""
-    if score is None:
+def half_width(score: Score) -> str:
+    """Return a share in per cent with the longer half of its interval, for example "85.4 ±1.6"."""
+    half = max(score.high - score.value, score.value - score.low)
+    return f"{100 * score.value:.1f} ±{100 * half:.1f}"
+
+
+def bounds_below(standing: Standing) -> str:
+    """Return how many points a rung is below the best of the others, for example "0.9 to 6.3".
+
+    These are the simultaneous bounds that lead to the decision: the rung is worse if both are above
+    0, and within the margin if both are below the margin.
+    """
+    if standing.lower_bound is None or standing.upper_bound is None:
         return MISSING
-    value, low, high = (f"{100 * end:z.1f}" for end in (score.value, score.low, score.high))
-    return f"{value} ({low} to {high})"
+    return f"{-100 * standing.upper_bound:z.1f} to {-100 * standing.lower_bound:z.1f}"
 
 
 def short_count(number: int) -> str:
@@ -59,27 +70,29 @@ def short_count(number: int) -> str:
 
 def ladder_lines(comparison: Comparison) -> Iterator[str]:
     """Yield the lines below the table: how to read it, the verdict and the run to use."""
-    seeds = seeds_of(comparison.rungs)
-    if seeds != "1 seed":
-        yield f"accuracy: mean over {seeds} (interval over test texts)"
+    seeds, verdict = seeds_of(comparison.rungs), comparison.verdict
+    mean = "" if seeds == "1 seed" else f"mean over {seeds} "
+    yield f"accuracy: {mean}± its interval over test texts"
     if comparison.drawn is not None:
         yield draws_line(comparison.drawn)
     if len(comparison.rungs) > 1:
-        valid = VALID_FOR[comparison.verdict.about]
-        yield f"below the best: points below the highest other one (interval: {valid})"
-        yield "decision: by wider bounds, which hold for all strategies together"
+        valid = VALID_FOR[verdict.about]
+        level = f"{100 * verdict.confidence:g} %"
+        yield f"below the best: points below the best other one (bounds {valid})"
+        yield f"decision: by these {level} bounds, which hold for all strategies together"
     yield "time: seconds of a run alone, with an empty store"
-    if comparison.verdict.cost == "latency":
+    if verdict.cost == "latency":
         yield wrap_labelled("latency", f"{', '.join(_latencies(comparison))} for one text")
     for left in comparison.left_out:
-        seconds = format_duration(left.predicted)
-        yield wrap_labelled("left out", f"{left.rung}: {left.reason} (predicted {seconds})")
+        seconds = "" if left.predicted is None else format_duration(left.predicted)
+        predicted = f" (predicted {seconds})" if seconds else ""
+        yield wrap_labelled("left out", f"{left.rung}: {left.reason}{predicted}")
     for failed in comparison.failed:
         draw = f"draw {failed.draw}, " if failed.draw else ""
         where = f"{failed.rung}, {draw}seed {failed.seed}"
         yield wrap_labelled("failed", f"{where}: {failed.error}")
     yield ""
-    yield wrap_labelled("verdict", comparison.verdict.words)
+    yield wrap_labelled("verdict", verdict.words)
     yield wrap_labelled("to use", to_use(comparison))
 
 

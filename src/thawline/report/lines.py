@@ -20,6 +20,7 @@ from thawline.report.figures import (
     save_figure,
     upright_shares,
 )
+from thawline.report.names import distinct_names
 
 WIDTH, PLOT_HEIGHT = 9.6, 4.2
 """The width of the figure, and its height below the header, in inches."""
@@ -111,7 +112,7 @@ def lines_figure(
     with own_style():
         plot_height = max(PLOT_HEIGHT, 1.0 + NAME_HEIGHT * len(lines))
         figure, bottom, top = new_figure(WIDTH, plot_height, title, subtitle, gap=0.1)
-        name_width = CHARACTER_WIDTH * max(len(_caption(line)) for line in lines) + 0.25
+        name_width = CHARACTER_WIDTH * max(map(len, _captions(lines))) + 0.25
         axes = figure.add_axes((0.07, bottom, 0.93 - name_width / WIDTH, top - bottom))
         shown = [value for line in lines for value in (*line.values, *_band(line))]
         pad = max(0.06 * (max(shown) - min(shown)), 0.005)
@@ -159,16 +160,20 @@ def _write_names(
     axes: Axes, lines: Sequence[Line], low: float, high: float, plot_height: float
 ) -> None:
     """Write the name of each line at the right edge, even if the line ends before it."""
+    captions = _captions(lines)
     name_lines(
         axes,
-        {_caption(line): line.values[-1] for line in lines},
-        dict(zip(map(_caption, lines), cycle(LINE_COLOURS))),
+        {name: line.values[-1] for name, line in zip(captions, lines, strict=True)},
+        dict(zip(captions, cycle(LINE_COLOURS))),
         axes.get_xlim()[1],
         NAME_GAP * (high - low) * PLOT_HEIGHT / plot_height,
     )
 
 
-def _caption(line: Line) -> str:
-    """Return the name of a line with its last value."""
-    name = textwrap.shorten(line.name, MAX_NAME_LENGTH, placeholder=" …")
-    return f"{name}  {100 * line.values[-1]:.1f} %"
+def _captions(lines: Sequence[Line]) -> list[str]:
+    """Return the name of each line with its last value."""
+    names = distinct_names(
+        [line.name for line in lines],
+        lambda name: textwrap.shorten(name, MAX_NAME_LENGTH, placeholder=" …"),
+    )
+    return [f"{names[line.name]}  {100 * line.values[-1]:.1f} %" for line in lines]

@@ -25,6 +25,7 @@ from thawline.report.figures import (
     save_figure,
     share_axis,
 )
+from thawline.report.names import distinct_names
 from thawline.runs.records import Score
 
 RUNG_HEIGHT = 0.52
@@ -98,7 +99,7 @@ def rungs_figure(bars: Sequence[RungBar], *, title: str, subtitle: str) -> Figur
             )
             axes.spines["left"].set_visible(False)
             axes.tick_params(axis="y", labelleft=axes is accuracy)
-        names = [wrapped_name(printable(bar.name)) for bar in bars]
+        names = wrapped_names([bar.name for bar in bars])
         accuracy.set_yticks(range(len(bars)), names, color=INK, parse_math=False)
         accuracy.set_ylim(len(bars) - 0.5, -0.5)
         _draw_accuracies(accuracy, [bar.accuracy for bar in bars])
@@ -107,10 +108,19 @@ def rungs_figure(bars: Sequence[RungBar], *, title: str, subtitle: str) -> Figur
         return figure
 
 
-def wrapped_name(name: str) -> str:
-    """Wrap a name at its spaces, and after its commas and colons."""
+def wrapped_names(names: Sequence[str]) -> list[str]:
+    """Wrap names at their spaces, and after their commas and colons.
+
+    Long names are shortened, but different names stay different.
+    """
+    shown = [printable(name) for name in names]
+    wrapped = distinct_names(shown, lambda name: _wrapped(name, MOST_LINES))
+    return [wrapped[name] if "\n" in wrapped[name] else _wrapped(wrapped[name]) for name in shown]
+
+
+def _wrapped(name: str, most: int | None = None) -> str:
     broken = re.sub(r"(?<=[,:])(?=\S)", " ", name)
-    lines = textwrap.wrap(broken, NAME_WIDTH, max_lines=MOST_LINES, placeholder=" …")
+    lines = textwrap.wrap(broken, NAME_WIDTH, max_lines=most, placeholder=" …")
     return "\n".join(re.sub(r"(?<=[,:]) ", "", line) for line in lines)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from matplotlib.axes import Axes
@@ -157,8 +158,18 @@ def tradeoff_figure(
             _draw_point(axes, one, on_front=one in front)
         places = {one.name: (one.cost, one.accuracy.value) for one in points}
         colours = {one.name: INK if one in front else FAINT for one in points}
-        place_names(axes, places, colours)
+        whiskers = [[(one.cost, one.accuracy.low), (one.cost, one.accuracy.high)] for one in points]
+        place_names(axes, places, colours, [*whiskers, *_steps(front)])
         return figure
+
+
+def _steps(front: Sequence[Candidate]) -> list[list[tuple[float, float]]]:
+    """Return the lines of the Pareto front, which rises where a point is."""
+    lines = []
+    for one, other in pairwise(front):
+        corner = (other.cost, one.accuracy.value)
+        lines += [[(one.cost, corner[1]), corner], [corner, (other.cost, other.accuracy.value)]]
+    return lines
 
 
 def _cost_axis(axes: Axes, costs: Sequence[float], most: int) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from thawline.errors import ThawlineError
-from thawline.runtime.untrusted import read_json
+from thawline.runtime.untrusted import parse_json, read_json, read_regular
 
 RECORD = "record.json"
 """The record of a run, which is written when the run starts."""
@@ -146,3 +146,17 @@ def load_json(file: Path) -> object:
         ThawlineError: If it is not a regular file with JSON in UTF-8, or too large.
     """
     return read_json(file, limit=MAX_RECORD_BYTES)
+
+
+def is_cut(file: Path) -> bool:
+    """Return whether the file of a record is empty or only its beginning, because it is not JSON.
+
+    A file that is missing or cannot be read is not cut.
+    """
+    try:
+        parse_json(read_regular(file, limit=MAX_RECORD_BYTES))
+    except (OSError, ThawlineError):
+        return False
+    except ValueError:
+        return True
+    return False

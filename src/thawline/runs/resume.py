@@ -20,9 +20,12 @@ from thawline.config.resolve import (
 )
 from thawline.errors import ThawlineError
 from thawline.runs.folder import CONFIG, FIT, holds_files, is_run, same_settings
-from thawline.runs.layout import RECORD, read_status
+from thawline.runs.layout import RECORD, is_cut, read_status
 from thawline.runs.records.files import RunRecord, read_record
 from thawline.runs.records.run import RunStart
+from thawline.runtime.failures import system_errors
+from thawline.runtime.files import remove
+from thawline.runtime.progress import Reporter
 
 
 def resumed_config(
@@ -96,8 +99,9 @@ def started_config(folder: Path, job: type[ConfigT], verb: str = FIT) -> ConfigT
             is damaged and the run has no record, or if this version cannot read the settings.
     """
     record, file = read_run(folder, verb), folder / CONFIG
-    if record is None and file.stat().st_size == 0:
-        found, fix = "an empty file", "choose another --out"
+    if record is None and not (file.is_file() and file.stat().st_size):
+        found = f"an empty {CONFIG}" if file.is_file() else f"no {CONFIG} and no complete {RECORD}"
+        fix = "choose another --out"
         raise ThawlineError(f"the settings of a run in '{file}'", found, fix)
     if record is None or same_settings(file, record.config):
         return resolve_config(config_type=job, file=file)
@@ -107,6 +111,27 @@ def started_config(folder: Path, job: type[ConfigT], verb: str = FIT) -> ConfigT
     if file.is_file() and not _is_cut(file, config_to_toml(recorded, verb)):
         _check_unchanged(folder, recorded, job)
     return recorded
+
+
+def is_lost(folder: Path, config: Config) -> bool:
+    """Return whether a folder has a fit of which neither the record nor the settings are complete.
+
+    Args:
+        folder: The folder.
+        config: The settings that the fit should have.
+    """
+    if not is_run(folder) or read_run(folder, FIT) is not None:
+        return False
+    file, text = folder / CONFIG, config_to_toml(change_config(config, ()), FIT)
+    return not file.is_file() or (_is_cut(file, text) and file.stat().st_size < len(text.encode()))
+
+
+def remove_lost(folder: Path, config: Config, reporter: Reporter) -> None:
+    """Remove the folder of a fit that is lost, and report it, so that the fit is made again."""
+    if is_lost(folder, config):
+        reporter.message(f"the run in '{folder}' is damaged; it is made again")
+        with system_errors(folder):
+            remove(folder)
 
 
 def _is_cut(file: Path, text: str) -> bool:
@@ -136,17 +161,27 @@ def _other_setting(
 ) -> ThawlineError:
     """Return the error for the first setting that differs from that of a run."""
     key = next(key for key in before if before[key] != now[key])
-    value = "none" if before[key] is None else before[key]
     return ThawlineError(
-        f"the setting {key} of the run in '{folder}' ({value})",
-        str(now[key]),
+        f"the setting {key} of the run in '{folder}' ({_as_written(before[key])})",
+        f"'{_as_written(now[key])}'",
         fix,
         setting=key,
     )
 
 
+def _as_written(value: object) -> str:
+    """Return the value of a setting as the command line writes it, for example "40,20"."""
+    if isinstance(value, list | tuple):
+        return ",".join(map(_as_written, value)) or "none"
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
 def read_run(folder: Path, verb: str) -> RunRecord | None:
-    """Return the record of a run. None if it was killed before it wrote a record.
+    """Return the record of a run. None if it has none.
+
+    A run has no record if it was killed before it wrote one, or if somebody has deleted it. The
+    record of a fit may also be only the beginning of a file; the fit is then made again from its
+    settings. A pretraining is not, because it may have taken days.
 
     Args:
         folder: The folder of the run.
@@ -155,7 +190,7 @@ def read_run(folder: Path, verb: str) -> RunRecord | None:
     Raises:
         ThawlineError: If the record cannot be read, or if another command made the run.
     """
-    if not (folder / RECORD).is_file():
+    if not (folder / RECORD).is_file() or (verb == FIT and is_cut(folder / RECORD)):
         return None
     record = read_record(folder / RECORD)
     if not isinstance(record, RunStart):

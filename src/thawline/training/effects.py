@@ -14,7 +14,7 @@ from typing import Any
 from thawline.config import EPOCHS, RANDOM_VECTORS, Config, EncoderConfig, LoopConfig, TokensConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
-from thawline.models.heads import HeadSpec, parse_head
+from thawline.models.specs import HeadSpec, parse_head
 from thawline.strategies import Head, Strategy, Tapt, parse_strategy
 
 

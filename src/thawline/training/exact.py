@@ -20,7 +20,8 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from thawline.config import ExactConfig
-from thawline.models.heads import HeadSpec, Standardisation, build_head
+from thawline.models.heads import Standardisation, build_head
+from thawline.models.specs import HeadSpec
 from thawline.runtime.randomness import building
 from thawline.runtime.threads import WORKERS
 from thawline.store import Features

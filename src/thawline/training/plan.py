@@ -10,8 +10,8 @@ from thawline.backbones.pooling import POOLINGS
 from thawline.config import EPOCHS, MADE_BACKBONE, Config, EncoderConfig, TrainingConfig
 from thawline.config.resolve import check_config
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
+from thawline.models.specs import HeadSpec, parse_head
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.strategies import BitFit, Gradual, Head, Strategy, parse_strategy
 from thawline.training.effects import check_effects, check_patience

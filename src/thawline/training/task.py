@@ -21,10 +21,10 @@ from thawline.inference.examples import Examples
 from thawline.inference.fitted import (
     AnyFitted,
     Fitted,
-    Reading,
     native_classifier,
     own_classifier,
 )
+from thawline.inference.reading import Reading
 from thawline.inference.words import Words
 from thawline.models.lora import Adapter
 from thawline.runs.records import WordsSummary

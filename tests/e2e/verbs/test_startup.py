@@ -67,3 +67,11 @@ def test_predict_with_adapters_imports_peft(packages, toy_backbone, folder):
     fitted = thawline("fit", *DATA, "--backbone", toy_backbone(), *options)
     assert fitted.code == 0, fitted.err
     assert "peft" in packages("predict", run, "a lovely film")
+
+
+def test_predict_without_a_backbone_imports_no_torch(packages, folder):
+    fitted = thawline("fit", *DATA[:4], "--strategy", "tfidf", "--out", folder / "words")
+    assert fitted.code == 0, fitted.err
+    found = packages("predict", "words", "a lovely film")
+    assert "sklearn" in found
+    assert found.isdisjoint({"torch", "transformers", "peft", "matplotlib"})

@@ -51,6 +51,26 @@ def test_the_metadata_has_the_scores_that_the_hub_reads():
 
 
 @pytest.mark.parametrize(
+    ("train", "test", "split"),
+    [
+        ("train", "test", "test"),
+        ("films", "films", "test"),  # carved out of a file
+        ("train+validation", "validation", "test"),  # carved out of a split
+        ("train", "unsupervised", "unsupervised"),
+    ],
+)
+def test_test_rows_that_were_carved_out_are_of_the_split_test(train, test, split):
+    data = FIT["data"]
+    splits = {
+        name: {"source": source, "rows": 9, "how": "as they are"}
+        for name, source in {"train": train, "validation": train, "test": test}.items()
+    }
+    protocol = data["protocol"] | {"splits": splits}
+    card = ModelCard(model_card(fit_record(data=data | {"name": "films", "protocol": protocol})))
+    assert {result.dataset_split for result in card.data.eval_results} == {split}
+
+
+@pytest.mark.parametrize(
     ("backbone", "base"),
     [
         ("minilm", "sentence-transformers/all-MiniLM-L6-v2"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,7 +18,10 @@ from thawline.errors import ThawlineError
 from thawline.runtime.imports import quick_imports
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from thawline.data import Text
+    from thawline.inference.fitted import AnyFitted
 
 SETTINGS = ("data", "text", "device", "dtype")
 
@@ -43,7 +46,7 @@ def predict(
     with quick_imports():  # loading imports the modelling code of the backbone's family
         from thawline import artifact
         from thawline.evaluation.metrics import probabilities
-        from thawline.inference.predictor import Predictor, text_predictions
+        from thawline.inference.prediction import text_predictions
         from thawline.jobs.predict import blank_warning
 
         fitted = artifact.load(folder)
@@ -52,7 +55,7 @@ def predict(
     if warning is not None:
         warnings.warn(warning, stacklevel=1)
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
-    shares = probabilities(Predictor(fitted, compute, use_store=False).logits(inputs))
+    shares = probabilities(_logits(fitted, inputs, compute))
     predictions = text_predictions(fitted, inputs, shares)
     if as_json:
         for prediction in predictions:
@@ -61,6 +64,17 @@ def predict(
         from thawline.report.terminal import print_predictions
 
         print_predictions(predictions)
+
+
+def _logits(fitted: AnyFitted, inputs: Sequence[Text], compute: ComputeConfig) -> NDArray[Any]:
+    """Return the logits of texts. Torch is imported only if the classifier has a backbone."""
+    from thawline.inference.words import FittedWords
+
+    if isinstance(fitted, FittedWords):
+        return fitted.logits(inputs)
+    with quick_imports():
+        from thawline.inference.predictor import Predictor
+    return Predictor(fitted, compute, use_store=False).logits(inputs)
 
 
 def _read_texts(texts: list[str] | None, config: PredictConfig) -> Sequence[Text]:

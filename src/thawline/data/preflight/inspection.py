@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from thawline.config import ROW_SEED, PreflightConfig
 from thawline.data import Dataset, LabelledTexts, Labels, Text
+from thawline.data.dataset import VALIDATION_IN_TRAIN
 from thawline.data.labels import join_words, similar_classes, spelling_warnings
 from thawline.data.lengths import Tokenization, WordCount, count_tokens, describe_lengths
 from thawline.data.preflight.duplicates import Duplicates
@@ -72,7 +73,7 @@ def inspect_dataset(
     end = time.perf_counter()
     seconds = SurveySeconds(tokens=measured - start, duplicates=end - measured, total=end - start)
     findings = [
-        *_findings(report, dataset.labels, settings),
+        *_findings(report, dataset.labels, settings, _copied_on_purpose(dataset)),
         *(line for name, split in splits.items() for line in _marker_findings(name, split)),
     ]
     return Survey(**report, findings=findings, seconds=seconds)
@@ -198,11 +199,25 @@ def _count_shared(texts: Sequence[Text], duplicates: Duplicates) -> dict[str, An
     return {"texts": len(texts), "distinct": len(distinct), "in": found}
 
 
-def _findings(report: Mapping[str, Any], labels: Labels, settings: PreflightConfig) -> list[str]:
-    """Return what the user should know before training, one sentence for each finding."""
+def _copied_on_purpose(dataset: Dataset) -> tuple[str, ...]:
+    """Return the splits whose rows were added to train on purpose, which is no leakage."""
+    return ("validation",) if VALIDATION_IN_TRAIN in dataset.warnings else ()
+
+
+def _findings(
+    report: Mapping[str, Any], labels: Labels, settings: PreflightConfig, copied: Sequence[str]
+) -> list[str]:
+    """Return what the user should know before training, one sentence for each finding.
+
+    Args:
+        report: The statistics of the splits, the duplicates and the leakage.
+        labels: The classes.
+        settings: The thresholds.
+        copied: The splits whose rows are also in train on purpose.
+    """
     conflicting = report["duplicates"]["conflicting"]
     return [
-        *_leakage_findings(report),
+        *_leakage_findings(report, copied),
         *(f"labels: {line}" for line in spelling_warnings(labels, report["all"]["classes"])),
         *([f"labels: {_occurrences(conflicting)} with more than one label"] if conflicting else []),
         *(
@@ -218,10 +233,12 @@ def _occurrences(number: int, kind: str = "text", verb: str = "occur") -> str:
     return f"{number:,} {kind} {verb}s" if number == 1 else f"{number:,} {kind}s {verb}"
 
 
-def _leakage_findings(report: Mapping[str, Any]) -> Iterator[str]:
+def _leakage_findings(report: Mapping[str, Any], copied: Sequence[str]) -> Iterator[str]:
     near, against = report["leakage"]["near"], report["against"]
     for shared in report["leakage"]["copies"]:
         split, others = shared["split"], " or ".join(shared["others"])
+        if split in copied:
+            continue
         advice = f"the scores on {split} may be too high: remove these texts from one split"
         if shared["texts"]:
             found = _occurrences(shared["texts"], f"{split} text", "also occur")

@@ -104,12 +104,20 @@ def _results(record: FitRecord, hub_set: str | None) -> Iterator[EvalResult]:
             task_name="Text classification",
             dataset_type=printable(record.data.name) if hub_set is None else hub_set,
             dataset_name=printable(record.data.name),
-            dataset_split=record.data.protocol.splits["test"].source,
+            dataset_split=_split_of_test(record),
             metric_type=metric,
             metric_name=f"{words} ({level} interval {score.low:.4f} to {score.high:.4f})",
             metric_value=round(score.value, 6),
             metric_args={"average": "macro"} if field == "f1_macro" else None,
         )
+
+
+def _split_of_test(record: FitRecord) -> str:
+    """Return the split that the test rows come from. It is test if they were carved out."""
+    splits = record.data.protocol.splits
+    source = splits["test"].source
+    others = {name for split in ("train", "validation") for name in splits[split].source.split("+")}
+    return "test" if source in {record.data.name, *others} else printable(source)
 
 
 def _base_model(record: FitRecord) -> str | None:

@@ -186,6 +186,8 @@ def _damaged(file: Path, found: str, values: dict[str, Any]) -> ThawlineError:
         expected += f", of schema version {values.get('schema_version', 1)},"
     maker = _maker_of(values)
     fix = "restore the file, or make it again with another --out"
+    if file.name == LADDER and not values:
+        fix = "run the same thawline compare again, which makes it from the finished runs"
     if maker not in (None, __version__):
         fix = f"use Thawline {maker}, which wrote it (this is {__version__}), or restore the file"
     return ThawlineError(f"{expected} in '{file}'", found, fix)

@@ -113,6 +113,11 @@ class Standing(Record):
         description="The smallest simultaneous upper bound of the accuracy of this rung minus that "
         "of another rung, a share; null for a single rung."
     )
+    better: list[str] = Field(
+        default=[],
+        description="The rungs that are shown to be more accurate: the simultaneous upper bound of "
+        "the accuracy of this rung minus that of the other one is below 0.",
+    )
     texts_to_decide: int | None = Field(
         description="About how many test texts would decide about this rung, with the observed "
         "disagreement; null if it is decided or if more texts would not decide."
@@ -250,7 +255,9 @@ class LeftOut(Record):
     """A rung that was not run."""
 
     rung: str = Field(description="The name of the rung.")
-    predicted: float = Field(description="The predicted seconds of all its runs.")
+    predicted: float | None = Field(
+        description="The predicted seconds of all its runs; null if it cannot run on its backbone."
+    )
     reason: str = Field(description="Why it was not run.")
 
 
