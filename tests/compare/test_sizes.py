@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
+from tests.compare.test_verdict import GOOD, run
 from tests.support.records import ladder_record, rung_pair, rung_record
-from thawline.compare.sizes import curve_words, find_crossings
+from thawline.compare.sizes import curve_words, find_crossings, seconds_of
 from thawline.runs.records import Comparison, Crossing, EnoughRows
 
 
@@ -48,3 +50,11 @@ def test_the_answer_says_that_no_part_was_compared() -> None:
     words = curve_words([EnoughRows(rung="tfidf", rows=None)], [], [8_000], 1.0)
     assert "8,000" in words
     assert "tfidf" not in words
+
+
+def test_a_run_that_stands_for_all_seeds_takes_its_seconds_once() -> None:
+    made = [run("head", GOOD, seed=seed) for seed in range(3)]
+    seconds = made[0].record.seconds.total
+    assert seconds_of(made) == pytest.approx(3 * seconds)
+    shared = [replace(one, run=replace(one.run, folder=made[0].run.folder)) for one in made]
+    assert seconds_of(shared) == pytest.approx(seconds)

@@ -89,10 +89,15 @@ def compare_sizes(
             left_out.append(rows)
             continue
         made = _finished(part_config, place, comparison)
-        left -= sum(one.record.seconds.total for one in made)
+        left -= seconds_of(made)
         sizes.append(_Size(rows, made, comparison))
     sizes.append(_Size(all_rows, *whole))
     return _curves(config, sizes, left_out)
+
+
+def seconds_of(made: Sequence[FinishedRun]) -> float:
+    """Return the seconds of several runs. Those that share a folder are one run."""
+    return sum({one.run.folder: one.record.seconds.total for one in made}.values())
 
 
 def _part_config(config: LadderConfig, budget: float) -> LadderConfig:
