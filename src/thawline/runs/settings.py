@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from thawline.errors import ThawlineError
 from thawline.runs.layout import (
@@ -25,6 +25,7 @@ from thawline.runs.layout import (
 )
 from thawline.runtime.checksums import check_checksums, folder_checksums
 from thawline.runtime.hardware import available_memory_bytes
+from thawline.runtime.json_values import JsonValues
 from thawline.runtime.untrusted import check_regular, read_json, show_value
 
 MAX_LABELS = 1_000_000
@@ -74,9 +75,9 @@ def read_settings(folder: Path) -> dict[str, Any]:
     path = folder / SETTINGS
     check_regular(path, inside=boundary(folder))
     values = read_json(path, limit=MAX_BYTES)
-    check = _Check(path)
+    file = JsonValues(path, FIX)
     if not isinstance(values, dict) or "format" not in values:
-        check.missing("format")
+        raise ThawlineError(f"a value for 'format' in '{path}'", "no 'format'", FIX)
     if values["format"] not in FORMATS or type(values["format"]) is not int:
         raise ThawlineError(
             f"a saved classifier of format {FORMAT} or earlier",
@@ -84,25 +85,20 @@ def read_settings(folder: Path) -> dict[str, Any]:
             "load it with the version of Thawline that saved it",
         )
     has_checksums = values["format"] >= 2
-    check.keys(
-        values,
-        "",
-        ("format", "labels", "reading", "head", "strategy", "backbone")
-        + ((SHA256,) if has_checksums else ()),
-        optional=("adapter",),
-    )
+    required = ("format", "labels", "reading", "head", "strategy", "backbone")
+    file.keys("", values, required + ((SHA256,) if has_checksums else ()), ("adapter",))
     if has_checksums:
-        _check_checksum_table(check, values)
-    _check_labels(check, values["labels"])
+        _check_checksum_table(file, values)
+    _check_labels(file, values["labels"])
     for key in ("head", "strategy"):
-        check.string(values, key)
+        _check_name(file, key, values[key])
     if values["backbone"] is None:
-        _check_words_alone(check, values)
+        _check_words_alone(file, values)
         return values
-    check.string(values, "backbone")
-    _check_reading(check, values["reading"])
+    _check_name(file, "backbone", values["backbone"])
+    _check_reading(file, values["reading"])
     if values.get("adapter") is not None:
-        _check_adapter(check, values["adapter"])
+        _check_adapter(file, values["adapter"])
     return values
 
 
@@ -205,127 +201,75 @@ def _entries(folder: Path) -> list[Path]:
     return [*folder.iterdir()] if folder.is_dir() else []
 
 
-class _Check:
-    """Raise a ThawlineError that names the file and the key of an invalid value."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def fail(self, expected: str, value: object, key: str = "") -> NoReturn:
-        where = f"'{self._path}'" if not key else f"'{key}' of '{self._path}'"
-        raise ThawlineError(f"{expected} in {where}", f"{key} {show_value(value)}".strip(), FIX)
-
-    def missing(self, key: str) -> NoReturn:
-        raise ThawlineError(f"a value for '{key}' in '{self._path}'", f"no '{key}'", FIX)
-
-    def keys(
-        self,
-        values: Any,
-        key: str,
-        required: tuple[str, ...],
-        optional: tuple[str, ...] = (),
-    ) -> None:
-        """Check that a value is an object with the required keys and no unknown ones."""
-        if not isinstance(values, dict):
-            self.fail("an object", values, key)
-        prefix = f"{key}." if key else ""
-        for name in required:
-            if name not in values:
-                self.missing(f"{prefix}{name}")
-        for name in values:
-            if name not in required + optional:
-                known = ", ".join((*required, *optional))
-                self.fail(f"only known keys ({known})", f"{prefix}{name}", key)
-
-    def string(self, values: Mapping[str, Any], name: str, key: str = "") -> None:
-        """Check that a value is a string that can be a name, a path or an option."""
-        value = values[name]
-        if not isinstance(value, str) or not 0 < len(value) <= MAX_STRING or "\0" in value:
-            self.fail(f"a string of 1 to {MAX_STRING:,} characters", value, key or name)
-
-    def number(
-        self, value: object, key: str, minimum: float, maximum: float, *, integer: bool = True
-    ) -> None:
-        """Check that a value is a finite number in a range."""
-        kinds = (int,) if integer else (int, float)
-        if type(value) not in kinds or not minimum <= value <= maximum:  # type: ignore[operator]
-            kind = "an integer" if integer else "a number"
-            self.fail(f"{kind} between {minimum:,} and {maximum:,}", value, key)
-
-    def list(self, value: object, key: str, maximum: int, minimum: int = 1) -> None:
-        """Check that a value is a list of a bounded length."""
-        if not isinstance(value, list) or not minimum <= len(value) <= maximum:
-            self.fail(f"a list of {minimum} to {maximum:,} values", value, key)
-
-    def choice(self, value: object, key: str, known: tuple[Any, ...]) -> None:
-        """Check that a value is one of a few."""
-        if not any(value is one or (type(value) is type(one) and value == one) for one in known):
-            self.fail(f"one of {', '.join(map(show_value, known))}", value, key)
+def _check_name(file: JsonValues, key: str, value: object) -> None:
+    """Check that a value is a string that can be a name, a path or an option."""
+    if "\0" in file.text(key, value, MAX_STRING, least=1):
+        file.refuse(key, "a string without null characters", value)
 
 
-def _check_labels(check: _Check, labels: Any) -> None:
-    check.keys(labels, "labels", ("names", "values"))
+def _check_labels(file: JsonValues, labels: Any) -> None:
+    file.keys("labels", labels, ("names", "values"))
     names, values = labels["names"], labels["values"]
     for key, items in labels.items():
-        check.list(items, f"labels.{key}", MAX_LABELS, minimum=2)
+        file.items(f"labels.{key}", items, MAX_LABELS, least=2)
     for name in names:
         if not isinstance(name, str) or not _is_unicode(name):
-            check.fail("names that are strings", name, "labels.names")
+            file.refuse("labels.names", "names that are strings", name)
     kind = type(values[0])
     for value in values:
         if kind not in (int, str) or type(value) is not kind:
-            check.fail("values that are all integers or all strings", value, "labels.values")
+            file.refuse("labels.values", "values that are all integers or all strings", value)
         if isinstance(value, str) and not _is_unicode(value):
-            check.fail("values in valid Unicode", value, "labels.values")
+            file.refuse("labels.values", "values in valid Unicode", value)
     for key, items in labels.items():
         if len(set(items)) < len(items):
-            check.fail("values that differ from each other", items, f"labels.{key}")
+            file.refuse(f"labels.{key}", "values that differ from each other", items)
     if len(names) != len(values):
-        check.fail(f"as many values as names ({len(names):,})", values, "labels.values")
+        file.refuse("labels.values", f"as many values as names ({len(names):,})", values)
 
 
-def _check_reading(check: _Check, reading: Any) -> None:
+def _check_reading(file: JsonValues, reading: Any) -> None:
     required = ("max_length", "truncation_side", "pooling", "stages")
-    check.keys(reading, "reading", required, optional=("pairs",))
-    check.number(reading["max_length"], "reading.max_length", 1, MAX_TOKENS)
-    check.choice(reading["truncation_side"], "reading.truncation_side", ("right", "left"))
-    check.choice(reading["pooling"], "reading.pooling", ("first", "last", "mean"))
-    check.choice(reading.get("pairs", False), "reading.pairs", (True, False))
-    stages = reading["stages"]
-    check.list(stages, "reading.stages", MAX_STAGES)
+    file.keys("reading", reading, required, ("pairs",))
+    file.whole("reading.max_length", reading["max_length"], 1, MAX_TOKENS)
+    file.one_of("reading.truncation_side", reading["truncation_side"], ("right", "left"))
+    file.one_of("reading.pooling", reading["pooling"], ("first", "last", "mean"))
+    file.boolean("reading.pairs", reading.get("pairs", False))
+    stages = file.items("reading.stages", reading["stages"], MAX_STAGES, least=1)
     for stage in stages:
-        check.number(stage, "reading.stages", 0, MAX_STAGES)
+        file.whole("reading.stages", stage, 0, MAX_STAGES)
     if len(set(stages)) < len(stages):
-        check.fail("stages that differ from each other", stages, "reading.stages")
+        file.refuse("reading.stages", "stages that differ from each other", stages)
 
 
-def _check_words_alone(check: _Check, values: Mapping[str, Any]) -> None:
+def _check_words_alone(file: JsonValues, values: Mapping[str, Any]) -> None:
     """Check the settings of a classifier without a backbone, which reads only words."""
-    check.keys(values["reading"], "reading", ("pairs",))
-    check.choice(values["reading"]["pairs"], "reading.pairs", (True, False))
-    check.choice(values["head"], "head", ("linear",))
-    check.choice(values.get("adapter"), "adapter", (None,))
+    file.keys("reading", values["reading"], ("pairs",))
+    file.boolean("reading.pairs", values["reading"]["pairs"])
+    file.one_of("head", values["head"], ("linear",))
+    if values.get("adapter") is not None:
+        file.refuse("adapter", "null", values["adapter"])
 
 
-def _check_adapter(check: _Check, adapter: Any) -> None:
-    check.keys(adapter, "adapter", ("base", "base_sha256", "head_dropout"))
-    check.string(adapter, "base", "adapter.base")
-    _check_sha256(check, adapter["base_sha256"], "adapter.base_sha256")
-    check.number(adapter["head_dropout"], "adapter.head_dropout", 0, 1, integer=False)
+def _check_adapter(file: JsonValues, adapter: Any) -> None:
+    file.keys("adapter", adapter, ("base", "base_sha256", "head_dropout"))
+    _check_name(file, "adapter.base", adapter["base"])
+    _check_sha256(file, "adapter.base_sha256", adapter["base_sha256"])
+    file.number("adapter.head_dropout", adapter["head_dropout"], 0, 1)
 
 
-def _check_checksum_table(check: _Check, values: Mapping[str, Any]) -> None:
-    table = values[SHA256]
-    check.keys(table, SHA256, (SETTINGS,), optional=tuple(table) if isinstance(table, dict) else ())
+def _check_checksum_table(file: JsonValues, values: Mapping[str, Any]) -> None:
+    table = file.mapping(SHA256, values[SHA256])
+    file.keys(SHA256, table, (SETTINGS,), tuple(table))
     for name, sha256 in table.items():
         if re.fullmatch(rf"({ADAPTER}/)?\w[\w.-]{{0,200}}", name) is None:
-            check.fail("only names of files in the folder of the classifier", name, SHA256)
-        _check_sha256(check, sha256, f"{SHA256}.{name}")
+            file.refuse(SHA256, "only names of files in the folder of the classifier", name)
+        _check_sha256(file, f"{SHA256}.{name}", sha256)
 
 
-def _check_sha256(check: _Check, value: object, key: str) -> None:
+def _check_sha256(file: JsonValues, key: str, value: object) -> None:
     if not isinstance(value, str) or re.fullmatch("[0-9a-f]{64}", value) is None:
-        check.fail("a SHA-256 of 64 hexadecimal digits", value, key)
+        file.refuse(key, "a SHA-256 of 64 hexadecimal digits", value)
 
 
 def _is_unicode(text: str) -> bool:

@@ -16,9 +16,10 @@ from thawline.backbones.parts import incomplete
 from thawline.backbones.pooling import POOLINGS
 from thawline.backbones.stack import family_of
 from thawline.backbones.untrusted.tokenizer import check_class
-from thawline.backbones.untrusted.values import MAX_ID, JsonFile, is_number
+from thawline.backbones.untrusted.values import JsonFile
 from thawline.errors import ThawlineError
 from thawline.runs.layout import MODEL_TYPE
+from thawline.runtime.json_values import MAX_ID, is_number
 
 FORBIDDEN = (
     "auto_map",

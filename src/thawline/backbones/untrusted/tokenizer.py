@@ -6,8 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from thawline.backbones.untrusted.parts import check_part
-from thawline.backbones.untrusted.values import MAX_ID, MAX_TOKEN, JsonFile, is_number, show
+from thawline.backbones.untrusted.values import JsonFile
 from thawline.errors import ThawlineError
+from thawline.runtime.json_values import MAX_ID, MAX_TOKEN, is_number
+from thawline.runtime.untrusted import show_value
 
 FLAGS = ("single_word", "lstrip", "rstrip", "normalized", "special")
 TOKEN_KEYS = ("content", "id", "__type")
@@ -269,7 +271,7 @@ def check_class(file: JsonFile, key: str, name: object) -> None:
     if text.removesuffix("Fast").removesuffix("Tokenizer") not in CLASSES:
         raise ThawlineError(
             f"a tokenizer.json for '{file.path.parent}', and a class that reads it",
-            f"{show(text)} as {key} in '{file.path}'",
+            f"{show_value(text)} as {key} in '{file.path}'",
             "convert the tokenizer to a fast one and save it in that folder",
         )
 

@@ -13,11 +13,11 @@ from safetensors import safe_open
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from thawline.backbones.parts import WEIGHTS, incomplete
-from thawline.backbones.untrusted.values import JsonFile, show
+from thawline.backbones.untrusted.values import JsonFile
 from thawline.errors import ThawlineError
 from thawline.runs.layout import MODEL_TYPE
 from thawline.runtime.hardware import available_memory_bytes
-from thawline.runtime.untrusted import open_regular
+from thawline.runtime.untrusted import open_regular, show_value
 
 MAX_HEADER = 16 * 2**20
 """The largest header of a safetensors file, in bytes."""
@@ -70,7 +70,7 @@ def _read_index(path: Path) -> list[Path]:
         if not isinstance(name, str) or not _SHARD.fullmatch(name):
             raise ThawlineError(
                 f"names of safetensors files in the folder of '{path}'",
-                f"{show(name)} as the file of {show(tensor)}",
+                f"{show_value(name)} as the file of {show_value(tensor)}",
                 "save the model again with save_pretrained",
             )
     shards = [path.parent / name for name in sorted(set(names.values()))]
@@ -78,7 +78,7 @@ def _read_index(path: Path) -> list[Path]:
         if not shard.is_file():
             raise ThawlineError(
                 f"all files that '{path}' names",
-                f"no {show(shard.name)}",
+                f"no {show_value(shard.name)}",
                 "download the model again",
             )
     return shards
@@ -102,7 +102,7 @@ def _read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
             if part.get_dtype() not in DTYPES:
                 raise ThawlineError(
                     f"weights of the types {', '.join(DTYPES)} in '{path}'",
-                    f"{part.get_dtype()} in {show(name)}",
+                    f"{part.get_dtype()} in {show_value(name)}",
                     "use a checkpoint that is not quantised",
                 )
             shapes[name] = tuple(part.get_shape())
