@@ -147,7 +147,8 @@ def test_unfinished_and_finished_comparisons_are_collected(
     assert not any(Path(text).is_absolute() for text in strings(row))
     for rung, recorded in zip(row["rungs"], record["rungs"], strict=True):
         assert rung["standing"]["decision"] == recorded["standing"]["decision"]
-        assert rung["test"]["accuracy"] == pytest.approx(recorded["test"]["accuracy"], rel=1e-5)
+        value = recorded["test"]["accuracy"]["value"]
+        assert rung["test"]["accuracy"]["value"] == pytest.approx(value, rel=1e-5)
     assert row["verdict"]["words"] == record["verdict"]["words"]
     assert (images / plot_name(planned)).stat().st_size > 1_000
 
