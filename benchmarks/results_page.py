@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from benchmarks.pages import write_table
-from benchmarks.results import Planned
+from benchmarks.results import LADDER, Planned
 from benchmarks.results_collect import plot_name
 from thawline.report.ladder import short_count
 from thawline.report.tables import MISSING
@@ -31,6 +31,12 @@ WIDTH = 92
 BUSY = " Other programs used the cores at the same time, so the seconds are upper bounds."
 
 
+OVERVIEW = (
+    "Test accuracy in per cent, as a mean over the seeds. Bold: within the margin of the best. A "
+    "question mark: undecided. The others are worse. A dash: no run has finished."
+)
+
+
 def write_page(page: Path, planned: Sequence[Planned], results: Path) -> None:
     """Write the tables of all comparisons into a page.
 
@@ -43,21 +49,38 @@ def write_page(page: Path, planned: Sequence[Planned], results: Path) -> None:
 
 
 def sections(planned: Sequence[Planned], results: Path) -> str:
-    """Return a section for each comparison with results, and the list of those without."""
-    found, absent = [], []
+    """Return an overview, a section for each comparison with results, and those without."""
+    found: dict[Planned, Row] = {}
     for one in planned:
         file = results / f"{one.name}.json"
         if file.exists():
-            found.append(section(one, json.loads(file.read_text(encoding="utf-8"))))
-        else:
-            absent.append(f"- {one.title}: `{one.name}`")
+            found[one] = json.loads(file.read_text(encoding="utf-8"))
+    parts = [f"## Overview\n\n{OVERVIEW}\n\n{overview(found)}"] if found else []
+    parts += [section(one, row) for one, row in found.items()]
+    absent = [f"- {one.title}: `{one.name}`" for one in planned if one not in found]
     if absent:
         listed = "\n".join(absent)
-        found.append(
+        parts.append(
             "## Not measured yet\n\nThe command at the top of this page also makes these "
             f"comparisons. No run of theirs has finished:\n\n{listed}"
         )
-    return "\n\n".join(found)
+    return "\n\n".join(parts)
+
+
+def overview(found: Mapping[Planned, Row]) -> str:
+    """Return a table with the accuracy of each strategy on each set."""
+    lines = [("set", *(f"`{rung}`" for rung in LADDER)), ("---", *["--:"] * len(LADDER))]
+    for one, row in found.items():
+        cells = {rung["rung"]: _decided_accuracy(rung) for rung in row["rungs"]}
+        lines.append((one.title, *(cells.get(rung, MISSING) for rung in LADDER)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _decided_accuracy(rung: Row) -> str:
+    """Return an accuracy, bold if it is within the margin, or with a question mark if undecided."""
+    value = f"{100 * rung['test']['accuracy']['value']:.1f}"
+    decision = rung["standing"]["decision"]
+    return {"within": f"**{value}**", "undecided": f"{value} ?"}.get(decision, value)
 
 
 def section(one: Planned, row: Row) -> str:
