@@ -21,7 +21,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 PYTEST := $(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-slow errors-update pages-update records-update settings-update api-update lint docs format dist clean
+.PHONY: help install demo test test-quick test-slow errors-update pages-update records-update settings-update api-update results lint docs format dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -81,6 +81,15 @@ api-update: install ## rewrite tests/public_api.txt from the public names; revie
 
 settings-update: install ## rewrite the tables of docs/configuration.md from the settings
 	$(BIN)/python -m tests.support.settings_page
+
+# The data sets are in the folder DATA, or come from the hub. The comparisons, which take many hours,
+# are in RUNS. The same command continues them, and writes what has finished into the page.
+RUNS ?= runs/results
+
+results: install ## measure all comparisons, and write docs/results.md from them; many hours, resumable
+	-$(BIN)/python -m benchmarks.results run $(if $(DATA),--data $(DATA)) --out $(RUNS)
+	$(BIN)/python -m benchmarks.results collect --out $(RUNS)
+	$(BIN)/python -m benchmarks.results page
 
 # Without --quiet, because --strict counts only warnings that are logged.
 docs: install ## build the pages into site/; a broken link or docstring fails

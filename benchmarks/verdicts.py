@@ -43,13 +43,16 @@ from benchmarks.verdicts_fits import (
 )
 from benchmarks.verdicts_report import tables
 from benchmarks.verdicts_trials import (
+    MARGIN,
     CoverageCase,
     Pool,
+    RareCase,
     describe_pool,
     resample_choices,
     resample_itself,
     resample_verdicts,
     simulate_coverage,
+    simulate_rare,
 )
 from thawline.runtime import hardware
 
@@ -67,6 +70,17 @@ COVERAGE_CASES = [
         CoverageCase(seeds, texts, ratio, 1, 0.0)
         for seeds, texts, ratio in product((3, 5), (2_000, 25_000), (1.0, 4.0))
     ),
+]
+
+RARE_CASES = [
+    *(
+        RareCase(texts, differing, one_way)
+        for one_way, differing, texts in product(
+            (False, True), (0.5, 1.0, 2.0, 5.0, 10.0), (500, 2_000, 10_000)
+        )
+    ),
+    # The true difference is the margin.
+    *(RareCase(texts, MARGIN * texts, True) for texts in (600, 1_000, 2_000, 5_000, 10_000)),
 ]
 
 SIZES = (500, 2_000, 10_000)
@@ -141,6 +155,9 @@ def measure_coverage(results: Results, runs: int) -> None:
     for case in COVERAGE_CASES:
         if not any(row["case"] == case._asdict() for row in results.rows("coverage")):
             results.write("coverage", simulate_coverage(case, runs))
+    for rare in RARE_CASES:
+        if not any(row["case"] == rare._asdict() for row in results.rows("rare")):
+            results.write("rare", simulate_rare(rare, runs))
 
 
 def read_pool(folder: Path, seeds: int) -> Pool:

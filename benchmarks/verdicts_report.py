@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.verdicts_trials import MARGIN
+
 Row = dict[str, Any]
 
 
@@ -15,6 +17,8 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
     """Return the tables of the page, by their names in its comments."""
     return {
         "coverage": coverage_table(results["coverage"]),
+        "rare": rare_table(results["rare"]),
+        "margin": margin_table(results["rare"]),
         "strategies": strategies_table(results["strategies"]),
         "verdicts": verdicts_table(results["verdicts"]),
         "itself": itself_table(results["itself"]),
@@ -56,6 +60,42 @@ def coverage_table(rows: Sequence[Row]) -> str:
     columns = ("seeds", "strategies that depend on the seed", "ratio", "cases",
                "this interval", "texts only", "seeds only")  # fmt: skip
     return _markdown(columns, lines)
+
+
+def rare_table(rows: Sequence[Row]) -> str:
+    """Return the coverage for models that hardly differ, with and without the smallest width."""
+    groups: dict[tuple[bool, float], list[Row]] = {}
+    for row in rows:
+        case = row["case"]
+        groups.setdefault((case["one_way"], case["differing"]), []).append(row)
+    lines = []
+    for (one_way, differing), cases in groups.items():
+        if len(cases) == 1:  # one of `margin_table`
+            continue
+        cells = []
+        for name in ("interval", "plain"):
+            found = [row["coverage"][name] for row in cases]
+            cells.append(f"{100 * min(found):.1f} to {100 * max(found):.1f} %")
+        lines.append([f"{differing:g}", "always the same" if one_way else "either", *cells])
+    columns = ("texts on which they differ, expected", "the better one on these texts",
+               "this interval", "without the smallest width")  # fmt: skip
+    return _markdown(columns, lines)
+
+
+def margin_table(rows: Sequence[Row]) -> str:
+    """Return how often a model is called within the margin whose true distance is the margin."""
+    lines = [
+        [
+            f"{row['case']['texts']:,}",
+            f"{row['case']['differing']:g}",
+            _percent(row["coverage"]["interval"]),
+            _percent(row["within"]),
+        ]
+        for row in rows
+        if row["case"]["one_way"] and row["case"]["differing"] == MARGIN * row["case"]["texts"]
+    ]
+    columns = ("test texts", "texts on which they differ, expected", "coverage", "called within")
+    return _markdown(columns, sorted(lines, key=lambda line: int(line[0].replace(",", ""))))
 
 
 def strategies_table(rows: Sequence[Row]) -> str:

@@ -128,6 +128,50 @@ def _seeds_only(arms: Sequence[Flags]) -> float:
     return float(student.ppf(0.975, freedom) * np.sqrt(parts.sum()))
 
 
+class RareCase(NamedTuple):
+    """Two fitted models that differ on few texts.
+
+    Attributes:
+        texts: The number of test texts.
+        differing: The expected number of texts that only one of them classifies correctly.
+        one_way: Whether it is always the first one. Otherwise each of the two is as likely.
+    """
+
+    texts: int
+    differing: float
+    one_way: bool
+
+
+def simulate_rare(case: RareCase, runs: int) -> Row:
+    """Return how often intervals contain the true difference of models that hardly differ.
+
+    ``plain`` is the interval without its smallest width. ``within`` is how often the second model
+    is called within the margin, which is wrong if the true difference is at least the margin.
+    """
+    generator = np.random.default_rng([case.texts, round(100 * case.differing), case.one_way])
+    share = case.differing / case.texts
+    true = share if case.one_way else 0.0
+    inside, within = {"interval": 0, "plain": 0}, 0
+    for _ in range(runs):
+        number = generator.binomial(case.texts, share)
+        first = number if case.one_way else generator.binomial(number, 0.5)
+        arms = [np.ones((1, case.texts), dtype=bool) for _ in range(2)]
+        arms[1][0, :first] = False
+        arms[0][0, first:number] = False
+        effects = measure_effects(arms)
+        contrast = effects.contrast(0, 1)
+        for name, one in (("interval", contrast), ("plain", contrast._replace(is_share=False))):
+            found = one.interval()
+            inside[name] += found.low <= true <= found.high
+        within += decide_standings(effects, MARGIN)[1].decision == "within"
+    return {
+        "case": case._asdict(),
+        "runs": runs,
+        "coverage": {name: count / runs for name, count in inside.items()},
+        "within": within / runs,
+    }
+
+
 Pool = dict[str, Flags]
 """The fits that stand for all seeds, and the texts that stand for all texts.
 

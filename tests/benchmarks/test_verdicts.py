@@ -14,12 +14,14 @@ from benchmarks import verdicts, verdicts_fits, verdicts_report
 from benchmarks.verdicts_trials import (
     CoverageCase,
     Pool,
+    RareCase,
     judge,
     judge_as_before,
     resample_choices,
     resample_itself,
     resample_verdicts,
     simulate_coverage,
+    simulate_rare,
     true_accuracies,
 )
 from thawline.config import DataConfig
@@ -54,6 +56,18 @@ def test_an_interval_that_ignores_texts_covers_too_rarely() -> None:
     row = simulate_coverage(CoverageCase(5, 500, 0.0, 2, 0.0), 200)
     assert row["coverage"]["interval"] > 0.9
     assert row["coverage"]["seeds"] < 0.9
+
+
+def test_an_interval_without_a_smallest_width_covers_too_rarely_if_models_hardly_differ() -> None:
+    row = simulate_rare(RareCase(500, 0.5, one_way=True), 200)
+    assert row["coverage"]["interval"] > 0.9
+    assert row["coverage"]["plain"] < 0.6  # no text differs in most cases
+    assert row["within"] > 0.8
+
+
+def test_a_model_below_the_margin_is_rarely_within_it() -> None:
+    row = simulate_rare(RareCase(5_000, 100.0, one_way=True), 100)
+    assert row["within"] < 0.1
 
 
 def test_few_texts_make_the_earlier_verdict_wrong_and_the_new_one_undecided() -> None:
@@ -114,14 +128,16 @@ def test_finished_cases_are_not_simulated_again(
     monkeypatch.setattr(verdicts, "VALIDATION_SIZES", (40,))
     monkeypatch.setattr(verdicts, "SEEDS", (1,))
     monkeypatch.setattr(verdicts, "COVERAGE_CASES", [CoverageCase(3, 20, 0.0, 2, 0.0)])
+    monkeypatch.setattr(verdicts, "RARE_CASES", [RareCase(20, 1.0, one_way=True)])
     file = tmp_path / "verdicts.json"
     results = verdicts.Results(file)
     verdicts.measure_coverage(results, 3)
     verdicts.resample(results, pool(), 3)
-    parts = ("coverage", "strategies", "choices", "verdicts", "itself")
-    assert [len(results.rows(part)) for part in parts] == [1, 2, 1, 1, 2]
+    parts = ("coverage", "rare", "strategies", "choices", "verdicts", "itself")
+    assert [len(results.rows(part)) for part in parts] == [1, 1, 2, 1, 1, 2]
     again = verdicts.Results(file)
-    for name in ("simulate_coverage", "resample_verdicts", "resample_itself", "resample_choices"):
+    names = ("resample_verdicts", "resample_itself", "resample_choices")
+    for name in ("simulate_coverage", "simulate_rare", *names):
         monkeypatch.setattr(verdicts, name, None)
     verdicts.measure_coverage(again, 3)
     verdicts.resample(again, pool(), 3)

@@ -303,7 +303,7 @@ class Training:
         """Copy the trained weights if no earlier evaluation is better.
 
         In a tie the later evaluation is kept, because it is better on average for other texts
-        (`benchmarks/kept_epoch.py`). It does not reset the patience.
+        ("Which epoch is kept" in docs/results.md). It does not reset the patience.
         """
         score = MERITS[self._config.keep]
         merit = score(row)

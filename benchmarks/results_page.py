@@ -1,0 +1,180 @@
+"""Write the tables of docs/results.md from the results files of `benchmarks.results`.
+
+This module has no command of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from benchmarks.pages import write_table
+from benchmarks.results import LADDER, Planned
+from benchmarks.results_collect import plot_name
+from thawline.report.ladder import short_count
+from thawline.report.tables import MISSING
+
+Row = dict[str, Any]
+
+COLUMNS = (
+    *("strategy", "seeds", "accuracy, %", "macro F1, %", "below the best", "decision"),
+    *("trained", "seconds", "peak memory"),
+)
+
+WIDTH = 92
+"""The largest number of characters of a line of a command."""
+
+BUSY = " Other programs used the cores at the same time, so the seconds are upper bounds."
+
+
+OVERVIEW = (
+    "Test accuracy in per cent, as a mean over the seeds. Bold: within the margin of the best. A "
+    "question mark: undecided. The others are worse. A dash: no run has finished."
+)
+
+
+def write_page(page: Path, planned: Sequence[Planned], results: Path) -> None:
+    """Write the tables of all comparisons into a page.
+
+    Args:
+        page: The page, with the comments ``<!-- comparisons -->`` and ``<!-- /comparisons -->``.
+        planned: The comparisons.
+        results: The folder of the results files.
+    """
+    write_table(page, "comparisons", sections(planned, results))
+
+
+def sections(planned: Sequence[Planned], results: Path) -> str:
+    """Return an overview, a section for each comparison with results, and those without."""
+    found: dict[Planned, Row] = {}
+    for one in planned:
+        file = results / f"{one.name}.json"
+        if file.exists():
+            found[one] = json.loads(file.read_text(encoding="utf-8"))
+    parts = [f"## Overview\n\n{OVERVIEW}\n\n{overview(found)}"] if found else []
+    parts += [section(one, row) for one, row in found.items()]
+    absent = [f"- {one.title}: `{one.name}`" for one in planned if one not in found]
+    if absent:
+        listed = "\n".join(absent)
+        parts.append(
+            "## Not measured yet\n\nThe command at the top of this page also makes these "
+            f"comparisons. No run of theirs has finished:\n\n{listed}"
+        )
+    return "\n\n".join(parts)
+
+
+def overview(found: Mapping[Planned, Row]) -> str:
+    """Return a table with the accuracy of each strategy on each set."""
+    lines = [("set", *(f"`{rung}`" for rung in LADDER)), ("---", *["--:"] * len(LADDER))]
+    for one, row in found.items():
+        cells = {rung["rung"]: _decided_accuracy(rung) for rung in row["rungs"]}
+        lines.append((one.title, *(cells.get(rung, MISSING) for rung in LADDER)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _decided_accuracy(rung: Row) -> str:
+    """Return an accuracy, bold if it is within the margin, or with a question mark if undecided."""
+    value = f"{100 * rung['test']['accuracy']['value']:.1f}"
+    decision = rung["standing"]["decision"]
+    return {"within": f"**{value}**", "undecided": f"{value} ?"}.get(decision, value)
+
+
+def section(one: Planned, row: Row) -> str:
+    """Return the section of a comparison: command, table, verdict, run to use and plot."""
+    rows, versions, hardware = row["data"]["rows"], row["versions"], row["hardware"]
+    splits = f"{rows['train']:,} train, {rows['validation']:,} validation and {rows['test']:,} test"
+    processor = hardware["cpu"] if hardware["gpu"] is None else hardware["gpu"]
+    busy = "" if row["quiet_cores"] else BUSY
+    parts = [
+        f"## {one.title}",
+        f"```\n{wrapped(row['command'])}\n```",
+        f"{splits} texts. Started on {row['started'][:10]} with torch {versions['torch']} on "
+        f"{hardware['cores']} cores ({processor}).{busy}",
+    ]
+    if row["missing"]:
+        parts.append(f"Not finished: {missing_runs(row['missing'], one.seeds)}. {_valid_now(row)}")
+    parts.append(table(row["rungs"]))
+    parts.append(f"**Verdict:** {row['verdict']['words']}")
+    chosen = row["chosen"]
+    parts.append(
+        f"**To use:** `{chosen['rung']}` with seed {chosen['seed']}, chosen on validation "
+        f"({100 * chosen['score']:.1f} %): the cheapest within one standard error of the highest."
+    )
+    if len(row["rungs"]) > 1:
+        parts.append(f"![Differences between the strategies: {one.title}](images/{plot_name(one)})")
+    return "\n\n".join(parts)
+
+
+def wrapped(command: str) -> str:
+    """Return a command with line breaks between its options."""
+    lines: list[str] = []
+    # An option and its value stay together.
+    for part in re.split(r" (?=-)", command):
+        if lines and len(f"{lines[-1]} {part}") <= WIDTH:
+            lines[-1] += f" {part}"
+        else:
+            lines.append(f"    {part}" if lines else part)
+    return " \\\n".join(lines)
+
+
+def _valid_now(row: Row) -> str:
+    """Say what the verdict of an unfinished comparison holds for."""
+    if row["verdict"]["about"] == "models":
+        return "The verdict holds for these fitted models."
+    return "The verdict holds for what has finished."
+
+
+def missing_runs(missing: Sequence[Row], seeds: int) -> str:
+    """Return the runs that have not finished, as "`full` (seeds 1, 2), `tapt+full`".
+
+    Args:
+        missing: The rung and the seed of each such run.
+        seeds: The number of planned seeds. A rung without any finished run is named without them.
+    """
+    named = []
+    for rung, runs in groupby(missing, key=lambda run: str(run["rung"])):
+        lacking = [str(run["seed"]) for run in runs]
+        which = f" (seed{'s' * (len(lacking) > 1)} {', '.join(lacking)})"
+        named.append(f"`{rung}`{which if len(lacking) < seeds else ''}")
+    return ", ".join(named)
+
+
+def table(rungs: Sequence[Row]) -> str:
+    """Return the table of the strategies of a comparison."""
+    lines = [COLUMNS, ("---", *["--:"] * (len(COLUMNS) - 1))]
+    for rung in rungs:
+        standing, seconds = rung["standing"], rung["cost"]["seconds"]
+        lines.append(
+            (
+                f"`{rung['rung']}`",
+                str(len(rung["runs"])),
+                _accuracy(rung["test"]["accuracy"]),
+                f"{100 * rung['test']['f1_macro']['value']:.1f}",
+                _below(standing),
+                standing["decision"],
+                short_count(rung["trained"]),
+                f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}",
+                f"{rung['peak_memory_bytes'] / 1e9:.1f} GB",
+            )
+        )
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _accuracy(score: Row) -> str:
+    """Return an accuracy with its interval, and with its standard deviation if seeds differ."""
+    value, low, high = (f"{100 * score[name]:.1f}" for name in ("value", "low", "high"))
+    spread = f" ± {100 * score['deviation']:.1f}" if score["deviation"] else ""
+    return f"{value}{spread} ({low} to {high})"
+
+
+def _below(standing: Row) -> str:
+    """Return how many points a strategy is below the best other one, with simultaneous bounds."""
+    if standing["below_best"] is None:
+        return MISSING
+    ends = (standing["below_best"]["value"], -standing["upper_bound"], -standing["lower_bound"])
+    value, low, high = (f"{100 * end:z.1f}" for end in ends)
+    return f"{value} ({low} to {high})"

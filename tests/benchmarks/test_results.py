@@ -1,0 +1,159 @@
+"""The comparisons of the results page: their commands, their results files and their tables."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import results
+from benchmarks.results import COMPARISONS, Planned
+from benchmarks.results_collect import collect, plot_name
+from benchmarks.results_page import missing_runs, sections, table, wrapped
+from tests.support.command_line import ProverHere, thawline, write_set
+from thawline.compare.plan import plan_runs
+from thawline.config import LadderConfig
+
+PAGE = results.PAGE.read_text(encoding="utf-8")
+FILES = sorted(results.RESULTS.glob("*.json"))
+
+
+def read(file: Path) -> dict[str, Any]:
+    row: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return row
+
+
+@pytest.mark.parametrize("one", COMPARISONS, ids=lambda one: one.name)
+def test_a_comparison_can_be_planned(one: Planned) -> None:
+    runs = plan_runs(LadderConfig(rungs=one.rungs, seeds=tuple(range(one.seeds))), Path())
+    assert len(runs) == len(one.rungs) * one.seeds
+    assert len({run.rung for run in runs}) == len(one.rungs)
+    assert one.words()[0] == "compare"
+    assert shlex.split(wrapped(one.command()).replace("\\\n", " ")) == ["thawline", *one.words()]
+
+
+def test_all_strategies_are_compared_on_each_part_of_a_set() -> None:
+    parts = [one for one in COMPARISONS if "--limit" in one.data]
+    assert len(parts) == 5
+    assert {(one.rungs, one.seeds) for one in parts} == {(results.LADDER, 3)}
+    assert len({one.name for one in COMPARISONS}) == len(COMPARISONS)
+
+
+def test_each_comparison_runs_in_the_folder_of_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[list[str], Path]] = []
+
+    def started_process(command: list[str], cwd: Path, check: bool) -> Any:
+        started.append((command, cwd))
+        return subprocess.CompletedProcess(command, int("sst2" in command))
+
+    monkeypatch.setattr(results.subprocess, "run", started_process)
+    words = ["run", "emotion-minilm", "sst2-minilm", "--data", "sets", "--out", str(tmp_path / "o")]
+    with pytest.raises(SystemExit, match="sst2-minilm"):
+        results.main(words)
+    assert len(started) == 2
+    command, place = started[0]
+    assert place == Path("sets")
+    assert command[3:5] == ["compare", "emotion"]
+    assert command[-2:] == ["--out", str(tmp_path / "o" / "emotion-minilm")]
+
+
+def test_an_unknown_comparison_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        results.parse(["run", "imdb"])
+    assert "'imdb'" in capsys.readouterr().err
+
+
+def test_the_page_shows_the_results_files() -> None:
+    _, _, rest = PAGE.partition("<!-- comparisons -->")
+    shown, _, _ = rest.partition("<!-- /comparisons -->")
+    assert shown.strip() == sections(COMPARISONS, results.RESULTS)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_results_file_has_a_verdict_and_a_plot(file: Path) -> None:
+    (one,) = (one for one in COMPARISONS if one.name == file.stem)
+    row = read(file)
+    assert row["verdict"]["words"] in PAGE
+    assert (results.IMAGES / plot_name(one)).is_file()
+    rungs = [rung["rung"] for rung in row["rungs"]]
+    assert len(row["pairs"]) == len(rungs) * (len(rungs) - 1) / 2
+    assert row["chosen"]["rung"] in rungs
+    assert {pair["first"] for pair in row["pairs"]} == set(rungs[:-1])
+    for text in strings(row):
+        assert not Path(text).is_absolute()
+
+
+def strings(value: Any) -> list[str]:
+    """Return all strings of a JSON value."""
+    if isinstance(value, dict):
+        return [text for one in value.values() for text in strings(one)]
+    if isinstance(value, list):
+        return [text for one in value for text in strings(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def test_rungs_without_any_run_are_named_without_seeds() -> None:
+    missing = [{"rung": "full", "seed": seed} for seed in (1, 2)]
+    missing += [{"rung": "tapt+full", "seed": seed} for seed in (0, 1, 2)]
+    assert missing_runs(missing, 3) == "`full` (seeds 1, 2), `tapt+full`"
+    assert missing_runs(missing[:1], 3) == "`full` (seed 1)"
+
+
+def test_unfinished_and_finished_comparisons_are_collected(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    toy_backbone: Callable[..., Path],
+    toy_reviews: Callable[..., Any],
+) -> None:
+    monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+    films = write_set(tmp_path / "films", {"train": toy_reviews(60, 1), "test": toy_reviews(24, 2)})
+    rungs = ("tfidf", "head", "last:1 training.epochs=1")
+    planned = Planned("films-toy", "Films with a toy", str(films), "", rungs, seeds=2)
+    folder, found, images = (tmp_path / name for name in ("films-toy", "found", "images"))
+    assert collect(planned, folder, found, images, quiet=True) == "not started"
+    assert not found.exists()
+
+    words = [word for rung in rungs for word in ("-s", rung)]
+    shared = ["--labels", "neg,pos", "--backbone", toy_backbone(), "--seeds", 1, "--budget", 0]
+    done = thawline("compare", films, *words, *shared, "--out", folder)
+    assert done.code == 0, done.err
+    assert "3 of 4" in collect(planned, folder, found, images, quiet=True)
+    part = read(found / "films-toy.json")
+    assert part["missing"] == [{"rung": "last:1", "seed": 1}]
+    assert [len(rung["runs"]) for rung in part["rungs"]] == [2, 2, 1]
+    assert [(pair["first"], pair["second"]) for pair in part["pairs"]] == [
+        ("tfidf", "head"), ("tfidf", "last:1"), ("head", "last:1"),
+    ]  # fmt: skip
+    assert part["pairs"][0]["test"]["p"] <= 1
+
+    # A killed comparison has a record without results.
+    record = read(folder / "ladder.json")
+    started = {"schema_version", "started", "config", "versions", "hardware", "data", "predicted"}
+    running = {key: record[key] for key in started} | {"status": "running"}
+    (folder / "ladder.json").write_text(json.dumps(running), encoding="utf-8")
+    planned = planned._replace(seeds=1)
+    assert collect(planned, folder, found, images, quiet=False) == "finished"
+    row = read(found / "films-toy.json")
+    assert row["missing"] == []
+    assert not row["quiet_cores"]
+    assert row["settings"]["fit"]["data"]["data"] == "films"
+    assert not any(Path(text).is_absolute() for text in strings(row))
+    for rung, recorded in zip(row["rungs"], record["rungs"], strict=True):
+        assert rung["standing"]["decision"] == recorded["standing"]["decision"]
+        value = recorded["test"]["accuracy"]["value"]
+        assert rung["test"]["accuracy"]["value"] == pytest.approx(value, rel=1e-5)
+    assert row["verdict"]["words"] == record["verdict"]["words"]
+    assert (images / plot_name(planned)).stat().st_size > 1_000
+
+    _, _, *lines = table(row["rungs"]).splitlines()
+    assert [line.split("|")[1].strip() for line in lines] == ["`tfidf`", "`head`", "`last:1`"]
+    page = sections([planned, planned._replace(name="none", title="Never run")], found)
+    assert row["verdict"]["words"] in page
+    assert page.endswith("- Never run: `none`")
