@@ -74,7 +74,7 @@ NONE = "none"
 STRENGTHS: dict[str, tuple[float, ...]] = {
     NONE: (0.0,),
     "label smoothing": (0.05, 0.1),
-    "dropout": (0.1, 0.3),
+    "dropout": (0.1, 0.3, 0.5),
     "R-drop": (1.0, 5.0),
     "mixup": (0.2, 1.0),
     "multi-sample dropout": (0.3, 0.5),
