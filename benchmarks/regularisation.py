@@ -73,12 +73,12 @@ NONE = "none"
 
 STRENGTHS: dict[str, tuple[float, ...]] = {
     NONE: (0.0,),
-    "label smoothing": (0.05, 0.1),
-    "dropout": (0.1, 0.3, 0.5),
-    "R-drop": (1.0, 5.0),
+    "label smoothing": (0.1,),
+    "dropout": (0.1, 0.5),
+    "R-drop": (1.0,),
     "mixup": (0.2, 1.0),
-    "multi-sample dropout": (0.3, 0.5),
-    "token dropout": (0.1, 0.2),
+    "multi-sample dropout": (0.5,),
+    "token dropout": (0.1,),
 }
 """The strengths of each method: the share of each label that is smoothed, the probability of
 dropout, the weight of the divergence, or both parameters of the Beta distribution of mixup."""
@@ -103,9 +103,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("sets", nargs="+", metavar="SET[=NAMES]", help="Data sets: paths, names or hub ids")
     add("--cases", nargs="+", default=list(CASES), choices=list(CASES), help="Cases")
     add("--methods", nargs="+", default=list(STRENGTHS), choices=list(STRENGTHS), help="Methods")
-    add("--strengths", type=float, nargs="+", help="Strengths. If omitted, those of each method")
     add("--seeds", type=int, default=3, help="Number of random seeds")
-    add("--rows", type=int, default=4_000, help="Rows of train")
+    add("--rows", type=int, default=1_000, help="Rows of train")
     add("--test-rows", type=int, default=2_000, help="Maximum number of rows of test")
     add("--backbone", default="minilm", help="Backbone, as for `thawline fit`")
     add("--max-length", type=int, default=128, help="Maximum tokens in a text")
@@ -315,10 +314,7 @@ def cells(arguments: argparse.Namespace) -> Iterator[Row]:
     for written, case, method in product(arguments.sets, arguments.cases, arguments.methods):
         if method == "token dropout" and CASES[case][0] == "head":
             continue
-        strengths = STRENGTHS[method]
-        if arguments.strengths is not None and method != NONE:
-            strengths = tuple(each for each in strengths if each in arguments.strengths)
-        for strength, seed in product(strengths, range(arguments.seeds)):
+        for strength, seed in product(STRENGTHS[method], range(arguments.seeds)):
             yield {
                 "written": written,
                 "set": Path(written.partition("=")[0]).stem,

@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks import regularisation
 from tests.support.command_line import write_set
+from tests.support.pages import ROOT
 from thawline.inference.examples import TokenBatch
 
 FEATURES, LABELS = (
@@ -97,6 +98,15 @@ def test_the_strength_is_chosen_on_validation_and_the_gain_measured_on_test() ->
     assert regularisation.to_keep(better + elsewhere) == set()
 
 
+def test_no_method_is_kept_and_the_page_shows_why() -> None:
+    rows = json.loads(regularisation.FILE.read_text(encoding="utf-8"))
+    assert regularisation.to_keep(rows) == set()
+    assert regularisation.table(rows) in (ROOT / "docs" / "tried.md").read_text(encoding="utf-8")
+    for (_, method), found in regularisation.gains(rows).items():
+        assert {gain.strength for gain in found.values()} <= {*regularisation.STRENGTHS[method]}
+
+
+@pytest.mark.e2e
 def test_every_method_is_measured_once(
     toy_backbone: Callable[[str], Path],
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
