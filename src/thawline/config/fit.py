@@ -434,6 +434,22 @@ class ReportConfig:
     samples: Annotated[
         Count, Help("Number of test texts to classify before and after training.")
     ] = 3
+    show: Annotated[
+        tuple[str, ...],
+        Help(
+            "A text of your own to classify before and after training.",
+            metavar="TEXT",
+            repeatable=True,
+        ),
+    ] = ()
+    show_file: Annotated[
+        str | None,
+        Help(
+            "File of such texts: one per line in a .txt file, or a text column in a .csv, .tsv, "
+            ".jsonl, .json or .parquet file.",
+            metavar="FILE",
+        ),
+    ] = None
     characters: Annotated[
         Count, Help("Number of characters of a text to show on the terminal and in the record.")
     ] = 160

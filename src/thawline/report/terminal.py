@@ -16,7 +16,7 @@ from thawline.data.labels import join_words
 from thawline.errors import printable
 from thawline.inference.prediction import TextPrediction
 from thawline.report.ladder import ladder_lines, ladder_table
-from thawline.report.mistakes import mistakes_sections, samples_table
+from thawline.report.mistakes import answers_table, mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.sizes import sizes_lines, sizes_table
 from thawline.report.tables import (
@@ -105,6 +105,8 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
         kept = textwrap.fill(kept_line(record.kept), 79)
         yield Group(history_table(record.history, start), kept)
     yield samples_table(record.samples)
+    if record.answers:
+        yield answers_table(record.answers)
     unit = "words" if record.backbone is None else "tokens"
     yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes, unit))
 

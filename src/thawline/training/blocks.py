@@ -58,7 +58,8 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     model.load_state_dict(head, strict=False)
 
     def logits(part: str) -> NDArray[np.float32]:
-        return example_logits(suffix, task.frozen.examples[part], config.compute.density)
+        examples = task.frozen.of(part).examples[part]
+        return example_logits(suffix, examples, config.compute.density)
 
     def untrained(part: str) -> NDArray[np.float32]:
         with _replaced(trained, initial):

@@ -27,6 +27,8 @@ SETTINGS = [
     Wrong("another head for states and words", "fit --strategy head+tfidf --head mlp:8"),
     Wrong("a target with a typo", "fit --strategy lora:targets=quer"),
     Wrong("adapters to merge with a strategy that has none", "fit --merge"),
+    Wrong("a blank text to show", "fit --show ' '"),
+    Wrong("a file of texts to show that is missing", "fit --show-file own.txt"),
     Wrong("features below trained blocks", "fit --strategy last:1 --head linear --features layers"),
     Wrong("a resumed run that is not named", "fit --resume"),
     Wrong("a resumed run with other settings", "fit --resume --out run --epochs 3"),
