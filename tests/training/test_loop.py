@@ -235,9 +235,15 @@ class TestPatience:
         assert float(task.weight.detach()) == 1.0
 
 
-def rates(total: int, warmup_share: float = 0.0, schedule: Any = "linear") -> list[float]:
-    config = TrainingConfig(warmup_share=warmup_share, schedule=schedule)
-    return [decay(step, total, config) for step in range(total + 1)]
+def rates(
+    total: int,
+    warmup_share: float = 0.0,
+    schedule: Any = "linear",
+    per_epoch: int = 1,
+    **settings: Any,
+) -> list[float]:
+    config = TrainingConfig(warmup_share=warmup_share, schedule=schedule, **settings)
+    return [decay(step, total, config, per_epoch) for step in range(total + 1)]
 
 
 class TestRate:
@@ -266,7 +272,24 @@ class TestRate:
         assert all(0 < factor <= 1 for factor in factors)
         assert last == 0
 
-    @pytest.mark.parametrize("schedule", ["linear", "cosine"])
+    def test_a_constant_rate_stays_after_the_warm_up(self) -> None:
+        assert rates(5, schedule="constant") == [1.0] * 6
+        assert rates(10, 0.4, "constant")[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+        assert rates(10, 0.4, "constant")[5:] == [1.0] * 6
+
+    @pytest.mark.parametrize(("epochs", "factor"), [(1, 0.1), (2, 0.5), (3, 1.0)])
+    def test_steps_are_those_of_torch(self, epochs: int, factor: float) -> None:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        theirs = torch.optim.lr_scheduler.StepLR(optimizer, epochs, factor)
+        wanted = []
+        for _ in range(6):
+            wanted += theirs.get_last_lr() * 4
+            optimizer.step()
+            theirs.step()
+        settings = {"step_epochs": epochs, "step_factor": factor}
+        assert rates(24, 0.0, "step", 4, **settings)[:-1] == pytest.approx(wanted)
+
+    @pytest.mark.parametrize("schedule", ["linear", "cosine", "step", "constant"])
     def test_the_steps_take_these_rates(self, schedule: str) -> None:
         task, taken = Scripted([(0.5, 1.0)] * 4, losses=(1.0,) * 4), []
 
@@ -278,7 +301,7 @@ class TestRate:
             run(task, epochs=2, lr=0.01, warmup_share=0.25, schedule=schedule)
         finally:
             handle.remove()
-        assert taken == pytest.approx([0.01 * rate for rate in rates(8, 0.25, schedule)[:-1]])
+        assert taken == pytest.approx([0.01 * rate for rate in rates(8, 0.25, schedule, 4)[:-1]])
 
 
 class Breaking(Scripted):

@@ -97,7 +97,7 @@ VALUES: list[tuple[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
 @pytest.mark.parametrize("steps", [0, 1, 4, 15])
 def test_the_own_checkpoint_is_accepted(optimizer: str, steps: int) -> None:
     path = saved(optimizer, steps)
@@ -172,6 +172,6 @@ def test_another_task_is_refused() -> None:
     wider = Training(
         objective(rows=64), TrainingConfig(batch_size=8), epochs=3, lr=0.05, device="cpu"
     )
-    wider.optimized()[0][0].data = torch.zeros(3, 3)
+    wider.optimized()[0][1][0].data = torch.zeros(3, 3)
     with pytest.raises(ThawlineError):
         CheckpointFolder(FOLDER).restore(wider)

@@ -81,7 +81,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             else trains for 3 epochs.
         batch_size: Number of texts in a training step.
         lr: Maximum learning rate of training by epochs. If None, the default of the strategy.
-        dropout: Dropout in an MLP head.
+        dropout: Dropout before each layer of a head that is trained by epochs. If None, 0.1 for an
+            MLP head and 0 for a linear head.
         penalties: L2 penalties that the exact fit tries, in this order.
         penalty_patience: Number of penalties in a row without a lower validation loss that end the
             search.
@@ -90,9 +91,13 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         class_weight: Weights of the classes in the loss: ``balanced``, which gives every class the
             same total weight, or a dict from labels to weights. If None, all classes weigh 1.
         label_smoothing: Share of each label that is spread evenly over all classes.
-        optimizer: ``adamw`` or ``muon``.
+        optimizer: ``adamw``, ``muon`` or ``sgd``, which requires ``lr``.
         muon_lr: Maximum learning rate of Muon.
-        schedule: How the learning rate decays to 0: ``linear`` or ``cosine``.
+        momentum: Momentum of SGD.
+        schedule: How the learning rate changes after the warmup: ``linear``, ``cosine``, ``step``
+            or ``constant``.
+        step_epochs: Number of epochs after which ``step`` lowers the learning rate.
+        step_factor: Factor by which ``step`` multiplies the learning rate.
         warmup_share: Share of all steps in which the learning rate rises.
         weight_decay: Weight decay of matrices.
         max_grad_norm: Maximum norm of the gradient. A larger gradient is scaled down to it.

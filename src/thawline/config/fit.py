@@ -34,6 +34,9 @@ FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
 FEW_TO_CHOOSE = 100
 """Below this number of validation rows, the last epoch is better on average than the best one."""
 
+MLP_DROPOUT = 0.1
+"""Dropout of an MLP head if none is given. A linear head then has none."""
+
 EPOCHS = 3
 """Number of epochs if none is given and the head cannot be solved exactly."""
 
@@ -232,7 +235,13 @@ class HeadConfig:
     standardise: Annotated[
         bool, Help("Scale each feature to mean 0 and standard deviation 1 over the training rows.")
     ] = True
-    dropout: Annotated[Fraction, Help("Dropout in an MLP head.")] = 0.1
+    dropout: Annotated[
+        Fraction | None,
+        Help(
+            "Dropout before each layer of a head that is trained by epochs.",
+            f"{MLP_DROPOUT} for an MLP head, 0 for a linear head",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -434,6 +443,16 @@ class ReportConfig:
     samples: Annotated[
         Count, Help("Number of test texts to classify before and after training.")
     ] = 3
+    characters: Annotated[
+        Count, Help("Number of characters of a text to show on the terminal and in the record.")
+    ] = 160
+    classes: Annotated[
+        Count,
+        Help(
+            "Maximum number of classes to show. If there are more, the classes with the lowest F1 "
+            "are shown."
+        ),
+    ] = 12
     show: Annotated[
         tuple[str, ...],
         Help(
@@ -450,16 +469,6 @@ class ReportConfig:
             metavar="FILE",
         ),
     ] = None
-    characters: Annotated[
-        Count, Help("Number of characters of a text to show on the terminal and in the record.")
-    ] = 160
-    classes: Annotated[
-        Count,
-        Help(
-            "Maximum number of classes to show. If there are more, the classes with the lowest F1 "
-            "are shown."
-        ),
-    ] = 12
 
 
 @dataclass(frozen=True)

@@ -163,7 +163,8 @@ def make_classifier(
     base = copy_base(backbone, dropout)
     with random.drawing():
         width = backbone.stack.hidden_size
-        head = build_head(plan.head, width, len(task.labels), config.head.dropout)
+        of_head = plan.head.dropout(config.head.dropout)
+        head = build_head(plan.head, width, len(task.labels), of_head)
         model = task.with_own_head(base, head, stages)
         return model, thaw(model, plan.strategy, backbone)
 

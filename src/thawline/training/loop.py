@@ -24,7 +24,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.training.gradients import Gradients
 from thawline.training.objectives import Objective
-from thawline.training.optimizers import make_optimizers
+from thawline.training.optimizers import STATES, make_optimizers
 from thawline.training.thawing import Thawing
 
 Row = dict[str, Any]
@@ -66,7 +66,7 @@ def train(
         objective: The module to train and the data to train and evaluate it on.
         config: The optimiser, the schedule, and when to evaluate, stop and save checkpoints.
         epochs: The maximum number of epochs.
-        lr: The peak learning rate of AdamW.
+        lr: The peak learning rate of AdamW or SGD.
         device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
         reporter: Receives the progress of the steps and one line for each evaluation.
         checkpoints: Saves the training and restores it before the first step. If None, no
@@ -146,7 +146,7 @@ class Training:
         objective: The module to train and the data to train and evaluate it on.
         config: The optimiser, the schedule, and when to evaluate and stop.
         epochs: The maximum number of epochs.
-        lr: The peak learning rate of AdamW.
+        lr: The peak learning rate of AdamW or SGD.
         device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
         start_is_trained: Whether the module was already trained for the same data.
         thawing: The stages that train in each epoch. If None, all trainable parameters.
@@ -176,7 +176,8 @@ class Training:
         self._trainable = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
         factors = {} if thawing is None else thawing.factors()
         self._optimizers = make_optimizers(objective.module, config, lr, factors)
-        lr_factor = partial(decay, total=self.total, config=config)
+        per_epoch = objective.steps_per_epoch
+        lr_factor = partial(decay, total=self.total, config=config, per_epoch=per_epoch)
         self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in self._optimizers]
         self._gradients = Gradients(objective, device)
         self._unread: list[_Unread] = []
@@ -261,7 +262,7 @@ class Training:
         return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {unit}/s"
 
     def _rate(self) -> float:
-        """Return the current learning rate of AdamW, which is part of every training."""
+        """Return the current learning rate of the first optimiser, which is AdamW or SGD."""
         return float(self._schedules[0].get_last_lr()[0])
 
     def is_due(self, every: int | None) -> bool:
@@ -369,10 +370,13 @@ class Training:
             "spent": self.earlier_seconds + time.perf_counter() - self._start,
         }
 
-    def optimized(self) -> list[list[Tensor]]:
-        """Return the parameters of each optimiser, in its order."""
+    def optimized(self) -> list[tuple[tuple[str, ...], list[Tensor]]]:
+        """Return the names of the tensors that each optimiser keeps, and its parameters."""
         return [
-            [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            (
+                STATES[type(optimizer)],
+                [parameter for group in optimizer.param_groups for parameter in group["params"]],
+            )
             for optimizer in self._optimizers
         ]
 
@@ -445,19 +449,25 @@ def describe_evaluation(row: Row) -> str:
     )
 
 
-def decay(step: int, total: int, config: LoopConfig) -> float:
+def decay(step: int, total: int, config: LoopConfig, per_epoch: int) -> float:
     """Return the factor by which the peak learning rate is multiplied at a step.
 
-    The factor rises linearly to 1 during the warm-up and then falls to 0 at the last step, either
-    linearly or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983).
+    The factor rises linearly to 1 during the warm-up. Afterwards it falls to 0 at the last step,
+    linearly or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983), is multiplied
+    after every few epochs as by `torch.optim.lr_scheduler.StepLR`, or stays 1.
 
     Args:
         step: The number of steps already taken.
         total: The number of steps in all epochs.
         config: The schedule and the share of warm-up steps.
+        per_epoch: The number of steps in an epoch.
     """
     warmup = round(total * config.warmup_share)
     if step < warmup:
         return (step + 1) / warmup
+    if config.schedule == "constant":
+        return 1.0
+    if config.schedule == "step":
+        return float(config.step_factor ** (step // (per_epoch * config.step_epochs)))
     left = max(0.0, (total - step) / max(1, total - warmup))
     return left if config.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2

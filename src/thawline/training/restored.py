@@ -16,9 +16,6 @@ from torch import Tensor
 from thawline.runs.records import AdaptationEpoch, FitEpoch, PretrainEpoch
 from thawline.training.loop import Training
 
-_STATES = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))
-"""The tensors that AdamW and Muon keep for each parameter."""
-
 _LOGITS = "evaluated.logits"
 """The tensor with the validation logits of all evaluations. It is missing if it is too large."""
 
@@ -75,8 +72,7 @@ def _tensor_problem(
         wanted |= {f"best.{name}": tensor for name, tensor in learnt.items()}
     # A parameter that no loss has reached, such as an unused pooler, has no state yet.
     reached = {name.rpartition(".")[0] for name in tensors if name.startswith("optimizer.")}
-    optimizers = zip(_STATES, training.optimized(), strict=False)
-    for number, (parts, parameters) in enumerate(optimizers):
+    for number, (parts, parameters) in enumerate(training.optimized()):
         for index, parameter in enumerate(parameters):
             if (place := f"optimizer.{number}.{index}") in reached:
                 wanted |= {
