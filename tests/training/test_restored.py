@@ -93,6 +93,9 @@ VALUES: list[tuple[str, Any]] = [
     ("since", [0.0, 0]),
     ("since.1", -8),
     ("since.0", float("inf")),
+    ("right", [4]),
+    ("right", [4, 5]),
+    ("right.1", -1),
     ("more", 1),
 ]
 

@@ -68,6 +68,14 @@ class Objective(Protocol):
             A scalar with its graph. The sum over all passes is the mean loss over the step.
         """
 
+    def take_right(self) -> Tensor | None:
+        """Return the number of examples that were predicted correctly since the last call.
+
+        Returns:
+            A scalar on the device of the module, for the passes of `loss` in training mode. None if
+            the objective does not count them.
+        """
+
     def evaluate(self) -> dict[str, float]:
         """Return the scores on the validation split, including ``validation_loss``."""
 
@@ -139,6 +147,7 @@ class Classification:
         self._epoch = 1
         self.trained = {1: np.zeros(len(train.labels), dtype=np.int64)}
         self.evaluations = 0
+        self._right: list[Tensor] = []
         self.evaluated = EvaluatedLogits(len(validation.labels), len(weighting.classes))
 
     def steps(self, epoch: int) -> Iterator[Positions]:
@@ -170,7 +179,13 @@ class Classification:
         self.trained[self._epoch][rows] += 1  # no other thread has these rows
         logits = module(self._train.examples.take(rows))
         labels = self._train.labels[rows].to(logits.device)
+        self._right.append((logits.detach().argmax(1) == labels).sum())
         return weighting.loss(logits, labels, weighting.rows[rows]) / part.total
+
+    def take_right(self) -> Tensor | None:
+        """Return the number of texts that were predicted correctly since the last call."""
+        right, self._right = self._right, []
+        return torch.stack(right).sum() if right else None
 
     def density(self) -> float:
         """Return the share of real tokens, not padding, in the passes of the first epoch."""

@@ -34,7 +34,7 @@ def find_problem(
     own = json.loads(json.dumps(state))
     if not isinstance(values, dict) or values.keys() != own.keys():
         return "other keys in its header"
-    for key in ("groups", "schedules"):
+    for key in ("groups", "schedules", "right"):
         if not _is_similar(values[key], own[key]):
             return f"other values of '{key}' in its header"
     problem = _position_problem(training, values)
@@ -58,6 +58,9 @@ def _position_problem(training: Training, values: Mapping[str, Any]) -> str | No
         return "an invalid 'best_merit' or 'waited'"
     if not _is_similar(since, [0.0, 0.0, 0.0]) or not _is_count(since[1]):
         return "invalid sums"
+    counted, right = values["right"]
+    if not (_is_count(counted) and _is_count(right)) or right > counted:
+        return "an invalid 'right'"
     if not _is_similar(values["spent"], 0.0) or values["spent"] < 0:
         return "an invalid 'spent'"
     return None
