@@ -341,9 +341,10 @@ def _characters(text: Text) -> int:
 
 
 def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
-    """Draw the scores before and after, the calibration and, after epochs, the history."""
+    """Draw the scores before and after, the calibration, and the history or the exact fit."""
     # matplotlib is imported here, because this process then waits for the fresh one anyway.
     from thawline.report.before_after import draw_before_after
+    from thawline.report.choice import draw_choice
     from thawline.report.history import draw_history
     from thawline.report.reliability import draw_reliability
 
@@ -358,4 +359,6 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
         history, kept = describe_history(adapted.history), kept_line(findings.kept)
         subtitle = kept[0].upper() + kept[1:]
         plots += draw_history(history, folder, title=title, subtitle=subtitle, start=start)
+    if adapted.choice:
+        plots += draw_choice(describe_choice(adapted.choice), folder, title=title)
     return plots

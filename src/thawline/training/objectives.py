@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from thawline.config import ComputeConfig, TrainingConfig
-from thawline.evaluation.confusion import averages, count_confusion
+from thawline.evaluation.confusion import f1_macro
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
 from thawline.runtime.randomness import RandomStream
@@ -201,9 +201,8 @@ class Classification:
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))
         self.evaluated.add(logits)
         predicted = logits.argmax(1)
-        confusion = count_confusion(labels.numpy(), predicted.numpy(), logits.shape[1])
         return {
             "validation_loss": float(cross_entropy(logits, labels)),
             "validation_accuracy": float((predicted == labels).float().mean()),
-            "validation_f1_macro": float(averages(confusion.margins())["f1_macro"]),
+            "validation_f1_macro": f1_macro(labels.numpy(), predicted.numpy(), logits.shape[1]),
         }

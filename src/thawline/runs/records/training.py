@@ -96,6 +96,12 @@ class ExactFitStep(Record):
     )
     loss: float = Field(description="The mean cross-entropy on validation, in nats.")
     accuracy: float = Field(description="Accuracy on validation, a share from 0 to 1.")
+    f1_macro: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Macro F1 on validation, a share from 0 to 1; missing in records of earlier "
+        "versions.",
+    )
     gradient_norm: float | None = Field(
         default=None,
         exclude_if=is_none,
