@@ -40,7 +40,7 @@ from thawline.data.arrays import (
 from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.predictor import Predictor
+from thawline.inference.predictor import Predictor, text_predictions
 from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode
@@ -234,6 +234,23 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_own_parameters()
         return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
+
+    def predict_records(self, X: Sequence[Text], dtype: str = "float32") -> list[dict[str, Any]]:
+        """Return a dict for each text, as ``thawline predict --json`` prints it.
+
+        If the two classes are named neg and pos, the keys are ``text``, ``neg_prob``, ``pos_prob``
+        and ``label``. Otherwise they are ``text``, ``label``, ``confidence`` and ``probs``, the
+        probability of each class by its name.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+            dtype: Dtype in which the complete model runs, as in `predict_proba`.
+        """
+        self._check_fitted()
+        texts = read_texts(X)
+        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+        probabilities = metrics.probabilities(predictor.logits(texts))
+        return [one.to_dict() for one in text_predictions(self.fitted_, texts, probabilities)]
 
     def predict_log_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
         """Return the logarithms of the probabilities that `predict_proba` returns.
