@@ -58,8 +58,8 @@ _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items
 TextColumn = Annotated[
     str | None,
     Help(
-        "Name of the text column, or of two columns for text pairs, for example "
-        "`premise,hypothesis`.",
+        "Name of the text column. `title+content` joins two columns with a space, and "
+        "`premise,hypothesis` names the two columns of text pairs.",
         "a column with a common name such as `text` or `review`",
         metavar="COLUMN",
     ),
