@@ -345,6 +345,7 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     # matplotlib is imported here, because this process then waits for the fresh one anyway.
     from thawline.report.before_after import draw_before_after
     from thawline.report.choice import draw_choice
+    from thawline.report.confusion import draw_confusion
     from thawline.report.history import draw_history
     from thawline.report.reliability import draw_reliability
 
@@ -354,6 +355,7 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     logits, metrics = scored.logits, job.config.metrics
     bins = reliability(logits.test, logits.test_labels, metrics.bins, metrics.confidence)
     plots += draw_reliability(bins, findings.test, folder, title=title)
+    plots += draw_confusion(findings.test, job.dataset.labels.names, folder, title=title)
     if findings.kept is not None:
         start = "untrained" if adapted.first is None else HEAD_FITTED
         history, kept = describe_history(adapted.history), kept_line(findings.kept)

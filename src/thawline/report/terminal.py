@@ -15,6 +15,7 @@ from thawline.config import ReportConfig
 from thawline.data.labels import join_words
 from thawline.errors import printable
 from thawline.inference.prediction import CONFIDENCE, TextPrediction
+from thawline.report.confusions import confusion_table
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import answers_table, mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
@@ -100,6 +101,7 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
     left_out = len(names) - table.row_count
     hint = f"and {left_out:,} with a higher F1 (thawline evaluate lists all classes)"
     yield Group(table, hint) if left_out else table
+    yield confusion_table(record.test, names)
     if record.kept is not None:
         start = "untrained" if record.head_first is None else HEAD_FITTED
         kept = textwrap.fill(kept_line(record.kept), 79)
@@ -242,6 +244,8 @@ def print_evaluation(scores: EvaluationReport) -> None:
     console.print(scores_table(scores))
     console.print()
     console.print(per_class_table(scores, scores.labels))
+    console.print()
+    console.print(confusion_table(scores, scores.labels))
 
 
 def print_ladder(record: LadderRecord, folder: Path) -> None:
