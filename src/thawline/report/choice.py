@@ -7,6 +7,7 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from thawline.report.figures import (
     EDGE,
@@ -133,7 +134,7 @@ def _draw_losses(
     low, high = padded([*losses, *(loss for line in others for _, loss in line)], 0.12, 0.01)
     low = max(low, 0.0)
     axes.set_ylim(low, high)
-    axes.yaxis.get_major_locator().set_params(nbins=6, steps=TICK_STEPS)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=6, steps=TICK_STEPS))
     axes.grid(axis="y")
     axes.spines["left"].set_visible(False)
     for line in others:
