@@ -29,7 +29,7 @@ class EpochRow(Record):
     validation_accuracy: float = Field(
         description="The share of correct predictions on validation, from 0 to 1."
     )
-    lr: float | None = Field(description="The learning rate of AdamW; null at step 0.")
+    lr: float | None = Field(description="The learning rate of AdamW or SGD; null at step 0.")
     seconds: float | None = Field(
         description="Seconds of training since the previous evaluation; null at step 0."
     )
