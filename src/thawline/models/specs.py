@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from thawline.config.fit import MLP_DROPOUT
 from thawline.errors import ThawlineError, did_you_mean
 
 MAX_HIDDEN_WIDTH = 1_000_000
@@ -24,6 +25,16 @@ class HeadSpec:
 
     def __str__(self) -> str:
         return self.kind if self.hidden is None else f"{self.kind}:{self.hidden}"
+
+    def dropout(self, given: float | None) -> float:
+        """Return the dropout of this head.
+
+        Args:
+            given: The dropout that the user gave. If None, the default of this kind of head.
+        """
+        if given is not None:
+            return given
+        return MLP_DROPOUT if self.kind == "mlp" else 0.0
 
 
 def parse_head(text: str) -> HeadSpec:

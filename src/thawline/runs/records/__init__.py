@@ -76,6 +76,7 @@ from thawline.runs.records.ladder import (
     Verdict,
 )
 from thawline.runs.records.mistakes import (
+    Answer,
     ErrorRate,
     ErrorRates,
     Guess,
@@ -138,6 +139,7 @@ __all__ = [
     "AdaptationEpoch",
     "AdaptedBackbone",
     "AgainstFile",
+    "Answer",
     "AnyRecord",
     "BackboneOrigin",
     "BackboneReference",
