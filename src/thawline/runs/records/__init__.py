@@ -129,6 +129,7 @@ from thawline.runs.records.training import (
     PretrainEpoch,
     StoreReference,
 )
+from thawline.runs.records.tuning import Importance, TuneData, TuneRecord, TuneTrial
 
 __all__ = [
     "CHOSEN_LATER",
@@ -173,6 +174,7 @@ __all__ = [
     "Guess",
     "Hardware",
     "HeadFirst",
+    "Importance",
     "InfoReport",
     "JobStart",
     "KeptEpoch",
@@ -231,6 +233,9 @@ __all__ = [
     "TextCounts",
     "TokenizerSummary",
     "TotalSeconds",
+    "TuneData",
+    "TuneRecord",
+    "TuneTrial",
     "Unfinished",
     "VectorsReport",
     "Verdict",
