@@ -15,6 +15,7 @@ from thawline.report.figures import (
     ADAPTED,
     FAINT,
     INK,
+    TICK_STEPS,
     TRAIN,
     VALIDATION,
     new_figure,
@@ -84,8 +85,8 @@ def importance_figure(
     shown = [one.key for one in importances[:MOST_PANELS]]
     rows = (len(shown) + 1) // 2
     subtitle = (
-        f"Importance of the searched settings, and validation {SCORE_NAMES[score]} of "
-        f"{len(trials):,} trials; the orange ring is the best trial"
+        f"Validation {SCORE_NAMES[score]} of {len(trials):,} finished trials, without the worst "
+        "tenth; the ring is the best trial"
     )
     with own_style():
         height = max(_PANEL_HEIGHT * rows, 0.8 + 0.32 * min(len(importances), _MOST_BARS))
@@ -111,8 +112,8 @@ def _draw_bars(axes: Axes, importances: Sequence[Importance]) -> None:
     axes.set_yticks(places, names, color=INK, parse_math=False)
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.spines["left"].set_visible(False)
-    share_axis(axes.xaxis, 0.0, max(one.importance for one in importances))
-    axes.xaxis.get_major_locator()
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=3, steps=TICK_STEPS))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:.3g} %"))
     axes.grid(axis="x")
     axes.set_title("Importance", loc="left", fontsize=10, color=FAINT, pad=8)
 

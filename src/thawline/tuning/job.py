@@ -109,8 +109,11 @@ def tune(config: TuneConfig, folder: Path | str, reporter: Reporter | None = Non
     for line in (*dataset.describe_columns(), *dataset.warnings):
         reporter.message(line)
     make_folder(folder)
-    with quiet_optuna(), failures.system_errors(folder):
-        study = open_study(job.folder, job.score, config.fit.seed, _identity(job))
+    with (
+        quiet_optuna(),
+        failures.system_errors(folder),
+        open_study(job.folder, job.score, config.fit.seed, _identity(job)) as study,
+    ):
         search = Search(study, space, trainer, config, reporter)
         try:
             with signals_raise():

@@ -15,15 +15,19 @@ from thawline.runtime.progress import Reporter
 from thawline.tuning.dimensions import Dimension, Value
 from thawline.tuning.progress import SearchProgress
 from thawline.tuning.space import Space
-from thawline.tuning.study import LOGITS, QUARTERS, encode_logits, import_optuna
+from thawline.tuning.study import (
+    ERROR,
+    LOGITS,
+    QUARTERS,
+    REPEATED,
+    encode_logits,
+    import_optuna,
+)
 from thawline.tuning.trials import SCORES, Observer, Outcome, Trainer
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
-
-REPEATED, ERROR = "repeated", "error"
-"""Attributes of a trial: the number of the trial with the same settings, and the error."""
 
 MOST_REPEATED = 50
 """The number of trials in a row with known settings after which the space counts as exhausted."""

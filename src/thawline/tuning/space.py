@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -41,13 +42,27 @@ Choose = Callable[[str, Dimension], Value]
 """A function from the name of a parameter and its dimension to a value."""
 
 
-def default_dimensions(strategy: Strategy, family: str, depth: int) -> list[Dimension]:
+@dataclass(frozen=True)
+class Known:
+    """What the default space of a strategy depends on.
+
+    Attributes:
+        rows: The number of training texts.
+        family: The ``model_type`` of the backbone. Empty without one.
+        depth: The number of blocks of the backbone. 0 without one.
+    """
+
+    rows: int
+    family: str = ""
+    depth: int = 0
+
+
+def default_dimensions(strategy: Strategy, known: Known) -> list[Dimension]:
     """Return the settings of a strategy that are searched by default. This is their only place.
 
     Args:
         strategy: The strategy.
-        family: The ``model_type`` of the backbone. Empty without one.
-        depth: The number of blocks of the backbone. 0 without one.
+        known: The data and the backbone.
     """
     last = strategy.last
     if not strategy.reads_states:
@@ -55,15 +70,15 @@ def default_dimensions(strategy: Strategy, family: str, depth: int) -> list[Dime
     pooling = Dimension("head.pooling", choices=("mean", "first", "last"))
     if strategy.reads_words:
         return [pooling]
-    rate = strategy.rate(family)
+    rate = strategy.rate(known.family)
     lr = Dimension("training.lr", float(f"{rate / 10:.3g}"), float(f"{rate * 3:.3g}"), log=True)
     if isinstance(last, Head):
         return [
             Dimension("head.head", choices=("linear", "mlp:64", "mlp:256")),
-            Dimension("training.epochs", 5, 30),
+            Dimension("training.epochs", 5, 20),
             pooling,
             lr,
-            Dimension("training.batch_size", choices=(32, 64, 128, 256)),
+            Dimension("training.batch_size", choices=_head_batches(known.rows)),
             Dimension("head.dropout", 0.0, 0.5),
         ]
     epochs = (2, 6) if isinstance(last, Gradual) else (1, 4)
@@ -73,8 +88,8 @@ def default_dimensions(strategy: Strategy, family: str, depth: int) -> list[Dime
         lr,
         Dimension("training.batch_size", choices=(8, 16, 32)),
     ]
-    if isinstance(last, Last) and depth > 1:
-        found.append(Dimension("strategy.k", 1, min(4, depth)))
+    if isinstance(last, Last) and known.depth > 1:
+        found.append(Dimension("strategy.k", 1, min(4, known.depth)))
     if isinstance(last, Lora):
         found += [
             Dimension("strategy.r", 2, 32, log=True),
@@ -82,6 +97,15 @@ def default_dimensions(strategy: Strategy, family: str, depth: int) -> list[Dime
             Dimension("strategy.dropout", 0.0, 0.3),
         ]
     return found
+
+
+def _head_batches(rows: int) -> tuple[int, ...]:
+    """Return sizes of a step for a head on features: about an eighth of the rows and less.
+
+    A step on features takes about the same time for 16 and for 512 texts.
+    """
+    largest: int = min(512, max(16, 2 ** round(math.log2(max(1, rows / 8)))))
+    return (largest // 4, largest // 2, largest)
 
 
 @dataclass(frozen=True)
@@ -181,13 +205,12 @@ class Space:
         return [[arm.name, *map(str, arm.dimensions)] for arm in self.arms]
 
 
-def plan_space(config: TuneConfig, depths: Callable[[Config], tuple[str, int]]) -> Space:
+def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space:
     """Return the space of a search, after checking it.
 
     Args:
         config: The settings of the search.
-        depths: Returns the ``model_type`` and the number of blocks of the backbone of a fit. It is
-            called only if the strategy has a backbone.
+        describe: Returns what the default space of a fit depends on.
 
     Raises:
         ThawlineError: If a strategy or a searched setting is invalid, if nothing is left to search
@@ -208,7 +231,7 @@ def plan_space(config: TuneConfig, depths: Callable[[Config], tuple[str, int]]) 
             fix = "remove one of them"
             raise ThawlineError(f"{dimension.key} once", found, fix, setting=SETTING)
         given[dimension.key] = dimension
-    space = Space(tuple(_arm(*one, given, depths) for one in bases.items()))
+    space = Space(tuple(_arm(*one, given, describe) for one in bases.items()))
     _check_used(space, given, config)
     return space
 
@@ -217,16 +240,16 @@ def _arm(
     name: str,
     base: Config,
     given: dict[str, Dimension],
-    depths: Callable[[Config], tuple[str, int]],
+    describe: Callable[[Config], Known],
 ) -> Arm:
     """Return a strategy with its dimensions: the default space and what the user gave."""
     strategy = parse_strategy(base.strategy)
-    family, depth = depths(base) if strategy.reads_states else ("", 0)
+    known = describe(base)
     fixed = {f"{STRATEGY}.{name}" for name in written_fields(base.strategy)}
     fixed |= {
         key for key, value in _flat(base).items() if value != settings_of(Config)[key].default
     }
-    dimensions = {one.key: one for one in default_dimensions(strategy, family, depth)}
+    dimensions = {one.key: one for one in default_dimensions(strategy, known)}
     dimensions = {key: one for key, one in dimensions.items() if key not in fixed}
     own = {f"{STRATEGY}.{field.rstrip('_')}" for field in strategy.last.get_params()}
     dimensions |= {
@@ -235,7 +258,7 @@ def _arm(
         if one.field is None or f"{STRATEGY}.{one.field}" in own
     }
     order = sorted(dimensions.values(), key=lambda one: _place(one.key))
-    arm = Arm(name, base, tuple(order), depth if strategy.reads_states else None)
+    arm = Arm(name, base, tuple(order), known.depth if strategy.reads_states else None)
     if not any(len(one.ends()) > 1 for one in order):
         raise ThawlineError(
             "a strategy with settings to search",

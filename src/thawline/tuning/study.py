@@ -45,8 +45,9 @@ LOCK_SECONDS = 60
 MOST_LOGITS = 50_000
 """The largest number of logits of a trial that are kept, for the nested score."""
 
-LOGITS = "logits"
-"""The attribute of a trial with its logits on validation."""
+LOGITS, REPEATED, ERROR = "logits", "repeated", "error"
+"""Attributes of a trial: its logits on validation, the number of the trial with the same settings,
+and the error."""
 
 
 def import_optuna() -> Any:
@@ -80,7 +81,10 @@ def quiet_optuna() -> Iterator[None]:
         optuna.logging.set_verbosity(level)
 
 
-def open_study(folder: Path, score: str, seed: int, identity: Mapping[str, Any]) -> optuna.Study:
+@contextmanager
+def open_study(
+    folder: Path, score: str, seed: int, identity: Mapping[str, Any]
+) -> Iterator[optuna.Study]:
     """Open the study in the folder of a search, or make it.
 
     Args:
@@ -98,24 +102,26 @@ def open_study(folder: Path, score: str, seed: int, identity: Mapping[str, Any])
     file = folder / STUDY
     try:
         with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+            storage = _storage(file)
             study = optuna.create_study(
                 study_name=_NAME,
-                storage=_storage(file),
+                storage=storage,
                 direction="minimize" if score == "loss" else "maximize",
                 sampler=make_sampler(seed),
                 pruner=_pruner(),
                 load_if_exists=True,
             )
             _check_same(study, json.loads(json.dumps(identity)), folder)
-    except (DatabaseError, optuna.exceptions.StorageInternalError, ValueError) as error:
-        if isinstance(error, ThawlineError):
-            raise
+    except (DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         raise ThawlineError(
             f"a study of Optuna in '{file}'",
             f"a file that cannot be read ({type(error).__name__})",
             "restore the file, or choose another --out",
         ) from error
-    return study
+    try:
+        yield study
+    finally:
+        storage.engine.dispose()  # merges the write-ahead log into the file
 
 
 def _storage(file: Path) -> Any:
@@ -165,7 +171,8 @@ def make_sampler(seed: int) -> Any:
     """Return TPE whose samples for a trial depend on the seed and the trial's number.
 
     With a single random state, a resumed process and a second process would repeat the samples of
-    the first one.
+    the first one. After a trial whose settings were known, choices are sampled at random, because
+    TPE would otherwise sample a good head without a learning rate again and again.
 
     Args:
         seed: The seed.
@@ -177,6 +184,8 @@ def make_sampler(seed: int) -> Any:
 
         def __init__(self) -> None:
             self._own: Any = None
+            self._is_random = False
+            self._random: Any = None
 
         def _start(self, number: int) -> None:
             (mixed,) = np.random.SeedSequence((seed, number)).generate_state(1)
@@ -187,19 +196,30 @@ def make_sampler(seed: int) -> Any:
                 constant_liar=True,
                 seed=int(mixed),
             )
+            self._random = optuna.samplers.RandomSampler(seed=int(mixed))
 
         def before_trial(self, study: Any, trial: FrozenTrial) -> None:
             self._start(trial.number)
+            trials = study.get_trials(deepcopy=False)
+            before = trials[trial.number - 1] if trial.number else None
+            self._is_random = before is not None and REPEATED in before.user_attrs
             self._own.before_trial(study, trial)
 
         def infer_relative_search_space(self, study: Any, trial: FrozenTrial) -> Any:
             return self._own.infer_relative_search_space(study, trial)
 
         def sample_relative(self, study: Any, trial: FrozenTrial, space: Any) -> Any:
-            return self._own.sample_relative(study, trial, space)
+            sampled = self._own.sample_relative(study, trial, space)
+            choice = optuna.distributions.CategoricalDistribution
+            return {
+                name: value
+                for name, value in sampled.items()
+                if not (self._is_random and isinstance(space[name], choice))
+            }
 
         def sample_independent(self, study: Any, trial: FrozenTrial, name: str, of: Any) -> Any:
-            return self._own.sample_independent(study, trial, name, of)
+            sampler = self._random if self._is_random else self._own
+            return sampler.sample_independent(study, trial, name, of)
 
         def after_trial(self, study: Any, trial: FrozenTrial, state: Any, values: Any) -> None:
             self._own.after_trial(study, trial, state, values)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
@@ -27,6 +28,7 @@ from thawline.training.loop import Checkpoints
 from thawline.training.preparation import Prepared, PreparedWords, prepare
 from thawline.training.states import FrozenStates, run_prefix
 from thawline.training.task import Task, WordsTask
+from thawline.tuning.space import Known
 
 SCORES = {"accuracy": "accuracy", "f1_macro": "f1_macro", "loss": "loss", "last": "accuracy"}
 """The validation score of a trial, by the value of ``training.keep``."""
@@ -60,19 +62,26 @@ class StatesInMemory(FrozenStates):
             used = sum(feature_bytes(one, fast=False) for one in self._features())
             if used + size > self.limit:
                 return features
-            self.kept[key] = _in_memory(features, len(stages))
+            self.kept[key] = _FeaturesInMemory(features)
         return self.kept[key]
 
     def _features(self) -> list[Features]:
         return [one for one in self.kept.values() if isinstance(one, Features)]
 
 
-def _in_memory(features: Features, stages: int) -> Features:
-    """Return the same features as one tensor."""
-    rows = torch.arange(len(features))
-    states = features.take(rows).view(len(features), stages, 1, -1)
-    chunks = torch.zeros(len(features), dtype=torch.int64)
-    return Features([states], chunks=chunks, rows=rows, stages=tuple(range(stages)), pooling=0)
+class _FeaturesInMemory(Features):
+    """The same features as one tensor in fp32, ``(texts, width)``."""
+
+    def __init__(self, features: Features) -> None:
+        self._states = features.take(torch.arange(len(features)))
+        self.width = features.width
+
+    def __len__(self) -> int:
+        return len(self._states)
+
+    def take(self, positions: Tensor) -> Tensor:
+        """Return the features of the texts at these positions, ``(positions, width)``."""
+        return self._states[positions]
 
 
 @dataclass(frozen=True)
@@ -127,10 +136,13 @@ class Trainer:
             self._backbones[key] = open_backbone(config, lambda: texts, self._reporter)
         return self._backbones[key]
 
-    def describe(self, config: Config) -> tuple[str, int]:
-        """Return the ``model_type`` and the number of blocks of the backbone of a fit."""
+    def describe(self, config: Config) -> Known:
+        """Return what the default space of a fit depends on."""
+        rows = len(self.parts["train"])
+        if not parse_strategy(config.strategy).reads_states:
+            return Known(rows)
         stack = self._open(config).stack
-        return stack.model.config.model_type, stack.depth
+        return Known(rows, stack.model.config.model_type, stack.depth)
 
     def run(self, config: Config, checkpoints: Checkpoints | None = None) -> Outcome:
         """Train with some settings and score the classifier on validation.
