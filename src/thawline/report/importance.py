@@ -142,7 +142,7 @@ def _draw_panel(
         axes.set_xticks(range(len(names)), [printable(name) for name in names], parse_math=False)
         axes.set_xlim(-0.5, len(names) - 0.5)
     axes.plot(places, scores, "o", markersize=4, color=VALIDATION, alpha=0.55, markeredgewidth=0)
-    axes.plot([at_best], [best.score], "o", markersize=9, color=TRAIN, fillstyle="none")
+    axes.plot([at_best], [best.score or 0.0], "o", markersize=9, color=TRAIN, fillstyle="none")
     low, high = _limits(scores, lower_is_better=score == "loss")
     axes.set_ylim(low, high)
     if score == "loss":

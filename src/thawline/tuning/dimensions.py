@@ -101,7 +101,9 @@ def parse_dimension(text: str, strategies: list[Strategy], config: Config) -> Di
     """
     name, equals, values = (part.strip() for part in text.partition("="))
     if not (name and equals and values):
-        raise _wrong(text, "a setting with its values, as in lr=1e-5..1e-3:log or pooling=mean,max")
+        raise _wrong(
+            text, "a setting with its values, as in lr=1e-5..1e-3:log or pooling=mean,first"
+        )
     key = _resolve_key(name, strategies)
     if ".." not in values:
         choices = [item.strip() for item in values.split(",")]
@@ -137,6 +139,7 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
     key = SHARED_NAMES.get(name, name)
     if key in known:
         return key
+    key = next((fixed for fixed in _FIXED if fixed.rpartition(".")[2] == name), key)
     if key in _FIXED:
         raise ThawlineError(
             f"a setting to search other than {key}, because {_FIXED[key]}",
@@ -158,7 +161,9 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
         fix = f"use --set fit.{key}=… to change it"
         expected = "a setting of the training, the head, the tokens or the strategy"
         raise ThawlineError(expected, f"'{name}'", fix, setting=SETTING)
-    fix = did_you_mean(name, [*known, *SHARED_NAMES])
+    fix = did_you_mean(name, [*SHARED_NAMES, *known, *(key.rpartition(".")[2] for key in known)])
+    if not fix.startswith("did you mean"):
+        fix = "use for example lr, epochs or pooling, or a complete name as training.weight_decay"
     raise ThawlineError("a setting to search", f"'{name}'", fix, setting=SETTING)
 
 

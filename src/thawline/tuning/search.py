@@ -111,12 +111,13 @@ class Search:
         def choose(name: str, dimension: Dimension) -> Value:
             low, high = dimension.low, dimension.high
             if low is None or high is None:
-                chosen: Value = trial.suggest_categorical(name, dimension.choices)
+                chosen: Any = trial.suggest_categorical(name, dimension.choices)
             elif dimension.is_integer:
                 chosen = trial.suggest_int(name, int(low), int(high), log=dimension.log)
             else:
                 chosen = trial.suggest_float(name, low, high, log=dimension.log)
-            return chosen
+            value: Value = chosen
+            return value
 
         return self._space.config(choose)[1]
 

@@ -74,8 +74,8 @@ def default_dimensions(strategy: Strategy, known: Known) -> list[Dimension]:
     lr = Dimension("training.lr", float(f"{rate / 10:.3g}"), float(f"{rate * 3:.3g}"), log=True)
     if isinstance(last, Head):
         return [
-            Dimension("head.head", choices=("linear", "mlp:64", "mlp:256")),
-            Dimension("training.epochs", 5, 20),
+            Dimension("head.head", choices=("linear", "mlp:32", "mlp:128")),
+            Dimension("training.epochs", 3, 12),
             pooling,
             lr,
             Dimension("training.batch_size", choices=_head_batches(known.rows)),
@@ -223,7 +223,7 @@ def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space
         raise ThawlineError("different strategies", found, fix, setting="strategies")
     bases = {name: rung_config(name, config.fit) for name in names}
     parsed = [parse_strategy(base.strategy) for base in bases.values()]
-    given = {}
+    given: dict[str, Dimension] = {}
     for text in config.search:
         dimension = parse_dimension(text, parsed, config.fit)
         if dimension.key in given:

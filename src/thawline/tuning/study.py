@@ -179,7 +179,7 @@ def make_sampler(seed: int) -> Any:
     """
     optuna = import_optuna()
 
-    class NumberedSampler(optuna.samplers.BaseSampler):  # type: ignore[misc, name-defined]
+    class NumberedSampler(optuna.samplers.BaseSampler):  # type: ignore[name-defined]
         """TPE with a random state of its own for each trial."""
 
         def __init__(self) -> None:
