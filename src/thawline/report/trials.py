@@ -85,15 +85,14 @@ def print_search(record: TuneRecord, folder: Path) -> None:
         record: The record of the search.
         folder: The folder of the search.
     """
-    console = terminal.console()
+    console, data = terminal.console(), record.data
+    console.print(f"\n{data.name}: {data.train:,} train, {data.validation:,} validation texts")
     console.print(trials_table(best_trials(record)[:_SHOWN], record.score))
     console.print("\n".join(search_lines(record, folder)))
 
 
 def search_lines(record: TuneRecord, folder: Path) -> Iterator[str]:
     """Yield the lines below the table of the best trials."""
-    data = record.data
-    yield f"{data.name}: {data.train:,} train, {data.validation:,} validation texts"
     states = [trial.state for trial in (record.best, *record.trials)]
     counts = [f"{states.count(state):,} {state}" for state in ("finished", "pruned", "failed")]
     yield wrap_labelled("trials", f"{', '.join(counts)}; {record.seconds:,.0f} s together")

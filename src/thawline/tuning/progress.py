@@ -38,14 +38,22 @@ class SearchProgress:
         return len(self.finished) + sum(trial.state == "pruned" for trial in self.others)
 
     @property
-    def seen(self) -> int:
-        """The number of trials at the start of the study that need not be read again."""
+    def first_unknown(self) -> int:
+        """The number of the first trial that was not added."""
         while self._next in self._seen:
             self._next += 1
         return self._next
 
+    def knows(self, number: int) -> bool:
+        """Return whether a trial was added."""
+        return number in self._seen
+
+    def skip(self, number: int) -> None:
+        """Leave out a trial that was interrupted while it was sampled."""
+        self._seen.add(number)
+
     def add(self, trial: TuneTrial, repeated: bool) -> str | None:
-        """Add a trial that has ended, unless it is known.
+        """Add a trial that has ended.
 
         Args:
             trial: The trial.
@@ -54,8 +62,6 @@ class SearchProgress:
         Returns:
             A line that describes it if it is the best one so far, otherwise None.
         """
-        if trial.number in self._seen:
-            return None
         self._seen.add(trial.number)
         if repeated:
             self.repeated += 1

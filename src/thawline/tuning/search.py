@@ -33,7 +33,7 @@ MOST_REPEATED = 50
 """The number of trials in a row with known settings after which the space counts as exhausted."""
 
 MOST_FAILED = 5
-"""The number of failed trials at the start of a search that end it."""
+"""The number of failed trials in a row that end a search."""
 
 
 class Search:
@@ -60,7 +60,7 @@ class Search:
         self._score = SCORES[config.fit.training.keep]
         self._optuna = import_optuna()
         self._end = time.monotonic() + config.budget if config.budget else None
-        self._repeated = 0
+        self._repeated = self._failed = 0  # trials in a row
         self._errors: list[Exception] = []
         self._known: dict[str, FrozenTrial] = {}
         self.progress = SearchProgress(self._score, config.trials)
@@ -163,25 +163,27 @@ class Search:
 
     def _after(self, study: optuna.Study, trial: FrozenTrial) -> None:
         self._repeated = self._repeated + 1 if REPEATED in trial.user_attrs else 0
+        self._failed = self._failed + 1 if trial.state.name == "FAIL" else 0
         line = self._note(trial)
         if line is not None:
             self._reporter.message(line)
-        for other in study.get_trials(deepcopy=False)[self.progress.seen :]:
-            self._note(other)
+        for other in study.get_trials(deepcopy=False)[self.progress.first_unknown :]:
+            self._note(other)  # of other processes
         if self._is_done():
             study.stop()
 
     def _note(self, trial: FrozenTrial) -> str | None:
         """Add a trial to the progress, and return a line if it is the best one so far."""
-        if trial.state.name in ("RUNNING", "WAITING") or not trial.params:
+        if trial.state.name in ("RUNNING", "WAITING") or self.progress.knows(trial.number):
             return None
         try:
-            _, config = self._space.config_of(trial.params)
+            described, config = describe_trial(trial, self._space)
         except KeyError:  # it was interrupted while it was sampled
+            self.progress.skip(trial.number)
             return None
         if trial.state.name != "FAIL":
             self._known.setdefault(config_key(config), trial)
-        return self.progress.add(describe_trial(trial, self._space), REPEATED in trial.user_attrs)
+        return self.progress.add(described, REPEATED in trial.user_attrs)
 
     def _is_done(self) -> bool:
         if self.progress.made >= self._config.trials:
@@ -193,7 +195,10 @@ class Search:
                 f"{MOST_REPEATED} trials in a row had known settings: the space is exhausted"
             )
             return True
-        return len(self._errors) >= MOST_FAILED and not self.progress.finished
+        if self._failed >= MOST_FAILED:
+            self._reporter.message(f"{MOST_FAILED} trials in a row have failed")
+            return True
+        return False
 
 
 def config_key(config: Config) -> str:
@@ -201,12 +206,15 @@ def config_key(config: Config) -> str:
     return json.dumps(config.to_dict(), sort_keys=True)
 
 
-def describe_trial(trial: FrozenTrial, space: Space) -> TuneTrial:
-    """Return a trial of the study as it is recorded.
+def describe_trial(trial: FrozenTrial, space: Space) -> tuple[TuneTrial, Config]:
+    """Return a trial of the study as it is recorded, and its settings.
 
     Args:
         trial: The trial.
         space: The space.
+
+    Raises:
+        KeyError: If the trial lacks a parameter.
     """
     settings: dict[str, Any] = {}
 
@@ -221,7 +229,7 @@ def describe_trial(trial: FrozenTrial, space: Space) -> TuneTrial:
     score = trial.value
     if score is None and reported:
         score = reported[max(reported)]
-    return TuneTrial(
+    described = TuneTrial(
         number=trial.number,
         state=states.get(trial.state.name, "failed"),  # type: ignore[arg-type]
         strategy=config.strategy,
@@ -230,3 +238,4 @@ def describe_trial(trial: FrozenTrial, space: Space) -> TuneTrial:
         seconds=None if trial.duration is None else trial.duration.total_seconds(),
         error=trial.user_attrs.get(ERROR),
     )
+    return described, config

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from thawline.errors import ThawlineError
 from thawline.runs.lock import LOCK
+from thawline.runtime.untrusted import open_regular
 
 if TYPE_CHECKING:
     import optuna
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 STUDY = "study.db"
 """The file of the study in the folder of a search."""
 
-_NAME = "thawline"
+_NAME, _MAGIC = "thawline", b"SQLite format 3\0"
 
 HEARTBEAT, GRACE = 15, 60
 """The seconds between two signs of life of a trial, and those after which it counts as killed."""
@@ -100,6 +101,7 @@ def open_study(
     from sqlalchemy.exc import DatabaseError
 
     file = folder / STUDY
+    _check_header(file)
     try:
         with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             storage = _storage(file)
@@ -113,15 +115,24 @@ def open_study(
             )
             _check_same(study, json.loads(json.dumps(identity)), folder)
     except (DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
-        raise ThawlineError(
-            f"a study of Optuna in '{file}'",
-            f"a file that cannot be read ({type(error).__name__})",
-            "restore the file, or choose another --out",
-        ) from error
+        raise _damaged(file) from error
     try:
         yield study
     finally:
         storage.engine.dispose()  # merges the write-ahead log into the file
+
+
+def _check_header(file: Path) -> None:
+    """Raise ThawlineError if a file exists and is not a database of SQLite."""
+    if file.is_file() and file.stat().st_size:
+        with open_regular(file) as stream:
+            if stream.read(len(_MAGIC)) != _MAGIC:
+                raise _damaged(file)
+
+
+def _damaged(file: Path) -> ThawlineError:
+    found, fix = "a file that cannot be read", "restore the file, or choose another --out"
+    return ThawlineError(f"a study of Optuna in '{file}'", found, fix)
 
 
 def _storage(file: Path) -> Any:
