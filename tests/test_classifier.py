@@ -19,6 +19,9 @@ from sklearn.exceptions import NotFittedError
 
 from tests.support.toys import DEPTH, LIMIT
 from thawline import Head, HeadFirst, Last, Lora, TextClassifier, ThawlineError, artifact, store
+from thawline.classifier.parameters import SETTINGS
+from thawline.config import ExactConfig, TaptConfig, TrainingConfig
+from thawline.config.annotations import settings_of
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Make = Callable[..., TextClassifier]
@@ -552,6 +555,14 @@ class TestConventions:
         assert classifier.set_params(pooling="last", lr=0.5) is classifier
         assert (classifier.pooling, classifier.lr) == ("last", 0.5)
         assert classifier.set_params() is classifier
+
+    def test_every_setting_of_a_training_is_a_parameter(self) -> None:
+        tables = {"training": TrainingConfig, "exact": ExactConfig, "tapt": TaptConfig}
+        keys = {f"{table}.{key}" for table, kind in tables.items() for key in settings_of(kind)}
+        without = keys - set(SETTINGS.values())
+        assert without == {
+            *("training.checkpoint_every", "exact.rows_per_block", "exact.cache_bytes"),
+        }
 
     def test_a_clone_has_the_parameters_and_no_fit(self, make: Make, toy_reviews: Reviews) -> None:
         fitted = make(labels=["neg", "pos"], pooling="last").fit(*toy_reviews(32))

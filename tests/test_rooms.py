@@ -25,7 +25,7 @@ ROOMS = (
     *("store", "prefix", "models", "inference"),
     *("evaluation", "training", "artifact", "report"),
     *("pretraining", "classifier", "jobs", "compare"),
-    *("cli", "__main__"),
+    *("tuning", "cli", "__main__"),
 )
 """The rooms from the first to the last: each imports only from rooms before it.
 

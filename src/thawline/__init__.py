@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         TaptConfig,
         TokensConfig,
         TrainingConfig,
+        TuneConfig,
         VocabularyConfig,
         WritingConfig,
     )
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
         StartedLadder,
         StartedPretraining,
         StartedRun,
+        TuneRecord,
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
         Tapt,
         Tfidf,
     )
+    from thawline.tuning.job import tune
 
 __all__ = [
     "ArchitectureConfig",
@@ -120,6 +123,8 @@ __all__ = [
     "ThawlineError",
     "TokensConfig",
     "TrainingConfig",
+    "TuneConfig",
+    "TuneRecord",
     "VocabularyConfig",
     "WritingConfig",
     "__version__",
@@ -132,6 +137,7 @@ __all__ = [
     "read_record",
     "register_family",
     "run_ladder",
+    "tune",
     "write_texts",
 ]
 
@@ -163,6 +169,7 @@ _NAMES_BY_MODULE = {
         "TaptConfig",
         "TokensConfig",
         "TrainingConfig",
+        "TuneConfig",
         "VocabularyConfig",
         "WritingConfig",
     ),
@@ -186,6 +193,7 @@ _NAMES_BY_MODULE = {
         "Scores",
         "read_record",
         "StartedFit", "StartedLadder", "StartedPretraining", "StartedRun",
+        "TuneRecord",
     ),
     "thawline.runtime.progress": (
         "Reporter",
@@ -203,6 +211,7 @@ _NAMES_BY_MODULE = {
         "Tapt",
         "Tfidf",
     ),
+    "thawline.tuning.job": ("tune",),
 }
 # fmt: on
 _MODULES = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}

@@ -35,6 +35,7 @@ TOURS = (
     ("verbs/generate.md",),
     ("verbs/demo.md",),
     ("verbs/compare.md", "records.md"),
+    ("verbs/tune.md",),
     ("verbs/vectors.md",),
     ("index.md", "install.md"),
     ("data.md",),
@@ -76,6 +77,8 @@ def test_a_page_shows_what_happens(
     tour, workplace, shared_home, tmp_path_factory, monkeypatch, request
 ):
     update = request.config.getoption("update_pages")
+    if "verbs/tune.md" in tour:
+        pytest.importorskip("optuna")
     if "verbs/vectors.md" in tour:
         pytest.importorskip("gensim", reason="gensim has no wheels for Python 3.14")
     alone = any(page in EMPTY_STORE for page in tour)

@@ -112,6 +112,12 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         attention_dropout: Dropout within attention while blocks are trained.
         length_pool: Number of steps whose texts are sorted by length together.
         pass_overhead: Fixed cost of a forward pass in tokens, by which steps are split.
+        words_penalties: L2 penalties on the weights of TF-IDF features, per text, that ``tfidf``
+            and ``head+tfidf`` try in this order. If None, they depend on the number of texts.
+        unlabelled: Unlabelled texts for ``tapt+S``, as files, folders, data sets or hub ids.
+        tapt_epochs: Number of times that ``tapt+S`` reads each text.
+        tapt_lr: Maximum learning rate of ``tapt+S``.
+        mask_share: Share of the tokens that an encoder predicts in ``tapt+S``.
         dtype: Dtype of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
         validation_share: Share of the texts given to `fit` that is held out for validation.

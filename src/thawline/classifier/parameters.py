@@ -19,6 +19,7 @@ from thawline.config import (
     EstimatorConfig,
     ExactConfig,
     HeadConfig,
+    TaptConfig,
     TokensConfig,
     TrainingConfig,
 )
@@ -53,6 +54,11 @@ SETTINGS = SHARED_NAMES | {
     "attention_dropout": "training.attention_dropout",
     "length_pool": "training.length_pool",
     "pass_overhead": "training.pass_overhead",
+    "words_penalties": "exact.words_penalties",
+    "unlabelled": "tapt.unlabelled",
+    "tapt_epochs": "tapt.epochs",
+    "tapt_lr": "tapt.lr",
+    "mask_share": "tapt.mask_share",
 }
 """The dotted key in `Config` of the setting that each parameter sets."""
 
@@ -98,6 +104,11 @@ class Parameterised(BaseEstimator):
         attention_dropout: float | None = TrainingConfig.attention_dropout,
         length_pool: int = TrainingConfig.length_pool,
         pass_overhead: int = TrainingConfig.pass_overhead,
+        words_penalties: Sequence[float] | None = ExactConfig.words_penalties,
+        unlabelled: Sequence[str] = TaptConfig.unlabelled,
+        tapt_epochs: int = TaptConfig.epochs,
+        tapt_lr: float = TaptConfig.lr,
+        mask_share: float = TaptConfig.mask_share,
         dtype: str = ComputeConfig.dtype,
         device: str = ComputeConfig.device,
         validation_share: float = DataConfig.validation_share,
@@ -140,6 +151,11 @@ class Parameterised(BaseEstimator):
         self.attention_dropout = attention_dropout
         self.length_pool = length_pool
         self.pass_overhead = pass_overhead
+        self.words_penalties = words_penalties
+        self.unlabelled = unlabelled
+        self.tapt_epochs = tapt_epochs
+        self.tapt_lr = tapt_lr
+        self.mask_share = mask_share
         self.dtype = dtype
         self.device = device
         self.validation_share = validation_share

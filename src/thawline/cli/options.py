@@ -252,6 +252,17 @@ ComparisonOut = Annotated[
         show_default=False,
     ),
 ]
+SearchOut = Annotated[
+    Path | None,
+    typer.Option(
+        "--out",
+        parser=expand,
+        metavar="FOLDER",
+        help="Folder of the search. If it holds one with the same settings, that is continued. "
+        "Default: a folder below runs/.",
+        show_default=False,
+    ),
+]
 Resume = Annotated[
     bool,
     typer.Option("--resume", help="Resume the run in --out, or start it if it does not exist."),

@@ -168,7 +168,7 @@ def _plan_rungs(config: LadderConfig) -> list[tuple[str, Config]]:
     written: dict[str, list[Config]] = {}
     for rung in config.rungs:
         on_each = [
-            _without_unused(_rung_config(rung, fit), replace(config, fit=fit)) for fit in shared
+            _without_unused(rung_config(rung, fit), replace(config, fit=fit)) for fit in shared
         ]
         # A rung with a backbone of its own is not repeated for each backbone.
         written[rung] = list({_key(one): one for one in on_each}.values())
@@ -226,7 +226,7 @@ def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
 
     A shared setting that no rung uses is left as it is, and `make_plan` refuses it.
     """
-    rungs = [_rung_config(name, ladder.fit) for name in ladder.rungs]
+    rungs = [rung_config(name, ladder.fit) for name in ladder.rungs]
     shared = dict(flatten_settings(ladder.fit.to_dict()))
     for key, value in list(settings_without_effect(rung)):
         used = any(has_effect(key, Situation.of(other)) for other in rungs)
@@ -238,8 +238,16 @@ def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
     return rung
 
 
-def _rung_config(rung: str, shared: Config) -> Config:
-    """Return the settings of a rung: the shared settings, changed as the rung says."""
+def rung_config(rung: str, shared: Config) -> Config:
+    """Return the settings of a rung: the shared settings, changed as the rung says.
+
+    Args:
+        rung: The rung: a strategy, followed by settings in the form ``key=value``.
+        shared: The settings that all rungs share.
+
+    Raises:
+        ThawlineError: If the rung has another form, or if it changes what all rungs must share.
+    """
     try:
         words = shlex.split(rung)
     except ValueError as error:  # a quotation mark without its partner

@@ -49,6 +49,7 @@ from thawline.config.pretraining import (
     VocabularyConfig,
 )
 from thawline.config.tapt import TaptConfig
+from thawline.config.tuning import TuneConfig
 from thawline.config.vectors import TextsConfig, VectorsConfig
 
 __all__ = [
@@ -92,6 +93,7 @@ __all__ = [
     "TextsConfig",
     "TokensConfig",
     "TrainingConfig",
+    "TuneConfig",
     "VectorsConfig",
     "VocabularyConfig",
     "WritingConfig",

@@ -183,16 +183,18 @@ class Dataset:
         return digest.hexdigest()
 
 
-def load(config: DataConfig) -> Dataset:
+def load(config: DataConfig, *, with_test: bool = True) -> Dataset:
     """Read the data set that a configuration names, and split it.
 
     Args:
         config: The data set and how to split it.
+        with_test: Whether the data set has the rows of test. Train and validation are the same in
+            both cases.
 
     Raises:
         ThawlineError: If the configuration, a file or a row is invalid.
     """
-    return _load(config.data, config)
+    return _load(config.data, config, with_test=with_test)
 
 
 def load_draws(config: DataConfig, draws: int) -> list[Dataset]:
@@ -273,15 +275,16 @@ def load_data(
     return _load(source, config)
 
 
-def _load(given: Any, config: DataConfig) -> Dataset:
-    return _select(open_source(given, config.text, config.label, _limits(config)), config)
+def _load(given: Any, config: DataConfig, *, with_test: bool = True) -> Dataset:
+    source = open_source(given, config.text, config.label, _limits(config))
+    return _select(source, config, with_test=with_test)
 
 
-def _select(source: Source, config: DataConfig) -> Dataset:
+def _select(source: Source, config: DataConfig, *, with_test: bool = True) -> Dataset:
     """Select the rows of all splits from a source."""
     splits = Splits(source, config)
     labels = _find_labels(splits.base, config.labels)
-    selected = {split: splits.select(split) for split in SPLITS}
+    selected = {split: splits.select(split) for split in SPLITS if with_test or split != "test"}
     train_classes = _check_train(selected["train"], labels, limited=config.limit is not None)
     texts = {
         split: _labelled_texts(
@@ -292,6 +295,8 @@ def _select(source: Source, config: DataConfig) -> Dataset:
     parts = list(dict.fromkeys(rows.part for rows in selected.values()))
     has_names = splits.base.table.has_names
     pairs = isinstance(texts["train"].texts[0], tuple)
+    if not with_test:
+        texts["test"] = texts["train"].take([])
     for split in ("validation", "test"):
         check_pairing(texts[split].texts, pairs=pairs, expected=f"in {split} as in train")
     return Dataset(

@@ -278,7 +278,7 @@ def outcome_recorded(
                 raise
 
     try:
-        with _signals_raise():
+        with signals_raise():
             yield
     except (KeyboardInterrupt, SystemExit):
         write(status="stopped")
@@ -289,7 +289,7 @@ def outcome_recorded(
 
 
 @contextmanager
-def _signals_raise() -> Iterator[None]:
+def signals_raise() -> Iterator[None]:
     """Raise SystemExit for signals that would end the process without a trace.
 
     Handlers of the program that uses Thawline are kept, and so are those of other threads, because

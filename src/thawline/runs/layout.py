@@ -22,6 +22,9 @@ LOGITS = "logits.safetensors"
 LADDER = "ladder.json"
 """The record of a ladder, which is written when the ladder starts."""
 
+TUNING = "tune.json"
+"""The record of a search for the settings of a fit, which is written when the search ends."""
+
 MAX_RECORD_BYTES = 512 * 2**20
 """The largest record that is read, in bytes. The record of a fit lists the row numbers."""
 

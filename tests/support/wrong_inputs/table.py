@@ -21,6 +21,7 @@ from tests.support.wrong_inputs.reports import REPORT
 from tests.support.wrong_inputs.runs import EVALUATE, PREDICT
 from tests.support.wrong_inputs.settings import SETTINGS
 from tests.support.wrong_inputs.starts import STARTS
+from tests.support.wrong_inputs.tuning import TUNE
 from tests.support.wrong_inputs.vectors import FIT_VECTORS, VECTORS
 
 PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
@@ -94,6 +95,7 @@ TABLE = {
     "generate": GENERATE,
     "demo": DEMO,
     "compare": COMPARE,
+    "tune": TUNE,
     "vectors": VECTORS,
     "pretrain": PRETRAIN,
 }

@@ -12,6 +12,7 @@ from thawline.cli.verbs import (
     pretrain,
     report,
     store,
+    tune,
     vectors,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "pretrain",
     "report",
     "store",
+    "tune",
     "vectors",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 
@@ -13,7 +13,7 @@ from thawline.cli import options as opt
 from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app
-from thawline.config import LadderConfig
+from thawline.config import LadderConfig, TuneConfig
 from thawline.errors import ThawlineError
 from thawline.runs.layout import PROVER
 from thawline.runtime.fresh import spare_process
@@ -33,6 +33,9 @@ SETTINGS = {
     ),
     "Compute": ("fit.compute.device", "fit.compute.dtype", "fit.compute.store_limit"),
 }
+
+WithFit = TypeVar("WithFit", LadderConfig, TuneConfig)
+"""Settings with those of a fit in the table ``fit``."""
 
 Data = Annotated[
     str | None,
@@ -58,12 +61,12 @@ def compare(
     budget allows. The same command continues a comparison that was stopped.
     """
     with spare_process(PROVER):  # imports while this process imports
-        config = _with_data(config, data)
+        config = with_data(config, data)
         with quick_imports():
             from thawline.compare.ladder import run_ladder
         from thawline.runtime.progress import TerminalReporter
 
-        folder = _default_folder(str(config.fit.data.data)) if out is None else out
+        folder = default_folder("compare", str(config.fit.data.data)) if out is None else out
         record = run_ladder(config, folder, TerminalReporter())
     if as_json:
         print_json(record.to_dict())
@@ -73,14 +76,27 @@ def compare(
         print_comparison(record, folder)
 
 
-def _default_folder(data: str) -> Path:
-    """Return the folder of a comparison, which is the same each time, so that it is continued."""
+def default_folder(verb: str, data: str) -> Path:
+    """Return the folder of a job, which is the same each time, so that the job is continued.
+
+    Args:
+        verb: The command.
+        data: The data set.
+    """
     name = re.sub(r"[^\w.]+", "-", Path(data).stem).strip("-")
-    return Path("runs", f"compare-{name}")
+    return Path("runs", f"{verb}-{name}")
 
 
-def _with_data(config: LadderConfig, data: str | None) -> LadderConfig:
-    """Return the settings with the data set of the command line."""
+def with_data(config: WithFit, data: str | None) -> WithFit:
+    """Return the settings with the data set of the command line.
+
+    Args:
+        config: The settings.
+        data: The data set. None if the command line has none.
+
+    Raises:
+        ThawlineError: If there is no data set, or if the settings name another one.
+    """
     from thawline.config.resolve import with_absolute_paths
 
     if data is not None and config.fit.data.data is not None:

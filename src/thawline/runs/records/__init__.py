@@ -131,6 +131,7 @@ from thawline.runs.records.training import (
     PretrainEpoch,
     StoreReference,
 )
+from thawline.runs.records.tuning import Importance, TuneData, TuneRecord, TuneTrial
 
 __all__ = [
     "CHOSEN_LATER",
@@ -177,6 +178,7 @@ __all__ = [
     "Guess",
     "Hardware",
     "HeadFirst",
+    "Importance",
     "InfoReport",
     "JobStart",
     "KeptEpoch",
@@ -235,6 +237,9 @@ __all__ = [
     "TextCounts",
     "TokenizerSummary",
     "TotalSeconds",
+    "TuneData",
+    "TuneRecord",
+    "TuneTrial",
     "Unfinished",
     "VectorsReport",
     "Verdict",

@@ -1,0 +1,275 @@
+"""The study of Optuna in an SQLite file: its samples, its pruning, and how it is shared."""
+
+from __future__ import annotations
+
+import base64
+import json
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import filelock
+import numpy as np
+from numpy.typing import NDArray
+
+from thawline.errors import ThawlineError
+from thawline.runs.lock import LOCK
+from thawline.runtime.untrusted import open_regular
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+STUDY = "study.db"
+"""The file of the study in the folder of a search."""
+
+_NAME, _MAGIC = "thawline", b"SQLite format 3\0"
+
+HEARTBEAT, GRACE = 15, 60
+"""The seconds between two signs of life of a trial, and those after which it counts as killed."""
+
+RETRIES = 1
+"""How often a trial is made again if its process was killed, which it may have caused itself."""
+
+STARTUP_TRIALS = 10
+"""The number of random trials before TPE, and of finished trials before the first is pruned."""
+
+QUARTERS = 4
+"""The parts of the schedule of a trial at whose ends it may be pruned."""
+
+LOCK_SECONDS = 60
+"""How long a process waits for another one to write to the file."""
+
+MOST_LOGITS = 50_000
+"""The largest number of logits of a trial that are kept, for the nested score."""
+
+LOGITS, REPEATED, ERROR = "logits", "repeated", "error"
+"""Attributes of a trial: its logits on validation, the number of the trial with the same settings,
+and the error."""
+
+
+def import_optuna() -> Any:
+    """Return the module of Optuna.
+
+    Raises:
+        ThawlineError: If it is not installed.
+    """
+    try:
+        import optuna
+    except ImportError as error:
+        raise ThawlineError(
+            "the package optuna, which makes the search",
+            "no module optuna",
+            'run pip install "thawline[tune]"',
+        ) from error
+    return optuna
+
+
+@contextmanager
+def quiet_optuna() -> Iterator[None]:
+    """Hide the log lines and the warnings of Optuna inside the ``with`` block."""
+    optuna = import_optuna()
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(level)
+
+
+@contextmanager
+def open_study(
+    folder: Path, score: str, seed: int, identity: Mapping[str, Any]
+) -> Iterator[optuna.Study]:
+    """Open the study in the folder of a search, or make it.
+
+    Args:
+        folder: The folder, which must exist.
+        score: The score of the trials, as in `measure`.
+        seed: The seed of the samples.
+        identity: What all processes and starts must have in common, as JSON values by name.
+
+    Raises:
+        ThawlineError: If the study belongs to another search, or if its file is damaged.
+    """
+    optuna = import_optuna()
+    from sqlalchemy.exc import DatabaseError
+
+    file = folder / STUDY
+    _check_header(file)
+    try:
+        with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+            storage = _storage(file)
+            study = optuna.create_study(
+                study_name=_NAME,
+                storage=storage,
+                direction="minimize" if score == "loss" else "maximize",
+                sampler=make_sampler(seed),
+                pruner=_pruner(),
+                load_if_exists=True,
+            )
+            _check_same(study, json.loads(json.dumps(identity)), folder)
+    except (DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
+        raise _damaged(file) from error
+    try:
+        yield study
+    finally:
+        storage.engine.dispose()  # merges the write-ahead log into the file
+
+
+def _check_header(file: Path) -> None:
+    """Raise ThawlineError if a file exists and is not a database of SQLite."""
+    if file.is_file() and file.stat().st_size:
+        with open_regular(file) as stream:
+            if stream.read(len(_MAGIC)) != _MAGIC:
+                raise _damaged(file)
+
+
+def _damaged(file: Path) -> ThawlineError:
+    found, fix = "a file that cannot be read", "restore the file, or choose another --out"
+    return ThawlineError(f"a study of Optuna in '{file}'", found, fix)
+
+
+def _storage(file: Path) -> Any:
+    """Return the storage, in which a commit does not wait for the disk.
+
+    With a write-ahead log, a killed process loses nothing. Only a power cut may lose the last
+    trials, and the file stays valid.
+    """
+    optuna = import_optuna()
+    from sqlalchemy import event
+
+    def prepare(connection: Any, _: object) -> None:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+    retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=RETRIES)
+    storage = optuna.storages.RDBStorage(
+        f"sqlite:///{file.absolute().as_posix()}",
+        engine_kwargs={"connect_args": {"timeout": LOCK_SECONDS}},
+        heartbeat_interval=HEARTBEAT,
+        grace_period=GRACE,
+        heartbeat_stale_trial_callback=retry,
+    )
+    event.listen(storage.engine, "connect", prepare)
+    storage.engine.dispose()  # connections that exist were not prepared
+    return storage
+
+
+def _check_same(study: optuna.Study, identity: dict[str, Any], folder: Path) -> None:
+    """Raise ThawlineError if a study was started with other values."""
+    known = study.user_attrs
+    if not known:
+        for name, value in identity.items():
+            study.set_user_attr(name, value)
+        return
+    for name, value in identity.items():
+        if known.get(name) != value:
+            raise ThawlineError(
+                f"the {name} that the search in '{folder}' was started with",
+                f"other {name}",
+                "omit what you changed, or choose another --out",
+                setting="out",
+            )
+
+
+def make_sampler(seed: int) -> Any:
+    """Return TPE whose samples for a trial depend on the seed and the trial's number.
+
+    With a single random state, a resumed process and a second process would repeat the samples of
+    the first one. After a trial whose settings were known, choices are sampled at random, because
+    TPE would otherwise sample a good head without a learning rate again and again.
+
+    Args:
+        seed: The seed.
+    """
+    optuna = import_optuna()
+
+    class NumberedSampler(optuna.samplers.BaseSampler):  # type: ignore[name-defined]
+        """TPE with a random state of its own for each trial."""
+
+        def __init__(self) -> None:
+            self._own: Any = None
+            self._is_random = False
+            self._random: Any = None
+
+        def _start(self, number: int) -> None:
+            (mixed,) = np.random.SeedSequence((seed, number)).generate_state(1)
+            self._own = optuna.samplers.TPESampler(
+                n_startup_trials=STARTUP_TRIALS,
+                multivariate=True,
+                group=True,
+                constant_liar=True,
+                seed=int(mixed),
+            )
+            self._random = optuna.samplers.RandomSampler(seed=int(mixed))
+
+        def before_trial(self, study: Any, trial: FrozenTrial) -> None:
+            self._start(trial.number)
+            trials = study.get_trials(deepcopy=False)
+            before = trials[trial.number - 1] if trial.number else None
+            self._is_random = before is not None and REPEATED in before.user_attrs
+            self._own.before_trial(study, trial)
+
+        def infer_relative_search_space(self, study: Any, trial: FrozenTrial) -> Any:
+            return self._own.infer_relative_search_space(study, trial)
+
+        def sample_relative(self, study: Any, trial: FrozenTrial, space: Any) -> Any:
+            sampled = self._own.sample_relative(study, trial, space)
+            choice = optuna.distributions.CategoricalDistribution
+            return {
+                name: value
+                for name, value in sampled.items()
+                if not (self._is_random and isinstance(space[name], choice))
+            }
+
+        def sample_independent(self, study: Any, trial: FrozenTrial, name: str, of: Any) -> Any:
+            sampler = self._random if self._is_random else self._own
+            return sampler.sample_independent(study, trial, name, of)
+
+        def after_trial(self, study: Any, trial: FrozenTrial, state: Any, values: Any) -> None:
+            self._own.after_trial(study, trial, state, values)
+
+    return NumberedSampler()
+
+
+def _pruner() -> Any:
+    """Return the pruner, which compares the scores of trials at the same quarter."""
+    return import_optuna().pruners.MedianPruner(
+        n_startup_trials=STARTUP_TRIALS, n_min_trials=STARTUP_TRIALS // 2
+    )
+
+
+# -- logits of trials -----------------------------------------------------------------------------
+
+
+def encode_logits(logits: NDArray[np.float32]) -> str | None:
+    """Return the logits of a trial as text, in half precision. None if they are too many."""
+    if logits.size > MOST_LOGITS:
+        return None
+    most = np.finfo(np.float16).max
+    small = np.clip(logits, -most, most).astype("<f2")
+    return base64.b64encode(zlib.compress(small.tobytes())).decode()
+
+
+def decode_logits(trial: FrozenTrial, shape: tuple[int, int]) -> NDArray[np.float16] | None:
+    """Return the logits of a trial. None if they were not kept.
+
+    Args:
+        trial: The trial.
+        shape: The numbers of texts and of labels.
+    """
+    text = trial.user_attrs.get(LOGITS)
+    if text is None:
+        return None
+    decompressor = zlib.decompressobj()
+    size = 2 * shape[0] * shape[1]
+    content = decompressor.decompress(base64.b64decode(text), size)
+    if len(content) != size:
+        return None
+    return np.frombuffer(content, dtype="<f2").reshape(shape).astype(np.float16)

@@ -1,0 +1,102 @@
+"""The study in SQLite: it is shared, resumed, and its samples depend on the trial's number."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from thawline.errors import ThawlineError
+from thawline.tuning import study as studies
+from thawline.tuning.study import (
+    LOGITS,
+    STUDY,
+    decode_logits,
+    encode_logits,
+    open_study,
+    quiet_optuna,
+)
+
+optuna = pytest.importorskip("optuna")
+
+IDENTITY = {"rows": "abc", "settings": {"lr": 0.1}}
+
+
+def value_of(trial) -> float:
+    return trial.suggest_float("lr", 0.0, 1.0) + trial.suggest_categorical("k", (1, 2))
+
+
+def values_of(folder, *starts: int) -> list[tuple[float, ...]]:
+    folder.mkdir()
+    for trials in starts:
+        with quiet_optuna(), open_study(folder, "accuracy", 0, IDENTITY) as study:
+            study.optimize(value_of, n_trials=trials)
+            found = [tuple(trial.params.values()) for trial in study.trials]
+    return found
+
+
+def test_a_study_in_two_starts_has_the_trials_of_one(tmp_path):
+    whole = values_of(tmp_path / "whole", 14)
+    assert values_of(tmp_path / "parts", 5, 9) == whole
+    assert len(set(whole)) == 14
+
+
+def test_a_study_of_something_else_is_refused(tmp_path):
+    with quiet_optuna():
+        with open_study(tmp_path, "loss", 0, IDENTITY) as study:
+            assert study.direction.name == "MINIMIZE"
+        with (
+            pytest.raises(ThawlineError, match="settings"),
+            open_study(tmp_path, "loss", 0, {**IDENTITY, "settings": {"lr": 0.2}}),
+        ):
+            pass
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    (tmp_path / STUDY).write_bytes(b"no database" * 1_000)
+    with (
+        quiet_optuna(),
+        pytest.raises(ThawlineError, match=STUDY),
+        open_study(tmp_path, "loss", 0, IDENTITY),
+    ):
+        pass
+
+
+def test_a_trial_of_a_killed_process_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(studies, "HEARTBEAT", 1)
+    monkeypatch.setattr(studies, "GRACE", 1)
+    with quiet_optuna(), open_study(tmp_path, "accuracy", 0, IDENTITY) as study:
+        killed = study.ask()
+        killed.suggest_float("lr", 0.0, 1.0)
+        study._storage.record_heartbeat(killed._trial_id)
+        time.sleep(2.1)
+        study.optimize(value_of, n_trials=1)
+        states = [trial.state.name for trial in study.trials]
+        assert states == ["FAIL", "COMPLETE"]
+        assert study.trials[1].params["lr"] == study.trials[0].params["lr"]
+
+
+def test_after_a_known_trial_choices_are_random_and_numbers_are_not(tmp_path):
+    with quiet_optuna(), open_study(tmp_path, "accuracy", 0, IDENTITY) as study:
+        study.optimize(lambda trial: 3 - value_of(trial), n_trials=20)
+        chosen = set()
+        for _ in range(12):
+            trial = study.ask()
+            trial.set_user_attr(studies.REPEATED, 0)
+            study.tell(trial, 1.0)
+            after = study.ask()
+            value_of(after)
+            chosen.add(after.params["k"])
+            study.tell(after, state=optuna.trial.TrialState.FAIL)
+        assert chosen == {1, 2}
+
+
+def test_logits_come_back_in_half_precision():
+    logits = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    text = encode_logits(logits)
+    trial = optuna.trial.create_trial(value=0.5, user_attrs={LOGITS: text})
+    found = decode_logits(trial, (5, 3))
+    np.testing.assert_array_equal(found, logits.astype(np.float16))
+    assert decode_logits(trial, (9, 3)) is None
+    assert encode_logits(np.zeros((50_000, 2), dtype=np.float32)) is None
