@@ -1,0 +1,229 @@
+"""Compute the logits of several classifiers, and run the stages that they share only once."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from thawline.backbones.pooling import pool
+from thawline.backbones.stack import Stack
+from thawline.config import ComputeConfig
+from thawline.data import Text
+from thawline.data.texts import check_pairing
+from thawline.data.tokens import Inputs
+from thawline.inference.fitted import AnyFitted, Fitted
+from thawline.inference.reader import TextReader
+from thawline.inference.sharing import (
+    Stretch,
+    find_stretches,
+    stage_digests,
+    stages_read,
+    tokens_digest,
+)
+from thawline.inference.whole import run_models
+from thawline.prefix.frozen_pass import FrozenPass
+from thawline.prefix.report import PassReport
+from thawline.runtime.progress import Reporter
+
+
+class SharedPredictor:
+    """Computes the logits of several classifiers with their complete models.
+
+    Classifiers that read the same tokens share the embeddings and the blocks up to the first one
+    whose weights differ. These stages run once for a text.
+
+    Args:
+        classifiers: The classifiers, all for single texts or all for pairs.
+        compute: The device, the dtype and the token budget of a batch. The models run under
+            autocast if the dtype is bfloat16.
+        reporter: Receives progress. If None, there is none.
+
+    Attributes:
+        groups: The classifiers that read the same tokens, each with the stages that they share.
+    """
+
+    def __init__(
+        self,
+        classifiers: Sequence[AnyFitted],
+        compute: ComputeConfig,
+        *,
+        reporter: Reporter | None = None,
+    ) -> None:
+        self._classifiers = tuple(classifiers)
+        self._reporter = Reporter() if reporter is None else reporter
+        tokens: dict[str, dict[int, Fitted]] = defaultdict(dict)
+        for position, fitted in enumerate(self._classifiers):
+            if isinstance(fitted, Fitted):
+                # A single classifier shares nothing, so that no digest is needed.
+                key = tokens_digest(fitted) if len(self._classifiers) > 1 else ""
+                tokens[key][position] = fitted
+        self.groups = tuple(
+            _Group.of(members, compute, self._reporter) for members in tokens.values()
+        )
+
+    @property
+    def reports(self) -> list[PassReport]:
+        """The work of each group so far."""
+        return [group.reader.frozen_pass.report for group in self.groups]
+
+    def logits(self, texts: Sequence[Text]) -> list[NDArray[np.float32]]:
+        """Return the logits of each classifier, ``(texts, labels)``, in the order of the texts.
+
+        Args:
+            texts: Any number of texts, or of pairs if the classifiers were trained on pairs.
+
+        Raises:
+            ThawlineError: If a text is not of the kind that a classifier was trained on.
+        """
+        for fitted in self._classifiers:
+            expected = "as in the training of this classifier"
+            check_pairing(texts, pairs=fitted.pairs, expected=expected)
+        found = [
+            np.zeros((len(texts), len(fitted.labels)), dtype=np.float32)
+            for fitted in self._classifiers
+        ]
+        if not len(texts):
+            return found
+        for group in self.groups:
+            group.run(texts, found)
+        for fitted, logits in zip(self._classifiers, found, strict=True):
+            if fitted.words is not None:
+                logits += fitted.words.logits(texts)
+        return found
+
+
+@dataclass(frozen=True)
+class _Group:
+    """Classifiers that read the same tokens of a text.
+
+    Attributes:
+        members: The classifiers, by their positions.
+        stretches: The stages that run, from stage 0 on.
+        reader: Turns texts into tokens.
+    """
+
+    members: dict[int, Fitted]
+    stretches: tuple[Stretch, ...]
+    reader: TextReader
+
+    @classmethod
+    def of(cls, members: dict[int, Fitted], compute: ComputeConfig, reporter: Reporter) -> _Group:
+        """Find the stages that classifiers share.
+
+        Args:
+            members: The classifiers, by their positions.
+            compute: The device, the dtype and the token budget of a batch.
+            reporter: Receives progress.
+        """
+        first = next(iter(members.values()))
+        reading = first.reading
+        frozen_pass = FrozenPass(
+            first.as_backbone(), reading.max_length, reading.truncation_side, compute, reporter
+        )
+        chains: list[list[str]] = [[] for _ in range(max(members) + 1)]
+        for position, fitted in members.items():
+            number = stages_read(fitted)
+            digests = stage_digests(fitted) if len(members) > 1 else [""] * number
+            chains[position] = digests[:number]
+        return cls(members, find_stretches(chains), TextReader(frozen_pass, use_store=False))
+
+    def run(self, texts: Sequence[Text], found: Sequence[NDArray[np.float32]]) -> None:
+        """Compute the logits of every member.
+
+        Args:
+            texts: At least one text or pair.
+            found: For each classifier the array of its logits, ``(texts, labels)``, which is
+                written for the members of this group.
+        """
+        models = [fitted.model for fitted in self.members.values()]
+        for batch, logits in run_models(self.reader, models, texts, self._logits):
+            for position, values in logits.items():
+                found[position][batch] = values.numpy()
+
+    def _logits(self, inputs: Inputs) -> dict[int, Tensor]:
+        """Return the logits of each member for one batch, on the CPU."""
+        logits: dict[int, Tensor] = {}
+        for stretch in self.stretches:
+            self._run_stretch(stretch, _Reached(inputs, {}), logits)
+        return {position: tensor.float().cpu() for position, tensor in logits.items()}
+
+    def _run_stretch(self, stretch: Stretch, reached: _Reached, logits: dict[int, Tensor]) -> None:
+        """Run a stretch and everything after it for one batch.
+
+        Args:
+            stretch: The stretch.
+            reached: What the stages before it have computed.
+            logits: Receives the logits of the classifiers that finish here or later.
+        """
+        only = self.members[stretch.classifiers[0]]
+        if len(stretch.classifiers) == 1 and _reads_from(only, stretch.first):
+            # The last block may then run for the first token alone.
+            logits[stretch.classifiers[0]] = _finish(only, stretch.first, reached)
+            return
+        wanted = {
+            (stage, fitted.reading.pooling)
+            for fitted in (self.members[position] for position in stretch.classifiers)
+            if fitted.head.kind != "native"
+            for stage in fitted.reading.stages
+        }
+        pooled, mask = dict(reached.pooled), reached.inputs.get("attention_mask")
+
+        def visit(stage: int, states: Tensor) -> None:
+            for each, pooling in wanted:
+                if each == stage:
+                    pooled[stage, pooling] = pool(states, mask, pooling)
+
+        states = Stack(only.model.base_model).stage_states(
+            reached.inputs, visit, stretch.last, start=max(1, stretch.first), states=reached.states
+        )
+        after = _Reached(reached.inputs, pooled, states)
+        for position in stretch.finished:
+            logits[position] = _finish(self.members[position], stretch.last + 1, after)
+        for branch in stretch.branches:
+            self._run_stretch(branch, after, logits)
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """What the stages so far have computed for a batch.
+
+    Attributes:
+        inputs: Token ids and masks, ``(batch, tokens)`` each.
+        pooled: The pooled states by stage and pooling, ``(batch, hidden)`` each.
+        states: The states of the last stage so far, ``(batch, tokens, hidden)``. None if no stage
+            has run.
+    """
+
+    inputs: Inputs
+    pooled: dict[tuple[int, str], Tensor]
+    states: Tensor | None = None
+
+
+def _reads_from(fitted: Fitted, line: int) -> bool:
+    """Return whether a classifier reads no state of a stage before a line."""
+    return fitted.head.kind == "native" or min(fitted.reading.stages) >= line
+
+
+def _finish(fitted: Fitted, line: int, reached: _Reached) -> Tensor:
+    """Return the logits of a classifier, ``(batch, labels)``.
+
+    Args:
+        fitted: The classifier.
+        line: The first stage that has not run.
+        reached: What the stages before it have computed.
+    """
+    pooling, stages = fitted.reading.pooling, fitted.reading.stages
+    if fitted.head.kind != "native" and max(stages) < line:
+        features = torch.cat([reached.pooled[stage, pooling] for stage in stages], dim=1)
+        logits: Tensor = fitted.head_module()(features)
+        return logits
+    stack = Stack(fitted.model.base_model)
+    view = stack.classifier_view(fitted.model, pooling, line=max(1, line), states=reached.states)
+    found: Tensor = view(**reached.inputs).logits
+    return found
