@@ -22,8 +22,7 @@ from thawline.inference.reader import TextReader
 from thawline.inference.sharing import (
     Stretch,
     find_stretches,
-    stage_digests,
-    stages_read,
+    stage_chain,
     tokens_digest,
 )
 from thawline.inference.whole import run_models
@@ -128,9 +127,8 @@ class _Group:
         )
         chains: list[list[str]] = [[] for _ in range(max(members) + 1)]
         for position, fitted in members.items():
-            number = stages_read(fitted)
-            digests = stage_digests(fitted) if len(members) > 1 else [""] * number
-            chains[position] = digests[:number]
+            # A single classifier shares nothing, so that its weights need not be hashed.
+            chains[position] = [""] if len(members) == 1 else stage_chain(fitted, f"{position}")
         return cls(members, find_stretches(chains), TextReader(frozen_pass, use_store=False))
 
     def run(self, texts: Sequence[Text], found: Sequence[NDArray[np.float32]]) -> None:

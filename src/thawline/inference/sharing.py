@@ -23,7 +23,7 @@ class Stretch:
         first: The first stage.
         last: The last stage.
         classifiers: The positions of the classifiers that read these stages.
-        finished: The positions of those that read no other stage afterwards.
+        finished: The positions of those that read no stage after these.
         branches: The stages that follow, for the other classifiers.
     """
 
@@ -66,7 +66,7 @@ def _stretch(chains: Sequence[Sequence[str]], members: Sequence[int], first: int
         first,
         last,
         tuple(members),
-        tuple(member for member in members if len(chains[member]) == last + 1),
+        tuple(member for member in members if len(chains[member]) <= last + 1),
         _stretches(chains, going_on, last + 1),
     )
 
@@ -100,18 +100,20 @@ def stage_digests(fitted: Fitted) -> list[str]:
     return digests
 
 
-def stages_read(fitted: Fitted) -> int:
-    """Return the number of stages that a classifier can share with others, counted from stage 0.
+def stage_chain(fitted: Fitted, name: str) -> list[str]:
+    """Return the digests of the stages that a classifier reads, for `find_stretches`.
 
-    A head of Thawline reads the pooled states of some stages, so the last of these is the last
-    stage that it needs. A native head runs together with the last block.
+    A head of Thawline reads the pooled states of some stages, so the chain ends at the last of
+    these. A native head runs together with the last block, which it therefore shares with nobody.
 
     Args:
         fitted: The classifier.
+        name: A name that no other classifier has.
     """
+    digests = stage_digests(fitted)
     if fitted.head.kind == "native":
-        return Stack(fitted.model.base_model).depth
-    return max(fitted.reading.stages) + 1
+        return [*digests[:-1], name]
+    return digests[: max(fitted.reading.stages) + 1]
 
 
 def tokens_digest(fitted: Fitted) -> str:
