@@ -42,6 +42,10 @@ class TestFindStretches:
         assert first == Stretch(0, 1, (0, 1, 2, 3), (3,), ends)
         assert second == Stretch(0, 2, (5,), (5,), ())
 
+    def test_the_last_one_goes_on_alone(self) -> None:
+        (only,) = find_stretches(["ea", "eabc"])
+        assert only == Stretch(0, 1, (0, 1), (0,), (Stretch(2, 3, (1,), (1,), ()),))
+
     def test_a_classifier_that_stops_early_does_not_split_the_others(self) -> None:
         (only,) = find_stretches(["ea", "eabcd", "eabcd"])
         assert (only.first, only.last, only.branches) == (0, 4, ())

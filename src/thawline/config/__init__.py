@@ -48,6 +48,7 @@ from thawline.config.pretraining import (
     PretrainingConfig,
     VocabularyConfig,
 )
+from thawline.config.score import ScoreConfig
 from thawline.config.tapt import TaptConfig
 from thawline.config.vectors import TextsConfig, VectorsConfig
 
@@ -88,6 +89,7 @@ __all__ = [
     "PretrainConfig",
     "PretrainingConfig",
     "ReportConfig",
+    "ScoreConfig",
     "TaptConfig",
     "TextsConfig",
     "TokensConfig",

@@ -71,6 +71,14 @@ class SharedPredictor:
         """The work of each group so far."""
         return [group.reader.frozen_pass.report for group in self.groups]
 
+    def describe(self, names: Sequence[str]) -> list[str]:
+        """Return a line for each part of the backbone that several classifiers share.
+
+        Args:
+            names: The names of the classifiers.
+        """
+        return [line for group in self.groups for line in _shared_lines(group.stretches, names)]
+
     def logits(self, texts: Sequence[Text]) -> list[NDArray[np.float32]]:
         """Return the logits of each classifier, ``(texts, labels)``, in the order of the texts.
 
@@ -201,6 +209,19 @@ class _Reached:
     inputs: Inputs
     pooled: dict[tuple[int, str], Tensor]
     states: Tensor | None = None
+
+
+def _shared_lines(stretches: Sequence[Stretch], names: Sequence[str]) -> list[str]:
+    lines = []
+    for stretch in stretches:
+        if len(stretch.classifiers) > 1:
+            stages = f"stages {stretch.first} to {stretch.last}"
+            if stretch.first == stretch.last:
+                stages = f"stage {stretch.first}"
+            sharing = ", ".join(names[position] for position in stretch.classifiers)
+            lines.append(f"{stages} run once for {sharing}")
+        lines += _shared_lines(stretch.branches, names)
+    return lines
 
 
 def _reads_from(fitted: Fitted, line: int) -> bool:

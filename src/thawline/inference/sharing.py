@@ -59,7 +59,8 @@ def _stretches(
 
 def _stretch(chains: Sequence[Sequence[str]], members: Sequence[int], first: int) -> Stretch:
     last, going_on = first, [m for m in members if len(chains[m]) > first + 1]
-    while going_on and len({chains[m][last + 1] for m in going_on}) == 1:
+    # The last classifier that goes on gets a stretch of its own, which may compute less.
+    while len(going_on) > (len(members) > 1) and len({chains[m][last + 1] for m in going_on}) == 1:
         last += 1
         going_on = [m for m in going_on if len(chains[m]) > last + 1]
     return Stretch(

@@ -11,6 +11,7 @@ from thawline.cli.verbs import (
     preflight,
     pretrain,
     report,
+    score,
     store,
     vectors,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "preflight",
     "pretrain",
     "report",
+    "score",
     "store",
     "vectors",
 ]
