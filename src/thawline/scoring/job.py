@@ -21,7 +21,7 @@ from thawline.errors import ThawlineError
 from thawline.inference.shared import SharedPredictor
 from thawline.runs.layout import SETTINGS, find, load_json
 from thawline.runs.lock import locked
-from thawline.runtime.files import make_folder, new_file, remove, write_file
+from thawline.runtime.files import make_folder, new_file, remove, remove_leftovers, write_file
 from thawline.runtime.progress import Reporter
 from thawline.scoring.columns import Scorer, check_new
 from thawline.scoring.readers import Reader, open_reader
@@ -129,6 +129,7 @@ class ScoringJob:
             raise ThawlineError("a new output", f"'{output}', which exists", fix)
         parts = parts_folder(output)
         make_folder(parts)
+        remove_leftovers(output.parent)
         with locked(parts):
             self._check_state(reader, output, parts)
             done = _complete_parts(parts)

@@ -88,7 +88,8 @@ def _print(scored: Scored, *, as_json: bool) -> None:
     typer.echo(f"{scored.output}: {scored.rows:,} rows{kept}")
     typer.echo(f"{now:,} rows in {scored.seconds:.1f} s: {now / scored.seconds:,.0f} rows/s")
     if scored.without_text:
-        typer.echo(f"{scored.without_text:,} rows have no text and thus no prediction")
+        rows = "row has" if scored.without_text == 1 else "rows have"
+        typer.echo(f"{scored.without_text:,} {rows} no text and thus no prediction")
 
 
 def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> None:
