@@ -13,7 +13,7 @@ import typer
 
 from thawline.cli import options as opt
 from thawline.cli.commands import verb_with_settings
-from thawline.cli.console import print_json
+from thawline.cli.console import input_bytes, print_json, write_bytes
 from thawline.cli.groups import app
 from thawline.config import ScoreConfig
 from thawline.errors import ThawlineError
@@ -101,7 +101,7 @@ def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> No
 
     with ExitStack() as stack:
         if given == STANDARD:
-            file = DataFile(stack.enter_context(spooled_input(sys.stdin.buffer, config.format)))
+            file = DataFile(stack.enter_context(spooled_input(input_bytes(), config.format)))
         else:
             ((file, _),) = pair_files(given, given)
         reader = job.open(file)
@@ -109,7 +109,7 @@ def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> No
             suffix = {".txt": ".csv", ".parquet": ".jsonl"}.get(file.suffix, file.suffix)
             if config.format is not None and given != STANDARD:
                 suffix = f".{config.format}"
-            write: Callable[[bytes], object] = sys.stdout.buffer.write
+            write: Callable[[bytes], object] = write_bytes
             name = f"output{suffix}"
         else:
             temporary = stack.enter_context(new_file(expand(output)))
