@@ -23,7 +23,7 @@ ROOMS = (
     *("_version", "errors", "runtime", "config"),
     *("runs", "data", "strategies", "backbones"),
     *("store", "prefix", "models", "inference"),
-    *("evaluation", "training", "artifact", "scoring", "report"),
+    *("evaluation", "training", "artifact", "scoring", "serving", "report"),
     *("pretraining", "classifier", "jobs", "compare"),
     *("cli", "__main__"),
 )

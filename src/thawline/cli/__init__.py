@@ -9,7 +9,7 @@ from thawline.cli.leaving import run_and_leave
 __all__ = ["app", "main", "program", "verbs"]
 
 ORDER = (
-    *("demo", "compare", "fit", "predict", "score", "evaluate", "report", "info"),
+    *("demo", "compare", "fit", "predict", "score", "serve", "evaluate", "report", "info"),
     *("preflight", "pretrain", "generate", "vectors"),
 )
 """The order of the verbs in the help. Groups of verbs come after them."""

@@ -49,6 +49,7 @@ from thawline.config.pretraining import (
     VocabularyConfig,
 )
 from thawline.config.score import ScoreConfig
+from thawline.config.serve import ServeConfig
 from thawline.config.tapt import TaptConfig
 from thawline.config.vectors import TextsConfig, VectorsConfig
 
@@ -90,6 +91,7 @@ __all__ = [
     "PretrainingConfig",
     "ReportConfig",
     "ScoreConfig",
+    "ServeConfig",
     "TaptConfig",
     "TextsConfig",
     "TokensConfig",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -79,6 +81,19 @@ class SharedPredictor:
         """
         return [line for group in self.groups for line in _shared_lines(group.stretches, names)]
 
+    def select(self, positions: Sequence[int]) -> SharedPredictor:
+        """Return a predictor of some of the classifiers, which shares everything with this one.
+
+        Args:
+            positions: The positions of the classifiers, in the order of their logits.
+        """
+        chosen = copy.copy(self)
+        chosen._classifiers = tuple(self._classifiers[position] for position in positions)
+        chosen.groups = tuple(
+            group.select(positions) for group in self.groups if group.members.keys() & {*positions}
+        )
+        return chosen
+
     def logits(self, texts: Sequence[Text]) -> list[NDArray[np.float32]]:
         """Return the logits of each classifier, ``(texts, labels)``, in the order of the texts.
 
@@ -105,18 +120,18 @@ class SharedPredictor:
         return found
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Group:
     """Classifiers that read the same tokens of a text.
 
     Attributes:
         members: The classifiers, by their positions.
-        stretches: The stages that run, from stage 0 on.
+        chains: The digests of the stages that each member reads, by its position.
         reader: Turns texts into tokens.
     """
 
     members: dict[int, Fitted]
-    stretches: tuple[Stretch, ...]
+    chains: dict[int, Sequence[str]]
     reader: TextReader
 
     @classmethod
@@ -133,11 +148,31 @@ class _Group:
         frozen_pass = FrozenPass(
             first.as_backbone(), reading.max_length, reading.truncation_side, compute, reporter
         )
-        chains: list[list[str]] = [[] for _ in range(max(members) + 1)]
-        for position, fitted in members.items():
-            # A single classifier shares nothing, so that its weights need not be hashed.
-            chains[position] = [""] if len(members) == 1 else stage_chain(fitted, f"{position}")
-        return cls(members, find_stretches(chains), TextReader(frozen_pass, use_store=False))
+        # A single classifier shares nothing, so that its weights need not be hashed.
+        chains = {
+            position: [""] if len(members) == 1 else stage_chain(fitted, f"{position}")
+            for position, fitted in members.items()
+        }
+        return cls(members, chains, TextReader(frozen_pass, use_store=False))
+
+    @cached_property
+    def stretches(self) -> tuple[Stretch, ...]:
+        """The stages that run, from stage 0 on."""
+        return find_stretches([self.chains.get(n, ()) for n in range(max(self.chains) + 1)])
+
+    def select(self, positions: Sequence[int]) -> _Group:
+        """Return the group of some of the members.
+
+        Args:
+            positions: Their positions, and those of classifiers in other groups. Their order gives
+                the new positions.
+        """
+        kept = {new: old for new, old in enumerate(positions) if old in self.members}
+        return _Group(
+            {new: self.members[old] for new, old in kept.items()},
+            {new: self.chains[old] for new, old in kept.items()},
+            self.reader,
+        )
 
     def run(self, texts: Sequence[Text], found: Sequence[NDArray[np.float32]]) -> None:
         """Compute the logits of every member.

@@ -12,6 +12,7 @@ from thawline.cli.verbs import (
     pretrain,
     report,
     score,
+    serve,
     store,
     vectors,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "pretrain",
     "report",
     "score",
+    "serve",
     "store",
     "vectors",
 ]
