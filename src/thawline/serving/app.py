@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import numpy as np
-from fastapi import FastAPI, HTTPException, Request
+from fastapi import FastAPI, HTTPException, Path, Request
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import JSONResponse, PlainTextResponse
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ from thawline.serving.schemas import (
 LOG = logging.getLogger("thawline.serving")
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not valid JSON in UTF-8."},
     401: {"model": Problem, "description": "The bearer token is missing or wrong."},
     404: {"model": Problem, "description": "There is no classifier of this name."},
     413: {"model": Problem, "description": "The body, or a text, is too large."},
@@ -290,14 +291,18 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         (logits,) = await service.logits(texts, (position,))
         return service.scores(logits, position, request), several
 
+    known = Path(description="Name of the classifier.", json_schema_extra={"enum": service.names})
+
     @app.post("/tei/{model}/predict", responses=_PROBLEMS)
-    async def tei_predict(model: str, request: TeiRequest) -> list[TeiScore] | list[list[TeiScore]]:
+    async def tei_predict(
+        request: TeiRequest, model: str = known
+    ) -> list[TeiScore] | list[list[TeiScore]]:
         """Classify texts with the protocol of text-embeddings-inference."""
         scores, several = await tei_scores(model, request)
         return scores if several else scores[0]
 
     @app.post("/tei/{model}", responses=_PROBLEMS)
-    async def tei_nested(model: str, request: TeiRequest) -> list[list[TeiScore]]:
+    async def tei_nested(request: TeiRequest, model: str = known) -> list[list[TeiScore]]:
         """Classify texts for clients of the hub, which expect a list for each text."""
         return (await tei_scores(model, request))[0]
 

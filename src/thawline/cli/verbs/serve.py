@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,9 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.groups import app
 from thawline.config import ServeConfig
 from thawline.runtime.imports import quick_imports
+
+TOKEN = "THAWLINE_TOKEN"
+"""The environment variable with the token that requests must send."""
 
 SETTINGS = {
     "Network": ("host", "port", "token", "allow_origin"),
@@ -36,12 +40,16 @@ def serve(config: ServeConfig, runs: Runs) -> None:
     Classifiers on one backbone share its frozen part. POST /predict classifies texts; GET
     /openapi.json describes all routes.
     """
+    from thawline.runs.layout import find
+    from thawline.runtime.packages import check_extra
+
+    check_extra("serve", ("fastapi", "uvicorn", "prometheus_client"))
+    for run in runs:
+        find(run)  # fail before the large imports
     with quick_imports():
         from thawline.runtime.progress import TerminalReporter
         from thawline.serving.server import run_server
 
-    if config.token is None and os.environ.get("THAWLINE_TOKEN"):
-        from dataclasses import replace
-
-        config = replace(config, token=os.environ["THAWLINE_TOKEN"])
+    if config.token is None:
+        config = replace(config, token=os.environ.get(TOKEN) or None)
     run_server(runs, config, TerminalReporter())
