@@ -11,7 +11,7 @@ from rich.table import Table
 
 from thawline.data.texts import one_string
 from thawline.report.tables import literal, with_interval, wrap_labelled
-from thawline.runs.records import ErrorRate, ErrorRates, Mistake, Mistakes, Sample
+from thawline.runs.records import Answer, ErrorRate, ErrorRates, Mistake, Mistakes, Sample
 from thawline.runtime.files import new_file
 from thawline.runtime.terminal import KEPT
 
@@ -119,15 +119,27 @@ def samples_table(samples: Sequence[Sample]) -> Table:
 
     Square brackets in names and texts are printed literally.
     """
+    return _predictions_table("sample text", ("label",), samples)
+
+
+def answers_table(answers: Sequence[Answer]) -> Table:
+    """Return a table of the user's own texts, which has no column for the label."""
+    return _predictions_table("your text", (), answers)
+
+
+def _predictions_table(
+    title: str, attributes: Sequence[str], texts: Sequence[Sample] | Sequence[Answer]
+) -> Table:
+    """Return a table of texts with some attributes and both predictions."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("sample text", overflow="fold", min_width=24)
-    for name in ("label", "untrained", "adapted"):
+    table.add_column(title, overflow="fold", min_width=24)
+    for name in (*attributes, "untrained", "adapted"):
         table.add_column(name, overflow="fold", max_width=18)
-    for sample in samples:
-        predictions = (sample.untrained, sample.adapted)
+    for text in texts:
+        predictions = (text.untrained, text.adapted)
         table.add_row(
-            literal(one_string(sample.text), KEPT),
-            literal(sample.label),
+            literal(one_string(text.text), KEPT),
+            *(literal(getattr(text, name)) for name in attributes),
             *(literal(f"{one.predicted} {100 * one.probability:.1f} %") for one in predictions),
         )
     return table

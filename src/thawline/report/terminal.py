@@ -14,9 +14,9 @@ from rich.table import Table
 from thawline.config import ReportConfig
 from thawline.data.labels import join_words
 from thawline.errors import printable
-from thawline.inference.prediction import TextPrediction
+from thawline.inference.prediction import CONFIDENCE, TextPrediction
 from thawline.report.ladder import ladder_lines, ladder_table
-from thawline.report.mistakes import mistakes_sections, samples_table
+from thawline.report.mistakes import answers_table, mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.sizes import sizes_lines, sizes_table
 from thawline.report.tables import (
@@ -105,6 +105,8 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
         kept = textwrap.fill(kept_line(record.kept), 79)
         yield Group(history_table(record.history, start), kept)
     yield samples_table(record.samples)
+    if record.answers:
+        yield answers_table(record.answers)
     unit = "words" if record.backbone is None else "tokens"
     yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes, unit))
 
@@ -302,13 +304,19 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
 
 
 def print_predictions(predictions: Sequence[TextPrediction]) -> None:
-    """Print a line for each text: its label, its probabilities, and the text on one line."""
+    """Print a line for each text: its label with its probability, and the text on one line.
+
+    If the classes are neg and pos, the probabilities of both follow the label.
+    """
     console = terminal.console()
     for prediction in predictions:
-        shown = prediction.shown_probabilities()
-        shares = "  ".join(f"{printable(name)} {share:.4f}" for name, share in shown.items())
+        confidence = prediction.probabilities[prediction.label]
+        parts = [f"{printable(prediction.label)} ({confidence:.3f})"]
+        for name, share in prediction.shown_probabilities().items():
+            if name != CONFIDENCE:
+                parts.append(f"{name} {share:.4f}")
         text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
-        console.print(f"{printable(prediction.label)}  {shares}  {' '.join(text.split())}")
+        console.print("  ".join([*parts, " ".join(text.split())]))
 
 
 def print_info(described: InfoReport) -> None:
