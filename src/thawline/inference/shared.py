@@ -19,6 +19,7 @@ from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.texts import check_pairing
 from thawline.data.tokens import Inputs
+from thawline.errors import ThawlineError
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.reader import TextReader
 from thawline.inference.sharing import (
@@ -118,6 +119,23 @@ class SharedPredictor:
             if fitted.words is not None:
                 logits += fitted.words.logits(texts)
         return found
+
+
+def check_kinds(classifiers: Sequence[AnyFitted]) -> None:
+    """Check that classifiers were all trained on single texts, or all on pairs.
+
+    Args:
+        classifiers: The classifiers.
+
+    Raises:
+        ThawlineError: If both kinds are among them.
+    """
+    if len({fitted.pairs for fitted in classifiers}) > 1:
+        raise ThawlineError(
+            "classifiers that were all trained on single texts, or all on pairs",
+            "both kinds",
+            "use each kind in a command of its own",
+        )
 
 
 @dataclass(frozen=True, eq=False)

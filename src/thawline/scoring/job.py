@@ -18,7 +18,7 @@ from thawline import artifact
 from thawline.config import ComputeConfig, ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
-from thawline.inference.shared import SharedPredictor
+from thawline.inference.shared import SharedPredictor, check_kinds
 from thawline.runs.layout import SETTINGS, find, load_json
 from thawline.runs.lock import locked
 from thawline.runtime.files import make_folder, new_file, remove, remove_leftovers, write_file
@@ -71,12 +71,7 @@ class ScoringJob:
         self._config, self._reporter = config, reporter
         self._digests = [_file_digest(folder / SETTINGS) for folder in folders]
         classifiers = [artifact.load(folder) for folder in folders]
-        if len({fitted.pairs for fitted in classifiers}) > 1:
-            raise ThawlineError(
-                "classifiers that were all trained on single texts, or all on pairs",
-                "both kinds",
-                "score with each kind in a command of its own",
-            )
+        check_kinds(classifiers)
         compute = ComputeConfig(device=config.device, dtype=config.dtype)
         names = [run.resolve().name for run in runs]
         if len({*names}) < len(names):
