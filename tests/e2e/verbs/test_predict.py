@@ -108,7 +108,9 @@ def test_several_runs_answer_for_each_text(real, fit):
         assert list(record["runs"]) == [str(real.run), "run"]
         (alone,) = thawline("predict", "run", text, "--json").json_lines
         for name, value in record["runs"]["run"].items():
-            assert value == (pytest.approx(alone[name], abs=1e-5) if "prob" in name else alone[name])
+            assert value == (
+                pytest.approx(alone[name], abs=1e-5) if "prob" in name else alone[name]
+            )
     shown = thawline("predict", real.run, "run", "a film", "an old film")
     starts = [line.split("  ")[0] for line in shown.out.splitlines()]
     assert starts == [str(real.run), "run"] * 2
