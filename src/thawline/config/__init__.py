@@ -48,6 +48,8 @@ from thawline.config.pretraining import (
     PretrainingConfig,
     VocabularyConfig,
 )
+from thawline.config.score import ScoreConfig
+from thawline.config.serve import ServeConfig
 from thawline.config.tapt import TaptConfig
 from thawline.config.tuning import TuneConfig
 from thawline.config.vectors import TextsConfig, VectorsConfig
@@ -89,6 +91,8 @@ __all__ = [
     "PretrainConfig",
     "PretrainingConfig",
     "ReportConfig",
+    "ScoreConfig",
+    "ServeConfig",
     "TaptConfig",
     "TextsConfig",
     "TokensConfig",

@@ -188,3 +188,20 @@ def one_line(text: Text, characters: int) -> str:
         characters: The maximum number of characters, the ellipsis included.
     """
     return shorten(join_lines(one_string(text)), characters)
+
+
+def check_same_kind(pairs: Sequence[bool]) -> None:
+    """Check that classifiers were all trained on single texts, or all on pairs.
+
+    Args:
+        pairs: Whether each classifier was trained on pairs.
+
+    Raises:
+        ThawlineError: If both kinds are among them.
+    """
+    if len(set(pairs)) > 1:
+        raise ThawlineError(
+            "classifiers that were all trained on single texts, or all on pairs",
+            "both kinds",
+            "use each kind in a command of its own",
+        )

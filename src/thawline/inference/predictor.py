@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
-from thawline.backbones.kernels import fast_kernels
 from thawline.backbones.pooling import pool
 from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.texts import check_pairing
+from thawline.data.tokens import Inputs
 from thawline.inference.examples import Examples, PooledExamples, Positions
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.reader import TextReader
-from thawline.inference.words import AS_TRAINED, FittedWords
+from thawline.inference.shared import SharedPredictor
+from thawline.inference.whole import run_models
+from thawline.inference.words import AS_TRAINED
 from thawline.models.heads import Standardisation
 from thawline.prefix.frozen_pass import FrozenPass
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
 from thawline.runtime.threads import run_in_order
 from thawline.store import Features, KeyedTexts
-
-_MOVING = threading.Lock()
-"""Held while a model is moved to a device, so that no other thread runs a half-moved model."""
 
 
 class Predictor:
@@ -56,16 +53,19 @@ class Predictor:
         use_store: bool,
         reporter: Reporter | None = None,
     ) -> None:
+        reporter = Reporter() if reporter is None else reporter
         self._fitted = fitted
         self._states = None
         if isinstance(fitted, Fitted):
-            reporter = Reporter() if reporter is None else reporter
             self._states = _StatesPredictor(fitted, compute, use_store=use_store, reporter=reporter)
+        self._complete = SharedPredictor([fitted], compute, reporter=reporter)
 
     @property
     def report(self) -> PassReport:
         """The work of the frozen pass so far."""
-        return PassReport() if self._states is None else self._states.report
+        if self._states is None:
+            return PassReport()
+        return self._states.report if self._states.use_store else self._complete.reports[0]
 
     def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         """Return the logits of texts, ``(texts, labels)``, in the order of the texts.
@@ -77,12 +77,10 @@ class Predictor:
             ThawlineError: If a text is not of the kind that the classifier was trained on, or if
                 neither the store nor memory has space for missing states.
         """
-        if isinstance(self._fitted, FittedWords):
-            return self._fitted.logits(texts)
+        if self._states is None or not self._states.use_store:
+            return self._complete.logits(texts)[0]
         check_pairing(texts, pairs=self._fitted.pairs, expected=AS_TRAINED)
-        logits = np.zeros((len(texts), len(self._fitted.labels)), dtype=np.float32)
-        if self._states is not None:
-            logits += self._states.logits(texts)
+        logits = self._states.logits(texts)
         if self._fitted.words is not None and len(texts):
             logits += self._fitted.words.logits(texts)
         return logits
@@ -112,9 +110,12 @@ class Predictor:
 
 
 class _StatesPredictor:
-    """Computes logits and features from the states of a backbone.
+    """Computes features from the states of a backbone, and logits from stored states.
 
     The arguments and the methods are those of `Predictor`.
+
+    Attributes:
+        use_store: Whether states are read from the store.
     """
 
     def __init__(
@@ -131,10 +132,11 @@ class _StatesPredictor:
     def report(self) -> PassReport:
         return self._reader.frozen_pass.report
 
-    def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        return self._from_store(texts) if self._reader.use_store else self._from_model(texts)
+    @property
+    def use_store(self) -> bool:
+        return self._reader.use_store
 
-    def _from_store(self, texts: Sequence[Text]) -> NDArray[np.float32]:
+    def logits(self, texts: Sequence[Text]) -> NDArray[np.float32]:
         keyed, reading = KeyedTexts.of(texts), self._fitted.reading
         entry = self._reader.pooled_states(keyed, reading.stages)
         features = entry.features(keyed, reading.stages, reading.pooling)
@@ -148,60 +150,21 @@ class _StatesPredictor:
             stored = entry.features(keyed, reading.stages, reading.pooling)
             return stored.take(torch.arange(len(stored))).numpy()
 
-        def read(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
+        stack = Stack(fitted.model.base_model)
+
+        def read(inputs: Inputs) -> Tensor:
             pooled: dict[int, Tensor] = {}
 
             def keep(stage: int, states: Tensor) -> None:
                 if stage in reading.stages:
                     pooled[stage] = pool(states, inputs.get("attention_mask"), reading.pooling)
 
-            Stack(model.base_model).stage_states(inputs, keep, max(reading.stages))
-            return torch.cat([pooled[stage] for stage in reading.stages], dim=1)
+            stack.stage_states(inputs, keep, max(reading.stages))
+            return torch.cat([pooled[stage] for stage in reading.stages], dim=1).float().cpu()
 
-        return self._run(texts, len(reading.stages) * fitted.as_backbone().stack.hidden_size, read)
-
-    def _from_model(self, texts: Sequence[Text]) -> NDArray[np.float32]:
-        def classify(model: PreTrainedModel, inputs: dict[str, Tensor]) -> Tensor:
-            pooling = self._fitted.reading.pooling
-            view = Stack(model.base_model).classifier_view(model, pooling)
-            logits: Tensor = view(**inputs).logits
-            return logits
-
-        return self._run(texts, len(self._fitted.labels), classify)
-
-    def _run(
-        self,
-        texts: Sequence[Text],
-        width: int,
-        compute: Callable[[PreTrainedModel, dict[str, Tensor]], Tensor],
-    ) -> NDArray[np.float32]:
-        """Run the complete model over texts.
-
-        Args:
-            texts: Any number of texts or pairs.
-            width: The number of values for each text.
-            compute: Computes these values, ``(batch, width)``, from the model and its inputs.
-        """
-        examples, _ = self._reader.token_examples(texts, line=0)
-        frozen_pass = self._reader.frozen_pass
-        device, low = frozen_pass.device, frozen_pass.dtype == "bfloat16"
-        model = self._fitted.model
-        with _MOVING:
-            if model.device.type != device or model.training:
-                model.to(device).eval()
-
-        def run(batch: Positions) -> Tensor:
-            inputs = examples.take(batch).inputs
-            on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
-            with torch.autocast(device, torch.bfloat16, enabled=low), fast_kernels(device):
-                return compute(model, on_device).float().cpu()
-
-        found = np.empty((len(texts), width), dtype=np.float32)
-        batches = examples.batches(np.arange(len(texts)), frozen_pass.compute.density)
-        with frozen_pass.reporter.task("predicting", len(texts)) as advance:
-            for batch, values in run_in_order(run, batches, device, share_single=True):
-                found[batch] = values.numpy()
-                advance(len(batch))
+        found = np.empty((len(texts), len(reading.stages) * stack.hidden_size), dtype=np.float32)
+        for batch, values in run_models(self._reader, [fitted.model], texts, read):
+            found[batch] = values.numpy()
         return found
 
 

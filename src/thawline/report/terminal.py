@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -308,15 +309,22 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
     )
 
 
-def print_predictions(predictions: Sequence[TextPrediction]) -> None:
+def print_predictions(
+    predictions: Sequence[TextPrediction], runs: Sequence[str] | None = None
+) -> None:
     """Print a line for each text: its label with its probability, and the text on one line.
 
     If the classes are neg and pos, the probabilities of both follow the label.
+
+    Args:
+        predictions: The predictions. Those of several classifiers follow each other for each text.
+        runs: The names of the classifiers, which begin the lines. If None, there is only one.
     """
     console = terminal.console()
-    for prediction in predictions:
+    names = [f"{printable(run)}  " for run in runs] if runs else [""]
+    for prediction, name in zip(predictions, cycle(names), strict=False):
         confidence = prediction.probabilities[prediction.label]
-        parts = [f"{printable(prediction.label)} ({confidence:.3f})"]
+        parts = [f"{name}{printable(prediction.label)} ({confidence:.3f})"]
         for name, share in prediction.shown_probabilities().items():
             if name != CONFIDENCE:
                 parts.append(f"{name} {share:.4f}")

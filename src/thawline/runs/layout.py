@@ -81,7 +81,7 @@ def find(path: Path) -> Path:
     Raises:
         ThawlineError: If neither the path nor its folder ``model`` is an artifact.
     """
-    for folder in (path, path / FOLDER):
+    for folder in _places(path):
         if (folder / SETTINGS).is_file():
             return folder
     found, fix = f"no {SETTINGS} in it or in its {FOLDER}/", "give the folder that fit printed"
@@ -112,6 +112,18 @@ PICKLE_FIX = (
 def is_pickle(path: Path) -> bool:
     """Return whether a path is a file with the suffix of PyTorch's checkpoints."""
     return path.suffix.lower() in (".pt", ".pth", ".bin", ".ckpt") and path.is_file()
+
+
+def is_artifact(path: Path) -> bool:
+    """Return whether a path is the folder of an artifact, or of a run that made one."""
+    try:
+        return any((folder / SETTINGS).is_file() for folder in _places(path))
+    except (OSError, ValueError):  # a text is too long for a path, or has a null character
+        return False
+
+
+def _places(path: Path) -> tuple[Path, Path]:
+    return path, path / FOLDER
 
 
 def _run_to_use(ladder: Path) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.errors import ThawlineError
@@ -28,6 +29,25 @@ def package_folder(name: str, module: str, extra: str | None) -> Path:
             f'run pip install "thawline[{extra}]"' if extra is not None else reinstall(module),
         )
     return Path(spec.origin).parent
+
+
+def check_extra(extra: str, modules: Sequence[str]) -> None:
+    """Check that the packages of an extra are installed.
+
+    Args:
+        extra: The extra of Thawline.
+        modules: The modules of its packages.
+
+    Raises:
+        ThawlineError: If one is missing.
+    """
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            raise ThawlineError(
+                f"the packages of the extra '{extra}'",
+                f"no module {module}",
+                f'run pip install "thawline[{extra}]"',
+            )
 
 
 def check_published(what: str, file: Path, sha256: str, module: str) -> None:

@@ -97,3 +97,21 @@ def test_predict_gives_the_probabilities_of_the_pipeline_for_a_native_head(fit, 
         by_label = {answer["label"]: answer["score"] for answer in answers}
         assert by_label["neg"] == pytest.approx(record["neg_prob"], abs=1e-5)
         assert by_label["pos"] == pytest.approx(record["pos_prob"], abs=1e-5)
+
+
+def test_several_runs_answer_for_each_text(real, fit):
+    assert fit(*NAMED, "--head", "mlp:8", "--epochs", "1").code == 0
+    done = thawline("predict", real.run, "run", "a film", "an old film", "--json")
+    assert done.code == 0, done.err
+    for record, text in zip(done.json_lines, ("a film", "an old film"), strict=True):
+        assert record["text"] == text
+        assert list(record["runs"]) == [str(real.run), "run"]
+        (alone,) = thawline("predict", "run", text, "--json").json_lines
+        for name, value in record["runs"]["run"].items():
+            assert value == (
+                pytest.approx(alone[name], abs=1e-5) if "prob" in name else alone[name]
+            )
+    shown = thawline("predict", real.run, "run", "a film", "an old film")
+    starts = [line.split("  ")[0] for line in shown.out.splitlines()]
+    assert starts == [str(real.run), "run"] * 2
+    assert len(shown.err.splitlines()) == 1  # the stages that are shared

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,12 +23,17 @@ if TYPE_CHECKING:
 
     from thawline.data import Text
     from thawline.inference.fitted import AnyFitted
+    from thawline.inference.prediction import TextPrediction
 
 SETTINGS = ("data", "text", "device", "dtype")
 
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="TEXT", help="Texts to classify. Default: the lines of standard input."),
+    typer.Argument(
+        metavar="RUN | TEXT",
+        help="Folders of further runs, then texts to classify. Default: the lines of standard "
+        "input.",
+    ),
 ]
 
 
@@ -35,46 +41,89 @@ Texts = Annotated[
 def predict(
     config: PredictConfig, run: opt.RunPath, texts: Texts = None, as_json: opt.Json = False
 ) -> None:
-    """Classify texts with a saved classifier.
+    """Classify texts with one or several saved classifiers.
 
-    Write -- before texts that start with a minus.
+    Several classifiers run the stages that they share only once. Write -- before texts that start
+    with a minus.
     """
     from thawline.runs.layout import find
 
-    folder = find(run)  # fail before waiting for standard input
+    runs, texts = _split_runs(run, texts or [])
+    folders = [find(each) for each in runs]  # fail before waiting for standard input
     given = _read_texts(texts, config)
     with quick_imports():  # loading imports the modelling code of the backbone's family
         from thawline import artifact
+        from thawline.data.texts import check_same_kind
         from thawline.evaluation.metrics import probabilities
         from thawline.inference.prediction import text_predictions
         from thawline.jobs.predict import as_trained, blank_warning
 
-        fitted = artifact.load(folder)
-    inputs = [as_trained(text, pairs=fitted.pairs) for text in given]
+        classifiers = [artifact.load(folder) for folder in folders]
+    check_same_kind([fitted.pairs for fitted in classifiers])
+    inputs = [as_trained(text, pairs=classifiers[0].pairs) for text in given]
     warning = blank_warning(inputs)
     if warning is not None:
         warnings.warn(warning, stacklevel=1)
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
-    shares = probabilities(_logits(fitted, inputs, compute))
-    predictions = text_predictions(fitted, inputs, shares)
+    names, found = [str(each) for each in runs], []
+    for fitted, logits in zip(
+        classifiers, _logits(classifiers, names, inputs, compute), strict=True
+    ):
+        found.append(text_predictions(fitted, inputs, probabilities(logits)))
     if as_json:
-        for prediction in predictions:
-            print_json(prediction.to_dict())
-    else:
-        from thawline.report.terminal import print_predictions
+        for predictions in zip(*found, strict=True):
+            print_json(_as_json(names, predictions))
+        return
+    from thawline.report.terminal import print_predictions
 
-        print_predictions(predictions)
+    if len(runs) == 1:
+        print_predictions(found[0])
+        return
+    print_predictions([one for row in zip(*found, strict=True) for one in row], names)
 
 
-def _logits(fitted: AnyFitted, inputs: Sequence[Text], compute: ComputeConfig) -> NDArray[Any]:
-    """Return the logits of texts. Torch is imported only if the classifier has a backbone."""
+def _split_runs(run: Path, arguments: list[str]) -> tuple[list[Path], list[str]]:
+    """Return the runs, and the arguments that are texts: those from the first other one on."""
+    from thawline.runs.layout import is_artifact
+
+    number = 0
+    while number < len(arguments) and is_artifact(Path(arguments[number])):
+        number += 1
+    return [run, *map(Path, arguments[:number])], arguments[number:]
+
+
+def _as_json(names: Sequence[str], predictions: Sequence[TextPrediction]) -> dict[str, Any]:
+    """Return the predictions of all classifiers for a text as JSON values."""
+    values = [one.to_dict() for one in predictions]
+    if len(names) == 1:
+        return values[0]
+    text = predictions[0].text
+    runs = {name: _without_text(value) for name, value in zip(names, values, strict=True)}
+    return {"text": text, "runs": runs}
+
+
+def _without_text(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "text"}
+
+
+def _logits(
+    classifiers: Sequence[AnyFitted],
+    names: Sequence[str],
+    inputs: Sequence[Text],
+    compute: ComputeConfig,
+) -> list[NDArray[Any]]:
+    """Return the logits of texts. Torch is imported only if a classifier has a backbone."""
     from thawline.inference.words import FittedWords
 
-    if isinstance(fitted, FittedWords):
-        return fitted.logits(inputs)
+    words = [fitted for fitted in classifiers if isinstance(fitted, FittedWords)]
+    if len(words) == len(classifiers):
+        return [fitted.logits(inputs) for fitted in words]
     with quick_imports():
-        from thawline.inference.predictor import Predictor
-    return Predictor(fitted, compute, use_store=False).logits(inputs)
+        from thawline.inference.shared import SharedPredictor
+    predictor = SharedPredictor(classifiers, compute)
+    for line in predictor.describe(names):
+        typer.echo(line, err=True)
+    return list(predictor.logits(inputs))
 
 
 def _read_texts(texts: list[str] | None, config: PredictConfig) -> Sequence[Text]:

@@ -21,34 +21,6 @@ MAX_LINES = 100_000
 """The largest number of lines of a row. More are a sign of a quotation mark that is not closed."""
 
 
-@dataclass
-class Rows:
-    """The rows of a text file, each with the same number of cells.
-
-    Attributes:
-        where: The name of the file, for messages.
-        cells: The cells of each row, the header first if there is one. Blank rows are left out.
-        lines: The number of the line in which each row begins, counting from 1.
-        spread: The lines of each row that has more than one, by the position of the row.
-        has_quotes: Whether the file contains a quotation mark.
-        zeros: The numbers of the lines that contain a NUL character.
-        warnings: What was assumed or ignored, one line each.
-    """
-
-    where: str
-    cells: list[list[str]] = field(default_factory=list)
-    lines: array[int] = field(default_factory=lambda: array("q"))
-    spread: dict[int, list[str]] = field(default_factory=dict)
-    has_quotes: bool = False
-    zeros: list[int] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @property
-    def width(self) -> int:
-        """The number of cells of each row."""
-        return len(self.cells[0]) if self.cells else 0
-
-
 @dataclass(frozen=True)
 class Form:
     """The way in which rows are written.
@@ -66,38 +38,91 @@ class Form:
     declared: bool = False
 
 
+@dataclass
+class Rows:
+    """The rows of a text file, each with the same number of cells.
+
+    Attributes:
+        where: The name of the file, for messages.
+        form: The way in which the rows are written.
+        cells: The cells of each row, the header first if there is one. Blank rows are left out.
+        lines: The number of the line in which each row begins, counting from 1.
+        spread: The lines of each row that has more than one, by the position of the row.
+        has_quotes: Whether the file contains a quotation mark.
+        zeros: The numbers of the lines that contain a NUL character.
+        warnings: What was assumed or ignored, one line each.
+    """
+
+    where: str
+    form: Form
+    cells: list[list[str]] = field(default_factory=list)
+    lines: array[int] = field(default_factory=lambda: array("q"))
+    spread: dict[int, list[str]] = field(default_factory=dict)
+    has_quotes: bool = False
+    zeros: list[int] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def width(self) -> int:
+        """The number of cells of each row."""
+        return len(self.cells[0]) if self.cells else 0
+
+
 def parse(file: DataFile, form: Form) -> Rows:
     """Split a file into rows of equal width.
 
     Raises:
         InvalidRows: If the file does not have this form.
     """
-    rows = Rows(file.where)
-    width, emptied, trimmed, has_row_names = 0, array("q"), array("q"), False
+    rows = Rows(file.where, form)
+    for line, row, raw in rows_of_equal_width(file, rows):
+        if len(raw) > 1:
+            rows.spread[len(rows.cells)] = raw
+        rows.cells.append(row)
+        rows.lines.append(line)
+    return rows
+
+
+def rows_of_equal_width(
+    file: DataFile, rows: Rows
+) -> Generator[tuple[int, list[str], list[str]], None, None]:
+    """Yield the first line number, the cells and the lines of each row that is not blank.
+
+    Only one row is in memory at a time. The first row is yielded as a list to which the name of one
+    column may be added later, because files of R lack the name of the column of row names.
+
+    Args:
+        file: The file.
+        rows: Holds the form of the file, and receives the warnings at the end.
+
+    Raises:
+        InvalidRows: If the file does not have this form.
+    """
+    form, header, number = rows.form, [], 0
+    emptied, trimmed, has_row_names = array("q"), array("q"), False
     with closing(_split_lines(file, form, rows)) as split:
         for line, row, raw in split:
+            width = len(header)
             if len(row) <= 1 and width != 1 and not "".join(row).strip():
                 continue
             if len(row) > MAX_COLUMNS:
                 raise too_many_columns(file.where, len(row))
             if not width:
-                width = len(row)
+                header, width = row, len(row)
             elif len(row) > 1 and not any(map(str.strip, row)):
                 emptied.append(line)
                 continue
             elif len(row) > width and not any(map(str.strip, row[width:])):
                 trimmed.append(line)
                 row = row[:width]
-            elif len(rows.cells) == 1 and len(row) == width + 1 and row[0].strip() == "1":
+            elif number == 1 and len(row) == width + 1 and row[0].strip() == "1":
                 # R writes the numbers of the rows without a name.
-                rows.cells[0].insert(0, "")
+                header.insert(0, "")
                 width, has_row_names = width + 1, True
-            if len(row) != width or (has_row_names and row[0].strip() != str(len(rows.cells))):
+            if len(row) != width or (has_row_names and row[0].strip() != str(number)):
                 raise _wrong_width(file.where, width, row, line, form.delimiter)
-            if len(raw) > 1:
-                rows.spread[len(rows.cells)] = raw
-            rows.cells.append(row)
-            rows.lines.append(line)
+            number += 1
+            yield line, row, raw
     if rows.zeros:
         rows.warnings.append(f"{_count(rows.zeros, 'line')} of {rows.where} with NUL characters")
     if emptied:
@@ -108,7 +133,6 @@ def parse(file: DataFile, form: Form) -> Rows:
         rows.warnings.append(
             f"ignored empty cells at the end of {_count(trimmed, 'row')} in {rows.where}"
         )
-    return rows
 
 
 def _split_lines(

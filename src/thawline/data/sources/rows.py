@@ -43,7 +43,7 @@ def read_rows(file: DataFile, usual: str) -> Rows:
     """
     head = first_line(file)
     declared = _DECLARED.fullmatch(head)
-    with _field_limit_lifted():
+    with field_limit_lifted():
         if declared is None:
             rows = _split_by_best(file, usual, head)
         else:
@@ -145,7 +145,7 @@ def _split_by_tabs(file: DataFile, quoted: Form, literal: Form) -> Rows:
 
 
 @contextmanager
-def _field_limit_lifted() -> Iterator[None]:
+def field_limit_lifted() -> Iterator[None]:
     """Allow cells longer than 128 KiB, the default limit of the csv module for the process."""
     before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     try:

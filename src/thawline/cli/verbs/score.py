@@ -1,0 +1,118 @@
+"""`thawline score`: classify the rows of files of any size."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from thawline.cli import options as opt
+from thawline.cli.commands import verb_with_settings
+from thawline.cli.console import input_bytes, print_json, write_bytes
+from thawline.cli.groups import app
+from thawline.config import ScoreConfig
+from thawline.errors import ThawlineError
+from thawline.runtime.imports import quick_imports
+from thawline.runtime.paths import expand
+
+if TYPE_CHECKING:
+    from thawline.scoring.job import Scored, ScoringJob
+
+SETTINGS = {
+    "Rows": ("text", "top", "safe_csv", "format", "rows_per_block"),
+    "Compute": ("device", "dtype"),
+}
+
+STANDARD = "-"
+"""The name of standard input and of standard output."""
+
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="RUN… INPUT OUTPUT",
+        help="Folders of one or several runs, then the rows to classify and the file to write. "
+        "INPUT is a file, a folder, a pattern such as 'reviews/*.csv', or - for standard input. "
+        "OUTPUT is a file, a folder if there are several inputs, or - for standard output.",
+        show_default=False,
+    ),
+]
+
+
+@verb_with_settings(app, ScoreConfig, SETTINGS)
+def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
+    """Classify the rows of files of any size, and write them with their predictions.
+
+    Memory does not grow with the size of a file. The same command continues a job that was
+    stopped.
+    """
+    if len(paths) < 3:
+        fix = "write thawline score RUN INPUT OUTPUT"
+        raise ThawlineError("a run, an input and an output", f"{len(paths)} of them", fix)
+    *runs, given, output = paths
+    with quick_imports():
+        from thawline.runtime.progress import TerminalReporter
+        from thawline.scoring.files import pair_files
+        from thawline.scoring.job import ScoringJob
+
+    reporter = TerminalReporter()
+    if given == STANDARD or output == STANDARD:
+        job = ScoringJob(list(map(expand, runs)), config, reporter)
+        _stream(job, config, given, output)
+        return
+    files = pair_files(given, output)
+    job = ScoringJob(list(map(expand, runs)), config, reporter)
+    for line in job.predictor.describe([Path(run).name for run in runs]):
+        reporter.message(line)
+    if len(files) > 1:  # those whose output exists were scored by an earlier command
+        missing = [(file, target) for file, target in files if not target.is_file()]
+        if len(missing) < len(files):
+            reporter.message(f"{len(files) - len(missing):,} outputs exist and are kept")
+        files = missing
+    for reader, target in [(job.open(file), target) for file, target in files]:
+        for warning in reader.warnings:
+            reporter.message(warning)
+        _print(job.score(reader, target), as_json=as_json)
+
+
+def _print(scored: Scored, *, as_json: bool) -> None:
+    if as_json:
+        print_json({**asdict(scored), "output": str(scored.output)})
+        return
+    now = scored.rows - scored.kept
+    kept = f", {scored.kept:,} of them by an earlier command" if scored.kept else ""
+    typer.echo(f"{scored.output}: {scored.rows:,} rows{kept}")
+    typer.echo(f"{now:,} rows in {scored.seconds:.1f} s: {now / scored.seconds:,.0f} rows/s")
+    if scored.without_text:
+        rows = "row has" if scored.without_text == 1 else "rows have"
+        typer.echo(f"{scored.without_text:,} {rows} no text and thus no prediction")
+
+
+def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> None:
+    """Score standard input, or write to standard output. Such a job cannot be continued."""
+    from thawline.data.sources.files import DataFile
+    from thawline.runtime.files import new_file
+    from thawline.scoring.files import pair_files, spooled_input
+    from thawline.scoring.writers import open_format
+
+    with ExitStack() as stack:
+        if given == STANDARD:
+            file = DataFile(stack.enter_context(spooled_input(input_bytes(), config.format)))
+        else:
+            ((file, _),) = pair_files(given, given)
+        reader = job.open(file)
+        if output == STANDARD:
+            suffix = {".txt": ".csv", ".parquet": ".jsonl"}.get(file.suffix, file.suffix)
+            if config.format is not None and given != STANDARD:
+                suffix = f".{config.format}"
+            write: Callable[[bytes], object] = write_bytes
+            name = f"output{suffix}"
+        else:
+            temporary = stack.enter_context(new_file(expand(output)))
+            write, name = stack.enter_context(temporary.open("wb")).write, output
+        job.stream(reader, open_format(name, safe=config.safe_csv), write)
+        sys.stdout.flush()

@@ -1,0 +1,55 @@
+"""`thawline serve`: answer requests over HTTP with saved classifiers."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from thawline.cli import options as opt
+from thawline.cli.commands import verb_with_settings
+from thawline.cli.groups import app
+from thawline.config import ServeConfig
+from thawline.runtime.imports import quick_imports
+
+TOKEN = "THAWLINE_TOKEN"
+"""The environment variable with the token that requests must send."""
+
+SETTINGS = {
+    "Network": ("host", "port", "token", "allow_origin"),
+    "Limits": ("queue", "max_body", "max_texts", "max_characters", "timeout"),
+    "Compute": ("wait", "tokens_per_batch", "device", "dtype"),
+    "Logging": ("log_texts",),
+}
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(
+        parser=opt.expand, metavar="RUN…", help="Folders of runs or of saved classifiers."
+    ),
+]
+
+
+@verb_with_settings(app, ServeConfig, SETTINGS)
+def serve(config: ServeConfig, runs: Runs) -> None:
+    """Answer requests over HTTP with one or several saved classifiers.
+
+    Classifiers on one backbone share its frozen part. POST /predict classifies texts; GET
+    /openapi.json describes all routes.
+    """
+    from thawline.runs.layout import find
+    from thawline.runtime.packages import check_extra
+
+    check_extra("serve", ("fastapi", "uvicorn", "prometheus_client"))
+    for run in runs:
+        find(run)  # fail before the large imports
+    with quick_imports():
+        from thawline.runtime.progress import TerminalReporter
+        from thawline.serving.server import run_server
+
+    if config.token is None:
+        config = replace(config, token=os.environ.get(TOKEN) or None)
+    run_server(runs, config, TerminalReporter())

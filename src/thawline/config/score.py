@@ -1,0 +1,57 @@
+"""The settings of `score`, which classifies files of any size."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any, Literal
+
+from thawline.config.fit import TextColumn
+from thawline.config.help import Help
+from thawline.config.ranges import Count, Device
+
+
+@dataclass(frozen=True)
+class ScoreConfig:
+    """All settings of `score`."""
+
+    text: TextColumn = None
+    top: Annotated[
+        Count | None,
+        Help(
+            "Number of most probable classes to write, each with its probability.",
+            "the predicted class and the probability of every class",
+            metavar="K",
+        ),
+    ] = None
+    safe_csv: Annotated[
+        bool,
+        Help(
+            "Write an apostrophe before cells that a spreadsheet would compute as a formula, in "
+            "CSV and TSV."
+        ),
+    ] = False
+    format: Annotated[
+        Literal["csv", "tsv", "jsonl", "txt"] | None,
+        Help(
+            "Format of standard input and of standard output: `csv`, `tsv`, `jsonl`, or `txt` with "
+            "one text per line as input. Files have the format of their suffix.",
+            "jsonl if the input begins with {, else csv; for the output that of the input",
+            metavar="FORMAT",
+        ),
+    ] = None
+    rows_per_block: Annotated[
+        Count,
+        Help(
+            "Number of rows that are read, classified and written together. Work that is lost if "
+            "the command is stopped is at most one block."
+        ),
+    ] = 4_096
+    device: Device = "auto"
+    dtype: Annotated[
+        str,
+        Help("Number format: `float32`, `bfloat16`, or `auto` for the faster one on this machine."),
+    ] = "auto"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the settings as a dict of JSON values."""
+        return asdict(self)

@@ -1,0 +1,83 @@
+"""Find the words that decided a prediction, by removing them (occlusion).
+
+The text is classified again without each part. The score of a part is what the probability of the
+class loses. See Zeiler and Fergus, 2014 (arXiv 1311.2901) and Li et al., 2016 (arXiv 1612.08220).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thawline.errors import ThawlineError
+
+Probabilities = Callable[[Sequence[str]], NDArray[np.float64]]
+"""A function that returns the probabilities of texts, ``(texts, labels)``."""
+
+WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
+"""A word, or punctuation marks that follow each other."""
+
+MOST_PARTS = 128
+"""The largest number of parts. Parts of a longer text have several words."""
+
+
+@dataclass(frozen=True)
+class TextPart:
+    """A part of a text and its share in a prediction.
+
+    Attributes:
+        start: The position of its first character.
+        end: The position after its last character.
+        text: The part.
+        score: What the probability of the class loses without the part, between -1 and 1. It is
+            negative if the part speaks for other classes.
+    """
+
+    start: int
+    end: int
+    text: str
+    score: float
+
+
+def find_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+    """Return the start and the end of each part of a text.
+
+    Args:
+        text: The text.
+        most: The largest number of parts.
+    """
+    spans = [match.span() for match in WORD.finditer(text)]
+    if len(spans) <= most:
+        return spans
+    cuts = np.linspace(0, len(spans), most + 1).astype(int)
+    return [(spans[a][0], spans[b - 1][1]) for a, b in pairwise(cuts)]
+
+
+def explain(
+    text: str, probabilities: Probabilities, label: int, most: int = MOST_PARTS
+) -> list[TextPart]:
+    """Return the parts of a text with their scores, in the order of the text.
+
+    Args:
+        text: The text.
+        probabilities: Returns the probabilities of texts.
+        label: The position of the class.
+        most: The largest number of parts, each of which costs one more classification.
+
+    Raises:
+        ThawlineError: If the text has no word.
+    """
+    spans = find_parts(text, most)
+    if not spans:
+        raise ThawlineError("a text with at least one word", repr(text), "give another text")
+    without = [f"{text[:start]}{text[end:]}" for start, end in spans]
+    shares = probabilities([text, *without])[:, label]
+    return [
+        TextPart(start, end, text[start:end], float(shares[0] - share))
+        for (start, end), share in zip(spans, shares[1:], strict=True)
+    ]

@@ -1,0 +1,1 @@
+"""Score files of any size: read rows in blocks, classify them, and write them with predictions."""

@@ -1,0 +1,161 @@
+"""A block of consecutive rows of a file, with all columns, in the form in which it was read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Block(Protocol):
+    """Consecutive rows of a file, to which columns are added and which are then written."""
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+
+    def column(self, name: str) -> list[Any]:
+        """Return the cells of a column. A missing cell is None."""
+
+    def cells(self) -> list[list[Any]]:
+        """Return the cells of each row, in the order of the names."""
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Return each row as a dict of JSON values."""
+
+    def arrow(self) -> pa.Table:
+        """Return the rows as a table of Arrow."""
+
+
+@dataclass(frozen=True)
+class TextBlock:
+    """Rows of a CSV, a TSV or a text file, whose cells are texts.
+
+    Attributes:
+        columns: The cells of each column by its name.
+    """
+
+    columns: Mapping[str, list[str]]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.columns.values())))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.columns)
+
+    def column(self, name: str) -> list[Any]:
+        """Return the cells of a column."""
+        return self.columns[name]
+
+    def cells(self) -> list[list[Any]]:
+        """Return the cells of each row."""
+        return [list(row) for row in zip(*self.columns.values(), strict=True)]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Return each row as a dict of texts."""
+        return [dict(zip(self.columns, row, strict=True)) for row in self.cells()]
+
+    def arrow(self) -> pa.Table:
+        """Return the rows as a table of strings."""
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(c, pa.string()) for name, c in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class ObjectBlock:
+    """Rows of a file with a JSON object in each line.
+
+    Attributes:
+        rows: The objects.
+        first: The names of the columns, which are the keys of the first object of the file.
+    """
+
+    rows: Sequence[dict[str, Any]]
+    first: Sequence[str]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def names(self) -> list[str]:
+        """The keys of the first object of the file, then further keys of this block."""
+        return list(dict.fromkeys([*self.first, *(name for row in self.rows for name in row)]))
+
+    def column(self, name: str) -> list[Any]:
+        """Return the values of a key. A missing value is None."""
+        return [row.get(name) for row in self.rows]
+
+    def cells(self) -> list[list[Any]]:
+        """Return the values of each row. Lists and objects are written as JSON."""
+        return [[_as_cell(row.get(name)) for name in self.names] for row in self.rows]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Return the objects, unchanged."""
+        return list(self.rows)
+
+    def arrow(self) -> pa.Table:
+        """Return the rows as a table, whose types Arrow infers from the values."""
+        import pyarrow as pa
+
+        return pa.table({name: pa.array(self.column(name)) for name in self.names})
+
+
+@dataclass(frozen=True)
+class ArrowBlock:
+    """Rows of a Parquet file.
+
+    Attributes:
+        table: The rows.
+    """
+
+    table: Any
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns."""
+        return list(self.table.column_names)
+
+    def column(self, name: str) -> list[Any]:
+        """Return the cells of a column. A null is None."""
+        cells: list[Any] = self.table.column(name).to_pylist()
+        return cells
+
+    def cells(self) -> list[list[Any]]:
+        """Return the cells of each row. Lists and structures are written as JSON."""
+        columns = [map(_as_cell, self.column(name)) for name in self.names]
+        return [list(row) for row in zip(*columns, strict=True)]
+
+    def objects(self) -> list[dict[str, Any]]:
+        """Return each row as a dict of JSON values. Dates and bytes are written as texts."""
+        return [{n: _as_json(v) for n, v in row.items()} for row in self.table.to_pylist()]
+
+    def arrow(self) -> pa.Table:
+        """Return the rows, unchanged."""
+        return self.table
+
+
+def _as_cell(value: Any) -> Any:
+    if isinstance(value, dict | list | bool):
+        return json.dumps(_as_json(value), ensure_ascii=False)
+    return _as_json(value)
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _as_json(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_as_json(each) for each in value]
+    return value if isinstance(value, str | int | float | bool | None) else str(value)

@@ -1,0 +1,120 @@
+"""The columns of predictions that are added to rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from thawline.data import Text
+from thawline.data.texts import is_blank, is_text
+from thawline.errors import ThawlineError
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.fitted import AnyFitted
+from thawline.inference.shared import SharedPredictor
+from thawline.scoring.blocks import Block
+
+
+class Scorer:
+    """Classifies the rows of blocks with one or several classifiers.
+
+    Args:
+        predictor: Computes the logits of all classifiers.
+        classifiers: The classifiers, in the same order.
+        names: The names of the classifiers. Each begins the names of its columns, unless there is
+            only one classifier.
+        top: The number of most probable classes that are written. If None, the predicted class and
+            the probabilities of all classes.
+    """
+
+    def __init__(
+        self,
+        predictor: SharedPredictor,
+        classifiers: Sequence[AnyFitted],
+        names: Sequence[str],
+        top: int | None,
+    ) -> None:
+        self._predictor, self._classifiers, self._top = predictor, classifiers, top
+        self._prefixes = [""] if len(names) == 1 else [f"{name}_" for name in names]
+        self.pairs = classifiers[0].pairs
+
+    def names(self) -> list[str]:
+        """Return the names of the added columns."""
+        return [
+            name
+            for prefix, fitted in zip(self._prefixes, self._classifiers, strict=True)
+            for name in self._column_names(prefix, fitted)
+        ]
+
+    def _column_names(self, prefix: str, fitted: AnyFitted) -> list[str]:
+        if self._top is None:
+            shares = [f"{prefix}probability_{name}" for name in fitted.labels.names]
+            return [f"{prefix}predicted_label", *shares]
+        ranks = range(1, min(self._top, len(fitted.labels.names)) + 1)
+        return [f"{prefix}{what}_{rank}" for rank in ranks for what in ("label", "probability")]
+
+    def score(self, block: Block, columns: Sequence[str]) -> tuple[dict[str, list[Any]], int]:
+        """Classify the rows of a block.
+
+        Args:
+            block: The rows.
+            columns: The columns of the texts, one or two.
+
+        Returns:
+            The added columns by name, and the number of rows without a text. The added cells of
+            these rows are None.
+        """
+        cells = [block.column(name) for name in columns]
+        rows = [row for row, texts in enumerate(zip(*cells, strict=True)) if all(map(_has, texts))]
+        texts: list[Text] = [
+            cells[0][row] if len(cells) == 1 else (cells[0][row], cells[1][row]) for row in rows
+        ]
+        added: dict[str, list[Any]] = {}
+        found = zip(self._prefixes, self._classifiers, self._predictor.logits(texts), strict=True)
+        for prefix, fitted, logits in found:
+            shares = probabilities(logits) if texts else np.zeros(logits.shape)
+            values = self._values(list(fitted.labels.names), shares)
+            for name, column in zip(self._column_names(prefix, fitted), values, strict=True):
+                spread: list[Any] = [None] * len(block)
+                for row, value in zip(rows, column, strict=True):
+                    spread[row] = value
+                added[name] = spread
+        return added, len(block) - len(rows)
+
+    def _values(self, names: list[str], shares: NDArray[np.float64]) -> list[list[Any]]:
+        """Return the cells of each added column of a classifier, for rows with a text."""
+        if self._top is None:
+            labels = [names[index] for index in shares.argmax(1)]
+            return [labels, *shares.T.tolist()]
+        order = np.argsort(-shares, axis=1, kind="stable")[:, : self._top]
+        columns: list[list[Any]] = []
+        for rank in order.T:
+            columns.append([names[index] for index in rank])
+            columns.append(shares[np.arange(len(shares)), rank].tolist())
+        return columns
+
+
+def check_new(names: Sequence[str], existing: Sequence[str], where: str) -> None:
+    """Check that no added column has the name of an existing one.
+
+    Args:
+        names: The names of the added columns.
+        existing: The names of the columns of a file.
+        where: The name of the file.
+
+    Raises:
+        ThawlineError: If a name is taken.
+    """
+    taken = [name for name in names if name in existing]
+    if taken:
+        raise ThawlineError(
+            f"no column '{taken[0]}' in {where}, because score adds a column of this name",
+            f"the columns {', '.join(existing)}",
+            "rename or remove this column",
+        )
+
+
+def _has(text: Any) -> bool:
+    return is_text(text) and not is_blank(text)

@@ -1,0 +1,220 @@
+"""Score files: read blocks, classify them, keep each as a part, and join the parts at the end.
+
+A part is complete or does not exist, so that a stopped job goes on with the next part. No row is
+scored twice or lost, and the output is the same as that of a job that was never stopped.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from thawline import artifact
+from thawline.config import ComputeConfig, ScoreConfig
+from thawline.data.sources.files import DataFile
+from thawline.data.texts import check_same_kind
+from thawline.errors import ThawlineError
+from thawline.inference.shared import SharedPredictor
+from thawline.runs.layout import SETTINGS, find, load_json
+from thawline.runs.lock import locked
+from thawline.runtime.files import make_folder, new_file, remove, remove_leftovers, write_file
+from thawline.runtime.progress import Reporter
+from thawline.scoring.columns import Scorer, check_new
+from thawline.scoring.readers import Reader, open_reader
+from thawline.scoring.writers import Format, open_format
+
+STATE = "state.json"
+"""The file in the folder of the parts that says what they were made from."""
+
+_VERSION = 1
+"""Part of that file. It changes whenever the same input would give other parts."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The result of a job.
+
+    Attributes:
+        output: The output that was written.
+        rows: The number of rows of the output.
+        kept: The number of those that an earlier, stopped job had scored.
+        without_text: The number of the rows scored now that have no text and thus no prediction.
+        seconds: The duration in seconds, without loading the classifiers.
+    """
+
+    output: Path
+    rows: int
+    kept: int
+    without_text: int
+    seconds: float
+
+
+class ScoringJob:
+    """Scores files with one or several saved classifiers, which are loaded once.
+
+    Args:
+        runs: The folders of runs or of saved classifiers.
+        config: The settings.
+        reporter: Receives messages and progress.
+
+    Raises:
+        ThawlineError: If a classifier cannot be loaded, or if some were trained on pairs and others
+            on single texts.
+    """
+
+    def __init__(self, runs: Sequence[Path], config: ScoreConfig, reporter: Reporter) -> None:
+        folders = [find(run) for run in runs]
+        self._config, self._reporter = config, reporter
+        self._digests = [_file_digest(folder / SETTINGS) for folder in folders]
+        classifiers = [artifact.load(folder) for folder in folders]
+        check_same_kind([fitted.pairs for fitted in classifiers])
+        compute = ComputeConfig(device=config.device, dtype=config.dtype)
+        names = [run.resolve().name for run in runs]
+        if len({*names}) < len(names):
+            raise ThawlineError(
+                "runs with different names, which begin the names of the added columns",
+                f"the name '{max(names, key=names.count)}' twice",
+                "rename or copy one of the folders",
+            )
+        self.predictor = SharedPredictor(classifiers, compute)
+        self._scorer = Scorer(self.predictor, classifiers, names, config.top)
+
+    def open(self, file: DataFile) -> Reader:
+        """Open a file and check that its rows can be scored.
+
+        Args:
+            file: The file.
+
+        Raises:
+            ThawlineError: If it cannot be read, if it has no text column or no row, if its texts
+                are not of the kind of the classifiers, or if the name of an added column is taken.
+        """
+        reader = open_reader(file, self._config.text)
+        pairs, wanted = len(reader.columns) == 2, self._scorer.pairs
+        if reader.columns and pairs != wanted:
+            kinds = ("pairs of texts", "single texts")
+            raise ThawlineError(
+                f"{kinds[not wanted]}, as in the training of the classifier",
+                f"{kinds[not pairs]} in {file.where}",
+                "name the text column, or both columns, with --text",
+                setting="text",
+            )
+        check_new(self._scorer.names(), reader.sample_names, file.where)
+        return reader
+
+    def score(self, reader: Reader, output: Path) -> Scored:
+        """Score a file into a new file.
+
+        Args:
+            reader: The file, from `open`.
+            output: The path of the output. Its suffix selects the format.
+
+        Raises:
+            ThawlineError: If the output exists, if its parts were made from another input or with
+                other settings, or if a row is invalid. Parts that are complete are kept.
+            OSError: If the output cannot be written.
+        """
+        form, start = open_format(output.name, safe=self._config.safe_csv), time.perf_counter()
+        if output.exists():
+            fix = "choose another output, or delete this one"
+            raise ThawlineError("a new output", f"'{output}', which exists", fix)
+        parts = parts_folder(output)
+        make_folder(parts)
+        remove_leftovers(output.parent)
+        with locked(parts):
+            self._check_state(reader, output, parts)
+            done = _complete_parts(parts)
+            kept = sum(map(_rows_of, done))
+            if done:
+                self._reporter.message(f"resuming after {kept:,} scored rows of '{output.name}'")
+            rows = without_text = 0
+            with self._reporter.task("scoring", max(kept, reader.estimate_rows())) as advance:
+                advance(kept)
+                for block in reader.blocks(self._config.rows_per_block, len(done)):
+                    added, missing = self._scorer.score(block, reader.columns)
+                    content = form.encode(block, added, first=not done)
+                    done.append(parts / f"{len(done):08d}-{len(block)}")
+                    write_file(done[-1], content)
+                    rows, without_text = rows + len(block), without_text + missing
+                    speed = rows / (time.perf_counter() - start)
+                    advance(len(block), f"{speed:,.0f} texts/s")
+            if not done:
+                fix = "give a file with rows"
+                raise ThawlineError(f"at least one row in {reader.file.where}", "none", fix)
+            with new_file(output) as temporary:
+                form.join(done, temporary)
+        remove(parts)
+        return Scored(output, kept + rows, kept, without_text, time.perf_counter() - start)
+
+    def stream(self, reader: Reader, form: Format, write: Callable[[bytes], object]) -> int:
+        """Score a file and pass each encoded block to a function; nothing is kept.
+
+        Args:
+            reader: The file, from `open`.
+            form: The format.
+            write: Receives the bytes of each block.
+
+        Returns:
+            The number of rows without a text.
+        """
+        without_text = 0
+        for number, block in enumerate(reader.blocks(self._config.rows_per_block)):
+            added, missing = self._scorer.score(block, reader.columns)
+            write(form.encode(block, added, first=number == 0))
+            without_text += missing
+        return without_text
+
+    def _check_state(self, reader: Reader, output: Path, parts: Path) -> None:
+        """Write what the parts are made from, or check that existing ones fit.
+
+        Raises:
+            ThawlineError: If they were made from another input or with other settings.
+        """
+        stat, settings = reader.file.path.stat(), self._config.to_dict()
+        state = {
+            "version": _VERSION,
+            "input": [str(reader.file.path.resolve()), stat.st_size, stat.st_mtime_ns],
+            "output": output.name,
+            "classifiers": self._digests,
+            "settings": {name: value for name, value in settings.items() if name != "device"},
+        }
+        path = parts / STATE
+        found = load_json(path) if path.is_file() else None
+        if found is None:
+            write_file(path, json.dumps(state).encode())
+        elif found != state:
+            changed = [name for name in state if not _has_same(found, state, name)]
+            raise ThawlineError(
+                f"the input, the classifiers and the settings that the parts in '{parts}' were "
+                "made from",
+                f"another {', '.join(changed)}",
+                "repeat the first command, or delete this folder to start again",
+            )
+
+
+def parts_folder(output: Path) -> Path:
+    """Return the folder that holds the parts of an output until it is complete."""
+    return output.with_name(f"{output.name}.parts")
+
+
+def _complete_parts(parts: Path) -> list[Path]:
+    """Return the parts without a gap from the first one on. Each name ends in its rows."""
+    by_number = {int(path.name[:8]): path for path in parts.glob("[0-9]*-[0-9]*")}
+    return [by_number[number] for number in range(len(by_number)) if number in by_number]
+
+
+def _rows_of(part: Path) -> int:
+    return int(part.name.partition("-")[2])
+
+
+def _file_digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _has_same(found: Any, state: dict[str, Any], name: str) -> bool:
+    return isinstance(found, dict) and found.get(name) == state[name]

@@ -1,0 +1,300 @@
+"""Read files in blocks of rows, so that memory does not grow with the size of a file."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+from thawline.data.sources.columns import find_texts
+from thawline.data.sources.files import DataFile, damaged_file
+from thawline.data.sources.headers import name_columns
+from thawline.data.sources.parsing import InvalidRows, Rows, rows_of_equal_width
+from thawline.data.sources.rows import field_limit_lifted, read_rows
+from thawline.data.sources.tables import Table
+from thawline.errors import ThawlineError
+from thawline.scoring.blocks import ArrowBlock, Block, ObjectBlock, TextBlock
+
+if TYPE_CHECKING:
+    from pyarrow.parquet import ParquetFile
+
+SAMPLE_CHARACTERS = 2**20
+"""How many characters of a CSV file decide its delimiter, its quotation marks and its header."""
+
+MOST_CUT_LINES = 1_000
+"""How many lines are removed at the end of that sample until it ends with a complete row."""
+
+
+@dataclass(frozen=True)
+class _Sample(DataFile):
+    """The start of a text file.
+
+    Attributes:
+        content: The start, as UTF-8.
+    """
+
+    content: bytes = b""
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the start of the file and yield its bytes."""
+        yield io.BytesIO(self.content)
+
+
+class Reader(ABC):
+    """Reads one file in blocks.
+
+    Args:
+        file: The file.
+        text: The text column, or two columns separated by a comma. If None, the columns are found
+            by common names.
+
+    Attributes:
+        file: The file.
+        columns: The names of the columns of the texts, one or two.
+        sample_names: The names of all columns, as far as the first rows show them.
+        warnings: What was assumed about the file.
+
+    Raises:
+        ThawlineError: If the file cannot be read, or has no such column.
+    """
+
+    def __init__(self, file: DataFile, text: str | None) -> None:
+        self.file = file
+        table = self.sample()
+        self.warnings = list(table.warnings)
+        self.sample_names = table.columns
+        # An empty file has no columns, and no block.
+        self.columns = find_texts(table, text) if table.columns else ()
+
+    @abstractmethod
+    def sample(self) -> Table:
+        """Return the first rows of the file."""
+
+    def estimate_rows(self) -> int:
+        """Return the number of lines, which is close to the number of rows."""
+        with self.file.open() as stream:
+            return sum(part.count(b"\n") for part in iter(lambda: stream.read(2**20), b""))
+
+    @abstractmethod
+    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
+        """Yield the rows of the file.
+
+        Args:
+            rows: The number of rows of a block. Only the last block has fewer.
+            skip: The number of blocks that are left out at the start.
+
+        Raises:
+            ThawlineError: If a row is invalid.
+        """
+
+
+class CsvReader(Reader):
+    """Reads a CSV or a TSV file. The form of its rows and its header are found from a sample."""
+
+    def sample(self) -> Table:
+        """Return the rows at the start of the file."""
+        usual = "\t" if self.file.suffix == ".tsv" else ","
+        with self.file.open_text() as stream:
+            text = stream.read(SAMPLE_CHARACTERS)
+            is_whole = not stream.read(1)
+        lines = list(io.StringIO(text, newline=""))
+        if not is_whole and len(lines) > 1:
+            lines.pop()
+        rows = self._sample_rows(lines, usual, is_whole=is_whole)
+        self._form, self._header = rows.form, None
+        table = name_columns(rows, self.file.path)
+        if rows.cells and [cell.strip("\ufeff") for cell in rows.cells[0]] == [*table.columns]:
+            self._header = rows.cells[0]
+        self._names = table.columns
+        return table
+
+    def _sample_rows(self, lines: list[str], usual: str, *, is_whole: bool) -> Rows:
+        errors: list[InvalidRows] = []
+        for cut in range(1 if is_whole else min(MOST_CUT_LINES, len(lines))):
+            content = "".join(lines[: len(lines) - cut]).encode()
+            sample = _Sample(self.file.path, self.file.member, self.file.limits, content)
+            try:
+                return read_rows(sample, usual)
+            except InvalidRows as invalid:  # the last row may end after the sample
+                errors.append(invalid)
+        raise errors[0]
+
+    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
+        """Yield the rows of the file in blocks of rows; see `Reader.blocks`."""
+        read = Rows(self.file.where, self._form)
+        with field_limit_lifted():
+            split = rows_of_equal_width(self.file, read)
+            if self._header is not None:
+                next(split, None)
+            for number in itertools.count():
+                part = list(itertools.islice(split, rows))
+                if not part:
+                    return
+                if number >= skip:
+                    yield self._block(part)
+
+    def _block(self, part: list[tuple[int, list[str], list[str]]]) -> Block:
+        header = [] if self._header is None else [self._header]
+        rows = Rows(self.file.where, self._form)
+        rows.cells = [*header, *(cells for _, cells, _ in part)]
+        rows.lines.extend([0] * len(header) + [line for line, _, _ in part])
+        if self._header is None:
+            table = name_columns(rows, self.file.path)
+            if table.columns != self._names:
+                raise ThawlineError(
+                    f"the columns {', '.join(self._names)} in all rows of {self.file.where}",
+                    f"another layout in the rows from line {part[0][0]} on",
+                    "add a first line with the names of the columns",
+                )
+            return TextBlock({name: table.read(name) for name in self._names})
+        names = [cell.strip("\ufeff") for cell in self._header]
+        kept = [cells for cells in rows.cells[1:] if cells != self._header]
+        return TextBlock({name: [row[i] for row in kept] for i, name in enumerate(names)})
+
+
+class LinesReader(Reader):
+    """Reads a file with one text in each line."""
+
+    def sample(self) -> Table:
+        """Return a table without rows."""
+        return Table(self.file.where, ("text",), lambda name: [])
+
+    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
+        """Yield the lines of the file in blocks; see `Reader.blocks`."""
+        with self.file.open_text(newline="\n") as stream:
+            for number in itertools.count():
+                part = [line.rstrip("\r\n") for line in itertools.islice(stream, rows)]
+                if not part:
+                    return
+                if number >= skip:
+                    yield TextBlock({"text": part})
+
+
+class JsonLinesReader(Reader):
+    """Reads a file with a JSON object in each line."""
+
+    def sample(self) -> Table:
+        """Return the first object of the file."""
+        with self.file.open_text(newline="\n") as stream:
+            first = next(self._objects(stream), {})
+        self._names = tuple(first)
+        return Table(self.file.where, self._names, lambda name: [first[name]])
+
+    def _objects(self, stream: Iterator[str]) -> Iterator[dict[str, Any]]:
+        for number, line in enumerate(stream, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                found = f"a syntax error in line {number}: {error}"
+                raise damaged_file(self.file.where, "a JSON object in every line", found) from error
+            if not isinstance(row, dict):
+                found = f"a value of type {type(row).__name__} in line {number}"
+                fix = 'write each line as an object with names: {"text": …}'
+                raise ThawlineError(f"a JSON object in every line ({self.file.where})", found, fix)
+            yield row
+
+    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
+        """Yield the objects of the file in blocks; see `Reader.blocks`."""
+        with self.file.open_text(newline="\n") as stream:
+            objects = self._objects(stream)
+            for number in itertools.count():
+                part = list(itertools.islice(objects, rows))
+                if not part:
+                    return
+                if number >= skip:
+                    yield ObjectBlock(part, self._names)
+
+
+class ParquetReader(Reader):
+    """Reads a Parquet file."""
+
+    def sample(self) -> Table:
+        """Return a table with the columns of the file and without rows."""
+        with self._open() as parquet:
+            names = tuple(parquet.schema_arrow.names)
+        return Table(self.file.where, names, lambda name: [])
+
+    def estimate_rows(self) -> int:
+        """Return the number of rows."""
+        with self._open() as parquet:
+            return int(parquet.metadata.num_rows)
+
+    @contextmanager
+    def _open(self) -> Iterator[ParquetFile]:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with self.file.open() as stream:
+            try:
+                with pq.ParquetFile(stream) as parquet:
+                    yield parquet
+            except (pa.ArrowException, UnicodeDecodeError) as error:
+                raise damaged_file(self.file.where, "a complete Parquet file", error) from error
+
+    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
+        """Yield the rows of the file in blocks; see `Reader.blocks`."""
+        import pyarrow as pa
+
+        with self._open() as parquet:
+            for number, table in enumerate(_rebatched(parquet.iter_batches(rows), rows)):
+                if number >= skip:
+                    yield ArrowBlock(pa.Table.from_batches(table))
+
+
+def _rebatched(batches: Iterator[Any], rows: int) -> Iterator[list[Any]]:
+    """Yield lists of record batches with a number of rows together, the last list with fewer.
+
+    The batches of a Parquet file can end at the end of a row group.
+    """
+    waiting: list[Any] = []
+    for batch in batches:
+        while batch.num_rows:
+            space = rows - sum(each.num_rows for each in waiting)
+            waiting.append(batch.slice(0, space))
+            batch = batch.slice(min(space, batch.num_rows))
+            if sum(each.num_rows for each in waiting) == rows:
+                yield waiting
+                waiting = []
+    if waiting:
+        yield waiting
+
+
+READERS: dict[str, type[Reader]] = {
+    ".parquet": ParquetReader,
+    ".csv": CsvReader,
+    ".tsv": CsvReader,
+    ".jsonl": JsonLinesReader,
+    ".ndjson": JsonLinesReader,
+    ".txt": LinesReader,
+}
+"""The reader of each format, by the suffix of the file without ``.gz``."""
+
+
+def open_reader(file: DataFile, text: str | None) -> Reader:
+    """Return the reader of a file, by its suffix.
+
+    Args:
+        file: The file, which may be compressed with gzip.
+        text: The text column, or two columns separated by a comma. If None, the columns are found
+            by common names.
+
+    Raises:
+        ThawlineError: If the suffix is unknown, if the file cannot be read, or if it has no such
+            column.
+    """
+    reader = READERS.get(file.suffix)
+    if reader is None:
+        raise ThawlineError(
+            f"a file that ends in {', '.join(READERS)}, optionally with .gz",
+            f"'{file.where}'",
+            "convert the file to one of these formats",
+        )
+    return reader(file, text)

@@ -1,0 +1,175 @@
+"""Encode blocks of rows with their predictions, and join the parts of an output."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from thawline.errors import ThawlineError
+from thawline.scoring.blocks import Block
+
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""The characters at the start of a cell that make a spreadsheet compute it (OWASP, CSV Injection).
+"""
+
+Added = Mapping[str, Sequence[Any]]
+"""The columns that are added to a block, by name. A cell is None if its row has no prediction."""
+
+
+class Format(ABC):
+    """A format in which rows are written, in parts that are joined at the end.
+
+    Args:
+        packed: Whether the output is compressed with gzip.
+    """
+
+    def __init__(self, *, packed: bool = False) -> None:
+        self.packed = packed
+
+    @abstractmethod
+    def encode(self, block: Block, added: Added, *, first: bool) -> bytes:
+        """Return a part.
+
+        Args:
+            block: The rows.
+            added: The columns that are added.
+            first: Whether it is the first part of the output.
+        """
+
+    def join(self, parts: Sequence[Path], output: Path) -> None:
+        """Write the output from its parts. Memory does not grow with their size.
+
+        Args:
+            parts: The files of the parts, in order.
+            output: The file that is written.
+        """
+        with output.open("wb") as stream:
+            for path in parts:
+                with path.open("rb") as part:
+                    shutil.copyfileobj(part, stream, 2**20)
+
+    def pack(self, content: bytes) -> bytes:
+        """Return the bytes of a part, as a member of a gzip file if the output is compressed."""
+        return gzip.compress(content, 6, mtime=0) if self.packed else content
+
+
+class Csv(Format):
+    """CSV or TSV, with a header.
+
+    Args:
+        delimiter: The character between two cells.
+        safe: Whether cells that a spreadsheet would read as a formula begin with an apostrophe.
+        packed: Whether the output is compressed with gzip.
+    """
+
+    def __init__(self, delimiter: str, *, safe: bool = False, packed: bool = False) -> None:
+        super().__init__(packed=packed)
+        self._delimiter, self._safe, self._names = delimiter, safe, list[str]()
+
+    def encode(self, block: Block, added: Added, *, first: bool) -> bytes:
+        """Return the rows of a part, after the header if it is the first one; see `Format`."""
+        names = [*block.names, *added]
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream, delimiter=self._delimiter, lineterminator="\n")
+        if first:
+            writer.writerow(map(self._cell, names))
+        for cells, predicted in zip(block.cells(), zip(*added.values(), strict=True), strict=True):
+            writer.writerow(map(self._cell, [*cells, *predicted]))
+        return self.pack(stream.getvalue().encode())
+
+    def _cell(self, value: Any) -> Any:
+        if self._safe and isinstance(value, str) and value.startswith(FORMULA):
+            return f"'{value}"
+        return value
+
+
+class JsonLines(Format):
+    """A JSON object in each line."""
+
+    def encode(self, block: Block, added: Added, *, first: bool) -> bytes:
+        """Return the lines of a part; see `Format`."""
+        lines = [
+            json.dumps({**row, **dict(zip(added, predicted, strict=True))}, ensure_ascii=False)
+            for row, predicted in zip(
+                block.objects(), zip(*added.values(), strict=True), strict=True
+            )
+        ]
+        # A lone surrogate in a string cannot be written as UTF-8, but as an escape.
+        content = "".join(f"{line}\n" for line in lines)
+        return self.pack(content.encode("utf-8", "backslashreplace"))
+
+
+class Parquet(Format):
+    """Parquet, with one row group for each part."""
+
+    def encode(self, block: Block, added: Added, *, first: bool) -> bytes:
+        """Return a Parquet file with the rows of a part; see `Format`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        table = block.arrow()
+        for name, cells in added.items():
+            kind = pa.string() if any(isinstance(cell, str) for cell in cells) else pa.float64()
+            table = table.append_column(name, pa.array(cells, kind))
+        stream = io.BytesIO()
+        pq.write_table(table, stream)
+        return stream.getvalue()
+
+    def join(self, parts: Sequence[Path], output: Path) -> None:
+        """Write the row groups of all parts to one file; see `Format`.
+
+        Raises:
+            ThawlineError: If the parts have different columns or types.
+        """
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        schema = pq.read_schema(parts[0]) if parts else pa.schema([])
+        with pq.ParquetWriter(output, schema) as writer:
+            for path in parts:
+                table = pq.read_table(path)
+                if table.schema != schema:
+                    try:
+                        table = table.cast(schema)
+                    except (pa.ArrowException, ValueError) as error:
+                        raise ThawlineError(
+                            "the same columns with the same types in all rows, for Parquet",
+                            f"{error}",
+                            "write the output as .jsonl",
+                        ) from error
+                writer.write_table(table)
+
+
+def open_format(name: str, *, safe: bool) -> Format:
+    """Return the format of an output, by the suffix of its name.
+
+    Args:
+        name: The name of the output.
+        safe: Whether cells that a spreadsheet would read as a formula begin with an apostrophe.
+
+    Raises:
+        ThawlineError: If the suffix is unknown.
+    """
+    lower = name.lower()
+    packed = lower.endswith(".gz")
+    suffix = Path(lower.removesuffix(".gz")).suffix
+    if suffix in (".csv", ".tsv"):
+        return Csv("\t" if suffix == ".tsv" else ",", safe=safe, packed=packed)
+    if suffix in (".jsonl", ".ndjson"):
+        return JsonLines(packed=packed)
+    if suffix == ".parquet" and not packed:
+        return Parquet()
+    raise ThawlineError(
+        "an output that ends in .csv, .tsv, .jsonl or .parquet; all but .parquet optionally with "
+        ".gz",
+        f"'{name}'",
+        "choose another name for the output",
+        setting="output",
+    )

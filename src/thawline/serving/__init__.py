@@ -1,0 +1,1 @@
+"""Answer requests over HTTP with one or several classifiers that share a frozen pass."""

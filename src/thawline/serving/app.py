@@ -1,0 +1,320 @@
+"""The web application: routes that classify texts, describe the classifiers, and show the state."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import numpy as np
+from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import JSONResponse, PlainTextResponse
+from numpy.typing import NDArray
+
+from thawline._version import __version__
+from thawline.config import ComputeConfig, ServeConfig
+from thawline.data import Text
+from thawline.data.texts import has_surrogate
+from thawline.errors import ThawlineError
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.fitted import AnyFitted, Fitted
+from thawline.inference.shared import SharedPredictor
+from thawline.serving.batching import Batcher, Logits, QueueFullError, StoppingError
+from thawline.serving.limits import Guard
+from thawline.serving.metrics import Metrics
+from thawline.serving.schemas import (
+    ModelInfo,
+    ModelsResponse,
+    Prediction,
+    PredictRequest,
+    PredictResponse,
+    Problem,
+    Status,
+    TeiRequest,
+    TeiScore,
+    TextOrPair,
+)
+
+LOG = logging.getLogger("thawline.serving")
+
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Problem, "description": "The body is not valid JSON in UTF-8."},
+    401: {"model": Problem, "description": "The bearer token is missing or wrong."},
+    404: {"model": Problem, "description": "There is no classifier of this name."},
+    413: {"model": Problem, "description": "The body, or a text, is too large."},
+    422: {"description": "The body is invalid."},
+    429: {"model": Problem, "description": "Too many texts wait. Retry-After says for how long."},
+    503: {"model": Problem, "description": "The server stops, or the time is over."},
+}
+
+
+def build_app(classifiers: Mapping[str, AnyFitted], config: ServeConfig | None = None) -> Any:
+    """Return an ASGI application that answers requests with classifiers.
+
+    Args:
+        classifiers: The classifiers by name.
+        config: The settings. If None, the defaults. Address and port have no effect.
+    """
+    config = ServeConfig() if config is None else config
+    service = Service(classifiers, config)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        service.batcher.start()
+        yield
+        await service.batcher.stop()
+
+    app = FastAPI(
+        title="Thawline",
+        version=__version__,
+        description="Text classifiers that share a frozen pass.",
+        lifespan=lifespan,
+        docs_url=None,  # its page loads scripts from other servers
+        redoc_url=None,
+    )
+    _add_routes(app, service)
+    _add_error_handlers(app)
+    if config.allow_origin:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(config.allow_origin),
+            allow_methods=["GET", "POST"],
+            allow_headers=["authorization", "content-type"],
+        )
+    return Guard(service.metrics.counting(app), token=config.token, max_body=config.max_body)
+
+
+class Service:
+    """Classifies the texts of requests.
+
+    Args:
+        classifiers: The classifiers by name.
+        config: The settings.
+
+    Attributes:
+        names: The names of the classifiers.
+        batcher: Computes texts together.
+        metrics: Counts requests and texts.
+    """
+
+    def __init__(self, classifiers: Mapping[str, AnyFitted], config: ServeConfig) -> None:
+        self.names, self._fitted = list(classifiers), list(classifiers.values())
+        self._config = config
+        compute = ComputeConfig(device=config.device, dtype=config.dtype)
+        self._predictor = SharedPredictor(self._fitted, compute)
+        self._selected: dict[tuple[int, ...], SharedPredictor] = {}
+        self.batcher = Batcher(
+            self._predict,
+            wait=config.wait / 1000,
+            tokens=config.tokens_per_batch,
+            queue=config.queue,
+        )
+        self.metrics = Metrics(self.batcher)
+
+    def _predict(self, texts: Sequence[Text], models: tuple[int, ...]) -> Logits:
+        if models not in self._selected:
+            self._selected[models] = self._predictor.select(models)
+        return self._selected[models].logits(texts)
+
+    def describe(self) -> ModelsResponse:
+        """Return the classifiers, and the stages that they share."""
+        models = [
+            ModelInfo(
+                name=name,
+                strategy=fitted.strategy,
+                backbone=fitted.backbone,
+                labels=list(fitted.labels.names),
+                pairs=fitted.pairs,
+                max_length=fitted.reading.max_length if isinstance(fitted, Fitted) else None,
+            )
+            for name, fitted in zip(self.names, self._fitted, strict=True)
+        ]
+        return ModelsResponse(models=models, shared=self._predictor.describe(self.names))
+
+    def find(self, names: Sequence[str] | None) -> tuple[int, ...]:
+        """Return the positions of classifiers.
+
+        Args:
+            names: Their names. If None, all of them.
+
+        Raises:
+            HTTPException: If there is no such classifier.
+        """
+        if names is None:
+            return tuple(range(len(self.names)))
+        for name in names:
+            if name not in self.names:
+                known = ", ".join(self.names)
+                raise HTTPException(404, f"expected one of the classifiers {known}; found '{name}'")
+        return tuple(dict.fromkeys(map(self.names.index, names)))
+
+    async def logits(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> Logits:
+        """Return the logits of texts for some of the classifiers.
+
+        Args:
+            texts: The texts or pairs, as the user sent them.
+            models: The positions of the classifiers.
+
+        Raises:
+            HTTPException: If there are too many texts, if one is too long or of the wrong kind, if
+                too many texts wait, or if the answer takes too long.
+        """
+        self._check(texts, models)
+        if self._config.log_texts:
+            LOG.info("texts: %r", texts)
+        try:
+            async with asyncio.timeout(self._config.timeout):
+                found = await self.batcher.logits(texts, models)
+        except QueueFullError as error:
+            headers = {"Retry-After": str(error.seconds)}
+            raise HTTPException(429, str(error), headers) from error
+        except StoppingError as error:
+            raise HTTPException(503, "the server is stopping") from error
+        except TimeoutError as error:
+            limit = f"no answer within {self._config.timeout:g} seconds"
+            raise HTTPException(503, limit) from error
+        self.metrics.count_texts(texts)
+        return found
+
+    def _check(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> None:
+        most, longest = self._config.max_texts, self._config.max_characters
+        if len(texts) > most:
+            raise HTTPException(413, f"expected at most {most:,} texts; found {len(texts):,}")
+        for number, text in enumerate(texts):
+            for part in (text,) if isinstance(text, str) else text:
+                if len(part) > longest:
+                    found = f"text {number} (counting from 0) with {len(part):,}"
+                    detail = f"expected texts of at most {longest:,} characters; found {found}"
+                    raise HTTPException(413, detail)
+                if has_surrogate(part):
+                    detail = f"expected valid characters; found a lone surrogate in text {number}"
+                    raise HTTPException(422, detail)
+            for model in models:
+                if self._fitted[model].pairs == isinstance(text, str):
+                    kinds = ("single texts", "pairs of texts")
+                    wanted = self._fitted[model].pairs
+                    detail = (
+                        f"expected {kinds[wanted]} for '{self.names[model]}'; found "
+                        f"{kinds[not wanted]}"
+                    )
+                    raise HTTPException(422, detail)
+
+    def predictions(
+        self, logits: Logits, models: tuple[int, ...], top: int | None
+    ) -> list[dict[str, Prediction]]:
+        """Return the answers of a request.
+
+        Args:
+            logits: The logits of each classifier.
+            models: The positions of the classifiers.
+            top: The number of classes in each answer. If None, all of them.
+        """
+        answers: list[dict[str, Prediction]] = [{} for _ in range(len(logits[0]))]
+        for model, found in zip(models, logits, strict=True):
+            for answer, shares in zip(answers, self._ranked(model, found), strict=True):
+                kept = dict(shares[:top])
+                answer[self.names[model]] = Prediction(label=shares[0][0], probabilities=kept)
+        return answers
+
+    def _ranked(self, model: int, logits: NDArray[np.float32]) -> list[list[tuple[str, float]]]:
+        """Return the classes of each text with their probabilities, the most probable first."""
+        names = self._fitted[model].labels.names
+        return [
+            [(names[index], float(row[index])) for index in np.argsort(-row, kind="stable")]
+            for row in probabilities(logits)
+        ]
+
+    def scores(
+        self, logits: NDArray[np.float32], model: int, request: TeiRequest
+    ) -> list[list[TeiScore]]:
+        """Return the scores of each text in the form of text-embeddings-inference.
+
+        Args:
+            logits: The logits of a classifier.
+            model: Its position.
+            request: The request.
+        """
+        parameters = request.parameters or {}
+        names, top = self._fitted[model].labels.names, parameters.get("top_k")
+        raw = request.raw_scores or parameters.get("function_to_apply") == "none"
+        values = logits.astype(np.float64) if raw else probabilities(logits)
+        kept = top if isinstance(top, int) and top > 0 else None
+        return [
+            [
+                TeiScore(label=names[index], score=float(row[index]))
+                for index in np.argsort(-row, kind="stable")[:kept]
+            ]
+            for row in values
+        ]
+
+
+def _add_routes(app: FastAPI, service: Service) -> None:
+    @app.post("/predict", responses=_PROBLEMS)
+    async def predict(request: PredictRequest) -> PredictResponse:
+        """Classify one text, several texts or pairs, with one or several classifiers."""
+        texts = request.texts if isinstance(request.texts, list) else [request.texts]
+        models = service.find(request.models)
+        logits = await service.logits(texts, models)
+        return PredictResponse(predictions=service.predictions(logits, models, request.top))
+
+    @app.get("/models")
+    async def models() -> ModelsResponse:
+        """Return the classifiers, their classes, and the stages that they share."""
+        return service.describe()
+
+    @app.get("/healthz")
+    async def healthz() -> Status:
+        """Return that the process is running."""
+        return Status(status="ok")
+
+    @app.get("/readyz", responses={503: _PROBLEMS[503]})
+    async def readyz() -> Status:
+        """Return whether a request would be accepted now."""
+        if not service.batcher.is_ready:
+            raise HTTPException(503, "no space for further texts, or the server is stopping")
+        return Status(status="ready")
+
+    @app.get("/metrics", response_class=PlainTextResponse)
+    async def metrics() -> PlainTextResponse:
+        """Return counters and times in the format of Prometheus."""
+        return PlainTextResponse(service.metrics.text(), media_type=service.metrics.media_type)
+
+    async def tei_scores(model: str, request: TeiRequest) -> tuple[list[list[TeiScore]], bool]:
+        given = request.inputs
+        several = isinstance(given, list) and isinstance(given[0], list)
+        parts = given if several else [given]
+        texts = [_as_text(part) for part in parts]
+        (position,) = service.find([model])
+        (logits,) = await service.logits(texts, (position,))
+        return service.scores(logits, position, request), several
+
+    known = Path(description="Name of the classifier.", json_schema_extra={"enum": service.names})
+
+    @app.post("/tei/{model}/predict", responses=_PROBLEMS)
+    async def tei_predict(
+        request: TeiRequest, model: str = known
+    ) -> list[TeiScore] | list[list[TeiScore]]:
+        """Classify texts with the protocol of text-embeddings-inference."""
+        scores, several = await tei_scores(model, request)
+        return scores if several else scores[0]
+
+    @app.post("/tei/{model}", responses=_PROBLEMS)
+    async def tei_nested(request: TeiRequest, model: str = known) -> list[list[TeiScore]]:
+        """Classify texts for clients of the hub, which expect a list for each text."""
+        return (await tei_scores(model, request))[0]
+
+
+def _as_text(part: Any) -> TextOrPair:
+    """Return a text, or a pair, from a string or a list of one or two strings."""
+    if isinstance(part, str):
+        return part
+    return part[0] if len(part) == 1 else (part[0], part[1])
+
+
+def _add_error_handlers(app: FastAPI) -> None:
+    @app.exception_handler(ThawlineError)
+    async def invalid(request: Request, error: ThawlineError) -> JSONResponse:
+        return JSONResponse({"detail": str(error)}, 422)

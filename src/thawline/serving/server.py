@@ -1,0 +1,75 @@
+"""Load classifiers and run the web application in this process."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from thawline import artifact
+from thawline.config import ServeConfig
+from thawline.errors import ThawlineError
+from thawline.inference.fitted import AnyFitted
+from thawline.runtime.failures import describe_system_error
+from thawline.runtime.progress import Reporter
+from thawline.serving.app import build_app
+
+
+def load_named(runs: Sequence[Path]) -> dict[str, AnyFitted]:
+    """Load classifiers and name each by its folder.
+
+    Args:
+        runs: The folders of runs or of saved classifiers.
+
+    Raises:
+        ThawlineError: If one cannot be loaded, or if two have the same name.
+    """
+    names = [run.resolve().name for run in runs]
+    if len({*names}) < len(names):
+        twice = max(names, key=names.count)
+        raise ThawlineError(
+            "runs with different names, by which requests ask for them",
+            f"the name '{twice}' twice",
+            "rename or copy one of the folders",
+        )
+    return {name: artifact.load(run) for name, run in zip(names, runs, strict=True)}
+
+
+def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) -> None:
+    """Load classifiers and answer requests until the process gets SIGINT or SIGTERM.
+
+    Args:
+        runs: The folders of runs or of saved classifiers.
+        config: The settings.
+        reporter: Receives messages.
+
+    Raises:
+        ThawlineError: If a classifier cannot be loaded, or if the address cannot be used.
+    """
+    listening = _listen(config)
+    with listening:
+        app = build_app(load_named(runs), config)
+        host, port = listening.getsockname()[:2]
+        reporter.message(f"listening on http://{host}:{port}")
+        server = uvicorn.Server(
+            uvicorn.Config(
+                app, log_level="warning", access_log=False, server_header=False, lifespan="on"
+            )
+        )
+        server.run(sockets=[listening])
+
+
+def _listen(config: ServeConfig) -> socket.socket:
+    """Return a socket that listens, so that a taken port is reported before anything is loaded."""
+    try:
+        family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+        return socket.create_server((config.host, config.port), family=family)
+    except OSError as error:
+        raise ThawlineError(
+            f"a free address, not {config.host}:{config.port}",
+            describe_system_error(error),
+            "choose another --port or --host",
+            setting="port",
+        ) from error

@@ -1,0 +1,241 @@
+"""Files are scored in blocks: all columns stay, and a stopped job goes on."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from thawline import TextClassifier
+from thawline.config import ScoreConfig
+from thawline.data.sources.files import DataFile
+from thawline.errors import ThawlineError
+from thawline.runtime.progress import Reporter
+from thawline.scoring.files import pair_files
+from thawline.scoring.job import Scored, ScoringJob, parts_folder
+from thawline.scoring.writers import open_format
+
+Reviews = Callable[..., tuple[list[str], list[int]]]
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> Path:
+    """Return the folder of a classifier of words, which is fast."""
+    texts, labels = toy_reviews(60)
+    folder = tmp_path_factory.mktemp("scored") / "words"
+    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(folder)
+    return folder
+
+
+@pytest.fixture
+def texts(toy_reviews: Reviews) -> list[str]:
+    return toy_reviews(25, seed=4)[0]
+
+
+def job(artifact: Path, **settings: object) -> ScoringJob:
+    config = ScoreConfig(**{"rows_per_block": 4, "dtype": "float32", **settings})
+    return ScoringJob([artifact], config, Reporter())
+
+
+def score(artifact: Path, source: Path, output: Path, **settings: object) -> Scored:
+    scoring = job(artifact, **settings)
+    return scoring.score(scoring.open(DataFile(source)), output)
+
+
+def write_csv(path: Path, texts: list[str]) -> None:
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "note"])
+        writer.writerows(
+            [number, text, f'a "note",\n{number}'] for number, text in enumerate(texts)
+        )
+
+
+class TestFormats:
+    def test_csv_keeps_all_columns(self, artifact: Path, texts: list[str], tmp_path: Path) -> None:
+        write_csv(tmp_path / "in.csv", texts)
+        done = score(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
+        assert (done.rows, done.kept, done.without_text) == (25, 0, 0)
+        with (tmp_path / "out.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert list(rows[0]) == [
+            *("id", "text", "note", "predicted_label", "probability_neg", "probability_pos")
+        ]
+        assert [row["note"] for row in rows] == [f'a "note",\n{n}' for n in range(25)]
+        expected = TextClassifier.load(artifact).predict_proba(texts)
+        found = [[float(row["probability_neg"]), float(row["probability_pos"])] for row in rows]
+        np.testing.assert_allclose(found, expected, atol=1e-9)
+        labels = [("neg", "pos")[row.argmax()] for row in expected]
+        assert [row["predicted_label"] for row in rows] == labels
+        assert not parts_folder(tmp_path / "out.csv").exists()
+
+    def test_json_lines_keep_their_values(self, artifact: Path, tmp_path: Path) -> None:
+        rows = [{"text": "a good film", "tags": ["a", 1], "x": None}, {"text": "\ud800", "y": 1.5}]
+        source = tmp_path / "in.jsonl"
+        source.write_text("".join(json.dumps(row) + "\n" for row in [*rows, {"text": " "}]))
+        done = score(artifact, source, tmp_path / "out.jsonl.gz")
+        assert done.without_text == 2  # one is blank, and one has an invalid character
+        with gzip.open(tmp_path / "out.jsonl.gz", "rt") as file:
+            first, second, blank = map(json.loads, file)
+        assert {name: first[name] for name in rows[0]} == rows[0]
+        assert second["text"] == "\ud800"
+        assert first["predicted_label"] in ("neg", "pos")
+        assert blank["predicted_label"] is blank["probability_pos"] is None
+
+    def test_parquet_keeps_its_types(
+        self, artifact: Path, texts: list[str], tmp_path: Path
+    ) -> None:
+        table = pa.table(
+            {
+                "text": texts,
+                "when": pa.array(range(25), pa.timestamp("us")),
+                "deep": [[{"a": n}] for n in range(25)],
+            }
+        )
+        pq.write_table(table, tmp_path / "in.parquet", row_group_size=7)
+        assert score(artifact, tmp_path / "in.parquet", tmp_path / "out.parquet").rows == 25
+        found = pq.read_table(tmp_path / "out.parquet")
+        assert found.select(table.column_names).equals(table)
+        assert score(artifact, tmp_path / "in.parquet", tmp_path / "out.csv").rows == 25
+
+    def test_top_gives_the_most_probable_classes(self, artifact: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.txt").write_text("a good film\na dull film\n")
+        score(artifact, tmp_path / "in.txt", tmp_path / "out.csv", top=5)
+        with (tmp_path / "out.csv").open(newline="") as file:
+            good, dull = csv.DictReader(file)
+        assert [good[f"label_{rank}"] for rank in (1, 2)] == ["pos", "neg"]
+        assert dull["label_1"] == "neg"
+        assert float(good["probability_1"]) > float(good["probability_2"])
+
+    def test_formulas_are_harmless_on_demand(self, artifact: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.csv").write_text("text,who\na good film,=1+1\n")
+        score(artifact, tmp_path / "in.csv", tmp_path / "safe.csv", safe_csv=True)
+        score(artifact, tmp_path / "in.csv", tmp_path / "plain.csv")
+        written = [(tmp_path / f"{name}.csv").read_text() for name in ("safe", "plain")]
+        assert [text.splitlines()[1].split(",")[1] for text in written] == ["'=1+1", "=1+1"]
+
+    def test_a_file_without_a_header(
+        self, artifact: Path, texts: list[str], tmp_path: Path
+    ) -> None:
+        with (tmp_path / "in.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([n % 4 + 1, "A title", text] for n, text in enumerate(texts))
+        done = score(artifact, tmp_path / "in.csv", tmp_path / "out.csv", rows_per_block=10)
+        assert done.rows == 25
+        with (tmp_path / "out.csv").open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [row["title"] for row in rows] == ["A title"] * 25
+        assert rows[3]["text"] == f"A title {texts[3]}"
+
+
+class TestResume:
+    def test_a_stopped_job_goes_on_and_ends_with_the_same_bytes(
+        self, artifact: Path, texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write_csv(tmp_path / "in.csv", texts)
+        score(artifact, tmp_path / "in.csv", tmp_path / "whole.csv")
+        output, scored = tmp_path / "out.csv", []
+
+        def stops_at(part: int) -> Callable[..., None]:
+            def write(path: Path, content: bytes) -> None:
+                if path.name.startswith(f"{part:08d}"):
+                    raise KeyboardInterrupt
+                if path.name[0] == "0":
+                    scored.append(path.name)
+                path.write_bytes(content)
+
+            return write
+
+        for part in (0, 2, 6):
+            with monkeypatch.context() as patch:
+                patch.setattr("thawline.scoring.job.write_file", stops_at(part))
+                with pytest.raises(KeyboardInterrupt):
+                    score(artifact, tmp_path / "in.csv", output)
+            assert not output.exists()
+        done = score(artifact, tmp_path / "in.csv", output)
+        assert (done.kept, done.rows) == (24, 25)
+        assert len(scored) == len(set(scored)) == 6  # no part was scored twice
+        assert output.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+    @pytest.mark.parametrize("change", ["settings", "input"])
+    def test_parts_of_another_job_are_refused(
+        self, artifact: Path, texts: list[str], tmp_path: Path, change: str
+    ) -> None:
+        write_csv(tmp_path / "in.csv", texts)
+        scoring = job(artifact)
+        parts_folder(tmp_path / "out.csv").mkdir()
+        scoring._check_state(  # as a job does before its first part
+            scoring.open(DataFile(tmp_path / "in.csv")),
+            tmp_path / "out.csv",
+            parts_folder(tmp_path / "out.csv"),
+        )
+        if change == "input":
+            write_csv(tmp_path / "in.csv", texts[1:])
+        with pytest.raises(ThawlineError):
+            score(
+                artifact,
+                tmp_path / "in.csv",
+                tmp_path / "out.csv",
+                top=1 if change == "settings" else None,
+            )
+
+    def test_an_invalid_row_keeps_what_was_scored(
+        self, artifact: Path, texts: list[str], tmp_path: Path
+    ) -> None:
+        source = tmp_path / "in.jsonl"
+        lines = [json.dumps({"text": text}) for text in texts]
+        source.write_text("\n".join([*lines[:10], "{", *lines[11:]]))
+        with pytest.raises(ThawlineError):
+            score(artifact, source, tmp_path / "out.jsonl")
+        assert len(list(parts_folder(tmp_path / "out.jsonl").glob("0*"))) == 2
+
+
+class TestRefusals:
+    def test_taken_names(self, artifact: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.csv").write_text("text,predicted_label\na good film,x\n")
+        with pytest.raises(ThawlineError):
+            score(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
+
+    def test_an_existing_output(self, artifact: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.txt").write_text("a good film\n")
+        (tmp_path / "out.csv").write_text("mine")
+        with pytest.raises(ThawlineError):
+            score(artifact, tmp_path / "in.txt", tmp_path / "out.csv")
+        assert (tmp_path / "out.csv").read_text() == "mine"
+
+    @pytest.mark.parametrize("name", ["out.xlsx", "out", "out.parquet.gz"])
+    def test_unknown_outputs(self, name: str) -> None:
+        with pytest.raises(ThawlineError) as error:
+            open_format(name, safe=False)
+        assert error.value.setting == "output"
+
+    def test_pairs_for_single_texts(self, artifact: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.csv").write_text("premise,hypothesis\na film,good\n")
+        with pytest.raises(ThawlineError) as error:
+            job(artifact).open(DataFile(tmp_path / "in.csv"))
+        assert error.value.setting == "text"
+
+
+class TestPairFiles:
+    def test_a_folder_and_a_pattern(self, tmp_path: Path) -> None:
+        (tmp_path / "in" / "deep").mkdir(parents=True)
+        for name in ("a.csv", "deep/b.jsonl.gz", "deep/c.txt", "readme.md"):
+            (tmp_path / "in" / name).write_text("text\na\n")
+        out = str(tmp_path / "out")
+        expected = ["a.csv", "deep/b.jsonl.gz", "deep/c.csv"]
+        found = pair_files(str(tmp_path / "in"), out)
+        assert [str(target.relative_to(out)) for _, target in found] == expected
+        matched = pair_files(str(tmp_path / "in" / "**" / "*.gz"), out)
+        assert [str(target.relative_to(out)) for _, target in matched] == expected[1:2]
+
+    def test_missing_files(self, tmp_path: Path) -> None:
+        for given in (tmp_path / "none.csv", tmp_path / "*.csv", tmp_path):
+            with pytest.raises(ThawlineError) as error:
+                pair_files(str(given), str(tmp_path / "out"))
+            assert error.value.setting == "input"
