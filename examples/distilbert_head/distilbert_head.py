@@ -76,17 +76,6 @@ for name in ("accuracy", "f1_macro"):
 # Image(options.out / "by_epochs" / "before_after.png", width=600)
 
 # %% [markdown]
-"""The saved model is loaded and classifies new texts."""
-
-# %%
-classifier = TextClassifier.load(options.out / "by_epochs")
-texts = ["A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."]
-names = record.labels.names
-for text, row in zip(texts, classifier.predict_proba(texts).round(4), strict=True):
-    shares = {f"{name}_prob": share for name, share in zip(names, row.tolist(), strict=True)}
-    print({"text": text, **shares, "label": names[row.argmax()]})
-
-# %% [markdown]
 """
 A linear head on the mean of all tokens needs no epochs: it is solved exactly, with the stage and
 the penalty chosen on validation. The states are in the store already, so this takes seconds.
@@ -96,3 +85,14 @@ the penalty chosen on validation. The states are in the store already, so this t
 exact = fit_run(Config(options.backbone, data=data), options.out / "exact", resume=True)
 print(f"native head by epochs  {shown(record.test.accuracy)}")
 print(f"linear head, exact     {shown(exact.test.accuracy)}")
+
+# %% [markdown]
+"""The better model is loaded from its folder and classifies new texts."""
+
+# %%
+classifier = TextClassifier.load(options.out / "exact")
+texts = ["A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."]
+names = record.labels.names
+for text, row in zip(texts, classifier.predict_proba(texts).round(4), strict=True):
+    shares = {f"{name}_prob": share for name, share in zip(names, row.tolist(), strict=True)}
+    print({"text": text, **shares, "label": names[row.argmax()]})
