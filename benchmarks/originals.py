@@ -3,15 +3,16 @@
 Run it from the root of the repository, in the environment of ``make install``::
 
     python -m benchmarks.originals --data imdb --runs runs/originals \
-        --json benchmarks/results/originals.json
+        --json benchmarks/results/originals.json --plot docs/images
     python -m benchmarks.originals --json benchmarks/results/originals.json --update docs/tutorials
 
 The first command runs every job in a process of its own, one after the other, on the small run of
 4,000 training and 2,000 test reviews. Jobs that the results file already has are skipped, and a job
-that was interrupted is resumed from its run. ``--whole`` runs all 25,000 and 25,000 reviews, and
-``--only distilbert_head`` runs the jobs of one tutorial. With network access,
-``--backbone distilbert-base-uncased`` runs the tutorials' own backbone; the committed results are
-those of MiniLM. The second command writes the tables of the tutorial pages from the results file.
+that was interrupted is resumed from its run. ``--whole`` runs all 25,000 and 25,000 reviews,
+``--long`` adds the ten epochs of LoRA, and ``--only distilbert_head`` runs the jobs of one
+tutorial. With network access, ``--backbone distilbert-base-uncased`` runs the tutorials' own
+backbone; the committed results are those of MiniLM. The second command writes the tables of the
+tutorial pages from the results file.
 
 It needs IMDb, as a local copy or from the hub. All jobs share one store, ``THAWLINE_HOME``. The
 seconds in the results are those of a job that runs alone with an empty store, as the record of each
@@ -69,8 +70,8 @@ JOBS: dict[str, dict[str, str]] = {
 }
 """The options of each job, by the folder of the example and by the name of the job."""
 
-SKIPPED = ("as in the tutorial: 10 epochs",)
-"""Jobs that take half an hour on two cores. They only run with ``--long``."""
+LONG = ("as in the tutorial: 10 epochs",)
+"""Jobs that take half an hour on two cores. They run only with ``--long``."""
 
 KEPT = (
     *("backbone", "strategy", "line", "head", "pooling", "features", "max_length", "epochs"),
@@ -120,6 +121,7 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("--long", action="store_true", help="Also run the jobs that take half an hour")
     add("--runs", type=Path, default=Path("runs/originals"), help="Folder of the runs")
     add("--json", type=Path, required=True, metavar="FILE", help="File of the results")
+    add("--plot", type=Path, metavar="FOLDER", help="Folder for the pictures")
     add(
         "--update",
         type=Path,
@@ -135,7 +137,7 @@ def jobs(options: argparse.Namespace) -> list[Job]:
     for original in options.only:
         backbone = EMBEDDED if original == "qwen3_from_scratch" else options.backbone
         for name, own in JOBS[original].items():
-            if name in SKIPPED and not options.long:
+            if name in LONG and not options.long:
                 continue
             words = ["fit", "--data", options.data, "--labels", options.labels]
             words += [] if options.whole else ["--limit", options.limit]
@@ -197,6 +199,8 @@ def main(words: list[str] | None = None) -> None:
         options.json.write_text(text, encoding="utf-8")
     for original in options.only:
         print(f"\n{original}\n{originals_report.table(original, results)}")
+    if options.plot is not None:
+        originals_report.draw(results, options.plot)
 
 
 if __name__ == "__main__":

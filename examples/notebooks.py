@@ -4,17 +4,17 @@ Run it from the root of the repository, in the environment of ``make install``::
 
     python examples/notebooks.py                    # all examples
     python examples/notebooks.py distilbert_head    # one of them
+    python examples/notebooks.py --folder build     # keep the runs, so that they can be resumed
 
 A script in the percent format of jupytext is the only source: its notebook has the same cells. This
-command runs each notebook without arguments, which takes minutes, in a scratch folder. It keeps
-what the cells print and draw, and leaves out progress bars and warnings. The README shows the same
-lines.
+command runs each notebook without arguments, which takes minutes. It keeps what the cells print and
+draw, and leaves out progress bars and warnings. The README shows the same lines.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -70,18 +70,24 @@ def write_readme(readme: Path, text: str) -> None:
     readme.write_text(_PRINTED.sub(lambda _: text, content), encoding="utf-8")
 
 
-def main(names: list[str]) -> None:
+def main() -> None:
     """Run the notebooks of the named examples, or of all."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="EXAMPLE", help="Default: all examples")
+    parser.add_argument("--folder", type=Path, help="Folder of the runs. Default: a scratch folder")
+    options = parser.parse_args()
     for script in scripts():
-        if names and script.stem not in names:
+        if options.names and script.stem not in options.names:
             continue
         notebook = notebook_of(script)
-        with TemporaryDirectory() as folder:
-            execute(notebook, Path(folder))
+        with TemporaryDirectory() as scratch:
+            folder = Path(scratch) if options.folder is None else options.folder / script.stem
+            folder.mkdir(parents=True, exist_ok=True)
+            execute(notebook, folder)
         nbformat.write(notebook, script.with_suffix(".ipynb"))
         write_readme(script.with_name("README.md"), printed(notebook))
         print(script.with_suffix(".ipynb"))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -91,13 +91,13 @@ for mistake in record.mistakes.most_confident[:3]:
     )
 
 # %% [markdown]
-"""A small search over the rank, on a quarter of the texts. It looks at validation only."""
+"""A small search over the rank, on half of the texts. It looks at validation only."""
 
 # %%
 train = load_data(options.data, limit=config.data.limit).train
-quarter = len(train.texts) // 4
+half = len(train.texts) // 2
 for rank in (*options.ranks, 4):
-    tried = TextClassifier(options.backbone, Lora(r=rank), epochs=2, truncation_side="left")
-    tried.fit(train.texts[:quarter], train.labels[:quarter])
+    tried = TextClassifier(options.backbone, Lora(r=rank), lr=options.lr, validation_share=0.2)
+    tried.fit(train.texts[:half], train.labels[:half])
     best = max(row["validation_accuracy"] for row in tried.history_)
     print(f"rank {rank}: {tried.parameters_['trainable']:,} parameters, validation {best:.1%}")
