@@ -64,6 +64,8 @@ JOBS: dict[str, dict[str, str]] = {
         "linear head, mean of the tokens, 3 epochs at 1e-3": f"{LAST} --lr 1e-3",
     },
     "distilbert_lora": {
+        "native head, 3 epochs at 2e-3, right truncation": "--strategy lora --head native "
+        "--epochs 3 --batch-size 16 --lr 2e-3 --set training.keep=last",
         "4 epochs": f"{LORA} --epochs 4 --set training.patience=3",
         "as in the tutorial: 10 epochs": f"{LORA} --epochs 10 --set training.patience=3",
     },

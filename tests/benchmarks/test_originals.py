@@ -138,6 +138,15 @@ def test_every_job_of_the_tutorials_on_distilbert_has_a_name_in_the_picture() ->
     assert set(originals_report.RATES) == set(JOBS["distilbert_last_block"])
 
 
+def test_committed_results_are_those_of_the_jobs() -> None:
+    jobs = {job.command: (job.original, job.name) for job in every("--long")}
+    results = originals.read(RESULTS)
+    assert {job.original for job in every()} == {result["original"] for result in results}
+    for result in results:
+        assert jobs[result["command"]] == (result["original"], result["name"])
+        assert str(ROOT) not in json.dumps(result)
+
+
 @pytest.mark.parametrize("page", sorted((DOCS / "tutorials").glob("*.md")), ids=lambda p: p.name)
 def test_a_page_shows_the_committed_results(page: Path) -> None:
     text = page.read_text(encoding="utf-8")
