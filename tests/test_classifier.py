@@ -275,6 +275,21 @@ class TestScores:
         alone = np.concatenate([classifier.predict_proba([text]) for text in texts])
         np.testing.assert_allclose(together, alone, atol=1e-5)
 
+    def test_records_are_those_of_the_command_line(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make(labels=["neg", "pos"]).fit(*toy_reviews(40))
+        texts, _ = toy_reviews(6, seed=1)
+        records = classifier.predict_records(texts)
+        assert [list(one) for one in records] == [["text", "neg_prob", "pos_prob", "label"]] * 6
+        assert [one["text"] for one in records] == texts
+        given = [[one["neg_prob"], one["pos_prob"]] for one in records]
+        np.testing.assert_allclose(given, classifier.predict_proba(texts))
+        names = np.array(["neg", "pos"])[classifier.predict(texts)]
+        assert [one["label"] for one in records] == names.tolist()
+        assert classifier.predict_records([]) == []
+        other = make(labels=["bad", "good"]).fit(*toy_reviews(40)).predict_records(texts[:1])
+        assert list(other[0]) == ["text", "label", "confidence", "probs"]
+        assert other[0]["confidence"] == max(other[0]["probs"].values())
+
     def test_no_text_gives_no_row(self, make: Make, toy_reviews: Reviews) -> None:
         classifier = make().fit(*toy_reviews(32))
         assert classifier.predict([]).shape == (0,)

@@ -40,6 +40,17 @@ TRAINING = {
     "class_weight": "balanced",
 }
 
+STEPS = {
+    "epochs": 3,
+    "optimizer": "sgd",
+    "lr": 0.5,
+    "momentum": 0.5,
+    "schedule": "step",
+    "step_factor": 0.5,
+    "warmup_share": 0.0,
+    "dropout": 0.2,
+}
+
 
 @pytest.fixture
 def make(toy_backbone: Callable[[str], Path]) -> Make:
@@ -135,11 +146,28 @@ class TestSettings:
         assert {name: classifier.get_params()[name] for name in TRAINING} == TRAINING
         assert len(classifier.history_) > 3  # evaluate_every took effect
 
-    @pytest.mark.parametrize("name", [*TRAINING, "head_first_epochs", "dropout"])
+    @pytest.mark.parametrize("way", [STEPS, {**STEPS, "strategy": "last:1", "epochs": 2}], ids=str)
+    def test_sgd_and_a_schedule_of_steps_are_parameters(
+        self, make: Make, toy_reviews: Reviews, way: dict[str, Any]
+    ) -> None:
+        classifier = clone(make(**way)).fit(*toy_reviews(40))
+        rates = [row["lr"] for row in classifier.history_[1:]]
+        assert rates == pytest.approx([0.5 * 0.5 ** (1 + i) for i in range(len(rates))])
+
+    def test_sgd_requires_a_rate(self, make: Make, toy_reviews: Reviews) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            make(epochs=1, optimizer="sgd").fit(*toy_reviews(40))
+        assert caught.value.setting == "training.lr"
+
+    @pytest.mark.parametrize(
+        "name",
+        [*TRAINING, "head_first_epochs", "dropout", "momentum", "step_epochs", "step_factor"],
+    )
     def test_a_parameter_without_effect_is_refused(
         self, make: Make, toy_reviews: Reviews, name: str
     ) -> None:
         values = TRAINING | {"head_first_epochs": 2, "dropout": 0.5, "optimizer": "muon"}
+        values |= {"momentum": 0.5, "step_epochs": 2, "step_factor": 0.5}
         if name in ("label_smoothing", "class_weight"):
             make(**{name: values[name]}).fit(*toy_reviews(40))
             return

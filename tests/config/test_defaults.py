@@ -74,7 +74,8 @@ PYTHON = SHARED | {
     **{
         name: (TrainingConfig, name)
         for name in (
-            *("label_smoothing", "optimizer", "muon_lr", "schedule", "warmup_share"),
+            *("label_smoothing", "optimizer", "muon_lr", "momentum", "schedule"),
+            *("step_epochs", "step_factor", "warmup_share"),
             *("weight_decay", "max_grad_norm", "evaluate_every", "keep", "patience"),
             *("head_first_epochs", "attention_dropout", "length_pool", "pass_overhead"),
         )

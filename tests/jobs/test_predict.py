@@ -47,6 +47,15 @@ def test_a_text_file_has_a_text_in_each_line(tmp_path: Path) -> None:
         assert read(tmp_path / name) == ["café", "", "a\u2028b", "last"]
 
 
+def test_the_title_is_joined_as_in_training(tmp_path: Path) -> None:
+    (tmp_path / "new.csv").write_text("title,content,head\na,b,c\n,d,e\n", encoding="utf-8")
+    assert read(tmp_path / "new.csv") == ["a b", "d"]
+    assert read(tmp_path / "new.csv", "head+content") == ["c b", "e d"]
+    # The published files of Amazon and Yelp have no header.
+    (tmp_path / "test.csv").write_text('"2","a","b"\n"1","","d"\n"2","e","f"\n', encoding="utf-8")
+    assert read(tmp_path / "test.csv") == ["a b", "d", "e f"]
+
+
 def test_two_columns_are_pairs(tmp_path: Path) -> None:
     (tmp_path / "new.csv").write_text("premise,hypothesis\na,b\n", encoding="utf-8")
     assert read(tmp_path / "new.csv") == [("a", "b")]

@@ -98,9 +98,28 @@ class TestBuild:
         assert (head[4].in_features, head[4].out_features) == (64, 2)
 
     def test_a_linear_head_is_one_layer(self) -> None:
-        head = build_head(HeadSpec("linear"), 128, 3, dropout=0.1)
+        head = build_head(HeadSpec("linear"), 128, 3, dropout=0.0)
         assert [type(layer) for layer in head] == [nn.Linear]
         assert head(torch.zeros(5, 128)).shape == (5, 3)
+
+    def test_dropout_of_a_linear_head_acts_in_training_only(self) -> None:
+        heads = []
+        for dropout in (0.0, 0.5):
+            torch.manual_seed(0)
+            heads.append(build_head(HeadSpec("linear"), 128, 3, dropout))
+        plain, dropped = heads
+        assert plain.state_dict().keys() == dropped.state_dict().keys()
+        features = torch.ones(5, 128)
+        assert torch.equal(plain(features), dropped.eval()(features))
+        assert not torch.equal(plain(features), dropped.train()(features))
+        folded = Standardisation(torch.ones(128), 2 * torch.ones(128)).fold_into(dropped).eval()
+        assert torch.allclose(folded(3 * features), plain(features), atol=1e-6)
+
+    def test_only_an_mlp_has_dropout_by_default(self) -> None:
+        assert HeadSpec("mlp", 4).dropout(None) > 0
+        assert HeadSpec("linear").dropout(None) == 0
+        assert HeadSpec("mlp", 4).dropout(0.0) == 0
+        assert HeadSpec("linear").dropout(0.3) == 0.3
 
 
 class TestStandardisation:

@@ -102,7 +102,7 @@ class TestStepZero:
         model, adapter = make_classifier(task)
         assert adapter is not None
         torch.manual_seed(task.config.seed)
-        fresh = build_head(task.plan.head, WIDTH, 2, task.config.head.dropout)
+        fresh = build_head(task.plan.head, WIDTH, 2, 0.0)
         plain = task.with_own_head(copy_base(task.backbone), fresh, (DEPTH,))
         assert_same(logits(model), logits(plain), family)
 

@@ -25,7 +25,13 @@ def scored(accuracy: float, f1: float, width: float = 0.02, rows: int = 2_000) -
 def history(accuracies, validation_losses, train_losses) -> list[FitEpoch]:
     points = zip(accuracies, validation_losses, train_losses, strict=True)
     return [
-        fit_epoch(epoch, validation_accuracy=accuracy, validation_loss=validation, train_loss=train)
+        fit_epoch(
+            epoch,
+            validation_accuracy=accuracy,
+            validation_f1_macro=0.98 * accuracy,
+            validation_loss=validation,
+            train_loss=train,
+        )
         for epoch, (accuracy, validation, train) in enumerate(points)
     ]
 
@@ -176,8 +182,9 @@ def test_every_measured_point_has_a_marker_and_none_has_no_point(tmp_path, figur
     rows = history([0.5, 0.7, 0.6, 0.8], [0.7, 0.6, 0.55, 0.5], [None, 0.65, 0.6, None])
     draw_history(rows, tmp_path, title="IMDb")
     left, right = figures[0].axes
-    (accuracy,) = left.lines
+    accuracy, f1 = left.lines
     assert accuracy.get_xydata().tolist() == [[0, 0.5], [1, 0.7], [2, 0.6], [3, 0.8]]
+    assert f1.get_xydata().tolist() == [[n, row.validation_f1_macro] for n, row in enumerate(rows)]
     validation, train = right.lines
     assert validation.get_xydata().tolist() == [[0, 0.7], [1, 0.6], [2, 0.55], [3, 0.5]]
     assert train.get_xydata().tolist() == [[1, 0.65], [2, 0.6]]
@@ -219,12 +226,12 @@ def test_a_ring_marks_the_kept_epoch_even_if_it_is_not_the_best(index, tmp_path,
     entries = kept_at(index, history(*[[0.9, *[0.5 + e / 50 for e in range(9)]]] * 3))
     draw_history(entries, tmp_path, title="IMDb")
     left, right = figures[0].axes
-    _, ring = left.lines
+    _, _, ring = left.lines
     value = entries[index].validation_accuracy
     assert ring.get_xydata().tolist() == [[index, value]]
     assert ring.get_markerfacecolor() == "none"
-    (bold,) = [text.get_text() for text in left.texts if text.get_weight() == "bold"]
-    assert bold == f"{100 * value:.1f} %"
+    bold = {text.get_text() for text in left.texts if text.get_weight() == "bold"}
+    assert bold == {f"{100 * value:.1f} %", "accuracy", "macro F1"}
     assert len(right.lines) == 2
 
 

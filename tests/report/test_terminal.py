@@ -242,9 +242,9 @@ def test_predictions_are_one_line_each_with_the_text_as_it_is(capsys):
     ]
     terminal.print_predictions(predictions)
     assert capsys.readouterr().out.splitlines() == [
-        "pos  neg_prob 0.2500  pos_prob 0.7500  [b]a film[/b] :cat:",
-        f"[odd]  confidence 0.5000  {long.strip()}",
-        "b  confidence 0.8750  one | other",
+        "pos (0.750)  neg_prob 0.2500  pos_prob 0.7500  [b]a film[/b] :cat:",
+        f"[odd] (0.500)  {long.strip()}",
+        "b (0.875)  one | other",
     ]
 
 

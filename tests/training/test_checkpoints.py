@@ -74,8 +74,20 @@ class TestState:
         assert same(training, other)
         assert other.state()[1]["history"] == training.history  # including the seconds
 
-    def test_it_continues_bit_for_bit(self) -> None:
-        training, other = make(), make()
+    @pytest.mark.parametrize(
+        "settings",
+        [
+            {},
+            {"optimizer": "muon"},
+            {"optimizer": "sgd", "schedule": "step", "step_factor": 0.5},
+            {"optimizer": "sgd", "momentum": 0.0, "schedule": "constant"},
+            {"schedule": "step", "step_epochs": 2},
+            {"schedule": "constant", "warmup_share": 0.6},
+        ],
+        ids=str,
+    )
+    def test_it_continues_bit_for_bit(self, settings: dict[str, Any]) -> None:
+        training, other = make(**settings), make(**settings)
         advance(training, 7)
         CheckpointFolder(FOLDER).save(training)
         advance(training, 8)

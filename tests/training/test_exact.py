@@ -196,6 +196,7 @@ def test_the_path_holds_json_values() -> None:
         "penalty": float,
         "loss": float,
         "accuracy": float,
+        "f1_macro": float,
         "gradient_norm": float,
         "iterations": int,
     }

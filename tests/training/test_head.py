@@ -171,7 +171,7 @@ def test_the_baseline_of_an_exact_fit_is_a_fresh_head_on_one_stage(
     entry = task.frozen.entry
     assert entry is not None
     torch.manual_seed(5)
-    fresh = build_head(task.plan.head, WIDTH, 2, task.config.head.dropout).eval()
+    fresh = build_head(task.plan.head, WIDTH, 2, 0.0).eval()
     features = entry.features(task.parts["validation"].texts, (stage,), "mean")
     assert np.array_equal(adapted.untrained("validation"), head_logits(fresh, features))
     assert not torch.equal(fresh[0].weight, adapted.fitted.head_module()[0].weight)

@@ -35,7 +35,7 @@ from thawline.training.loop import Training, decay
 from thawline.training.objectives import Classification, Labelled
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
-NAMES = ["epoch", "step", "train_loss", "validation_loss", "validation_accuracy"]
+NAMES = ["epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
 NAMES += ["validation_f1_macro", "lr", "seconds", "kept"]
 
 
@@ -70,6 +70,29 @@ class TestHistory:
         assert [row["step"] for row in history] == [0, 2, 3]
         assert history[1]["train_loss"] == pytest.approx((1.0 * 30 + 4.0 * 10) / 40)
         assert history[2]["train_loss"] == pytest.approx(2.0)
+
+    def test_the_accuracy_in_training_is_that_since_the_last_evaluation(self) -> None:
+        task = objective(40)
+        right: list[float] = []
+        loss = task.loss
+
+        def counted(module: nn.Module, part: Any) -> Tensor:
+            logits = module(task._train.examples.take(part.rows))
+            right.append(float((logits.argmax(1) == task._train.labels[part.rows]).sum()))
+            return loss(module, part)
+
+        task.loss = counted  # type: ignore[method-assign]
+        history = run(task, epochs=2, evaluate_every=2)
+        ends = [row["step"] for row in history]
+        assert history[0]["train_accuracy"] is None
+        for row, start, end in zip(history[1:], ends, ends[1:], strict=False):
+            assert row["train_accuracy"] == pytest.approx(
+                sum(right[start:end]) / (8 * (end - start))
+            )
+
+    def test_an_objective_that_counts_nothing_has_no_accuracy_in_training(self) -> None:
+        history = run(Scripted([(0.5, 1.0)] * 2), epochs=1)
+        assert [row["train_accuracy"] for row in history] == [None, None]
 
     def test_the_history_does_not_depend_on_when_losses_are_read(self) -> None:
         found = []
@@ -190,6 +213,20 @@ class TestBest:
         assert min(row["validation_accuracy"] for row in rows) < best["validation_accuracy"]
 
 
+@pytest.mark.parametrize(("keep", "best"), [("accuracy", [1, 3]), ("last", [])])
+def test_an_evaluation_that_is_the_best_so_far_is_reported(keep: str, best: list[int]) -> None:
+    notes: list[str] = []
+
+    class Recorder(Reporter):
+        def message(self, text: str) -> None:
+            notes.append(text)
+
+    task = Scripted([(0.5, 1.0), (0.6, 1.0), (0.55, 1.0), (0.7, 1.0), (0.6, 1.0)])
+    _, *rows = run(task, epochs=4, lr=0.1, keep=keep, reporter=Recorder())
+    assert notes == [loop.describe_evaluation(row, is_best=row["epoch"] in best) for row in rows]
+    assert len({loop.describe_evaluation(rows[0], is_best=is_best) for is_best in (0, 1)}) == 2
+
+
 RISING = [(0.5, 1.0), (0.6, 1.0), (0.8, 1.0)]
 WORSE = [(0.7, 1.0)]
 
@@ -235,9 +272,15 @@ class TestPatience:
         assert float(task.weight.detach()) == 1.0
 
 
-def rates(total: int, warmup_share: float = 0.0, schedule: Any = "linear") -> list[float]:
-    config = TrainingConfig(warmup_share=warmup_share, schedule=schedule)
-    return [decay(step, total, config) for step in range(total + 1)]
+def rates(
+    total: int,
+    warmup_share: float = 0.0,
+    schedule: Any = "linear",
+    per_epoch: int = 1,
+    **settings: Any,
+) -> list[float]:
+    config = TrainingConfig(warmup_share=warmup_share, schedule=schedule, **settings)
+    return [decay(step, total, config, per_epoch) for step in range(total + 1)]
 
 
 class TestRate:
@@ -266,7 +309,24 @@ class TestRate:
         assert all(0 < factor <= 1 for factor in factors)
         assert last == 0
 
-    @pytest.mark.parametrize("schedule", ["linear", "cosine"])
+    def test_a_constant_rate_stays_after_the_warm_up(self) -> None:
+        assert rates(5, schedule="constant") == [1.0] * 6
+        assert rates(10, 0.4, "constant")[:5] == [0.25, 0.5, 0.75, 1.0, 1.0]
+        assert rates(10, 0.4, "constant")[5:] == [1.0] * 6
+
+    @pytest.mark.parametrize(("epochs", "factor"), [(1, 0.1), (2, 0.5), (3, 1.0)])
+    def test_steps_are_those_of_torch(self, epochs: int, factor: float) -> None:
+        optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+        theirs = torch.optim.lr_scheduler.StepLR(optimizer, epochs, factor)
+        wanted = []
+        for _ in range(6):
+            wanted += theirs.get_last_lr() * 4
+            optimizer.step()
+            theirs.step()
+        settings = {"step_epochs": epochs, "step_factor": factor}
+        assert rates(24, 0.0, "step", 4, **settings)[:-1] == pytest.approx(wanted)
+
+    @pytest.mark.parametrize("schedule", ["linear", "cosine", "step", "constant"])
     def test_the_steps_take_these_rates(self, schedule: str) -> None:
         task, taken = Scripted([(0.5, 1.0)] * 4, losses=(1.0,) * 4), []
 
@@ -278,7 +338,7 @@ class TestRate:
             run(task, epochs=2, lr=0.01, warmup_share=0.25, schedule=schedule)
         finally:
             handle.remove()
-        assert taken == pytest.approx([0.01 * rate for rate in rates(8, 0.25, schedule)[:-1]])
+        assert taken == pytest.approx([0.01 * rate for rate in rates(8, 0.25, schedule, 4)[:-1]])
 
 
 class Breaking(Scripted):

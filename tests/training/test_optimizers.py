@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.optim import AdamW, Muon
+from torch.optim import SGD, AdamW, Muon
 
 from tests.support.language_toys import toy_module
 from thawline.config import LoopConfig, TrainingConfig
@@ -42,7 +42,16 @@ def test_muon_gets_an_output_layer_that_shares_no_weights():
     assert named(module, make_optimizers(module, WITH_MUON, 1e-3)[1]) == {"1.weight", "2.weight"}
 
 
-@pytest.mark.parametrize("kind", ["adamw", "muon"])
+def test_sgd_gets_all_weights_with_its_momentum():
+    module = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
+    (sgd,) = make_optimizers(module, LoopConfig(optimizer="sgd", momentum=0.7), 0.5)
+    assert type(sgd) is SGD
+    assert named(module, sgd) == {name for name, _ in module.named_parameters()}
+    assert {group["momentum"] for group in sgd.param_groups} == {0.7}
+    assert {group["lr"] for group in sgd.param_groups} == {0.5}
+
+
+@pytest.mark.parametrize("kind", ["adamw", "muon", "sgd"])
 def test_each_trainable_weight_is_in_exactly_one_optimizer(kind):
     module = toy_module()
     module.model.model.layers[0].requires_grad_(False)
@@ -56,7 +65,7 @@ def test_each_trainable_weight_is_in_exactly_one_optimizer(kind):
     assert len(optimizers) == (2 if kind == "muon" else 1)
 
 
-@pytest.mark.parametrize("kind", ["adamw", "muon"])
+@pytest.mark.parametrize("kind", ["adamw", "muon", "sgd"])
 def test_a_factor_changes_the_learning_rate_of_its_parameters(kind):
     module = nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 3), nn.LayerNorm(3))
     factors = {id(parameter): 0.5 for parameter in module[0].parameters()}

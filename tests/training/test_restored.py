@@ -93,11 +93,14 @@ VALUES: list[tuple[str, Any]] = [
     ("since", [0.0, 0]),
     ("since.1", -8),
     ("since.0", float("inf")),
+    ("right", [4]),
+    ("right", [4, 5]),
+    ("right.1", -1),
     ("more", 1),
 ]
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
 @pytest.mark.parametrize("steps", [0, 1, 4, 15])
 def test_the_own_checkpoint_is_accepted(optimizer: str, steps: int) -> None:
     path = saved(optimizer, steps)
@@ -172,6 +175,6 @@ def test_another_task_is_refused() -> None:
     wider = Training(
         objective(rows=64), TrainingConfig(batch_size=8), epochs=3, lr=0.05, device="cpu"
     )
-    wider.optimized()[0][0].data = torch.zeros(3, 3)
+    wider.optimized()[0][1][0].data = torch.zeros(3, 3)
     with pytest.raises(ThawlineError):
         CheckpointFolder(FOLDER).restore(wider)

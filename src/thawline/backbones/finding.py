@@ -10,7 +10,15 @@ from pathlib import Path
 from thawline.backbones.parts import CONFIG
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError, did_you_mean
-from thawline.runs.layout import FOLDER, RECORD, SETTINGS, read_status
+from thawline.runs.layout import (
+    FOLDER,
+    PICKLE_FIX,
+    PICKLE_FOUND,
+    RECORD,
+    SETTINGS,
+    is_pickle,
+    read_status,
+)
 from thawline.runtime.failures import first_line
 from thawline.runtime.hub import hub_failure, quieten_hub
 from thawline.runtime.packages import check_published, package_folder, reinstall
@@ -76,6 +84,12 @@ def find_backbone(name: str) -> str:
         name = str(expand(name))
     if Path(name).is_dir():
         return _checked(_model_folder(Path(name)))
+    if is_pickle(Path(name)):
+        raise ThawlineError(
+            "a backbone's folder or name",
+            f"'{name}', {PICKLE_FOUND}",
+            f"{PICKLE_FIX}; then give that folder",
+        )
     if Path(name).is_file():
         raise ThawlineError(
             "a backbone's folder or name",

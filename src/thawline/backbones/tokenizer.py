@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -221,8 +222,8 @@ def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
         tokenizer: The tokenizer.
 
     Raises:
-        ThawlineError: If the tokenizer is not a fast one, has no words, has ids that the
-            embeddings lack, or has no token that can serve for padding.
+        ThawlineError: If the tokenizer is not a fast one, has no words, or has ids that the
+            embeddings lack.
     """
     fix = "use the tokenizer that belongs to this model"
     if not tokenizer.is_fast:
@@ -251,13 +252,10 @@ def check_tokenizer(name: str, model: PreTrainedModel, tokenizer: PreTrainedToke
             fix,
         )
     _check_probe(name, tokenizer, rows)
-    if (tokenizer.pad_token, tokenizer.eos_token, tokenizer.unk_token) == (None, None, None):
-        raise ThawlineError(
-            f"a tokenizer of '{name}' with a pad, end or unknown token",
-            "none of these tokens",
-            "set the tokenizer's pad_token and save it with save_pretrained",
-        )
 
+
+PAD = "[PAD]"
+"""The pad token that a tokenizer gets if it has no token that can serve for padding."""
 
 PROBE = "A film, 12 €, e\u0301, \ufdfa \u4e2d \U0001f600\n\tgood"
 """A text of common and of unusual characters."""
@@ -309,20 +307,41 @@ def save_tokenizer(
     saved.save_pretrained(folder)
 
 
+def _add_pad(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Add the token `PAD` to a tokenizer, and a row for it to the embeddings if they lack one.
+
+    The row is the same in every process, so that adapters of this backbone can be loaded again.
+    """
+    rules = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())  # others share the old ones
+    tokenizer.__dict__["_tokenizer"] = rules
+    tokenizer.add_special_tokens({"pad_token": PAD})
+    _leave_to_caller(tokenizer)
+    rows = model.get_input_embeddings().num_embeddings
+    needed = int(tokenizer.pad_token_id) + 1
+    if needed > rows:
+        model.resize_token_embeddings(needed, mean_resizing=False)
+        with torch.no_grad():
+            model.get_input_embeddings().weight[rows:] = 0
+
+
 def configure_tokenizer(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Configure a tokenizer and the model's config to agree, in place.
 
-    The pad id is set in both. Padding goes on the right for every family. Token types are returned
-    only for a family that uses them.
+    The pad id is set in both. A tokenizer without a pad token pads with its end or unknown token.
+    If it has none of them, it gets the token `PAD`, for which the embeddings grow by a row of zeros
+    unless they have a spare one. Padding goes on the right for every family. Token types are
+    returned only for a family that uses them.
 
     Args:
         model: The base model, whose config gets the pad id.
         tokenizer: The tokenizer.
     """
     if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = (
-            tokenizer.eos_token if tokenizer.eos_token is not None else tokenizer.unk_token
-        )
+        other = tokenizer.eos_token if tokenizer.eos_token is not None else tokenizer.unk_token
+        if other is not None:
+            tokenizer.pad_token = other
+        else:
+            _add_pad(model, tokenizer)
     model.config.pad_token_id = tokenizer.pad_token_id
     tokenizer.padding_side = "right"
     names = ["input_ids", "attention_mask"]

@@ -40,7 +40,7 @@ from thawline.data.arrays import (
 from thawline.data.copies import number_copies
 from thawline.evaluation import metrics
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.predictor import Predictor
+from thawline.inference.predictor import Predictor, text_predictions
 from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode
@@ -81,7 +81,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             else trains for 3 epochs.
         batch_size: Number of texts in a training step.
         lr: Maximum learning rate of training by epochs. If None, the default of the strategy.
-        dropout: Dropout in an MLP head.
+        dropout: Dropout before each layer of a head that is trained by epochs. If None, 0.1 for an
+            MLP head and 0 for a linear head.
         penalties: L2 penalties that the exact fit tries, in this order.
         penalty_patience: Number of penalties in a row without a lower validation loss that end the
             search.
@@ -90,9 +91,13 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         class_weight: Weights of the classes in the loss: ``balanced``, which gives every class the
             same total weight, or a dict from labels to weights. If None, all classes weigh 1.
         label_smoothing: Share of each label that is spread evenly over all classes.
-        optimizer: ``adamw`` or ``muon``.
+        optimizer: ``adamw``, ``muon`` or ``sgd``, which requires ``lr``.
         muon_lr: Maximum learning rate of Muon.
-        schedule: How the learning rate decays to 0: ``linear`` or ``cosine``.
+        momentum: Momentum of SGD.
+        schedule: How the learning rate changes after the warmup: ``linear``, ``cosine``, ``step``
+            or ``constant``.
+        step_epochs: Number of epochs after which ``step`` lowers the learning rate.
+        step_factor: Factor by which ``step`` multiplies the learning rate.
         warmup_share: Share of all steps in which the learning rate rises.
         weight_decay: Weight decay of matrices.
         max_grad_norm: Maximum norm of the gradient. A larger gradient is scaled down to it.
@@ -229,6 +234,23 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_own_parameters()
         return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
+
+    def predict_records(self, X: Sequence[Text], dtype: str = "float32") -> list[dict[str, Any]]:
+        """Return a dict for each text, as ``thawline predict --json`` prints it.
+
+        If the two classes are named neg and pos, the keys are ``text``, ``neg_prob``, ``pos_prob``
+        and ``label``. Otherwise they are ``text``, ``label``, ``confidence`` and ``probs``, the
+        probability of each class by its name.
+
+        Args:
+            X: Texts or pairs of texts, ``(rows,)``, in any form that `fit` accepts.
+            dtype: Dtype in which the complete model runs, as in `predict_proba`.
+        """
+        self._check_fitted()
+        texts = read_texts(X)
+        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+        probabilities = metrics.probabilities(predictor.logits(texts))
+        return [one.to_dict() for one in text_predictions(self.fitted_, texts, probabilities)]
 
     def predict_log_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
         """Return the logarithms of the probabilities that `predict_proba` returns.

@@ -39,7 +39,10 @@ SETTINGS = SHARED_NAMES | {
     "label_smoothing": "training.label_smoothing",
     "optimizer": "training.optimizer",
     "muon_lr": "training.muon_lr",
+    "momentum": "training.momentum",
     "schedule": "training.schedule",
+    "step_epochs": "training.step_epochs",
+    "step_factor": "training.step_factor",
     "warmup_share": "training.warmup_share",
     "weight_decay": "training.weight_decay",
     "max_grad_norm": "training.max_grad_norm",
@@ -72,7 +75,7 @@ class Parameterised(BaseEstimator):
         epochs: int | None = TrainingConfig.epochs,
         batch_size: int = TrainingConfig.batch_size,
         lr: float | None = TrainingConfig.lr,
-        dropout: float = HeadConfig.dropout,
+        dropout: float | None = HeadConfig.dropout,
         penalties: Sequence[float] = ExactConfig.penalties,
         penalty_patience: int = ExactConfig.patience,
         max_iterations: int = ExactConfig.max_iterations,
@@ -81,7 +84,10 @@ class Parameterised(BaseEstimator):
         label_smoothing: float = TrainingConfig.label_smoothing,
         optimizer: str = TrainingConfig.optimizer,
         muon_lr: float = TrainingConfig.muon_lr,
+        momentum: float = TrainingConfig.momentum,
         schedule: str = TrainingConfig.schedule,
+        step_epochs: int = TrainingConfig.step_epochs,
+        step_factor: float = TrainingConfig.step_factor,
         warmup_share: float = TrainingConfig.warmup_share,
         weight_decay: float = TrainingConfig.weight_decay,
         max_grad_norm: float = TrainingConfig.max_grad_norm,
@@ -120,7 +126,10 @@ class Parameterised(BaseEstimator):
         self.label_smoothing = label_smoothing
         self.optimizer = optimizer
         self.muon_lr = muon_lr
+        self.momentum = momentum
         self.schedule = schedule
+        self.step_epochs = step_epochs
+        self.step_factor = step_factor
         self.warmup_share = warmup_share
         self.weight_decay = weight_decay
         self.max_grad_norm = max_grad_norm

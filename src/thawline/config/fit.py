@@ -34,6 +34,9 @@ FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
 FEW_TO_CHOOSE = 100
 """Below this number of validation rows, the last epoch is better on average than the best one."""
 
+MLP_DROPOUT = 0.1
+"""Dropout of an MLP head if none is given. A linear head then has none."""
+
 EPOCHS = 3
 """Number of epochs if none is given and the head cannot be solved exactly."""
 
@@ -55,8 +58,8 @@ _RATES = ", ".join(f"{rate:g} for {name}" for name, rate in LEARNING_RATES.items
 TextColumn = Annotated[
     str | None,
     Help(
-        "Name of the text column, or of two columns for text pairs, for example "
-        "`premise,hypothesis`.",
+        "Name of the text column. `title+content` joins two columns with a space, and "
+        "`premise,hypothesis` names the two columns of text pairs.",
         "a column with a common name such as `text` or `review`",
         metavar="COLUMN",
     ),
@@ -232,7 +235,13 @@ class HeadConfig:
     standardise: Annotated[
         bool, Help("Scale each feature to mean 0 and standard deviation 1 over the training rows.")
     ] = True
-    dropout: Annotated[Fraction, Help("Dropout in an MLP head.")] = 0.1
+    dropout: Annotated[
+        Fraction | None,
+        Help(
+            "Dropout before each layer of a head that is trained by epochs.",
+            f"{MLP_DROPOUT} for an MLP head, 0 for a linear head",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -444,6 +453,22 @@ class ReportConfig:
             "are shown."
         ),
     ] = 12
+    show: Annotated[
+        tuple[str, ...],
+        Help(
+            "A text of your own to classify before and after training.",
+            metavar="TEXT",
+            repeatable=True,
+        ),
+    ] = ()
+    show_file: Annotated[
+        str | None,
+        Help(
+            "File of such texts: one per line in a .txt file, or a text column in a .csv, .tsv, "
+            ".jsonl, .json or .parquet file.",
+            metavar="FILE",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)

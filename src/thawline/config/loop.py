@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from annotated_types import Gt, Le
+
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Fraction, Penalty, Rate
 
 Optimizer = Annotated[
-    Literal["adamw", "muon"],
+    Literal["adamw", "muon", "sgd"],
     Help(
         "Optimiser. `muon` trains the matrices of the blocks with Muon and everything else, such "
-        "as embeddings and norms, with AdamW."
+        "as embeddings and norms, with AdamW. `sgd` needs a learning rate of its own, often 10 to "
+        "100 times that of AdamW."
     ),
 ]
 WarmupShare = Annotated[
@@ -29,12 +32,26 @@ class LoopConfig:
 
     optimizer: Optimizer = "adamw"
     muon_lr: Annotated[Rate, Help("Maximum learning rate of Muon.")] = 0.02
+    momentum: Annotated[Fraction, Help("Momentum of SGD. 0 disables it.")] = 0.9
     schedule: Annotated[
-        Literal["linear", "cosine"], Help("How the learning rate decays to 0 after the warmup.")
+        Literal["linear", "cosine", "step", "constant"],
+        Help(
+            "How the learning rate changes after the warmup: `linear` and `cosine` decay it to 0, "
+            "`step` multiplies it by a factor after some epochs, `constant` keeps it."
+        ),
     ] = "linear"
+    step_epochs: Annotated[
+        Count, Help("Number of epochs after which the schedule `step` lowers the learning rate.")
+    ] = 1
+    step_factor: Annotated[
+        float,
+        Gt(0),
+        Le(1),
+        Help("Factor by which the schedule `step` multiplies the learning rate each time."),
+    ] = 0.1
     warmup_share: WarmupShare = 0.1
     weight_decay: Annotated[
-        Penalty, Help("Weight decay of AdamW on matrices. Biases and norms are not decayed.")
+        Penalty, Help("Weight decay of matrices. Biases and norms are not decayed.")
     ] = 0.01
     max_grad_norm: Annotated[
         Rate, Help("Maximum norm of the gradient. A larger gradient is scaled down to it.")

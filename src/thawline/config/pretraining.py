@@ -103,7 +103,7 @@ class PretrainingConfig(LoopConfig):
             f"{CPU_WINDOWS} on a CPU, otherwise all windows of a step",
         ),
     ] = None
-    lr: Annotated[Rate, Help("Maximum learning rate of AdamW.", metavar="RATE")] = 3e-3
+    lr: Annotated[Rate, Help("Maximum learning rate of AdamW or SGD.", metavar="RATE")] = 3e-3
     optimizer: Optimizer = "muon"
     warmup_share: WarmupShare = 0.02
     evaluate_every: Annotated[

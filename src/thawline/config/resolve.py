@@ -59,6 +59,7 @@ PATHS = frozenset(
         *("backbones", "fit.backbone", "fit.data.data"),
         *("encoder.vectors", "fit.encoder.vectors"),
         *("tapt.unlabelled", "fit.tapt.unlabelled"),
+        *("report.show_file", "fit.report.show_file"),
     }
 )
 """Settings that may hold one or more paths. The paths are made absolute, so that a run can be

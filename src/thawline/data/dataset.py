@@ -84,8 +84,8 @@ class Dataset:
             "source", its number of "rows" and "how" they were selected. "row_seed" and "limit"
             hold the settings of the selection.
         warnings: Messages for the user about the data and its splits, one line each.
-        text_columns: The column of the texts, or the two columns of pairs. Empty if the source has
-            no named columns.
+        text_columns: The column of the texts, or the two columns of pairs. Columns that are joined
+            have one name, such as ``title+content``. Empty if the source has no named columns.
         label_column: The column of the labels. None if the source has no named columns.
     """
 
@@ -206,8 +206,9 @@ def load_data(
             folder with a file for each split, a folder of class folders or its ``.tar.gz``, a
             named set, or a hub id. Or an object in memory: a DataFrame, a `datasets.Dataset`,
             ``(texts, labels)``, or a dict of these by split. A path takes precedence over a name.
-        text: The text column, or two columns for pairs as ``"premise,hypothesis"``. If None, the
-            column is found by common names.
+        text: The text column, two columns that are joined with a space as ``"title+content"``, or
+            two columns for pairs as ``"premise,hypothesis"``. If None, the column is found by
+            common names.
         label: The label column. If None, it is found by common names.
         labels: Names of the classes, in ascending order of integer labels. If None, the names come
             from the source.

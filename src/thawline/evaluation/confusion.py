@@ -101,6 +101,18 @@ def precision_recall_f1(margins: Margins) -> dict[str, Floats]:
     }
 
 
+def f1_macro(truth: Integers, predictions: Integers, classes: int) -> float:
+    """Return the macro F1 of predictions, over the classes that occur in either.
+
+    Args:
+        truth: The true class of each row, of shape ``(rows,)``.
+        predictions: The predicted class of each row, of the same shape.
+        classes: The number of classes.
+    """
+    margins = count_confusion(truth, predictions, classes).margins()
+    return float(averages(margins)["f1_macro"])
+
+
 def averages(margins: Margins) -> dict[str, Floats]:
     """Return macro and weighted averages over the last axis, of shape (…)."""
     _, predicted, support = margins

@@ -168,7 +168,7 @@ def own_classifier(
         base: The base model, with the pad id in its config.
         head: The head, from `build_head`.
         spec: The kind of head.
-        dropout: Dropout in an MLP head.
+        dropout: Dropout of the head.
         labels: The classes.
         pooling: ``first``, ``last`` or ``mean``.
         stages: The stages that the head reads, concatenated.

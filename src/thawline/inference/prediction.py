@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from thawline.data import Text
 
 
+CONFIDENCE = "confidence"
+"""The key of the probability of the predicted class."""
+
+
 @dataclass(frozen=True)
 class TextPrediction:
     """The prediction for one text.
@@ -27,7 +31,7 @@ class TextPrediction:
         """Return ``neg_prob`` and ``pos_prob`` if these are the classes, else ``confidence``."""
         if self.probabilities.keys() == {"neg", "pos"}:
             return {f"{name}_prob": self.probabilities[name] for name in ("neg", "pos")}
-        return {"confidence": self.probabilities[self.label]}
+        return {CONFIDENCE: self.probabilities[self.label]}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the prediction as JSON values.
@@ -37,6 +41,6 @@ class TextPrediction:
         ``text`` of a pair is a tuple of two texts.
         """
         shown = self.shown_probabilities()
-        if "confidence" not in shown:
+        if CONFIDENCE not in shown:
             return {"text": self.text, **shown, "label": self.label}
         return {"text": self.text, "label": self.label, **shown, "probs": self.probabilities}

@@ -25,6 +25,7 @@ from thawline.jobs.fit_record import (
     describe_work,
 )
 from thawline.jobs.scoring import ScoredFit, score_fit
+from thawline.jobs.shown import add_shown, read_shown
 from thawline.pretraining.tapt import Adaptation, adapt_backbone, plan_adaptation
 from thawline.report.card import write_card
 from thawline.report.mistakes import MISTAKES, write_mistakes
@@ -87,6 +88,7 @@ class _Job:
             and the settings have been checked.
         adaptation: The training of the backbone on its own objective (``tapt+S``). None for other
             strategies.
+        shown: The user's own texts that are classified before and after training.
     """
 
     config: Config
@@ -95,6 +97,7 @@ class _Job:
     prepared: Prepared | PreparedWords
     prover: artifact.Prover | None
     adaptation: Adaptation | None = None
+    shown: tuple[Text, ...] = ()
 
 
 def fit_run(
@@ -175,7 +178,9 @@ def _prepare(
     adaptation = None
     if isinstance(prepared, Prepared):
         adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, dataset.parts)
-    job = _Job(config, folder.absolute(), dataset, prepared, prover, adaptation)
+    pairs = isinstance(dataset.train.texts[0], tuple)
+    shown = tuple(read_shown(config, pairs=pairs, reporter=reporter))
+    job = _Job(config, folder.absolute(), dataset, prepared, prover, adaptation, shown)
     described = describe_plan(dataset, prepared)
     if adaptation is not None:
         described = described.model_copy(update={"tapt_digest": adaptation.digest})
@@ -253,6 +258,8 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
     with process as prover:
         task, frozen = prepared.task(dataset.labels, dataset.parts, reporter)
         report = frozen.report
+        if job.shown:
+            task = add_shown(task, prepared, list(job.shown))
         adapted = adapt(task, reporter, checkpoints)
         evaluation_start = time.perf_counter()
         scored = score_fit(task, adapted)
@@ -334,9 +341,11 @@ def _characters(text: Text) -> int:
 
 
 def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
-    """Draw the scores before and after, the calibration and, after epochs, the history."""
+    """Draw the scores before and after, the calibration, and the history or the exact fit."""
     # matplotlib is imported here, because this process then waits for the fresh one anyway.
     from thawline.report.before_after import draw_before_after
+    from thawline.report.choice import draw_choice
+    from thawline.report.confusion import draw_confusion
     from thawline.report.history import draw_history
     from thawline.report.reliability import draw_reliability
 
@@ -346,9 +355,12 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     logits, metrics = scored.logits, job.config.metrics
     bins = reliability(logits.test, logits.test_labels, metrics.bins, metrics.confidence)
     plots += draw_reliability(bins, findings.test, folder, title=title)
+    plots += draw_confusion(findings.test, job.dataset.labels.names, folder, title=title)
     if findings.kept is not None:
         start = "untrained" if adapted.first is None else HEAD_FITTED
         history, kept = describe_history(adapted.history), kept_line(findings.kept)
         subtitle = kept[0].upper() + kept[1:]
         plots += draw_history(history, folder, title=title, subtitle=subtitle, start=start)
+    if adapted.choice:
+        plots += draw_choice(describe_choice(adapted.choice), folder, title=title)
     return plots

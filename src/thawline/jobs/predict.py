@@ -111,6 +111,34 @@ def _is_file(text: str) -> bool:
         return False
 
 
+def as_trained(text: Text, *, pairs: bool) -> Text:
+    """Return a text, or a pair, as the classifier was trained on.
+
+    Args:
+        text: A text, which is a pair if it has a tab and pairs are expected, or a pair.
+        pairs: Whether the classifier was trained on pairs.
+
+    Raises:
+        ThawlineError: If the text is not of that kind.
+    """
+    if isinstance(text, str) and pairs:
+        first, tab, second = text.partition("\t")
+        if tab:
+            return first, second
+        raise ThawlineError(
+            "a pair of texts, because this classifier was trained on pairs",
+            f"the single text '{text}'",
+            "write the two texts with a tab between them",
+        )
+    if not isinstance(text, str) and not pairs:
+        raise ThawlineError(
+            "single texts, because this classifier was trained on single texts",
+            f"the pair '{text[0]}' and '{text[1]}'",
+            "name one column with --text",
+        )
+    return text
+
+
 def blank_warning(texts: Sequence[Text]) -> str | None:
     """Return a warning if texts are empty, because their predictions mean nothing."""
     blank = [row for row, text in enumerate(texts) if is_blank(text)]

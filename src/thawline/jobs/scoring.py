@@ -20,8 +20,10 @@ from thawline.evaluation.mistakes import (
     pick_samples,
 )
 from thawline.inference.fitted import Fitted, count_parameters
+from thawline.jobs.shown import SHOWN
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
+    Answer,
     FitFindings,
     FitParameters,
     KeptEpoch,
@@ -33,7 +35,7 @@ from thawline.runs.records import (
 from thawline.training.adapt import Adapted, Task, WordsTask
 from thawline.training.advice import result_warnings
 
-WithText = TypeVar("WithText", Mistake, Sample)
+WithText = TypeVar("WithText", Mistake, Sample, Answer)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,7 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
     mistakes = confident_mistakes(after, config.report.mistakes)
     picked = pick_samples(after, config.report.samples)
     samples = [before_after(untrained, after, position) for position in picked]
+    answers = _answers(task, adapted) if SHOWN in task.parts else []
     findings = FitFindings(
         parameters=_count_parameters(adapted),
         kept=_kept_epoch(task, adapted),
@@ -80,6 +83,7 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
             error_rates=error_rates(after, config.metrics.confidence),
         ),
         samples=[_shortened(sample, config) for sample in samples],
+        answers=[_shortened(answer, config) for answer in answers],
         warnings=list(result_warnings(task, after.predictions)),
     )
     logits = RunLogits(
@@ -90,6 +94,20 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
         candidates=adapted.candidates,
     )
     return ScoredFit(findings, mistakes, logits)
+
+
+def _answers(task: Task | WordsTask, adapted: Adapted) -> list[Answer]:
+    """Return the user's own texts with their predictions before and after training."""
+    part, tokens = task.parts[SHOWN], task.lengths(SHOWN)
+    untrained, after = (
+        Scored(part, task.labels, logits(SHOWN), tokens, task.plan.max_length)
+        for logits in (adapted.untrained, adapted.logits)
+    )
+    samples = (before_after(untrained, after, position) for position in range(len(part)))
+    return [
+        Answer(text=one.text, tokens=one.tokens, untrained=one.untrained, adapted=one.adapted)
+        for one in samples
+    ]
 
 
 def score_logits(
@@ -136,6 +154,6 @@ def _kept_epoch(task: Task | WordsTask, adapted: Adapted) -> KeptEpoch | None:
 
 
 def _shortened(described: WithText, config: Config) -> WithText:
-    """Return a mistake or a sample with its text on one line and shortened."""
+    """Return a record with its text on one line and shortened."""
     text = one_line(described.text, config.report.characters)
     return described.model_copy(update={"text": text})

@@ -18,7 +18,7 @@ class ThawlineConfig(PreTrainedConfig):
     Attributes:
         backbone: The base model's config as a dict, including its ``model_type``.
         head: The head, ``linear`` or ``mlp:H`` with a hidden layer of width H.
-        head_dropout: Dropout probability in an MLP head. A linear head has no dropout.
+        head_dropout: Dropout probability before each layer of the head.
         pooling: How token states are combined: ``first``, ``last`` or ``mean``.
         stages: The stages whose pooled states are concatenated as features of the head.
         words: Whether the logits of the model are incomplete, because the classifier that it was

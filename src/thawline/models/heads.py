@@ -15,9 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPoolingAndCrossAttentions as BaseOutput
 
+from thawline.config.fit import MLP_DROPOUT
 from thawline.errors import ThawlineError, did_you_mean
 
 MAX_HIDDEN_WIDTH = 1_000_000
@@ -41,6 +43,16 @@ class HeadSpec:
 
     def __str__(self) -> str:
         return self.kind if self.hidden is None else f"{self.kind}:{self.hidden}"
+
+    def dropout(self, given: float | None) -> float:
+        """Return the dropout of this head.
+
+        Args:
+            given: The dropout that the user gave. If None, the default of this kind of head.
+        """
+        if given is not None:
+            return given
+        return MLP_DROPOUT if self.kind == "mlp" else 0.0
 
 
 def parse_head(text: str) -> HeadSpec:
@@ -71,20 +83,23 @@ def parse_head(text: str) -> HeadSpec:
 def build_head(spec: HeadSpec, width: int, n_labels: int, dropout: float) -> nn.Sequential:
     """Build a linear or MLP head with torch's default initialisation.
 
-    A linear head is one layer with ``width * labels + labels`` parameters. An MLP head is dropout,
-    a linear layer of H units, ReLU, dropout and a linear layer, with
-    ``(width + 1) * H + (H + 1) * labels`` parameters: 8,386 for H = 64, 128 features and 2 labels.
+    A linear head is one layer with ``width * labels + labels`` parameters, after dropout if it is
+    above 0. An MLP head is dropout, a linear layer of H units, ReLU, dropout and a linear layer,
+    with ``(width + 1) * H + (H + 1) * labels`` parameters: 8,386 for H = 64, 128 features and 2
+    labels.
 
     Args:
         spec: The kind of the head, ``linear`` or ``mlp``.
         width: Number of features.
         n_labels: Number of classes.
-        dropout: Dropout probability in an MLP head. A linear head has no dropout.
+        dropout: Dropout probability before each layer.
 
     Returns:
         A module that turns features, ``(batch, width)``, into logits, ``(batch, labels)``.
     """
     if spec.hidden is None:
+        if dropout > 0:
+            return nn.Sequential(LinearWithDropout(width, n_labels, dropout))
         return nn.Sequential(nn.Linear(width, n_labels))
     return nn.Sequential(
         nn.Dropout(dropout),
@@ -93,6 +108,24 @@ def build_head(spec: HeadSpec, width: int, n_labels: int, dropout: float) -> nn.
         nn.Dropout(dropout),
         nn.Linear(spec.hidden, n_labels),
     )
+
+
+class LinearWithDropout(nn.Linear):
+    """A linear layer with dropout before it, whose parameters are named as without dropout.
+
+    Args:
+        width: Number of features.
+        n_labels: Number of classes.
+        dropout: Dropout probability of the features in training mode.
+    """
+
+    def __init__(self, width: int, n_labels: int, dropout: float) -> None:
+        super().__init__(width, n_labels)
+        self._dropout = dropout
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Return logits, ``(batch, labels)``, for features, ``(batch, width)``."""
+        return super().forward(functional.dropout(input, self._dropout, self.training))
 
 
 @dataclass(frozen=True)

@@ -180,6 +180,13 @@ def _sort_targets(file: Path) -> None:
 def _unknown_target(stack: Stack, target: str) -> ThawlineError:
     paths = _linear_paths(stack, stack.depth - 1)
     known = dict.fromkeys(path.rpartition(".")[2] for path in paths)
+    if not known:
+        return ThawlineError(
+            "a backbone whose blocks have linear layers (nn.Linear), because adapters need them",
+            f"blocks of the type '{stack.model.config.model_type}' without any",
+            "use --strategy last:1 or full",
+            setting="strategy",
+        )
     found, fix = f"'{target}'", did_you_mean(target, known)
     if target.rpartition(".")[2] in stack.family.fused:
         found += ", a layer that attention never calls, so an adapter in it would have no effect"

@@ -53,7 +53,7 @@ from thawline.runtime import devices, failures, hardware
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.effects import check_optimizer, check_patience
+from thawline.training.effects import check_loop, check_patience, check_rate
 from thawline.training.loop import train
 
 MODEL, TOKENIZER, CHECKPOINTS = "model", "tokenizer", "checkpoints"
@@ -114,7 +114,9 @@ def pretrain_run(
         check_config(config)
         check_architecture(config.architecture)
         check_patience(config.training)
-        check_optimizer(config.training)
+        check_loop(config.training)
+        is_default = config.training.lr == PretrainingConfig.lr
+        check_rate(config.training, is_default=is_default)
         device = devices.pick_device(config.device)
         devices.pick_dtype(config.dtype, device)
         corpus = read_corpus(config.corpus)

@@ -153,6 +153,9 @@ class TokenPrediction:
         loss: Tensor = nats / part.predicted
         return loss
 
+    def take_right(self) -> None:
+        """Return None, because the correct predictions of training are not counted."""
+
     def evaluate(self) -> dict[str, float]:
         """Return the loss in nats per token, the accuracy and the perplexity on held-out texts.
 

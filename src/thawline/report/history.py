@@ -12,6 +12,7 @@ from matplotlib.ticker import MaxNLocator
 
 from thawline.report.figures import (
     FAINT,
+    LINE_COLOURS,
     TICK_STEPS,
     TRAIN,
     VALIDATION,
@@ -22,7 +23,10 @@ from thawline.report.figures import (
     upright_shares,
     write_beside,
 )
-from thawline.runs.records import EpochRow
+from thawline.runs.records import EpochRow, FitEpoch
+
+F1 = LINE_COLOURS[2]
+"""The colour of macro F1."""
 
 MOST_MARKERS = 24
 """The largest number of points that are drawn with markers. More markers would hide the line."""
@@ -41,10 +45,12 @@ def draw_history(
     *,
     title: str,
     subtitle: str | None = None,
-    accuracy: str = "Validation accuracy",
+    accuracy: str | None = None,
     start: str = "untrained",
 ) -> list[Path]:
-    """Draw validation accuracy by epoch, and to the right of it the validation and train losses.
+    """Draw validation scores by epoch, and to the right of them the validation and train losses.
+
+    The scores are the accuracy and, for a classifier, the macro F1.
 
     Args:
         history: The evaluations. If a train loss is None, no point is drawn. A ring marks the
@@ -52,7 +58,7 @@ def draw_history(
         folder: The folder of the files, which is made if it does not exist.
         title: The title, which is wrapped if it is long.
         subtitle: The text below the title. If None, there is none.
-        accuracy: The title of the accuracy plot.
+        accuracy: The title of the plot of the scores. If None, it names the scores.
         start: A description of the model at epoch 0, before training.
 
     Returns:
@@ -70,7 +76,7 @@ def history_figure(
     *,
     title: str,
     subtitle: str | None = None,
-    accuracy: str = "Validation accuracy",
+    accuracy: str | None = None,
     start: str = "untrained",
 ) -> Figure:
     """Return the figure of `draw_history`, which has the same arguments.
@@ -82,15 +88,18 @@ def history_figure(
         raise ValueError("a history needs at least one epoch")
     with own_style():
         figure, bottom, top = new_figure(9.6, 3.5, title, subtitle, gap=0.3)
-        left = figure.add_axes((0.07, bottom, 0.41, top - bottom))
-        right = figure.add_axes((0.55, bottom, 0.35, top - bottom))
+        left = figure.add_axes((0.07, bottom, 0.36, top - bottom))
+        right = figure.add_axes((0.57, bottom, 0.33, top - bottom))
         epochs = [float(row.epoch) for row in history]
+        f1 = [row.validation_f1_macro for row in history if isinstance(row, FitEpoch)]
+        if accuracy is None:
+            accuracy = f"Validation accuracy{' and macro F1' if f1 else ''}"
         for axes, caption in ((left, accuracy), (right, "Loss (nats)")):
             axes.set_title(caption, loc="left", fontsize=10, color=FAINT, pad=10)
             epoch_axis(axes, epochs, start)
         accuracies = _Series(epochs, [row.validation_accuracy for row in history])
         losses = _Series(epochs, [row.validation_loss for row in history])
-        _draw_accuracy(left, accuracies, _kept_epoch(history))
+        _draw_scores(left, accuracies, _Series(epochs[: len(f1)], f1), _kept_epoch(history))
         _draw_losses(
             right,
             {
@@ -126,23 +135,42 @@ def epoch_axis(axes: Axes, epochs: Sequence[float], start: str = "untrained") ->
     ticks = MaxNLocator(nbins=8 if whole else 4, integer=whole).tick_values(first, last)
     inside = [tick for tick in ticks if first <= tick <= last]
     axes.set_xticks(inside, [f"{tick:.3g}" for tick in inside])
-    margin = 0.12 * (last - first) if last > first else 0.4
+    margin = _margin(epochs)
     axes.set_xlim(first - margin, last + margin)
 
 
-def _draw_accuracy(axes: Axes, series: _Series, kept: float | None) -> None:
-    """Draw the accuracy, and write the first, the kept and the last value beside their points.
+def _margin(epochs: Sequence[float]) -> float:
+    """Return the space on each side of the epochs on an axis."""
+    first, last = min(epochs), max(epochs)
+    return 0.12 * (last - first) if last > first else 0.4
 
-    If no epoch was kept yet, the best value is marked instead.
+
+def _draw_scores(axes: Axes, series: _Series, f1: _Series, kept: float | None) -> None:
+    """Draw the scores, and write the first, the kept and the last accuracy beside their points.
+
+    Args:
+        axes: The axes.
+        series: The accuracy.
+        f1: The macro F1. If it has no values, only the accuracy is drawn.
+        kept: The epoch whose weights were kept. If None, the best accuracy is marked instead.
     """
     values = series.values
-    low, high = padded(values, share=0.2, least=0.02)
+    low, high = padded([*values, *f1.values], share=0.2, least=0.02)
     upright_shares(axes, low, high)
     _draw_line(axes, series, VALIDATION)
+    if f1.values:
+        _draw_line(axes, f1, F1, dashed=True)
+        name_lines(
+            axes,
+            {"accuracy": values[-1], "macro F1": f1.values[-1]},
+            {"accuracy": VALIDATION, "macro F1": F1},
+            series.epochs[-1] + _margin(series.epochs),
+            0.075 * (high - low),
+        )
     marked = max(range(len(values)), key=values.__getitem__)
     if kept in series.epochs:
         marked = series.epochs.index(kept)
-        _draw_ring(axes, kept, values[marked])
+        draw_ring(axes, kept, values[marked])
     for index in _labelled(series, marked):
         neighbours = values[max(index - 1, 0) : index + 2]
         write_beside(
@@ -172,9 +200,10 @@ def _labelled(series: _Series, marked: int) -> list[int]:
     return sorted(labelled)
 
 
-def _draw_ring(axes: Axes, epoch: float, value: float) -> None:
+def draw_ring(axes: Axes, place: float, value: float) -> None:
+    """Draw a ring around a point."""
     axes.plot(
-        [epoch],
+        [place],
         [value],
         color=VALIDATION,
         marker="o",
@@ -207,14 +236,38 @@ def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
     )
 
 
-def _draw_line(axes: Axes, series: _Series, colour: str) -> None:
+def _draw_line(axes: Axes, series: _Series, colour: str, *, dashed: bool = False) -> None:
+    marker = "o" if len(series.epochs) <= MOST_MARKERS else None
+    draw_line(axes, series.epochs, series.values, colour, marker=marker, dashed=dashed)
+
+
+def draw_line(
+    axes: Axes,
+    places: Sequence[float],
+    values: Sequence[float],
+    colour: str,
+    *,
+    marker: str | None = "o",
+    dashed: bool = False,
+) -> None:
+    """Draw a line through measured points.
+
+    Args:
+        axes: The axes.
+        places: The places of the points on the x axis.
+        values: The values.
+        colour: The colour.
+        marker: The marker of the points. If None, they have none.
+        dashed: Whether the line is dashed and thinner, so that a line below it is visible.
+    """
     axes.plot(
-        series.epochs,
-        series.values,
+        places,
+        values,
         color=colour,
-        linewidth=1.8,
-        marker="o" if len(series.epochs) <= MOST_MARKERS else None,
-        markersize=5,
+        linewidth=1.3 if dashed else 1.8,
+        linestyle="--" if dashed else "-",
+        marker=marker,
+        markersize=3.5 if dashed else 5,
         clip_on=False,
     )
 

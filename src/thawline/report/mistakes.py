@@ -10,8 +10,8 @@ from rich.console import RenderableType
 from rich.table import Table
 
 from thawline.data.texts import one_string
-from thawline.report.tables import literal, with_interval, wrap_labelled
-from thawline.runs.records import ErrorRate, ErrorRates, Mistake, Mistakes, Sample
+from thawline.report.tables import literal, with_interval
+from thawline.runs.records import Answer, ErrorRate, ErrorRates, Mistake, Mistakes, Sample
 from thawline.runtime.files import new_file
 from thawline.runtime.terminal import KEPT
 
@@ -95,23 +95,24 @@ def _mistakes_table(mistakes: Sequence[Mistake], unit: str) -> Table:
     return table
 
 
-def _error_rates(rates: ErrorRates, unit: str) -> Iterator[str]:
-    """Yield the error rates by truncation and by length, if texts differ in these."""
-    complete, truncated = rates.whole, rates.truncated
-    if complete.rows and truncated.rows:
-        found = f"{_rate(complete)} of complete texts, {_rate(truncated)} of truncated texts"
-        yield wrap_labelled("errors", found)
-    quarters = rates.by_length
-    if len(quarters) > 1:
-        values = [f"{100 * part.mistakes / part.rows:.1f} %" for part in quarters]
-        ends = [f"up to {part.longest:,}" for part in quarters[:-1]]
-        lengths = [f"{ends[0]} {unit}", *ends[1:], "for longer texts"]
-        found = ", ".join(f"{value} {end}" for value, end in zip(values, lengths, strict=True))
-        yield wrap_labelled("errors", f"by length: {found}")
-
-
-def _rate(part: ErrorRate) -> str:
-    return with_interval(part.error_rate, share=True)
+def _error_rates(rates: ErrorRates, unit: str) -> Iterator[RenderableType]:
+    """Yield a table of the error rates by truncation and by length, if texts differ in these."""
+    rows: list[tuple[str, ErrorRate]] = []
+    if rates.whole.rows and rates.truncated.rows:
+        rows += [("complete texts", rates.whole), ("truncated texts", rates.truncated)]
+    if len(rates.by_length) > 1:
+        rows += [(f"{one.shortest:,} to {one.longest:,} {unit}", one) for one in rates.by_length]
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("errors by length", no_wrap=True)
+    for name in ("texts", "mistakes", "error rate"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, part in rows:
+        rate = with_interval(part.error_rate, share=True)
+        table.add_row(name, f"{part.rows:,}", f"{part.mistakes:,}", rate)
+    yield ""
+    yield table
 
 
 def samples_table(samples: Sequence[Sample]) -> Table:
@@ -119,15 +120,27 @@ def samples_table(samples: Sequence[Sample]) -> Table:
 
     Square brackets in names and texts are printed literally.
     """
+    return _predictions_table("sample text", ("label",), samples)
+
+
+def answers_table(answers: Sequence[Answer]) -> Table:
+    """Return a table of the user's own texts, which has no column for the label."""
+    return _predictions_table("your text", (), answers)
+
+
+def _predictions_table(
+    title: str, attributes: Sequence[str], texts: Sequence[Sample] | Sequence[Answer]
+) -> Table:
+    """Return a table of texts with some attributes and both predictions."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("sample text", overflow="fold", min_width=24)
-    for name in ("label", "untrained", "adapted"):
+    table.add_column(title, overflow="fold", min_width=24)
+    for name in (*attributes, "untrained", "adapted"):
         table.add_column(name, overflow="fold", max_width=18)
-    for sample in samples:
-        predictions = (sample.untrained, sample.adapted)
+    for text in texts:
+        predictions = (text.untrained, text.adapted)
         table.add_row(
-            literal(one_string(sample.text), KEPT),
-            literal(sample.label),
+            literal(one_string(text.text), KEPT),
+            *(literal(getattr(text, name)) for name in attributes),
             *(literal(f"{one.predicted} {100 * one.probability:.1f} %") for one in predictions),
         )
     return table

@@ -14,9 +14,10 @@ from rich.table import Table
 from thawline.config import ReportConfig
 from thawline.data.labels import join_words
 from thawline.errors import printable
-from thawline.inference.prediction import TextPrediction
+from thawline.inference.prediction import CONFIDENCE, TextPrediction
+from thawline.report.confusions import confusion_table
 from thawline.report.ladder import ladder_lines, ladder_table
-from thawline.report.mistakes import mistakes_sections, samples_table
+from thawline.report.mistakes import answers_table, mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
 from thawline.report.sizes import sizes_lines, sizes_table
 from thawline.report.tables import (
@@ -100,11 +101,14 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
     left_out = len(names) - table.row_count
     hint = f"and {left_out:,} with a higher F1 (thawline evaluate lists all classes)"
     yield Group(table, hint) if left_out else table
+    yield confusion_table(record.test, names)
     if record.kept is not None:
         start = "untrained" if record.head_first is None else HEAD_FITTED
         kept = textwrap.fill(kept_line(record.kept), 79)
         yield Group(history_table(record.history, start), kept)
     yield samples_table(record.samples)
+    if record.answers:
+        yield answers_table(record.answers)
     unit = "words" if record.backbone is None else "tokens"
     yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes, unit))
 
@@ -240,6 +244,8 @@ def print_evaluation(scores: EvaluationReport) -> None:
     console.print(scores_table(scores))
     console.print()
     console.print(per_class_table(scores, scores.labels))
+    console.print()
+    console.print(confusion_table(scores, scores.labels))
 
 
 def print_ladder(record: LadderRecord, folder: Path) -> None:
@@ -302,13 +308,19 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
 
 
 def print_predictions(predictions: Sequence[TextPrediction]) -> None:
-    """Print a line for each text: its label, its probabilities, and the text on one line."""
+    """Print a line for each text: its label with its probability, and the text on one line.
+
+    If the classes are neg and pos, the probabilities of both follow the label.
+    """
     console = terminal.console()
     for prediction in predictions:
-        shown = prediction.shown_probabilities()
-        shares = "  ".join(f"{printable(name)} {share:.4f}" for name, share in shown.items())
+        confidence = prediction.probabilities[prediction.label]
+        parts = [f"{printable(prediction.label)} ({confidence:.3f})"]
+        for name, share in prediction.shown_probabilities().items():
+            if name != CONFIDENCE:
+                parts.append(f"{name} {share:.4f}")
         text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
-        console.print(f"{printable(prediction.label)}  {shares}  {' '.join(text.split())}")
+        console.print("  ".join([*parts, " ".join(text.split())]))
 
 
 def print_info(described: InfoReport) -> None:

@@ -91,7 +91,24 @@ def find(path: Path) -> Path:
             fix = f"give the folder of the run to use, {path / run}"
     elif not path.is_dir():
         found = "a file" if path.exists() else "no such folder"
+        if is_pickle(path):
+            found, fix = PICKLE_FOUND, f"{PICKLE_FIX}, and train it with --backbone FOLDER"
     raise ThawlineError(f"a run or a saved classifier at '{path}'", found, fix)
+
+
+PICKLE_FOUND = "a checkpoint of PyTorch, which may be a pickle and is never loaded"
+"""What `is_pickle` recognised, for an error."""
+
+PICKLE_FIX = (
+    "load it in the program that saved it, and save the model and the tokenizer as a folder with "
+    "model.save_pretrained('FOLDER') and tokenizer.save_pretrained('FOLDER')"
+)
+"""How to make a folder of a checkpoint that `is_pickle` recognised."""
+
+
+def is_pickle(path: Path) -> bool:
+    """Return whether a path is a file with the suffix of PyTorch's checkpoints."""
+    return path.suffix.lower() in (".pt", ".pth", ".bin", ".ckpt") and path.is_file()
 
 
 def _run_to_use(ladder: Path) -> str | None:

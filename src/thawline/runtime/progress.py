@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,14 @@ from thawline.runtime.terminal import console
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+
+
+LINE_SECONDS = 60.0
+"""Seconds between two lines of a task's progress if the output is not a terminal."""
+
+
+WIDE = 120
+"""Number of columns of a terminal from which a progress bar has its full width."""
 
 
 class Advance(Protocol):
@@ -62,7 +71,9 @@ class TerminalReporter(Reporter):
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:
-        """Show a progress bar with the remaining time, or one line at the end without a terminal.
+        """Show a progress bar with the remaining time.
+
+        Without a terminal, the bar is printed once at the end, and a line every `LINE_SECONDS`.
 
         Args:
             description: A short description of the task.
@@ -76,19 +87,33 @@ class TerminalReporter(Reporter):
             TimeElapsedColumn,
             TimeRemainingColumn,
         )
+        from rich.table import Column
 
+        # In a narrow terminal the bar is short and only the last column wraps.
+        width = 30 if self.console.width >= WIDE else 8
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            BarColumn(width, table_column=Column(no_wrap=True)),
+            MofNCompleteColumn(table_column=Column(no_wrap=True)),
+            TimeElapsedColumn(table_column=Column(no_wrap=True)),
             TextColumn("left"),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[now]}", markup=False),
+            TimeRemainingColumn(table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[now]}", markup=False, table_column=Column()),
         )
+        printed, done = time.monotonic(), 0
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(description, total=total, now="")
-            yield lambda steps, now="": progress.update(task, advance=steps, now=now)
+
+            def advance(steps: int, now: str = "") -> None:
+                nonlocal printed, done
+                done += steps
+                progress.update(task, advance=steps, now=now)
+                is_due = time.monotonic() - printed >= LINE_SECONDS
+                if is_due and done < total and not self.console.is_terminal:
+                    printed = time.monotonic()
+                    self.console.print(f"{description} {done:,}/{total:,} {now}".rstrip())
+
+            yield advance
 
     @contextmanager
     def live(self, render: Callable[[], RenderableType]) -> Iterator[None]:

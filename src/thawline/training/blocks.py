@@ -58,7 +58,8 @@ def adapt_suffix(task: Task, reporter: Reporter, checkpoints: Checkpoints | None
     model.load_state_dict(head, strict=False)
 
     def logits(part: str) -> NDArray[np.float32]:
-        return example_logits(suffix, task.frozen.examples[part], config.compute.density)
+        examples = task.frozen.of(part).examples[part]
+        return example_logits(suffix, examples, config.compute.density)
 
     def untrained(part: str) -> NDArray[np.float32]:
         with _replaced(trained, initial):
@@ -162,7 +163,8 @@ def make_classifier(
     base = copy_base(backbone, dropout)
     with random.drawing():
         width = backbone.stack.hidden_size
-        head = build_head(plan.head, width, len(task.labels), config.head.dropout)
+        of_head = plan.head.dropout(config.head.dropout)
+        head = build_head(plan.head, width, len(task.labels), of_head)
         model = task.with_own_head(base, head, stages)
         return model, thaw(model, plan.strategy, backbone)
 

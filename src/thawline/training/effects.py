@@ -130,7 +130,11 @@ _POOLED = Requirement(
     "a linear or an MLP head on pooled states of frozen blocks",
     "use --strategy head --head linear",
 )
-_MLP = Requirement(lambda fit: fit.head.kind == "mlp", "an MLP head", "use --head mlp:64")
+_DROPOUT = Requirement(
+    lambda fit: fit.head.kind != "native" and not fit.is_exact,
+    "an MLP or linear head that is trained by epochs",
+    "use --head mlp:64, or add --epochs 3 to train a linear head by epochs",
+)
 _FIRST_EPOCHS = Requirement(
     lambda fit: fit.head_first and fit.head.kind != "linear",
     "a strategy lp+S with an MLP or native head",
@@ -143,6 +147,16 @@ _MUON = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "muon",
     "training by epochs with Muon",
     "add --epochs 3 and --set training.optimizer=muon",
+)
+_SGD = Requirement(
+    lambda fit: not fit.is_exact and fit.config.training.optimizer == "sgd",
+    "training by epochs with SGD",
+    "add --epochs 3 and --set training.optimizer=sgd",
+)
+_STEP = Requirement(
+    lambda fit: not fit.is_exact and fit.config.training.schedule == "step",
+    "training by epochs with the schedule step",
+    "add --epochs 3 and --set training.schedule=step",
 )
 _FULL = Requirement(
     lambda fit: fit.line == 0,
@@ -183,10 +197,12 @@ _REQUIREMENTS: dict[str, Requirement] = {
     "training.attention_dropout": _BLOCKS,
     "training.head_first_epochs": _FIRST_EPOCHS,
     "training.muon_lr": _MUON,
+    "training.momentum": _SGD,
+    **{f"training.{name}": _STEP for name in ("step_epochs", "step_factor")},
     "exact.words_penalties": _WORDS,
     **{f"tapt.{name}": _TAPT for name in ("unlabelled", "epochs", "lr", "mask_share")},
     "head.standardise": _POOLED,
-    "head.dropout": _MLP,
+    "head.dropout": _DROPOUT,
     **{f"compute.{name}": _STORED for name in ("rows_per_chunk", "bytes_per_chunk")},
     "compute.store_limit": _STORED,
     "encoder.vector_size": _RANDOM,
@@ -260,12 +276,47 @@ def check_patience(config: LoopConfig) -> None:
         )
 
 
-def check_optimizer(config: LoopConfig) -> None:
-    """Raise ThawlineError if a learning rate of Muon is given for another optimiser."""
-    if config.optimizer != "muon" and config.muon_lr != LoopConfig.muon_lr:
+_LOOP_REQUIREMENTS = {
+    "muon_lr": ("optimizer", "muon"),
+    "momentum": ("optimizer", "sgd"),
+    "step_epochs": ("schedule", "step"),
+    "step_factor": ("schedule", "step"),
+}
+"""The setting of the loop, and its value, with which another setting of the loop has an effect."""
+
+
+def check_loop(config: LoopConfig) -> None:
+    """Check that every setting of an optimiser or a schedule belongs to the chosen one.
+
+    Raises:
+        ThawlineError: If one belongs to another.
+    """
+    for name, (kind, value) in _LOOP_REQUIREMENTS.items():
+        given = getattr(config, name)
+        if getattr(config, kind) != value and given != getattr(LoopConfig, name):
+            raise ThawlineError(
+                f"training.{kind} = {value}, because training.{name} has no effect otherwise",
+                f"training.{name} = '{given}' with training.{kind} = {getattr(config, kind)}",
+                f"omit training.{name}, or add --set training.{kind}={value}",
+                setting=f"training.{name}",
+            )
+
+
+def check_rate(config: LoopConfig, *, is_default: bool) -> None:
+    """Check that a learning rate is given for SGD.
+
+    Args:
+        config: The optimiser.
+        is_default: Whether the learning rate is the default, which was measured for AdamW.
+
+    Raises:
+        ThawlineError: If it is not given.
+    """
+    if config.optimizer == "sgd" and is_default:
         raise ThawlineError(
-            "training.optimizer = muon, because training.muon_lr has no effect otherwise",
-            f"training.muon_lr = '{config.muon_lr}' with training.optimizer = {config.optimizer}",
-            "omit training.muon_lr, or add --set training.optimizer=muon",
-            setting="training.muon_lr",
+            "a learning rate for training.optimizer = sgd, because the default was measured for "
+            "AdamW",
+            "no --lr",
+            "add for example --lr 0.1",
+            setting="training.lr",
         )

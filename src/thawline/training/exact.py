@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from thawline.config import ExactConfig
+from thawline.evaluation.confusion import f1_macro
 from thawline.models.heads import HeadSpec, Standardisation, build_head
 from thawline.runtime.randomness import building
 from thawline.runtime.threads import WORKERS
@@ -61,8 +62,8 @@ class ExactFit:
         penalty: The chosen L2 penalty per text, on the weights of standardised features.
         validation_loss: The mean cross-entropy on the validation split, in nats.
         path: All fits, by candidate and from the strongest penalty, as JSON values: the stages,
-            the penalty, the loss and the accuracy on the validation split, the norm of the gradient
-            of the penalised training loss, and the number of Newton iterations.
+            the penalty, the loss, the accuracy and the macro F1 on the validation split, the norm
+            of the gradient of the penalised training loss, and the number of Newton iterations.
         candidates: The validation logits of each step of ``path``, ``(steps, rows, labels)``. There
             are none if they are too large.
     """
@@ -297,12 +298,11 @@ class _Search:
             The logits on validation, ``(rows, labels)`` in half precision. Empty if they are not
             kept.
         """
-        loss, accuracy, logits = _score(
+        scores, logits = _score(
             problem.validation, self._validation[1], minimum.weights, keep=self._keeps_logits
         )
         step |= {
-            "loss": loss,
-            "accuracy": accuracy,
+            **scores,
             "gradient_norm": minimum.gradient_norm,
             "iterations": iterations + minimum.iterations,
         }
@@ -333,8 +333,8 @@ def _split(weights: Tensor) -> tuple[Tensor, Tensor]:
 
 def _score(
     features: StandardisedFeatures, labels: Tensor, weights: Tensor, *, keep: bool
-) -> tuple[float, float, Tensor]:
-    """Return the mean cross-entropy, the accuracy and the logits.
+) -> tuple[dict[str, float], Tensor]:
+    """Return the mean cross-entropy, the accuracy and the macro F1, and the logits.
 
     Args:
         features: The features of the rows.
@@ -344,17 +344,23 @@ def _score(
             are empty.
     """
     weight, bias = _split(weights)
-    loss, n_correct, start = 0.0, 0, 0
+    loss, start = 0.0, 0
+    predicted = torch.empty(len(features), dtype=torch.int64)
     kept = torch.empty(len(features) if keep else 0, len(weight), dtype=torch.float16)
     for block, _ in features:
         rows = slice(start, start + len(block))
         start += len(block)
         logits = torch.addmm(bias, block, weight.T)
         loss += float(cross_entropy(logits.double(), labels[rows], reduction="sum"))
-        n_correct += int((logits.argmax(1) == labels[rows]).sum())
+        predicted[rows] = logits.argmax(1)
         if keep:
             kept[rows] = in_half_precision(logits)
-    return loss / len(features), n_correct / len(features), kept
+    scores = {
+        "loss": loss / len(features),
+        "accuracy": float((predicted == labels).double().mean()),
+        "f1_macro": f1_macro(labels.numpy(), predicted.numpy(), len(weight)),
+    }
+    return scores, kept
 
 
 def as_head(weights: Tensor) -> nn.Sequential:

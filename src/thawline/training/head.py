@@ -120,7 +120,7 @@ def _train_exactly(task: Task, reporter: Reporter) -> _Trained:
             advance=advance,
         )
     _warn_if_not_converged(fit, task.config.exact)
-    stack, dropout = task.backbone.stack, task.config.head.dropout
+    stack, dropout = task.backbone.stack, task.plan.head.dropout(task.config.head.dropout)
     candidates = task.plan.candidates
     stages = candidates[0] if len(candidates) == 1 else (stack.depth,)
     with RandomStream(task.config.seed).drawing():
@@ -236,7 +236,8 @@ def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | 
         return _Trained(fitted, untrained, stages, history, [], logits, evaluated)
     features = _features(task, "train", stages)
     with random.drawing():
-        head = build_head(task.plan.head, features.width, len(task.labels), config.head.dropout)
+        dropout = task.plan.head.dropout(config.head.dropout)
+        head = build_head(task.plan.head, features.width, len(task.labels), dropout)
     blocks = features.blocks(config.exact.rows_per_block)
     rows = task.weighting().rows.split(config.exact.rows_per_block)
     scale = Standardisation.of(blocks, rows) if config.head.standardise else unscaled

@@ -24,7 +24,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.training.gradients import Gradients
 from thawline.training.objectives import Objective
-from thawline.training.optimizers import make_optimizers
+from thawline.training.optimizers import STATES, make_optimizers
 from thawline.training.thawing import Thawing
 
 Row = dict[str, Any]
@@ -66,7 +66,7 @@ def train(
         objective: The module to train and the data to train and evaluate it on.
         config: The optimiser, the schedule, and when to evaluate, stop and save checkpoints.
         epochs: The maximum number of epochs.
-        lr: The peak learning rate of AdamW.
+        lr: The peak learning rate of AdamW or SGD.
         device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
         reporter: Receives the progress of the steps and one line for each evaluation.
         checkpoints: Saves the training and restores it before the first step. If None, no
@@ -80,7 +80,8 @@ def train(
         Each row has ``epoch``, ``step``, ``train_loss`` (mean over the examples since the previous
         evaluation), the objective's scores, ``lr``, ``seconds`` (of training since the previous
         evaluation) and ``kept`` (whether the module has the weights of this evaluation).
-        ``train_loss``, ``lr`` and ``seconds`` are None in the first row. With ``thawing``, each
+        ``train_loss``, ``lr`` and ``seconds`` are None in the first row. ``train_accuracy`` is the
+        accuracy on the same examples while they were trained on, or None. With ``thawing``, each
         row also has the number of ``stages`` that trained in its epoch.
 
     Raises:
@@ -106,7 +107,8 @@ def train(
             advance(1, training.progress())
             if training.is_due(config.evaluate_every):
                 training.evaluate()
-                reporter.message(describe_evaluation(training.history[-1]))
+                is_best = training.is_best and config.keep != "last"
+                reporter.message(describe_evaluation(training.history[-1], is_best=is_best))
             if checkpoints is not None and training.is_due(config.checkpoint_every):
                 checkpoints.save(training)
     training.restore_best()
@@ -131,12 +133,14 @@ class _Unread(NamedTuple):
         size: The number of texts, or of tokens.
         loss: The mean loss, a scalar.
         norm: The norm of its gradient, a scalar.
+        right: The number of correct predictions, a scalar. None if they are not counted.
     """
 
     done: int
     size: int
     loss: Tensor
     norm: Tensor
+    right: Tensor | None
 
 
 class Training:
@@ -146,7 +150,7 @@ class Training:
         objective: The module to train and the data to train and evaluate it on.
         config: The optimiser, the schedule, and when to evaluate and stop.
         epochs: The maximum number of epochs.
-        lr: The peak learning rate of AdamW.
+        lr: The peak learning rate of AdamW or SGD.
         device: The device to train on: ``cuda``, ``mps`` or ``cpu``.
         start_is_trained: Whether the module was already trained for the same data.
         thawing: The stages that train in each epoch. If None, all trainable parameters.
@@ -176,7 +180,8 @@ class Training:
         self._trainable = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
         factors = {} if thawing is None else thawing.factors()
         self._optimizers = make_optimizers(objective.module, config, lr, factors)
-        lr_factor = partial(decay, total=self.total, config=config)
+        per_epoch = objective.steps_per_epoch
+        lr_factor = partial(decay, total=self.total, config=config, per_epoch=per_epoch)
         self._schedules = [LambdaLR(optimizer, lr_factor) for optimizer in self._optimizers]
         self._gradients = Gradients(objective, device)
         self._unread: list[_Unread] = []
@@ -187,8 +192,10 @@ class Training:
         self._best_merit = -math.inf
         self._best_step: int | None = None
         self._evaluations_since_best = 0
-        # The sum of losses, the number of examples and the seconds since the last evaluation.
+        # The sum of losses and the numbers of examples, of examples whose prediction was counted
+        # and of correct ones, and the seconds, since the last evaluation.
         self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
+        self._n_counted, self._n_right = 0, 0
         self.earlier_seconds, self._start = 0.0, time.perf_counter()
 
     def steps(self) -> Iterator[Any]:
@@ -217,7 +224,8 @@ class Training:
         start = time.perf_counter()
         loss = self._gradients.compute(step)
         norm = nn.utils.clip_grad_norm_(self._trainable.values(), self._config.max_grad_norm)
-        self._unread.append(_Unread(self.done, self._objective.size(step), loss, norm))
+        right = self._objective.take_right()
+        self._unread.append(_Unread(self.done, self._objective.size(step), loss, norm, right))
         if len(self._unread) >= self._steps_per_read:
             self._read()
         for optimizer, schedule in zip(self._optimizers, self._schedules, strict=True):
@@ -237,12 +245,19 @@ class Training:
         if not unread:
             return
         start = time.perf_counter()
-        values = torch.stack([value.float() for step in unread for value in (step.loss, step.norm)])
-        for step, (loss, norm) in zip(unread, values.view(-1, 2).tolist(), strict=True):
+        rows = [
+            (step.loss, step.norm, step.norm if step.right is None else step.right)
+            for step in unread
+        ]
+        values = torch.stack([value.float() for row in rows for value in row])
+        for step, (loss, norm, right) in zip(unread, values.view(-1, 3).tolist(), strict=True):
             self._check_finite("loss", loss, step.done)
             self._check_finite("gradient", norm, step.done)
             self._loss_sum += loss * step.size
             self._n_examples += step.size
+            if step.right is not None:
+                self._n_counted += step.size
+                self._n_right += int(right)
         self._seconds += time.perf_counter() - start
 
     def close(self) -> None:
@@ -250,18 +265,23 @@ class Training:
         self._gradients.close()
 
     def progress(self) -> str:
-        """Return the mean loss since the last evaluation, the learning rate and the speed.
+        """Return the mean loss and accuracy since the last evaluation, the rate and the speed.
 
         The text is empty if no loss was read since then.
         """
         if not self._n_examples:
             return ""
         loss, speed = self._loss_sum / self._n_examples, self._n_examples / self._seconds
+        right = "" if self._accuracy() is None else f"accuracy {self._accuracy():.3f}, "
         lr, unit = self._rate(), self._objective.unit
-        return f"loss {loss:.3f}, rate {lr:.2g}, {speed:,.0f} {unit}/s"
+        return f"loss {loss:.3f}, {right}rate {lr:.2g}, {speed:,.0f} {unit}/s"
+
+    def _accuracy(self) -> float | None:
+        """Return the accuracy in training since the last evaluation. None if it is not counted."""
+        return self._n_right / self._n_counted if self._n_counted else None
 
     def _rate(self) -> float:
-        """Return the current learning rate of AdamW, which is part of every training."""
+        """Return the current learning rate of the first optimiser, which is AdamW or SGD."""
         return float(self._schedules[0].get_last_lr()[0])
 
     def is_due(self, every: int | None) -> bool:
@@ -288,6 +308,7 @@ class Training:
             "epoch": int(epoch) if epoch.is_integer() else epoch,
             "step": self.done,
             "train_loss": self._loss_sum / self._n_examples if self._n_examples else None,
+            "train_accuracy": self._accuracy(),
             **scores,
             "lr": self._rate() if self.done else None,
             "seconds": self._seconds if self.done else None,
@@ -297,6 +318,7 @@ class Training:
             row["stages"] = self._thawing.stages(in_epoch) if in_epoch else 0
         self.history.append(row)
         self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
+        self._n_counted, self._n_right = 0, 0
         self._copy_if_best(row)
 
     def _copy_if_best(self, row: Row) -> None:
@@ -319,6 +341,11 @@ class Training:
     def _is_trained(self, step: int) -> bool:
         """Return whether the module is trained after a number of optimiser steps."""
         return step > 0 or self._start_is_trained
+
+    @property
+    def is_best(self) -> bool:
+        """Whether no evaluation so far is better than the last one, whose weights are kept."""
+        return self._best_step == self.done
 
     @property
     def has_stopped(self) -> bool:
@@ -366,13 +393,17 @@ class Training:
             "best_step": self._best_step,
             "waited": self._evaluations_since_best,
             "since": [self._loss_sum, self._n_examples, self._seconds],
+            "right": [self._n_counted, self._n_right],
             "spent": self.earlier_seconds + time.perf_counter() - self._start,
         }
 
-    def optimized(self) -> list[list[Tensor]]:
-        """Return the parameters of each optimiser, in its order."""
+    def optimized(self) -> list[tuple[tuple[str, ...], list[Tensor]]]:
+        """Return the names of the tensors that each optimiser keeps, and its parameters."""
         return [
-            [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            (
+                STATES[type(optimizer)],
+                [parameter for group in optimizer.param_groups for parameter in group["params"]],
+            )
             for optimizer in self._optimizers
         ]
 
@@ -403,6 +434,7 @@ class Training:
         self._best_step = values["best_step"]
         self._evaluations_since_best = values["waited"]
         self._loss_sum, self._n_examples, self._seconds = values["since"]
+        self._n_counted, self._n_right = values["right"]
         self._objective.random.restore(groups["random"])
         self._objective.evaluated.restore(groups["evaluated"], len(self.history))
         self.earlier_seconds, self._start = values["spent"], time.perf_counter()
@@ -428,36 +460,51 @@ class Training:
             )
 
 
-_SHOWN_SCORES = {
-    "train loss": "train_loss",
-    "validation loss": "validation_loss",
-    "accuracy": "validation_accuracy",
-    "bits per byte": "validation_bits_per_byte",
-}
+_SHOWN_SCORES = (
+    {"train loss": "train_loss", "accuracy": "train_accuracy"},
+    {
+        "validation loss": "validation_loss",
+        "accuracy": "validation_accuracy",
+        "bits per byte": "validation_bits_per_byte",
+    },
+)
 """The scores that `describe_evaluation` shows, by their label, if they were measured."""
 
 
-def describe_evaluation(row: Row) -> str:
-    """Return one line that describes an evaluation."""
-    scores = {name: row[key] for name, key in _SHOWN_SCORES.items() if row.get(key) is not None}
-    return f"epoch {row['epoch']:.3g}: " + ", ".join(
-        f"{name} {value:.3f}" for name, value in scores.items()
-    )
+def describe_evaluation(row: Row, *, is_best: bool = False) -> str:
+    """Return one line that describes an evaluation.
+
+    Args:
+        row: The evaluation.
+        is_best: Whether it is the best one so far, whose weights are kept.
+    """
+    groups = []
+    for shown in _SHOWN_SCORES:
+        scores = {name: row[key] for name, key in shown.items() if row.get(key) is not None}
+        groups.append(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
+    best = " (the best so far, kept)" if is_best else ""
+    return f"epoch {row['epoch']:.3g}: {'; '.join(filter(None, groups))}{best}"
 
 
-def decay(step: int, total: int, config: LoopConfig) -> float:
+def decay(step: int, total: int, config: LoopConfig, per_epoch: int) -> float:
     """Return the factor by which the peak learning rate is multiplied at a step.
 
-    The factor rises linearly to 1 during the warm-up and then falls to 0 at the last step, either
-    linearly or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983).
+    The factor rises linearly to 1 during the warm-up. Afterwards it falls to 0 at the last step,
+    linearly or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983), is multiplied
+    after every few epochs as by `torch.optim.lr_scheduler.StepLR`, or stays 1.
 
     Args:
         step: The number of steps already taken.
         total: The number of steps in all epochs.
         config: The schedule and the share of warm-up steps.
+        per_epoch: The number of steps in an epoch.
     """
     warmup = round(total * config.warmup_share)
     if step < warmup:
         return (step + 1) / warmup
+    if config.schedule == "constant":
+        return 1.0
+    if config.schedule == "step":
+        return float(config.step_factor ** (step // (per_epoch * config.step_epochs)))
     left = max(0.0, (total - step) / max(1, total - warmup))
     return left if config.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from thawline.config import ComputeConfig, TrainingConfig
-from thawline.evaluation.confusion import averages, count_confusion
+from thawline.evaluation.confusion import f1_macro
 from thawline.inference.examples import Examples, Positions
 from thawline.inference.predictor import example_logits
 from thawline.runtime.randomness import RandomStream
@@ -66,6 +66,14 @@ class Objective(Protocol):
 
         Returns:
             A scalar with its graph. The sum over all passes is the mean loss over the step.
+        """
+
+    def take_right(self) -> Tensor | None:
+        """Return the number of examples that were predicted correctly since the last call.
+
+        Returns:
+            A scalar on the device of the module, for the passes of `loss` in training mode. None if
+            the objective does not count them.
         """
 
     def evaluate(self) -> dict[str, float]:
@@ -139,6 +147,7 @@ class Classification:
         self._epoch = 1
         self.trained = {1: np.zeros(len(train.labels), dtype=np.int64)}
         self.evaluations = 0
+        self._right: list[Tensor] = []
         self.evaluated = EvaluatedLogits(len(validation.labels), len(weighting.classes))
 
     def steps(self, epoch: int) -> Iterator[Positions]:
@@ -170,7 +179,13 @@ class Classification:
         self.trained[self._epoch][rows] += 1  # no other thread has these rows
         logits = module(self._train.examples.take(rows))
         labels = self._train.labels[rows].to(logits.device)
+        self._right.append((logits.detach().argmax(1) == labels).sum())
         return weighting.loss(logits, labels, weighting.rows[rows]) / part.total
+
+    def take_right(self) -> Tensor | None:
+        """Return the number of texts that were predicted correctly since the last call."""
+        right, self._right = self._right, []
+        return torch.stack(right).sum() if right else None
 
     def density(self) -> float:
         """Return the share of real tokens, not padding, in the passes of the first epoch."""
@@ -186,9 +201,8 @@ class Classification:
         logits = torch.from_numpy(example_logits(self.module, self._validation.examples, density))
         self.evaluated.add(logits)
         predicted = logits.argmax(1)
-        confusion = count_confusion(labels.numpy(), predicted.numpy(), logits.shape[1])
         return {
             "validation_loss": float(cross_entropy(logits, labels)),
             "validation_accuracy": float((predicted == labels).float().mean()),
-            "validation_f1_macro": float(averages(confusion.margins())["f1_macro"]),
+            "validation_f1_macro": f1_macro(labels.numpy(), predicted.numpy(), logits.shape[1]),
         }

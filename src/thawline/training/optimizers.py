@@ -11,6 +11,13 @@ from torch.optim import Optimizer
 
 from thawline.config import LoopConfig
 
+STATES: dict[type[Optimizer], tuple[str, ...]] = {
+    torch.optim.AdamW: ("step", "exp_avg", "exp_avg_sq"),
+    torch.optim.Muon: ("momentum_buffer",),
+    torch.optim.SGD: ("momentum_buffer",),
+}
+"""The tensors that each kind of optimiser keeps for a parameter. SGD without momentum has none."""
+
 
 def make_optimizers(
     module: nn.Module,
@@ -18,21 +25,25 @@ def make_optimizers(
     lr: float,
     factors: Mapping[int, float] = MappingProxyType({}),
 ) -> list[Optimizer]:
-    """Create AdamW and, if the config selects it, Muon.
+    """Create AdamW, AdamW and Muon, or SGD, as the config selects.
 
     Muon (Jordan et al., 2024; `torch.optim.Muon`) orthogonalises the updates of hidden matrices.
     AdamW keeps the embeddings, an output layer that shares their weights, norms and biases.
 
     Args:
         module: The module to train. Its parameters with ``requires_grad`` are optimised.
-        config: The kind of optimiser, the learning rate of Muon and the weight decay of matrices.
-        lr: The peak learning rate of AdamW.
+        config: The kind of optimiser, the learning rate of Muon, the momentum of SGD and the
+            weight decay of matrices.
+        lr: The peak learning rate of AdamW or SGD.
         factors: By the ``id`` of a parameter, the factor of its learning rate. If missing, 1.
 
     Returns:
         One or two optimisers. Each trainable parameter belongs to exactly one of them.
     """
     trainable = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    if config.optimizer == "sgd":
+        groups = _grouped(trainable, config.weight_decay, lr, factors)
+        return [torch.optim.SGD(groups, lr=lr, momentum=config.momentum, fused=True)]
     hidden = _hidden_matrices(module) if config.optimizer == "muon" else []
     hidden_ids = {id(parameter) for parameter in hidden}
     rest = [parameter for parameter in trainable if id(parameter) not in hidden_ids]

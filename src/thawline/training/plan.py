@@ -14,7 +14,7 @@ from thawline.models.heads import HeadSpec, parse_head
 from thawline.models.lora import target_paths
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.strategies import BitFit, Gradual, Head, Strategy, parse_strategy
-from thawline.training.effects import check_effects, check_patience
+from thawline.training.effects import check_effects, check_patience, check_rate
 
 
 @dataclass(frozen=True)
@@ -107,6 +107,8 @@ def make_plan(backbone: Backbone, config: Config) -> Plan:
     _check_combinations(config, strategy)
     _check_glove(backbone, config, strategy)
     check_effects(config, backbone.stack.depth)
+    if not exact:
+        check_rate(training, is_default=training.lr is None)
     family = backbone.stack.model.config.model_type
     plan = Plan(
         strategy=strategy,

@@ -16,9 +16,6 @@ from torch import Tensor
 from thawline.runs.records import AdaptationEpoch, FitEpoch, PretrainEpoch
 from thawline.training.loop import Training
 
-_STATES = (("step", "exp_avg", "exp_avg_sq"), ("momentum_buffer",))
-"""The tensors that AdamW and Muon keep for each parameter."""
-
 _LOGITS = "evaluated.logits"
 """The tensor with the validation logits of all evaluations. It is missing if it is too large."""
 
@@ -37,7 +34,7 @@ def find_problem(
     own = json.loads(json.dumps(state))
     if not isinstance(values, dict) or values.keys() != own.keys():
         return "other keys in its header"
-    for key in ("groups", "schedules"):
+    for key in ("groups", "schedules", "right"):
         if not _is_similar(values[key], own[key]):
             return f"other values of '{key}' in its header"
     problem = _position_problem(training, values)
@@ -61,6 +58,9 @@ def _position_problem(training: Training, values: Mapping[str, Any]) -> str | No
         return "an invalid 'best_merit' or 'waited'"
     if not _is_similar(since, [0.0, 0.0, 0.0]) or not _is_count(since[1]):
         return "invalid sums"
+    counted, right = values["right"]
+    if not (_is_count(counted) and _is_count(right)) or right > counted:
+        return "an invalid 'right'"
     if not _is_similar(values["spent"], 0.0) or values["spent"] < 0:
         return "an invalid 'spent'"
     return None
@@ -75,8 +75,7 @@ def _tensor_problem(
         wanted |= {f"best.{name}": tensor for name, tensor in learnt.items()}
     # A parameter that no loss has reached, such as an unused pooler, has no state yet.
     reached = {name.rpartition(".")[0] for name in tensors if name.startswith("optimizer.")}
-    optimizers = zip(_STATES, training.optimized(), strict=False)
-    for number, (parts, parameters) in enumerate(optimizers):
+    for number, (parts, parameters) in enumerate(training.optimized()):
         for index, parameter in enumerate(parameters):
             if (place := f"optimizer.{number}.{index}") in reached:
                 wanted |= {

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from thawline.config import ExactConfig
+from thawline.evaluation.confusion import f1_macro
 from thawline.models.heads import Standardisation
 from thawline.runtime.threads import single_blas_thread
 from thawline.training.evaluated import are_kept, in_half_precision, stack_candidates
@@ -375,6 +376,7 @@ def _describe(
     candidate.step |= {
         "loss": -float(logs.gather(1, wanted[:, None]).mean()),
         "accuracy": float((logs.argmax(1) == wanted).double().mean()),
+        "f1_macro": f1_macro(wanted.numpy(), logs.argmax(1).numpy(), logs.shape[1]),
         "gradient_norm": norm,
         "iterations": iterations,
     }

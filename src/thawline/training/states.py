@@ -34,6 +34,7 @@ class FrozenStates:
         report: The work of the frozen pass.
         pooled: The entry of the pooled states on which the head is trained first. None if the head
             is not trained first.
+        others: The outputs for further splits, which another pass computed. None if there are none.
     """
 
     texts: Mapping[str, KeyedTexts]
@@ -41,6 +42,11 @@ class FrozenStates:
     examples: Mapping[str, TokenExamples]
     report: PassReport
     pooled: Entry | None = None
+    others: FrozenStates | None = None
+
+    def of(self, split: str) -> FrozenStates:
+        """Return the outputs that contain those of a split."""
+        return self if split in self.texts or self.others is None else self.others
 
     def of_head(self) -> FrozenStates:
         """Return the pooled states alone, which the training of the head reads."""
@@ -54,16 +60,18 @@ class FrozenStates:
             stages: The stages whose states are concatenated.
             pooling: ``first``, ``last`` or ``mean``.
         """
-        assert self.entry is not None, "pooled states were not computed"
-        return self.entry.features(self.texts[split], stages, pooling)
+        states = self.of(split)
+        assert states.entry is not None, "pooled states were not computed"
+        return states.entry.features(states.texts[split], stages, pooling)
 
     def lengths(self, split: str) -> NDArray[np.int64]:
         """Return the number of tokens of each text of a split after truncation, ``(texts,)``."""
-        if split in self.examples:
-            examples = self.examples[split]
+        states = self.of(split)
+        if split in states.examples:
+            examples = states.examples[split]
             return examples.tokens.lengths[examples.rows]
-        assert self.entry is not None, "there are either tokens or pooled states"
-        return self.entry.lengths(self.texts[split])
+        assert states.entry is not None, "there are either tokens or pooled states"
+        return states.entry.lengths(states.texts[split])
 
     def describe(self) -> dict[str, str] | None:
         """Return the name of the entry and a digest of the states in it, for a record.

@@ -140,7 +140,8 @@ class Task(_Weighted):
             head: The head, for features that are not standardised.
             stages: The stages that the head reads.
         """
-        plan, dropout = self.plan, self.config.head.dropout
+        plan = self.plan
+        dropout = plan.head.dropout(self.config.head.dropout)
         return own_classifier(
             base, head, plan.head, dropout, self.labels, pooling=plan.pooling, stages=stages
         )

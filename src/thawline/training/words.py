@@ -16,6 +16,7 @@ from torch import Tensor
 
 from thawline.data import Text
 from thawline.errors import ThawlineError
+from thawline.evaluation.confusion import f1_macro
 from thawline.evaluation.metrics import log_probabilities
 from thawline.inference.words import FittedWords, Words, new_vectorizer
 from thawline.runs.records import WordsSummary
@@ -151,10 +152,15 @@ def fit_words(
 def _scores(
     linear: _Linear, logits: NDArray[np.float64], wanted: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Return the loss and the accuracy on validation, and the iterations, as JSON values."""
+    """Return the scores on validation and the iterations, as JSON values."""
     loss = -float(log_probabilities(logits)[np.arange(len(wanted)), wanted].mean())
-    accuracy = float((logits.argmax(1) == wanted).mean())
-    return {"loss": loss, "accuracy": accuracy, "iterations": linear.iterations}
+    predicted = logits.argmax(1)
+    return {
+        "loss": loss,
+        "accuracy": float((predicted == wanted).mean()),
+        "f1_macro": f1_macro(wanted, predicted, logits.shape[1]),
+        "iterations": linear.iterations,
+    }
 
 
 def _strengths(task: Task | WordsTask) -> tuple[float, ...]:

@@ -5,6 +5,7 @@ from thawline.data.sources.columns import (
     find_texts,
     read_labels,
     read_texts,
+    split_joined,
     whole_numbers,
 )
 from thawline.data.sources.formats import open_table
@@ -52,6 +53,55 @@ def test_two_text_columns_are_read_as_pairs(write, columns, named, found):
     assert find_texts(table, named) == found
     wanted = [tuple(f"{name} {row}" for name in found) for row in range(2)]
     assert read_texts(table, named) == (wanted if len(found) == 2 else [one for (one,) in wanted])
+
+
+@pytest.mark.parametrize(
+    ("columns", "named", "found"),
+    [
+        (("label", "title", "content"), None, "title+content"),
+        (("Class Index", "Title", "Description"), None, "Title+Description"),
+        (("title", "content", "description"), None, "title+content"),
+        (("headline", "body", "text"), "headline + body", "headline+body"),
+        (("a", "b", "c"), "a+b+c", "a+b+c"),
+        (("a+b", "a", "b"), "a+b", "a+b"),
+        (("title", "content", "text"), None, "text"),
+        (("title", "content"), "content", "content"),
+        (("title", "review"), None, "review"),
+    ],
+)
+def test_a_title_is_joined_to_its_text(write, columns, named, found):
+    table = open_table(write("x.parquet", {name: [f"{name} 0", f"{name} 1"] for name in columns}))
+    assert find_texts(table, named) == (found,)
+    parts = [found] if found in columns else split_joined(found)
+    wanted = [" ".join(f"{name} {row}" for name in parts) for row in range(2)]
+    assert read_texts(table, named) == wanted
+
+
+def test_a_part_of_a_joined_text_may_be_empty_but_not_all(write):
+    titles, contents = ["a", None, " ", "b"], ["c", "d", "e", ""]
+    table = open_table(write("x.parquet", {"title": titles, "content": contents}))
+    assert read_texts(table, None) == ["a c", "d", "e", "b"]
+    table = open_table(write("y.parquet", {"title": ["a", None], "content": ["c", ""]}))
+    with pytest.raises(ThawlineError) as error:
+        read_texts(table, None)
+    assert error.value.setting == "data.text"
+    assert "row 1" in error.value.found
+
+
+def test_joined_columns_are_texts(write):
+    table = open_table(write("x.parquet", {"title": ["a", "b"], "content": [1, 2]}))
+    with pytest.raises(ThawlineError) as error:
+        read_texts(table, None)
+    assert "'content'" in error.value.expected
+    with pytest.raises(ThawlineError) as error:
+        read_texts(table, "title+stars")
+    assert "'stars'" in error.value.expected
+
+
+def test_joined_columns_can_be_a_text_of_a_pair(write):
+    columns = {"question": ["q"], "title": ["t"], "content": ["c"]}
+    table = open_table(write("x.parquet", columns))
+    assert read_texts(table, "question, title+content") == [("q", "t c")]
 
 
 def _read(table, text=None, label=None):

@@ -133,7 +133,7 @@ def test_without_datasets_the_extra_is_named(monkeypatch):
     assert "'imdb'" in error.value.fix
 
 
-def test_titles_of_amazon_are_not_texts(write, tmp_path, monkeypatch):
+def test_titles_of_amazon_are_joined_to_the_content(write, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
     columns = {"label": [0, 1] * 10, "title": ["short"] * 20, "content": ["long"] * 20}
     known = NAMED_SETS["amazon_polarity"]
@@ -141,7 +141,10 @@ def test_titles_of_amazon_are_not_texts(write, tmp_path, monkeypatch):
     settings = {"text": known.text, "label": known.label, "label_names": known.label_names}
     _named(monkeypatch, folder, "amazon_polarity", **settings)
     data = load(DataConfig(data="amazon_polarity"))
-    assert set(data.train.texts) == {"long"}
+    assert set(data.train.texts) == {"short long"}
+    assert data.text_columns == ("title+content",)
+    alone = load(DataConfig(data="amazon_polarity", text="content"))
+    assert set(alone.train.texts) == {"long"}
     assert data.labels == Labels(("negative", "positive"), (0, 1))
     pairs = load(DataConfig(data="amazon_polarity", text="title,content"))
     assert set(pairs.train.texts) == {("short", "long")}

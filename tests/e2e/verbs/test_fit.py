@@ -88,6 +88,7 @@ def test_fit_makes_these_files(real):
     assert names == {
         *("record.json", "config.toml", "model", "mistakes.csv", "logits.safetensors"),
         *("before_after.png", "before_after.svg", "reliability.png", "reliability.svg"),
+        *("choice.png", "choice.svg", "confusion.png", "confusion.svg"),
     }
     assert {"README.md", "config.json", "model.safetensors", "tokenizer.json", "thawline.json"} <= {
         path.name for path in (real.run / "model").iterdir()

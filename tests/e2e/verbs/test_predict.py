@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -36,9 +37,24 @@ def test_predict_of_other_labels_gives_confidence_and_all_shares(toy_backbone, t
     assert record["confidence"] == max(record["probs"].values()) == record["probs"][record["label"]]
     shown = thawline("predict", "r", "a film")
     assert shown.out.split()[0] == record["label"]
-    assert f" {record['confidence']:.4f} " in shown.out
+    assert f"({record['confidence']:.3f})" in shown.out
     assert shown.out.endswith("  a film\n")
     assert "[odd]" in thawline("evaluate", "r").out
+
+
+def test_a_title_is_joined_in_training_and_in_prediction(toy_backbone, toy_reviews):
+    texts, labels = toy_reviews(60, 3)
+    rows = zip(labels, texts, strict=True)
+    lines = [f'{label + 1},"{text.split()[0]}","{text.partition(" ")[2]}"' for label, text in rows]
+    Path("products.csv").write_text("\n".join(["label,title,content", *lines]), encoding="utf-8")
+    fitted = thawline("fit", "--data", "products.csv", "--backbone", toy_backbone(), "--out", "r")
+    assert fitted.code == 0, fitted.err
+    assert json.loads(Path("r/record.json").read_text())["data"]["text_columns"] == [
+        "title+content"
+    ]
+    joined = thawline("predict", "r", "--data", "products.csv", "--json").json_lines
+    assert [record["text"] for record in joined] == texts
+    assert thawline("predict", "r", *texts, "--json").json_lines == joined
 
 
 def test_predict_prints_one_line_a_text_and_changes_nothing_in_it(real):

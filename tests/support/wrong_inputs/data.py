@@ -65,6 +65,7 @@ DATA = [
         written("t.csv", "label,stars\n" + "pos,1\nneg,2\n" * 10),
     ),
     Wrong("an unknown column", "fit --text txet"),
+    Wrong("an unknown column that is joined", "fit --text text+title"),
     Wrong(
         "two columns that may hold the label",
         "fit --data t.csv",

@@ -31,6 +31,11 @@ FOLDERS = [
         "fit",
         renamed("bert/model.safetensors", "pytorch_model.bin"),
     ),
+    Wrong(
+        "a checkpoint of PyTorch in place of a backbone",
+        "fit --backbone model.pth",
+        written("model.pth", b"PK"),
+    ),
     Wrong("a model folder without its tokenizer", "fit", removed("bert/tokenizer.json")),
     Wrong("a truncated config.json", "fit", written("bert/config.json", '{"model_type": "bert",')),
     Wrong("a truncated tokenizer", "fit", written("bert/tokenizer.json", '{"version": "1.0",')),

@@ -19,6 +19,11 @@ PREDICT = [
     Wrong("no run", "predict"),
     Wrong("a run with a typo", "predict rnu text"),
     Wrong("a file in place of a run", "predict reviews/train.csv text"),
+    Wrong(
+        "a checkpoint of PyTorch in place of a run",
+        "predict best.pt text",
+        written("best.pt", b"PK"),
+    ),
     Wrong("a folder that is not a run", "predict bert text"),
     Wrong("an unfinished run", "predict run text", removed("run/model")),
     Wrong("no text", "predict run"),

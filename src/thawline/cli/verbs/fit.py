@@ -28,6 +28,7 @@ SETTINGS = {
     "Head": ("head.head", "head.pooling", "head.features", "head.standardise"),
     "Training": ("training.epochs", "training.batch_size", "training.lr", "seed"),
     "Compute": ("compute.device", "compute.dtype", "compute.store_limit"),
+    "Texts of your own": ("report.show", "report.show_file"),
 }
 
 

@@ -44,10 +44,10 @@ def predict(
         from thawline import artifact
         from thawline.evaluation.metrics import probabilities
         from thawline.inference.predictor import Predictor, text_predictions
-        from thawline.jobs.predict import blank_warning
+        from thawline.jobs.predict import as_trained, blank_warning
 
         fitted = artifact.load(folder)
-    inputs = [_as_trained(text, pairs=fitted.pairs) for text in given]
+    inputs = [as_trained(text, pairs=fitted.pairs) for text in given]
     warning = blank_warning(inputs)
     if warning is not None:
         warnings.warn(warning, stacklevel=1)
@@ -112,27 +112,3 @@ def _in_utf8(argument: str) -> str:
     except UnicodeError as error:
         found = f"an invalid character in '{argument}'"
         raise ThawlineError("texts in UTF-8", found, "convert them to UTF-8") from error
-
-
-def _as_trained(text: Text, *, pairs: bool) -> Text:
-    """Return a text, or a pair, as the classifier was trained on.
-
-    Raises:
-        ThawlineError: If the text is not of that kind.
-    """
-    if isinstance(text, str) and pairs:
-        first, tab, second = text.partition("\t")
-        if tab:
-            return first, second
-        raise ThawlineError(
-            "a pair of texts, because this classifier was trained on pairs",
-            f"the single text '{text}'",
-            "write the two texts with a tab between them",
-        )
-    if not isinstance(text, str) and not pairs:
-        raise ThawlineError(
-            "single texts, because this classifier was trained on single texts",
-            f"the pair '{text[0]}' and '{text[1]}'",
-            "name one column with --text",
-        )
-    return text

@@ -9,7 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from thawline.data.labels import join_words, to_plain_label
-from thawline.data.sources.tables import LABEL_COLUMNS, PAIR_COLUMNS, TEXT_COLUMNS, Table
+from thawline.data.sources.tables import (
+    JOIN,
+    JOINED_COLUMNS,
+    LABEL_COLUMNS,
+    PAIR_COLUMNS,
+    TEXT_COLUMNS,
+    Table,
+)
 from thawline.data.texts import Text, has_surrogate, is_blank, is_text, shorten
 from thawline.errors import ThawlineError, did_you_mean
 
@@ -24,13 +31,19 @@ def read_texts(table: Table, named: str | None) -> list[Text]:
 
     Args:
         table: The table to read.
-        named: The column that the user named, or two columns separated by a comma. If None, the
-            column is found by common names.
+        named: The column that the user named, or two columns separated by a comma. Columns whose
+            cells are joined with a space are written as ``title+content``. If None, the column is
+            found by common names.
 
     Raises:
         ThawlineError: If the column is missing or empty, or if a cell is missing or is not a text.
     """
-    columns = [_cells(table, column, "text", is_text) for column in find_texts(table, named)]
+    columns = [
+        _cells(table, column, "text", is_text)
+        if column in table.columns
+        else _joined_cells(table, column.split(JOIN))
+        for column in find_texts(table, named)
+    ]
     return columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
@@ -50,8 +63,10 @@ def read_labels(table: Table, named: str | None) -> list[Any]:
 def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
     """Return the name of the text column, or the names of both columns of a pair.
 
-    A column whose name contains a comma takes precedence over two columns. If no column is named,
-    a column named text is used, or the only column or pair of columns with another common name.
+    Columns that are joined have one name, ``title+content``. A column whose name contains a comma
+    or a plus takes precedence over several columns. If no column is named, a column named text is
+    used, or the only column or pair of columns with another common name. A title is joined to the
+    content or the description beside it.
 
     Raises:
         ThawlineError: If the column is missing, or if several columns fit.
@@ -60,14 +75,45 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
         pair = _find_pair(table)
         if pair is not None:
             return pair
+        joined = _find_joined(table)
+        if joined is not None:
+            return (joined,)
     elif "," in named and named not in table.columns:
         names = [name.strip() for name in named.split(",")]
         if len(names) != 2:
             fix = "name one column, or two columns separated by a comma"
             expected = "one or two columns for --text"
             raise ThawlineError(expected, repr(named), fix, setting="data.text")
-        return tuple(_find(table, name, TEXT_COLUMNS, "text") for name in names)
-    return (_find(table, named, TEXT_COLUMNS, "text"),)
+        return tuple(_find_text(table, name) for name in names)
+    return (
+        _find(table, named, TEXT_COLUMNS, "text") if named is None else _find_text(table, named),
+    )
+
+
+def _find_text(table: Table, named: str) -> str:
+    """Return the name of a text column, or the names of joined columns as the user wrote them."""
+    if JOIN not in named or named in table.columns:
+        return _find(table, named, TEXT_COLUMNS, "text")
+    names = [name.strip() for name in named.split(JOIN)]
+    return JOIN.join(_find(table, name, TEXT_COLUMNS, "text") for name in names)
+
+
+def _find_joined(table: Table) -> str | None:
+    """Return the names of columns that are joined without being named, or None."""
+    known = {_normalised(column) for column in table.columns}
+    for names in JOINED_COLUMNS:
+        others = known & {*TEXT_COLUMNS} - {*names}
+        if known >= {*names} and not others:
+            columns = [_all_named(table, name) for name in names]
+            if all(len(column) == 1 for column in columns):
+                return JOIN.join(column[0] for column in columns)
+    return None
+
+
+def split_joined(column: str) -> list[str]:
+    """Return the names of the columns that are joined to one, or the name of a single column."""
+    names = column.split(JOIN)
+    return names if all(names) else [column]
 
 
 def find_label(table: Table, named: str | None) -> str:
@@ -201,6 +247,26 @@ def _cells(table: Table, column: str, role: str, is_valid: Callable[[Any], bool]
             expected, found = f"a {role} in every row of {table.where}", _describe(row, cell)
             raise ThawlineError(expected, found, fix, setting=f"data.{role}")
     return cells
+
+
+def _joined_cells(table: Table, columns: Sequence[str]) -> list[Text]:
+    """Return the cells of several columns, joined with a space in each row.
+
+    A part may be empty if another part of the row is not.
+    """
+    parts = [[None if _is_empty(cell) else cell for cell in table.read(name)] for name in columns]
+    for name, cells in zip(columns, parts, strict=True):
+        for row, cell in enumerate(cells):
+            if cell is not None and not (isinstance(cell, str) and is_text(cell)):
+                raise ThawlineError(
+                    f"a text in every row of the column {shorten(repr(name))} of {table.where}",
+                    _describe(row, cell),
+                    "fix the cell, or name other columns with --text",
+                    setting="data.text",
+                )
+    found = [" ".join(filter(None, row)) or None for row in zip(*parts, strict=True)]
+    where, name = table.where, JOIN.join(columns)
+    return _cells(Table(where, (name,), lambda _: found), name, "text", is_text)
 
 
 def whole_numbers(labels: Sequence[Any]) -> list[Any] | None:

@@ -45,7 +45,7 @@ NAMED_SETS: dict[str, HubSet] = {
     ),
     "yelp_polarity": HubSet("fancyzhx/yelp_polarity", ("negative", "positive"), "text", "label"),
     "amazon_polarity": HubSet(
-        "fancyzhx/amazon_polarity", ("negative", "positive"), "content", "label"
+        "fancyzhx/amazon_polarity", ("negative", "positive"), "title+content", "label"
     ),
     "sst2": HubSet("stanfordnlp/sst2", ("negative", "positive"), "sentence", "label"),
     "emotion": HubSet(

@@ -14,6 +14,7 @@ from thawline.data.sources.columns import (
     has_label,
     read_labels,
     read_texts,
+    split_joined,
     whole_numbers,
 )
 from thawline.data.sources.files import DEFAULT_LIMITS, Limits
@@ -184,9 +185,12 @@ def _unused_splits(table: Table) -> tuple[str, ...]:
 
 def describe_columns(texts: Iterable[str], label: str | None) -> str:
     """Return a sentence that names the columns of the texts and of the labels."""
-    quoted = [shorten(repr(name)) for name in texts]
-    columns = f"the {'column' if len(quoted) == 1 else 'columns'} {' and '.join(quoted)}"
-    return f"the texts are read from {columns}, the labels from {shorten(repr(label))}"
+    joined = [split_joined(column) for column in texts]
+    quoted = [" + ".join(shorten(repr(name)) for name in names) for names in joined]
+    several = sum(map(len, joined)) > 1
+    columns = f"the {'columns' if several else 'column'} {' and '.join(quoted)}"
+    note = " (joined with a space)" if len(joined) < sum(map(len, joined)) else ""
+    return f"the texts are read from {columns}{note}, the labels from {shorten(repr(label))}"
 
 
 def different_columns(parts: Iterable[Part]) -> tuple[str, ...]:

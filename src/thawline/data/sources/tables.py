@@ -46,6 +46,14 @@ PAIR_COLUMNS = (
 """Common names of the columns of text pairs."""
 
 
+JOINED_COLUMNS = (("title", "content"), ("title", "description"))
+"""Common names of two columns that together are one text, as in the published sets of Amazon's
+reviews and of AG News. They are joined if no other column can be the text."""
+
+JOIN = "+"
+"""Joins the names of columns whose cells are joined with a space, as in ``title+content``."""
+
+
 @dataclass(frozen=True)
 class Table:
     """The columns of a file, a split or an object in memory.

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from thawline.config import MetricsConfig
 from thawline.evaluation.calibration import reliability
 from thawline.report.before_after import before_after_figure
+from thawline.report.confusions import most_frequent
 from thawline.report.html.blocks import Block, Cell, Column, Details, Lines, Table, Text
 from thawline.report.html.plots import Plots
 from thawline.report.html.words import (
@@ -144,11 +145,7 @@ def _matrix(confusion: Sequence[Sequence[int]], names: Sequence[str]) -> Table:
 
 def _confusions(scores: Scores, names: Sequence[str]) -> Block:
     """Return the most frequent confusions as a table."""
-    cells = scores.confusion_cells
-    if cells is None:
-        matrix = scores.confusion or []
-        cells = [[i, j, n] for i, row in enumerate(matrix) for j, n in enumerate(row) if n]
-    wrong = sorted((cell for cell in cells if cell[0] != cell[1]), key=lambda cell: -cell[2])
+    wrong = most_frequent(scores)
     if not wrong:
         return Text("No test text was predicted incorrectly.")
     rows = [

@@ -14,6 +14,7 @@ from thawline.report.html.words import (
     shown_text,
 )
 from thawline.runs.records import (
+    Answer,
     ErrorRate,
     ErrorRates,
     Mistakes,
@@ -106,4 +107,27 @@ def sample_blocks(samples: Sequence[Sample]) -> list[Block]:
         Column("Adapted", numeric=False),
     ]
     caption = "Sample texts from test, with their predictions before and after training"
+    return [Table(caption, columns, rows)]
+
+
+def answer_blocks(answers: Sequence[Answer]) -> list[Block]:
+    """Return the texts of ``--show`` with the predictions before and after training."""
+    if not answers:
+        return []
+    rows = [
+        [
+            Cell(shown_text(one.text)),
+            *(
+                Cell(guess.predicted, note=percent(guess.probability))
+                for guess in (one.untrained, one.adapted)
+            ),
+        ]
+        for one in answers
+    ]
+    columns = [
+        Column("Text", numeric=False, prose=True),
+        Column("Untrained", numeric=False),
+        Column("Adapted", numeric=False),
+    ]
+    caption = "Texts of --show, with their predictions before and after training"
     return [Table(caption, columns, rows)]

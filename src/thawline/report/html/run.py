@@ -12,7 +12,7 @@ from thawline.report.html.classifier import (
     class_blocks,
     warning_blocks,
 )
-from thawline.report.html.errors import error_blocks, sample_blocks
+from thawline.report.html.errors import answer_blocks, error_blocks, sample_blocks
 from thawline.report.html.plots import Plots
 from thawline.report.html.sections import (
     data_section,
@@ -77,6 +77,7 @@ def fit_page(record: FitRecord, folder: Path, logits: RunLogits | None) -> Page:
                 [
                     *error_blocks(record.mistakes, length_unit(record)),
                     *sample_blocks(record.samples),
+                    *answer_blocks(record.answers),
                 ],
             ),
             data_section(record.preflight),

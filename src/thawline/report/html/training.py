@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from thawline.report.choice import choice_figure
 from thawline.report.history import history_figure
 from thawline.report.html.blocks import Block, Cell, Column, Details, Table, Text
 from thawline.report.html.plots import Plots
@@ -67,6 +68,16 @@ def _trained(
                 "candidate with the lowest loss on validation is used."
             )
         )
+        best = min(choice, key=lambda step: step.loss)
+        label = (
+            f"Two line charts over the penalties. At the chosen penalty, validation accuracy is "
+            f"{percent(best.accuracy)} and validation loss is {best.loss:.3f} nats."
+        )
+        caption = (
+            "Validation scores for each penalty. A ring marks the chosen one. Losses of other "
+            "stages are grey."
+        )
+        blocks.append(plots.plot(choice_figure(choice, title=""), label, caption))
         blocks.append(Details(f"The {len(choice)} candidates", [_choice_table(choice)]))
     return blocks
 
@@ -76,6 +87,7 @@ def _history_table(history: Sequence[FitEpoch]) -> Table:
         Column("Epoch", numeric=False),
         Column("Step"),
         Column("Train loss", unit="nats"),
+        Column("Train accuracy"),
         Column("Validation loss", unit="nats"),
         Column("Validation accuracy"),
         Column("Validation macro F1"),
@@ -86,6 +98,7 @@ def _history_table(history: Sequence[FitEpoch]) -> Table:
             Cell(f"{row.epoch:g}", row.epoch),
             number_cell(row.step),
             Cell(MISSING if row.train_loss is None else f"{row.train_loss:.3f}", row.train_loss),
+            Cell(MISSING) if row.train_accuracy is None else share_cell(row.train_accuracy),
             Cell(f"{row.validation_loss:.3f}", row.validation_loss),
             share_cell(row.validation_accuracy),
             share_cell(row.validation_f1_macro),

@@ -75,6 +75,7 @@ from thawline.runs.records.ladder import (
     Verdict,
 )
 from thawline.runs.records.mistakes import (
+    Answer,
     ErrorRate,
     ErrorRates,
     Guess,
@@ -137,6 +138,7 @@ __all__ = [
     "AdaptationEpoch",
     "AdaptedBackbone",
     "AgainstFile",
+    "Answer",
     "AnyRecord",
     "BackboneOrigin",
     "BackboneReference",

@@ -42,8 +42,8 @@ class DataReference(Record):
     protocol: Protocol = Field(description="How the data set was split.")
     text_columns: list[str] = Field(
         default=[],
-        description="The column of the texts, or the two columns of pairs; empty if the source "
-        "has no named columns.",
+        description="The column of the texts, or the two columns of pairs; joined columns have one "
+        "name, such as title+content; empty if the source has no named columns.",
     )
     label_column: str | None = Field(
         default=None,

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from thawline.runs.records.base import Record, is_empty, is_none
 from thawline.runs.records.data import FitData, LabelNames, Survey
-from thawline.runs.records.mistakes import Mistakes, Sample
+from thawline.runs.records.mistakes import Answer, Mistakes, Sample
 from thawline.runs.records.run import Finished, Proof, RunStart, StartedRun
 from thawline.runs.records.scores import Scores
 from thawline.runs.records.training import (
@@ -185,6 +185,12 @@ class FitFindings(Record):
     mistakes: Mistakes = Field(description="The mistakes on test.")
     samples: list[Sample] = Field(
         description="Some test texts with their predictions before and after training."
+    )
+    answers: list[Answer] = Field(
+        default=[],
+        exclude_if=is_empty,
+        description="The texts of --show and --show-file with their predictions before and after "
+        "training.",
     )
     warnings: list[str] = Field(
         default=[], exclude_if=is_empty, description="Likely problems with the classifier."

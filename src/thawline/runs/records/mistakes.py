@@ -74,6 +74,17 @@ class Guess(Record):
     probability: float = Field(description="The probability of that class, from 0 to 1.")
 
 
+class Answer(Record):
+    """A text of the user (--show) with its prediction before and after training."""
+
+    text: RecordedText = Field(
+        description="The text, on one line and shortened to report.characters characters."
+    )
+    tokens: int = Field(description="The number of tokens of the text before truncation.")
+    untrained: Guess = Field(description="The prediction before training.")
+    adapted: Guess = Field(description="The prediction after training.")
+
+
 class Sample(Record):
     """A test text with its prediction before and after training."""
 

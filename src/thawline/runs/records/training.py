@@ -18,11 +18,18 @@ class EpochRow(Record):
     train_loss: float | None = Field(
         description="The mean training loss since the previous evaluation, in nats; null at step 0."
     )
+    train_accuracy: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The share of correct predictions in training since the previous evaluation, "
+        "with dropout and with the weights of each step; missing at step 0, where it is not "
+        "counted, and in records of earlier versions.",
+    )
     validation_loss: float = Field(description="The mean cross-entropy on validation, in nats.")
     validation_accuracy: float = Field(
         description="The share of correct predictions on validation, from 0 to 1."
     )
-    lr: float | None = Field(description="The learning rate of AdamW; null at step 0.")
+    lr: float | None = Field(description="The learning rate of AdamW or SGD; null at step 0.")
     seconds: float | None = Field(
         description="Seconds of training since the previous evaluation; null at step 0."
     )
@@ -89,6 +96,12 @@ class ExactFitStep(Record):
     )
     loss: float = Field(description="The mean cross-entropy on validation, in nats.")
     accuracy: float = Field(description="Accuracy on validation, a share from 0 to 1.")
+    f1_macro: float | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="Macro F1 on validation, a share from 0 to 1; missing in records of earlier "
+        "versions.",
+    )
     gradient_norm: float | None = Field(
         default=None,
         exclude_if=is_none,

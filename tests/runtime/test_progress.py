@@ -1,0 +1,26 @@
+"""The lines of progress that are printed without a terminal."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from thawline.runtime import progress
+from thawline.runtime.progress import TerminalReporter
+
+
+@pytest.mark.parametrize(("seconds", "lines"), [(0.0, 3), (math.inf, 0)])
+def test_long_tasks_print_lines_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    seconds: float,
+    lines: int,
+) -> None:
+    monkeypatch.setattr(progress, "LINE_SECONDS", seconds)
+    with TerminalReporter().task("training", 4) as advance:
+        for step in range(4):
+            advance(1, f"loss {step}")
+    printed = capsys.readouterr().err.splitlines()
+    counted = [line for line in printed if line.startswith("training ") and "/4 loss" in line]
+    assert counted == [f"training {step + 1}/4 loss {step}" for step in range(lines)]
