@@ -21,7 +21,7 @@ OFFLINE := HF_HUB_OFFLINE=1
 PYTEST := $(ONE_THREAD) $(OFFLINE) $(BIN)/python -m pytest -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-quick test-slow errors-update pages-update records-update settings-update api-update results lint docs format dist clean
+.PHONY: help install demo test test-quick test-slow errors-update pages-update records-update settings-update api-update notebooks-update results lint docs format dist clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s%s\n", $$1, $$2}' Makefile
@@ -90,6 +90,9 @@ results: install ## measure all comparisons, and write docs/results.md from them
 	-$(BIN)/python -m benchmarks.results run $(if $(DATA),--data $(DATA)) --out $(RUNS)
 	$(BIN)/python -m benchmarks.results collect --out $(RUNS)
 	$(BIN)/python -m benchmarks.results page
+
+notebooks-update: install ## run the notebooks of the examples again, which takes minutes
+	$(OFFLINE) $(BIN)/python examples/notebooks.py
 
 # Without --quiet, because --strict counts only warnings that are logged.
 docs: install ## build the pages into site/; a broken link or docstring fails

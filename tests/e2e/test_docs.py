@@ -43,6 +43,12 @@ TOURS = (
     ("backbones.md",),
     ("python.md",),
     ("scikit-learn.md",),
+    ("tutorials/qwen3_from_scratch.md", "tutorials/glove_transfer.md"),
+    (
+        "tutorials/distilbert_head.md",
+        "tutorials/distilbert_last_block.md",
+        "tutorials/distilbert_lora.md",
+    ),
 )
 """The pages with blocks to run. The pages of one tour share a working folder."""
 

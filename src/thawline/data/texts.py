@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterable, KeysView, Mapping, Set
+from collections.abc import ItemsView, Iterable, KeysView, Mapping, Sequence, Set
 from hashlib import blake2b
 from typing import Any, TypeGuard
 from unicodedata import normalize
