@@ -72,6 +72,7 @@ class Parameterised(BaseEstimator):
         epochs: int | None = TrainingConfig.epochs,
         batch_size: int = TrainingConfig.batch_size,
         lr: float | None = TrainingConfig.lr,
+        augment: str | None = TrainingConfig.augment,
         dropout: float = HeadConfig.dropout,
         penalties: Sequence[float] = ExactConfig.penalties,
         penalty_patience: int = ExactConfig.patience,
@@ -111,6 +112,7 @@ class Parameterised(BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.augment = augment
         self.dropout = dropout
         self.penalties = penalties
         self.penalty_patience = penalty_patience

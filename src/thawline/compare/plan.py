@@ -78,7 +78,7 @@ def plan_runs(config: LadderConfig, folder: Path) -> list[LadderRun]:
     for name, rung_config in planned:
         stem = re.sub(r"[^A-Za-z0-9.]+", "-", name).strip("-")
         # A fit that draws no random numbers is made once, and stands for all seeds.
-        exact = Situation.of(rung_config).is_exact
+        exact = Situation.of(rung_config).is_exact and rung_config.training.augment is None
         for seed in seeds:
             seeded = replace(rung_config, seed=seeds[0] if exact else seed)
             default = folder.absolute() / f"{stem}-seed-{seeded.seed}"

@@ -29,6 +29,7 @@ from thawline.runs.records.files import (
 )
 from thawline.runs.records.fit import (
     AdaptedBackbone,
+    AlteredCopies,
     BackboneOrigin,
     BackboneReference,
     Density,
@@ -136,6 +137,7 @@ __all__ = [
     "SPLIT_NAMES",
     "AdaptationEpoch",
     "AdaptedBackbone",
+    "AlteredCopies",
     "AgainstFile",
     "AnyRecord",
     "BackboneOrigin",
