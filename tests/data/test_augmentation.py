@@ -129,7 +129,17 @@ def test_the_setting_is_read() -> None:
 @pytest.mark.parametrize(
     "written",
     [
-        *("", "swap", "swap=", "swap=no", "swap=0", "swap=1", "swap=-0.1", "swap=nan", "swap=1e999"),
+        *(
+            "",
+            "swap",
+            "swap=",
+            "swap=no",
+            "swap=0",
+            "swap=1",
+            "swap=-0.1",
+            "swap=nan",
+            "swap=1e999",
+        ),
         *("copies=2", "swap=0.1,copies=0", "swap=0.1,copies=1.5", "swap=0.1,copies=-1"),
         *("swap=0.1,copies=101", "swap=0.1,copies=" + "9" * 5000, "swap=0.1,copies=²"),
         *("swap=0.1,swap=0.2", "swop=0.1", "swap=0.1,", "swap:0.1", "check=0.1"),

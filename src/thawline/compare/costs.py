@@ -136,7 +136,9 @@ def _with_copies(
     if fit.augmentation is None:
         return dataset, lengths
     times, train = fit.augmentation.copies + 1, lengths.get("train")
-    dataset = replace(dataset, train=dataset.train.take(np.tile(np.arange(len(dataset.train)), times)))
+    dataset = replace(
+        dataset, train=dataset.train.take(np.tile(np.arange(len(dataset.train)), times))
+    )
     if train is not None:
         lengths = {**lengths, "train": replace(train, rows=train.rows * times)}
     return dataset, lengths

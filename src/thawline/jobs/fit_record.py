@@ -98,9 +98,7 @@ def describe_augmentation(
     return AlteredCopies(
         copies=augmentation.copies,
         texts=len(copies),
-        changed=sum(
-            copy != originals[place % len(originals)] for place, copy in enumerate(copies)
-        ),
+        changed=sum(copy != originals[place % len(originals)] for place, copy in enumerate(copies)),
         lexicon=LEXICON if augmentation.synonyms else None,
     )
 
