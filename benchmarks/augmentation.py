@@ -100,13 +100,11 @@ def draw(dataset: Dataset, rows: int, seed: int) -> Dataset:
 def configured(options: argparse.Namespace, strategy: str, variant: str, seed: int) -> Config:
     """Return the config of one fit."""
     epochs = 2 * EPOCHS if variant == "longer" else None
-    return Config(
-        backbone=options.backbone,
-        strategy=strategy,
-        seed=seed,
-        tokens=TokensConfig(max_length=options.max_length),
-        training=TrainingConfig(augment=VARIANTS[variant], epochs=epochs),
-    )
+    training = TrainingConfig(augment=VARIANTS[variant], epochs=epochs)
+    if strategy == "tfidf":  # it has no backbone
+        return Config(strategy=strategy, seed=seed, training=training)
+    tokens = TokensConfig(max_length=options.max_length)
+    return Config(options.backbone, strategy, seed, tokens=tokens, training=training)
 
 
 def fit(config: Config, dataset: Dataset) -> Row:
