@@ -187,14 +187,14 @@ def table(rows: list[Row]) -> str:
         low, high = interval_of(scores, fits[0]["validation_rows"])
         settings = " ".join(fits[0]["settings"]) or "defaults"
         seconds = mean(fit["cpu_seconds"] for fit in fits)
-        cells = (name, f"`{settings}`", str(len(fits)), f"{100 * mean(scores):.1f} %{spread}")
-        cells += (f"{100 * low:.1f} to {100 * high:.1f}", f"{seconds:,.0f}")
+        cells = [name, f"`{settings}`", str(len(fits)), f"{100 * mean(scores):.1f} %{spread}"]
+        cells += [f"{100 * low:.1f} to {100 * high:.1f}", f"{seconds:,.0f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
 def _accuracy(fits: list[Row]) -> float:
-    return mean(fit["validation_accuracy"] for fit in fits)
+    return float(mean(fit["validation_accuracy"] for fit in fits))
 
 
 def main(words: list[str] | None = None) -> None:
