@@ -171,5 +171,6 @@ def test_a_missing_lexicon_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
         Augmentation(synonyms=0.1).check()
     assert "no_such_module" in caught.value.found
     assert "augment" in caught.value.fix
+    assert caught.value.setting == "training.augment"
     Augmentation(word_dropout=0.1).check()
     synonyms.read_synonyms.cache_clear()

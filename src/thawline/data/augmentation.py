@@ -69,7 +69,10 @@ class Augmentation:
 
     def check(self) -> None:
         """Raise ThawlineError if the lexicon of synonyms is needed and cannot be read."""
-        self._lexicon()
+        try:
+            self._lexicon()
+        except ThawlineError as error:
+            raise ThawlineError(error.expected, error.found, error.fix, setting=SETTING) from error
 
     def _lexicon(self) -> Mapping[str, tuple[str, ...]]:
         return read_synonyms() if self.synonyms else {}
