@@ -81,6 +81,22 @@ class TestWeights:
             # Weights of texts also move the standardised features, which few epochs do not undo.
             assert by_row[:, 1].mean() > plain[:, 1].mean()
 
+    def test_copies_have_the_weight_of_their_text(self, make: Make, toy_reviews: Reviews) -> None:
+        texts, labels = toy_reviews(60)
+        validation = toy_reviews(20, seed=1)
+        way = {"augment": "word_dropout=0.3,copies=2"}
+        weights = np.arange(1, 61)
+        given = make(**way).fit(texts, labels, weights, validation=validation)
+        order = np.random.default_rng(0).permutation(60)
+        shuffled = [[values[row] for row in order] for values in (texts, labels)]
+        same = make(**way).fit(*shuffled, weights[order], validation=validation)
+        other = make(**way).fit(texts, labels, weights[::-1], validation=validation)
+        plain = make().fit(texts, labels, weights, validation=validation)
+        found = [one.predict_proba(texts) for one in (given, same, other, plain)]
+        np.testing.assert_allclose(found[0], found[1], rtol=0, atol=1e-4)
+        assert np.abs(found[0] - found[2]).max() > 1e-3
+        assert np.abs(found[0] - found[3]).max() > 1e-3
+
     def test_balanced_is_a_dict_of_the_weights_of_scikit_learn(
         self, make: Make, toy_reviews: Reviews
     ) -> None:

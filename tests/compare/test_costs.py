@@ -18,7 +18,7 @@ from thawline.compare.costs import (
     predict_seconds,
     trained_stack,
 )
-from thawline.config import ComputeConfig, Config, DataConfig
+from thawline.config import ComputeConfig, Config, DataConfig, TrainingConfig
 from thawline.data import Dataset, load
 from thawline.pretraining.tapt import plan_adaptation
 from thawline.runtime.progress import Reporter
@@ -34,15 +34,18 @@ def count(toy_backbone: Callable[..., Path], toy_reviews, tmp_path: Path) -> Cal
     folder = write_set(tmp_path / "films", {"train": toy_reviews(50), "test": toy_reviews(20, 1)})
     dataset: Dataset = load(DataConfig(data=str(folder), labels=("neg", "pos")))
 
-    def counted(strategy: str, family: str = "bert") -> Work:
+    def counted(strategy: str, family: str = "bert", augment: str | None = None) -> Work:
+        training = TrainingConfig(augment=augment)
         config = Config(
+            training=training,
             backbone=str(toy_backbone(family)),
             strategy=strategy,
             data=DataConfig(data=str(folder)),
             compute=ComputeConfig(dtype="float32"),
         )
         if strategy == "tfidf":
-            config = Config(strategy=strategy, data=DataConfig(data=str(folder)))
+            data = DataConfig(data=str(folder))
+            config = Config(strategy=strategy, data=data, training=training)
         fit = prepare(config, lambda: open_backbone(config, lambda: [], Reporter()))
         adaptation = None
         if isinstance(fit, Prepared):
@@ -96,6 +99,16 @@ def test_steps_and_features_are_counted_exactly(count: Callable[..., Work]) -> N
     assert head["candidates"] == stages + 1
     assert head["features"] == TRAIN * WIDTH * 2 * stages
     assert head["logits"] == 2 * head["features"]
+
+
+def test_altered_copies_are_more_texts(count: Callable[..., Work]) -> None:
+    augment = "swap=0.1,copies=2"
+    training = count("last:1", augment=augment)["training"]
+    assert training["steps"] == 3 * 9  # epochs, and steps of 16 texts
+    assert count("head", augment=augment)["prefix"]["texts"] == 3 * TRAIN + 5 + TEST
+    plain, more = count("tfidf"), count("tfidf", augment=augment)
+    assert more["words"]["logits"] == 3 * plain["words"]["logits"]
+    assert more["scores"] == plain["scores"]
 
 
 def test_the_layout_has_no_weights_and_marks_what_trains(

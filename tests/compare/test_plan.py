@@ -34,6 +34,13 @@ def test_a_rung_that_draws_no_random_numbers_has_one_run_for_all_seeds() -> None
     assert len({run.folder for run in runs}) == 4
 
 
+def test_altered_copies_differ_between_seeds() -> None:
+    rungs = ("tfidf training.augment=swap=0.1,copies=2", "head")
+    runs = plan_runs(LadderConfig(rungs=rungs, seeds=(4, 9)), Path("ladder"))
+    assert [run.config.seed for run in runs] == [4, 9, 4, 4]
+    assert runs[0].config.training.augment == "swap=0.1,copies=2"
+
+
 def test_every_rung_is_compared_on_every_backbone_that_it_reads() -> None:
     backbones = ("minilm", "some/where/else")
     config = LadderConfig(rungs=("tfidf", "head", "last:1"), backbones=backbones, seeds=(0,))

@@ -57,6 +57,7 @@ SHARED: dict[str, tuple[Any, str]] = {
     "batch_size": (TrainingConfig, "batch_size"),
     "lr": (TrainingConfig, "lr"),
     "dtype": (ComputeConfig, "dtype"),
+    "augment": (TrainingConfig, "augment"),
     "device": (ComputeConfig, "device"),
     "labels": (DataConfig, "labels"),
 }

@@ -192,3 +192,29 @@ def test_states_of_an_older_store_count_by_their_operations(config, calls, monke
     monkeypatch.setattr(Entry, "seconds_of", lambda entry, texts: None)
     record = fit_run(config, Path("two"), Reporter())
     assert record.cost.prefix > record.seconds.tokenising
+
+
+@pytest.mark.parametrize("strategy", ["head", "last:1", "tfidf"])
+def test_altered_copies_are_in_the_record_but_not_in_the_data(config, calls, strategy):
+    training = TrainingConfig(
+        augment="word_dropout=0.2,copies=2", epochs=1 if strategy == "last:1" else None
+    )
+    config = replace(config, strategy=strategy, training=training)
+    if strategy == "tfidf":
+        config = Config(strategy=strategy, data=config.data, training=training)
+    record = fit_run(config, Path("run"), Reporter())
+    copies = record.augmentation
+    assert (copies.copies, copies.texts, copies.lexicon) == (2, 2 * 72, None)
+    assert 100 < copies.changed <= 144
+    splits = record.preflight.splits
+    assert [splits[name].rows for name in ("train", "validation", "test")] == [72, 8, 32]
+    assert len(record.data.rows["train"]) == 72
+    assert not any("cop" in finding for finding in record.preflight.findings)
+    assert record.test.rows == 32
+    if strategy == "head":
+        assert record.prefix.texts == copies.changed + 72 + 8 + 32
+        again = fit_run(config, Path("again"), Reporter())
+        assert again.prefix.texts == 0, "equal copies are read once"
+    resumed = fit_run(config, Path("run"), Reporter(), resume=True)
+    assert resumed.augmentation == copies
+    assert fit_run(replace(config, training=TrainingConfig()), Path("b")).augmentation is None

@@ -39,7 +39,7 @@ CHECKED_ELSEWHERE = {
     *("backbone", "strategy", "head.head", "head.features", "head.pooling"),
     *("artifact.merge", "compute.device", "compute.dtype", "training.epochs"),
     *(key for key in SETTINGS if key.startswith(("data.", "encoder.", "tokens."))),
-    "tapt.unlabelled",
+    *("tapt.unlabelled", "training.augment"),
 }
 """Settings that define a combination, or that `make_plan` or the data check in another way."""
 

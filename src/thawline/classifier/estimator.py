@@ -83,6 +83,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             else trains for 3 epochs.
         batch_size: Number of texts in a training step.
         lr: Maximum learning rate of training by epochs. If None, the default of the strategy.
+        augment: Altered copies of the training texts to train on too, as on the command line, for
+            example ``word_dropout=0.1,copies=2``. The held-out texts are never altered. If None,
+            there are no copies.
         dropout: Dropout before each layer of a head that is trained by epochs. If None, 0.1 for an
             MLP head and 0 for a linear head.
         penalties: L2 penalties that the exact fit tries, in this order.

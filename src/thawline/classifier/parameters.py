@@ -81,6 +81,7 @@ class Parameterised(BaseEstimator):
         epochs: int | None = TrainingConfig.epochs,
         batch_size: int = TrainingConfig.batch_size,
         lr: float | None = TrainingConfig.lr,
+        augment: str | None = TrainingConfig.augment,
         dropout: float | None = HeadConfig.dropout,
         penalties: Sequence[float] = ExactConfig.penalties,
         penalty_patience: int = ExactConfig.patience,
@@ -128,6 +129,7 @@ class Parameterised(BaseEstimator):
         self.epochs = epochs
         self.batch_size = batch_size
         self.lr = lr
+        self.augment = augment
         self.dropout = dropout
         self.penalties = penalties
         self.penalty_patience = penalty_patience

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -120,6 +120,7 @@ def count_work(
             without a backbone.
         adaptation: The texts of ``tapt+S``. None for other strategies.
     """
+    dataset, lengths = _with_copies(fit, dataset, lengths)
     classes = len(dataset.labels)
     characters = sum(map(_characters, dataset.parts.values()))
     work: Work = {"other": {"fits": 1, "characters": characters}}
@@ -134,6 +135,21 @@ def count_work(
     if isinstance(fit, Prepared):
         _add_backbone(work, fit, dataset, lengths, adaptation)
     return work
+
+
+def _with_copies(
+    fit: Prepared | PreparedWords, dataset: Dataset, lengths: SplitLengths
+) -> tuple[Dataset, SplitLengths]:
+    """Return the data set and the lengths as if each training text occurred once for each copy."""
+    if fit.augmentation is None:
+        return dataset, lengths
+    times, train = fit.augmentation.copies + 1, lengths.get("train")
+    dataset = replace(
+        dataset, train=dataset.train.take(np.tile(np.arange(len(dataset.train)), times))
+    )
+    if train is not None:
+        lengths = {**lengths, "train": replace(train, rows=train.rows * times)}
+    return dataset, lengths
 
 
 def _add_backbone(

@@ -137,7 +137,7 @@ def same_on_other_backbones(rung: str, runs: Sequence[LadderRun]) -> set[str]:
 
 
 def _is_exact(rung: Config) -> bool:
-    return Situation.of(rung).is_exact
+    return Situation.of(rung).is_exact and rung.training.augment is None
 
 
 def _seed_of_exact(rung: Config, seeds: Sequence[int], made: Mapping[str, Path]) -> int:

@@ -366,6 +366,16 @@ class TrainingConfig(LoopConfig):
         Literal["none", "balanced"],
         Help("Weights in the loss. `balanced` gives every class the same total weight."),
     ] = "none"
+    augment: Annotated[
+        str | None,
+        Help(
+            "Altered copies of the training texts to train on too, for example "
+            "`word_dropout=0.1,swap=0.05,synonyms=0.1,copies=2`: shares of the words to remove, to "
+            "swap with the next word or to replace by a synonym, and the copies of each text.",
+            "no copies",
+            metavar="SHARES",
+        ),
+    ] = None
     label_smoothing: Annotated[
         Fraction, Help("Share of each label that is spread evenly over all classes.")
     ] = 0.0
@@ -554,6 +564,7 @@ SHARED_NAMES = {
     "epochs": "training.epochs",
     "batch_size": "training.batch_size",
     "lr": "training.lr",
+    "augment": "training.augment",
     "device": "compute.device",
     "dtype": "compute.dtype",
 }

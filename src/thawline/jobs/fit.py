@@ -16,6 +16,7 @@ from thawline.errors import ThawlineError
 from thawline.evaluation.calibration import reliability
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
+    describe_augmentation,
     describe_choice,
     describe_cost,
     describe_head_first,
@@ -286,6 +287,7 @@ def _fit(job: _Job, reporter: Reporter, run: OpenRun) -> tuple[FitFindings, FitR
     results = FitResults(
         features=list(saved.reading.stages) if isinstance(saved, Fitted) else [],
         words=adapted.words,
+        augmentation=describe_augmentation(prepared, task),
         tapt=adapted_backbone,
         seconds=FitSeconds(
             **report.seconds,

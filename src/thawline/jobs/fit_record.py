@@ -10,10 +10,12 @@ from thawline.config import ComputeConfig, PreflightConfig
 from thawline.data import Dataset
 from thawline.data.lengths import Tokenization, WordCount
 from thawline.data.preflight.inspection import inspect_dataset
+from thawline.data.synonyms import LEXICON
 from thawline.prefix.report import PassReport
 from thawline.runs.records import (
     SPLIT_NAMES,
     AdaptedBackbone,
+    AlteredCopies,
     BackboneOrigin,
     BackboneReference,
     EncoderReference,
@@ -32,7 +34,7 @@ from thawline.runs.records import (
 )
 from thawline.runtime import devices, hardware
 from thawline.runtime.progress import Reporter
-from thawline.training.adapt import Adapted, FrozenStates
+from thawline.training.adapt import Adapted, FrozenStates, Task, WordsTask
 from thawline.training.loop import Row
 from thawline.training.preparation import Prepared, PreparedWords
 
@@ -82,6 +84,23 @@ def _describe_backbone(backbone: Backbone) -> BackboneReference:
 def _inspect_quickly(dataset: Dataset, tokenization: Tokenization | WordCount) -> Survey:
     """Inspect the data set as every fit does. `thawline preflight` inspects it completely."""
     return inspect_dataset(dataset, tokenization, PreflightConfig(), Reporter(), quick=True)
+
+
+def describe_augmentation(
+    prepared: Prepared | PreparedWords, task: Task | WordsTask
+) -> AlteredCopies | None:
+    """Return the number of altered copies of the training texts. None if there are none."""
+    augmentation = prepared.augmentation
+    if augmentation is None:
+        return None
+    originals, texts = task.original_texts, task.parts["train"].texts
+    copies = texts[len(originals) :]
+    return AlteredCopies(
+        copies=augmentation.copies,
+        texts=len(copies),
+        changed=sum(copy != originals[place % len(originals)] for place, copy in enumerate(copies)),
+        lexicon=LEXICON if augmentation.synonyms else None,
+    )
 
 
 def describe_history(history: Sequence[Row]) -> list[FitEpoch]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from thawline.backbones.loading import Backbone
 from thawline.config import Config
 from thawline.data import Dataset, LabelledTexts, Labels
+from thawline.data.augmentation import Augmentation, parse_augmentation
 from thawline.data.lengths import Tokenization, WordCount
 from thawline.prefix.report import PassReport
 from thawline.runtime.progress import Reporter
@@ -34,12 +35,14 @@ class Prepared:
         plan: The plan.
         backbone: The backbone.
         later: The states that later fits need.
+        augmentation: How the training texts are altered. None if they are not.
     """
 
     config: Config
     plan: Plan
     backbone: Backbone
     later: LaterStates = NOTHING_LATER
+    augmentation: Augmentation | None = None
 
     @property
     def name(self) -> str:
@@ -69,6 +72,8 @@ class Prepared:
     ) -> tuple[Task, FrozenStates]:
         """Run the frozen prefix over all texts, and return the task with the states.
 
+        Altered copies are added to the training texts first.
+
         Args:
             labels: The classes.
             parts: The labelled texts of each split.
@@ -80,8 +85,10 @@ class Prepared:
             ThawlineError: If neither the store nor memory has space for pooled states.
         """
         plan, backbone, config = self.plan, self.backbone, self.config
+        parts, row_weights, copies = _with_copies(self, parts, row_weights, reporter)
         frozen = run_prefix(backbone, plan, config, parts, reporter, self.later)
-        task = Task(backbone, plan, config, labels, parts, frozen, row_weights, class_weights)
+        weights = row_weights, class_weights
+        task = Task(backbone, plan, config, labels, parts, frozen, *weights, copies)
         return task, frozen
 
 
@@ -92,6 +99,7 @@ class PreparedWords:
     config: Config
     plan: WordsPlan
     backbone: None = None
+    augmentation: Augmentation | None = None
 
     @property
     def name(self) -> str:
@@ -119,9 +127,11 @@ class PreparedWords:
         class_weights: Tensor | None = None,
     ) -> tuple[WordsTask, FrozenStates]:
         """Return the task, and states of no text."""
+        parts, row_weights, copies = _with_copies(self, parts, row_weights, reporter)
         texts = {name: KeyedTexts(part.texts) for name, part in parts.items()}
         frozen = FrozenStates(texts, None, {}, PassReport())
-        task = WordsTask(self.plan, self.config, labels, parts, row_weights, class_weights)
+        weights = row_weights, class_weights
+        task = WordsTask(self.plan, self.config, labels, parts, *weights, copies)
         return task, frozen
 
 
@@ -135,7 +145,33 @@ def prepare(config: Config, open_backbone: Callable[[], Backbone]) -> Prepared |
     Raises:
         ThawlineError: If a setting is invalid, or if the backbone cannot be opened.
     """
+    augmentation = parse_augmentation(config.training.augment)
+    if augmentation is not None:
+        augmentation.check()
     if not parse_strategy(config.strategy).reads_states:
-        return PreparedWords(config, make_words_plan(config))
+        return PreparedWords(config, make_words_plan(config), augmentation=augmentation)
     backbone = open_backbone()
-    return Prepared(config, make_plan(backbone, config), backbone)
+    plan = make_plan(backbone, config)
+    return Prepared(config, plan, backbone, augmentation=augmentation)
+
+
+def _with_copies(
+    fit: Prepared | PreparedWords,
+    parts: Mapping[str, LabelledTexts],
+    row_weights: Tensor | None,
+    reporter: Reporter,
+) -> tuple[Mapping[str, LabelledTexts], Tensor | None, int]:
+    """Add altered copies to the training texts.
+
+    A copy has the weight of its text, so that the classes keep their shares of the weight.
+
+    Returns:
+        The splits, the weights of the training texts and the number of copies of each text.
+    """
+    if fit.augmentation is None:
+        return parts, row_weights, 0
+    copies, texts = fit.augmentation.copies, len(parts["train"])
+    reporter.message(f"training on {copies * texts:,} altered copies of {texts:,} texts too")
+    train = fit.augmentation.applied_to(parts["train"], fit.config.seed)
+    weights = None if row_weights is None else row_weights.repeat(copies + 1)
+    return {**parts, "train": train}, weights, copies

@@ -15,7 +15,7 @@ from transformers import PreTrainedModel
 
 from thawline.backbones.loading import Backbone
 from thawline.config import Config
-from thawline.data import LabelledTexts, Labels
+from thawline.data import LabelledTexts, Labels, Text
 from thawline.data.lengths import Tokenization, WordCount, count_tokens
 from thawline.inference.examples import Examples
 from thawline.inference.fitted import (
@@ -50,6 +50,13 @@ class _Weighted:
     parts: Mapping[str, LabelledTexts]
     row_weights: Tensor | None
     class_weights: Tensor | None
+    copies: int
+
+    @property
+    def original_texts(self) -> list[Text]:
+        """The training texts without their altered copies."""
+        texts = self.parts["train"].texts
+        return texts[: len(texts) // (self.copies + 1)]
 
     def weighting(self) -> Weighting:
         """Return the weights of the training texts and classes in the loss."""
@@ -81,6 +88,7 @@ class WordsTask(_Weighted):
     parts: Mapping[str, LabelledTexts]
     row_weights: Tensor | None = None
     class_weights: Tensor | None = None
+    copies: int = 0
 
     def lengths(self, part: str) -> NDArray[np.int64]:
         """Return the number of words of each text of a split, ``(texts,)``."""
@@ -103,6 +111,8 @@ class Task(_Weighted):
             weigh the same.
         class_weights: The weight of each class in the loss, ``(classes,)``. If None, that of
             ``training.class_weights``.
+        copies: The number of altered copies of each training text. They follow the texts in
+            ``train``.
     """
 
     backbone: Backbone
@@ -113,6 +123,7 @@ class Task(_Weighted):
     frozen: FrozenStates
     row_weights: Tensor | None = None
     class_weights: Tensor | None = None
+    copies: int = 0
 
     def lengths(self, part: str) -> NDArray[np.int64]:
         """Return the number of tokens of each text before truncation, ``(texts,)``.

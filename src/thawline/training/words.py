@@ -112,7 +112,9 @@ def fit_words(
     Raises:
         ThawlineError: If no train text contains a word.
     """
-    vectorizer, train = _find_features(task.parts["train"].texts, len(task.labels))
+    vectorizer, train = _find_features(task.original_texts, len(task.labels))
+    if task.copies:
+        train = vectorizer.transform(task.parts["train"].texts)
     split = task.parts["validation"]
     validation = vectorizer.transform(split.texts)
     shape, strengths = (len(split), len(task.labels)), _strengths(task)

@@ -26,7 +26,10 @@ SETTINGS = {
         "artifact.merge",
     ),
     "Head": ("head.head", "head.pooling", "head.features", "head.standardise"),
-    "Training": ("training.epochs", "training.batch_size", "training.lr", "seed"),
+    "Training": (
+        *("training.epochs", "training.batch_size", "training.lr", "training.augment"),
+        "seed",
+    ),
     "Compute": ("compute.device", "compute.dtype", "compute.store_limit"),
     "Texts of your own": ("report.show", "report.show_file"),
 }

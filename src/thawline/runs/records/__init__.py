@@ -29,6 +29,7 @@ from thawline.runs.records.files import (
 )
 from thawline.runs.records.fit import (
     AdaptedBackbone,
+    AlteredCopies,
     BackboneOrigin,
     BackboneReference,
     Density,
@@ -140,6 +141,7 @@ __all__ = [
     "AdaptationEpoch",
     "AdaptedBackbone",
     "AgainstFile",
+    "AlteredCopies",
     "Answer",
     "AnyRecord",
     "BackboneOrigin",

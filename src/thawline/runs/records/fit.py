@@ -82,6 +82,17 @@ class AdaptedBackbone(Record):
     )
 
 
+class AlteredCopies(Record):
+    """The altered copies of training texts that a fit was also trained on."""
+
+    copies: int = Field(description="The number of copies of each training text.")
+    texts: int = Field(description="The number of copies of all training texts.")
+    changed: int = Field(description="The number of these copies that differ from their text.")
+    lexicon: str | None = Field(
+        description="The package with the synonyms; null if no word was replaced by a synonym."
+    )
+
+
 class FitPlan(Record):
     """The part of a fit's record that is known before anything is computed."""
 
@@ -219,6 +230,11 @@ class FitResults(Record):
         default=None,
         exclude_if=is_none,
         description="What tfidf and head+tfidf read; missing for other strategies.",
+    )
+    augmentation: AlteredCopies | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The altered copies of training texts (--augment); missing if there were none.",
     )
     tapt: AdaptedBackbone | None = Field(
         default=None,
