@@ -42,7 +42,8 @@ from thawline.errors import ThawlineError, settings_named
 from thawline.evaluation import metrics
 from thawline.inference.explaining import TextPart, explain
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.predictor import Predictor, text_predictions
+from thawline.inference.prediction import text_predictions
+from thawline.inference.predictor import Predictor
 from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode

@@ -149,7 +149,7 @@ class _Group:
             first.as_backbone(), reading.max_length, reading.truncation_side, compute, reporter
         )
         # A single classifier shares nothing, so that its weights need not be hashed.
-        chains = {
+        chains: dict[int, Sequence[str]] = {
             position: [""] if len(members) == 1 else stage_chain(fitted, f"{position}")
             for position, fitted in members.items()
         }

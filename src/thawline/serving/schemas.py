@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 TextOrPair = str | tuple[str, str]
 """A text, or the two texts of a pair."""
 
-TEXTS = ["A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."]
+TEXTS: list[JsonValue] = [
+    "A warm, funny film with a wonderful cast.",
+    "Dull, badly acted and far too long.",
+]
 
 
 class PredictRequest(BaseModel):

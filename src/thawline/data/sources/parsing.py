@@ -98,7 +98,8 @@ def rows_of_equal_width(
     Raises:
         InvalidRows: If the file does not have this form.
     """
-    form, header, number = rows.form, [], 0
+    form, number = rows.form, 0
+    header: list[str] = []
     emptied, trimmed, has_row_names = array("q"), array("q"), False
     with closing(_split_lines(file, form, rows)) as split:
         for line, row, raw in split:
