@@ -32,8 +32,9 @@ def test_evaluate_prints_scores_with_intervals_and_those_of_each_class(real):
     done = thawline("evaluate", real.run, "--split", "validation")
     for words in ("8 texts", "validation", "95 %", "accuracy", "F1", "recall", "loss"):
         assert words in done.out
-    (negative,) = [line for line in done.out.splitlines() if line.startswith("neg ")]
-    assert negative.split()[-1] == "4"
+    of_class, of_matrix = (line for line in done.out.splitlines() if line.startswith("neg "))
+    assert of_class.split()[-1] == "4"
+    assert sum(map(int, of_matrix.split()[1:])) == 4
 
 
 def test_evaluate_takes_other_data_with_the_labels_of_the_model(real, toy_reviews):
