@@ -27,7 +27,7 @@ def test_the_ladder_is_that_of_the_settings():
     assert ladder.seeds == (7,)
     assert ladder.fit.data.limit == (30, 20)
     assert ladder.fit.tokens.max_length == 9
-    assert [rung.split()[0] for rung in ladder.rungs] == ["tfidf", "head", "last:1", "lora", "full"]
+    assert [rung.split()[0] for rung in ladder.rungs] == ["tfidf", "head", "last:1", "full"]
     assert ladder.fit.backbone == "thawline/qwen3-mini"
     assert ladder.fit.data.data == "thawline/reviews"
 

@@ -131,10 +131,9 @@ class DemoConfig:
         "tfidf",
         "head",
         "last:1 training.epochs=2",
-        "lora training.epochs=2",
         "full training.epochs=2",
     )
-    limit: Annotated[tuple[Count, Count], replace(LIMIT_HELP, default=None)] = (1_200, 500)
+    limit: Annotated[tuple[Count, Count], replace(LIMIT_HELP, default=None)] = (1_200, 2_000)
     validation_share: Annotated[
         Share, Help("Share of train that is used for validation. With few rows it must be large.")
     ] = 0.25

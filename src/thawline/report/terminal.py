@@ -304,9 +304,7 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
     run = folder / predictions.run
     console.print(f'\nnext      thawline predict {shlex.quote(str(run))} "a text of your own"')
     console.print(f"          thawline fit --data {shlex.quote(data)}")
-    console.print(
-        "The demonstration uses few rows, so its intervals are wide. The fit uses all rows."
-    )
+    console.print("The demonstration trains on few rows. The fit uses all rows.")
 
 
 def print_predictions(
