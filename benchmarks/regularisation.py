@@ -230,7 +230,8 @@ def drop_tokens(batch: TokenBatch, share: float) -> TokenBatch:
 @contextmanager
 def changed_features(module: nn.Module, change: Callable[[Tensor], Tensor]) -> Iterator[None]:
     """Change the features that the head of a module reads, inside the ``with`` block."""
-    head = module if isinstance(module, nn.Sequential) else module.model.head
+    suffix: Any = module
+    head: nn.Module = module if isinstance(module, nn.Sequential) else suffix.model.head
     handle = head.register_forward_pre_hook(lambda _, inputs: (change(inputs[0]),))
     try:
         yield

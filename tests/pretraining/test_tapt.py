@@ -100,8 +100,8 @@ def weights(backbone: Backbone) -> dict[str, Tensor]:
 def test_the_loss_falls_and_the_backbone_changes(
     adaptation: Callable[..., Adaptation], family: str
 ) -> None:
-    planned = adaptation(family)
-    adapted, summary = adapt_backbone(planned, Reporter())
+    planned, notebook = adaptation(family), Notebook()
+    adapted, summary = adapt_backbone(planned, notebook)
     losses = [row.validation_loss for row in summary.history]
     assert len(losses) == 1 + SETTINGS.epochs
     assert min(losses) < 0.98 * losses[0]
@@ -109,6 +109,7 @@ def test_the_loss_falls_and_the_backbone_changes(
     causal = planned.backbone.stack.family.causal
     assert summary.objective == ("next token" if causal else "masked tokens")
     assert not summary.pretrained_head
+    assert any(planned.backbone.name in note for note in notebook.notes)  # a warning
     before, now = weights(planned.backbone), weights(adapted)
     assert before.keys() == now.keys()
     changed = {name for name in now if not torch.equal(before[name], now[name])}

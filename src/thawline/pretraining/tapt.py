@@ -229,6 +229,11 @@ def _train(adaptation: Adaptation, checkpoints: CheckpointFolder, reporter: Repo
     backbone, config = adaptation.backbone, adaptation.config
     device = pick_device(config.compute.device)
     model, has_head = build_token_model(backbone)
+    if not has_head:
+        reporter.message(
+            f"tapt: '{backbone.name}' has no head that predicts tokens, so a new one is trained. "
+            "This can make the backbone worse. Compare the result with the strategy without tapt+."
+        )
     use_bf16 = pick_dtype(config.compute.dtype, device) == "bfloat16"
     module = TokenModel(model.to(device), use_bf16=use_bf16)
     objective = TokenPrediction(
