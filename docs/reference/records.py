@@ -24,7 +24,7 @@ FILES: dict[str, tuple[type[Record], ...]] = {
     "`ladder.json`": (records.LadderRecord, records.StartedLadder),
     "`tune.json`": (records.TuneRecord,),
 }
-"""The files, with the models of a finished and of an unfinished job."""
+"""The files, with the model of a finished job and, if it differs, that of an unfinished one."""
 
 PRINTED: dict[str, type[Record]] = {
     "`thawline evaluate --json`": records.EvaluationReport,
@@ -98,14 +98,13 @@ def page() -> str:
     """Return the page, in Markdown."""
     parts = [INTRODUCTION.format(version=records.SCHEMA_VERSION)]
     shown: list[type[Record]] = []
-    for title, (finished, started) in FILES.items():
-        shown += [finished, started]
-        parts += [
-            f"## {title}\n\nThe file of a finished job is a [`{finished.__name__}`]"
-            f"(#{anchor(finished)}), that of any other job a [`{started.__name__}`]"
-            f"(#{anchor(started)}).\n",
-            *map(section, (finished, started)),
-        ]
+    for title, models in FILES.items():
+        shown += models
+        finished, *others = models
+        described = f"The file of a finished job is a [`{finished.__name__}`](#{anchor(finished)})"
+        for started in others:
+            described += f", that of any other job a [`{started.__name__}`](#{anchor(started)})"
+        parts += [f"## {title}\n\n{described}.\n", *map(section, models)]
     parts.append("## Printed reports\n\nThese commands write no file, but print JSON.\n")
     for title, model in PRINTED.items():
         shown.append(model)
