@@ -28,6 +28,7 @@ from thawline.config import (
     LoraConfig,
     PredictConfig,
     PretrainConfig,
+    TaptConfig,
     TokensConfig,
     TrainingConfig,
     VectorsConfig,
