@@ -28,7 +28,10 @@ COLUMNS = (
 WIDTH = 92
 """The largest number of characters of a line of a command."""
 
-BUSY = " Other programs used the cores at the same time, so the seconds are upper bounds."
+BUSY = (
+    " Other programs used the cores at the same time, so the seconds are upper bounds and the "
+    "order of the strategies by cost is uncertain."
+)
 
 
 OVERVIEW = (

@@ -7,12 +7,12 @@ from typing import Annotated, Any, Literal
 import pytest
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from thawline.config import Config, LadderConfig, PretrainConfig
+from thawline.config import Config, LadderConfig, PretrainConfig, TuneConfig
 from thawline.config.annotations import describe_type, flatten_settings, settings_of
 from thawline.config.ranges import Bytes, Count
 
 
-@pytest.mark.parametrize("config_type", [Config, PretrainConfig, LadderConfig])
+@pytest.mark.parametrize("config_type", [Config, PretrainConfig, LadderConfig, TuneConfig])
 def test_the_settings_are_those_of_the_config(config_type: Any) -> None:
     assert {key: setting.default for key, setting in settings_of(config_type).items()} == dict(
         flatten_settings(config_type().to_dict())

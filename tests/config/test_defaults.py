@@ -28,6 +28,7 @@ from thawline.config import (
     LoraConfig,
     PredictConfig,
     PretrainConfig,
+    TaptConfig,
     TokensConfig,
     TrainingConfig,
     VectorsConfig,
@@ -72,6 +73,11 @@ PYTHON = SHARED | {
     "penalty_patience": (ExactConfig, "patience"),
     "max_iterations": (ExactConfig, "max_iterations"),
     "tolerance": (ExactConfig, "tolerance"),
+    "words_penalties": (ExactConfig, "words_penalties"),
+    "unlabelled": (TaptConfig, "unlabelled"),
+    "tapt_epochs": (TaptConfig, "epochs"),
+    "tapt_lr": (TaptConfig, "lr"),
+    "mask_share": (TaptConfig, "mask_share"),
     **{
         name: (TrainingConfig, name)
         for name in (

@@ -35,6 +35,7 @@ from thawline.tuning.search import Search
 from thawline.tuning.space import Space, as_rung, plan_space
 from thawline.tuning.study import (
     STUDY,
+    check_header,
     decode_logits,
     import_optuna,
     open_study,
@@ -97,7 +98,9 @@ def tune(config: TuneConfig, folder: Path | str, reporter: Reporter | None = Non
     folder = expand(folder)
     check_config(config)
     config = with_absolute_paths(config)
-    if not (folder / STUDY).is_file():
+    if (folder / STUDY).is_file():
+        check_header(folder / STUDY)
+    else:
         check_folder(folder)
     dataset = load(config.fit.data, with_test=False)
     trainer = Trainer(dataset, reporter)

@@ -101,7 +101,7 @@ def open_study(
     from sqlalchemy.exc import DatabaseError
 
     file = folder / STUDY
-    _check_header(file)
+    check_header(file)
     try:
         with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS):
             storage = _storage(file)
@@ -122,7 +122,7 @@ def open_study(
         storage.engine.dispose()  # merges the write-ahead log into the file
 
 
-def _check_header(file: Path) -> None:
+def check_header(file: Path) -> None:
     """Raise ThawlineError if a file exists and is not a database of SQLite."""
     if file.is_file() and file.stat().st_size:
         with open_regular(file) as stream:

@@ -32,7 +32,7 @@ def tune(
     out: opt.SearchOut = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Search for the settings of a fit with the highest validation score.
+    """Search for the settings with the highest validation score.
 
     What you write is fixed, and what you leave out is searched. The same command continues a
     search that was stopped, and several processes can make one search together.
