@@ -151,7 +151,6 @@ def measure(cell: Row, config: Config, dataset: Dataset, *, test: bool) -> Row:
             "texts": record.train,
             "held_out_losses": [row.validation_loss for row in record.history],
             "held_out_accuracies": [row.validation_accuracy for row in record.history],
-            "tapt_seconds": record.seconds,
             "pretrained_head": record.pretrained_head,
         }
     parts = {name: part for name, part in dataset.parts.items() if test or name != "test"}
