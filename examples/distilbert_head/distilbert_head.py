@@ -92,7 +92,5 @@ print(f"linear head, exact     {shown(exact.test.accuracy)}")
 # %%
 classifier = TextClassifier.load(options.out / "exact")
 texts = ["A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."]
-names = record.labels.names
-for text, row in zip(texts, classifier.predict_proba(texts).round(4), strict=True):
-    shares = {f"{name}_prob": share for name, share in zip(names, row.tolist(), strict=True)}
-    print({"text": text, **shares, "label": names[row.argmax()]})
+for answer in classifier.predict_records(texts):
+    print(answer)

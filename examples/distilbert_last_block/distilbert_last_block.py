@@ -104,6 +104,5 @@ figure.savefig(options.out / "rates.png", dpi=120)
 # %%
 classifier = TextClassifier.load(options.out / "last-1e-3")
 texts = ["A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."]
-labels = records["last-1e-3"].labels.names
-for text, row in zip(texts, classifier.predict_proba(texts), strict=True):
-    print(f"{labels[row.argmax()]} ({row.max():.3f}) {text}")
+for answer in classifier.predict_records(texts):
+    print(answer)

@@ -22,6 +22,7 @@ from thawline import (
     DataConfig,
     HeadConfig,
     Lora,
+    ReportConfig,
     TerminalReporter,
     TextClassifier,
     TokensConfig,
@@ -44,6 +45,7 @@ parser.add_argument("--out", type=Path, default=Path("runs/distilbert_lora"))
 options = parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 # %%
+sentences = ("A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long.")
 config = Config(
     backbone=options.backbone,
     strategy=str(Lora(r=4, alpha=32, dropout=0.1)),  # on the query projections
@@ -51,6 +53,7 @@ config = Config(
     tokens=TokensConfig(truncation_side="left"),
     head=HeadConfig(options.head),
     training=TrainingConfig(epochs=options.epochs, patience=options.patience, lr=options.lr),
+    report=ReportConfig(show=sentences),
 )
 record = fit_run(config, options.out, TerminalReporter(), resume=True)
 parameters = record.parameters
@@ -68,16 +71,15 @@ for row in record.history:
     print(f"{line}  {row.validation_accuracy:19.1%}{'  kept' if row.kept else ''}")
 
 # %% [markdown]
-"""The test scores, and the answers of the untrained and of the trained model to three reviews."""
+"""The test scores, and the answers of the untrained and of the trained model to two sentences."""
 
 # %%
 for name in ("accuracy", "f1_macro", "precision_macro", "recall_macro"):
     before, after = getattr(record.baseline, name).value, getattr(record.test, name)
     interval = f"{after.low:.1%} to {after.high:.1%}"
     print(f"{name:15} {before:.1%} -> {after.value:.1%} ({interval})")
-for sample in record.samples:
-    answers = f"{sample.untrained.predicted} -> {sample.adapted.predicted}"
-    print(f"{answers}, label {sample.label}: {sample.text[:60]}")
+for answer in record.answers:
+    print(f"{answer.untrained.predicted} -> {answer.adapted.predicted}: {answer.text}")
 
 # %% [markdown]
 """The mistakes by length, and the most confident ones. `mistakes.csv` lists more of them."""
@@ -89,6 +91,11 @@ for mistake in record.mistakes.most_confident[:3]:
     print(
         f"{mistake.label} as {mistake.predicted} ({mistake.probability:.3f}): {mistake.text[:60]}"
     )
+
+# %% tags=["active-ipynb"]
+# from IPython.display import Image
+#
+# Image(options.out / "confusion.png", width=500)
 
 # %% [markdown]
 """A small search over the rank, on half of the texts. It looks at validation only."""
