@@ -21,7 +21,7 @@ from thawline import TextClassifier
 from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
-from thawline.serving.server import load_named, run_server
+from thawline.serving.server import name_runs, run_server
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
@@ -35,7 +35,7 @@ def words(tmp_path: Path, toy_reviews: Reviews) -> Path:
 
 def test_two_classifiers_of_one_name_are_refused(words: Path) -> None:
     with pytest.raises(ThawlineError):
-        load_named([words, words])
+        name_runs([words, words])
 
 
 def test_a_taken_port_is_reported(words: Path) -> None:

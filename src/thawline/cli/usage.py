@@ -69,4 +69,4 @@ def _options(context: Any) -> list[str]:
 
 
 def _takes_texts(context: Any) -> bool:
-    return any(parameter.metavar == "TEXT" for parameter in context.command.params)
+    return any(parameter.metavar == "RUN | TEXT" for parameter in context.command.params)

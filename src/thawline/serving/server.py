@@ -11,20 +11,19 @@ import uvicorn
 from thawline import artifact
 from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
-from thawline.inference.fitted import AnyFitted
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.progress import Reporter
 from thawline.serving.app import build_app
 
 
-def load_named(runs: Sequence[Path]) -> dict[str, AnyFitted]:
-    """Load classifiers and name each by its folder.
+def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
+    """Return runs by the names of their folders.
 
     Args:
         runs: The folders of runs or of saved classifiers.
 
     Raises:
-        ThawlineError: If one cannot be loaded, or if two have the same name.
+        ThawlineError: If two have the same name.
     """
     names = [run.resolve().name for run in runs]
     if len({*names}) < len(names):
@@ -34,7 +33,7 @@ def load_named(runs: Sequence[Path]) -> dict[str, AnyFitted]:
             f"the name '{twice}' twice",
             "rename or copy one of the folders",
         )
-    return {name: artifact.load(run) for name, run in zip(names, runs, strict=True)}
+    return dict(zip(names, runs, strict=True))
 
 
 def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) -> None:
@@ -48,9 +47,9 @@ def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) ->
     Raises:
         ThawlineError: If a classifier cannot be loaded, or if the address cannot be used.
     """
-    listening = _listen(config)
-    with listening:
-        app = build_app(load_named(runs), config)
+    named = name_runs(runs)
+    with _listen(config) as listening:
+        app = build_app({name: artifact.load(run) for name, run in named.items()}, config)
         host, port = listening.getsockname()[:2]
         reporter.message(f"listening on http://{host}:{port}")
         server = uvicorn.Server(

@@ -17,7 +17,6 @@ DEMO = [
     Wrong("more tokens than the backbone can read", "demo --backbone bert --max-length 300"),
     Wrong("a folder with other files", "demo --out reviews"),
     Wrong("the folder of a run", "demo --out run"),
-    Wrong("a truncated ladder.json", "demo --out old", written("old/ladder.json", '{"status": ')),
     Wrong(
         "a ladder.json of a later schema version",
         "demo --out old",
