@@ -16,7 +16,7 @@ def row(strategy: str, name: str, lr: float, accuracy: float, loss: float = 0.5)
     return {"strategy": strategy, "set": name, "lr": lr, **sizes, **scores}
 
 
-NOT_MEASURED = {"bitfit", "gradual"}
+NOT_MEASURED = {"bitfit"}
 
 
 def test_each_default_is_the_winner_of_its_strategy_over_at_least_two_sets():
