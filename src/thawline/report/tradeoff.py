@@ -114,7 +114,8 @@ def draw_tradeoff(
     Raises:
         ValueError: If there are no points.
     """
-    subtitle = f"{subtitle}; the line joins the strategies that no other one beats in both"
+    front = "the line joins the strategies that no other one beats in accuracy and cost"
+    subtitle = f"Test accuracy; {subtitle}; {front}"
     figure = tradeoff_figure(points, cost, title=title, subtitle=subtitle)
     return save_figure(figure, folder, "tradeoff")
 
