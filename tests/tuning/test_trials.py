@@ -24,15 +24,15 @@ def adapted(kept: int, first: object = None) -> Any:
 
 
 @pytest.mark.parametrize("score", ["accuracy", "f1_macro", "loss"])
-def test_an_untrained_start_is_not_the_score_of_a_trial(score):
+def test_an_untrained_start_is_not_the_score_of_a_trial(score: str) -> None:
     logits = trained_logits(adapted(kept=0), LABELS, score)
     assert logits is not None
     assert np.array_equal(logits, SECOND)
     assert measure(logits, LABELS, "accuracy") == 0.75
 
 
-def test_a_kept_epoch_and_a_fitted_start_are_the_score_of_a_trial():
+def test_a_kept_epoch_and_a_fitted_start_are_the_score_of_a_trial() -> None:
     assert trained_logits(adapted(kept=1), LABELS, "accuracy") is None
     assert trained_logits(adapted(kept=0, first="head"), LABELS, "accuracy") is None
-    exact = SimpleNamespace(history=[], candidates=np.zeros((5, 4, 2)), first=None)
+    exact: Any = SimpleNamespace(history=[], candidates=np.zeros((5, 4, 2)), first=None)
     assert trained_logits(exact, LABELS, "accuracy") is None
