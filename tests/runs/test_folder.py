@@ -307,7 +307,7 @@ class TestResumedConfig:
         make(Config(seed=3))
         with pytest.raises(ThawlineError) as caught:
             resumed_config(Path("run"), [GivenSetting(key, value, "--it")])
-        assert (caught.value.setting, caught.value.found) == (key, str(value))
+        assert (caught.value.setting, caught.value.found) == (key, f"'{value}'")
         assert f"({was})" in caught.value.expected
 
     @pytest.mark.parametrize("share", [0, 0.3, 0.9, None])

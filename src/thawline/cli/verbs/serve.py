@@ -35,7 +35,7 @@ Runs = Annotated[
 
 @verb_with_settings(app, ServeConfig, SETTINGS)
 def serve(config: ServeConfig, runs: Runs) -> None:
-    """Answer requests over HTTP with one or several saved classifiers.
+    """Answer requests over HTTP with saved classifiers.
 
     Classifiers on one backbone share its frozen part. POST /predict classifies texts; GET
     /openapi.json describes all routes.
