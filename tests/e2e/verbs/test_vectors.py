@@ -58,7 +58,7 @@ def test_texts_without_labels_will_do():
     assert thawline("vectors", "--data", "t.csv", "--out", "v.txt", "--json").json["words"] == 4
 
 
-def test_the_documented_commands_for_90_percent_are_valid():
+def test_the_documented_commands_for_long_reviews_are_valid():
     page = Path(__file__).parents[3] / "docs" / "transfer.md"
     lines = [
         line.strip().removeprefix("thawline ")
