@@ -65,8 +65,8 @@ SHORT = {
 """The names of jobs in the pictures."""
 
 RATES = {
-    "as in the tutorial: native head, 3 epochs at 2e-5": "2e-5",
-    "native head, 3 epochs at 1e-3": "1e-3",
+    "as in the tutorial: native head, 3 epochs at 2e-5": "2e-5, native head",
+    "native head, 3 epochs at 1e-3": "1e-3, native head",
     "linear head, mean of the tokens, 3 epochs at 1e-3": "1e-3, linear head",
 }
 """The jobs of the picture of learning rates, with their names there."""
@@ -241,7 +241,7 @@ def draw(results: Sequence[Result], folder: Path) -> list[Path]:
             place,
             "rates",
             title="imdb: the last block at two learning rates",
-            subtitle="3,600 train and 400 validation reviews",
+            subtitle="Validation accuracy; 3,600 train and 400 validation reviews",
             x_label="epoch (0: before training)",
         )
         folder.mkdir(parents=True, exist_ok=True)

@@ -54,6 +54,11 @@ class SectionedCommand(TyperCommand):
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Return the words after the name of the command in the line of its usage."""
+        arguments = [one for one in self.get_params(ctx) if one.param_type_name == "argument"]
+        return [self.options_metavar or "", *map(_usage_of_argument, arguments)]
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the arguments, then the options section by section."""
         sections: dict[str, list[tuple[str, str]]] = {"Arguments": []}
@@ -62,7 +67,8 @@ class SectionedCommand(TyperCommand):
             row = parameter.get_help_record(ctx)
             section = getattr(parameter, "rich_help_panel", None)
             if row is not None and parameter.param_type_name == "argument":
-                sections["Arguments"].append(row)
+                name = parameter.metavar or row[0]  # typer adds the type in Python's words
+                sections["Arguments"].append((name, row[1]))
             elif row is not None:
                 (common if section is None else sections.setdefault(section, [])).append(row)
         sections["Options" if len(sections) == 1 else COMMON_SECTION] = common
@@ -139,6 +145,13 @@ def verb_with_settings(
         return function
 
     return register
+
+
+def _usage_of_argument(argument: Any) -> str:
+    """Return an argument as the usage shows it, with an ellipsis if it takes several words."""
+    name = str(argument.metavar or argument.name.upper())
+    shown = name if argument.required else f"[{name}]"
+    return shown if argument.nargs == 1 or "…" in name else f"{shown}…"
 
 
 def _may_repeat(option: Any) -> bool:

@@ -72,6 +72,8 @@ class SettingOption:
             return format_duration(default)
         if self.setting.type == Seeds and default == tuple(range(len(default))):
             return str(len(default))
+        if self.setting.hint == Bytes:
+            return f"{default / 2**20:g}MiB"
         if isinstance(default, float):
             return f"{default:g}"
         return ",".join(map(str, default)) if isinstance(default, tuple) else str(default)

@@ -43,7 +43,8 @@ class ScoreConfig:
         Count,
         Help(
             "Number of rows that are read, classified and written together. Work that is lost if "
-            "the command is stopped is at most one block."
+            "the command is stopped is at most one block.",
+            metavar="N",
         ),
     ] = 4_096
     device: Device = "auto"

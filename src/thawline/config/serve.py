@@ -38,7 +38,7 @@ class ServeConfig:
         tuple[str, ...],
         Help(
             "Origin of web pages that may send requests, for example https://example.org.",
-            "only the server's own page",
+            "none",
             metavar="ORIGIN",
             repeatable=True,
         ),
@@ -53,7 +53,11 @@ class ServeConfig:
         ),
     ] = 2.0
     tokens_per_batch: Annotated[
-        Count, Help("Number of tokens that are computed together. A longer text is computed alone.")
+        Count,
+        Help(
+            "Number of tokens that are computed together. A longer text is computed alone.",
+            metavar="TOKENS",
+        ),
     ] = 8_192
     queue: Annotated[
         Count,

@@ -29,6 +29,8 @@ EXPLANATION = (
     "with the lowest loss, which was chosen"
 )
 """The subtitle of the plot."""
+OTHER_STAGES = "; grey: the other stages"
+"""The end of the subtitle, if features of several stages were tried."""
 
 
 def draw_choice(choice: Sequence[ExactFitStep], folder: Path, *, title: str) -> list[Path]:
@@ -42,7 +44,9 @@ def draw_choice(choice: Sequence[ExactFitStep], folder: Path, *, title: str) -> 
     Returns:
         The paths of ``choice.png`` and ``choice.svg``.
     """
-    figure = choice_figure(choice, title=title, subtitle=EXPLANATION)
+    several = len({tuple(step.stages) for step in choice if step.stages}) > 1
+    subtitle = EXPLANATION + OTHER_STAGES if several else EXPLANATION
+    figure = choice_figure(choice, title=title, subtitle=subtitle)
     return save_figure(figure, folder, "choice")
 
 

@@ -31,6 +31,8 @@ MOST_PANELS = 4
 
 _PANEL_HEIGHT = 2.4
 _MOST_BARS = 10
+_MOST_VALUES = 6
+"""The largest number of integer values that all have a tick."""
 
 
 def draw_importance(
@@ -85,8 +87,8 @@ def importance_figure(
     shown = [one.key for one in importances[:MOST_PANELS]]
     rows = (len(shown) + 1) // 2
     subtitle = (
-        f"Validation {SCORE_NAMES[score]} of {len(trials):,} finished trials, without the worst "
-        "tenth; the ring is the best trial"
+        f"Validation {SCORE_NAMES[score]} of {len(trials):,} finished trials; the axes leave out "
+        "the worst tenth; the ring is the best trial"
     )
     with own_style():
         height = max(_PANEL_HEIGHT * rows, 0.8 + 0.32 * min(len(importances), _MOST_BARS))
@@ -134,6 +136,8 @@ def _draw_panel(
             axes.set_xscale("log")
         elif all(isinstance(value, int) for value in values):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+            if len(set(values)) <= _MOST_VALUES:
+                axes.set_xticks(sorted(set(places)))
     else:
         names = sorted({str(value) for value in values})
         spread = np.random.default_rng(0).uniform(-0.2, 0.2, len(values))  # so that points differ

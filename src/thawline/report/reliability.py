@@ -42,7 +42,7 @@ def draw_reliability(
         ValueError: If there are no bins.
     """
     error = 100 * test.calibration_error.value
-    subtitle = f"{interval_note(test)}; calibration error {error:.1f} %"
+    subtitle = f"{interval_note(test)}; calibration error {error:.1f} %; dashed: no error"
     figure = reliability_figure(bins, title=title, subtitle=subtitle)
     return save_figure(figure, folder, "reliability")
 

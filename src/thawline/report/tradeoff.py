@@ -114,7 +114,9 @@ def draw_tradeoff(
     Raises:
         ValueError: If there are no points.
     """
-    subtitle = f"{subtitle}; the line joins the strategies that no other one beats in both"
+    subtitle = f"Test accuracy; {subtitle}"
+    if len(pareto_front(points)) > 1:
+        subtitle += "; the line joins the strategies that no other one beats in accuracy and cost"
     figure = tradeoff_figure(points, cost, title=title, subtitle=subtitle)
     return save_figure(figure, folder, "tradeoff")
 

@@ -101,9 +101,9 @@ def search_lines(record: TuneRecord, folder: Path) -> Iterator[str]:
     if record.nested is not None:
         nested = score_cell(record.nested, record.score)
         yield wrap_labelled(
-            "expect",
-            f"about {nested} on other texts: this is the score if one half of validation chooses "
-            "the trial and the other half scores it. The best score itself is too good.",
+            "halves",
+            f"{nested} if one half of validation chooses the trial and the other half scores it. "
+            "This is closer to the score on other texts than the best score.",
         )
     if record.importances:
         parts = [f"{one.key} {100 * one.importance:.0f} %" for one in record.importances[:4]]

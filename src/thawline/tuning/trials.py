@@ -27,7 +27,7 @@ from thawline.training.features import feature_bytes, memory_limit
 from thawline.training.loop import Checkpoints
 from thawline.training.preparation import Prepared, PreparedWords, prepare
 from thawline.training.states import FrozenStates, run_prefix
-from thawline.training.task import Task, WordsTask
+from thawline.training.task import Adapted, Task, WordsTask
 from thawline.tuning.space import Known
 
 SCORES = {"accuracy": "accuracy", "f1_macro": "f1_macro", "loss": "loss", "last": "accuracy"}
@@ -159,8 +159,10 @@ class Trainer:
             warnings.simplefilter("ignore")
             adapted = adapt(task, Reporter(), checkpoints)
             logits = adapted.logits("validation")
-        score = measure(logits, self.parts["validation"].labels, SCORES[config.training.keep])
-        return Outcome(score, logits)
+        labels, score = self.parts["validation"].labels, SCORES[config.training.keep]
+        trained = trained_logits(adapted, labels, score)
+        logits = logits if trained is None else trained
+        return Outcome(measure(logits, labels, score), logits)
 
     def _task(self, config: Config) -> Task | WordsTask:
         prepared = self.prepare(config)
@@ -187,6 +189,34 @@ class Trainer:
             self._states[key] = StatesInMemory(**values, limit=memory_limit(config.exact))
         states = self._states[key]
         return Task(backbone, plan, config, self.labels, self.parts, states)
+
+
+def trained_logits(
+    adapted: Adapted, labels: NDArray[np.int64], score: str
+) -> NDArray[np.float32] | None:
+    """Return the logits of the best epoch if a training kept its untrained start.
+
+    An untrained start is good only by chance and does not depend on the searched settings of the
+    training. With few validation texts, it would often be the best trial of a search.
+
+    Args:
+        adapted: The result of the training.
+        labels: The class ids of the validation texts, ``(texts,)``.
+        score: The score, as in `measure`.
+
+    Returns:
+        The logits on validation, ``(texts, labels)``. None if an epoch was kept, if nothing was
+        trained by epochs, if the head was trained before, or if the logits are too large to be
+        kept.
+    """
+    rows = adapted.history
+    if len(rows) < 2 or adapted.first is not None or not (rows[0]["kept"] and rows[0]["step"] == 0):
+        return None
+    if len(adapted.candidates) != len(rows):
+        return None
+    sign = -1 if score == "loss" else 1
+    later = [one.astype(np.float32) for one in adapted.candidates[:0:-1]]  # the last in a tie
+    return max(later, key=lambda logits: sign * measure(logits, labels, score))
 
 
 def measure(logits: NDArray[np.float32], labels: NDArray[np.int64], score: str) -> float:

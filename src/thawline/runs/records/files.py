@@ -72,7 +72,7 @@ def read_record(path: Path | str) -> AnyRecord:
         values = load_json(file)
     except OSError as error:
         found = f"no {file.name} in it" if file != path else f"no file '{path}'"
-        fix = "give the folder of a run or of a ladder"
+        fix = "give the folder of a run or of a comparison"
         raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix) from error
     except ThawlineError as error:
         raise _damaged(file, f"a damaged file ({error.found})", {}) from error
