@@ -107,7 +107,7 @@ def test_altered_copies_are_more_texts(count: Callable[..., Work]) -> None:
     assert training["steps"] == 3 * 9  # epochs, and steps of 16 texts
     assert count("head", augment=augment)["prefix"]["texts"] == 3 * TRAIN + 5 + TEST
     plain, more = count("tfidf"), count("tfidf", augment=augment)
-    assert more["words"]["logits"] == 3 * plain["words"]["logits"]
+    assert more["words"]["outputs"] == 3 * plain["words"]["outputs"]
     assert more["scores"] == plain["scores"]
 
 

@@ -75,7 +75,8 @@ def test_special_tokens_of_tokenizer_and_model_agree():
 
 
 def test_mlp_head_of_64_has_8_386_parameters():
-    head = build_head(HeadSpec("mlp", 64), 128, 2, HeadConfig.dropout)
+    spec = HeadSpec("mlp", 64)
+    head = build_head(spec, 128, 2, spec.dropout(HeadConfig.dropout))
     assert sum(parameter.numel() for parameter in head.parameters()) == 8_386
     assert [type(part).__name__ for part in head.modules() if not list(part.children())] == [
         "Dropout",

@@ -112,7 +112,7 @@ def test_every_head_is_fitted_saved_and_scores_the_same_when_it_is_loaded(fit, h
         assert record.validation.accuracy.value == pytest.approx(best)
         assert [Path(plot).name for plot in record.plots] == [
             f"{name}.{kind}"
-            for name in ("before_after", "reliability", "history")
+            for name in ("before_after", "reliability", "confusion", "history")
             for kind in ("png", "svg")
         ]
 

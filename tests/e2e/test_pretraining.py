@@ -278,7 +278,7 @@ def test_other_settings_are_refused():
     changed = ["training.window=16"]
     with pytest.raises(ThawlineError) as caught:
         resumed_config(RUN, job=PretrainConfig, verb=PRETRAIN, overrides=changed)
-    assert (caught.value.setting, caught.value.found) == ("training.window", "16")
+    assert (caught.value.setting, caught.value.found) == ("training.window", "'16'")
     assert "(32)" in caught.value.expected
 
 

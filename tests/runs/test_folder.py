@@ -307,7 +307,7 @@ class TestResumedConfig:
         make(Config(seed=3))
         with pytest.raises(ThawlineError) as caught:
             resumed_config(Path("run"), [GivenSetting(key, value, "--it")])
-        assert (caught.value.setting, caught.value.found) == (key, str(value))
+        assert (caught.value.setting, caught.value.found) == (key, f"'{value}'")
         assert f"({was})" in caught.value.expected
 
     @pytest.mark.parametrize("share", [0, 0.3, 0.9, None])
@@ -334,7 +334,7 @@ class TestResumedConfig:
         file.write_text(file.read_text().replace("seed = 3", "seed = 4"))
         with pytest.raises(ThawlineError) as caught:
             resumed_config(RUN)
-        assert (caught.value.setting, caught.value.found) == ("seed", "4")
+        assert (caught.value.setting, caught.value.found) == ("seed", "'4'")
 
     def test_comments_and_the_order_of_the_file_do_not_matter(self):
         make(Config(seed=3))

@@ -64,7 +64,7 @@ def make(toy_backbone: Backbones, toy_reviews: Reviews) -> MakeTask:
 
     def give(strategy: str, head: str = "linear", family: str = "bert", **settings: Any) -> Task:
         parts = {"train": toy_reviews(40, 1), "validation": toy_reviews(16, 2)}
-        own = HeadConfig(head, features="last", dropout=settings.pop("dropout", 0.1))
+        own = HeadConfig(head, features="last", dropout=settings.pop("dropout", None))
         return make_task(toy_backbone(family), parts, strategy, head=own, **settings)
 
     return give

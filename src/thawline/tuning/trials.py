@@ -215,8 +215,10 @@ def trained_logits(
     if len(adapted.candidates) != len(rows):
         return None
     sign = -1 if score == "loss" else 1
-    # From the last epoch to the first, so that the later one is taken in a tie.
-    later: list[NDArray[np.float32]] = [one.astype(np.float32) for one in adapted.candidates[:0:-1]]
+    later: list[NDArray[np.float32]] = [
+        one.astype(np.float32)
+        for one in adapted.candidates[:0:-1]  # the last in a tie
+    ]
     return max(later, key=lambda logits: sign * measure(logits, labels, score))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -55,3 +56,20 @@ def test_a_place_below_a_file_is_refused_before_it_trains():
 def test_texts_without_labels_will_do():
     Path("t.csv").write_text("text\n" + "one film after another\n" * 6)
     assert thawline("vectors", "--data", "t.csv", "--out", "v.txt", "--json").json["words"] == 4
+
+
+def test_the_documented_commands_for_long_reviews_are_valid():
+    page = Path(__file__).parents[3] / "docs" / "transfer.md"
+    lines = [
+        line.strip().removeprefix("thawline ")
+        for line in page.read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+        if line.strip().startswith("thawline ") and "own100.txt" in line
+    ]
+    assert [line.split()[0] for line in lines] == ["vectors", "fit"]
+    for line in lines:
+        words = [{"imdb": "reviews", "reviews.parquet": "reviews"}.get(w, w) for w in line.split()]
+        done = thawline(*words)
+        assert done.code == 0, done.err
+    record = json.loads(Path("runs/own/record.json").read_text(encoding="utf-8"))
+    assert record["max_length"] == 512
+    assert record["encoder"]["words_with_vectors"] > 2

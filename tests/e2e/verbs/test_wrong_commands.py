@@ -35,7 +35,7 @@ WRONG_FITS = [
     ("--epochs 1 --lr nan", "--lr", "found NaN"),
     ("--epochs 1 --lr inf", "--lr", "found Infinity"),
     ("--epochs 1 --lr 1e39", "--lr", "found 1e+39"),
-    ("--lr 0.1", "training.lr", "--epochs"),
+    ("--lr 0.1", "--lr", "--epochs"),
     ("--max-length 0", "--max-length", "40"),
     ("--max-length 3", "--max-length", "40"),
     ("--max-length 41", "41", "40"),

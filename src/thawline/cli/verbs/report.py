@@ -32,7 +32,7 @@ File = Annotated[
 
 @app.command(cls=SectionedCommand)
 def report(run: Recorded, out: File = None, as_json: opt.Json = False) -> None:
-    """Write a report on a run or a comparison as one HTML file.
+    """Write a run or a comparison as one HTML file.
 
     The file contains its plots and needs no network.
     """

@@ -45,7 +45,9 @@ Paths = Annotated[
 
 @verb_with_settings(app, ScoreConfig, SETTINGS)
 def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
-    """Classify the rows of files and write the predictions.
+    """Classify the rows of files of any size.
+
+    Each row is written with its prediction.
 
     Memory does not grow with the size of a file. The same command continues a job that was
     stopped.
