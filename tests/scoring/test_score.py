@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from thawline import TextClassifier
+from thawline.cli.verbs.score import _stream
 from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
@@ -174,7 +176,9 @@ class TestResume:
             scoring.open(DataFile(tmp_path / "in.csv")),
             tmp_path / "out.csv",
             parts_folder(tmp_path / "out.csv"),
+            is_new=True,
         )
+        (parts_folder(tmp_path / "out.csv") / "00000000-4").write_bytes(b"")
         if change == "input":
             write_csv(tmp_path / "in.csv", texts[1:])
         with pytest.raises(ThawlineError):
@@ -239,3 +243,113 @@ class TestPairFiles:
             with pytest.raises(ThawlineError) as error:
                 pair_files(str(given), str(tmp_path / "out"))
             assert error.value.setting == "input"
+
+
+class TestHostileInputs:
+    def lines(self, path: Path, rows: list[dict[str, object]]) -> Path:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return path
+
+    def test_a_later_key_moves_no_cell(self, artifact: Path, tmp_path: Path) -> None:
+        rows = [{"text": f"good {n}", **({"x": n} if n < 5 else {})} for n in range(4, 14)]
+        source = self.lines(tmp_path / "in.jsonl", rows[::-1])
+        score(artifact, source, tmp_path / "out.csv")
+        with (tmp_path / "out.csv").open(newline="") as file:
+            found = list(csv.reader(file))
+        assert {len(row) for row in found} == {5}
+
+    def test_a_key_after_the_sample_is_refused_for_columns(
+        self, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("thawline.scoring.readers.SAMPLE_OBJECTS", 2)
+        rows: list[dict[str, object]] = [{"text": "good"}] * 5 + [{"text": "bad", "x": 1}]
+        source = self.lines(tmp_path / "in.jsonl", rows)
+        with pytest.raises(ThawlineError):
+            score(artifact, source, tmp_path / "out.csv")
+        assert score(artifact, source, tmp_path / "out.jsonl").rows == 6
+
+    def test_a_first_block_without_texts(self, artifact: Path, tmp_path: Path) -> None:
+        source = tmp_path / "in.parquet"
+        pq.write_table(pa.table({"text": [None] * 4 + ["good"] * 4}), source)
+        score(artifact, source, tmp_path / "out.parquet")
+        found = pq.read_table(tmp_path / "out.parquet")
+        assert found.column("predicted_label").null_count == 4
+        assert found.num_rows == 8
+
+    @pytest.mark.parametrize("values", [(1, "s"), ("\ud800", ""), (10**30, 1), ("a", {"b": 1})])
+    def test_values_that_parquet_does_not_hold(
+        self, artifact: Path, tmp_path: Path, values: tuple[object, ...]
+    ) -> None:
+        rows: list[dict[str, object]] = [{"text": "good", "x": value} for value in values]
+        source = self.lines(tmp_path / "in.jsonl", rows)
+        with pytest.raises(ThawlineError):
+            score(artifact, source, tmp_path / "out.parquet")
+        assert score(artifact, source, tmp_path / "out.csv").rows == 2
+
+    def test_columns_of_one_name_are_kept(self, artifact: Path, tmp_path: Path) -> None:
+        (tmp_path / "in.csv").write_text("text,a,a,a_2\ngood,1,2,3\n")
+        score(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
+        header, row = (tmp_path / "out.csv").read_text().splitlines()
+        assert header.split(",")[:4] == ["text", "a", "a_3", "a_2"]
+        assert row.split(",")[:4] == ["good", "1", "2", "3"]
+        (tmp_path / "in2.csv").write_text("text,text\ngood,bad\n")
+        with pytest.raises(ThawlineError):
+            score(artifact, tmp_path / "in2.csv", tmp_path / "out2.csv")
+
+    def test_all_blocks_have_the_layout_of_the_sample(self, artifact: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "ag_news"
+        folder.mkdir()
+        rows = [f'"{n % 4 + 1}","Title {n}","Some words {n}"\n' for n in range(9)]
+        (folder / "test.csv").write_text("".join(rows))
+        assert score(artifact, folder / "test.csv", tmp_path / "out.csv").rows == 9
+        with (tmp_path / "out.csv").open(newline="") as file:
+            assert [row["label"] for row in csv.DictReader(file)] == [str(n % 4) for n in range(9)]
+
+    def test_a_long_cell_at_the_end_of_the_sample(
+        self, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("thawline.scoring.readers.SAMPLE_CHARACTERS", 20_000)
+        cell = "good, word\n" * 4_000
+        (tmp_path / "in.csv").write_text("text,id\n" + "bad,0\n" * 9 + f'"{cell}",1\nbad,2\n')
+        assert score(artifact, tmp_path / "in.csv", tmp_path / "out.csv").rows == 11
+
+    def test_a_corrected_input_is_scored_if_nothing_was(
+        self, artifact: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "in.csv").write_text("text,id\n")
+        with pytest.raises(ThawlineError):
+            score(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
+        (tmp_path / "in.csv").write_text("text,id\ngood,1\n")
+        assert score(artifact, tmp_path / "in.csv", tmp_path / "out.csv").rows == 1
+
+    def test_outputs_of_one_name_and_outputs_in_the_folder(self, tmp_path: Path) -> None:
+        source = tmp_path / "in"
+        (source / "out").mkdir(parents=True)
+        for name in ("a.csv", "B.TXT", "out/a.csv"):
+            (source / name).write_text("text\na\n")
+        pairs = pair_files(str(source), str(source / "out"))
+        assert sorted(target.name for _, target in pairs) == ["B.csv", "a.csv"]
+        (source / "a.txt").write_text("a\n")
+        with pytest.raises(ThawlineError):
+            pair_files(str(source), str(tmp_path / "out"))
+
+
+class TestStandardInput:
+    def test_parquet_and_existing_outputs(
+        self, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        content = b"text,id\n" + b"good,1\n" * 9
+        monkeypatch.setattr("thawline.cli.verbs.score.input_bytes", lambda: io.BytesIO(content))
+        config = ScoreConfig(rows_per_block=4, dtype="float32")
+        output = tmp_path / "out.parquet"
+        _stream(job(artifact), config, "-", str(output))
+        assert pq.read_table(output).num_rows == 9
+        with pytest.raises(ThawlineError):
+            _stream(job(artifact), config, "-", str(output))
+
+    def test_several_files_for_standard_output(self, artifact: Path, tmp_path: Path) -> None:
+        for name in ("a.csv", "b.csv"):
+            (tmp_path / name).write_text("text\na\n")
+        with pytest.raises(ThawlineError) as error:
+            _stream(job(artifact), ScoreConfig(), str(tmp_path), "-")
+        assert error.value.setting == "input"

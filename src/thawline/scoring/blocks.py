@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from thawline.errors import ThawlineError
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -77,19 +79,33 @@ class ObjectBlock:
 
     Attributes:
         rows: The objects.
-        first: The names of the columns, which are the keys of the first object of the file.
+        columns: The names of the columns, which are the keys of the first objects of the file.
     """
 
     rows: Sequence[dict[str, Any]]
-    first: Sequence[str]
+    columns: Sequence[str]
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @property
     def names(self) -> list[str]:
-        """The keys of the first object of the file, then further keys of this block."""
-        return list(dict.fromkeys([*self.first, *(name for row in self.rows for name in row)]))
+        """The names of the columns, which are the same for all blocks of a file.
+
+        Raises:
+            ThawlineError: If a row has another key, for which the output has no column.
+        """
+        known = {*self.columns}
+        for row in self.rows:
+            if not row.keys() <= known:
+                key = next(name for name in row if name not in known)
+                raise ThawlineError(
+                    f"the keys of the first rows ({', '.join(self.columns)}) in all rows, for an "
+                    "output with columns",
+                    f"the key '{key}' in a later row",
+                    "write the output as .jsonl",
+                )
+        return list(self.columns)
 
     def column(self, name: str) -> list[Any]:
         """Return the values of a key. A missing value is None."""
@@ -97,7 +113,8 @@ class ObjectBlock:
 
     def cells(self) -> list[list[Any]]:
         """Return the values of each row. Lists and objects are written as JSON."""
-        return [[_as_cell(row.get(name)) for name in self.names] for row in self.rows]
+        names = self.names
+        return [[_as_cell(row.get(name)) for name in names] for row in self.rows]
 
     def objects(self) -> list[dict[str, Any]]:
         """Return the objects, unchanged."""

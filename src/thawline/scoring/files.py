@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -40,17 +41,35 @@ def pair_files(given: str, output: str) -> list[tuple[DataFile, Path]]:
     else:
         fix = "check the path"
         raise ThawlineError("a file, a folder or a pattern", f"'{given}'", fix, setting="input")
-    files = [path for path in found if path.is_file() and DataFile(path).suffix in READERS]
+    outputs = target.resolve()
+    files = [
+        path
+        for path in found
+        if path.is_file()
+        and DataFile(path).suffix in READERS
+        and not (outputs != root.resolve() and path.resolve().is_relative_to(outputs))
+    ]
     if not files:
         expected = f"files that end in {', '.join(READERS)} in '{given}'"
         raise ThawlineError(expected, "none", "give another folder or pattern", setting="input")
     if target.is_file():
         fix = "give a folder for the outputs"
         raise ThawlineError("a folder for several outputs", f"the file '{output}'", fix)
-    return [
+    pairs = [
         (DataFile(path), target / path.parent.relative_to(root) / _output_name(path))
         for path in files
     ]
+    by_target: dict[Path, Path] = {}
+    for path, (_, each) in zip(files, pairs, strict=True):
+        other = by_target.setdefault(each, path)
+        if other != path:
+            raise ThawlineError(
+                "inputs with outputs of different names",
+                f"'{each.name}' for '{other}' and for '{path}'",
+                "rename one of them, or score them separately",
+                setting="input",
+            )
+    return pairs
 
 
 @contextmanager
@@ -88,6 +107,4 @@ def _root_of(pattern: Path) -> Path:
 
 def _output_name(path: Path) -> str:
     """Return the name of an input, with .csv for a text file, whose format has no columns."""
-    if DataFile(path).suffix == ".txt":
-        return path.name.replace(".txt", ".csv")
-    return path.name
+    return re.sub(r"\.txt(?=(\.gz)?$)", ".csv", path.name, flags=re.IGNORECASE)

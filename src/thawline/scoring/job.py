@@ -127,8 +127,8 @@ class ScoringJob:
         make_folder(parts)
         remove_leftovers(output.parent)
         with locked(parts):
-            self._check_state(reader, output, parts)
             done = _complete_parts(parts)
+            self._check_state(reader, output, parts, is_new=not done)
             kept = sum(map(_rows_of, done))
             if done:
                 self._reporter.message(f"resuming after {kept:,} scored rows of '{output.name}'")
@@ -169,7 +169,7 @@ class ScoringJob:
             without_text += missing
         return without_text
 
-    def _check_state(self, reader: Reader, output: Path, parts: Path) -> None:
+    def _check_state(self, reader: Reader, output: Path, parts: Path, *, is_new: bool) -> None:
         """Write what the parts are made from, or check that existing ones fit.
 
         Raises:
@@ -184,7 +184,7 @@ class ScoringJob:
             "settings": {name: value for name, value in settings.items() if name != "device"},
         }
         path = parts / STATE
-        found = load_json(path) if path.is_file() else None
+        found = load_json(path) if path.is_file() and not is_new else None
         if found is None:
             write_file(path, json.dumps(state).encode())
         elif found != state:

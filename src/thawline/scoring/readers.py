@@ -6,8 +6,8 @@ import io
 import itertools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 SAMPLE_CHARACTERS = 2**20
 """How many characters of a CSV file decide its delimiter, its quotation marks and its header."""
 
-MOST_CUT_LINES = 1_000
-"""How many lines are removed at the end of that sample until it ends with a complete row."""
+SAMPLE_OBJECTS = 1_000
+"""How many objects of a JSON Lines file decide its columns, if the output has columns."""
+
+CUT_LINES = 16
+"""How many lines are removed one by one at the end of a sample that ends within a row."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,10 @@ class Reader(ABC):
         self.sample_names = table.columns
         # An empty file has no columns, and no block.
         self.columns = find_texts(table, text) if table.columns else ()
+        for name in self.columns:
+            if table.columns.count(name) > 1:
+                fix = "rename one of the columns"
+                raise ThawlineError(f"one column '{name}' in {file.where}", "several", fix)
 
     @abstractmethod
     def sample(self) -> Table:
@@ -111,12 +118,12 @@ class CsvReader(Reader):
         table = name_columns(rows, self.file.path)
         if rows.cells and [cell.strip("\ufeff") for cell in rows.cells[0]] == [*table.columns]:
             self._header = rows.cells[0]
-        self._names = table.columns
+        self._headless = table.headless
         return table
 
     def _sample_rows(self, lines: list[str], usual: str, *, is_whole: bool) -> Rows:
         errors: list[InvalidRows] = []
-        for cut in range(1 if is_whole else min(MOST_CUT_LINES, len(lines))):
+        for cut in (0,) if is_whole else _cuts(len(lines)):
             content = "".join(lines[: len(lines) - cut]).encode()
             sample = _Sample(self.file.path, self.file.member, self.file.limits, content)
             try:
@@ -140,21 +147,13 @@ class CsvReader(Reader):
                     yield self._block(part)
 
     def _block(self, part: list[tuple[int, list[str], list[str]]]) -> Block:
-        header = [] if self._header is None else [self._header]
-        rows = Rows(self.file.where, self._form)
-        rows.cells = [*header, *(cells for _, cells, _ in part)]
-        rows.lines.extend([0] * len(header) + [line for line, _, _ in part])
-        if self._header is None:
-            table = name_columns(rows, self.file.path)
-            if table.columns != self._names:
-                raise ThawlineError(
-                    f"the columns {', '.join(self._names)} in all rows of {self.file.where}",
-                    f"another layout in the rows from line {part[0][0]} on",
-                    "add a first line with the names of the columns",
-                )
-            return TextBlock({name: table.read(name) for name in self._names})
-        names = [cell.strip("\ufeff") for cell in self._header]
-        kept = [cells for cells in rows.cells[1:] if cells != self._header]
+        rows = [cells for _, cells, _ in part]
+        if self._headless is not None:
+            # The layout is that of the sample, because a block can be too short to show it.
+            return TextBlock(self._headless([line for line, _, _ in part], rows))
+        header = self._header or []
+        names = _unique([cell.strip("\ufeff") for cell in header])
+        kept = [cells for cells in rows if cells != header]
         return TextBlock({name: [row[i] for row in kept] for i, name in enumerate(names)})
 
 
@@ -180,11 +179,16 @@ class JsonLinesReader(Reader):
     """Reads a file with a JSON object in each line."""
 
     def sample(self) -> Table:
-        """Return the first object of the file."""
+        """Return the first object of the file, with the keys of the first objects."""
         with self.file.open_text(newline="\n") as stream:
-            first = next(self._objects(stream), {})
-        self._names = tuple(first)
-        return Table(self.file.where, self._names, lambda name: [first[name]])
+            objects = itertools.islice(self._objects(stream), SAMPLE_OBJECTS)
+            first = next(objects, {})
+            names = dict.fromkeys(first)
+            with suppress(ThawlineError):  # `blocks` reports an invalid line after those before it
+                for row in objects:
+                    names |= dict.fromkeys(row)
+        self._names = tuple(names)
+        return Table(self.file.where, self._names, lambda name: [first.get(name)])
 
     def _objects(self, stream: Iterator[str]) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(stream, start=1):
@@ -246,7 +250,30 @@ class ParquetReader(Reader):
         with self._open() as parquet:
             for number, table in enumerate(_rebatched(parquet.iter_batches(rows), rows)):
                 if number >= skip:
-                    yield ArrowBlock(pa.Table.from_batches(table))
+                    block = pa.Table.from_batches(table)
+                    yield ArrowBlock(block.rename_columns(_unique(block.column_names)))
+
+
+def _cuts(lines: int) -> list[int]:
+    """Return how many lines to remove from a sample, in the order in which it is tried.
+
+    A long cell can have thousands of lines, so that further cuts grow, or leave half as many lines.
+    """
+    few = range(min(CUT_LINES, lines))
+    steps = range(lines.bit_length())
+    further = {1 << step for step in steps} | {lines - (lines >> step) for step in steps}
+    return [*few, *sorted(cut for cut in further if CUT_LINES <= cut < lines)]
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    """Return names of columns with a number after each that occurred before."""
+    found: dict[str, None] = {}
+    for name in names:
+        new, number = name, 2
+        while new in found or (new != name and new in names):
+            new, number = f"{name}_{number}", number + 1
+        found[new] = None
+    return list(found)
 
 
 def _rebatched(batches: Iterator[Any], rows: int) -> Iterator[list[Any]]:

@@ -82,7 +82,7 @@ class Csv(Format):
             writer.writerow(map(self._cell, names))
         for cells, predicted in zip(block.cells(), zip(*added.values(), strict=True), strict=True):
             writer.writerow(map(self._cell, [*cells, *predicted]))
-        return self.pack(stream.getvalue().encode())
+        return self.pack(stream.getvalue().encode("utf-8", "backslashreplace"))
 
     def _cell(self, value: Any) -> Any:
         if self._safe and isinstance(value, str) and value.startswith(FORMULA):
@@ -114,10 +114,13 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        table = block.arrow()
+        try:
+            table = block.arrow()
+        except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
+            raise _without_schema(error) from error
         for name, cells in added.items():
-            kind = pa.string() if any(isinstance(cell, str) for cell in cells) else pa.float64()
-            table = table.append_column(name, pa.array(cells, kind))
+            # Without a text in the block all are null; the other parts then give the type.
+            table = table.append_column(name, pa.array(cells))
         stream = io.BytesIO()
         pq.write_table(table, stream)
         return stream.getvalue()
@@ -131,20 +134,26 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        schema = pq.read_schema(parts[0]) if parts else pa.schema([])
+        try:
+            schema = pa.unify_schemas([pq.read_schema(path) for path in parts])
+        except (pa.ArrowException, ValueError) as error:
+            raise _without_schema(error) from error
         with pq.ParquetWriter(output, schema) as writer:
             for path in parts:
                 table = pq.read_table(path)
-                if table.schema != schema:
-                    try:
-                        table = table.cast(schema)
-                    except (pa.ArrowException, ValueError) as error:
-                        raise ThawlineError(
-                            "the same columns with the same types in all rows, for Parquet",
-                            f"{error}",
-                            "write the output as .jsonl",
-                        ) from error
+                try:
+                    table = table.cast(schema)
+                except (pa.ArrowException, ValueError) as error:
+                    raise _without_schema(error) from error
                 writer.write_table(table)
+
+
+def _without_schema(error: Exception) -> ThawlineError:
+    return ThawlineError(
+        "the same columns with the same types in all rows, for Parquet",
+        f"{error}",
+        "write the output as .jsonl",
+    )
 
 
 def open_format(name: str, *, safe: bool) -> Format:

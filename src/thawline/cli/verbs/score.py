@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -22,6 +23,8 @@ from thawline.runtime.paths import expand
 
 if TYPE_CHECKING:
     from thawline.scoring.job import Scored, ScoringJob
+    from thawline.scoring.readers import Reader
+    from thawline.scoring.writers import Format
 
 SETTINGS = {
     "Rows": ("text", "top", "safe_csv", "format", "rows_per_block"),
@@ -97,7 +100,6 @@ def _print(scored: Scored, *, as_json: bool) -> None:
 def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> None:
     """Score standard input, or write to standard output. Such a job cannot be continued."""
     from thawline.data.sources.files import DataFile
-    from thawline.runtime.files import new_file
     from thawline.scoring.files import pair_files, spooled_input
     from thawline.scoring.writers import open_format
 
@@ -105,7 +107,15 @@ def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> No
         if given == STANDARD:
             file = DataFile(stack.enter_context(spooled_input(input_bytes(), config.format)))
         else:
-            ((file, _),) = pair_files(given, given)
+            found = pair_files(given, given)
+            if len(found) > 1:
+                raise ThawlineError(
+                    "one file for standard output",
+                    f"{len(found)} files in '{given}'",
+                    "give a folder for the outputs",
+                    setting="input",
+                )
+            file = found[0][0]
         reader = job.open(file)
         if output == STANDARD:
             suffix = {".txt": ".csv", ".parquet": ".jsonl"}.get(file.suffix, file.suffix)
@@ -114,7 +124,30 @@ def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> No
             write: Callable[[bytes], object] = write_bytes
             name = f"output{suffix}"
         else:
-            temporary = stack.enter_context(new_file(expand(output)))
-            write, name = stack.enter_context(temporary.open("wb")).write, output
+            target = expand(output)
+            if target.exists():
+                fix = "choose another output, or delete this one"
+                raise ThawlineError("a new output", f"'{output}', which exists", fix)
+            _stream_to_file(job, reader, open_format(output, safe=config.safe_csv), target)
+            return
         job.stream(reader, open_format(name, safe=config.safe_csv), write)
         sys.stdout.flush()
+
+
+def _stream_to_file(job: ScoringJob, reader: Reader, form: Format, target: Path) -> None:
+    """Score standard input into a new file. Parts of Parquet cannot simply be appended."""
+    from thawline.runtime.files import new_file
+
+    parts: list[Path] = []
+    with TemporaryDirectory() as folder:
+
+        def keep(content: bytes) -> None:
+            parts.append(Path(folder) / f"{len(parts)}")
+            parts[-1].write_bytes(content)
+
+        job.stream(reader, form, keep)
+        if not parts:
+            fix = "give rows on standard input"
+            raise ThawlineError("at least one row on standard input", "none", fix)
+        with new_file(target) as temporary:
+            form.join(parts, temporary)

@@ -161,6 +161,7 @@ def _table_by_content(
     rows: Rows, data: Sequence[Sequence[str]], text: int, label: int, *, numbered: bool
 ) -> Table:
     positions = {"text": text, "label": label}
+    numbers = rows.cells[0] if numbered else None
     found = "numbers instead of names in the first line" if numbered else "no header"
     rows.warnings.append(
         f"{rows.where} has {found}: column {text + 1} was read as the text and column {label + 1} "
@@ -171,6 +172,10 @@ def _table_by_content(
         ("text", "label"),
         lambda name: [row[positions[name]] for row in data],
         warnings=tuple(rows.warnings),
+        headless=lambda lines, cells: {
+            name: [row[position] for row in cells if row != numbers]
+            for name, position in positions.items()
+        },
     )
 
 
@@ -193,31 +198,48 @@ def _begins_with_class(rows: Rows) -> bool:
 
 def _table_of_classes(rows: Rows, path: Path) -> Table:
     names = _HEADERLESS[rows.width]
-    for row, line in zip(rows.cells, rows.lines, strict=True):
-        if _CLASS.fullmatch(row[0]) is None:
-            raise ThawlineError(
-                f"a class number at the start of every row, as in the first row of {rows.where}",
-                f"{shorten(repr(row[0]))} in line {line}",
-                "fix the row, or add a first line with the names of the columns",
-            )
+    _check_classes(rows.where, rows.lines, rows.cells)
     classes = [int(row[0]) for row in rows.cells]
     class_names: dict[str, dict[int, str]] = {}
     folder_and_file = f"{path.absolute().parent.name}/{path.name}"
+    offset = 0
     if len(names) == 3 and set(classes) <= {1, 2, 3, 4} and _AG_NEWS_PATH.search(folder_and_file):
         # Count from 0 as on the hub, so that a classifier can be evaluated on either version.
-        classes = [number - 1 for number in classes]
+        offset = 1
         class_names["label"] = dict(enumerate(AG_NEWS))
 
-    def read(name: str) -> list[Any]:
+    def split(cells: Sequence[Sequence[str]], name: str) -> list[Any]:
         if name == "label":
-            return list(classes)
+            return [int(row[0]) - offset for row in cells]
         if name == "text":
-            return [" ".join(filter(None, row[1:])) for row in rows.cells]
-        return [row[names.index(name)] for row in rows.cells]
+            return [" ".join(filter(None, row[1:])) for row in cells]
+        return [row[names.index(name)] for row in cells]
+
+    def headless(lines: Sequence[int], cells: Sequence[Sequence[str]]) -> dict[str, list[Any]]:
+        _check_classes(rows.where, lines, cells)
+        return {name: split(cells, name) for name in columns}
 
     rows.warnings.append(f"{rows.where} has no header: its columns were read as {', '.join(names)}")
     columns = tuple(dict.fromkeys((*names, "text")))
-    return Table(rows.where, columns, read, class_names, tuple(rows.warnings))
+    return Table(
+        rows.where,
+        columns,
+        lambda name: split(rows.cells, name),
+        class_names,
+        tuple(rows.warnings),
+        headless=headless,
+    )
+
+
+def _check_classes(where: str, lines: Sequence[int], cells: Sequence[Sequence[str]]) -> None:
+    """Raise ThawlineError if a row does not begin with the number of a class."""
+    for row, line in zip(cells, lines, strict=True):
+        if _CLASS.fullmatch(row[0]) is None:
+            raise ThawlineError(
+                f"a class number at the start of every row, as in the first row of {where}",
+                f"{shorten(repr(row[0]))} in line {line}",
+                "fix the row, or add a first line with the names of the columns",
+            )
 
 
 def _mean_words(cells: Sequence[str]) -> float:

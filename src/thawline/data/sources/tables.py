@@ -66,6 +66,8 @@ class Table:
         warnings: What was assumed or ignored when the source was read, one line each.
         has_names: Whether the source has named columns. Class folders and lists have none.
         looks_headless: Whether the names of the columns look like the cells of a row.
+        headless: For a file without a header, returns the columns of further rows from the numbers
+            of their lines and their cells. None if there is a header.
 
     Raises:
         ThawlineError: If the name of a column contains an invalid character (a lone surrogate).
@@ -78,6 +80,7 @@ class Table:
     warnings: tuple[str, ...] = ()
     has_names: bool = True
     looks_headless: bool = False
+    headless: Callable[[Sequence[int], Sequence[Sequence[str]]], dict[str, list[Any]]] | None = None
 
     def __post_init__(self) -> None:
         for column in self.columns:
