@@ -2,7 +2,7 @@
 
     python -m benchmarks.shared_pass TEXTS.parquet RUN [RUN …] [--texts 150]
 
-It prints the stages that the classifiers share, and the CPU seconds of both ways for the same texts.
+It prints the stages that the classifiers share, and the CPU seconds of both ways.
 """
 
 from __future__ import annotations
