@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,13 @@ class TestSharedPredictor:
         classifiers = [trained_toy("bert", "linear").fitted_, short.fitted_]
         check_equal_to_each_alone(classifiers, toy_reviews(30, seed=3)[0])
         assert len(SharedPredictor(classifiers, FP32).groups) == 2
+
+    def test_tokens_without_types_are_another_group(self, trained_toy: Trained) -> None:
+        fitted = trained_toy("bert", "linear").fitted_
+        tokenizer = copy.deepcopy(fitted.tokenizer)
+        tokenizer.model_input_names = ["input_ids", "attention_mask"]
+        other = replace(fitted, tokenizer=tokenizer)
+        assert len(SharedPredictor([fitted, other], FP32).groups) == 2
 
     def test_no_text_gives_no_row(self, trained_toy: Trained) -> None:
         fitted = trained_toy("bert", "linear").fitted_

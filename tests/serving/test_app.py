@@ -245,3 +245,27 @@ class TestTei:
             "a good film", top_k=1
         )
         assert [one.label for one in answer] == ["pos"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"texts": NaN}', 422),
+        (b'{"texts": "x", "top": 1e400}', 422),
+        (b'{"texts": ["\\ud800", 5]}', 422),
+        (b'{"texts": "x", "\\ud800": 1}', 422),
+        (b'{"texts": "x", "models": ["\\ud800"]}', 404),
+    ],
+)
+def test_values_that_an_answer_cannot_repeat(
+    classifiers: dict[str, TextClassifier], body: bytes, status: int
+) -> None:
+    with TestClient(build_app(fitted(classifiers)), raise_server_exceptions=False) as client:
+        headers = {"content-type": "application/json"}
+        assert client.post("/predict", content=body, headers=headers).status_code == status
+
+
+def test_a_length_of_many_digits(classifiers: dict[str, TextClassifier]) -> None:
+    with TestClient(build_app(fitted(classifiers)), raise_server_exceptions=False) as client:
+        headers = {"content-type": "application/json", "content-length": "9" * 5_000}
+        assert client.post("/predict", content=b"{}", headers=headers).status_code == 413

@@ -122,4 +122,6 @@ def tokens_digest(fitted: Fitted) -> str:
     reading = fitted.reading
     parts = [tokenizer_state(fitted.tokenizer), str(fitted.tokenizer.pad_token_id)]
     parts += [str(reading.max_length), reading.truncation_side]
+    # BERT reads which text of a pair a token belongs to; DistilBERT has the same vocabulary.
+    parts += [*fitted.tokenizer.model_input_names]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

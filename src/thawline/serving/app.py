@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -10,8 +11,9 @@ from typing import Any
 
 import numpy as np
 from fastapi import FastAPI, HTTPException, Path, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import JSONResponse, PlainTextResponse
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from numpy.typing import NDArray
 
 from thawline._version import __version__
@@ -148,7 +150,9 @@ class Service:
         for name in names:
             if name not in self.names:
                 known = ", ".join(self.names)
-                raise HTTPException(404, f"expected one of the classifiers {known}; found '{name}'")
+                shown = name.encode("utf-8", "backslashreplace").decode()
+                detail = f"expected one of the classifiers {known}; found '{shown}'"
+                raise HTTPException(404, detail)
         return tuple(dict.fromkeys(map(self.names.index, names)))
 
     async def logits(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> Logits:
@@ -318,3 +322,10 @@ def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ThawlineError)
     async def invalid(request: Request, error: ThawlineError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 422)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid_body(request: Request, error: RequestValidationError) -> Response:
+        # The values of a request are not repeated: JSON has no NaN, and UTF-8 no lone surrogate.
+        kept = [{name: each[name] for name in ("type", "loc", "msg")} for each in error.errors()]
+        body = json.dumps({"detail": kept}, default=str)
+        return Response(body, 422, media_type="application/json")
