@@ -41,8 +41,9 @@ INTRODUCTION = """\
 
 `thawline fit` and `thawline pretrain` write `record.json` into the folder of the run. A
 [comparison](verbs/compare.md), also called a ladder, writes `ladder.json` into its folder, and a
-[search](verbs/tune.md) `tune.json`. With `--json`, the commands print the same JSON. This page describes every field. It is generated from
-the types that check each file when it is written and when it is read.
+[search](verbs/tune.md) `tune.json`. With `--json`, the commands print the same JSON. This page
+describes every field. It is generated from the types that check each file when it is written and
+when it is read.
 
 Unless a field says otherwise, shares are between 0 and 1, losses are in nats, lengths are in
 tokens, sizes are in bytes, and durations are in seconds. Row numbers start at 0.
