@@ -52,7 +52,7 @@ def test_it_finds_settings_that_fit_reproduces(films, toy_backbone):
     done = thawline(*command)
     assert done.code == 0, done.err
     folder = Path("runs/tune-films")
-    for words in ("best", "expect", "best.toml", str(folder / "tune.json")):
+    for words in ("best", "halves", "best.toml", str(folder / "tune.json")):
         assert words in done.out
     text = (folder / "tune.json").read_text(encoding="utf-8")
     record = TuneRecord.model_validate_json(text, strict=True)
