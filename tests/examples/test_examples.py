@@ -137,3 +137,12 @@ def test_a_notebook_runs_in_a_kernel(name: str, tmp_path: Path) -> None:
     notebooks.execute(notebook, tmp_path)
     assert len(notebooks.printed(notebook).splitlines()) > 5
     assert (tmp_path / "runs" / name).is_dir()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_notebook_keeps_only_what_its_cells_print_and_draw(name):
+    outputs = [one for cell in committed(name).cells for one in cell.get("outputs", [])]
+    assert any(one.get("name") == "stdout" for one in outputs)
+    for one in outputs:
+        assert one.get("name") == "stdout" or "image/png" in one.get("data", {})
+        assert "site-packages" not in json.dumps(one)

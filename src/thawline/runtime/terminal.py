@@ -124,8 +124,14 @@ def console(*, stderr: bool = False) -> Console:
     Args:
         stderr: Whether it prints to standard error instead of standard output.
     """
+    # In a notebook, rich would show HTML instead, and a warning without the package ipywidgets.
     return _console_type()(
-        stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False
+        stderr=stderr,
+        highlight=False,
+        soft_wrap=True,
+        markup=False,
+        emoji=False,
+        force_jupyter=False,
     )
 
 
