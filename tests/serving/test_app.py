@@ -208,6 +208,17 @@ class TestOtherRoutes:
             assert client.get("/healthz").status_code == 200
             right = {"authorization": "Bearer secret"}
             assert client.get("/models", headers=right).status_code == 200
+            lines = client.get("/metrics", headers=right).text.splitlines()
+        assert 'thawline_requests_total{route="/models",status="401"} 2.0' in lines
+
+    @pytest.mark.parametrize("asked", [False, True])
+    def test_texts_are_logged_only_if_asked_for(
+        self, classifiers: dict[str, TextClassifier], caplog: pytest.LogCaptureFixture, asked: bool
+    ) -> None:
+        caplog.set_level("DEBUG")
+        with limited(classifiers, log_texts=asked) as client:
+            client.post("/predict", json={"texts": "a secret film"})
+        assert ("a secret film" in caplog.text) == asked
 
     def test_headers(self, classifiers: dict[str, TextClassifier]) -> None:
         origin = {"origin": "https://example.org"}

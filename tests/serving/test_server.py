@@ -23,6 +23,8 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.serving.server import name_runs, run_server
 
+OPTIONS = ("--port", "0", "--wait", "1000", "--log-texts")
+
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
 
@@ -49,7 +51,7 @@ def test_a_taken_port_is_reported(words: Path) -> None:
 @pytest.mark.e2e
 def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "thawline", "serve", str(words), "--port", "0", "--wait", "1000"],
+        [sys.executable, "-m", "thawline", "serve", str(words), *OPTIONS],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "THAWLINE_TOKEN": "secret"},
@@ -86,6 +88,7 @@ def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
         thread.join()
         assert answers == ["pos"]
         assert process.wait(60) in (0, -signal.SIGTERM)
+        assert "a good film" in process.stderr.read()  # as --log-texts asks for
     finally:
         process.kill()
         process.communicate()

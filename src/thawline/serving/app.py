@@ -60,8 +60,16 @@ def build_app(classifiers: Mapping[str, AnyFitted], config: ServeConfig | None =
         classifiers: The classifiers by name.
         config: The settings. If None, the defaults. Address and port have no effect.
     """
-    config = ServeConfig() if config is None else config
-    service = Service(classifiers, config)
+    return app_of(Service(classifiers, ServeConfig() if config is None else config))
+
+
+def app_of(service: Service) -> Any:
+    """Return the ASGI application of a service.
+
+    Args:
+        service: Classifies the texts of requests.
+    """
+    config = service.config
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -86,7 +94,8 @@ def build_app(classifiers: Mapping[str, AnyFitted], config: ServeConfig | None =
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
         )
-    return Guard(service.metrics.counting(app), token=config.token, max_body=config.max_body)
+    guarded = Guard(app, token=config.token, max_body=config.max_body)
+    return service.metrics.counting(guarded)  # what the guard refuses is counted too
 
 
 class Service:
@@ -97,6 +106,7 @@ class Service:
         config: The settings.
 
     Attributes:
+        config: The settings.
         names: The names of the classifiers.
         batcher: Computes texts together.
         metrics: Counts requests and texts.
@@ -104,7 +114,7 @@ class Service:
 
     def __init__(self, classifiers: Mapping[str, AnyFitted], config: ServeConfig) -> None:
         self.names, self._fitted = list(classifiers), list(classifiers.values())
-        self._config = config
+        self.config = config
         compute = ComputeConfig(device=config.device, dtype=config.dtype)
         self._predictor = SharedPredictor(self._fitted, compute)
         self._selected: dict[tuple[int, ...], SharedPredictor] = {}
@@ -167,10 +177,10 @@ class Service:
                 too many texts wait, or if the answer takes too long.
         """
         self._check(texts, models)
-        if self._config.log_texts:
+        if self.config.log_texts:
             LOG.info("texts: %r", texts)
         try:
-            async with asyncio.timeout(self._config.timeout):
+            async with asyncio.timeout(self.config.timeout):
                 found = await self.batcher.logits(texts, models)
         except QueueFullError as error:
             headers = {"Retry-After": str(error.seconds)}
@@ -178,13 +188,13 @@ class Service:
         except StoppingError as error:
             raise HTTPException(503, "the server is stopping") from error
         except TimeoutError as error:
-            limit = f"no answer within {self._config.timeout:g} seconds"
+            limit = f"no answer within {self.config.timeout:g} seconds"
             raise HTTPException(503, limit) from error
         self.metrics.count_texts(texts)
         return found
 
     def _check(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> None:
-        most, longest = self._config.max_texts, self._config.max_characters
+        most, longest = self.config.max_texts, self.config.max_characters
         if len(texts) > most:
             raise HTTPException(413, f"expected at most {most:,} texts; found {len(texts):,}")
         for number, text in enumerate(texts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.progress import Reporter
-from thawline.serving.app import build_app
+from thawline.serving.app import LOG, Service, app_of
 
 
 def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
@@ -49,15 +50,24 @@ def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) ->
     """
     named = name_runs(runs)
     with _listen(config) as listening:
-        app = build_app({name: artifact.load(run) for name, run in named.items()}, config)
+        service = Service({name: artifact.load(run) for name, run in named.items()}, config)
+        for line in service.describe().shared:
+            reporter.message(line)
+        if config.log_texts:
+            _show_log()
         host, port = listening.getsockname()[:2]
         reporter.message(f"listening on http://{host}:{port}")
-        server = uvicorn.Server(
-            uvicorn.Config(
-                app, log_level="warning", access_log=False, server_header=False, lifespan="on"
-            )
-        )
+        options = {"log_level": "warning", "access_log": False, "server_header": False}
+        server = uvicorn.Server(uvicorn.Config(app_of(service), lifespan="on", **options))
         server.run(sockets=[listening])
+
+
+def _show_log() -> None:
+    """Write the log of requests to standard error, which Python does not show by default."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s"))
+    LOG.addHandler(handler)
+    LOG.setLevel(logging.INFO)
 
 
 def _listen(config: ServeConfig) -> socket.socket:
