@@ -24,3 +24,15 @@ def test_long_tasks_print_lines_without_a_terminal(
     printed = capsys.readouterr().err.splitlines()
     counted = [line for line in printed if line.startswith("training ") and "/4 loss" in line]
     assert counted == [f"training {step + 1}/4 loss {step}" for step in range(lines)]
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_bar_takes_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    with TerminalReporter().task("training", 3_600) as advance:
+        advance(3_600, "loss 0.312, accuracy 0.867, 12,732 tokens/s, rate 0.00095")
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
+    assert len(line.rstrip()) <= columns
+    assert "loss 0.312, accuracy 0.867" in line

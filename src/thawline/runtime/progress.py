@@ -20,6 +20,9 @@ LINE_SECONDS = 60.0
 WIDE = 120
 """Number of columns of a terminal from which a progress bar has its full width."""
 
+WIDE_BAR, NARROW_BAR = 30, 8
+"""The width of a progress bar in such a terminal, and in a narrower one."""
+
 
 class Advance(Protocol):
     """Define the function that a job calls to report the progress of a task."""
@@ -88,26 +91,33 @@ class TerminalReporter(Reporter):
             TimeRemainingColumn,
         )
         from rich.table import Column
+        from rich.text import Text
 
-        # In a narrow terminal the bar is short and only the last column wraps.
-        width = 30 if self.console.width >= WIDE else 8
+        # The current state is cut, so that a bar takes one line.
+        is_wide = self.console.width >= WIDE
+        bar = WIDE_BAR if is_wide else NARROW_BAR
         columns = (
             TextColumn("{task.description}", markup=False),
-            BarColumn(width, table_column=Column(no_wrap=True)),
+            BarColumn(bar, table_column=Column(no_wrap=True)),
             MofNCompleteColumn(table_column=Column(no_wrap=True)),
-            TimeElapsedColumn(table_column=Column(no_wrap=True)),
+            *([TimeElapsedColumn(table_column=Column(no_wrap=True))] if is_wide else []),
             TextColumn("left"),
             TimeRemainingColumn(table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[now]}", markup=False, table_column=Column()),
         )
+        times = "0:00:00 left 0:00:00 " if is_wide else "left 0:00:00 "
+        taken = len(f"{description} {total}/{total} {times}") + bar + 1
+        room = max(NARROW_BAR, self.console.width - taken)
         printed, done = time.monotonic(), 0
         with Progress(*columns, console=self.console) as progress:
             task = progress.add_task(description, total=total, now="")
 
             def advance(steps: int, now: str = "") -> None:
                 nonlocal printed, done
+                shown = Text(now)
+                shown.truncate(room, overflow="ellipsis")
                 done += steps
-                progress.update(task, advance=steps, now=now)
+                progress.update(task, advance=steps, now=shown.plain)
                 is_due = time.monotonic() - printed >= LINE_SECONDS
                 if is_due and done < total and not self.console.is_terminal:
                     printed = time.monotonic()

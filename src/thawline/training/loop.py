@@ -274,7 +274,7 @@ class Training:
         loss, speed = self._loss_sum / self._n_examples, self._n_examples / self._seconds
         right = "" if self._accuracy() is None else f"accuracy {self._accuracy():.3f}, "
         lr, unit = self._rate(), self._objective.unit
-        return f"loss {loss:.3f}, {right}rate {lr:.2g}, {speed:,.0f} {unit}/s"
+        return f"loss {loss:.3f}, {right}{speed:,.0f} {unit}/s, rate {lr:.2g}"
 
     def _accuracy(self) -> float | None:
         """Return the accuracy in training since the last evaluation. None if it is not counted."""
