@@ -57,9 +57,14 @@ def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) ->
             _show_log()
         host, port = listening.getsockname()[:2]
         reporter.message(f"listening on http://{host}:{port}")
-        options = {"log_level": "warning", "access_log": False, "server_header": False}
-        server = uvicorn.Server(uvicorn.Config(app_of(service), lifespan="on", **options))
-        server.run(sockets=[listening])
+        settings = uvicorn.Config(
+            app_of(service),
+            lifespan="on",
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+        )
+        uvicorn.Server(settings).run(sockets=[listening])
 
 
 def _show_log() -> None:
