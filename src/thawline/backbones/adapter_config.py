@@ -15,6 +15,7 @@ from typing import Any
 
 from safetensors import safe_open
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from thawline.errors import ThawlineError
 from thawline.runs.settings import FIX
@@ -33,7 +34,12 @@ _MAX_BYTES = 4 * 2**20
 _PATH = re.compile(r"[A-Za-z0-9_]{1,100}(\.[A-Za-z0-9_]{1,100}){0,19}")
 """The path of a module. Unlike peft, it is never a regular expression."""
 
-_IGNORED = frozenset({"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"})
+_IGNORED = frozenset(
+    {
+        *("auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"),
+        "fan_in_fan_out",  # the layers of the backbone decide it
+    }
+)
 """Keys that peft writes to describe how the adapters were made."""
 
 _FLAGS = ("use_dora", "use_rslora")
@@ -62,6 +68,19 @@ class AdapterConfig:
     targets: tuple[str, ...]
     dora: bool = False
     rslora: bool = False
+
+
+def linear_sizes(layer: nn.Module) -> tuple[int, int] | None:
+    """Return the number of inputs and of outputs of a linear layer, or None for another layer.
+
+    The linear layers of GPT-2 have the type `Conv1D`, which stores its weight transposed.
+    """
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    if isinstance(layer, Conv1D):
+        inputs, outputs = layer.weight.shape
+        return inputs, outputs
+    return None
 
 
 def read_adapter_config(folder: Path) -> AdapterConfig:
@@ -135,16 +154,18 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
         if not ends:
             continue
         matched |= {end: matched[end] + 1 for end in ends}
-        if not isinstance(module, nn.Linear):
+        sizes = linear_sizes(module)
+        if sizes is None:
             found = {"target_modules": min(ends)}
             raise _invalid(path, "target_modules", "linear layers of the backbone", found)
-        if config.r > max(module.in_features, module.out_features):
-            expected = f"at most {max(module.in_features, module.out_features)}, the size of {name}"
+        if config.r > max(sizes):
+            expected = f"at most {max(sizes)}, the size of {name}"
             raise _invalid(path, "r", expected, {"r": config.r})
-        wanted[f"base_model.model.{name}.lora_A.weight"] = (config.r, module.in_features)
-        wanted[f"base_model.model.{name}.lora_B.weight"] = (module.out_features, config.r)
+        inputs, outputs = sizes
+        wanted[f"base_model.model.{name}.lora_A.weight"] = (config.r, inputs)
+        wanted[f"base_model.model.{name}.lora_B.weight"] = (outputs, config.r)
         if config.dora:
-            wanted[f"base_model.model.{name}.lora_magnitude_vector"] = (module.out_features,)
+            wanted[f"base_model.model.{name}.lora_magnitude_vector"] = (outputs,)
     for target, count in matched.items():
         if not count:
             found = {"target_modules": target}
