@@ -34,16 +34,11 @@ _MAX_BYTES = 4 * 2**20
 _PATH = re.compile(r"[A-Za-z0-9_]{1,100}(\.[A-Za-z0-9_]{1,100}){0,19}")
 """The path of a module. Unlike peft, it is never a regular expression."""
 
-_IGNORED = frozenset(
-    {
-        *("auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"),
-        "fan_in_fan_out",  # the layers of the backbone decide it
-    }
-)
+_IGNORED = frozenset({"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"})
 """Keys that peft writes to describe how the adapters were made."""
 
-_FLAGS = ("use_dora", "use_rslora")
-"""Keys of the variants of LoRA, which are true or false. A missing key is false."""
+_FLAGS = ("use_dora", "use_rslora", "fan_in_fan_out")
+"""Keys that are true or false. A missing key is false."""
 
 _TASKS = ("SEQ_CLS", "FEATURE_EXTRACTION")
 _DTYPES = ("F32", "F16", "BF16", "F64")
@@ -60,6 +55,7 @@ class AdapterConfig:
         targets: Paths of the adapted modules, or the ends of their paths.
         dora: Whether the magnitudes of the rows are trained too (DoRA).
         rslora: Whether the output is multiplied by alpha / √r instead of alpha / r.
+        transposed: Whether the adapted layers store their weights transposed, as `Conv1D` does.
     """
 
     r: int
@@ -68,6 +64,7 @@ class AdapterConfig:
     targets: tuple[str, ...]
     dora: bool = False
     rslora: bool = False
+    transposed: bool = False
 
 
 def linear_sizes(layer: nn.Module) -> tuple[int, int] | None:
@@ -149,6 +146,7 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
     path = folder / CONFIG
     matched = dict.fromkeys(config.targets, 0)
     wanted: dict[str, tuple[int, ...]] = {}
+    transposed = False
     for name, module in model.named_modules():
         ends = {name[start:] for start in _starts(name)} & matched.keys()
         if not ends:
@@ -162,6 +160,7 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
             expected = f"at most {max(sizes)}, the size of {name}"
             raise _invalid(path, "r", expected, {"r": config.r})
         inputs, outputs = sizes
+        transposed = transposed or isinstance(module, Conv1D)
         wanted[f"base_model.model.{name}.lora_A.weight"] = (config.r, inputs)
         wanted[f"base_model.model.{name}.lora_B.weight"] = (outputs, config.r)
         if config.dora:
@@ -170,6 +169,9 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
         if not count:
             found = {"target_modules": target}
             raise _invalid(path, "target_modules", "linear layers of the backbone", found)
+    if config.transposed and not transposed:
+        expected = "false, because the backbone's layers are not of the type Conv1D,"
+        raise _invalid(path, "fan_in_fan_out", expected, {"fan_in_fan_out": True})
     check_regular(folder / WEIGHTS, inside=folder)
     with safe_open(folder / WEIGHTS, "pt") as file:
         for name in file.keys():  # noqa: SIM118  # the file is not a dict
