@@ -72,7 +72,7 @@ def toy_backbone(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Pa
             folder = tmp_path_factory.mktemp(family)
             torch.manual_seed(0)
             AutoModel.from_config(toy_config(family)).save_pretrained(folder)
-            toy_tokenizer(causal=family in ("qwen3", "llama")).save_pretrained(folder)
+            toy_tokenizer(causal=family in ("qwen3", "llama", "gpt2")).save_pretrained(folder)
             folders[family] = folder
         return folders[family]
 

@@ -15,15 +15,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from thawline import (
-    Config,
-    DataConfig,
-    HeadConfig,
-    TerminalReporter,
-    TextClassifier,
-    TrainingConfig,
-    fit_run,
-)
+import thawline
+from thawline import Config, DataConfig, HeadConfig, TextClassifier, TrainingConfig
 
 parser = argparse.ArgumentParser(description="Train a new head on a frozen transformer.")
 parser.add_argument("--backbone", default="minilm", help="Packaged name, folder or hub id")
@@ -44,31 +37,12 @@ scores again on the test split, draws both, saves the model and loads it in a fr
 
 # %%
 data = DataConfig(options.data, limit=tuple(options.limit))
-by_epochs = Config(
-    backbone=options.backbone,
-    strategy="head",
-    data=data,
-    head=HeadConfig("native"),
-    training=TrainingConfig(epochs=options.epochs, batch_size=16, lr=options.lr),
-)
-record = fit_run(by_epochs, options.out / "by_epochs", TerminalReporter(), resume=True)
+training = TrainingConfig(epochs=options.epochs, batch_size=16, lr=options.lr)
+config = Config(options.backbone, data=data, head=HeadConfig("native"), training=training)
+progress = thawline.TerminalReporter()
+record = thawline.fit_run(config, options.out / "by_epochs", progress, resume=True)
 print(f"{record.parameters.trainable:,} of {record.parameters.total:,} parameters are trained")
-for epoch in record.history:
-    print(f"epoch {epoch.epoch}: validation accuracy {epoch.validation_accuracy:.1%}")
-
-# %% [markdown]
-"""The scores on the test split before and after, with 95 % intervals."""
-
-
-# %%
-def shown(score):
-    """Return a score in percent with its interval."""
-    return f"{score.value:6.1%} ({score.low:.1%} to {score.high:.1%})"
-
-
-for name in ("accuracy", "f1_macro"):
-    before, after = getattr(record.baseline, name), getattr(record.test, name)
-    print(f"{name:9} random head {shown(before)}, trained head {shown(after)}")
+print(thawline.summary(record, "epochs", "scores"))
 
 # %% tags=["active-ipynb"]
 # from IPython.display import Image
@@ -82,9 +56,10 @@ the penalty chosen on validation. The states are in the store already, so this t
 """
 
 # %%
-exact = fit_run(Config(options.backbone, data=data), options.out / "exact", resume=True)
-print(f"native head by epochs  {shown(record.test.accuracy)}")
-print(f"linear head, exact     {shown(exact.test.accuracy)}")
+config = Config(options.backbone, data=data)
+exact = thawline.fit_run(config, options.out / "exact", progress, resume=True)
+print(f"native head by epochs: {record.test.accuracy:.1%}")
+print(f"linear head, exact:    {exact.test.accuracy:.1%}")
 
 # %% [markdown]
 """The better model is loaded from its folder and classifies new texts."""

@@ -15,20 +15,12 @@ Without arguments it needs no network: the reviews are part of Thawline, and Min
 # %%
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 
-from thawline import (
-    Config,
-    DataConfig,
-    HeadConfig,
-    TerminalReporter,
-    TextClassifier,
-    TrainingConfig,
-    fit_run,
-)
+import thawline
+from thawline import Config, DataConfig, HeadConfig, TextClassifier, TrainingConfig
 
 parser = argparse.ArgumentParser(description="Train the last block of a transformer.")
 parser.add_argument("--backbone", default="minilm", help="Packaged name, folder or hub id")
@@ -41,62 +33,42 @@ options = parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 # %% [markdown]
 """
-The blocks below the last one are frozen. They run once for each text, and all three fits read their
-stored outputs. Only the learning rate differs between the first two fits.
+The blocks below the last one are frozen. They run once for each text, and all fits read their
+stored outputs. Only the learning rate differs between the first two fits. The seconds are those of
+a fit that runs alone with an empty store, so the pass through the frozen blocks counts for each.
 """
 
 # %%
-tutorial = Config(
-    backbone=options.backbone,
-    strategy="last:1",
-    data=DataConfig(options.data, limit=tuple(options.limit)),
-    head=HeadConfig("native"),
-    training=TrainingConfig(epochs=options.epochs, batch_size=16, weight_decay=0.01, lr=2e-5),
-)
-configs = {
-    "last-2e-5": tutorial,
-    "last-1e-3": replace(tutorial, training=replace(tutorial.training, lr=1e-3)),
-    "head": Config(options.backbone, data=tutorial.data),
-}
-records = {
-    name: fit_run(config, options.out / name, TerminalReporter(), resume=True)
-    for name, config in configs.items()
-}
-
-# %% [markdown]
-"""
-The test scores with 95 % intervals. The seconds are those of a fit that runs alone with an empty
-store, so the pass through the frozen blocks counts for each.
-"""
-
-# %%
-for name, record in records.items():
-    score, f1 = record.test.accuracy, record.test.f1_weighted
-    print(
-        f"{name:9} accuracy {score.value:.1%} ({score.low:.1%} to {score.high:.1%}), "
-        f"weighted F1 {f1.value:.1%}, {record.parameters.trainable:,} parameters, "
-        f"{record.cost.seconds:.0f} s"
+data = DataConfig(options.data, limit=tuple(options.limit))
+configs = {"head": Config(options.backbone, data=data)}
+for name, lr in {"last-2e-5": 2e-5, "last-1e-3": 1e-3}.items():
+    configs[name] = Config(
+        backbone=options.backbone,
+        strategy="last:1",
+        data=data,
+        head=HeadConfig("native"),
+        training=TrainingConfig(epochs=options.epochs, batch_size=16, weight_decay=0.01, lr=lr),
     )
-untrained = records["last-2e-5"].baseline
-print(f"untrained accuracy {untrained.accuracy.value:.1%}")
+progress, records = thawline.TerminalReporter(), {}
+for name, config in configs.items():
+    record = thawline.fit_run(config, options.out / name, progress, resume=True)
+    print(f"{name}: {record.parameters.trainable:,} parameters in {record.cost.seconds:.0f} s")
+    print(f"  accuracy {record.test.accuracy:.1%}, weighted F1 {record.test.f1_weighted:.1%}")
+    records[name] = record
+print(thawline.summary(record, "epochs", "scores"))
 
 # %% [markdown]
-"""Validation accuracy by epoch at both rates, and what each fit costs."""
+"""Validation accuracy by epoch at both rates."""
 
 # %%
-figure, (epochs, cost) = plt.subplots(1, 2, figsize=(9, 3.5), layout="constrained")
 for name, record in records.items():
-    if record.history:
+    if record.history:  # the exact fit of the head has no epochs
         accuracies = [row.validation_accuracy for row in record.history]
-        epochs.plot([row.epoch for row in record.history], accuracies, "o-", label=name)
-    score = record.test.accuracy
-    ends = [[score.value - score.low], [score.high - score.value]]
-    cost.errorbar(record.cost.seconds, score.value, ends, fmt="o", capsize=3, label=name)
-epochs.set(xlabel="epoch (0: untrained)", ylabel="validation accuracy")
-cost.set(xlabel="seconds of the fit", ylabel="test accuracy")
-for axes in (epochs, cost):
-    axes.legend()
-figure.savefig(options.out / "rates.png", dpi=120)
+        plt.plot([row.epoch for row in record.history], accuracies, "o-", label=name)
+plt.xlabel("epoch (0: untrained)")
+plt.ylabel("validation accuracy")
+plt.legend()
+plt.savefig(options.out / "rates.png", dpi=120)
 
 # %% [markdown]
 """The better model is loaded and classifies new texts."""

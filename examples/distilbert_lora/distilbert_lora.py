@@ -17,19 +17,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from thawline import (
-    Config,
-    DataConfig,
-    HeadConfig,
-    Lora,
-    ReportConfig,
-    TerminalReporter,
-    TextClassifier,
-    TokensConfig,
-    TrainingConfig,
-    fit_run,
-    load_data,
-)
+import thawline
+from thawline import Config, DataConfig, HeadConfig, Lora, TextClassifier, TokensConfig
 
 parser = argparse.ArgumentParser(description="Train low-rank adapters in a transformer.")
 parser.add_argument("--backbone", default="thawline/qwen3-mini", help="Name, folder or hub id")
@@ -52,45 +41,22 @@ config = Config(
     data=DataConfig(options.data, limit=tuple(options.limit)),
     tokens=TokensConfig(truncation_side="left"),
     head=HeadConfig(options.head),
-    training=TrainingConfig(epochs=options.epochs, patience=options.patience, lr=options.lr),
-    report=ReportConfig(show=sentences),
+    training=thawline.TrainingConfig(
+        epochs=options.epochs, patience=options.patience, lr=options.lr
+    ),
+    report=thawline.ReportConfig(show=sentences),
 )
-record = fit_run(config, options.out, TerminalReporter(), resume=True)
-parameters = record.parameters
-print(f"{parameters.trainable:,} of {parameters.total:,} parameters are trained: ", end="")
-print(", ".join(f"{part} {count:,}" for part, count in parameters.trained.items()))
+record = thawline.fit_run(config, options.out, thawline.TerminalReporter(), resume=True)
+print(f"{record.parameters.trainable:,} of {record.parameters.total:,} parameters are trained")
 
 # %% [markdown]
-"""The losses and the validation accuracy of each epoch. The weights of the best epoch are kept."""
+"""
+The epochs, of which the best one on validation is kept, and the scores. Then the answers of the
+untrained and of the trained model to two sentences, and the mistakes.
+"""
 
 # %%
-print("epoch  train loss  validation loss  validation accuracy")
-for row in record.history:
-    train_loss = "-" if row.train_loss is None else f"{row.train_loss:.3f}"
-    line = f"{row.epoch:5}  {train_loss:>10}  {row.validation_loss:15.3f}"
-    print(f"{line}  {row.validation_accuracy:19.1%}{'  kept' if row.kept else ''}")
-
-# %% [markdown]
-"""The test scores, and the answers of the untrained and of the trained model to two sentences."""
-
-# %%
-for name in ("accuracy", "f1_macro", "precision_macro", "recall_macro"):
-    before, after = getattr(record.baseline, name).value, getattr(record.test, name)
-    interval = f"{after.low:.1%} to {after.high:.1%}"
-    print(f"{name:15} {before:.1%} -> {after.value:.1%} ({interval})")
-for answer in record.answers:
-    print(f"{answer.untrained.predicted} -> {answer.adapted.predicted}: {answer.text}")
-
-# %% [markdown]
-"""The mistakes by length, and the most confident ones. `mistakes.csv` lists more of them."""
-
-# %%
-for kind in record.mistakes.error_rates.by_length:
-    print(f"{kind.shortest:5} to {kind.longest:5} tokens: {kind.error_rate.value:.1%} wrong")
-for mistake in record.mistakes.most_confident[:3]:
-    print(
-        f"{mistake.label} as {mistake.predicted} ({mistake.probability:.3f}): {mistake.text[:60]}"
-    )
+print(thawline.summary(record, "epochs", "scores", "classes", "texts", "mistakes"))
 
 # %% tags=["active-ipynb"]
 # from IPython.display import Image
@@ -101,7 +67,7 @@ for mistake in record.mistakes.most_confident[:3]:
 """A small search over the rank, on half of the texts. It looks at validation only."""
 
 # %%
-train = load_data(options.data, limit=config.data.limit).train
+train = thawline.load_data(options.data, limit=config.data.limit).train
 half = len(train.texts) // 2
 for rank in (*options.ranks, 4):
     tried = TextClassifier(options.backbone, Lora(r=rank), lr=options.lr, validation_share=0.2)

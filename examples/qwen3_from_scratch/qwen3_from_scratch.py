@@ -8,33 +8,16 @@ only a taste, and then compares it with the one that Thawline's authors pretrain
 Without arguments it needs no network: the reviews and the second model are part of Thawline. The
 tutorial's own job is
 
-    python qwen3_from_scratch.py --data imdb
+    python qwen3_from_scratch.py --data imdb --limit 25000 25000
 """
 
 # %%
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 
-from thawline import (
-    Config,
-    CorpusConfig,
-    DataConfig,
-    HeadConfig,
-    PretrainConfig,
-    PretrainingConfig,
-    TerminalReporter,
-    TextClassifier,
-    TrainingConfig,
-    VocabularyConfig,
-    WritingConfig,
-    evaluate_run,
-    fit_run,
-    load_language_model,
-    pretrain_run,
-    write_texts,
-)
+import thawline
+from thawline import Config, HeadConfig, TextClassifier, TrainingConfig
 
 parser = argparse.ArgumentParser(description="Pretrain a small Qwen3 and classify with it.")
 parser.add_argument("--data", default="thawline/reviews", help="File, folder, name or hub id")
@@ -45,21 +28,22 @@ parser.add_argument("--lr", type=float, default=1e-4, help="Maximum learning rat
 parser.add_argument("--out", type=Path, default=Path("runs/qwen3_from_scratch"))
 # In a notebook, write the arguments into the empty list.
 options = parser.parse_args([] if "ipykernel" in sys.modules else None)
+progress = thawline.TerminalReporter()
 
 # %% [markdown]
 """Pretraining learns a vocabulary, and then to predict the next token of the training texts."""
 
 # %%
-pretraining = PretrainConfig(
-    corpus=CorpusConfig((options.data,), limit=options.texts),
-    vocabulary=VocabularyConfig(4_096),
-    training=PretrainingConfig(epochs=1, window=256, batch_size=8),
+config = thawline.PretrainConfig(
+    corpus=thawline.CorpusConfig((options.data,), limit=options.texts),
+    vocabulary=thawline.VocabularyConfig(4_096),
+    training=thawline.PretrainingConfig(epochs=1, window=256, batch_size=8),
 )
-language = pretrain_run(pretraining, options.out / "pretrained", TerminalReporter(), resume=True)
+language = thawline.pretrain_run(config, options.out / "pretrained", progress, resume=True)
 print(f"{language.parameters:,} parameters, {language.tokens:,} tokens read")
 print(f"{language.saved.validation_bits_per_byte:.2f} bits per byte (embedded model: 1.40)")
-writer = load_language_model("thawline/qwen3-mini")
-for written in write_texts(writer, "The film", WritingConfig(tokens=30)):
+writer = thawline.load_language_model("thawline/qwen3-mini")
+for written in thawline.write_texts(writer, "The film", thawline.WritingConfig(tokens=30)):
     print(f"the embedded model writes: {written.text}")
 
 # %% [markdown]
@@ -69,34 +53,28 @@ gives it the first token, which in a causal model has seen only itself, so `firs
 """
 
 # %%
-tutorial = Config(
-    data=DataConfig(options.data, limit=tuple(options.limit)),
-    head=HeadConfig("mlp:64", pooling="mean", standardise=False),
-    training=TrainingConfig(epochs=options.epochs, batch_size=16, lr=options.lr),
-)
-first = replace(tutorial, head=replace(tutorial.head, pooling="first"))
-better = TrainingConfig(epochs=10, lr=1e-3)
-configs = {
-    "own-model": replace(tutorial, backbone=str(options.out / "pretrained" / "model")),
-    "first-token": first,
-    "embedded-model": tutorial,
-    "better-settings": replace(tutorial, head=HeadConfig("mlp:64"), training=better),
+own, embedded = str(options.out / "pretrained" / "model"), "thawline/qwen3-mini"
+mean, first = (HeadConfig("mlp:64", pooling=by, standardise=False) for by in ("mean", "first"))
+tutorial = TrainingConfig(epochs=options.epochs, batch_size=16, lr=options.lr)
+fits = {
+    "own-model": (own, mean, tutorial),
+    "first-token": (embedded, first, tutorial),
+    "embedded-model": (embedded, mean, tutorial),
+    "better-settings": (embedded, HeadConfig("mlp:64"), TrainingConfig(epochs=10, lr=1e-3)),
 }
-for name, config in configs.items():
-    record = fit_run(config, options.out / name, TerminalReporter(), resume=True)
-    score = record.test.accuracy
-    print(
-        f"{name:16} {record.parameters.trainable:,} parameters, test accuracy {score.value:.1%} "
-        f"({score.low:.1%} to {score.high:.1%})"
-    )
+data = thawline.DataConfig(options.data, limit=tuple(options.limit))
+for name, (backbone, head, training) in fits.items():
+    config = Config(backbone, data=data, head=head, training=training)
+    record = thawline.fit_run(config, options.out / name, progress, resume=True)
+    print(f"{name:16} test accuracy {record.test.accuracy:.1%}")
 
 # %% [markdown]
 """The saved classifier, with the weights of the best epoch, is tested again and then used."""
 
 # %%
-scores = evaluate_run(options.out / "better-settings", split="test")
-print(f"{scores.rows:,} test reviews: accuracy {scores.accuracy.value:.1%}")
+print(f"{record.parameters.trainable:,} parameters")
+print(thawline.summary(thawline.evaluate_run(options.out / "better-settings"), "scores"))
 classifier = TextClassifier.load(options.out / "better-settings")
-texts = ["A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."]
-for text, row in zip(texts, classifier.predict_proba(texts), strict=True):
+for text in ("A warm, funny film with a wonderful cast.", "Dull, badly acted and far too long."):
+    (row,) = classifier.predict_proba([text])
     print(f"{record.labels.names[row.argmax()]} ({row.max():.3f}) {text}")

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from thawline.jobs.fit import fit_run
     from thawline.pretraining.generation import write_texts
     from thawline.pretraining.job import pretrain_run
+    from thawline.report.summary import summary
     from thawline.runs.records import (
         EvaluationReport,
         FitRecord,
@@ -137,6 +138,7 @@ __all__ = [
     "read_record",
     "register_family",
     "run_ladder",
+    "summary",
     "tune",
     "write_texts",
 ]
@@ -184,6 +186,7 @@ _NAMES_BY_MODULE = {
     "thawline.jobs.fit": ("fit_run",),
     "thawline.pretraining.generation": ("write_texts",),
     "thawline.pretraining.job": ("pretrain_run",),
+    "thawline.report.summary": ("summary",),
     "thawline.runs.records": (
         "EvaluationReport",
         "FitRecord",

@@ -23,7 +23,6 @@ from thawline.config import (
     HeadConfig,
     TrainingConfig,
 )
-from thawline.errors import ThawlineError
 from thawline.inference.predictor import Predictor
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
@@ -104,17 +103,12 @@ def test_an_end_token_serves_for_padding_as_in_gpt2(tmp_path):
     assert backbone.stack.model.get_input_embeddings().num_embeddings == len(WORDS) + 1
 
 
-def test_adapters_need_linear_layers(tmp_path, toy_reviews):
-    folder = save_backbone(tmp_path / "model", "gpt2")  # whose layers are Conv1D
-    with pytest.raises(ThawlineError) as refused:
-        TextClassifier(folder, "lora").fit(*toy_reviews(20))
-    assert refused.value.setting == "strategy"
-
-
 FITS = [
     ("gpt2", "head", "linear", False),
     ("gpt2", "last:2", "linear", False),
     ("gpt2", "full", "native", False),
+    ("gpt2", "lora:r=2", "linear", False),
+    ("gpt2", "lora:r=2,dora=true", "native", True),
     ("llama", "lora:r=2", "linear", False),
     ("llama", "lora:r=2", "native", True),
     ("llama", "lp+last:1", "linear", False),

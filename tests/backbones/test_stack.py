@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 import torch
@@ -415,6 +416,21 @@ def test_an_unknown_family_is_refused():
     assert "'albert'" in caught.value.found
     assert all(family in caught.value.expected for family in FAMILIES)
     assert "register_family" in caught.value.fix
+
+
+def test_a_family_without_the_name_of_its_attention_dropout_is_an_error(monkeypatch):
+    monkeypatch.setattr(stack_module, "FAMILIES", dict(stack_module.FAMILIES))
+    family, sizes = NEW_FAMILIES["gpt2"]
+    for given, known in ((family, False), (replace(family, attention_dropout="attn_pdrop"), True)):
+        register_family("gpt2", given)
+        stack = Stack(AutoModel.from_config(AutoConfig.for_model("gpt2", **sizes)))
+        if known:
+            assert stack.attention_dropout == "attn_pdrop"
+        else:
+            with pytest.raises(ThawlineError) as caught:
+                _ = stack.attention_dropout
+            assert "'attention_dropout'" in caught.value.found
+            assert "register" in caught.value.fix
 
 
 NEW_FAMILIES = {

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import augmentation
 from tests.support.command_line import write_set
+from tests.support.pages import ROOT
 from thawline.config import DataConfig
 from thawline.data import load
 
@@ -64,3 +65,11 @@ def test_the_gain_is_that_of_paired_texts_and_seeds(capsys: pytest.CaptureFixtur
     cells = augmentation.table(rows).splitlines()[-1].split("|")
     low, high = (float(end) for end in cells[7].split(" to "))
     assert 0 < low < float(cells[6]) < high
+
+
+def test_the_page_shows_the_committed_results() -> None:
+    results = ROOT / "benchmarks" / "results" / "augmentation.json"
+    table = augmentation.table(json.loads(results.read_text(encoding="utf-8")))
+    without_seconds = [line.rsplit("|", 2)[0] + "|" for line in table.splitlines()[2:]]
+    page = (ROOT / "docs" / "verbs" / "fit.md").read_text(encoding="utf-8")
+    assert "\n".join(without_seconds) in page

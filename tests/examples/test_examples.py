@@ -69,6 +69,11 @@ def test_every_original_has_an_example_and_a_tutorial() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_script_is_as_short_as_its_tutorial(name: str) -> None:
+    assert 30 <= len(script_of(name).read_text(encoding="utf-8").splitlines()) <= 80
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_has_the_cells_of_its_script(name: str) -> None:
     expected = notebooks.notebook_of(script_of(name)).cells
     cells = committed(name).cells
@@ -146,3 +151,4 @@ def test_a_notebook_keeps_only_what_its_cells_print_and_draw(name):
     for one in outputs:
         assert one.get("name") == "stdout" or "image/png" in one.get("data", {})
         assert "site-packages" not in json.dumps(one)
+        assert not re.search(r"/(tmp|home|root|work|Users)/", json.dumps(one.get("text", "")))

@@ -16,8 +16,11 @@ from transformers import AutoModel, PreTrainedModel
 from tests.support.command_line import thawline
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, ROUNDING, WIDTH, WORDS, as_inputs
 from thawline import TextClassifier
+from thawline.backbones.adapters import merge_adapters
 from thawline.backbones.copies import build_native, copy_base
 from thawline.backbones.loading import Backbone, load_backbone
+from thawline.backbones.stack import FAMILIES as FAMILIES_OF_STACK
+from thawline.backbones.stack import Family
 from thawline.config import Config, HeadConfig
 from thawline.data import Labels
 from thawline.errors import ThawlineError
@@ -355,6 +358,77 @@ class TestFiles:
 def states(model: Any) -> Tensor:
     found = model.eval()(**some_texts())[0]
     return found * some_texts()["attention_mask"][:, :, None]
+
+
+@pytest.fixture
+def gpt2(monkeypatch: pytest.MonkeyPatch, toy_backbone: Backbones) -> str:
+    """Return a backbone whose linear layers are of the type Conv1D, which transposes weights."""
+    family = Family(
+        ("wte", "wpe"),
+        "h",
+        final=("ln_f",),
+        query="c_attn",
+        attention_dropout="attn_pdrop",
+        causal=True,
+        native_pooling=lambda config: "last",
+    )
+    monkeypatch.setitem(FAMILIES_OF_STACK, "gpt2", family)
+    return str(toy_backbone("gpt2"))
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+class TestTransposedLayers:
+    def test_shapes_and_step_zero(self, gpt2: str, variant: str) -> None:
+        task = task_of(Path(gpt2), "lora:r=2" + variant, "native")
+        model, adapter = make_classifier(task)
+        assert adapter is not None
+        assert names_of(adapter) == {f"h.{block}.attn.c_attn" for block in range(DEPTH)}
+        magnitudes = DEPTH * 3 * WIDTH if "dora" in variant else 0
+        of_adapters = DEPTH * 2 * (WIDTH + 3 * WIDTH) + magnitudes
+        assert count_parameters(adapter.peft)["trainable"] == of_adapters
+        plain = build_native(task.backbone, 2, task.config.seed)
+        assert_same(logits(model), logits(plain), "gpt2")
+
+    def test_saved_loaded_and_merged_adapters_give_the_same_logits(
+        self, gpt2: str, tmp_path: Path, variant: str
+    ) -> None:
+        written = "lora:r=3,alpha=12,targets=c_attn+c_proj+c_fc" + variant
+        task = task_of(Path(gpt2), written, "native")
+        model, adapter = make_classifier(task)
+        assert adapter is not None
+        untrained = logits(model)
+        fill(adapter)
+        live, live_states = logits(model), states(adapter.peft)
+        assert not torch.allclose(live, untrained, rtol=0, atol=1e-2)
+
+        adapter.save(tmp_path / "adapter")
+        loaded = load_adapters(load_backbone(gpt2).stack, tmp_path / "adapter", "its name")
+        assert torch.equal(states(loaded.peft), live_states)
+        plain = AutoModel.from_pretrained(gpt2).eval()
+        of_peft = PeftModel.from_pretrained(plain, str(tmp_path / "adapter")).eval()
+        torch.testing.assert_close(states(of_peft), live_states, rtol=0, atol=1e-5)
+        merged = merge_adapters(AutoModel.from_pretrained(gpt2), tmp_path / "adapter")
+        torch.testing.assert_close(states(merged), live_states, rtol=0, atol=1e-4)
+
+        adapter.merge()
+        torch.testing.assert_close(logits(model), live, rtol=0, atol=1e-4)
+        assert set(model.state_dict()) == set(build_native(task.backbone, 2, 0).state_dict())
+
+    def test_no_warning_is_given(self, gpt2: str, variant: str) -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            adapter = adapted(load_backbone(gpt2), "lora:r=4" + variant)
+        assert adapter.peft.peft_config["default"].fan_in_fan_out
+
+
+def test_blocks_without_linear_layers_have_no_adapters(toy_backbone: Backbones) -> None:
+    stack = load_backbone(str(toy_backbone("bert"))).stack
+    for index in range(DEPTH):
+        stack.blocks[index] = torch.nn.Identity()
+    with pytest.raises(ThawlineError) as caught:
+        add_adapters(stack, Lora(), "base")
+    assert caught.value.setting == "strategy"
+    assert "last:1" in caught.value.fix
 
 
 BACKBONE, HEAD, BLOCK = 66_362_880, 592_130, 7_087_872

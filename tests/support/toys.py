@@ -119,6 +119,17 @@ def toy_config(family: str):
             "max_position_embeddings": LIMIT,
             "pad_token_id": 0,
         }
+    if family == "gpt2":  # not a family of Thawline: tests register it
+        common = {
+            "vocab_size": len(WORDS) + 4,
+            "n_embd": WIDTH,
+            "n_layer": DEPTH,
+            "n_head": 4,
+            "n_positions": LIMIT,
+            "pad_token_id": 0,
+            "bos_token_id": 2,
+            "eos_token_id": 3,
+        }
     if family == "modernbert":
         special = {"bos_token_id": 2, "eos_token_id": 3, "cls_token_id": 2, "sep_token_id": 3}
         common |= special | {"local_attention": 8, "global_attn_every_n_layers": 2}

@@ -15,6 +15,7 @@ from typing import Any
 
 from safetensors import safe_open
 from torch import nn
+from transformers.pytorch_utils import Conv1D
 
 from thawline.errors import ThawlineError
 from thawline.runs.settings import FIX
@@ -36,8 +37,8 @@ _PATH = re.compile(r"[A-Za-z0-9_]{1,100}(\.[A-Za-z0-9_]{1,100}){0,19}")
 _IGNORED = frozenset({"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version"})
 """Keys that peft writes to describe how the adapters were made."""
 
-_FLAGS = ("use_dora", "use_rslora")
-"""Keys of the variants of LoRA, which are true or false. A missing key is false."""
+_FLAGS = ("use_dora", "use_rslora", "fan_in_fan_out")
+"""Keys that are true or false. A missing key is false."""
 
 _TASKS = ("SEQ_CLS", "FEATURE_EXTRACTION")
 _DTYPES = ("F32", "F16", "BF16", "F64")
@@ -54,6 +55,7 @@ class AdapterConfig:
         targets: Paths of the adapted modules, or the ends of their paths.
         dora: Whether the magnitudes of the rows are trained too (DoRA).
         rslora: Whether the output is multiplied by alpha / √r instead of alpha / r.
+        transposed: Whether the adapted layers store their weights transposed, as `Conv1D` does.
     """
 
     r: int
@@ -62,6 +64,20 @@ class AdapterConfig:
     targets: tuple[str, ...]
     dora: bool = False
     rslora: bool = False
+    transposed: bool = False
+
+
+def linear_sizes(layer: nn.Module) -> tuple[int, int] | None:
+    """Return the number of inputs and of outputs of a linear layer, or None for another layer.
+
+    The linear layers of GPT-2 have the type `Conv1D`, which stores its weight transposed.
+    """
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    if isinstance(layer, Conv1D):
+        inputs, outputs = layer.weight.shape
+        return inputs, outputs
+    return None
 
 
 def read_adapter_config(folder: Path) -> AdapterConfig:
@@ -130,25 +146,32 @@ def check_adapter_shapes(model: nn.Module, config: AdapterConfig, folder: Path) 
     path = folder / CONFIG
     matched = dict.fromkeys(config.targets, 0)
     wanted: dict[str, tuple[int, ...]] = {}
+    transposed = False
     for name, module in model.named_modules():
         ends = {name[start:] for start in _starts(name)} & matched.keys()
         if not ends:
             continue
         matched |= {end: matched[end] + 1 for end in ends}
-        if not isinstance(module, nn.Linear):
+        sizes = linear_sizes(module)
+        if sizes is None:
             found = {"target_modules": min(ends)}
             raise _invalid(path, "target_modules", "linear layers of the backbone", found)
-        if config.r > max(module.in_features, module.out_features):
-            expected = f"at most {max(module.in_features, module.out_features)}, the size of {name}"
+        if config.r > max(sizes):
+            expected = f"at most {max(sizes)}, the size of {name}"
             raise _invalid(path, "r", expected, {"r": config.r})
-        wanted[f"base_model.model.{name}.lora_A.weight"] = (config.r, module.in_features)
-        wanted[f"base_model.model.{name}.lora_B.weight"] = (module.out_features, config.r)
+        inputs, outputs = sizes
+        transposed = transposed or isinstance(module, Conv1D)
+        wanted[f"base_model.model.{name}.lora_A.weight"] = (config.r, inputs)
+        wanted[f"base_model.model.{name}.lora_B.weight"] = (outputs, config.r)
         if config.dora:
-            wanted[f"base_model.model.{name}.lora_magnitude_vector"] = (module.out_features,)
+            wanted[f"base_model.model.{name}.lora_magnitude_vector"] = (outputs,)
     for target, count in matched.items():
         if not count:
             found = {"target_modules": target}
             raise _invalid(path, "target_modules", "linear layers of the backbone", found)
+    if config.transposed and not transposed:
+        expected = "false, because the backbone's layers are not of the type Conv1D,"
+        raise _invalid(path, "fan_in_fan_out", expected, {"fan_in_fan_out": True})
     check_regular(folder / WEIGHTS, inside=folder)
     with safe_open(folder / WEIGHTS, "pt") as file:
         for name in file.keys():  # noqa: SIM118  # the file is not a dict

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 from transformers import PreTrainedModel
+from transformers.pytorch_utils import Conv1D
 
 from thawline.backbones.adapter_config import (
     WEIGHTS,
@@ -60,6 +61,7 @@ def insert_adapters(model: PreTrainedModel, config: LoraConfig, base: str) -> Pe
     # peft writes the local path of the base to the config, and warns if the config already holds
     # another name. So the name is set afterwards.
     config.base_model_name_or_path = None
+    config.fan_in_fan_out = any(isinstance(module, Conv1D) for module in model.modules())
     adapted = get_peft_model(model, config, autocast_adapter_dtype=False)
     assert isinstance(adapted, PeftModel)
     config.base_model_name_or_path = base

@@ -91,7 +91,7 @@ def _attention_dropout(config: Any, backbone: Backbone, probability: float | Non
     The modules keep the probability that they were built with, and the saved config does not
     change.
     """
-    name = backbone.stack.family.attention_dropout
+    name = backbone.stack.attention_dropout
     original = getattr(config, name)
     setattr(config, name, original if probability is None else probability)
     try:

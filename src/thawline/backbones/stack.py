@@ -179,6 +179,22 @@ class Stack:
             raise ThawlineError("a backbone with at least one block", "no blocks", fix)
         self.hidden_size: int = model.config.hidden_size
 
+    @property
+    def attention_dropout(self) -> str:
+        """The name of the config attribute with the dropout of attention weights.
+
+        Raises:
+            ThawlineError: If the config has no such attribute.
+        """
+        name = self.family.attention_dropout
+        if not hasattr(self.model.config, name):
+            raise ThawlineError(
+                "a family that names the config's attribute for the dropout of attention weights",
+                f"'{name}', which a config of the type '{self.model.config.model_type}' lacks",
+                "register the family with attention_dropout='NAME'",
+            )
+        return name
+
     def modules_of(self, stage: int) -> list[nn.Module]:
         """Return the modules of one stage, which is between 0 and L."""
         paths = self.family.embeddings if stage == 0 else ()

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from torch import nn
 from transformers import PreTrainedModel
 
-from thawline.backbones.adapter_config import CONFIG
+from thawline.backbones.adapter_config import CONFIG, linear_sizes
 from thawline.backbones.adapters import base_digest, insert_adapters, read_adapters
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
@@ -158,9 +157,9 @@ def target_paths(stack: Stack, lora: Lora) -> list[str]:
 
 def _check_rank(stack: Stack, r: int, paths: list[str]) -> None:
     for path in paths:
-        layer = stack.model.get_submodule(path)
-        assert isinstance(layer, nn.Linear), "targets are linear layers"
-        limit = max(layer.in_features, layer.out_features)
+        sizes = linear_sizes(stack.model.get_submodule(path))
+        assert sizes is not None, "targets are linear layers"
+        limit = max(sizes)
         if r > limit:
             raise ThawlineError(
                 f"a rank of at most {limit}, the size of the layer {path}",
@@ -182,7 +181,7 @@ def _unknown_target(stack: Stack, target: str) -> ThawlineError:
     known = dict.fromkeys(path.rpartition(".")[2] for path in paths)
     if not known:
         return ThawlineError(
-            "a backbone whose blocks have linear layers (nn.Linear), because adapters need them",
+            "a backbone whose blocks have linear layers, because adapters need them",
             f"blocks of the type '{stack.model.config.model_type}' without any",
             "use --strategy last:1 or full",
             setting="strategy",
@@ -198,6 +197,6 @@ def _unknown_target(stack: Stack, target: str) -> ThawlineError:
 def _linear_paths(stack: Stack, block: int) -> list[str]:
     """Return the names of the linear layers that a block calls, with or without adapters."""
     modules = stack.blocks[block].named_modules()
-    paths = [path for path, module in modules if isinstance(module, nn.Linear)]
+    paths = [path for path, module in modules if linear_sizes(module) is not None]
     plain = [path.removesuffix(".base_layer") for path in paths if ".lora_" not in path]
     return [path for path in plain if path.rpartition(".")[2] not in stack.family.fused]

@@ -80,7 +80,7 @@ def build_token_model(backbone: Backbone) -> tuple[PreTrainedModel, bool]:
     head = _read_head(backbone, auto)
     if not head:
         config.tie_word_embeddings = True
-    setattr(config, stack.family.attention_dropout, 0.0)  # fast attention has no dropout
+    setattr(config, stack.attention_dropout, 0.0)  # fast attention has no dropout
     with building():
         model: PreTrainedModel = auto.from_config(config, trust_remote_code=False)
     base = stack.model.state_dict()

@@ -4,45 +4,34 @@ from __future__ import annotations
 
 import shlex
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rich.console import Group, JustifyMethod, RenderableType
+from rich.console import JustifyMethod
 from rich.table import Table
 
 from thawline.config import ReportConfig
 from thawline.data.labels import join_words
 from thawline.errors import printable
 from thawline.inference.prediction import CONFIDENCE, TextPrediction
-from thawline.report.confusions import confusion_table
-from thawline.report.ladder import ladder_lines, ladder_table
-from thawline.report.mistakes import answers_table, mistakes_sections, samples_table
 from thawline.report.preflight import preflight_sections
-from thawline.report.sizes import sizes_lines, sizes_table
-from thawline.report.tables import (
-    HEAD_FITTED,
-    LABEL_WIDTH,
-    MISSING,
-    before_after_table,
-    history_table,
-    kept_line,
-    per_class_table,
-    plot_names,
-    scores_table,
-    wrap_labelled,
+from thawline.report.summary import (
+    Section,
+    fit_sections,
+    ladder_sections,
+    scores_sections,
+    stages_read,
 )
+from thawline.report.tables import MISSING, plot_names, wrap_labelled
 from thawline.runs.layout import LADDER
 from thawline.runs.records import (
-    AdaptedBackbone,
     BackboneOrigin,
     EvaluationReport,
-    FitParameters,
     FitRecord,
     InfoReport,
     LadderRecord,
-    MainScores,
     OperationsSummary,
     PreflightReport,
 )
@@ -76,177 +65,31 @@ def print_fit(record: FitRecord, shown: ReportConfig) -> None:
         record: The record of the fit.
         shown: The numbers of classes and mistakes that are printed.
     """
-    console = terminal.console()
-    test, proof = record.test, record.proof
-    console.print(f"\n{record.data.name}: {test.rows:,} test texts, {_intervals(test)}")
-    for section in _fit_sections(record, shown):
-        console.print(section)
-        console.print()
-    run = Path(record.artifact).parent
-    console.print(_cost(record))
+    console, proof = terminal.console(), record.proof
     console.print()
-    console.print(f"artifact  {record.artifact}")
+    _print_sections(fit_sections(record, shown))
+    run = Path(record.artifact).parent
+    console.print(f"\nartifact  {record.artifact}")
     checked = f"a fresh process computes the same probabilities for {proof.texts} texts"
     console.print(wrap_labelled("proof", f"{checked} (largest difference {proof.difference:.2g})"))
     console.print(f"plots     {plot_names(record.plots)} in {run}")
     console.print(f'next      thawline predict {shlex.quote(str(run))} "a text of your own"')
 
 
-def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[RenderableType]:
-    """Yield the tables of a fit, and the lines that belong to them."""
-    names = record.labels.names
-    yield before_after_table(record.baseline, record.test)
-    if record.warnings:
-        yield "\n".join(wrap_labelled("warning", warning) for warning in record.warnings)
-    table = per_class_table(record.test, names, shown.classes)
-    left_out = len(names) - table.row_count
-    hint = f"and {left_out:,} with a higher F1 (thawline evaluate lists all classes)"
-    yield Group(table, hint) if left_out else table
-    yield confusion_table(record.test, names)
-    if record.kept is not None:
-        start = "untrained" if record.head_first is None else HEAD_FITTED
-        kept = textwrap.fill(kept_line(record.kept), 79)
-        yield Group(history_table(record.history, start), kept)
-    yield samples_table(record.samples)
-    if record.answers:
-        yield answers_table(record.answers)
-    unit = "words" if record.backbone is None else "tokens"
-    yield Group(*mistakes_sections(record.mistakes, shown.shown_mistakes, unit))
-
-
-def _intervals(scores: MainScores) -> str:
-    return f"{100 * scores.confidence_level:g} % confidence intervals"
-
-
-def _cost(record: FitRecord) -> str:
-    """Return lines on what was trained, and on the seconds and the memory that it took."""
-    return "\n".join(
-        [
-            f"strategy  {_with_line(record.strategy, record.line)}",
-            *([] if record.tapt is None else [wrap_labelled("tapt", _tapt(record.tapt))]),
-            wrap_labelled("head", _reads(record)),
-            f"trained   {_trained(record.parameters)} of {record.parameters.total:,} parameters",
-            wrap_labelled("seconds", _seconds(record)),
-            *_speed(record),
-            f"memory    {record.peak_memory_bytes / 1e6:,.0f} MB at the peak",
-        ]
-    )
-
-
-def _with_line(strategy: str, line: int | None) -> str:
-    return strategy if line is None else f"{strategy}, thaw line {line}"
-
-
-def _reads(record: FitRecord) -> str:
-    """Return the head and what it reads."""
-    parts = [record.head]
-    if record.features:
-        parts += [f"pooling {record.pooling}", _features(record.features)]
-    if record.words is not None:
-        parts.append(f"{record.words.terms:,} words and pairs of words")
-    return ", ".join(parts)
-
-
-def _tapt(adapted: AdaptedBackbone) -> str:
-    """Return how the backbone was trained on its own objective."""
-    (kept,) = [row for row in adapted.history if row.kept]
-    words = "an earlier training is used again: " if adapted.reused else ""
-    return (
-        f"{words}{adapted.objective} of {adapted.train:,} texts, loss "
-        f"{adapted.history[0].validation_loss:.3f} to {kept.validation_loss:.3f} on "
-        f"{adapted.held_out:,} others"
-    )
-
-
-def _features(stages: Sequence[int]) -> str:
-    """Return the stages that a head reads as "features of stages 0, 1, 2"."""
-    return f"features of stage{'s' if len(stages) > 1 else ''} {', '.join(map(str, stages))}"
-
-
-def _seconds(record: FitRecord) -> str:
-    """Return the total seconds and the seconds of each part."""
-    seconds = record.seconds
-    first, earlier = seconds.head_first or 0.0, sum(record.starts[:-1])
-    first += seconds.tapt or 0.0
-    known = seconds.tokenising + seconds.prefix + first + seconds.training + seconds.evaluation
-    prefix = f" ({reading})" if (reading := _reading(record)) else ""
-    head_first = [] if seconds.head_first is None else [f"head first {seconds.head_first:.1f}"]
-    tapt = [] if seconds.tapt is None else [f"tapt {seconds.tapt:.1f}"]
-    parts = [
-        *tapt,
-        f"tokenising {seconds.tokenising:.1f}",
-        f"prefix {seconds.prefix:.1f}{prefix}",
-        *head_first,
-        f"training {seconds.training:.1f}",
-        f"evaluation {seconds.evaluation:.1f}",
-        f"other {seconds.total - earlier - known:.1f} (loading, saving, proof)",
-        *([f"earlier starts {earlier:.1f}"] if earlier else []),
-    ]
-    return f"{seconds.total:.1f} in total: {', '.join(parts)}"
-
-
-def _reading(record: FitRecord) -> str:
-    """Return how the texts were read by the frozen pass, or "" if there was none."""
-    if record.prefix.texts:
-        passes = "in two passes" if _has_two_passes(record) else "once"
-        return f"{record.prefix.texts:,} texts read {passes}"
-    # A strategy without frozen blocks reads nothing. Older records have no number here.
-    return "" if record.prefix.from_store == 0 else "all states from the store"
-
-
-def _speed(record: FitRecord) -> list[str]:
-    """Return a line with the share of the matrix rate that each part reached, or two if it is long.
-
-    Returns:
-        An empty list if no part ran blocks of the backbone.
-    """
-    machine = "this machine's" if record.prefix.device == "cpu" else "this GPU's"
-    suffix = None if record.suffix is None else record.suffix.share_of_matrix_rate
-    shares = {
-        "prefix": (record.seconds.prefix, record.prefix.share_of_matrix_rate),
-        "training": (record.seconds.training, suffix),
-    }
-    parts = [
-        f"{name} {seconds:.1f} s, {_per_cent(share)}"
-        for name, (seconds, share) in shares.items()
-        if share is not None
-    ]
-    if parts:
-        parts[0] += f" of {machine} matrix rate"
-    if record.prefix.from_store and not record.prefix.texts:
-        parts.insert(0, "prefix from the store")
-    line = f"{'speed':<{LABEL_WIDTH}}{'; '.join(parts)}"
-    lines = line if len(line) < 80 else line.replace("; ", f";\n{' ' * LABEL_WIDTH}")
-    return [lines] if parts else []
-
-
-def _per_cent(share: float) -> str:
-    return f"{100 * share:.0f} %" if share >= 0.01 else "less than 1 %"
-
-
-def _has_two_passes(record: FitRecord) -> bool:
-    """Return whether two frozen passes took place: one to pooled states, and one to the line."""
-    return record.head_first is not None and record.line is not None and record.line > 1
-
-
-def _trained(parameters: FitParameters) -> str:
-    """Return the number of trained parameters, by part if more than the head was trained."""
-    counts = [f"{name} {count:,}" for name, count in parameters.trained.items()]
-    parts = f" ({', '.join(counts)})" if len(counts) > 1 else ""
-    return f"{parameters.trainable:,}{parts}"
+def _print_sections(sections: Mapping[str, Section]) -> None:
+    """Print sections, with a blank line between two of them."""
+    console = terminal.console()
+    found = [section for make in sections.values() if (section := make()) is not None]
+    for place, section in enumerate(found):
+        if place:
+            console.print()
+        console.print(section)
 
 
 def print_evaluation(scores: EvaluationReport) -> None:
     """Print scores with their intervals, and the scores of each class."""
-    console = terminal.console()
-    origin = "" if scores.source == scores.split else f" (rows of {scores.source})"
-    split = "all splits" if scores.split == "all" else f"the {scores.split} split"
-    console.print(f"\n{scores.rows:,} texts of {split}{origin}, {_intervals(scores)}")
-    console.print(scores_table(scores))
-    console.print()
-    console.print(per_class_table(scores, scores.labels))
-    console.print()
-    console.print(confusion_table(scores, scores.labels))
+    terminal.console().print()
+    _print_sections(scores_sections(scores))
 
 
 def print_ladder(record: LadderRecord, folder: Path) -> None:
@@ -257,15 +100,8 @@ def print_ladder(record: LadderRecord, folder: Path) -> None:
         folder: The folder of the ladder.
     """
     console = terminal.console()
-    parts, test = record.data.protocol.splits, record.rungs[0].test
-    rows = ", ".join(f"{part.rows:,} {name}" for name, part in parts.items())
-    console.print(f"\n{record.data.name}: {rows} texts, {_intervals(test)}")
-    console.print(ladder_table(record))
-    console.print("\n".join(ladder_lines(record)))
-    if record.curves is not None:
-        console.print()
-        console.print(sizes_table(record.curves))
-        console.print("\n".join(sizes_lines(record.curves)))
+    console.print()
+    _print_sections(ladder_sections(record))
     console.print(f"plots     {plot_names(record.plots)} in {folder}")
     console.print(f"record    {folder / LADDER}")
     each = "strategy and seed" if record.drawn is None else "strategy, draw and seed"
@@ -351,7 +187,7 @@ def print_info(described: InfoReport) -> None:
         table.add_row(str(stage.stage), stage.name, f"{stage.parameters:,}", trainable)
     console.print(table)
     parameters, features = described.parameters, described.features
-    read = f"features {features}" if isinstance(features, str) else _features(features)
+    read = f"features {features}" if isinstance(features, str) else stages_read(features)
     console.print(f"strategy   {described.strategy}, thaw line {described.line}")
     console.print(f"head       {described.head}, pooling {described.pooling}, {read}")
     if parameters is not None:

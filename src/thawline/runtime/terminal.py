@@ -18,10 +18,20 @@ from typing import TYPE_CHECKING, Any, TextIO
 from thawline.errors import printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
 KEPT = "\n\t"
 """The control characters that output keeps."""
+
+# In a notebook, rich would show HTML instead, and a warning without the package ipywidgets.
+_LITERALLY: dict[str, Any] = {
+    "highlight": False,
+    "soft_wrap": True,
+    "markup": False,
+    "emoji": False,
+    "force_jupyter": False,
+}
+"""The options of a console that prints text as it is."""
 
 
 class ClosedPipeError(Exception):
@@ -124,15 +134,19 @@ def console(*, stderr: bool = False) -> Console:
     Args:
         stderr: Whether it prints to standard error instead of standard output.
     """
-    # In a notebook, rich would show HTML instead, and a warning without the package ipywidgets.
-    return _console_type()(
-        stderr=stderr,
-        highlight=False,
-        soft_wrap=True,
-        markup=False,
-        emoji=False,
-        force_jupyter=False,
-    )
+    return _console_type()(stderr=stderr, **_LITERALLY)
+
+
+def as_text(renderable: RenderableType, width: int = 80) -> str:
+    """Return what `console` would print, without colours and without spaces at the ends of lines.
+
+    Args:
+        renderable: A text, or a table of rich.
+        width: The number of columns.
+    """
+    stream = io.StringIO()
+    _console_type()(file=stream, width=width, color_system=None, **_LITERALLY).print(renderable)
+    return "\n".join(line.rstrip() for line in stream.getvalue().splitlines()).strip("\n")
 
 
 @cache

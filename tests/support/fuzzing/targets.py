@@ -69,6 +69,11 @@ def make_table(name: str, folder: Path) -> None:
     (folder / name).write_bytes(content)
 
 
+def make_semicolons(folder: Path) -> None:
+    lines = [f"{text};{label}\n" for text, label in ROWS]
+    (folder / "s.txt").write_text("".join(lines), encoding="utf-8")
+
+
 def make_class_folders(folder: Path) -> None:
     for split in ("train", "test"):
         for number, (text, label) in enumerate(ROWS):
@@ -474,6 +479,7 @@ def _all() -> list[Target]:
     ]
     found = [Target(name, partial(make_table, name), partial(read_data, name)) for name in tables]
     found += [
+        Target("text;label", make_semicolons, partial(read_data, "s.txt")),
         Target("class folders", make_class_folders, partial(read_data, "set")),
         Target("archive", make_archive, partial(read_data, "set.tar.gz")),
         Target("split files", make_split_files, partial(read_data, "")),

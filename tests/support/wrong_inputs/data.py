@@ -111,6 +111,16 @@ DATA = [
         "fit --data t.txt",
         written("t.txt", "__label__a __label__b a film\n"),
     ),
+    Wrong(
+        "a text file with a line without a label",
+        "fit --data t.txt",
+        written("t.txt", "a film;joy\na plot;joy\na cast\n"),
+    ),
+    Wrong(
+        "a text file with a semicolon in each line",
+        "fit --data t.txt",
+        written("t.txt", "It rains; we stay.\nWe read; or we play.\n"),
+    ),
     Wrong("an empty label column", "fit --data t.csv", written("t.csv", "text,label\na,\nb,\n")),
     Wrong("a missing label", "fit --data t.csv", written("t.csv", "text,label\na,1\nb,\n")),
     Wrong(

@@ -21,6 +21,7 @@ from thawline.data.sources.files import (
     too_many_columns,
 )
 from thawline.data.sources.json_tables import open_json, open_json_lines
+from thawline.data.sources.semicolons import open_text
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
 from thawline.runtime.untrusted import parse_json
@@ -119,5 +120,5 @@ READERS: dict[str, Callable[[DataFile], Table]] = {
 }
 """The function that opens each format, by suffix."""
 
-TEXT_READERS: dict[str, Callable[[DataFile], Table]] = {".txt": open_fasttext, ".ft": open_fasttext}
+TEXT_READERS: dict[str, Callable[[DataFile], Table]] = {".txt": open_text, ".ft": open_fasttext}
 """Formats of plain text. Such files beside data files, like a readme.txt, are not data."""

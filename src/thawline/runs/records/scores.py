@@ -8,11 +8,22 @@ from thawline.runs.records.base import Record, is_none
 
 
 class Score(Record):
-    """A score with its confidence interval, in the score's own unit."""
+    """A score with its confidence interval, in the score's own unit.
+
+    ``print(score)`` prints "0.854 (0.838 to 0.869)". A format such as ``f"{score:.1%}"`` applies to
+    all three numbers.
+    """
 
     value: float = Field(description="The score: a share from 0 to 1, or nats for the loss.")
     low: float = Field(description="The lower end of the confidence interval.")
     high: float = Field(description="The upper end of the confidence interval.")
+
+    def __format__(self, spec: str) -> str:
+        value, low, high = (format(end, spec or ".3f") for end in (self.value, self.low, self.high))
+        return f"{value} ({low} to {high})"
+
+    def __str__(self) -> str:
+        return format(self)
 
 
 class MeanScore(Score):
