@@ -105,7 +105,7 @@ def _fit_sections(record: FitRecord, shown: ReportConfig) -> Iterator[Renderable
     yield confusion_table(record.test, names)
     if record.kept is not None:
         start = "untrained" if record.head_first is None else HEAD_FITTED
-        kept = textwrap.fill(kept_line(record.kept), 79)
+        kept = textwrap.fill(kept_line(record.kept, record.history), 79)
         yield Group(history_table(record.history, start), kept)
     yield samples_table(record.samples)
     if record.answers:
