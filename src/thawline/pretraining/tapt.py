@@ -91,13 +91,18 @@ class Adaptation:
         return home() / "adapted" / self.digest
 
     @cached_property
+    def texts_sha256(self) -> str:
+        """The SHA-256 of the texts, in their order."""
+        return hash_texts(self.train, self.held_out)
+
+    @cached_property
     def digest(self) -> str:
         """A digest of everything that the weights of the adapted backbone depend on."""
         settings, device = self.config.tapt, pick_device(self.config.compute.device)
         values = {
             "version": _VERSION,
             "backbone": self.backbone.digest(),
-            "texts": hash_texts(self.train, self.held_out),
+            "texts": self.texts_sha256,
             "settings": [settings.epochs, settings.lr, settings.mask_share],
             "reading": [self.plan.max_length, self.config.tokens.truncation_side],
             "dtype": pick_dtype(self.config.compute.dtype, device),

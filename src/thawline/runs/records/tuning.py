@@ -12,13 +12,25 @@ from thawline.runs.records.run import JobStart
 
 
 class TuneData(Record):
-    """The rows that a search used. It never uses test rows."""
+    """The rows that a search used. It never trains or scores on test rows."""
 
     name: str = Field(description="The name of the data set.")
     sha256: str = Field(description="The SHA-256 of the train and validation texts and labels.")
     train: int = Field(description="The number of training texts.")
     validation: int = Field(description="The number of validation texts.")
     labels: LabelNames = Field(description="The classes.")
+    unlabelled: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of distinct unlabelled texts that backbones were trained on "
+        "(tapt+S); missing for other strategies.",
+    )
+    removed: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of distinct texts that were left out there, because they are "
+        "copies of validation or test texts; missing for other strategies.",
+    )
 
 
 class TuneTrial(Record):
