@@ -21,6 +21,7 @@ from thawline.backbones.copies import copy_base
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import ROW_SEED, Config, TrainingConfig
 from thawline.data import LabelledTexts, Text
+from thawline.data.texts import copy_key
 from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
 from thawline.inference.examples import TokenExamples
@@ -123,7 +124,7 @@ def plan_adaptation(
 ) -> Adaptation | None:
     """Read the texts for a strategy ``tapt+S`` and check them.
 
-    Copies of validation and test texts are left out.
+    Copies of validation and test texts are left out, even if they differ in case or white space.
 
     Args:
         backbone: The backbone.
@@ -143,9 +144,11 @@ def plan_adaptation(
     check_predicts_tokens(backbone)
     labelled = dict.fromkeys(parts["train"].texts)
     unlabelled = read_texts(config.tapt.unlabelled, config.data.text).distinct
-    scored = {text for name, part in parts.items() if name != "train" for text in part.texts}
+    scored = {
+        copy_key(text) for name, part in parts.items() if name != "train" for text in part.texts
+    }
     every = labelled | dict.fromkeys(unlabelled)
-    texts = [text for text in every if text not in scored]
+    texts = [text for text in every if copy_key(text) not in scored]
     if len(texts) < MINIMUM_TEXTS:
         raise ThawlineError(
             f"at least {MINIMUM_TEXTS} distinct texts for tapt+",

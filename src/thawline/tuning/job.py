@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thawline.config import TuneConfig
+from thawline.config import FEW_TO_CHOOSE, TuneConfig
 from thawline.config.annotations import flatten_settings
 from thawline.config.resolve import check_config, config_to_toml, with_absolute_paths
 from thawline.data import Dataset, LabelledTexts, load
@@ -108,7 +108,7 @@ def tune(config: TuneConfig, folder: Path | str, reporter: Reporter | None = Non
         for corner in arm.corners():
             trainer.prepare(corner)
     job = _Job(config, space, dataset, trainer, folder.absolute())
-    for line in (*dataset.describe_columns(), *dataset.warnings):
+    for line in (*dataset.describe_columns(), *dataset.warnings, *_few_rows(dataset)):
         reporter.message(line)
     make_folder(folder)
     with (
@@ -137,6 +137,17 @@ def _load(config: TuneConfig) -> tuple[Dataset, LabelledTexts]:
     with_test = any("tapt+" in name for name in config.strategies)
     dataset = load(config.fit.data, with_test=with_test)
     return replace(dataset, test=dataset.test.take([])), dataset.test
+
+
+def _few_rows(dataset: Dataset) -> Iterator[str]:
+    """Warn if the validation split is too small to tell good trials from lucky ones."""
+    rows = len(dataset.validation)
+    if rows < FEW_TO_CHOOSE:
+        error = 100 * float(np.sqrt(0.8 * 0.2 / rows))
+        yield (
+            f"with {rows} validation texts, the standard error of an accuracy of 80 % is "
+            f"{error:.1f} points. Smaller differences between trials are mostly noise."
+        )
 
 
 def _identity(job: _Job) -> dict[str, Any]:
@@ -215,10 +226,10 @@ def _nested(job: _Job, study: optuna.Study, finished: Sequence[TuneTrial]) -> fl
     trials, shape = study.get_trials(deepcopy=False), (len(validation), len(job.dataset.labels))
     logits = [decode_logits(trials[trial.number], shape) for trial in finished]
     known = [one for one in logits if one is not None]
-    if len(known) < len(logits):
+    copies = number_copies(validation.texts)
+    if len(known) < len(logits) or not copies.any():  # a single text cannot be halved
         return None
     chosen_by = "accuracy" if keep == "last" else keep
-    copies = number_copies(validation.texts)
     values = nested_values(np.stack(known[::-1]), validation.labels, copies, chosen_by)
     return float((values.losses if job.score == "loss" else values.correct).mean())
 

@@ -82,7 +82,7 @@ class TuneRecord(JobStart):
     nested: float | None = Field(
         description="The score if one half of the validation texts selects the trial and the other "
         "half scores it, averaged over random halvings; null for f1_macro, with fewer than two "
-        "finished trials, or with too many texts or classes."
+        "finished trials or distinct validation texts, or with too many texts or classes."
     )
     importances: list[Importance] = Field(
         description="What mattered among the trials of the best strategy, by PED-ANOVA, from the "
