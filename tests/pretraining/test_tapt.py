@@ -151,7 +151,9 @@ def test_copies_of_validation_and_test_texts_are_left_out(
     train, validation, test = (toy_reviews(20, seed) for seed in (1, 2, 3))
     train[0][0] = test[0][0]  # a training text that is in test
     write_table(
-        Path("more.csv"), [*train[0][5:8], *validation[0][:3], *test[0][:4], "new"], [0] * 11
+        Path("more.csv"),
+        [*train[0][5:8], *validation[0][:3], *test[0][:3], f" {test[0][3].upper()}  ", "new"],
+        [0] * 11,
     )
     folder = str(masking_backbone("bert"))
     given = TaptConfig(unlabelled=("more.csv",))

@@ -115,15 +115,29 @@ def test_history_within_epochs_has_steps_macro_f1_and_the_kept_row():
 
 def test_the_kept_epoch_and_early_stopping_are_described():
     kept = KeptEpoch(epoch=1.5, step=30, by="f1_macro", last=3, epochs=3)
-    assert kept_line(kept).startswith("epoch 1.5 ")
-    assert "macro F1" in kept_line(kept)
-    assert "early" not in kept_line(kept)
+    assert kept_line(kept, []).startswith("epoch 1.5 ")
+    assert "macro F1" in kept_line(kept, [])
+    assert "early" not in kept_line(kept, [])
     early = kept.model_copy(update={"epoch": 10, "by": "loss", "last": 12.25, "epochs": 20})
-    assert kept_line(early).startswith("epoch 10 ")
-    assert "loss" in kept_line(early)
-    assert "early" in kept_line(early)
-    assert "12.25 of 20 epochs" in kept_line(early)
-    assert "accuracy" in kept_line(kept.model_copy(update={"by": "accuracy"}))
+    assert kept_line(early, []).startswith("epoch 10 ")
+    assert "loss" in kept_line(early, [])
+    assert "early" in kept_line(early, [])
+    assert "12.25 of 20 epochs" in kept_line(early, [])
+    assert "accuracy" in kept_line(kept.model_copy(update={"by": "accuracy"}), [])
+
+
+@pytest.mark.parametrize("by", ["accuracy", "f1_macro", "loss"])
+def test_a_tie_of_epochs_is_not_described_as_a_single_best_epoch(by):
+    kept = KeptEpoch(epoch=3, step=15, by=by, last=3, epochs=3)
+    name = f"validation_{by}"
+    alone, tie = (
+        [fit_epoch(1, **{name: 0.1}), fit_epoch(2, **{name: other}), fit_epoch(3, **{name: 0.8})]
+        for other in (0.2, 0.8)
+    )
+    assert kept_line(kept, alone) == kept_line(kept, [])
+    assert kept_line(kept, tie) != kept_line(kept, alone)
+    last = kept.model_copy(update={"by": "last"})
+    assert kept_line(last, tie) == kept_line(last, alone)
 
 
 PER_CLASS = scores(

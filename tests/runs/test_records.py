@@ -20,6 +20,7 @@ from tests.support.records import (
     ladder_record,
     pretrain_record,
     rung_record,
+    tune_record,
 )
 from thawline.errors import ThawlineError
 from thawline.runs.records import (
@@ -30,12 +31,13 @@ from thawline.runs.records import (
     StartedLadder,
     StartedPretraining,
     StartedRun,
+    TuneRecord,
     read_record,
     write_json,
     write_record,
 )
 
-RECORD, LADDER = Path("record.json"), Path("ladder.json")
+RECORD, LADDER, TUNING = Path("record.json"), Path("ladder.json"), Path("tune.json")
 
 
 def unfinished(model: type, record: Any, **changes: Any) -> Any:
@@ -62,10 +64,14 @@ RECORDS = {
         },
     ),
     "started ladder": unfinished(StartedLadder, ladder_record([rung_record("head")])),
+    "search": tune_record(),
+    "stopped search": tune_record(status="stopped"),
 }
 
 
 def file_of(record: Any) -> Path:
+    if isinstance(record, TuneRecord):
+        return TUNING
     return RECORD if hasattr(record, "verb") else LADDER
 
 
@@ -115,14 +121,16 @@ def test_earlier_versions_lack_only_what_may_be_missing(name, version):
     assert read_record(Path()) == record
 
 
+@pytest.mark.parametrize("name", ["ladder", "search"])
 @pytest.mark.parametrize("status", ["finished", "running"])
-def test_a_ladder_of_an_earlier_version_cannot_be_read(status):
-    values = RECORDS["ladder"].to_dict() | {"schema_version": 2, "status": status}
+def test_a_ladder_or_a_search_of_an_earlier_version_cannot_be_read(name, status):
+    values = RECORDS[name].to_dict() | {"schema_version": 2, "status": status}
     values["versions"]["thawline"] = "9.8.7"
-    write_json(LADDER, values)
+    file = file_of(RECORDS[name])
+    write_json(file, values)
     with pytest.raises(ThawlineError) as caught:
         read_record(Path())
-    assert "ladder.json" in caught.value.expected
+    assert file.name in caught.value.expected
     assert "2" in caught.value.found
     assert "9.8.7" in caught.value.fix
 

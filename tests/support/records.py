@@ -27,6 +27,8 @@ from thawline.runs.records import (
     Scores,
     Standing,
     TotalSeconds,
+    TuneRecord,
+    TuneTrial,
 )
 
 OTHER_SCORES = ("precision_macro", "precision_weighted", "recall_macro", "recall_weighted")
@@ -412,3 +414,43 @@ def ladder_record(rungs: list[RungRecord], **changes: Any) -> LadderRecord:
         "seconds": TotalSeconds(total=100.0),
     }
     return LadderRecord(**usual | changes)
+
+
+def tune_trial(number: int, **changes: Any) -> TuneTrial:
+    """Return a finished trial of a search."""
+    usual = {
+        "number": number,
+        "state": "finished",
+        "strategy": "last:1",
+        "settings": {"training.lr": 1e-3, "training.epochs": number + 1, "strategy.k": 1},
+        "score": 0.8 - 0.01 * number,
+        "seconds": 2.5,
+    }
+    return TuneTrial(**usual | changes)
+
+
+def tune_record(**changes: Any) -> TuneRecord:
+    """Return the record of a search."""
+    usual = START | {
+        "status": "finished",
+        "data": {
+            "name": "films",
+            "sha256": "cd" * 32,
+            "train": 90,
+            "validation": 10,
+            "labels": LABELS,
+        },
+        "score": "accuracy",
+        "best": tune_trial(0),
+        "rung": "last:1 training.epochs=1",
+        "nested": 0.78,
+        "importances": [{"key": "training.lr", "importance": 0.7}],
+        "repeated": 1,
+        "trials": [
+            tune_trial(1),
+            tune_trial(2, state="failed", score=None, error="OSError: full"),
+        ],
+        "plots": ["importance.png"],
+        "seconds": 7.5,
+    }
+    return TuneRecord(**usual | changes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from torch.nn.functional import cross_entropy
 
 from thawline.config import ExactConfig, TrainingConfig
 from thawline.store import Features
+from thawline.training import exact
 from thawline.training.exact import ExactFit, LabelledFeatures, fit_exactly
 from thawline.training.weighting import Weighting
 
@@ -151,6 +153,24 @@ def test_the_returned_head_has_the_loss_and_accuracy_in_its_path() -> None:
         if (step["stages"], step["penalty"]) == (list(fitted.stages), fitted.penalty)
     )
     assert step["accuracy"] == pytest.approx(float((shares.argmax(1) == labels).double().mean()))
+
+
+def test_the_head_is_that_of_its_stages_although_others_were_best_in_between(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    losses = iter([0.5, 0.6, 0.7, 0.8])  # both loosely, and then both up to the tolerance
+    score = exact._score
+
+    def scripted(*args: Any, **kwargs: Any) -> tuple[dict[str, float], Tensor]:
+        scores, logits = score(*args, **kwargs)
+        return scores | {"loss": next(losses)}, logits
+
+    monkeypatch.setattr(exact, "_score", scripted)
+    fitted = fit(candidates=((1,), (0, 1, 2)), penalties=(0.01,))
+    assert (fitted.stages, fitted.validation_loss, next(losses, None)) == ((1,), 0.7, None)
+    values, _ = states(60, 2, seed=1)
+    expected = torch.from_numpy(fitted.candidates[0]).float().softmax(1)
+    np.testing.assert_allclose(probabilities(fitted, values), expected, atol=1e-3)
 
 
 def steps_of(fitted: ExactFit) -> list[float]:

@@ -165,7 +165,7 @@ class TestHistory:
         history = run(task, epochs=2, lr=0.01, reporter=Recorder())
         assert states[0] == ""  # nothing is trained yet
         assert all("texts/s" in state for state in states[1:])
-        losses, rates, speeds = zip(*map(numbers_in, states[1:]), strict=True)
+        losses, speeds, rates = zip(*map(numbers_in, states[1:]), strict=True)
         # The loss is the mean since the last evaluation, and the learning rate falls linearly.
         assert [losses[1], losses[3]] == pytest.approx(
             [row["train_loss"] for row in history[1:]], abs=5e-4
@@ -213,18 +213,22 @@ class TestBest:
         assert min(row["validation_accuracy"] for row in rows) < best["validation_accuracy"]
 
 
-@pytest.mark.parametrize(("keep", "best"), [("accuracy", [1, 3]), ("last", [])])
-def test_an_evaluation_that_is_the_best_so_far_is_reported(keep: str, best: list[int]) -> None:
+def test_an_evaluation_that_is_the_best_so_far_is_reported() -> None:
     notes: list[str] = []
 
     class Recorder(Reporter):
         def message(self, text: str) -> None:
             notes.append(text)
 
-    task = Scripted([(0.5, 1.0), (0.6, 1.0), (0.55, 1.0), (0.7, 1.0), (0.6, 1.0)])
-    _, *rows = run(task, epochs=4, lr=0.1, keep=keep, reporter=Recorder())
-    assert notes == [loop.describe_evaluation(row, is_best=row["epoch"] in best) for row in rows]
-    assert len({loop.describe_evaluation(rows[0], is_best=is_best) for is_best in (0, 1)}) == 2
+    scores = [(share, 1.0) for share in (0.5, 0.6, 0.55, 0.7, 0.6, 0.7)]
+    for keep in ("accuracy", "last"):
+        _, *rows = run(Scripted(scores), epochs=5, lr=0.1, keep=keep, reporter=Recorder())
+        plain = [loop.describe_evaluation(row) for row in rows]
+        reasons = [note.removeprefix(line) for note, line in zip(notes, plain, strict=True)]
+        best, none, again, worse, tie = reasons if keep == "accuracy" else [""] * 5
+        assert (best == again != tie, none, worse) == (keep == "accuracy", "", "")
+        assert bool(best) == bool(tie) == (keep == "accuracy")
+        notes.clear()
 
 
 RISING = [(0.5, 1.0), (0.6, 1.0), (0.8, 1.0)]

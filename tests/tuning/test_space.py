@@ -12,7 +12,7 @@ from thawline.errors import ThawlineError
 from thawline.strategies import parse_strategy
 from thawline.training.effects import settings_without_effect
 from thawline.tuning.dimensions import Dimension, parse_dimension, with_fields, written_fields
-from thawline.tuning.space import Known, as_rung, plan_space
+from thawline.tuning.space import Known, as_rung, fix_written, plan_space
 
 
 def parsed(text: str, *strategies: str) -> Dimension:
@@ -72,13 +72,26 @@ def test_the_fields_of_a_strategy_behind_prefixes_are_searched():
         *("lr=0.1,0.1", "lr=-1..1", "lr=low..high", "weight_decay=0..1:log", "epochs=1.5..3"),
         *("pooling=first..last", "dropout=0..0.5", "keep=loss,accuracy", "seed=0,1", "k=0..2"),
         *("training.keep=loss", "checkpoint_every=1..9", "data.limit=1,2", "r=2..4", "k=a,b"),
-        *("penalties=1,2", "optimizer=adam"),
+        *("penalties=1,2", "exact.penalties=[1,2]", "optimizer=adam", "head=mlp:8..mlp:32"),
     ],
 )
 def test_a_wrong_search_names_its_setting(text):
     with pytest.raises(ThawlineError) as caught:
         parsed(text)
     assert caught.value.setting in ("search", "strategy")
+
+
+def test_defaults_that_are_written_are_fixed_too():
+    written = {"fit.head.head", "fit.training.batch_size", "fit.training.lr", "fit.seed"}
+    config = TuneConfig(strategies=("head", "last"), search=("batch_size=8,16",))
+    assert fix_written(config, ()) == config
+    assert fix_written(config, written).search == ("batch_size=8,16", "head.head=linear")
+    words = TuneConfig(strategies=("head+tfidf", "tfidf"))
+    assert fix_written(words, written) == words
+    changed = TuneConfig(fit=Config(head=HeadConfig(head="mlp:4")))
+    assert fix_written(changed, {"fit.head.head"}) == changed
+    dimensions = planned("head head.head=linear").arms[0].dimensions
+    assert "head.head" not in {one.key for one in dimensions}
 
 
 def test_written_fields():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 
 import numpy as np
@@ -90,6 +91,24 @@ def test_after_a_known_trial_choices_are_random_and_numbers_are_not(tmp_path):
             chosen.add(after.params["k"])
             study.tell(after, state=optuna.trial.TrialState.FAIL)
         assert chosen == {1, 2}
+
+
+def test_a_full_disk_is_an_error_of_the_system_and_damage_is_one_of_the_file(tmp_path):
+    def write() -> None:
+        try:
+            with sqlite3.connect(":memory:") as base:
+                base.execute("pragma max_page_count=1")
+                base.execute("create table a (b)")
+        except sqlite3.Error as error:
+            raise AssertionError from error  # Optuna wraps it
+
+    file = tmp_path / STUDY
+    with pytest.raises(OSError, match="full"), studies.storage_errors(file):
+        write()
+    with pytest.raises(ThawlineError), studies.storage_errors(file):
+        raise RuntimeError from sqlite3.DatabaseError("malformed")
+    with pytest.raises(ZeroDivisionError), studies.storage_errors(file):
+        raise ZeroDivisionError
 
 
 def test_logits_come_back_in_half_precision():

@@ -39,6 +39,7 @@ __all__ = [
     "config_from_record",
     "config_to_toml",
     "resolve_config",
+    "written_keys",
 ]
 
 
@@ -81,6 +82,20 @@ _CHECKED = "_is_checked"
 """
 
 
+_WRITTEN = "_written"
+"""The attribute of a config that `resolve_config` returned, with the keys that the user wrote."""
+
+
+def written_keys(config: AnyConfig) -> frozenset[str]:
+    """Return the dotted keys that the user wrote, even if their values are the defaults.
+
+    Args:
+        config: A config from `resolve_config`. There are no keys for any other config.
+    """
+    keys: frozenset[str] = getattr(config, _WRITTEN, frozenset())
+    return keys
+
+
 def resolve_config(
     options: Sequence[GivenSetting] = (),
     *,
@@ -118,7 +133,9 @@ def resolve_config(
         sources |= {key: f"{key} in '{path}'" for key in read}
     values |= {setting.key: setting.value for setting in given}
     sources |= {setting.key: setting.written for setting in given}
-    return with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
+    config = with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
+    object.__setattr__(config, _WRITTEN, frozenset(values))  # the dataclass is frozen
+    return config
 
 
 @cache

@@ -368,7 +368,8 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     plots += draw_confusion(findings.test, job.dataset.labels.names, folder, title=title)
     if findings.kept is not None:
         start = "untrained" if adapted.first is None else HEAD_FITTED
-        history, kept = describe_history(adapted.history), kept_line(findings.kept)
+        history = describe_history(adapted.history)
+        kept = kept_line(findings.kept, history)
         subtitle = kept[0].upper() + kept[1:]
         plots += draw_history(history, folder, title=title, subtitle=subtitle, start=start)
     if adapted.choice:

@@ -11,7 +11,7 @@ from thawline.report.html.comparison import ChosenRun, comparison_page
 from thawline.report.html.page import render_page
 from thawline.report.html.pretraining import pretraining_page
 from thawline.report.html.run import fit_page
-from thawline.runs.layout import LOGITS, RECORD
+from thawline.runs.layout import BEST, LOGITS, RECORD
 from thawline.runs.logits import RunLogits, read_logits
 from thawline.runs.records import (
     AnyRecord,
@@ -19,6 +19,7 @@ from thawline.runs.records import (
     LadderRecord,
     PretrainRecord,
     StartedLadder,
+    TuneRecord,
     read_record,
 )
 from thawline.runtime import failures
@@ -73,6 +74,12 @@ def make_page(record: AnyRecord, folder: Path) -> Page:
         return pretraining_page(record, folder)
     if isinstance(record, LadderRecord):
         return comparison_page(record, folder, _chosen_run(record, folder))
+    if isinstance(record, TuneRecord):
+        raise ThawlineError(
+            f"a run or a comparison in '{folder}'",
+            "a search of thawline tune",
+            f"fit its best settings with thawline fit --config {shlex.quote(str(folder / BEST))}",
+        )
     job = "comparison" if isinstance(record, StartedLadder) else "run"
     resume = "the command that started it"
     if not isinstance(record, StartedLadder):

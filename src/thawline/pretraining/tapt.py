@@ -21,6 +21,7 @@ from thawline.backbones.copies import copy_base
 from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import ROW_SEED, Config, TrainingConfig
 from thawline.data import LabelledTexts, Text
+from thawline.data.texts import copy_key
 from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
 from thawline.inference.examples import TokenExamples
@@ -91,13 +92,18 @@ class Adaptation:
         return home() / "adapted" / self.digest
 
     @cached_property
+    def texts_sha256(self) -> str:
+        """The SHA-256 of the texts, in their order."""
+        return hash_texts(self.train, self.held_out)
+
+    @cached_property
     def digest(self) -> str:
         """A digest of everything that the weights of the adapted backbone depend on."""
         settings, device = self.config.tapt, pick_device(self.config.compute.device)
         values = {
             "version": _VERSION,
             "backbone": self.backbone.digest(),
-            "texts": hash_texts(self.train, self.held_out),
+            "texts": self.texts_sha256,
             "settings": [settings.epochs, settings.lr, settings.mask_share],
             "reading": [self.plan.max_length, self.config.tokens.truncation_side],
             "dtype": pick_dtype(self.config.compute.dtype, device),
@@ -118,7 +124,7 @@ def plan_adaptation(
 ) -> Adaptation | None:
     """Read the texts for a strategy ``tapt+S`` and check them.
 
-    Copies of validation and test texts are left out.
+    Copies of validation and test texts are left out, even if they differ in case or white space.
 
     Args:
         backbone: The backbone.
@@ -138,9 +144,11 @@ def plan_adaptation(
     check_predicts_tokens(backbone)
     labelled = dict.fromkeys(parts["train"].texts)
     unlabelled = read_texts(config.tapt.unlabelled, config.data.text).distinct
-    scored = {text for name, part in parts.items() if name != "train" for text in part.texts}
+    scored = {
+        copy_key(text) for name, part in parts.items() if name != "train" for text in part.texts
+    }
     every = labelled | dict.fromkeys(unlabelled)
-    texts = [text for text in every if text not in scored]
+    texts = [text for text in every if copy_key(text) not in scored]
     if len(texts) < MINIMUM_TEXTS:
         raise ThawlineError(
             f"at least {MINIMUM_TEXTS} distinct texts for tapt+",

@@ -123,7 +123,7 @@ def _epochs(record: FitRecord) -> RenderableType | None:
     if record.kept is None:
         return None
     start = "untrained" if record.head_first is None else HEAD_FITTED
-    kept = textwrap.fill(kept_line(record.kept), 79)
+    kept = textwrap.fill(kept_line(record.kept, record.history), 79)
     return Group(history_table(record.history, start), kept)
 
 

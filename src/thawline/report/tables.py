@@ -39,12 +39,11 @@ SCORE_ROWS = (
     "calibration_error",
 )
 KEPT_BECAUSE = {
-    "accuracy": "it has the highest validation accuracy",
-    "f1_macro": "it has the highest validation macro F1",
-    "loss": "it has the lowest validation loss",
-    "last": "it is the last one",
+    "accuracy": "the highest validation accuracy",
+    "f1_macro": "the highest validation macro F1",
+    "loss": "the lowest validation loss",
 }
-"""Why an epoch was kept, by the setting training.keep."""
+"""The score for which an epoch was kept, by the setting training.keep."""
 BEFORE_AFTER_ROWS = ("accuracy", "f1_macro", "f1_weighted", "loss", "calibration_error")
 
 
@@ -146,13 +145,28 @@ def history_table(history: Sequence[FitEpoch], start: str = "untrained") -> Tabl
     return table
 
 
-def kept_line(kept: KeptEpoch) -> str:
-    """Return a sentence on which epoch was kept, and on whether the training stopped early."""
+def kept_line(kept: KeptEpoch, history: Sequence[FitEpoch]) -> str:
+    """Return a sentence on which epoch was kept, and on whether the training stopped early.
+
+    Args:
+        kept: The epoch.
+        history: All evaluations of the training.
+    """
     name = "the start (epoch 0)" if kept.epoch == 0 else f"epoch {_epoch_name(kept.epoch)}"
-    line = f"{name} is kept, because {KEPT_BECAUSE[kept.by]}"
+    line = f"{name} is kept, because it {_kept_because(kept, history)}"
     if kept.last == kept.epochs:
         return line
     return f"{line}; training stopped early after {_epoch_name(kept.last)} of {kept.epochs} epochs"
+
+
+def _kept_because(kept: KeptEpoch, history: Sequence[FitEpoch]) -> str:
+    if kept.by == "last":
+        return "is the last one"
+    scores = {row.step: getattr(row, f"validation_{kept.by}") for row in history}
+    score, reason = scores.pop(kept.step, None), KEPT_BECAUSE[kept.by]
+    if score is not None and score in scores.values():
+        return f"is the last one with {reason}"
+    return f"has {reason}"
 
 
 def _epoch_name(epoch: float, start: str = "untrained") -> str:

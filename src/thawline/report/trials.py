@@ -9,12 +9,9 @@ from pathlib import Path
 from rich.table import Table
 
 from thawline.report.tables import MISSING, literal, plot_names, ruled_table, wrap_labelled
-from thawline.runs.layout import TUNING
+from thawline.runs.layout import BEST, TUNING
 from thawline.runs.records import TuneRecord, TuneTrial
 from thawline.runtime import terminal
-
-BEST = "best.toml"
-"""The file with the settings of the best trial."""
 
 SCORE_NAMES = {"accuracy": "accuracy", "f1_macro": "macro F1", "loss": "loss"}
 """The scores of a search in words."""

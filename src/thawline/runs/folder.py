@@ -22,8 +22,8 @@ from thawline.errors import ThawlineError
 from thawline.runs.layout import RECORD
 from thawline.runs.lock import is_bookkeeping
 from thawline.runs.records.base import Settings
-from thawline.runs.records.files import AnyRecord, RunRecord, write_record
-from thawline.runs.records.ladder import StartedLadder
+from thawline.runs.records.files import RunRecord, write_record
+from thawline.runs.records.ladder import LadderRecord, StartedLadder
 from thawline.runs.records.run import Hardware, JobStart, RunStart, StartedRun
 from thawline.runtime import hardware
 from thawline.runtime.files import check_place, write_file
@@ -139,7 +139,9 @@ def job_start(
     )
 
 
-def seconds_of_starts(before: AnyRecord | None, folder: Path) -> list[float]:
+def seconds_of_starts(
+    before: RunRecord | LadderRecord | StartedLadder | None, folder: Path
+) -> list[float]:
     """Return the seconds of each start of a job so far.
 
     A start that was killed could not record its seconds. It is taken to have lasted until it wrote

@@ -25,6 +25,9 @@ LADDER = "ladder.json"
 TUNING = "tune.json"
 """The record of a search for the settings of a fit, which is written when the search ends."""
 
+BEST = "best.toml"
+"""The best settings of a search."""
+
 MAX_RECORD_BYTES = 512 * 2**20
 """The largest record that is read, in bytes. The record of a fit lists the row numbers."""
 
@@ -92,6 +95,9 @@ def find(path: Path) -> Path:
         found, fix = "a comparison of several runs", "give the folder of one of its runs"
         if run := _run_to_use(path):
             fix = f"give the folder of the run to use, {path / run}"
+    elif (path / TUNING).is_file():
+        found = "a search of thawline tune"
+        fix = f"fit its best settings with thawline fit --config {path / BEST}"
     elif not path.is_dir():
         found = "a file" if path.exists() else "no such folder"
         if is_pickle(path):

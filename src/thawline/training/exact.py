@@ -269,8 +269,8 @@ class _Search:
             path.logits[path.best] = self._describe(step, minimum, problem, step["iterations"])
             path.weights, finished[id(step)] = minimum.weights, minimum
             path.best = min(range(len(path.steps)), key=lambda i: float(path.steps[i]["loss"]))
-        assert problem is not None
-        head = problem.scale.fold_into(as_head(finished[id(step)].weights))
+        # The features in memory may be those of another candidate, which was best in between.
+        head = self._scale(path.stages).fold_into(as_head(finished[id(step)].weights))
         steps = [step for path in paths for step in path.steps]
         logits = [one for path in paths for one in path.logits] if self._keeps_logits else []
         candidates = stack_candidates(logits, *self._shape)

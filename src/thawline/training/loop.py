@@ -107,8 +107,8 @@ def train(
             advance(1, training.progress())
             if training.is_due(config.evaluate_every):
                 training.evaluate()
-                is_best = training.is_best and config.keep != "last"
-                reporter.message(describe_evaluation(training.history[-1], is_best=is_best))
+                kept = "" if config.keep == "last" else training.describe_kept()
+                reporter.message(describe_evaluation(training.history[-1], kept))
             if checkpoints is not None and training.is_due(config.checkpoint_every):
                 checkpoints.save(training)
     training.restore_best()
@@ -342,10 +342,13 @@ class Training:
         """Return whether the module is trained after a number of optimiser steps."""
         return step > 0 or self._start_is_trained
 
-    @property
-    def is_best(self) -> bool:
-        """Whether no evaluation so far is better than the last one, whose weights are kept."""
-        return self._best_step == self.done
+    def describe_kept(self) -> str:
+        """Return why the last weights are kept so far. Empty if others are."""
+        if self._best_step != self.done:
+            return ""
+        score = MERITS[self._config.keep]
+        is_tie = self._best_merit in map(score, self.history[:-1])
+        return "as good as the best so far, kept" if is_tie else "the best so far, kept"
 
     @property
     def has_stopped(self) -> bool:
@@ -471,19 +474,18 @@ _SHOWN_SCORES = (
 """The scores that `describe_evaluation` shows, by their label, if they were measured."""
 
 
-def describe_evaluation(row: Row, *, is_best: bool = False) -> str:
+def describe_evaluation(row: Row, kept: str = "") -> str:
     """Return one line that describes an evaluation.
 
     Args:
         row: The evaluation.
-        is_best: Whether it is the best one so far, whose weights are kept.
+        kept: Why its weights are kept. Empty if they are not.
     """
     groups = []
     for shown in _SHOWN_SCORES:
         scores = {name: row[key] for name, key in shown.items() if row.get(key) is not None}
         groups.append(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
-    best = " (the best so far, kept)" if is_best else ""
-    return f"epoch {row['epoch']:.3g}: {'; '.join(filter(None, groups))}{best}"
+    return f"epoch {row['epoch']:.3g}: {'; '.join(filter(None, groups))}{f' ({kept})' * bool(kept)}"
 
 
 def decay(step: int, total: int, config: LoopConfig, per_epoch: int) -> float:

@@ -111,16 +111,16 @@ def parse_dimension(text: str, strategies: list[Strategy], config: Config) -> Di
         if len(set(parsed)) < len(parsed):
             raise _wrong(text, "different values", "remove the duplicate")
         return Dimension(key, choices=parsed, given=True)
-    ends, colon, scale = values.partition(":")
-    low_text, _, high_text = (part.strip() for part in ends.partition(".."))
-    if colon and scale.strip() != "log":
-        raise _wrong(text, "low..high or low..high:log", f"write {name}={ends}:log")
-    low, high = (_read_value(key, end, strategies, config) for end in (low_text, high_text))
-    for end in (low, high):
-        if isinstance(end, str | bool):
-            fix = f"write the values with commas, for example {name}=a,b"
-            raise _wrong(text, f"a range only for numbers, which {key} does not take", fix)
-    assert not isinstance(low, str)
+    low_text, _, rest = (part.strip() for part in values.partition(".."))
+    low = _read_value(key, low_text, strategies, config)
+    if isinstance(low, str | bool):
+        fix = f"write the values with commas, for example {name}=a,b"
+        raise _wrong(text, f"a range only for numbers, which {key} does not take", fix)
+    high_text, colon, scale = (part.strip() for part in rest.partition(":"))
+    if colon and scale != "log":
+        fix = f"write {name}={low_text}..{high_text}:log"
+        raise _wrong(text, "low..high or low..high:log", fix)
+    high = _read_value(key, high_text, strategies, config)
     assert not isinstance(high, str)
     if not low < high:
         raise _wrong(text, "a range whose low end is below its high end", "exchange the ends")
@@ -181,6 +181,10 @@ def _read_value(key: str, text: str, strategies: list[Strategy], config: Config)
     """Return a value of a setting, checked against its type and its range."""
     table, _, name = key.partition(".")
     if table != STRATEGY:
+        if settings_of(Config)[key].is_list:
+            found = f"'{text}'"
+            fix = f"use --set fit.{key}=… to change it"
+            raise ThawlineError(f"a single value for {key}", found, fix, setting=SETTING)
         try:
             changed = change_config(config, [f"{key}={text}"])
         except ThawlineError as error:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from thawline.config import TuneConfig
+from thawline.config import FEW_TO_CHOOSE, TuneConfig
 from thawline.config.annotations import flatten_settings
 from thawline.config.resolve import check_config, config_to_toml, with_absolute_paths
-from thawline.data import Dataset, load
+from thawline.data import Dataset, LabelledTexts, load
 from thawline.data.copies import number_copies
 from thawline.evaluation.choosing import nested_values
-from thawline.report.trials import BEST
 from thawline.runs.folder import check_folder, check_still_exists, job_start, signals_raise
-from thawline.runs.layout import TUNING
+from thawline.runs.layout import BEST, TUNING
 from thawline.runs.records import (
     Importance,
     LabelNames,
@@ -102,14 +101,14 @@ def tune(config: TuneConfig, folder: Path | str, reporter: Reporter | None = Non
         check_header(folder / STUDY)
     else:
         check_folder(folder)
-    dataset = load(config.fit.data, with_test=False)
-    trainer = Trainer(dataset, reporter)
+    dataset, test = _load(config)
+    trainer = Trainer(dataset, reporter, test)
     space = plan_space(config, trainer.describe)
     for arm in space.arms:
         for corner in arm.corners():
             trainer.prepare(corner)
     job = _Job(config, space, dataset, trainer, folder.absolute())
-    for line in (*dataset.describe_columns(), *dataset.warnings):
+    for line in (*dataset.describe_columns(), *dataset.warnings, *_few_rows(dataset)):
         reporter.message(line)
     make_folder(folder)
     with (
@@ -129,11 +128,35 @@ def tune(config: TuneConfig, folder: Path | str, reporter: Reporter | None = Non
         return _finish(job, study, search, status="finished")
 
 
+def _load(config: TuneConfig) -> tuple[Dataset, LabelledTexts]:
+    """Return the data set without the rows of test, and the rows of test.
+
+    Test is only read if a backbone is trained on unlabelled texts, which must not contain copies
+    of test texts.
+    """
+    with_test = any("tapt+" in name for name in config.strategies)
+    dataset = load(config.fit.data, with_test=with_test)
+    return replace(dataset, test=dataset.test.take([])), dataset.test
+
+
+def _few_rows(dataset: Dataset) -> Iterator[str]:
+    """Warn if the validation split is too small to tell good trials from lucky ones."""
+    rows = len(dataset.validation)
+    if rows < FEW_TO_CHOOSE:
+        error = 100 * float(np.sqrt(0.8 * 0.2 / rows))
+        yield (
+            f"with {rows} validation texts, the standard error of an accuracy of 80 % is "
+            f"{error:.1f} points. Smaller differences between trials are mostly noise."
+        )
+
+
 def _identity(job: _Job) -> dict[str, Any]:
     """Return what all starts and processes of a search must have in common."""
     fixed = dict(flatten_settings(job.config.fit.to_dict()))
+    adapted = {one.texts_sha256 for one in job.trainer.adaptations()}
     return {
         "rows": _digest(job.dataset),
+        **({"unlabelled texts": sorted(adapted)} if adapted else {}),
         "strategies and searched settings": job.space.described(),
         "settings of the fits": fixed,
     }
@@ -165,7 +188,7 @@ def _finish(job: _Job, study: optuna.Study, search: Search, status: Any) -> Tune
             title=f"{job.dataset.name}: {arm.name} on {Path(config.backbone).name}",
             logarithmic=[one.key for one in arm.dimensions if one.log],
         )
-    data = job.dataset
+    data, adaptations = job.dataset, job.trainer.adaptations()
     trials = sorted([*progress.finished[1:], *progress.others], key=lambda trial: trial.number)
     record = TuneRecord(
         **dict(job_start(job.config)),
@@ -176,6 +199,8 @@ def _finish(job: _Job, study: optuna.Study, search: Search, status: Any) -> Tune
             train=len(data.train),
             validation=len(data.validation),
             labels=LabelNames(**data.labels.to_dict()),
+            unlabelled=max((one.unlabelled for one in adaptations), default=None),
+            removed=max((one.removed for one in adaptations), default=None),
         ),
         score=job.score,  # type: ignore[arg-type]
         best=best,
@@ -201,10 +226,10 @@ def _nested(job: _Job, study: optuna.Study, finished: Sequence[TuneTrial]) -> fl
     trials, shape = study.get_trials(deepcopy=False), (len(validation), len(job.dataset.labels))
     logits = [decode_logits(trials[trial.number], shape) for trial in finished]
     known = [one for one in logits if one is not None]
-    if len(known) < len(logits):
+    copies = number_copies(validation.texts)
+    if len(known) < len(logits) or not copies.any():  # a single text cannot be halved
         return None
     chosen_by = "accuracy" if keep == "last" else keep
-    copies = number_copies(validation.texts)
     values = nested_values(np.stack(known[::-1]), validation.labels, copies, chosen_by)
     return float((values.losses if job.score == "loss" else values.correct).mean())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
@@ -236,6 +236,36 @@ def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space
     return space
 
 
+def fix_written(config: TuneConfig, written: Collection[str]) -> TuneConfig:
+    """Return the settings of a search in which defaults that the user wrote are fixed.
+
+    Other values need nothing, because a setting whose value is not its default is not searched.
+
+    Args:
+        config: The settings of the search.
+        written: The dotted keys that the user wrote, as ``fit.training.batch_size``.
+
+    Raises:
+        ThawlineError: If a strategy is invalid.
+    """
+    rungs = [rung_config(name, config.fit) for name in config.strategies]
+    searched = dict.fromkeys(
+        one.key
+        for rung in rungs
+        for one in default_dimensions(parse_strategy(rung.strategy), Known(rows=1))
+    )
+    values, given = _flat(config.fit), [text.partition("=")[0].strip() for text in config.search]
+    fixed = [
+        f"{key}={values[key]}"
+        for key in searched
+        if f"fit.{key}" in written
+        and values[key] is not None
+        and values[key] == settings_of(Config)[key].default
+        and key.rpartition(".")[2] not in {name.rpartition(".")[2] for name in given}
+    ]
+    return replace(config, search=(*config.search, *fixed))
+
+
 def _arm(
     name: str,
     base: Config,
@@ -246,6 +276,7 @@ def _arm(
     strategy = parse_strategy(base.strategy)
     known = describe(base)
     fixed = {f"{STRATEGY}.{name}" for name in written_fields(base.strategy)}
+    fixed |= {word.partition("=")[0] for word in shlex.split(name)[1:]}
     fixed |= {
         key for key, value in _flat(base).items() if value != settings_of(Config)[key].default
     }
@@ -283,7 +314,7 @@ def _check_used(space: Space, given: dict[str, Dimension], config: TuneConfig) -
             raise ThawlineError(
                 f"a setting with an effect on {' or '.join(config.strategies)}",
                 f"'{dimension}', which has none",
-                "remove this --search, or use another strategy or head",
+                "remove this setting, or use another strategy or head",
                 setting=SETTING,
             )
     for key, value in _flat(config.fit).items():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import errno
 import json
+import sqlite3
 import warnings
 import zlib
 from collections.abc import Iterator, Mapping
@@ -103,7 +105,7 @@ def open_study(
     file = folder / STUDY
     check_header(file)
     try:
-        with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS):
+        with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS), storage_errors(file):
             storage = _storage(file)
             study = optuna.create_study(
                 study_name=_NAME,
@@ -117,9 +119,35 @@ def open_study(
     except (DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         raise _damaged(file) from error
     try:
-        yield study
+        with storage_errors(file):
+            yield study
     finally:
         storage.engine.dispose()  # merges the write-ahead log into the file
+
+
+@contextmanager
+def storage_errors(file: Path) -> Iterator[None]:
+    """Turn an error of SQLite, behind whichever error of Optuna, into one of the file.
+
+    Args:
+        file: The file of the study.
+
+    Raises:
+        OSError: If SQLite could not write, for example because the disk is full.
+        ThawlineError: If the file is damaged.
+    """
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, sqlite3.Error):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None:
+            raise
+        code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
+        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
+            raise OSError(errno.EIO, str(cause), str(file)) from error
+        raise _damaged(file) from error
 
 
 def check_header(file: Path) -> None:

@@ -18,7 +18,7 @@ from thawline.config import Config
 from thawline.data import Dataset, LabelledTexts
 from thawline.evaluation.confusion import averages, count_confusion
 from thawline.evaluation.metrics import log_probabilities
-from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
+from thawline.pretraining.tapt import Adaptation, adapt_backbone, plan_adaptation
 from thawline.runtime.progress import Reporter
 from thawline.store import Features
 from thawline.strategies import Tapt, parse_strategy
@@ -106,15 +106,17 @@ class Trainer:
     Args:
         dataset: The data set. Its test split may be empty.
         reporter: Shows the progress of the frozen pass.
+        test: The rows of test, whose copies are left out of unlabelled texts (``tapt+S``).
     """
 
-    def __init__(self, dataset: Dataset, reporter: Reporter) -> None:
+    def __init__(self, dataset: Dataset, reporter: Reporter, test: LabelledTexts) -> None:
         self.labels = dataset.labels
         self.parts: Mapping[str, LabelledTexts] = {
             "train": dataset.train,
             "validation": dataset.validation,
         }
-        self._reporter = reporter
+        self._reporter, self._test = reporter, test
+        self._adaptations: dict[Any, Adaptation] = {}
         self._backbones: dict[Any, Backbone] = {}
         self._adapted: dict[str, Backbone] = {}
         self._states: dict[Any, FrozenStates] = {}
@@ -127,7 +129,31 @@ class Trainer:
         """
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the fit with the best settings gives them
-            return prepare(config, lambda: self._open(config))
+            prepared = prepare(config, lambda: self._open(config))
+        if isinstance(prepared, Prepared):
+            self._adaptation(config, prepared)
+        return prepared
+
+    def _adaptation(self, config: Config, prepared: Prepared) -> Adaptation | None:
+        """Return the training of the backbone on its own objective, whose texts are read once.
+
+        Returns:
+            None if the strategy is not ``tapt+S``.
+        """
+        backbone, plan = prepared.backbone, prepared.plan
+        if not isinstance(plan.strategy, Tapt):
+            return None
+        key = config.backbone, config.tokens, config.encoder, config.tapt.unlabelled
+        if key not in self._adaptations:
+            parts = {**self.parts, "test": self._test}
+            adaptation = plan_adaptation(backbone, plan, config, parts)
+            assert adaptation is not None
+            self._adaptations[key] = adaptation
+        return replace(self._adaptations[key], backbone=backbone, plan=plan, config=config)
+
+    def adaptations(self) -> list[Adaptation]:
+        """Return one training for each backbone and each set of unlabelled texts so far."""
+        return list(self._adaptations.values())
 
     def _open(self, config: Config) -> Backbone:
         key = config.backbone, config.tokens, config.encoder
@@ -171,9 +197,8 @@ class Trainer:
             return task
         backbone, plan = prepared.backbone, prepared.plan
         name = ""
-        if isinstance(parse_strategy(config.strategy), Tapt):
-            adaptation = plan_adaptation(backbone, plan, config, self.parts)
-            assert adaptation is not None
+        adaptation = self._adaptation(config, prepared)
+        if adaptation is not None:
             name = adaptation.digest
             if name not in self._adapted:
                 self._adapted[name], _ = adapt_backbone(adaptation, self._reporter)

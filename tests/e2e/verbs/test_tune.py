@@ -8,18 +8,19 @@ import sqlite3
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import thawline, write_set, write_table
 from tests.support.verb_runs import NAMED, refusal
-from thawline.config import Config, DataConfig, TokensConfig, TrainingConfig, TuneConfig
+from thawline.config import Config, DataConfig, TaptConfig, TokensConfig, TrainingConfig, TuneConfig
 from thawline.errors import ThawlineError
 from thawline.prefix import frozen_pass
 from thawline.runs.records import TuneRecord, read_record
 from thawline.runtime.progress import Reporter
-from thawline.tuning import search, trials
+from thawline.tuning import job, search, trials
 from thawline.tuning.job import tune
 from thawline.tuning.study import STUDY
 
@@ -95,6 +96,30 @@ def test_trials_share_the_states_and_never_read_test(films, toy_backbone, monkey
     read = [text for _, texts, *_ in calls["tokenize"] for text in texts]
     assert len(set(read)) == record.data.train + record.data.validation == 80
     assert not any(TEST_TEXT in text for text in read)
+
+
+def test_copies_of_test_texts_are_left_out_of_unlabelled_texts(films, toy_backbone, toy_reviews):
+    copies = [f"{TEST_TEXT}  {text}" for text in toy_reviews(24, 2)[0][:5]]
+    write_table(Path("more.csv"), [*copies, *toy_reviews(9, 5)[0]], [0] * 14)
+    config = config_for(films, toy_backbone("qwen3"), "tapt+head")
+    fit = replace(config.fit, strategy="tapt+head", tapt=TaptConfig(unlabelled=("more.csv",)))
+    dataset, test = job._load(replace(config, fit=fit))
+    assert (len(dataset.test), len(test)) == (0, 24)
+    trainer = trials.Trainer(dataset, Reporter(), test)
+    for epochs in (1, 2):  # the texts are read once
+        trainer.prepare(replace(fit, tapt=replace(fit.tapt, epochs=epochs)))
+    (adaptation,) = trainer.adaptations()
+    assert adaptation.unlabelled == 9
+    assert adaptation.removed >= 5
+    assert len(job._load(config_for(films, toy_backbone()))[1]) == 0
+
+
+def test_a_single_validation_text_gives_no_score_by_halves(toy_backbone, toy_reviews):
+    table = write_table(Path("few.csv"), *toy_reviews(12, 1))
+    config = config_for(table, toy_backbone(), trials=2, search=("head=linear",))
+    fit = replace(config.fit, data=DataConfig(data=str(table), validation_share=0.01))
+    record = tune(replace(config, fit=fit), Path("tuned"))
+    assert (record.data.validation, record.nested) == (1, None)
 
 
 def test_known_settings_are_not_tried_again_and_end_a_small_space(films, toy_backbone, monkeypatch):

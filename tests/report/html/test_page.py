@@ -10,7 +10,8 @@ from functools import cache
 import pytest
 
 from tests.support.html import Element, parse
-from tests.support.report_pages import HOSTILE, PAGES
+from tests.support.records import rung_record, rung_run
+from tests.support.report_pages import HISTORY, HOSTILE, PAGES, compared
 
 
 @cache
@@ -138,6 +139,23 @@ def test_many_classes_are_listed_by_their_confusions(name):
     assert [cell.text() for cell in confusions[0].children[:3]] == ["class 0", "class 1", "5"]
     assert len(every) == int(name.split()[0])
     assert "-" in every[-1].children[1].text()
+
+
+def test_a_run_that_stands_for_all_seeds_counts_once():
+    made = [
+        rung_record("head", runs=[rung_run([]), rung_run([]).model_copy(update={"seed": 1})]),
+        rung_record("last:1", runs=[rung_run(HISTORY, seed) for seed in (2, 3)]),
+    ]
+    root = parse(compared(made))
+    counts = {}
+    for table in root.all("table"):
+        headings = [one.text().strip() for one in table.one("thead").all("th")]
+        if "Runs" in headings:
+            rows = [[cell.text().strip() for cell in row.children] for row in table.all("tr")]
+            counts |= {row[0]: row[headings.index("Runs")] for row in rows[1:]}
+    assert list(counts.values()) == ["1", "2"]
+    commands = [line for one in root.all("pre") for line in one.text().splitlines()]
+    assert sum(line.startswith("thawline fit ") for line in commands) == 3
 
 
 INKS = ("ink", "muted", "accent", "good", "caution", "bad")

@@ -18,10 +18,23 @@ from tests.support.artifacts import sign, without_checksums
 from tests.support.fuzzing.harness import Target
 from tests.support.language_toys import toy_job, toy_texts
 from tests.support.loops import objective
-from tests.support.records import fit_record, ladder_record, pretrain_record, rung_record
+from tests.support.records import (
+    fit_record,
+    ladder_record,
+    pretrain_record,
+    rung_record,
+    tune_record,
+)
 from tests.support.store_toys import KEY, LINE_KEY, TEXTS, fill, is_right
 from tests.support.toys import WORDS, save_writer, toy_config, toy_tokenizer
-from thawline.config import Config, DataConfig, LadderConfig, PretrainConfig, TrainingConfig
+from thawline.config import (
+    Config,
+    DataConfig,
+    LadderConfig,
+    PretrainConfig,
+    TrainingConfig,
+    TuneConfig,
+)
 from thawline.config.resolve import config_to_toml, resolve_config
 from thawline.data.dataset import Dataset
 from thawline.errors import ThawlineError
@@ -156,8 +169,9 @@ def make_record(kind: str, folder: Path) -> None:
         "fit": fit_record,
         "pretrain": pretrain_record,
         "ladder": lambda: ladder_record([rung_record("head"), rung_record("full", 0.7)]),
+        "tune": tune_record,
     }[kind]()
-    name = "ladder.json" if kind == "ladder" else "record.json"
+    name = {"ladder": "ladder.json", "tune": "tune.json"}.get(kind, "record.json")
     (folder / name).write_text(json.dumps(record.to_dict()), encoding="utf-8")
 
 
@@ -166,11 +180,12 @@ def read_record_completely(folder: Path) -> object:
     from thawline.config.resolve import config_from_record
     from thawline.runs.folder import same_settings, seconds_of_starts
     from thawline.runs.layout import find, read_status
-    from thawline.runs.records import read_record
+    from thawline.runs.records import TuneRecord, read_record
 
     read_status(folder)
     record = read_record(folder)
-    seconds_of_starts(record, folder)
+    if not isinstance(record, TuneRecord):
+        seconds_of_starts(record, folder)
     same_settings(folder / "config.toml", record.config)
     try:
         find(folder)
@@ -488,12 +503,13 @@ def _all() -> list[Target]:
         (Config, "fit"),
         (PretrainConfig, "pretrain"),
         (LadderConfig, "ladder"),
+        (TuneConfig, "tune"),
     ]
     for job, verb in jobs:
         found.append(
             Target(f"config {verb}", partial(make_config, job, verb), partial(read_config, job))
         )
-    for kind in ("fit", "pretrain", "ladder"):
+    for kind in ("fit", "pretrain", "ladder", "tune"):
         found.append(Target(f"record {kind}", partial(make_record, kind), read_record_completely))
     for kind in ARTIFACTS:
         found += [

@@ -37,13 +37,17 @@ def tune(
     What you write is fixed, and what you leave out is searched. The same command continues a
     search that was stopped, and several processes can make one search together.
     """
+    from thawline.config.resolve import written_keys
+
+    written = written_keys(config)
     config = with_data(config, data)
     with quick_imports():
         from thawline.tuning import job
+        from thawline.tuning.space import fix_written
     from thawline.runtime.progress import TerminalReporter
 
     folder = default_folder("tune", str(config.fit.data.data)) if out is None else out
-    record = job.tune(config, folder, TerminalReporter())
+    record = job.tune(fix_written(config, written), folder, TerminalReporter())
     if as_json:
         print_json(record.to_dict())
     else:

@@ -219,7 +219,8 @@ def _commands(record: LadderRecord, folder: Path) -> list[tuple[str, str]]:
 
 def _each_run(record: LadderRecord, folder: Path) -> list[Block]:
     """Return a command for each run of the comparison."""
-    runs = [folder / run.run for rung in record.rungs for run in rung.runs]
+    # Without random numbers, a single run stands for all seeds.
+    runs = dict.fromkeys(folder / run.run for rung in record.rungs for run in rung.runs)
     lines = [
         f"thawline fit --config {quoted(run / 'config.toml')} --out {quoted(f'{run}-2')}"
         for run in runs

@@ -172,7 +172,7 @@ def machine_section(start: JobStart, memory: int | None = None) -> Section:
         Fact("GPU", "none" if hardware.gpu is None else hardware.gpu),
         Fact("Memory", f"{hardware.memory_bytes / 2**30:.1f} GiB"),
         Fact("Operating system", hardware.platform),
-        Fact("Started", start.started.replace("+00:00", " UTC").replace("T", " ")),
+        Fact("Started", start.started.replace("T", " ").replace("+00:00", " UTC")),
     ]
     if memory is not None:
         facts.append(Fact("Peak memory of the process", f"{memory / 1e6:,.0f} MB"))

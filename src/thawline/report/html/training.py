@@ -57,7 +57,7 @@ def _trained(
         )
         caption = "Accuracy and losses by epoch."
         if record is not None and record.kept is not None:
-            words = kept_line(record.kept)
+            words = kept_line(record.kept, history)
             caption = f"{words[0].upper()}{words[1:]}. A ring marks it."
         blocks.append(plots.plot(figure, label, caption))
         blocks.append(Details("Values of each evaluation", [_history_table(history)]))

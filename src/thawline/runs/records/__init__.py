@@ -1,7 +1,7 @@
 """The types of all records: the files of runs and ladders, and the JSON output of the commands.
 
-`read_record` reads ``record.json`` and ``ladder.json``, and `write_record` writes them. The page
-``docs/records.md`` is generated from these models.
+`read_record` reads ``record.json``, ``ladder.json`` and ``tune.json``, and `write_record` writes
+them. The page ``docs/records.md`` is generated from these models.
 """
 
 from thawline.runs.records.base import SCHEMA_VERSION, SPLIT_NAMES, Record, SplitName

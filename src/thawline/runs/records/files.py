@@ -1,9 +1,10 @@
-"""Read and write ``record.json``, the record of a run, and ``ladder.json``, that of a ladder.
+"""Read and write the records of runs (``record.json``), ladders and searches.
 
 The field ``schema_version`` holds the version of a file's structure. A file without that field has
 version 1, which is otherwise the same as version 2. Version 3 added the logits and the cost of a
 fit, and compares the rungs of a ladder in another way. New files are written in version 3. The
-records of runs can be read in all versions, and those of ladders only in version 3.
+records of runs can be read in all versions, and those of ladders (``ladder.json``) and searches
+(``tune.json``) only in version 3.
 """
 
 from __future__ import annotations
@@ -16,33 +17,42 @@ from typing import Any
 from pydantic import ValidationError
 
 from thawline._version import __version__
-from thawline.config import Config, LadderConfig, PretrainConfig
+from thawline.config import Config, LadderConfig, PretrainConfig, TuneConfig
 from thawline.config.annotations import flatten_settings
 from thawline.config.resolve import build_config
 from thawline.errors import ThawlineError
-from thawline.runs.layout import LADDER, RECORD, load_json
+from thawline.runs.layout import LADDER, RECORD, TUNING, load_json
 from thawline.runs.records.base import SCHEMA_VERSION, Record
 from thawline.runs.records.fit import FitPlan, FitRecord, StartedFit
 from thawline.runs.records.ladder import LadderRecord, StartedLadder
 from thawline.runs.records.pretrain import PretrainPlan, PretrainRecord, StartedPretraining
-from thawline.runs.records.run import RunStart, StartedRun
+from thawline.runs.records.run import StartedRun
+from thawline.runs.records.tuning import TuneRecord
 from thawline.runtime.files import new_file
 from thawline.runtime.paths import expand
 
 RunRecord = FitRecord | PretrainRecord | StartedFit | StartedPretraining | StartedRun
-AnyRecord = RunRecord | LadderRecord | StartedLadder
+AnyRecord = RunRecord | LadderRecord | StartedLadder | TuneRecord
 
-_FINISHED: dict[str | None, type[AnyRecord]] = {
+_FINISHED: dict[str, type[AnyRecord]] = {
     "fit": FitRecord,
     "pretrain": PretrainRecord,
-    None: LadderRecord,
+    "compare": LadderRecord,
+    "tune": TuneRecord,
 }
-_STARTED: dict[str | None, type[AnyRecord]] = {
+_STARTED: dict[str, type[AnyRecord]] = {
     "fit": StartedFit,
     "pretrain": StartedPretraining,
-    None: StartedLadder,
+    "compare": StartedLadder,
+    "tune": TuneRecord,  # has all results whenever it is written
 }
-"""The models by the value of ``verb`` in the file. The file of a ladder has no such key."""
+_CONFIGS = {
+    "fit": Config,
+    "pretrain": PretrainConfig,
+    "compare": LadderConfig,
+    "tune": TuneConfig,
+}
+"""The models and the settings by the command that made a file; see `_verb_of`."""
 
 _PROBLEMS = {
     "missing": "no '{key}'",
@@ -52,15 +62,16 @@ _PROBLEMS = {
 
 
 def read_record(path: Path | str) -> AnyRecord:
-    """Read the record of a run or a ladder.
+    """Read the record of a run, a ladder or a search.
 
     Args:
-        path: The folder of a run or of a ladder, or the file itself.
+        path: The folder of a run, of a ladder or of a search, or the file itself.
 
     Returns:
         A `FitRecord`, a `PretrainRecord` or a `LadderRecord` if the job has finished. Otherwise a
         `StartedFit`, a `StartedPretraining` or a `StartedLadder`, which have no results; or a
-        `StartedRun` if an unfinished run of schema version 1 lacks some of their fields.
+        `StartedRun` if an unfinished run of schema version 1 lacks some of their fields. For a
+        search that has finished or was stopped, a `TuneRecord`.
 
     Raises:
         ThawlineError: If the file is missing or damaged, if another program wrote it, or if it has
@@ -72,7 +83,7 @@ def read_record(path: Path | str) -> AnyRecord:
         values = load_json(file)
     except OSError as error:
         found = f"no {file.name} in it" if file != path else f"no file '{path}'"
-        fix = "give the folder of a run or of a comparison"
+        fix = "give the folder of a run, of a comparison or of a search"
         raise ThawlineError(f"a run with its {RECORD} at '{path}'", found, fix) from error
     except ThawlineError as error:
         raise _damaged(file, f"a damaged file ({error.found})", {}) from error
@@ -93,10 +104,12 @@ def read_record(path: Path | str) -> AnyRecord:
     verb = values.get("verb")
     if verb is None and file.name != RECORD and version < SCHEMA_VERSION:
         maker = _maker_of(values)
-        reader = "compare again with another --out"
+        reader, job = "compare again with another --out", "comparison"
+        if _verb_of(values) == "tune":
+            reader, job = "search again with another --out", "search"
         if maker not in (None, __version__):
             reader = f"use Thawline {maker}, which wrote it, or {reader}"
-        expected = f"a comparison of schema version {SCHEMA_VERSION} in '{file}'"
+        expected = f"a {job} of schema version {SCHEMA_VERSION} in '{file}'"
         raise ThawlineError(expected, f"schema version {version}", reader)
     if verb not in ("fit", "pretrain") and file.name == RECORD:
         found = "no 'verb'" if verb is None else f"{_shorten(verb)} in 'verb'"
@@ -109,17 +122,10 @@ def read_record(path: Path | str) -> AnyRecord:
     except ValidationError as error:
         raise _damaged(file, _explain(error), values) from error
     if _maker_of(values) == __version__:  # another version may have other settings
-        _check_settings(record, file)
+        sources = {"": f"the config in '{file}'"}
+        sources |= {key: f"{key} in '{file}'" for key, _ in flatten_settings(record.config)}
+        build_config(record.config, sources, config_type=_CONFIGS[_verb_of(values)])
     return record
-
-
-def _check_settings(record: AnyRecord, file: Path) -> None:
-    """Raise ThawlineError if the settings in a record are not those of its command."""
-    verb = record.verb if isinstance(record, RunStart) else "ladder"
-    job = {"fit": Config, "pretrain": PretrainConfig, "ladder": LadderConfig}[verb]
-    sources = {"": f"the config in '{file}'"}
-    sources |= {key: f"{key} in '{file}'" for key, _ in flatten_settings(record.config)}
-    build_config(record.config, sources, config_type=job)
 
 
 def write_record(file: Path, record: Record) -> None:
@@ -149,20 +155,27 @@ def write_json(path: Path, value: Any) -> None:
 def _file_of(path: Path) -> Path:
     if not path.is_dir():
         return path
-    is_ladder = (path / LADDER).is_file() and not (path / RECORD).is_file()
-    return path / (LADDER if is_ladder else RECORD)
+    names = [name for name in (RECORD, LADDER, TUNING) if (path / name).is_file()]
+    return path / (names[0] if names else RECORD)
+
+
+def _verb_of(values: dict[str, Any]) -> str:
+    """Return the command that made a file. Only the files of runs name it."""
+    verb = values.get("verb")
+    if verb in ("fit", "pretrain"):
+        return str(verb)
+    return "tune" if "best" in values else "compare"
 
 
 def _model_of(values: dict[str, Any]) -> type[AnyRecord]:
     """Return the model of a file, by the command that made it and by its status."""
-    verb = values.get("verb")
-    known = verb if isinstance(verb, str) and verb in _FINISHED else None
+    verb = _verb_of(values)
     if values.get("status") == "finished":
-        return _FINISHED[known]
-    model = _STARTED[known]
-    plans: dict[str | None, type[Record]] = {"fit": FitPlan, "pretrain": PretrainPlan}
-    if "schema_version" not in values and known in plans:
-        fields = plans[known].model_fields.items()
+        return _FINISHED[verb]
+    model = _STARTED[verb]
+    plans: dict[str, type[Record]] = {"fit": FitPlan, "pretrain": PretrainPlan}
+    if "schema_version" not in values and verb in plans:
+        fields = plans[verb].model_fields.items()
         is_complete = {name for name, field in fields if field.is_required()} <= values.keys()
         return model if is_complete else StartedRun
     return model
@@ -181,13 +194,15 @@ def _upgraded(values: dict[str, Any], model: type[AnyRecord]) -> dict[str, Any]:
 
 def _damaged(file: Path, found: str, values: dict[str, Any]) -> ThawlineError:
     """Return the error for a file whose values are invalid, or empty if it is not JSON."""
-    expected = "a record of a run or a ladder"
+    expected = "a record of a run, a ladder or a search"
     if values:
         expected += f", of schema version {values.get('schema_version', 1)},"
     maker = _maker_of(values)
     fix = "restore the file, or make it again with another --out"
     if file.name == LADDER and not values:
         fix = "run the same thawline compare again, which makes it from the finished runs"
+    if file.name == TUNING:
+        fix = "run the same thawline tune again, which makes it from the finished trials"
     if maker not in (None, __version__):
         fix = f"use Thawline {maker}, which wrote it (this is {__version__}), or restore the file"
     return ThawlineError(f"{expected} in '{file}'", found, fix)

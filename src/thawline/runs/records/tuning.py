@@ -12,13 +12,25 @@ from thawline.runs.records.run import JobStart
 
 
 class TuneData(Record):
-    """The rows that a search used. It never uses test rows."""
+    """The rows that a search used. It never trains or scores on test rows."""
 
     name: str = Field(description="The name of the data set.")
     sha256: str = Field(description="The SHA-256 of the train and validation texts and labels.")
     train: int = Field(description="The number of training texts.")
     validation: int = Field(description="The number of validation texts.")
     labels: LabelNames = Field(description="The classes.")
+    unlabelled: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of distinct unlabelled texts that backbones were trained on "
+        "(tapt+S); missing for other strategies.",
+    )
+    removed: int | None = Field(
+        default=None,
+        exclude_if=is_none,
+        description="The number of distinct texts that were left out there, because they are "
+        "copies of validation or test texts; missing for other strategies.",
+    )
 
 
 class TuneTrial(Record):
@@ -70,7 +82,7 @@ class TuneRecord(JobStart):
     nested: float | None = Field(
         description="The score if one half of the validation texts selects the trial and the other "
         "half scores it, averaged over random halvings; null for f1_macro, with fewer than two "
-        "finished trials, or with too many texts or classes."
+        "finished trials or distinct validation texts, or with too many texts or classes."
     )
     importances: list[Importance] = Field(
         description="What mattered among the trials of the best strategy, by PED-ANOVA, from the "
