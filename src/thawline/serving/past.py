@@ -23,13 +23,19 @@ from thawline.runs.records import (
     StartedRun,
     read_record,
 )
-from thawline.serving.schemas import PastRung, PastRun, ShownScore
+from thawline.serving.schemas import PastRun, ShownScore
 
 DEPTH = 4
 """The number of folders that lie within each other and are searched."""
 
 MOST = 2_000
 """The largest number of runs that are found."""
+
+MOST_REPORTS = 16
+"""The largest number of reports that are kept in memory, because a report takes seconds."""
+
+State = tuple[int, int] | None
+"""The time of the last change and the size of a file."""
 
 SPLIT = "/"
 """Separates the folders in the name of a run, on every system."""
@@ -70,7 +76,8 @@ class PastRuns:
             raise ThawlineError("a folder of runs as --runs", found, fix, setting="runs")
         self._folder = folder.resolve()
         self.name = self._folder.name
-        self._read: dict[Path, tuple[tuple[int, int], PastRun]] = {}
+        self._read: dict[Path, tuple[State, PastRun]] = {}
+        self._reports: dict[Path, tuple[State, str]] = {}
 
     def list(self) -> list[PastRun]:
         """Return all runs and comparisons, the newest first."""
@@ -88,11 +95,17 @@ class PastRuns:
         file = self._records().get(name)
         if file is None:
             return None
-        record = read_record(file)
-        if isinstance(record, LadderRecord):
-            self._check_inside(file.parent / record.chosen.run)
         self._check_inside(file.parent)
-        return render_page(make_page(record, file.parent)), POLICY
+        state = _state(file)
+        if file not in self._reports or self._reports[file][0] != state:
+            record = read_record(file)
+            if isinstance(record, LadderRecord):
+                self._check_inside(file.parent / record.chosen.run)
+            self._reports.pop(file, None)
+            self._reports[file] = (state, render_page(make_page(record, file.parent)))
+            if len(self._reports) > MOST_REPORTS:
+                del self._reports[next(iter(self._reports))]
+        return self._reports[file][1], POLICY
 
     def _check_inside(self, folder: Path) -> None:
         """Raise ThawlineError if a file of a run is a link that leads elsewhere."""
@@ -125,22 +138,27 @@ class PastRuns:
 
     def _describe(self, name: str, file: Path) -> PastRun:
         """Return a run, which is read again only if its record has changed."""
-        try:
-            state = file.stat()
-        except OSError:
-            state = os.stat_result((0,) * 10)
-        key = (state.st_mtime_ns, state.st_size)
-        if file not in self._read or self._read[file][0] != key:
+        state = _state(file)
+        if file not in self._read or self._read[file][0] != state:
             try:
                 shown = describe(read_record(file))
             except ThawlineError as error:
                 shown = PastRun(kind="unknown", status="unreadable", problem=str(error))
-            self._read[file] = (key, shown)
+            self._read[file] = (state, shown)
         above = file.parent.parent / LADDER
         parent = None
         if above.is_file() and file.parent != self._folder:
             parent = name.rpartition(SPLIT)[0] or self.name
         return self._read[file][1].model_copy(update={"name": name, "parent": parent})
+
+
+def _state(file: Path) -> State:
+    """Return the time of the last change and the size of a file. None if it was deleted."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def describe(record: AnyRecord) -> PastRun:
@@ -161,26 +179,11 @@ def describe(record: AnyRecord) -> PastRun:
         if record.backbone is not None:
             shown.backbone = name_of(record.backbone.name)
     if isinstance(record, FitRecord):
-        shown.accuracy, shown.seconds = _score(record), record.seconds.total
-        shown.f1_macro = record.test.f1_macro.value
-        shown.rows = record.test.rows
+        shown.accuracy = _score(record)
     if isinstance(record, LadderRecord):
-        shown.verdict, shown.strategy = record.verdict.words, record.chosen.rung
-        shown.seconds = record.seconds.total
-        shown.chosen = record.chosen.run
-        shown.rungs = [
-            PastRung(
-                name=rung.rung,
-                accuracy=_score(rung),
-                seconds=rung.cost.seconds,
-                decision=rung.standing.decision,
-            )
-            for rung in record.rungs
-        ]
-        by_name = {rung.rung: rung for rung in record.rungs}
-        if record.chosen.rung in by_name:
-            shown.accuracy = _score(by_name[record.chosen.rung])
-            shown.rows = by_name[record.chosen.rung].test.rows
+        shown.strategy = record.chosen.rung
+        used = [rung for rung in record.rungs if rung.rung == record.chosen.rung]
+        shown.accuracy = _score(used[0]) if used else None
     return shown
 
 

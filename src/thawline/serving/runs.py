@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 REPORT = "/runs/report"
 """The path of reports."""
 
-VALID_SECONDS = 300
+VALID_SECONDS = 3600
 """How long a link to a report can be opened."""
+
 
 class Links:
     """Links to reports, which a frame can open without a token. They end with the process."""
@@ -32,7 +33,7 @@ class Links:
         self._key = secrets.token_bytes(32)
 
     def make(self, run: str) -> str:
-        """Return a link to the report on a run, which is valid for a few minutes."""
+        """Return a link to the report on a run, which is valid for an hour."""
         until = str(int(time.time()) + VALID_SECONDS)
         values = {"run": run, "until": until, "signature": self._sign(run, until)}
         return f"{REPORT}?{urlencode(values)}"

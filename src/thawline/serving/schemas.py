@@ -120,15 +120,6 @@ class ShownScore(BaseModel):
     high: float
 
 
-class PastRung(BaseModel):
-    """A strategy of a comparison."""
-
-    name: str
-    accuracy: ShownScore
-    seconds: float = Field(description="The seconds of a run alone.")
-    decision: str = Field(description="within, worse or undecided.")
-
-
 class PastRun(BaseModel):
     """A run or a comparison that was made earlier."""
 
@@ -141,12 +132,6 @@ class PastRun(BaseModel):
     strategy: str | None = Field(None, description="The strategy; that to use of a comparison.")
     backbone: str | None = None
     accuracy: ShownScore | None = Field(None, description="The accuracy on test.")
-    f1_macro: float | None = None
-    rows: int | None = Field(None, description="The number of test texts.")
-    seconds: float | None = Field(None, description="The duration.")
-    verdict: str | None = Field(None, description="The verdict of a comparison in sentences.")
-    chosen: str | None = Field(None, description="The run to use of a comparison.")
-    rungs: list[PastRung] = []
     problem: str | None = Field(None, description="Why the record cannot be read.")
 
 

@@ -70,8 +70,9 @@ function decode(text) {
 }
 
 function showServer(server) {
-  const shared = server.shared.length ? ` ${server.shared.join(". ")}.` : "";
-  document.getElementById("server").textContent = `${countOf(server.models.length, "classifier")}.${shared}`;
+  const sentences = [countOf(server.models.length, "classifier"), ...server.shared];
+  const upper = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+  document.getElementById("server").textContent = sentences.map((text) => `${upper(text)}.`).join(" ");
   const forget = make("button.link", {
     type: "button",
     onclick: () => {

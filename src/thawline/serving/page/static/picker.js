@@ -38,7 +38,7 @@ export function makePicker(models, changed) {
 
 /** Describe a classifier in a few words. */
 export function describe(model) {
-  const backbone = model.backbone === null ? "" : ` on ${model.backbone.split(/[/\\]/).pop()}`;
+  const backbone = model.backbone === null ? ", words only" : ` on ${model.backbone.split(/[/\\]/).pop()}`;
   const strategy = model.strategy.replace(/:.{12,}$/, "");
   return `${strategy}${backbone}${model.pairs ? ", pairs of texts" : ""}`;
 }

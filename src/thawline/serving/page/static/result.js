@@ -3,6 +3,7 @@ import { make, percent, points } from "./dom.js";
 
 const SHOWN_CLASSES = 6;
 const LEAST_SCALE = 0.02;
+const LEAST_SHOWN = 0.1;
 
 /** Return a bar for each class, the most probable first. */
 export function makeBars(probabilities) {
@@ -40,7 +41,7 @@ export function makeMarkedText(text, explained) {
 
 function makeWord(word, score, most) {
   const strength = Math.abs(score) / most;
-  if (strength < 0.05) return word;
+  if (strength < LEAST_SHOWN) return word;
   const strong = strength > 0.4 ? " strong" : "";
   const side = score > 0 ? "for" : "against";
   const element = make("span", { class: `word ${side}${strong}`, title: points(score) }, word);
@@ -86,7 +87,7 @@ export function makeExplanation(text, explained) {
  */
 export function makeCard(model, description, prediction) {
   const place = make("div.why");
-  const title = make("h3", {}, model.name, make("span.note", {}, description));
+  const title = make("h3", {}, model.name, description === model.name ? null : make("span.note", {}, description));
   const share = prediction.probabilities[prediction.label];
   const element = make("article.card", { "aria-label": model.name },
     title,

@@ -1,9 +1,8 @@
 // The view of past runs and comparisons, with the report on each of them.
 import { ask } from "./api.js";
-import { announce, count, countOf, duration, make, moment, percent } from "./dom.js";
+import { announce, countOf, make, moment, percent } from "./dom.js";
 
 const KINDS = { fit: "run", comparison: "comparison", pretraining: "pretraining", unknown: "unreadable" };
-const DECISIONS = { within: "within the margin", worse: "worse", undecided: "undecided" };
 
 /** Return the view. */
 export function makeRunsView() {
@@ -12,7 +11,7 @@ export function makeRunsView() {
   const list = make("div");
   const all = make("div", {},
     make("h1", {}, "Runs"),
-    make("div.field.narrow", {}, make("label", { for: "runs-filter" }, "Filter"), filter), list);
+    make("div.field.narrow", {}, make("label", { for: "runs-filter" }, "Filter by name, data or strategy"), filter), list);
   const one = make("div", { hidden: true });
   const element = make("div", {}, all, one);
 
@@ -51,7 +50,7 @@ export function makeRunsView() {
       list.replaceChildren(make("p", {}, runs.length ? "No run matches." : "The folder contains no runs."));
       return;
     }
-    list.replaceChildren(makeTable(shown, `${countOf(shown.length, "entry").replace("entrys", "entries")}, the newest first`));
+    list.replaceChildren(makeTable(shown, `${shown.length === 1 ? "1 entry" : `${shown.length} entries, the newest first`}`));
     if (wanted) announce(`${shown.length} of ${runs.length} match.`);
   }
 
@@ -65,9 +64,6 @@ export function makeRunsView() {
       heading,
       make("p.intro", {}, describe(run)),
       run.problem ? make("p.refused", {}, run.problem) : null,
-      run.verdict ? make("div.statement", {}, make("p.label", {}, "Verdict"), make("p.words", {}, run.verdict)) : null,
-      makeFigures(run),
-      run.rungs.length ? makeRungs(run) : null,
       children.length ? make("details", {},
         make("summary", {}, `Its ${countOf(children.length, "run")}`),
         make("div.opened", {}, makeTable(children, "The runs of the comparison"))) : null,
@@ -82,13 +78,18 @@ export function makeRunsView() {
 
 /** Show the report in a frame, which has its own address and cannot read what this page keeps. */
 async function showReport(run, place) {
-  place.replaceChildren(make("p.note", {}, "Drawing the report…"));
+  const status = make("p.note", {}, "Drawing the report…");
+  place.replaceChildren(status);
   try {
     const { path } = await ask("runs/link", { run: run.name });
     const address = path.replace(/^\//, "");
     const frame = make("iframe", { title: `Report on ${run.name}`, src: address, sandbox: "allow-scripts" });
+    frame.addEventListener("load", () => {
+      status.remove();
+      announce("The report is shown.");
+    });
     const opened = make("a", { href: address, target: "_blank", rel: "noopener" }, "Open the report in a tab of its own");
-    place.replaceChildren(make("h2", {}, "Report"), make("p", {}, opened), frame);
+    place.replaceChildren(make("p", {}, opened), status, frame);
   } catch (error) {
     place.replaceChildren(make("p.refused", {}, error.message));
   }
@@ -112,20 +113,6 @@ function interval(score) {
   return score === null ? "" : `${(100 * score.low).toFixed(1)} to ${(100 * score.high).toFixed(1)} %`;
 }
 
-function makeFigures(run) {
-  const figures = [
-    run.kind === "comparison" && run.strategy ? ["Run to use", run.strategy, run.chosen ?? ""] : null,
-    run.accuracy ? ["Test accuracy", percent(run.accuracy.value), interval(run.accuracy)] : null,
-    run.f1_macro === null ? null : ["Macro F1", percent(run.f1_macro), ""],
-    run.rows === null ? null : ["Test texts", count(run.rows), ""],
-    run.seconds === null ? null : ["Time", duration(run.seconds), ""],
-    run.started ? ["Started", moment(run.started), ""] : null,
-  ].filter((figure) => figure !== null);
-  return make("dl.figures", {}, figures.map(([term, value, note]) => make("div", {},
-    make("dt", {}, term),
-    make("dd", {}, make("span.value", {}, value), make("span.note", {}, note)))));
-}
-
 function makeTable(runs, caption) {
   return make("div.scroll", { role: "group", "aria-label": caption, tabindex: "0" },
     make("table.grid", {},
@@ -135,7 +122,7 @@ function makeTable(runs, caption) {
         make("th", { scope: "col" }, "Data"),
         make("th", { scope: "col" }, "Strategy"),
         make("th.number", { scope: "col" }, "Accuracy"),
-        make("th", { scope: "col" }, "Started"))),
+        make("th.when", { scope: "col" }, "Started"))),
       make("tbody", {}, runs.map((run) => make("tr", {},
         make("th", { scope: "row" }, linkTo(run.name),
           make("span.note", {}, `${KINDS[run.kind] ?? run.kind}${run.status === "finished" || run.status === "unreadable" ? "" : `, ${run.status}`}`)),
@@ -143,22 +130,5 @@ function makeTable(runs, caption) {
         make("td", { dir: "auto" }, run.strategy ?? "–", run.backbone ? make("span.note", {}, run.backbone) : null),
         make("td.number", {}, run.accuracy ? percent(run.accuracy.value) : "–",
           run.accuracy ? make("span.note", {}, interval(run.accuracy)) : null),
-        make("td", {}, run.started ? moment(run.started) : "–"))))));
-}
-
-function makeRungs(run) {
-  const most = Math.max(...run.rungs.map((rung) => rung.seconds), 1e-9);
-  return make("div.scroll", { role: "group", "aria-label": "Strategies", tabindex: "0" },
-    make("table.grid", {},
-      make("caption", {}, make("span", {}, "Strategies, with the seconds of one run")),
-      make("thead", {}, make("tr", {},
-        make("th", { scope: "col" }, "Strategy"),
-        make("th.number", { scope: "col" }, "Test accuracy"),
-        make("th", { scope: "col" }, "Decision"),
-        make("th.number", { scope: "col" }, "Time"))),
-      make("tbody", {}, run.rungs.map((rung) => make("tr", {},
-        make("th", { scope: "row", dir: "auto" }, rung.name),
-        make("td.number", {}, percent(rung.accuracy.value), make("span.note", {}, interval(rung.accuracy))),
-        make("td", { class: rung.decision === "within" ? "good" : "" }, DECISIONS[rung.decision] ?? rung.decision),
-        make("td.number", {}, duration(rung.seconds), make("span.note", {}, `${Math.round((100 * rung.seconds) / most)} % of the longest`)))))));
+        make("td.when", {}, run.started ? moment(run.started) : "–"))))));
 }

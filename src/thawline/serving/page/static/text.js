@@ -32,7 +32,8 @@ export function makeTextView(server) {
   const send = make("button.primary", { type: "submit" }, "Classify");
   const status = make("p.summary", {});
   const cards = make("div.cards");
-  const results = make("section.results", { "aria-label": "Results", hidden: true }, status, cards);
+  const results = make("section.results", { "aria-labelledby": "results-title", hidden: true },
+    make("h2.hidden", { id: "results-title" }, "Results"), status, cards);
   const form = make("form", {
     onsubmit: (event) => {
       event.preventDefault();
