@@ -66,16 +66,16 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
         texts = [request.text, *without_parts(request.text, spans)]
         try:
             async with asyncio.timeout(service.config.timeout):
-                found = await _shares(service, texts, model, connection)
+                shares = await _shares(service, texts, model, connection)
         except TimeoutError as error:
             limit = f"no answer within {service.config.timeout:g} seconds"
             raise HTTPException(503, limit) from error
-        label = int(found[0].argmax()) if request.label is None else names.index(request.label)
-        parts = score_parts(request.text, spans, found[:, label])
+        label = int(shares[0].argmax()) if request.label is None else names.index(request.label)
+        parts = score_parts(request.text, spans, shares[:, label])
         return ExplainResponse(
             model=request.model,
             label=names[label],
-            probability=float(found[0, label]),
+            probability=float(shares[0, label]),
             parts=[ExplainedPart(**asdict(part)) for part in parts],
         )
 
