@@ -23,8 +23,8 @@ ROOMS = (
     *("_version", "errors", "runtime", "config"),
     *("runs", "data", "strategies", "backbones"),
     *("store", "prefix", "models", "inference"),
-    *("evaluation", "training", "artifact", "scoring", "serving", "report"),
-    *("pretraining", "classifier", "jobs", "compare"),
+    *("evaluation", "training", "artifact", "scoring", "report"),
+    *("pretraining", "classifier", "jobs", "serving", "compare"),
     *("tuning", "cli", "__main__"),
 )
 """The rooms from the first to the last: each imports only from rooms before it.

@@ -43,6 +43,15 @@ class ServeConfig:
             repeatable=True,
         ),
     ] = ()
+    runs: Annotated[
+        str | None,
+        Help(
+            "Folder of past runs and comparisons that the web page shows, with texts of their "
+            "data.",
+            "none",
+            metavar="FOLDER",
+        ),
+    ] = None
     wait: Annotated[
         float,
         Ge(0),

@@ -72,11 +72,43 @@ def explain(
     Raises:
         ThawlineError: If the text has no word.
     """
+    spans = check_parts(text, most)
+    shares = probabilities([text, *without_parts(text, spans)])[:, label]
+    return score_parts(text, spans, shares)
+
+
+def check_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+    """Return the start and the end of each part of a text, as `find_parts` does.
+
+    Raises:
+        ThawlineError: If the text has no word.
+    """
     spans = find_parts(text, most)
     if not spans:
         raise ThawlineError("a text with at least one word", repr(text), "give another text")
-    without = [f"{text[:start]}{text[end:]}" for start, end in spans]
-    shares = probabilities([text, *without])[:, label]
+    return spans
+
+
+def without_parts(text: str, spans: Sequence[tuple[int, int]]) -> list[str]:
+    """Return a text without each of its parts.
+
+    Args:
+        text: The text.
+        spans: The start and the end of each part.
+    """
+    return [f"{text[:start]}{text[end:]}" for start, end in spans]
+
+
+def score_parts(
+    text: str, spans: Sequence[tuple[int, int]], shares: NDArray[np.float64]
+) -> list[TextPart]:
+    """Return the parts of a text with their scores.
+
+    Args:
+        text: The text.
+        spans: The start and the end of each part.
+        shares: The probability of the class for the text, and for the text without each part.
+    """
     return [
         TextPart(start, end, text[start:end], float(shares[0] - share))
         for (start, end), share in zip(spans, shares[1:], strict=True)

@@ -24,9 +24,13 @@ from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.shared import SharedPredictor
+from thawline.runtime.paths import expand
 from thawline.serving.batching import Batcher, Logits, QueueFullError, StoppingError
-from thawline.serving.limits import Guard
+from thawline.serving.explain import explain_router
+from thawline.serving.limits import Guard, Scope
 from thawline.serving.metrics import Metrics
+from thawline.serving.page.files import is_page_file, page_router
+from thawline.serving.runs import Links, runs_router
 from thawline.serving.schemas import (
     ModelInfo,
     ModelsResponse,
@@ -34,6 +38,7 @@ from thawline.serving.schemas import (
     PredictRequest,
     PredictResponse,
     Problem,
+    RequestLimits,
     Status,
     TeiRequest,
     TeiScore,
@@ -41,6 +46,9 @@ from thawline.serving.schemas import (
 )
 
 LOG = logging.getLogger("thawline.serving")
+
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
+"""The paths that need no token, because supervisors of processes ask them."""
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not valid JSON in UTF-8."},
@@ -85,7 +93,16 @@ def app_of(service: Service) -> Any:
         docs_url=None,  # its page loads scripts from other servers
         redoc_url=None,
     )
+    links = Links()
+    past = None
+    if config.runs is not None:
+        from thawline.serving.past import PastRuns  # imports matplotlib
+
+        past = PastRuns(expand(config.runs))
     _add_routes(app, service)
+    app.include_router(explain_router(service, _PROBLEMS))
+    app.include_router(runs_router(past, links, _PROBLEMS))
+    app.include_router(page_router())
     _add_error_handlers(app)
     if config.allow_origin:
         app.add_middleware(
@@ -94,7 +111,12 @@ def app_of(service: Service) -> Any:
             allow_methods=["GET", "POST"],
             allow_headers=["authorization", "content-type"],
         )
-    guarded = Guard(app, token=config.token, max_body=config.max_body)
+
+    def is_open(scope: Scope) -> bool:
+        path = scope["path"]
+        return path in OPEN_PATHS or is_page_file(path) or links.allows(scope)
+
+    guarded = Guard(app, token=config.token, max_body=config.max_body, is_open=is_open)
     return service.metrics.counting(guarded)  # what the guard refuses is counted too
 
 
@@ -144,7 +166,17 @@ class Service:
             )
             for name, fitted in zip(self.names, self._fitted, strict=True)
         ]
-        return ModelsResponse(models=models, shared=self._predictor.describe(self.names))
+        limits = RequestLimits(
+            max_body=self.config.max_body,
+            max_texts=self.config.max_texts,
+            max_characters=self.config.max_characters,
+        )
+        shared = self._predictor.describe(self.names)
+        return ModelsResponse(models=models, shared=shared, limits=limits)
+
+    def labels(self, model: int) -> list[str]:
+        """Return the names of the classes of the classifier at a position."""
+        return list(self._fitted[model].labels.names)
 
     def find(self, names: Sequence[str] | None) -> tuple[int, ...]:
         """Return the positions of classifiers.
@@ -176,9 +208,19 @@ class Service:
             HTTPException: If there are too many texts, if one is too long or of the wrong kind, if
                 too many texts wait, or if the answer takes too long.
         """
-        self._check(texts, models)
-        if self.config.log_texts:
-            LOG.info("texts: %r", texts)
+        self.check(texts, models)
+        return await self.compute(texts, models)
+
+    async def compute(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> Logits:
+        """Return the logits of texts that were checked.
+
+        Args:
+            texts: The texts or pairs.
+            models: The positions of the classifiers.
+
+        Raises:
+            HTTPException: If too many texts wait, or if the answer takes too long.
+        """
         try:
             async with asyncio.timeout(self.config.timeout):
                 found = await self.batcher.logits(texts, models)
@@ -193,7 +235,16 @@ class Service:
         self.metrics.count_texts(texts)
         return found
 
-    def _check(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> None:
+    def check(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> None:
+        """Check the texts of a request, and log them if asked.
+
+        Args:
+            texts: The texts or pairs.
+            models: The positions of the classifiers.
+
+        Raises:
+            HTTPException: If there are too many texts, or if one is too long or of the wrong kind.
+        """
         most, longest = self.config.max_texts, self.config.max_characters
         if len(texts) > most:
             raise HTTPException(413, f"expected at most {most:,} texts; found {len(texts):,}")
@@ -215,6 +266,8 @@ class Service:
                         f"{kinds[not wanted]}"
                     )
                     raise HTTPException(422, detail)
+        if self.config.log_texts:
+            LOG.info("texts: %r", texts)
 
     def predictions(
         self, logits: Logits, models: tuple[int, ...], top: int | None

@@ -15,9 +15,6 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""The paths that need no token, because supervisors of processes ask them."""
-
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -35,10 +32,14 @@ class Guard:
         app: The application.
         token: The bearer token that requests must send. If None, there is none.
         max_body: The largest body of a request, in bytes.
+        is_open: Returns whether a request needs no token.
     """
 
-    def __init__(self, app: App, *, token: str | None, max_body: int) -> None:
+    def __init__(
+        self, app: App, *, token: str | None, max_body: int, is_open: Callable[[Scope], bool]
+    ) -> None:
         self._app, self._token, self._max_body = app, token, max_body
+        self._is_open = is_open
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request."""
@@ -80,7 +81,7 @@ class Guard:
         await self._app(scope, receive_limited, send_safely)
 
     def _is_allowed(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
-        if self._token is None or scope["path"] in OPEN_PATHS or scope["method"] == "OPTIONS":
+        if self._token is None or scope["method"] == "OPTIONS" or self._is_open(scope):
             return True
         given = headers.get(b"authorization", b"")
         return hmac.compare_digest(given, f"Bearer {self._token}".encode())

@@ -18,7 +18,10 @@ from thawline.serving.batching import Batcher
 from thawline.serving.limits import App, Message, Receive, Scope, Send
 from thawline.serving.schemas import TextOrPair
 
-ROUTES = ("/predict", "/models", "/healthz", "/readyz", "/metrics", "/tei")
+ROUTES = (
+    *("/predict", "/explain", "/models", "/healthz", "/readyz", "/metrics", "/tei"),
+    *("/runs", "/page"),
+)
 """The beginnings of paths by which requests are counted. All others are counted together."""
 
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)

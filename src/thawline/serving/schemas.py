@@ -62,11 +62,99 @@ class ModelInfo(BaseModel):
     max_length: int | None = Field(description="Maximum number of tokens of a text.")
 
 
+class RequestLimits(BaseModel):
+    """The limits of a request."""
+
+    max_body: int = Field(description="The largest body, in bytes.")
+    max_texts: int = Field(description="The largest number of texts.")
+    max_characters: int = Field(description="The largest number of characters of a text.")
+
+
 class ModelsResponse(BaseModel):
-    """All classifiers, and what they share."""
+    """All classifiers, what they share, and the limits of requests."""
 
     models: list[ModelInfo]
     shared: list[str] = Field(description="The stages that run once for several classifiers.")
+    limits: RequestLimits
+
+
+class ExplainRequest(BaseModel):
+    """A text whose prediction to explain."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"text": TEXTS[0], "model": "head"}]}
+    )
+
+    text: str = Field(description="The text.")
+    model: str = Field(description="Name of the classifier.")
+    label: str | None = Field(
+        None, description="The class to explain. If missing, the predicted one."
+    )
+
+
+class ExplainedPart(BaseModel):
+    """A part of a text and its share in a prediction."""
+
+    start: int = Field(description="The position of its first character (Unicode code point).")
+    end: int = Field(description="The position after its last character.")
+    text: str
+    score: float = Field(
+        description="What the probability of the class loses without the part, from -1 to 1."
+    )
+
+
+class ExplainResponse(BaseModel):
+    """The parts of a text, in its order, with their shares in a prediction."""
+
+    model: str
+    label: str = Field(description="The class that is explained.")
+    probability: float = Field(description="Its probability for the whole text.")
+    parts: list[ExplainedPart]
+
+
+class ShownScore(BaseModel):
+    """A score with its confidence interval, as shares."""
+
+    value: float
+    low: float
+    high: float
+
+
+class PastRun(BaseModel):
+    """A run or a comparison that was made earlier."""
+
+    name: str = ""
+    kind: str = Field(description="fit, comparison, pretraining, or unknown if unreadable.")
+    status: str = Field(description="finished, running, stopped, failed or unreadable.")
+    started: str | None = Field(None, description="The time of the first start.")
+    parent: str | None = Field(None, description="The comparison that the run is part of.")
+    data: str | None = Field(None, description="The name of the data set.")
+    strategy: str | None = Field(None, description="The strategy; that to use of a comparison.")
+    backbone: str | None = None
+    accuracy: ShownScore | None = Field(None, description="The accuracy on test.")
+    problem: str | None = Field(None, description="Why the record cannot be read.")
+
+
+class PastRunsResponse(BaseModel):
+    """Past runs and comparisons."""
+
+    folder: str | None = Field(description="The name of the folder; null without --runs.")
+    runs: list[PastRun]
+
+
+class ReportRequest(BaseModel):
+    """A run whose report to show."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"run": "reviews"}]})
+
+    run: str = Field(description="The name of the run.")
+
+
+class ReportLink(BaseModel):
+    """A link to a report."""
+
+    path: str
+    seconds: int = Field(description="The number of seconds for which it can be opened.")
 
 
 class Status(BaseModel):

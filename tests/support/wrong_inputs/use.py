@@ -33,5 +33,6 @@ SERVE = [
     Wrong("a run with a typo", "serve rnu"),
     Wrong("the same run twice", "serve run run"),
     Wrong("a port above 65535", "serve run --port 70000"),
+    Wrong("runs that do not exist", "serve run --runs nowhere"),
     Wrong("an address of another machine", "serve run --host 192.0.2.1"),
 ]

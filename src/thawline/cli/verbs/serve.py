@@ -20,12 +20,13 @@ TOKEN = "THAWLINE_TOKEN"
 
 SETTINGS = {
     "Network": ("host", "port", "token", "allow_origin"),
+    "Web page": ("runs",),
     "Limits": ("queue", "max_body", "max_texts", "max_characters", "timeout"),
     "Compute": ("wait", "tokens_per_batch", "device", "dtype"),
     "Logging": ("log_texts",),
 }
 
-Runs = Annotated[
+Classifiers = Annotated[
     list[Path],
     typer.Argument(
         parser=opt.expand, metavar="RUN…", help="Folders of runs or of saved classifiers."
@@ -34,17 +35,17 @@ Runs = Annotated[
 
 
 @verb_with_settings(app, ServeConfig, SETTINGS)
-def serve(config: ServeConfig, runs: Runs) -> None:
+def serve(config: ServeConfig, classifiers: Classifiers) -> None:
     """Answer requests over HTTP with saved classifiers.
 
-    Classifiers on one backbone share its frozen part. POST /predict classifies texts; GET
-    /openapi.json describes all routes.
+    Classifiers on one backbone share its frozen part. The web page is at /. POST /predict
+    classifies texts; GET /openapi.json describes all routes.
     """
     from thawline.runs.layout import find
     from thawline.runtime.packages import check_extra
 
     check_extra("serve", ("fastapi", "uvicorn", "prometheus_client"))
-    for run in runs:
+    for run in classifiers:
         find(run)  # fail before the large imports
     with quick_imports():
         from thawline.runtime.progress import TerminalReporter
@@ -52,4 +53,4 @@ def serve(config: ServeConfig, runs: Runs) -> None:
 
     if config.token is None:
         config = replace(config, token=os.environ.get(TOKEN) or None)
-    run_server(runs, config, TerminalReporter())
+    run_server(classifiers, config, TerminalReporter())

@@ -49,6 +49,12 @@ def render_page(page: Page) -> str:
     )
 
 
+def script_source() -> str:
+    """Return the source of the script of a report, as a Content-Security-Policy names it."""
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8").strip()
+    return f"'{_content_hash(script)}'"
+
+
 def _finalize(value: Any) -> Any:
     """Escape the control characters of a text. The templates' own markup stays as it is."""
     return value if isinstance(value, Markup) else printable(value, keep="\n")

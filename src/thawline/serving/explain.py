@@ -1,0 +1,98 @@
+"""The route that tells which words decided a prediction."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, Protocol
+
+import numpy as np
+from fastapi import APIRouter, HTTPException, Request
+from numpy.typing import NDArray
+
+from thawline.config import ServeConfig
+from thawline.evaluation.metrics import probabilities
+from thawline.inference.explaining import check_parts, score_parts, without_parts
+from thawline.serving.batching import CHARACTERS_PER_TOKEN, Logits
+from thawline.serving.schemas import ExplainedPart, ExplainRequest, ExplainResponse, TextOrPair
+
+MOST_TEXTS = 32
+"""The largest number of texts that are computed together, so that other requests wait briefly."""
+
+
+class Explains(Protocol):
+    """What the route needs of a service."""
+
+    config: ServeConfig
+
+    def find(self, names: Sequence[str] | None) -> tuple[int, ...]:
+        """Return the positions of classifiers."""
+
+    def labels(self, model: int) -> list[str]:
+        """Return the names of the classes of a classifier."""
+
+    def check(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> None:
+        """Check texts."""
+
+    async def compute(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> Logits:
+        """Return the logits of texts."""
+
+
+def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]]) -> APIRouter:
+    """Return the route ``POST /explain``.
+
+    Args:
+        service: Classifies texts.
+        problems: The descriptions of error answers.
+    """
+    router = APIRouter()
+
+    @router.post("/explain", responses=problems)
+    async def explain(request: ExplainRequest, connection: Request) -> ExplainResponse:
+        """Tell which words decided a prediction, by classifying the text without each of them.
+
+        A text of more than 128 words is divided into 128 parts. The text is classified once for
+        each part, in batches between which other requests are answered.
+        """
+        (model,) = service.find([request.model])
+        service.check([request.text], (model,))
+        names = service.labels(model)
+        if request.label is not None and request.label not in names:
+            found = request.label.encode("utf-8", "backslashreplace").decode()
+            detail = f"expected one of the classes {', '.join(names)}; found '{found}'"
+            raise HTTPException(422, detail)
+        spans = check_parts(request.text)
+        texts = [request.text, *without_parts(request.text, spans)]
+        try:
+            async with asyncio.timeout(service.config.timeout):
+                found = await _shares(service, texts, model, connection)
+        except TimeoutError as error:
+            limit = f"no answer within {service.config.timeout:g} seconds"
+            raise HTTPException(503, limit) from error
+        label = int(found[0].argmax()) if request.label is None else names.index(request.label)
+        parts = score_parts(request.text, spans, found[:, label])
+        return ExplainResponse(
+            model=request.model,
+            label=names[label],
+            probability=float(found[0, label]),
+            parts=[ExplainedPart(**asdict(part)) for part in parts],
+        )
+
+    return router
+
+
+async def _shares(
+    service: Explains, texts: Sequence[str], model: int, connection: Request
+) -> NDArray[np.float64]:
+    """Return the probabilities of texts of similar length, in batches within the limits."""
+    tokens = len(texts[0]) // CHARACTERS_PER_TOKEN + 2
+    most = min(MOST_TEXTS, service.config.max_texts, service.config.queue)
+    step = max(1, min(most, service.config.tokens_per_batch // tokens))
+    found = []
+    for start in range(0, len(texts), step):
+        if await connection.is_disconnected():
+            raise HTTPException(503, "the client has closed the connection")
+        (logits,) = await service.compute(texts[start : start + step], (model,))
+        found.append(probabilities(logits))
+    return np.concatenate(found)

@@ -1,0 +1,103 @@
+"""The routes that list past runs and show their reports."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import secrets
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import parse_qs, urlencode
+
+from fastapi import APIRouter, HTTPException, Query
+from fastapi.responses import HTMLResponse
+
+from thawline.serving.limits import Scope
+from thawline.serving.schemas import PastRunsResponse, ReportLink, ReportRequest
+
+if TYPE_CHECKING:
+    from thawline.serving.past import PastRuns
+
+REPORT = "/runs/report"
+"""The path of reports."""
+
+VALID_SECONDS = 3600
+"""How long a link to a report can be opened."""
+
+
+class Links:
+    """Links to reports, which a frame can open without a token. They end with the process."""
+
+    def __init__(self) -> None:
+        self._key = secrets.token_bytes(32)
+
+    def make(self, run: str) -> str:
+        """Return a link to the report on a run, which is valid for an hour."""
+        until = str(int(time.time()) + VALID_SECONDS)
+        values = {"run": run, "until": until, "signature": self._sign(run, until)}
+        return f"{REPORT}?{urlencode(values)}"
+
+    def allows(self, scope: Scope) -> bool:
+        """Return whether a request has a valid link."""
+        if scope["path"] != REPORT:
+            return False
+        try:
+            given = parse_qs(scope["query_string"].decode("ascii"), errors="strict")
+        except ValueError:
+            return False
+        run, until, signature = (given.get(name) for name in ("run", "until", "signature"))
+        if not (run and until and signature and len(given) == 3):
+            return False
+        if any(len(values) > 1 for values in given.values()):
+            return False
+        valid = hmac.compare_digest(signature[0].encode(), self._sign(run[0], until[0]).encode())
+        return valid and int(until[0]) >= time.time()
+
+    def _sign(self, run: str, until: str) -> str:
+        return hmac.new(self._key, f"{until} {run}".encode(), "sha256").hexdigest()
+
+
+def runs_router(
+    past: PastRuns | None, links: Links, problems: dict[int | str, dict[str, Any]]
+) -> APIRouter:
+    """Return the routes of past runs.
+
+    Args:
+        past: The runs. If None, there are none.
+        links: Makes links to reports.
+        problems: The descriptions of error answers.
+    """
+    router = APIRouter()
+    # One thread, because matplotlib must not draw in two at once.
+    thread = ThreadPoolExecutor(1, thread_name_prefix="reports")
+
+    @router.get("/runs")
+    async def runs() -> PastRunsResponse:
+        """Return past runs and comparisons with their results, the newest first."""
+        if past is None:
+            return PastRunsResponse(folder=None, runs=[])
+        found = await asyncio.get_running_loop().run_in_executor(thread, past.list)
+        return PastRunsResponse(folder=past.name, runs=found)
+
+    @router.post("/runs/link", responses=problems)
+    async def link(request: ReportRequest) -> ReportLink:
+        """Return a link to the report on a run, which a browser can open without the token."""
+        return ReportLink(path=links.make(request.run), seconds=VALID_SECONDS)
+
+    @router.get(REPORT, response_class=HTMLResponse, responses=problems)
+    async def report(
+        run: Annotated[str, Query(description="The name of a run, as GET /runs returns it.")],
+        until: Annotated[str | None, Query(description="Part of a link.")] = None,
+        signature: Annotated[str | None, Query(description="Part of a link.")] = None,
+    ) -> HTMLResponse:
+        """Return the report on a run as HTML."""
+        loop = asyncio.get_running_loop()
+        found = None if past is None else await loop.run_in_executor(thread, past.report, run)
+        if found is None:
+            raise HTTPException(404, "there is no run of this name")
+        html, policy = found
+        headers = {"content-security-policy": policy, "x-frame-options": "SAMEORIGIN"}
+        return HTMLResponse(html, headers=headers)
+
+    return router

@@ -1,0 +1,199 @@
+"""Past runs are listed and their reports are shown, and nothing outside of the folder is read."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+pytest.importorskip("fastapi", reason="the extra serve is not installed")
+
+from fastapi.testclient import TestClient
+
+from tests.support.records import fit_record, ladder_record, pretrain_record, rung_record, rung_run
+from thawline import TextClassifier
+from thawline.config import ServeConfig
+from thawline.errors import ThawlineError
+from thawline.report.html.page import script_source
+from thawline.runs.layout import LADDER, RECORD
+from thawline.runs.records import write_record
+from thawline.serving.app import build_app
+from thawline.serving.past import MOST, PastRuns
+
+HOSTILE = "a<b>&\"'%2e ?#;"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return a folder with a comparison, its run, two other runs and a damaged one."""
+    place = tmp_path / "runs"
+    comparison = ladder_record([rung_record("head", 0.8, runs=[rung_run([])])])
+    records = {
+        f"compared/{LADDER}": comparison,
+        f"compared/{comparison.chosen.run}/{RECORD}": fit_record(),
+        f"{HOSTILE}/{RECORD}": fit_record(),
+        f"deep/er/mini/{RECORD}": pretrain_record(),
+    }
+    for name, record in records.items():
+        file = place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_record(file, record)
+    (place / "damaged").mkdir()
+    (place / "damaged" / RECORD).write_text("{", encoding="utf-8")
+    (place / ".hidden").mkdir()
+    write_record(place / ".hidden" / RECORD, fit_record())
+    return place
+
+
+@pytest.fixture(scope="module")
+def words(toy_reviews: Callable[..., tuple[list[str], list[int]]]) -> TextClassifier:
+    return TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(*toy_reviews(60))
+
+
+@pytest.fixture
+def client(words: TextClassifier, folder: Path) -> Iterator[TestClient]:
+    config = ServeConfig(runs=str(folder))
+    with TestClient(build_app({"words": words.fitted_}, config)) as client:
+        yield client
+
+
+def test_lists_runs_and_comparisons(client: TestClient, folder: Path) -> None:
+    answer = client.get("/runs").json()
+    assert answer["folder"] == "runs"
+    found = {run["name"]: run for run in answer["runs"]}
+    chosen = ladder_record([rung_record("head", 0.8, runs=[rung_run([])])]).chosen.run
+    within = f"compared/{chosen}"
+    assert set(found) == {"compared", within, HOSTILE, "deep/er/mini", "damaged"}
+    kinds = {name: run["kind"] for name, run in found.items()}
+    assert kinds["compared"] == "comparison"
+    assert kinds["deep/er/mini"] == "pretraining"
+    assert found[within]["parent"] == "compared"
+    assert found[HOSTILE]["parent"] is None
+    accuracy = fit_record().test.accuracy
+    assert found[HOSTILE]["accuracy"]["value"] == accuracy.value
+    assert found["damaged"]["status"] == "unreadable"
+    assert found["damaged"]["problem"]
+
+
+def test_a_changed_record_is_read_again(folder: Path) -> None:
+    past = PastRuns(folder)
+    past.list()
+    write_record(folder / "damaged" / RECORD, fit_record())
+    found = {run.name: run for run in past.list()}
+    assert found["damaged"].status == "finished"
+
+
+@pytest.mark.parametrize("name", ["compared", HOSTILE, "deep/er/mini"])
+def test_shows_a_report(client: TestClient, name: str) -> None:
+    answer = client.get("/runs/report", params={"run": name})
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    policy = answer.headers["content-security-policy"]
+    assert f"script-src {script_source()};" in policy
+    assert "sandbox allow-scripts" in policy
+    assert answer.headers["x-frame-options"] == "SAMEORIGIN"
+    (script,) = re.findall(r"script-src '(sha256-[^']+)'", answer.text)
+    assert f"'{script}'" == script_source()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../outside",
+        "/outside",
+        "compared/../../outside",
+        "..",
+        "",
+        ".",
+        "nothing",
+        "linked",
+        ".hidden",
+        "..%2foutside",
+        "a\x00b",
+    ],
+)
+def test_no_name_leads_out_of_the_folder(client: TestClient, folder: Path, name: str) -> None:
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    write_record(outside / RECORD, fit_record())
+    os.symlink(outside, folder / "linked", target_is_directory=True)
+    name = name.replace("/outside", f"{outside}") if name == "/outside" else name
+    assert client.get(f"/runs/report?run={quote(name, safe='')}").status_code == 404
+    assert all("linked" not in run["name"] for run in client.get("/runs").json()["runs"])
+
+
+def test_links_are_not_followed(client: TestClient, folder: Path) -> None:
+    outside = folder.parent / "outside"
+    outside.mkdir()
+    write_record(outside / RECORD, fit_record())
+    (folder / "by-file").mkdir()
+    os.symlink(outside / RECORD, folder / "by-file" / RECORD)
+    assert client.get("/runs/report", params={"run": "by-file"}).status_code == 404
+    os.symlink(outside / RECORD, folder / HOSTILE / "logits.safetensors")
+    assert client.get("/runs/report", params={"run": HOSTILE}).status_code == 422
+
+
+def test_an_unfinished_or_damaged_run_has_no_report(client: TestClient) -> None:
+    assert client.get("/runs/report", params={"run": "damaged"}).status_code == 422
+
+
+def test_nothing_is_written(client: TestClient, folder: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
+    client.get("/runs")
+    client.get("/runs/report", params={"run": "compared"})
+    assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
+
+
+def test_without_a_folder(words: TextClassifier) -> None:
+    with TestClient(build_app({"words": words.fitted_})) as client:
+        assert client.get("/runs").json() == {"folder": None, "runs": []}
+        assert client.get("/runs/report", params={"run": "a"}).status_code == 404
+
+
+def test_a_folder_that_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ThawlineError) as error:
+        PastRuns(tmp_path / "nowhere")
+    assert error.value.setting == "runs"
+
+
+def test_the_number_of_runs_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("thawline.serving.past.MOST", 3)
+    for number in range(5):
+        (tmp_path / f"run{number}").mkdir()
+        (tmp_path / f"run{number}" / RECORD).write_text("{", encoding="utf-8")
+    assert len(PastRuns(tmp_path).list()) == 3 < MOST
+
+
+class TestLinks:
+    def test_a_link_needs_no_token(self, words: TextClassifier, folder: Path) -> None:
+        config = ServeConfig(runs=str(folder), token="secret")
+        right = {"authorization": "Bearer secret"}
+        with TestClient(build_app({"words": words.fitted_}, config)) as client:
+            assert client.get("/runs").status_code == 401
+            assert client.post("/runs/link", json={"run": "compared"}).status_code == 401
+            assert client.get("/runs/report", params={"run": "compared"}).status_code == 401
+            made = client.post("/runs/link", json={"run": "compared"}, headers=right).json()
+            assert client.get(made["path"]).status_code == 200
+            for changed in (
+                made["path"].replace("run=compared", "run=damaged"),
+                re.sub(r"until=(\d+)", r"until=9\1", made["path"]),
+                made["path"] + "&run=damaged",
+                made["path"][:-1],
+                made["path"] + "0",
+                made["path"].replace("/runs/report", "/runs"),
+            ):
+                assert client.get(changed).status_code == 401, changed
+
+    def test_a_link_ends(
+        self, words: TextClassifier, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("thawline.serving.runs.VALID_SECONDS", -1)
+        config = ServeConfig(runs=str(folder), token="secret")
+        right = {"authorization": "Bearer secret"}
+        with TestClient(build_app({"words": words.fitted_}, config)) as client:
+            made = client.post("/runs/link", json={"run": "compared"}, headers=right).json()
+            assert client.get(made["path"]).status_code == 401

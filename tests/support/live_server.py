@@ -1,0 +1,39 @@
+"""A server of `serve` in a thread of the tests, for browsers and other clients."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from thawline.config import ServeConfig
+from thawline.inference.fitted import AnyFitted
+
+
+@contextmanager
+def live_server(classifiers: Mapping[str, AnyFitted], **settings: Any) -> Iterator[str]:
+    """Run a server as long as the context, and return its address.
+
+    Args:
+        classifiers: The classifiers by name.
+        **settings: Settings of `ServeConfig`.
+    """
+    import uvicorn
+
+    from thawline.serving.app import build_app
+
+    app = build_app(classifiers, ServeConfig(**settings))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+        thread.start()
+        try:
+            while not server.started:
+                thread.join(0.01)
+                assert thread.is_alive()
+            yield f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        finally:
+            server.should_exit = True
+            thread.join()
