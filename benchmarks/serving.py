@@ -5,8 +5,9 @@
 
 RUN has a native head, so that both servers load the same model. Each server is a process of its
 own, and this process sends the requests. The servers are asked in turn, because other programs may
-use the cores: only ratios within one run are meaningful. With --minutes, only `thawline serve` runs,
-and clients send texts of 1 to 2,000 words, wrong requests, oversized ones, and parts of requests.
+use the cores: only ratios within one run are meaningful. With --minutes, only `thawline serve`
+runs, and clients send texts of 1 to 2,000 words, wrong requests, oversized ones, and parts of
+requests.
 """
 
 from __future__ import annotations
