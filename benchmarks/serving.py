@@ -1,7 +1,7 @@
 """Compare `thawline serve` with FastAPI around a plain pipeline of transformers.
 
-    python -m benchmarks.serving RUN [--seconds 20] [--rounds 3] [-- OPTIONS OF SERVE]
-    python -m benchmarks.serving RUN --minutes 10 [-- OPTIONS OF SERVE]
+    python -m benchmarks.serving RUN [--seconds 20] [--rounds 3]
+    python -m benchmarks.serving RUN --minutes 10 [--serve="--dtype auto"]
 
 RUN has a native head, so that both servers load the same model. Each server is a process of its
 own, and this process sends the requests. The servers are asked in turn, because other programs may
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import shlex
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,13 +35,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--clients", type=int, default=32)
     parser.add_argument("--minutes", type=float, help="Of mixed load, without a comparison")
-    parser.add_argument("options", nargs="*", help="Options of thawline serve, after --")
+    parser.add_argument("--serve", default="", help="Options of thawline serve in one argument")
     given = parser.parse_args()
     reviews = load_data("thawline/reviews").train.texts
     texts = [" ".join(words[:WORDS]) for words in map(str.split, reviews) if len(words) >= WORDS]
     print(f"{len(texts)} texts of {WORDS} words; threads: {threads()}")
-    port = free_port()
-    own = Served.start("thawline", port, "thawline", "serve", str(given.run), *given.options)
+    port, options = free_port(), shlex.split(given.serve)
+    own = Served.start("thawline", port, "thawline", "serve", str(given.run), *options)
     try:
         if given.minutes is not None:
             words = [word for text in texts for word in text.split()]
