@@ -64,6 +64,7 @@ if TYPE_CHECKING:
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
+    from thawline.serving.asgi import serve
     from thawline.strategies import (
         BitFit,
         Full,
@@ -138,6 +139,7 @@ __all__ = [
     "read_record",
     "register_family",
     "run_ladder",
+    "serve",
     "summary",
     "tune",
     "write_texts",
@@ -202,6 +204,7 @@ _NAMES_BY_MODULE = {
         "Reporter",
         "TerminalReporter",
     ),
+    "thawline.serving.asgi": ("serve",),
     "thawline.strategies": (
         "BitFit",
         "Full",
