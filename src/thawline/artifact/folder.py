@@ -22,6 +22,7 @@ from thawline.backbones.tokenizer import (
 )
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
+from thawline.inference.exported import FittedOnnx
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.words import Words
 from thawline.runs.settings import FIX
@@ -39,9 +40,15 @@ def save(fitted: AnyFitted, folder: Path) -> None:
         folder: The path of the folder.
 
     Raises:
-        ThawlineError: If the path exists.
+        ThawlineError: If the path exists, or if the classifier was exported to ONNX.
         OSError: If the folder cannot be written.
     """
+    if isinstance(fitted, FittedOnnx):
+        raise ThawlineError(
+            "a classifier with a model of torch",
+            "one that was exported to ONNX",
+            "copy its folder instead",
+        )
     if folder.exists():
         raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another folder")
     quieten_transformers()
@@ -75,7 +82,7 @@ def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitt
         check_model_files(folder)
         if settings.adapter is None:
             check_label_names(folder, settings)
-        tokenizer = _load_tokenizer(folder)
+        tokenizer = load_saved_tokenizer(folder)
         if settings.adapter is None:
             model, adapter = load_whole(folder, words=words is not None), None
         else:
@@ -99,7 +106,15 @@ def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitt
     return fitted
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_saved_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a saved classifier.
+
+    Args:
+        folder: The folder of the artifact.
+
+    Raises:
+        OSError, ValueError: If a file is missing or damaged.
+    """
     # For some families transformers silently creates an empty tokenizer if the files are missing.
     for name in TOKENIZER:
         if not (folder / name).is_file():
