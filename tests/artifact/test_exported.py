@@ -12,9 +12,8 @@ pytest.importorskip("onnxruntime", reason="the extra onnx is not installed")
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
 
 from tests.support.toys import FAMILIES
-from thawline import TextClassifier, artifact
+from thawline import TextClassifier
 from thawline.artifact.exported import save_exported
-from thawline.errors import ThawlineError
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Trained = Callable[..., TextClassifier]
