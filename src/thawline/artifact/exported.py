@@ -31,7 +31,7 @@ from thawline.errors import ThawlineError
 from thawline.inference.exported import FittedOnnx, open_session
 from thawline.inference.fitted import Fitted, label_maps
 from thawline.inference.words import Words
-from thawline.runs.layout import ONNX
+from thawline.runs.layout import ONNX, ONNX_WEIGHTS
 from thawline.runs.settings import FIX
 from thawline.runtime.failures import first_line, is_out_of_memory
 from thawline.runtime.hub import quieten_transformers
@@ -45,6 +45,9 @@ MAX_FILE_BYTES = 1_900_000_000
 
 OUTPUT = "logits"
 """The name of the model's only output."""
+
+_HEAD = "head."
+"""What the names of the nodes after the backbone begin with."""
 
 _EXAMPLE_TOKENS = 16
 """The number of tokens of the two texts with which the model is traced."""
@@ -75,12 +78,47 @@ def save_exported(fitted: Fitted, folder: Path) -> None:
     assert fitted.adapter is None, "adapters are merged before"
     quieten_transformers()
     _write_model(fitted.model.cpu().eval(), folder / ONNX)
+    _tidy(folder / ONNX, f"model.{fitted.model.base_model_prefix}")
     _export_config(fitted).save_pretrained(folder)
     length, side = fitted.reading.max_length, fitted.reading.truncation_side
     save_tokenizer(fitted.tokenizer, folder, length, side)
     if fitted.words is not None:
         save_words(fitted.words, folder)
     replace(Settings.of(fitted), onnx="float32").write(folder)
+
+
+def quantise(folder: Path) -> None:
+    """Replace the weights of an exported classifier by 8-bit integers, in place.
+
+    The weights of the blocks and of the embeddings are stored with a scale for each output. The
+    states are quantised when the model runs. The head keeps its weights, because it is small and
+    its errors would reach the logits directly.
+
+    Args:
+        folder: The folder of a classifier in fp32, which `save_exported` has written.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    file, plain = folder / ONNX, folder / f"plain-{ONNX}"
+    settings = Settings.read(folder)
+    model = onnx.load(str(file), load_external_data=False)
+    names = [node.name for node in model.graph.node if node.name.startswith(_HEAD)]
+    head = [*names, *(f"{name}_MatMul" for name in names)]  # ONNX Runtime splits Gemm nodes
+    is_large = (folder / ONNX_WEIGHTS).exists()
+    file.rename(plain)
+    with quiet_exporters():
+        quantize_dynamic(
+            str(plain),
+            str(file),
+            op_types_to_quantize=["MatMul", "Gather"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            nodes_to_exclude=head,
+            use_external_data_format=is_large,
+        )
+    plain.unlink()
+    replace(settings, onnx="int8").write(folder)
 
 
 def load_exported(folder: Path, settings: Settings, words: Words | None) -> FittedOnnx:
@@ -198,6 +236,32 @@ def _write_model(model: PreTrainedModel, file: Path) -> None:
             first_line(error),
             "use the run itself, which predict, serve and score read as well",
         ) from error
+
+
+def _tidy(file: Path, base: str) -> None:
+    """Mark the nodes of the head by their names, and remove what the exporter notes about its code.
+
+    These notes contain the paths of source files on this machine.
+
+    Args:
+        file: The ONNX model, which is changed in place.
+        base: The name of the base model in the module that was exported.
+    """
+    import onnx
+
+    model = onnx.load(str(file), load_external_data=False)
+    for node in model.graph.node:
+        notes = {note.key: note.value for note in node.metadata_props}
+        if f"'{base}." not in notes.get("pkg.torch.onnx.name_scopes", ""):
+            node.name = _HEAD + node.name
+        node.ClearField("metadata_props")
+    for value in (*model.graph.input, *model.graph.output, *model.graph.value_info):
+        value.ClearField("metadata_props")
+    for tensor in model.graph.initializer:
+        tensor.ClearField("metadata_props")
+    model.graph.ClearField("metadata_props")
+    model.ClearField("metadata_props")
+    onnx.save(model, str(file))
 
 
 @contextmanager

@@ -24,7 +24,7 @@ from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
 from thawline.inference.exported import FittedOnnx
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.words import Words
+from thawline.inference.words import FittedWords, Words
 from thawline.runs.settings import FIX
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
@@ -51,16 +51,29 @@ def save(fitted: AnyFitted, folder: Path) -> None:
         )
     if folder.exists():
         raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another folder")
-    quieten_transformers()
     with new_folder(folder) as temporary:
-        if isinstance(fitted, Fitted):
-            write = save_whole if fitted.adapter is None else save_adapted
-            write(fitted, temporary)
-            length, side = fitted.reading.max_length, fitted.reading.truncation_side
-            save_tokenizer(fitted.tokenizer, temporary, length, side)
-        if fitted.words is not None:
-            save_words(fitted.words, temporary)
-        Settings.of(fitted).write(temporary)
+        write_parts(fitted, temporary)
+
+
+def write_parts(fitted: Fitted | FittedWords, folder: Path) -> None:
+    """Write all files of a classifier to an empty folder.
+
+    Args:
+        fitted: The classifier.
+        folder: The folder.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    quieten_transformers()
+    if isinstance(fitted, Fitted):
+        write = save_whole if fitted.adapter is None else save_adapted
+        write(fitted, folder)
+        length, side = fitted.reading.max_length, fitted.reading.truncation_side
+        save_tokenizer(fitted.tokenizer, folder, length, side)
+    if fitted.words is not None:
+        save_words(fitted.words, folder)
+    Settings.of(fitted).write(folder)
 
 
 def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitted:

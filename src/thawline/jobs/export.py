@@ -16,16 +16,27 @@ import torch
 from numpy.typing import NDArray
 
 from thawline import artifact
-from thawline.artifact.exported import check_onnx_packages, save_exported
+from thawline.artifact.exported import check_onnx_packages, quantise, save_exported
+from thawline.artifact.folder import write_parts
+from thawline.artifact.native import as_native
 from thawline.config import ComputeConfig, ExportConfig, MetricsConfig
 from thawline.data import LabelledTexts, Text
 from thawline.data.sources.open import open_source
 from thawline.errors import ThawlineError
+from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.predictor import Predictor
 from thawline.jobs.evaluate import rows_of_run
-from thawline.runs.records import ExportedSeconds, ExportReport
+from thawline.runs.layout import RECORD
+from thawline.runs.logits import read_logits
+from thawline.runs.records import (
+    ExportedAccuracy,
+    ExportedSeconds,
+    ExportReport,
+    FitRecord,
+    read_record,
+)
 from thawline.runtime.files import check_place, new_folder
 from thawline.runtime.progress import Reporter
 
@@ -37,6 +48,9 @@ It is relative to the largest logit if that is above 1.
 
 CHECK_TEXTS = 32
 """The number of texts whose logits are compared."""
+
+ACCURACY_ROWS = 2_000
+"""The largest number of test rows on which the accuracy of int8 is measured."""
 
 WORDS, REPEATS = 50, 30
 """The number of words of the text that is timed, and how often it is classified."""
@@ -83,17 +97,26 @@ def export_run(run: Path, config: ExportConfig, out: Path, reporter: Reporter) -
     check_place(out, "a folder for the export")
     if config.to == "onnx":
         check_onnx_packages(write=True)
-    fitted = _load(run, config)
+    fitted = _load(run)
     rows = _find_rows(run, fitted, reporter)
     compared = _spread_by_length(rows.texts)
     expected = _logits(fitted, compared)
-    merged = fitted if fitted.adapter is None else fitted.merge_adapters()
+    plain = fitted if fitted.adapter is None else fitted.merge_adapters()
+    native = as_native(plain) if config.to == "transformers" else None
     with new_folder(out) as temporary:
-        save_exported(merged, temporary)
-        exported = artifact.load(temporary)
+        if native is None:
+            save_exported(plain, temporary)
+        else:
+            write_parts(native, temporary)
+        exported: AnyFitted = artifact.load(temporary)
         difference = _check_logits(exported, compared, expected)
+        classifiers: dict[str, AnyFitted] = {"run": plain, "float32": exported}
+        accuracy = None
+        if config.int8:
+            quantise(temporary)
+            exported = classifiers["int8"] = artifact.load(temporary)
+            accuracy = _compare_accuracy(exported, run, rows, reporter)
         found = probabilities(_logits(exported, compared))
-        seconds = _measure_seconds({"run": merged, "float32": exported}, compared)
         return ExportReport(
             folder=str(out),
             to=config.to,
@@ -103,12 +126,12 @@ def export_run(run: Path, config: ExportConfig, out: Path, reporter: Reporter) -
             texts_from=rows.origin,
             logit_difference=difference,
             difference=float(np.abs(found - probabilities(expected)).max()),
-            accuracy=None,
-            seconds=seconds,
+            accuracy=accuracy,
+            seconds=_measure_seconds(classifiers, compared) if native is None else None,
         )
 
 
-def _load(run: Path, config: ExportConfig) -> Fitted:
+def _load(run: Path) -> Fitted:
     """Return the classifier of a run.
 
     Raises:
@@ -147,9 +170,11 @@ def _spread_by_length(texts: Sequence[Text]) -> list[Text]:
     return [empty, *(distinct[place] for place in dict.fromkeys(places.tolist()))]
 
 
-def _logits(fitted: AnyFitted, texts: Sequence[Text]) -> NDArray[np.float32]:
+def _logits(
+    fitted: AnyFitted, texts: Sequence[Text], reporter: Reporter | None = None
+) -> NDArray[np.float32]:
     compute = ComputeConfig(device="cpu", dtype="float32")
-    return Predictor(fitted, compute, use_store=False).logits(texts)
+    return Predictor(fitted, compute, use_store=False, reporter=reporter).logits(texts)
 
 
 def _check_logits(
@@ -171,6 +196,51 @@ def _check_logits(
             "use the run itself, and report this as a bug",
         )
     return difference
+
+
+def _compare_accuracy(
+    exported: AnyFitted, run: Path, rows: _Rows, reporter: Reporter
+) -> ExportedAccuracy | None:
+    """Return the accuracy of an export on test rows of its run, and its paired difference.
+
+    The logits of the run are those that it was scored with. Returns None if its rows or its logits
+    cannot be read.
+
+    Args:
+        exported: The export.
+        run: The folder of the run.
+        rows: The test rows of the run.
+        reporter: Receives messages and progress.
+    """
+    part, metrics = rows.part, rows.metrics
+    if part is None:
+        return None
+    try:
+        record = read_record(run / RECORD)
+        assert isinstance(record, FitRecord), "rows of a run have been found"
+        kept = read_logits(run, record)
+    except (ThawlineError, OSError) as error:
+        reporter.message(f"the accuracy cannot be compared: {error}")
+        return None
+    chosen = np.arange(len(part))
+    if len(chosen) > ACCURACY_ROWS:
+        chosen = np.sort(np.random.default_rng(0).choice(chosen, ACCURACY_ROWS, replace=False))
+    reporter.message(f"classifying {len(chosen):,} test rows to measure the accuracy")
+    logits = _logits(exported, [part.texts[row] for row in chosen], reporter)
+    labels = part.labels[chosen]
+    correct = [(found.argmax(1) == labels)[None] for found in (logits, kept.test[chosen])]
+    effects = measure_effects(correct)
+    interval = effects.contrast(0, 1).interval(metrics.confidence)
+    return ExportedAccuracy(
+        rows=len(chosen),
+        of=len(part),
+        run=float(effects.scores[1]),
+        export=float(effects.scores[0]),
+        difference=interval.value,
+        low=interval.low,
+        high=interval.high,
+        confidence=metrics.confidence,
+    )
 
 
 def _measure_seconds(classifiers: dict[str, AnyFitted], texts: Sequence[Text]) -> ExportedSeconds:
