@@ -28,7 +28,7 @@ from thawline.inference.fitted import Fitted, label_maps
 from thawline.models.specs import HeadSpec
 from thawline.runtime.randomness import building
 
-_TANH_RANGE = 256.0
+_TANH_RANGE = 1024.0
 """How many times the largest possible logit the scale before tanh is. Few logits come near it."""
 
 _CONSTANT = 300.0
@@ -95,9 +95,8 @@ def as_native(fitted: Fitted) -> Fitted:
             setting="to",
         )
     model = _build(fitted, stage, holder.settings(fitted.reading.pooling))
-    limit = _largest_norm(Stack(model.base_model))
     with torch.no_grad():
-        holder.write(model, layers, limit)
+        holder.write(model, layers, _largest_norm(Stack(model.base_model)))
     reading = replace(fitted.reading, stages=(stage,))
     return replace(fitted, model=model.eval(), head=HeadSpec("native"), reading=reading)
 
