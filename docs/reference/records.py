@@ -31,6 +31,7 @@ PRINTED: dict[str, type[Record]] = {
     "`thawline preflight --json`": records.PreflightReport,
     "`thawline info --json`": records.InfoReport,
     "`thawline vectors --json`": records.VectorsReport,
+    "`thawline export --json`": records.ExportReport,
 }
 """What commands print that write no record. The others print their record."""
 

@@ -22,8 +22,9 @@ from thawline.backbones.tokenizer import (
 )
 from thawline.backbones.untrusted import check_model_files
 from thawline.errors import ThawlineError
+from thawline.inference.exported import FittedOnnx
 from thawline.inference.fitted import AnyFitted, Fitted
-from thawline.inference.words import Words
+from thawline.inference.words import FittedWords, Words
 from thawline.runs.settings import FIX
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import quieten_transformers
@@ -39,21 +40,40 @@ def save(fitted: AnyFitted, folder: Path) -> None:
         folder: The path of the folder.
 
     Raises:
-        ThawlineError: If the path exists.
+        ThawlineError: If the path exists, or if the classifier was exported to ONNX.
         OSError: If the folder cannot be written.
     """
+    if isinstance(fitted, FittedOnnx):
+        raise ThawlineError(
+            "a classifier with a model of torch",
+            "one that was exported to ONNX",
+            "copy its folder instead",
+        )
     if folder.exists():
         raise ThawlineError("a new folder", f"'{folder}', which exists", "choose another folder")
-    quieten_transformers()
     with new_folder(folder) as temporary:
-        if isinstance(fitted, Fitted):
-            write = save_whole if fitted.adapter is None else save_adapted
-            write(fitted, temporary)
-            length, side = fitted.reading.max_length, fitted.reading.truncation_side
-            save_tokenizer(fitted.tokenizer, temporary, length, side)
-        if fitted.words is not None:
-            save_words(fitted.words, temporary)
-        Settings.of(fitted).write(temporary)
+        write_parts(fitted, temporary)
+
+
+def write_parts(fitted: Fitted | FittedWords, folder: Path) -> None:
+    """Write all files of a classifier to an empty folder.
+
+    Args:
+        fitted: The classifier.
+        folder: The folder.
+
+    Raises:
+        OSError: If a file cannot be written.
+    """
+    quieten_transformers()
+    if isinstance(fitted, Fitted):
+        write = save_whole if fitted.adapter is None else save_adapted
+        write(fitted, folder)
+        length, side = fitted.reading.max_length, fitted.reading.truncation_side
+        save_tokenizer(fitted.tokenizer, folder, length, side)
+    if fitted.words is not None:
+        save_words(fitted.words, folder)
+    Settings.of(fitted).write(folder)
 
 
 def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitted:
@@ -75,7 +95,7 @@ def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitt
         check_model_files(folder)
         if settings.adapter is None:
             check_label_names(folder, settings)
-        tokenizer = _load_tokenizer(folder)
+        tokenizer = load_saved_tokenizer(folder)
         if settings.adapter is None:
             model, adapter = load_whole(folder, words=words is not None), None
         else:
@@ -99,7 +119,15 @@ def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitt
     return fitted
 
 
-def _load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+def load_saved_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """Load the tokenizer of a saved classifier.
+
+    Args:
+        folder: The folder of the artifact.
+
+    Raises:
+        OSError, ValueError: If a file is missing or damaged.
+    """
     # For some families transformers silently creates an empty tokenizer if the files are missing.
     for name in TOKENIZER:
         if not (folder / name).is_file():

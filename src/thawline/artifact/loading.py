@@ -24,7 +24,8 @@ def load(path: Path) -> AnyFitted:
 
     Raises:
         ThawlineError: If the folder has no classifier, or a part of it is missing or damaged. Also
-            if the backbone of its adapters cannot be found or has changed.
+            if the backbone of its adapters cannot be found or has changed, or if the packages that
+            a classifier in ONNX needs are not installed.
     """
     folder, words = find(path), None
     with read_errors(folder):
@@ -33,6 +34,10 @@ def load(path: Path) -> AnyFitted:
             words = load_words(folder, len(settings.labels))
             if settings.reading is None:
                 return FittedWords(settings.labels, words, settings.strategy, settings.pairs)
+    if settings.onnx is not None:
+        from thawline.artifact.exported import load_exported
+
+        return load_exported(folder, settings, words)
     from thawline.artifact.folder import load_complete
 
     return load_complete(folder, settings, words)

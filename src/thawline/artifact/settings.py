@@ -20,7 +20,7 @@ from thawline.runtime.untrusted import show_value
 from thawline.strategies import parse_strategy
 
 if TYPE_CHECKING:
-    from thawline.inference.fitted import AnyFitted
+    from thawline.inference.fitted import Fitted
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,8 @@ class Settings:
         backbone: The name or path of the backbone. None if there is none.
         adapter: The settings of adapters that are not merged. None if the artifact holds a complete
             model.
+        onnx: The number format of the weights of an ONNX model, ``float32`` or ``int8``. None if
+            the artifact holds no ONNX model.
     """
 
     labels: Labels
@@ -45,9 +47,10 @@ class Settings:
     strategy: str
     backbone: str | None
     adapter: AdapterSettings | None
+    onnx: str | None = None
 
     @classmethod
-    def of(cls, fitted: AnyFitted) -> Self:
+    def of(cls, fitted: Fitted | FittedWords) -> Self:
         """Return the settings of a classifier."""
         if isinstance(fitted, FittedWords):
             head = HeadSpec("linear")
@@ -104,6 +107,7 @@ class Settings:
             strategy=values["strategy"],
             backbone=values["backbone"],
             adapter=adapter,
+            onnx=values.get("onnx"),
         )
 
     def write(self, folder: Path) -> None:
@@ -122,6 +126,8 @@ class Settings:
         }
         if self.adapter is not None:
             values["adapter"] = asdict(self.adapter)
+        if self.onnx is not None:
+            values["onnx"] = self.onnx
         signed = add_checksums(folder, values)
         (folder / SETTINGS).write_text(json.dumps(signed, indent=1), encoding="utf-8")
 

@@ -52,6 +52,13 @@ class Origin:
                 "use another --backbone",
                 setting="backbone",
             )
+        if values.get("onnx") is not None:
+            raise ThawlineError(
+                f"a classifier that can be trained further in '{folder}'",
+                "one that was exported to ONNX",
+                "use the run that it was exported from as --backbone",
+                setting="backbone",
+            )
         labels = tuple(Labels.from_dict(values["labels"]).names)
         adapter = read_adapter(values)
         return cls(str(folder), values["strategy"], values["backbone"], labels, adapter)

@@ -41,9 +41,11 @@ from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError, settings_named
 from thawline.evaluation import metrics
 from thawline.inference.explaining import TextPart, explain
+from thawline.inference.exported import check_has_states
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.prediction import text_predictions
 from thawline.inference.predictor import Predictor
+from thawline.inference.words import FittedWords
 from thawline.pretraining.tapt import adapt_backbone, plan_adaptation
 from thawline.runs.records import Scores
 from thawline.runtime.autograd import training_mode
@@ -334,6 +336,7 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         fitted, names = self.fitted_, list[str]()
+        check_has_states(fitted)
         if isinstance(fitted, Fitted):
             width = fitted.as_backbone().stack.hidden_size
             stages = fitted.reading.stages
@@ -408,13 +411,13 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         parameter ``labels`` is None, so that another `fit` names the classes after its own data.
 
         Args:
-            folder: The folder of a run, or one that `save` wrote.
+            folder: The folder of a run, or one that `save` or ``thawline export`` wrote.
 
         Raises:
             ThawlineError: If there is no classifier, or parts of it are missing or damaged.
         """
         fitted = artifact.load(expand(folder))
-        if not isinstance(fitted, Fitted):
+        if isinstance(fitted, FittedWords):
             loaded = cls(strategy=fitted.strategy)
             loaded._adopt(fitted, fitted.labels.values)
             return loaded

@@ -8,6 +8,7 @@ known only later; the field's `Help` describes it. No large library is imported 
 """
 
 from thawline.config.encoder import MADE_BACKBONE, RANDOM_VECTORS, EncoderConfig
+from thawline.config.export import ExportConfig
 from thawline.config.fit import (
     DEFAULT_MAX_LENGTH,
     EPOCHS,
@@ -80,6 +81,7 @@ __all__ = [
     "EncoderConfig",
     "EstimatorConfig",
     "ExactConfig",
+    "ExportConfig",
     "HeadConfig",
     "Help",
     "LadderConfig",

@@ -12,6 +12,7 @@ from thawline.backbones.copies import build_native
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.data import Labels
+from thawline.inference.exported import FittedOnnx
 from thawline.inference.reading import Reading
 from thawline.inference.words import FittedWords, Words
 from thawline.models.configuration import ThawlineConfig
@@ -85,8 +86,8 @@ class Fitted:
         return head
 
 
-AnyFitted = Fitted | FittedWords
-"""A trained classifier with or without a backbone."""
+AnyFitted = Fitted | FittedWords | FittedOnnx
+"""A trained classifier: with a backbone, without one, or exported to ONNX."""
 
 
 def head_weights(model: PreTrainedModel, head: HeadSpec) -> dict[str, Tensor]:

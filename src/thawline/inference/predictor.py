@@ -17,6 +17,7 @@ from thawline.data import Text
 from thawline.data.texts import check_pairing
 from thawline.data.tokens import Inputs
 from thawline.inference.examples import Examples, PooledExamples, Positions
+from thawline.inference.exported import check_has_states
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.reader import TextReader
 from thawline.inference.shared import SharedPredictor
@@ -95,8 +96,10 @@ class Predictor:
             texts: Any number of texts or pairs.
 
         Raises:
-            ThawlineError: If neither the store nor memory has space for missing states.
+            ThawlineError: If neither the store nor memory has space for missing states, or if the
+                classifier was exported to ONNX.
         """
+        check_has_states(self._fitted)
         parts: list[Any] = []
         if self._states is not None:
             parts.append(self._states.features(texts))

@@ -19,6 +19,7 @@ from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.texts import check_pairing
 from thawline.data.tokens import Inputs
+from thawline.inference.exported import FittedOnnx
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.inference.reader import TextReader
 from thawline.inference.sharing import (
@@ -57,7 +58,7 @@ class SharedPredictor:
         *,
         reporter: Reporter | None = None,
     ) -> None:
-        self._classifiers = tuple(classifiers)
+        self._classifiers, self._compute = tuple(classifiers), compute
         self._reporter = Reporter() if reporter is None else reporter
         tokens: dict[str, dict[int, Fitted]] = defaultdict(dict)
         for position, fitted in enumerate(self._classifiers):
@@ -115,6 +116,8 @@ class SharedPredictor:
         for group in self.groups:
             group.run(texts, found)
         for fitted, logits in zip(self._classifiers, found, strict=True):
+            if isinstance(fitted, FittedOnnx):
+                logits += fitted.state_logits(texts, self._compute, self._reporter)
             if fitted.words is not None:
                 logits += fitted.words.logits(texts)
         return found

@@ -53,7 +53,7 @@ def evaluate_run(
     compute = ComputeConfig() if compute is None else compute
     fitted = artifact.load(path)
     if data is None:
-        part, scoring = _rows_of_run(path, split, fitted.labels)
+        part, scoring = rows_of_run(path, split, fitted.labels)
     else:
         part, scoring = load_split(data, split, fitted.labels), MetricsConfig()
         for warning in part.warnings:
@@ -70,8 +70,18 @@ def evaluate_run(
     )
 
 
-def _rows_of_run(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
-    """Return the rows of a run's split, and the settings of its scores."""
+def rows_of_run(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, MetricsConfig]:
+    """Return the rows of a run's split, and the settings of its scores.
+
+    Args:
+        path: The folder of the run.
+        split: The split: train, validation, test or all.
+        labels: The labels of its classifier.
+
+    Raises:
+        ThawlineError: If the folder is not that of a fit, or if its data cannot be read or has
+            changed.
+    """
     file = path / RECORD
     expected = f"a run of thawline fit, with its {RECORD}, in '{path}'"
     fix = "give the folder of a run, or name a data set with --data"

@@ -49,6 +49,10 @@ TERMS = "words.json"
 WORD_WEIGHTS = "words.safetensors"
 """The words and pairs of words, and their weights, in an artifact that reads words."""
 
+ONNX = "model.onnx"
+ONNX_WEIGHTS = "model.onnx.data"
+"""The model of a classifier that was exported to ONNX, and the weights of one above 2 GB."""
+
 FORMAT = 2
 """The version of the format of artifacts that is written."""
 

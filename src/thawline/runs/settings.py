@@ -18,6 +18,7 @@ from thawline.runs.layout import (
     FORMAT,
     FORMATS,
     HEAD,
+    ONNX,
     SETTINGS,
     TERMS,
     WORD_WEIGHTS,
@@ -43,7 +44,7 @@ MAX_BYTES = 16 * 2**20
 """The largest size of the settings, in bytes."""
 
 _FILES = re.compile(
-    rf"{HEAD}|{TERMS}|{WORD_WEIGHTS}|(config|generation_config)\.json"
+    rf"{HEAD}|{ONNX}(\.data)?|{TERMS}|{WORD_WEIGHTS}|(config|generation_config)\.json"
     r"|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
     r"|(tokenizer|tokenizer_config|special_tokens_map|added_tokens|vocab)\.json"
     r"|vocab\.txt|merges\.txt|chat_template\.jinja"
@@ -86,7 +87,7 @@ def read_settings(folder: Path) -> dict[str, Any]:
         )
     has_checksums = values["format"] >= 2
     required = ("format", "labels", "reading", "head", "strategy", "backbone")
-    file.keys("", values, required + ((SHA256,) if has_checksums else ()), ("adapter",))
+    file.keys("", values, required + ((SHA256,) if has_checksums else ()), ("adapter", "onnx"))
     if has_checksums:
         _check_checksum_table(file, values)
     _check_labels(file, values["labels"])
@@ -99,6 +100,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
     _check_reading(file, values["reading"])
     if values.get("adapter") is not None:
         _check_adapter(file, values["adapter"])
+    if values.get("onnx") is not None:
+        file.one_of("onnx", values["onnx"], ("float32", "int8"))
     return values
 
 
@@ -249,6 +252,8 @@ def _check_words_alone(file: JsonValues, values: Mapping[str, Any]) -> None:
     file.one_of("head", values["head"], ("linear",))
     if values.get("adapter") is not None:
         file.refuse("adapter", "null", values["adapter"])
+    if values.get("onnx") is not None:
+        file.refuse("onnx", "null", values["onnx"])
 
 
 def _check_adapter(file: JsonValues, adapter: Any) -> None:

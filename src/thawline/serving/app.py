@@ -22,9 +22,10 @@ from thawline.data import Text
 from thawline.data.texts import has_surrogate
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
-from thawline.inference.fitted import AnyFitted, Fitted
+from thawline.inference.fitted import AnyFitted
 from thawline.inference.packing import for_inference
 from thawline.inference.shared import SharedPredictor
+from thawline.inference.words import FittedWords
 from thawline.runtime.paths import expand
 from thawline.serving.batching import Batcher, Logits, QueueFullError, StoppingError
 from thawline.serving.explain import explain_router
@@ -187,7 +188,7 @@ class Service:
                 backbone=fitted.backbone,
                 labels=list(fitted.labels.names),
                 pairs=fitted.pairs,
-                max_length=fitted.reading.max_length if isinstance(fitted, Fitted) else None,
+                max_length=None if isinstance(fitted, FittedWords) else fitted.reading.max_length,
             )
             for name, fitted in zip(self.names, self._fitted, strict=True)
         ]

@@ -20,6 +20,7 @@ from thawline.runs.records.data import (
     SurveyedRows,
     SurveyedSplit,
 )
+from thawline.runs.records.export import ExportedAccuracy, ExportedSeconds, ExportReport
 from thawline.runs.records.files import (
     AnyRecord,
     RunRecord,
@@ -167,6 +168,9 @@ __all__ = [
     "EvaluationReport",
     "EvaluationSeconds",
     "ExactFitStep",
+    "ExportReport",
+    "ExportedAccuracy",
+    "ExportedSeconds",
     "FailedRun",
     "FitCost",
     "FitData",
