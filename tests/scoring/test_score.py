@@ -21,8 +21,14 @@ from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.scoring.files import pair_files
-from thawline.scoring.job import Scored, ScoringJob, parts_folder
+from thawline.scoring.job import Scored, ScoringJob
+from thawline.scoring.places import LocalPlace
 from thawline.scoring.writers import open_format
+
+
+def parts_folder(output: Path) -> Path:
+    return output.with_name(f"{output.name}.parts")
+
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
@@ -156,7 +162,7 @@ class TestResume:
 
         for part in (0, 2, 6):
             with monkeypatch.context() as patch:
-                patch.setattr("thawline.scoring.job.write_file", stops_at(part))
+                patch.setattr("thawline.scoring.places.write_file", stops_at(part))
                 with pytest.raises(KeyboardInterrupt):
                     score(artifact, tmp_path / "in.csv", output)
             assert not output.exists()
@@ -174,8 +180,7 @@ class TestResume:
         parts_folder(tmp_path / "out.csv").mkdir()
         scoring._check_state(  # as a job does before its first part
             scoring.open(DataFile(tmp_path / "in.csv")),
-            tmp_path / "out.csv",
-            parts_folder(tmp_path / "out.csv"),
+            LocalPlace(tmp_path / "out.csv"),
             is_new=True,
         )
         (parts_folder(tmp_path / "out.csv") / "00000000-4").write_bytes(b"")

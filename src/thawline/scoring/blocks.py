@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -164,9 +165,29 @@ class ArrowBlock:
         return self.table
 
 
+def to_json(value: Any) -> str:
+    """Return a value as JSON on one line. NaN and infinite numbers become null.
+
+    Args:
+        value: A value of the types that `json` writes.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _as_cell(value: Any) -> Any:
     if isinstance(value, dict | list | bool):
-        return json.dumps(_as_json(value), ensure_ascii=False)
+        return to_json(_as_json(value))
     return _as_json(value)
 
 
