@@ -165,6 +165,46 @@ class ArrowBlock:
         return self.table
 
 
+def to_bytes(block: Block) -> bytes:
+    """Return a block as bytes, to send it to another process.
+
+    Args:
+        block: The block.
+    """
+    import pyarrow as pa
+
+    if isinstance(block, ObjectBlock):
+        table = pa.table({"row": [json.dumps(row) for row in block.rows]})
+        table = table.replace_schema_metadata({_KEYS: json.dumps([*block.columns])})
+    else:
+        table = block.arrow()
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    content: bytes = stream.getvalue().to_pybytes()
+    return content
+
+
+def from_bytes(content: bytes) -> Block:
+    """Return the block that `to_bytes` wrote. The rows of a text file become Arrow's strings.
+
+    Args:
+        content: The bytes.
+    """
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(content) as reader:
+        table = reader.read_all()
+    keys = (table.schema.metadata or {}).get(_KEYS)
+    if keys is None:
+        return ArrowBlock(table)
+    return ObjectBlock([json.loads(row) for row in table.column(0).to_pylist()], json.loads(keys))
+
+
+_KEYS = b"thawline_keys"
+"""The metadata that marks a table of JSON objects, with the names of their columns."""
+
+
 def to_json(value: Any) -> str:
     """Return a value as JSON on one line. NaN and infinite numbers become null.
 

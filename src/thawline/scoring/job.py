@@ -21,13 +21,18 @@ from thawline.errors import ThawlineError
 from thawline.inference.shared import SharedPredictor
 from thawline.runs.layout import SETTINGS, find
 from thawline.runtime.progress import Reporter
-from thawline.scoring.columns import Scorer, check_new
+from thawline.scoring.blocks import Block
+from thawline.scoring.columns import Scorer, check_reader
 from thawline.scoring.places import Place, open_place
 from thawline.scoring.readers import Reader, open_reader
 from thawline.scoring.writers import Format, open_format
 
 _VERSION = 1
 """Part of the state of the parts. It changes whenever the same input would give other parts."""
+
+
+ELSEWHERE = ("device", "ray")
+"""The settings that say where to compute, and not what."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,11 @@ class ScoringJob:
         config: The settings.
         reporter: Receives messages and progress.
 
+    Attributes:
+        predictor: Computes the logits of all classifiers.
+        added: The names of the columns that are added.
+        pairs: Whether the classifiers read pairs of texts.
+
     Raises:
         ThawlineError: If a classifier cannot be loaded, or if some were trained on pairs and others
             on single texts.
@@ -78,6 +88,7 @@ class ScoringJob:
             )
         self.predictor = SharedPredictor(classifiers, compute)
         self._scorer = Scorer(self.predictor, classifiers, names, config.top)
+        self.added, self.pairs = self._scorer.names(), self._scorer.pairs
 
     def open(self, file: DataFile) -> Reader:
         """Open a file and check that its rows can be scored.
@@ -90,17 +101,25 @@ class ScoringJob:
                 are not of the kind of the classifiers, or if the name of an added column is taken.
         """
         reader = open_reader(file, self._config.text)
-        pairs, wanted = len(reader.columns) == 2, self._scorer.pairs
-        if reader.columns and pairs != wanted:
-            kinds = ("pairs of texts", "single texts")
-            raise ThawlineError(
-                f"{kinds[not wanted]}, as in the training of the classifier",
-                f"{kinds[not pairs]} in {file.where}",
-                "name the text column, or both columns, with --text",
-                setting="text",
-            )
-        check_new(self._scorer.names(), reader.sample_names, file.where)
+        check_reader(reader, self.added, pairs=self.pairs)
         return reader
+
+    def encode(
+        self, block: Block, columns: Sequence[str], form: Format, *, first: bool
+    ) -> tuple[bytes, int]:
+        """Score a block.
+
+        Args:
+            block: The rows.
+            columns: The columns of the texts, one or two.
+            form: The format.
+            first: Whether it is the first part of the output.
+
+        Returns:
+            The part of the output, and the number of rows without a text.
+        """
+        added, missing = self._scorer.score(block, columns)
+        return form.encode(block, added, first=first), missing
 
     def score(self, reader: Reader, output: Path | str) -> Scored:
         """Score a file into a new file.
@@ -119,7 +138,7 @@ class ScoringJob:
         place.check_new()
         with place.working():
             done = place.complete_parts()
-            self._check_state(reader, place, is_new=not done)
+            self.check_state(place, reader.file.fingerprint(), is_new=not done)
             kept = sum(map(_rows_of, done))
             if done:
                 self._reporter.message(f"resuming after {kept:,} scored rows of '{place.name}'")
@@ -127,8 +146,7 @@ class ScoringJob:
             with self._reporter.task("scoring", max(kept, reader.estimate_rows())) as advance:
                 advance(kept)
                 for block in reader.blocks(self._config.rows_per_block, len(done)):
-                    added, missing = self._scorer.score(block, reader.columns)
-                    content = form.encode(block, added, first=not done)
+                    content, missing = self.encode(block, reader.columns, form, first=not done)
                     done.append(f"{len(done):08d}-{len(block)}")
                     place.write_part(done[-1], content)
                     rows, without_text = rows + len(block), without_text + missing
@@ -154,13 +172,18 @@ class ScoringJob:
         """
         without_text = 0
         for number, block in enumerate(reader.blocks(self._config.rows_per_block)):
-            added, missing = self._scorer.score(block, reader.columns)
-            write(form.encode(block, added, first=number == 0))
+            content, missing = self.encode(block, reader.columns, form, first=number == 0)
+            write(content)
             without_text += missing
         return without_text
 
-    def _check_state(self, reader: Reader, place: Place, *, is_new: bool) -> None:
+    def check_state(self, place: Place, inputs: Sequence[str | int], *, is_new: bool) -> None:
         """Write what the parts are made from, or check that existing ones fit.
+
+        Args:
+            place: The place of the parts.
+            inputs: Values that change if the input changes.
+            is_new: Whether there is no part yet.
 
         Raises:
             ThawlineError: If they were made from another input or with other settings.
@@ -168,10 +191,10 @@ class ScoringJob:
         settings = self._config.to_dict()
         state = {
             "version": _VERSION,
-            "input": reader.file.fingerprint(),
+            "input": list(inputs),
             "output": place.name,
             "classifiers": self._digests,
-            "settings": {name: value for name, value in settings.items() if name != "device"},
+            "settings": {name: value for name, value in settings.items() if name not in ELSEWHERE},
         }
         found = None if is_new else place.read_state()
         if found is None:

@@ -25,7 +25,7 @@ from thawline.scoring.remote import (
 )
 from thawline.scoring.writers import Opener
 
-STATE = "state.json"
+STATE = "_state.json"
 """The file in the folder of the parts that says what they were made from."""
 
 FOLDERLESS = ("s3", "s3a", "gs", "gcs", "az", "abfs", "oss", "hf", "memory")
@@ -86,6 +86,10 @@ class Place(ABC):
         """Remove the folder of the parts."""
 
     @abstractmethod
+    def end(self) -> None:
+        """Remove everything but the parts from their folder, which is the output."""
+
+    @abstractmethod
     def read_state(self) -> object:
         """Return what the parts were made from. None if the file is missing."""
 
@@ -119,10 +123,12 @@ class LocalPlace(Place):
 
     Args:
         path: The path of the output.
+        is_folder: Whether the output is the folder of the parts. Otherwise that is beside it.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._parts = path, path.with_name(f"{path.name}.parts")
+    def __init__(self, path: Path, *, is_folder: bool = False) -> None:
+        self._path = path
+        self._parts = path if is_folder else path.with_name(f"{path.name}.parts")
         self.name, self.shown, self.parts_shown = path.name, str(path), str(self._parts)
 
     def exists(self) -> bool:
@@ -159,6 +165,11 @@ class LocalPlace(Place):
         """Remove the folder of the parts."""
         remove(self._parts)
 
+    def end(self) -> None:
+        """Remove everything but the parts; see `Place.end`."""
+        remove_leftovers(self._parts, locked=True)
+        remove(self._parts / STATE)
+
     def read_state(self) -> object:
         """Return what the parts were made from. None if the file is missing."""
         path = self._parts / STATE
@@ -173,19 +184,20 @@ class RemotePlace(Place):
 
     Args:
         url: The URL of the output.
+        is_folder: Whether the output is the folder of the parts. Otherwise that is beside it.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_folder: bool = False) -> None:
         if protocol_of(url) in WEB:
             fix = "write to a file and upload it, or to a URL such as s3:// or gs://"
             expected, found = "a URL that can be written to", f"'{without_secrets(url)}'"
             raise ThawlineError(expected, found, fix, setting="output")
         self._url = url
         self._system, self._path = open_system(url, "output")
-        self._parts = f"{self._path}.parts"
+        self._parts = f"{self._path}.parts" if not is_folder else self._path.rstrip("/")
         self.name = self._path.rpartition("/")[2]
         self.shown = without_secrets(url)
-        self.parts_shown = f"{self.shown}.parts"
+        self.parts_shown = f"{self.shown}.parts" if not is_folder else self.shown
 
     def exists(self) -> bool:
         """Return whether the output exists."""
@@ -240,6 +252,13 @@ class RemotePlace(Place):
         with remote_errors(self.parts_shown), suppress(FileNotFoundError):
             self._system.rm(self._parts, recursive=True)
 
+    def end(self) -> None:
+        """Remove everything but the parts; see `Place.end`."""
+        for name in self.part_names():
+            if name == STATE or name.endswith(".tmp"):
+                with remote_errors(self.parts_shown):
+                    self._system.rm_file(f"{self._parts}/{name}")
+
     def read_state(self) -> object:
         """Return what the parts were made from. None if the file is missing."""
         with remote_errors(self.parts_shown):
@@ -261,6 +280,20 @@ def open_place(output: Path | str) -> Place:
     if isinstance(output, str) and is_url(output):
         return RemotePlace(output)
     return LocalPlace(expand(output))
+
+
+def open_folder(output: str) -> Place:
+    """Return the place of an output that is a folder of parts.
+
+    Args:
+        output: The path or the URL of the folder.
+
+    Raises:
+        ThawlineError: If the URL cannot be written to.
+    """
+    if is_url(output):
+        return RemotePlace(output, is_folder=True)
+    return LocalPlace(expand(output), is_folder=True)
 
 
 def _is_part(name: str) -> bool:

@@ -22,6 +22,7 @@ from thawline.runtime.imports import quick_imports
 from thawline.runtime.paths import expand
 
 if TYPE_CHECKING:
+    from thawline.runtime.progress import Reporter
     from thawline.scoring.job import Scored, ScoringJob
     from thawline.scoring.places import Place
     from thawline.scoring.readers import Reader
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 SETTINGS = {
     "Rows": ("text", "top", "safe_csv", "format", "rows_per_block"),
-    "Compute": ("device", "dtype"),
+    "Compute": ("ray", "device", "dtype"),
 }
 
 STANDARD = "-"
@@ -67,6 +68,9 @@ def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
         from thawline.scoring.places import open_place
 
     reporter = TerminalReporter()
+    if config.ray is not None:
+        _print(_score_on_ray(runs, config, given, output, reporter), as_json=as_json)
+        return
     if given == STANDARD or output == STANDARD:
         job = ScoringJob(list(map(expand, runs)), config, reporter)
         _stream(job, config, given, output)
@@ -97,6 +101,24 @@ def _print(scored: Scored, *, as_json: bool) -> None:
     if scored.without_text:
         rows = "row has" if scored.without_text == 1 else "rows have"
         typer.echo(f"{scored.without_text:,} {rows} no text and thus no prediction")
+
+
+def _score_on_ray(
+    runs: list[str], config: ScoreConfig, given: str, output: str, reporter: Reporter
+) -> Scored:
+    """Score on a Ray cluster, which reads files and writes parts."""
+    from thawline.runtime.packages import check_extra
+    from thawline.scoring.files import find_inputs
+
+    check_extra("ray", ("ray",))
+    if STANDARD in (given, output):
+        fix = "give a file or a folder for both"
+        raise ThawlineError("files with --ray", "-", fix, setting="ray")
+    inputs = find_inputs(given, output)
+    with quick_imports():
+        from thawline.scoring.on_ray import score_on_ray
+
+    return score_on_ray(list(map(expand, runs)), config, inputs, output, reporter)
 
 
 def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> None:
