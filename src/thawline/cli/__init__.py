@@ -9,8 +9,8 @@ from thawline.cli.leaving import run_and_leave
 __all__ = ["app", "main", "program", "verbs"]
 
 ORDER = (
-    *("demo", "compare", "tune", "fit", "predict", "score", "serve", "evaluate", "report", "info"),
-    *("preflight", "pretrain", "generate", "vectors"),
+    *("demo", "compare", "tune", "fit", "predict", "score", "serve", "push", "evaluate"),
+    *("report", "info", "preflight", "pretrain", "generate", "vectors"),
 )
 """The order of the verbs in the help. Groups of verbs come after them."""
 

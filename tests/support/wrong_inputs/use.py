@@ -37,3 +37,12 @@ SERVE = [
     Wrong("a port above 65535", "serve run --port 70000"),
     Wrong("an address of another machine", "serve run --host 192.0.2.1"),
 ]
+
+PUSH = [
+    Wrong("no repository", "push run"),
+    Wrong("a repository without a user", "push run reviews --dry-run"),
+    Wrong("an invalid name of a repository", "push run anna/my..reviews --dry-run"),
+    Wrong("a run with a typo", "push rnu anna/reviews --dry-run"),
+    Wrong("a folder with other files", "push run anna/reviews --dry-run --out reviews"),
+    Wrong("a push without the hub", "push run anna/reviews"),
+]
