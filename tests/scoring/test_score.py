@@ -20,9 +20,16 @@ from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
+from thawline.scoring.blocks import ObjectBlock, TextBlock, from_bytes, to_bytes
 from thawline.scoring.files import pair_files
-from thawline.scoring.job import Scored, ScoringJob, parts_folder
+from thawline.scoring.job import Scored, ScoringJob
+from thawline.scoring.places import LocalPlace
 from thawline.scoring.writers import open_format
+
+
+def parts_folder(output: Path) -> Path:
+    return output.with_name(f"{output.name}.parts")
+
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
@@ -156,7 +163,7 @@ class TestResume:
 
         for part in (0, 2, 6):
             with monkeypatch.context() as patch:
-                patch.setattr("thawline.scoring.job.write_file", stops_at(part))
+                patch.setattr("thawline.scoring.places.write_file", stops_at(part))
                 with pytest.raises(KeyboardInterrupt):
                     score(artifact, tmp_path / "in.csv", output)
             assert not output.exists()
@@ -172,10 +179,9 @@ class TestResume:
         write_csv(tmp_path / "in.csv", texts)
         scoring = job(artifact)
         parts_folder(tmp_path / "out.csv").mkdir()
-        scoring._check_state(  # as a job does before its first part
-            scoring.open(DataFile(tmp_path / "in.csv")),
-            tmp_path / "out.csv",
-            parts_folder(tmp_path / "out.csv"),
+        scoring.check_state(  # as a job does before its first part
+            LocalPlace(tmp_path / "out.csv"),
+            DataFile(tmp_path / "in.csv").fingerprint(),
             is_new=True,
         )
         (parts_folder(tmp_path / "out.csv") / "00000000-4").write_bytes(b"")
@@ -353,3 +359,38 @@ class TestStandardInput:
         with pytest.raises(ThawlineError) as error:
             _stream(job(artifact), ScoreConfig(), str(tmp_path), "-")
         assert error.value.setting == "input"
+
+
+class TestBetweenProcesses:
+    def test_objects_stay_as_they_are(self) -> None:
+        rows = [{"text": "\ud800", "tags": [1, None]}, {"text": "b", "x": float("inf")}]
+        block = from_bytes(to_bytes(ObjectBlock(rows, ("text", "tags", "x"))))
+        assert block.objects() == rows
+        assert block.names == ["text", "tags", "x"]
+
+    def test_texts_stay_as_they_are(self) -> None:
+        cells = {"id": ["007", ""], "text": ["a", 'b "c"\n']}
+        block = TextBlock(cells)
+        sent = from_bytes(to_bytes(block))
+        assert (sent.names, sent.cells()) == (block.names, block.cells())
+        assert sent.objects() == block.objects()
+
+
+class TestInvalidNumbers:
+    def test_json_has_null(self, artifact: Path, tmp_path: Path) -> None:
+        table = {
+            "text": ["good", "bad"],
+            "x": [float("nan"), 1.0],
+            "deep": [[{"y": float("inf")}]] * 2,
+        }
+        pq.write_table(pa.table(table), tmp_path / "in.parquet")
+        (tmp_path / "in.jsonl").write_text('{"text": "good", "x": NaN, "deep": [-Infinity]}\n')
+        for name in ("in.parquet", "in.jsonl"):
+            score(artifact, tmp_path / name, tmp_path / f"{name}.jsonl")
+
+            def fail(constant: str) -> None:
+                raise AssertionError(constant)
+
+            first = (tmp_path / f"{name}.jsonl").read_text().splitlines()[0]
+            row = json.loads(first, parse_constant=fail)
+            assert row["x"] is None

@@ -9,7 +9,7 @@ from thawline.cli.leaving import run_and_leave
 __all__ = ["app", "main", "program", "verbs"]
 
 ORDER = (
-    *("demo", "compare", "tune", "fit", "predict", "score", "serve", "export"),
+    *("demo", "compare", "tune", "fit", "predict", "score", "serve", "export", "push"),
     *("evaluate", "report", "info", "preflight", "pretrain", "generate", "vectors"),
 )
 """The order of the verbs in the help. Groups of verbs come after them."""

@@ -24,6 +24,9 @@ Verb = Callable[..., None]
 SMALL = "--small"
 """An entry in a list of settings that stands for the option ``--small`` of ``data.limit``."""
 
+VALUE_OPTIONAL = ("--ray",)
+"""Options whose value can be omitted at the end of a command or before another option."""
+
 COMMON_SECTION = "Configuration and output"
 """The title of the last section of a help, which lists the options without another section."""
 
@@ -45,6 +48,7 @@ class SectionedCommand(TyperCommand):
             ThawlineError: If an option that takes one value is given twice. typer itself would
                 use the last value.
         """
+        args = _with_values(args)
         _, _, order = self.make_parser(ctx).parse_args(args=list(args))
         for parameter in order:
             name, times = parameter.opts[0], order.count(parameter)
@@ -145,6 +149,16 @@ def verb_with_settings(
         return function
 
     return register
+
+
+def _with_values(args: list[str]) -> list[str]:
+    """Return the arguments with an empty value after each option that can be given without one."""
+    found = []
+    for number, argument in enumerate(args):
+        found.append(argument)
+        if argument in VALUE_OPTIONAL and (number + 1 == len(args) or args[number + 1][:1] == "-"):
+            found.append("")
+    return found
 
 
 def _usage_of_argument(argument: Any) -> str:

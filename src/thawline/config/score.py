@@ -47,6 +47,16 @@ class ScoreConfig:
             metavar="N",
         ),
     ] = 4_096
+    ray: Annotated[
+        str | None,
+        Help(
+            "Compute on a Ray cluster and write a folder of parts. Address of the cluster: "
+            "HOST:PORT, `auto` for one that runs on this machine, or `local` to start Ray on this "
+            "machine only. Without an address, the cluster of RAY_ADDRESS or of this machine, "
+            "otherwise `local`. Needs the extra `ray`.",
+            metavar="[ADDRESS]",
+        ),
+    ] = None
     device: Device = "auto"
     dtype: Annotated[
         str,

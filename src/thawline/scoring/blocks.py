@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -164,9 +165,69 @@ class ArrowBlock:
         return self.table
 
 
+def to_bytes(block: Block) -> bytes:
+    """Return a block as bytes, to send it to another process.
+
+    Args:
+        block: The block.
+    """
+    import pyarrow as pa
+
+    if isinstance(block, ObjectBlock):
+        table = pa.table({"row": [json.dumps(row) for row in block.rows]})
+        table = table.replace_schema_metadata({_KEYS: json.dumps([*block.columns])})
+    else:
+        table = block.arrow()
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    content: bytes = stream.getvalue().to_pybytes()
+    return content
+
+
+def from_bytes(content: bytes) -> Block:
+    """Return the block that `to_bytes` wrote. The rows of a text file become Arrow's strings.
+
+    Args:
+        content: The bytes.
+    """
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(content) as reader:
+        table = reader.read_all()
+    keys = (table.schema.metadata or {}).get(_KEYS)
+    if keys is None:
+        return ArrowBlock(table)
+    return ObjectBlock([json.loads(row) for row in table.column(0).to_pylist()], json.loads(keys))
+
+
+_KEYS = b"thawline_keys"
+"""The metadata that marks a table of JSON objects, with the names of their columns."""
+
+
+def to_json(value: Any) -> str:
+    """Return a value as JSON on one line. NaN and infinite numbers become null.
+
+    Args:
+        value: A value of the types that `json` writes.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except ValueError:
+        return json.dumps(_finite(value), ensure_ascii=False)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _as_cell(value: Any) -> Any:
     if isinstance(value, dict | list | bool):
-        return json.dumps(_as_json(value), ensure_ascii=False)
+        return to_json(_as_json(value))
     return _as_json(value)
 
 

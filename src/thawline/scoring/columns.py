@@ -15,6 +15,7 @@ from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted
 from thawline.inference.shared import SharedPredictor
 from thawline.scoring.blocks import Block
+from thawline.scoring.readers import Reader
 
 
 class Scorer:
@@ -96,22 +97,32 @@ class Scorer:
         return columns
 
 
-def check_new(names: Sequence[str], existing: Sequence[str], where: str) -> None:
-    """Check that no added column has the name of an existing one.
+def check_reader(reader: Reader, added: Sequence[str], *, pairs: bool) -> None:
+    """Check that the rows of a file can be scored.
 
     Args:
-        names: The names of the added columns.
-        existing: The names of the columns of a file.
-        where: The name of the file.
+        reader: The file.
+        added: The names of the added columns.
+        pairs: Whether the classifiers read pairs of texts.
 
     Raises:
-        ThawlineError: If a name is taken.
+        ThawlineError: If its texts are of another kind, or if the name of an added column is taken.
     """
-    taken = [name for name in names if name in existing]
+    found = len(reader.columns) == 2
+    if reader.columns and found != pairs:
+        kinds = ("pairs of texts", "single texts")
+        raise ThawlineError(
+            f"{kinds[not pairs]}, as in the training of the classifier",
+            f"{kinds[not found]} in {reader.file.where}",
+            "name the text column, or both columns, with --text",
+            setting="text",
+        )
+    taken = [name for name in added if name in reader.sample_names]
     if taken:
         raise ThawlineError(
-            f"no column '{taken[0]}' in {where}, because score adds a column of this name",
-            f"the columns {', '.join(existing)}",
+            f"no column '{taken[0]}' in {reader.file.where}, because score adds a column of this "
+            "name",
+            f"the columns {', '.join(reader.sample_names)}",
             "rename or remove this column",
         )
 

@@ -7,7 +7,6 @@ scored twice or lost, and the output is the same as that of a job that was never
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -20,19 +19,20 @@ from thawline.data.sources.files import DataFile
 from thawline.data.texts import check_same_kind
 from thawline.errors import ThawlineError
 from thawline.inference.shared import SharedPredictor
-from thawline.runs.layout import SETTINGS, find, load_json
-from thawline.runs.lock import locked
-from thawline.runtime.files import make_folder, new_file, remove, remove_leftovers, write_file
+from thawline.runs.layout import SETTINGS, find
 from thawline.runtime.progress import Reporter
-from thawline.scoring.columns import Scorer, check_new
+from thawline.scoring.blocks import Block
+from thawline.scoring.columns import Scorer, check_reader
+from thawline.scoring.places import Place, open_place
 from thawline.scoring.readers import Reader, open_reader
 from thawline.scoring.writers import Format, open_format
 
-STATE = "state.json"
-"""The file in the folder of the parts that says what they were made from."""
-
 _VERSION = 1
-"""Part of that file. It changes whenever the same input would give other parts."""
+"""Part of the state of the parts. It changes whenever the same input would give other parts."""
+
+
+ELSEWHERE = ("device", "ray")
+"""The settings that say where to compute, and not what."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Scored:
     """The result of a job.
 
     Attributes:
-        output: The output that was written.
+        output: The path or the URL of the output.
         rows: The number of rows of the output.
         kept: The number of those that an earlier, stopped job had scored.
         without_text: The number of the rows scored now that have no text and thus no prediction.
         seconds: The duration in seconds, without loading the classifiers.
     """
 
-    output: Path
+    output: str
     rows: int
     kept: int
     without_text: int
@@ -61,6 +61,11 @@ class ScoringJob:
         runs: The folders of runs or of saved classifiers.
         config: The settings.
         reporter: Receives messages and progress.
+
+    Attributes:
+        predictor: Computes the logits of all classifiers.
+        added: The names of the columns that are added.
+        pairs: Whether the classifiers read pairs of texts.
 
     Raises:
         ThawlineError: If a classifier cannot be loaded, or if some were trained on pairs and others
@@ -83,6 +88,7 @@ class ScoringJob:
             )
         self.predictor = SharedPredictor(classifiers, compute)
         self._scorer = Scorer(self.predictor, classifiers, names, config.top)
+        self.added, self.pairs = self._scorer.names(), self._scorer.pairs
 
     def open(self, file: DataFile) -> Reader:
         """Open a file and check that its rows can be scored.
@@ -95,61 +101,63 @@ class ScoringJob:
                 are not of the kind of the classifiers, or if the name of an added column is taken.
         """
         reader = open_reader(file, self._config.text)
-        pairs, wanted = len(reader.columns) == 2, self._scorer.pairs
-        if reader.columns and pairs != wanted:
-            kinds = ("pairs of texts", "single texts")
-            raise ThawlineError(
-                f"{kinds[not wanted]}, as in the training of the classifier",
-                f"{kinds[not pairs]} in {file.where}",
-                "name the text column, or both columns, with --text",
-                setting="text",
-            )
-        check_new(self._scorer.names(), reader.sample_names, file.where)
+        check_reader(reader, self.added, pairs=self.pairs)
         return reader
 
-    def score(self, reader: Reader, output: Path) -> Scored:
+    def encode(
+        self, block: Block, columns: Sequence[str], form: Format, *, first: bool
+    ) -> tuple[bytes, int]:
+        """Score a block.
+
+        Args:
+            block: The rows.
+            columns: The columns of the texts, one or two.
+            form: The format.
+            first: Whether it is the first part of the output.
+
+        Returns:
+            The part of the output, and the number of rows without a text.
+        """
+        added, missing = self._scorer.score(block, columns)
+        return form.encode(block, added, first=first), missing
+
+    def score(self, reader: Reader, output: Path | str) -> Scored:
         """Score a file into a new file.
 
         Args:
             reader: The file, from `open`.
-            output: The path of the output. Its suffix selects the format.
+            output: The path or the URL of the output. Its suffix selects the format.
 
         Raises:
             ThawlineError: If the output exists, if its parts were made from another input or with
                 other settings, or if a row is invalid. Parts that are complete are kept.
             OSError: If the output cannot be written.
         """
-        form, start = open_format(output.name, safe=self._config.safe_csv), time.perf_counter()
-        if output.exists():
-            fix = "choose another output, or delete this one"
-            raise ThawlineError("a new output", f"'{output}', which exists", fix)
-        parts = parts_folder(output)
-        make_folder(parts)
-        remove_leftovers(output.parent)
-        with locked(parts):
-            done = _complete_parts(parts)
-            self._check_state(reader, output, parts, is_new=not done)
+        place, start = open_place(output), time.perf_counter()
+        form = open_format(place.name, safe=self._config.safe_csv)
+        place.check_new()
+        with place.working():
+            done = place.complete_parts()
+            self.check_state(place, reader.file.fingerprint(), is_new=not done)
             kept = sum(map(_rows_of, done))
             if done:
-                self._reporter.message(f"resuming after {kept:,} scored rows of '{output.name}'")
+                self._reporter.message(f"resuming after {kept:,} scored rows of '{place.name}'")
             rows = without_text = 0
             with self._reporter.task("scoring", max(kept, reader.estimate_rows())) as advance:
                 advance(kept)
                 for block in reader.blocks(self._config.rows_per_block, len(done)):
-                    added, missing = self._scorer.score(block, reader.columns)
-                    content = form.encode(block, added, first=not done)
-                    done.append(parts / f"{len(done):08d}-{len(block)}")
-                    write_file(done[-1], content)
+                    content, missing = self.encode(block, reader.columns, form, first=not done)
+                    done.append(f"{len(done):08d}-{len(block)}")
+                    place.write_part(done[-1], content)
                     rows, without_text = rows + len(block), without_text + missing
                     speed = rows / (time.perf_counter() - start)
                     advance(len(block), f"{speed:,.0f} texts/s")
             if not done:
                 fix = "give a file with rows"
                 raise ThawlineError(f"at least one row in {reader.file.where}", "none", fix)
-            with new_file(output) as temporary:
-                form.join(done, temporary)
-        remove(parts)
-        return Scored(output, kept + rows, kept, without_text, time.perf_counter() - start)
+            place.write_output(lambda stream: form.join(place.openers(done), stream))
+        place.remove_parts()
+        return Scored(place.shown, kept + rows, kept, without_text, time.perf_counter() - start)
 
     def stream(self, reader: Reader, form: Format, write: Callable[[bytes], object]) -> int:
         """Score a file and pass each encoded block to a function; nothing is kept.
@@ -164,52 +172,45 @@ class ScoringJob:
         """
         without_text = 0
         for number, block in enumerate(reader.blocks(self._config.rows_per_block)):
-            added, missing = self._scorer.score(block, reader.columns)
-            write(form.encode(block, added, first=number == 0))
+            content, missing = self.encode(block, reader.columns, form, first=number == 0)
+            write(content)
             without_text += missing
         return without_text
 
-    def _check_state(self, reader: Reader, output: Path, parts: Path, *, is_new: bool) -> None:
+    def check_state(self, place: Place, inputs: Sequence[str | int], *, is_new: bool) -> None:
         """Write what the parts are made from, or check that existing ones fit.
+
+        Args:
+            place: The place of the parts.
+            inputs: Values that change if the input changes.
+            is_new: Whether there is no part yet.
 
         Raises:
             ThawlineError: If they were made from another input or with other settings.
         """
-        stat, settings = reader.file.path.stat(), self._config.to_dict()
+        settings = self._config.to_dict()
         state = {
             "version": _VERSION,
-            "input": [str(reader.file.path.resolve()), stat.st_size, stat.st_mtime_ns],
-            "output": output.name,
+            "input": list(inputs),
+            "output": place.name,
             "classifiers": self._digests,
-            "settings": {name: value for name, value in settings.items() if name != "device"},
+            "settings": {name: value for name, value in settings.items() if name not in ELSEWHERE},
         }
-        path = parts / STATE
-        found = load_json(path) if path.is_file() and not is_new else None
+        found = None if is_new else place.read_state()
         if found is None:
-            write_file(path, json.dumps(state).encode())
+            place.write_state(state)
         elif found != state:
             changed = [name for name in state if not _has_same(found, state, name)]
             raise ThawlineError(
-                f"the input, the classifiers and the settings that the parts in '{parts}' were "
-                "made from",
+                "the input, the classifiers and the settings that the parts in "
+                f"'{place.parts_shown}' were made from",
                 f"another {', '.join(changed)}",
                 "repeat the first command, or delete this folder to start again",
             )
 
 
-def parts_folder(output: Path) -> Path:
-    """Return the folder that holds the parts of an output until it is complete."""
-    return output.with_name(f"{output.name}.parts")
-
-
-def _complete_parts(parts: Path) -> list[Path]:
-    """Return the parts without a gap from the first one on. Each name ends in its rows."""
-    by_number = {int(path.name[:8]): path for path in parts.glob("[0-9]*-[0-9]*")}
-    return [by_number[number] for number in range(len(by_number)) if number in by_number]
-
-
-def _rows_of(part: Path) -> int:
-    return int(part.name.partition("-")[2])
+def _rows_of(part: str) -> int:
+    return int(part.partition("-")[2])
 
 
 def _file_digest(path: Path) -> str:

@@ -19,6 +19,7 @@ from thawline.data.sources.rows import field_limit_lifted, read_rows
 from thawline.data.sources.tables import Table
 from thawline.errors import ThawlineError
 from thawline.scoring.blocks import ArrowBlock, Block, ObjectBlock, TextBlock
+from thawline.scoring.remote import RemoteFile
 
 if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
@@ -28,6 +29,9 @@ SAMPLE_CHARACTERS = 2**20
 
 SAMPLE_OBJECTS = 1_000
 """How many objects of a JSON Lines file decide its columns, if the output has columns."""
+
+USUAL_RATIO = 3
+"""How many times larger than its gzip file the content is, to estimate the number of lines."""
 
 CUT_LINES = 16
 """How many lines are removed one by one at the end of a sample that ends within a row."""
@@ -39,9 +43,16 @@ class _Sample(DataFile):
 
     Attributes:
         content: The start, as UTF-8.
+        name_of_whole: The name of the file, for messages.
     """
 
     content: bytes = b""
+    name_of_whole: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name of the file, for messages."""
+        return self.name_of_whole
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
@@ -84,9 +95,16 @@ class Reader(ABC):
         """Return the first rows of the file."""
 
     def estimate_rows(self) -> int:
-        """Return the number of lines, which is close to the number of rows."""
+        """Return the number of lines, which is close to the number of rows.
+
+        Reading a remote file takes long, so that its number of lines is estimated from its start.
+        """
         with self.file.open() as stream:
-            return sum(part.count(b"\n") for part in iter(lambda: stream.read(2**20), b""))
+            if not isinstance(self.file, RemoteFile):
+                return sum(part.count(b"\n") for part in iter(lambda: stream.read(2**20), b""))
+            head = stream.read(2**20)
+        size = self.file.size * (USUAL_RATIO if self.file.is_packed else 1)
+        return round(head.count(b"\n") * max(1, size / max(1, len(head))))
 
     @abstractmethod
     def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
@@ -125,7 +143,7 @@ class CsvReader(Reader):
         errors: list[InvalidRows] = []
         for cut in (0,) if is_whole else _cuts(len(lines)):
             content = "".join(lines[: len(lines) - cut]).encode()
-            sample = _Sample(self.file.path, self.file.member, self.file.limits, content)
+            sample = _Sample(self.file.path, content=content, name_of_whole=self.file.shown)
             try:
                 return read_rows(sample, usual)
             except InvalidRows as invalid:  # the last row may end after the sample

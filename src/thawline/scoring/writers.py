@@ -5,19 +5,22 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import json
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from thawline.errors import ThawlineError
-from thawline.scoring.blocks import Block
+from thawline.scoring.blocks import Block, to_json
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """The characters at the start of a cell that make a spreadsheet compute it (OWASP, CSV Injection).
 """
+
+Opener = Callable[[], AbstractContextManager[IO[bytes]]]
+"""A function that opens a part to read it."""
 
 Added = Mapping[str, Sequence[Any]]
 """The columns that are added to a block, by name. A cell is None if its row has no prediction."""
@@ -43,17 +46,16 @@ class Format(ABC):
             first: Whether it is the first part of the output.
         """
 
-    def join(self, parts: Sequence[Path], output: Path) -> None:
+    def join(self, parts: Sequence[Opener], output: IO[bytes]) -> None:
         """Write the output from its parts. Memory does not grow with their size.
 
         Args:
-            parts: The files of the parts, in order.
-            output: The file that is written.
+            parts: Functions that open the parts, in order.
+            output: Receives the output.
         """
-        with output.open("wb") as stream:
-            for path in parts:
-                with path.open("rb") as part:
-                    shutil.copyfileobj(part, stream, 2**20)
+        for open_part in parts:
+            with open_part() as part:
+                shutil.copyfileobj(part, output, 2**20)
 
     def pack(self, content: bytes) -> bytes:
         """Return the bytes of a part, as a member of a gzip file if the output is compressed."""
@@ -91,12 +93,12 @@ class Csv(Format):
 
 
 class JsonLines(Format):
-    """A JSON object in each line."""
+    """A JSON object in each line. JSON has no NaN and no infinity, so that they become null."""
 
     def encode(self, block: Block, added: Added, *, first: bool) -> bytes:
         """Return the lines of a part; see `Format`."""
         lines = [
-            json.dumps({**row, **dict(zip(added, predicted, strict=True))}, ensure_ascii=False)
+            to_json({**row, **dict(zip(added, predicted, strict=True))})
             for row, predicted in zip(
                 block.objects(), zip(*added.values(), strict=True), strict=True
             )
@@ -125,7 +127,7 @@ class Parquet(Format):
         pq.write_table(table, stream)
         return stream.getvalue()
 
-    def join(self, parts: Sequence[Path], output: Path) -> None:
+    def join(self, parts: Sequence[Opener], output: IO[bytes]) -> None:
         """Write the row groups of all parts to one file; see `Format`.
 
         Raises:
@@ -134,13 +136,18 @@ class Parquet(Format):
         import pyarrow as pa
         import pyarrow.parquet as pq
 
+        schemas = []
+        for open_part in parts:
+            with open_part() as part:
+                schemas.append(pq.read_schema(part))
         try:
-            schema = pa.unify_schemas([pq.read_schema(path) for path in parts])
+            schema = pa.unify_schemas(schemas)
         except (pa.ArrowException, ValueError) as error:
             raise _without_schema(error) from error
         with pq.ParquetWriter(output, schema) as writer:
-            for path in parts:
-                table = pq.read_table(path)
+            for open_part in parts:
+                with open_part() as part:
+                    table = pq.read_table(part)
                 try:
                     table = table.cast(schema)
                 except (pa.ArrowException, ValueError) as error:

@@ -25,6 +25,8 @@ SCORE = [
         written("t.csv", "text,predicted_label\na,b\n"),
     ),
     Wrong("the same run twice", "score run run reviews/test.csv out.csv"),
+    Wrong("a URL with an unknown protocol", "score run s4://bucket/reviews.csv out.csv"),
+    Wrong("an output on a web server", "score run reviews/test.csv https://example.org/out.csv"),
     Wrong("no classes", "score run reviews/test.csv out.csv --top 0"),
 ]
 
@@ -35,4 +37,13 @@ SERVE = [
     Wrong("a port above 65535", "serve run --port 70000"),
     Wrong("runs that do not exist", "serve run --runs nowhere"),
     Wrong("an address of another machine", "serve run --host 192.0.2.1"),
+]
+
+PUSH = [
+    Wrong("no repository", "push run"),
+    Wrong("a repository without a user", "push run reviews --dry-run"),
+    Wrong("an invalid name of a repository", "push run anna/my..reviews --dry-run"),
+    Wrong("a run with a typo", "push rnu anna/reviews --dry-run"),
+    Wrong("a folder with other files", "push run anna/reviews --dry-run --out reviews"),
+    Wrong("a push without the hub", "push run anna/reviews"),
 ]

@@ -22,13 +22,15 @@ from thawline.runtime.imports import quick_imports
 from thawline.runtime.paths import expand
 
 if TYPE_CHECKING:
+    from thawline.runtime.progress import Reporter
     from thawline.scoring.job import Scored, ScoringJob
+    from thawline.scoring.places import Place
     from thawline.scoring.readers import Reader
-    from thawline.scoring.writers import Format
+    from thawline.scoring.writers import Format, Opener
 
 SETTINGS = {
     "Rows": ("text", "top", "safe_csv", "format", "rows_per_block"),
-    "Compute": ("device", "dtype"),
+    "Compute": ("ray", "device", "dtype"),
 }
 
 STANDARD = "-"
@@ -63,8 +65,12 @@ def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
         from thawline.runtime.progress import TerminalReporter
         from thawline.scoring.files import pair_files
         from thawline.scoring.job import ScoringJob
+        from thawline.scoring.places import open_place
 
     reporter = TerminalReporter()
+    if config.ray is not None:
+        _print(_score_on_ray(runs, config, given, output, reporter), as_json=as_json)
+        return
     if given == STANDARD or output == STANDARD:
         job = ScoringJob(list(map(expand, runs)), config, reporter)
         _stream(job, config, given, output)
@@ -74,7 +80,7 @@ def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
     for line in job.predictor.describe([Path(run).name for run in runs]):
         reporter.message(line)
     if len(files) > 1:  # those whose output exists were scored by an earlier command
-        missing = [(file, target) for file, target in files if not target.is_file()]
+        missing = [(file, target) for file, target in files if not open_place(target).exists()]
         if len(missing) < len(files):
             reporter.message(f"{len(files) - len(missing):,} outputs exist and are kept")
         files = missing
@@ -86,7 +92,7 @@ def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
 
 def _print(scored: Scored, *, as_json: bool) -> None:
     if as_json:
-        print_json({**asdict(scored), "output": str(scored.output)})
+        print_json(asdict(scored))
         return
     now = scored.rows - scored.kept
     kept = f", {scored.kept:,} of them by an earlier command" if scored.kept else ""
@@ -97,15 +103,35 @@ def _print(scored: Scored, *, as_json: bool) -> None:
         typer.echo(f"{scored.without_text:,} {rows} no text and thus no prediction")
 
 
+def _score_on_ray(
+    runs: list[str], config: ScoreConfig, given: str, output: str, reporter: Reporter
+) -> Scored:
+    """Score on a Ray cluster, which reads files and writes parts."""
+    from thawline.runtime.packages import check_extra
+    from thawline.scoring.files import find_inputs
+
+    check_extra("ray", ("ray",))
+    if STANDARD in (given, output):
+        fix = "give a file or a folder for both"
+        raise ThawlineError("files with --ray", "-", fix, setting="ray")
+    inputs = find_inputs(given, output)
+    with quick_imports():
+        from thawline.scoring.on_ray import score_on_ray
+
+    return score_on_ray(list(map(expand, runs)), config, inputs, output, reporter)
+
+
 def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> None:
     """Score standard input, or write to standard output. Such a job cannot be continued."""
     from thawline.data.sources.files import DataFile
-    from thawline.scoring.files import pair_files, spooled_input
+    from thawline.scoring.files import UNLIMITED, pair_files, spooled_input
+    from thawline.scoring.places import open_place
     from thawline.scoring.writers import open_format
 
     with ExitStack() as stack:
         if given == STANDARD:
-            file = DataFile(stack.enter_context(spooled_input(input_bytes(), config.format)))
+            spooled = stack.enter_context(spooled_input(input_bytes(), config.format))
+            file = DataFile(spooled, limits=UNLIMITED)
         else:
             found = pair_files(given, given)
             if len(found) > 1:
@@ -124,30 +150,26 @@ def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> No
             write: Callable[[bytes], object] = write_bytes
             name = f"output{suffix}"
         else:
-            target = expand(output)
-            if target.exists():
-                fix = "choose another output, or delete this one"
-                raise ThawlineError("a new output", f"'{output}', which exists", fix)
-            _stream_to_file(job, reader, open_format(output, safe=config.safe_csv), target)
+            form = open_format(output, safe=config.safe_csv)
+            _stream_to_file(job, reader, form, open_place(output))
             return
         job.stream(reader, open_format(name, safe=config.safe_csv), write)
         sys.stdout.flush()
 
 
-def _stream_to_file(job: ScoringJob, reader: Reader, form: Format, target: Path) -> None:
+def _stream_to_file(job: ScoringJob, reader: Reader, form: Format, place: Place) -> None:
     """Score standard input into a new file. Parts of Parquet cannot simply be appended."""
-    from thawline.runtime.files import new_file
-
-    parts: list[Path] = []
+    place.check_new()
+    openers: list[Opener] = []
     with TemporaryDirectory() as folder:
 
         def keep(content: bytes) -> None:
-            parts.append(Path(folder) / f"{len(parts)}")
-            parts[-1].write_bytes(content)
+            part = Path(folder) / f"{len(openers)}"
+            part.write_bytes(content)
+            openers.append(lambda: part.open("rb"))
 
         job.stream(reader, form, keep)
-        if not parts:
+        if not openers:
             fix = "give rows on standard input"
             raise ThawlineError("at least one row on standard input", "none", fix)
-        with new_file(target) as temporary:
-            form.join(parts, temporary)
+        place.write_output(lambda stream: form.join(openers, stream))

@@ -67,9 +67,14 @@ class DataFile:
     limits: Limits = DEFAULT_LIMITS
 
     @property
+    def shown(self) -> str:
+        """The path, for messages."""
+        return str(self.path)
+
+    @property
     def where(self) -> str:
         """The path, and the member in parentheses, for messages."""
-        return str(self.path) if self.member is None else f"{self.path} ({self.member})"
+        return self.shown if self.member is None else f"{self.shown} ({self.member})"
 
     @property
     def name(self) -> str:
@@ -89,6 +94,17 @@ class DataFile:
         return self.member is not None or self.path.suffix.lower() in PACKINGS
 
     @contextmanager
+    def stored(self) -> Iterator[tuple[IO[bytes], int]]:
+        """Open the file and yield its bytes as they are stored, and their number."""
+        with open_regular(self.path) as file:
+            yield file, os.fstat(file.fileno()).st_size
+
+    def fingerprint(self) -> list[str | int]:
+        """Return values that change if the file is replaced or written to."""
+        stat = self.path.stat()
+        return [str(self.path.resolve()), stat.st_size, stat.st_mtime_ns]
+
+    @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
         """Open the file and yield its uncompressed bytes.
 
@@ -96,8 +112,7 @@ class DataFile:
             ThawlineError: If the file cannot be read, is truncated, damaged or too large, or is
                 not a regular file. Reading inside the ``with`` block raises this error too.
         """
-        with file_errors(self.path), open_regular(self.path) as file:
-            size = os.fstat(file.fileno()).st_size
+        with file_errors(self.shown), self.stored() as (file, size):
             if self.member is not None:
                 with zipfile.ZipFile(file) as archive, archive.open(self.member) as stream:
                     packed, start = archive.getinfo(self.member).compress_size, file.tell()
@@ -293,7 +308,7 @@ def damaged_file(where: str, expected: str, found: object) -> ThawlineError:
 
 
 @contextmanager
-def file_errors(path: Path) -> Iterator[None]:
+def file_errors(path: Path | str) -> Iterator[None]:
     """Convert exceptions of reading a file, compressed or not, to a ThawlineError that names it."""
     try:
         yield

@@ -1,0 +1,403 @@
+"""Score files on a cluster with Ray Data: tasks read blocks, and a pool of actors scores them.
+
+Each block of rows becomes one part, whose name says from which file and from where in it the rows
+are. Ray repeats work when a machine fails. The repeated work then writes the same part again, so
+that every row is in the output exactly once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
+from ray.data.block import BlockMetadata
+
+from thawline.config import ScoreConfig
+from thawline.data.sources.files import DataFile
+from thawline.errors import ThawlineError
+from thawline.runs.layout import find
+from thawline.runtime.progress import Reporter
+from thawline.scoring.blocks import from_bytes, to_bytes
+from thawline.scoring.columns import check_reader
+from thawline.scoring.files import Inputs
+from thawline.scoring.job import Scored, ScoringJob
+from thawline.scoring.places import Place, open_folder
+from thawline.scoring.readers import open_reader
+from thawline.scoring.writers import open_format
+
+BLOCK_BYTES = 2**20
+"""The size from which Ray Data passes blocks on to the actors, so that no task waits for others."""
+
+WAITING_BLOCKS = 2
+"""The number of blocks that an actor is given at a time. While it scores one, the next arrives."""
+
+Folder = Mapping[str, Any]
+"""The bytes of each file of an artifact, by its name."""
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What every process of the cluster needs to know.
+
+    Attributes:
+        names: The names of the classifiers.
+        folders: A reference to the files of their artifacts.
+        config: The settings.
+        output: The path or the URL of the folder of the parts.
+        suffix: The suffix of the parts, which selects their format.
+        threads: The number of threads of an actor.
+        added: The names of the columns that are added.
+        pairs: Whether the classifiers read pairs of texts.
+    """
+
+    names: Sequence[str]
+    folders: Any
+    config: ScoreConfig
+    output: str
+    suffix: str
+    threads: int
+    added: Sequence[str]
+    pairs: bool
+
+
+def score_on_ray(
+    runs: Sequence[Path],
+    config: ScoreConfig,
+    inputs: Inputs,
+    output: str,
+    reporter: Reporter,
+) -> Scored:
+    """Score files on a Ray cluster, into a folder of parts.
+
+    Args:
+        runs: The folders of runs or of saved classifiers, which are copied to the other machines.
+        config: The settings. ``ray`` is the address of the cluster.
+        inputs: The files. Every machine must be able to read them.
+        output: The path or the URL of the folder. Every machine must be able to write to it.
+        reporter: Receives messages and progress.
+
+    Raises:
+        ThawlineError: If a file cannot be scored, or if the folder holds something else.
+    """
+    start = time.perf_counter()
+    job = ScoringJob(runs, config, reporter)
+    for line in job.predictor.describe([run.name for run in runs]):
+        reporter.message(line)
+    suffix = _suffix_of_parts(inputs.files[0], config)
+    open_format(f"part{suffix}", safe=config.safe_csv)  # fails before the cluster starts
+    first = job.open(inputs.files[0])
+    place = open_folder(output)
+    with place.working():
+        done = _parts_of(place)
+        if done and place.read_state() is None:
+            fix = "choose another folder, or delete this one"
+            raise ThawlineError("a new folder", f"'{place.shown}', which has parts", fix)
+        job.check_state(place, state_of(inputs.files, suffix), is_new=not done)
+        if done:
+            kept = sum(done.values())
+            reporter.message(f"resuming after {kept:,} scored rows in '{place.shown}'")
+        with _connected(config.ray or None):
+            size, resources = _pool(uses_gpu=bool(job.predictor.groups) and config.device != "cpu")
+            reporter.message(
+                f"scoring with {size} actors on {len(ray.nodes())} machines, "
+                f"{resources['num_cpus']} CPUs each"
+            )
+            work = _Work(
+                names=[run.resolve().name for run in runs],
+                folders=ray.put([_content(find(run)) for run in runs]),
+                config=config,
+                output=output,
+                suffix=suffix,
+                threads=int(resources["num_cpus"]),
+                added=job.added,
+                pairs=job.pairs,
+            )
+            sizes = [int(file.fingerprint()[1]) for file in inputs.files]
+            total = round(first.estimate_rows() * sum(sizes) / max(1, sizes[0]))
+            found = dict(done)
+            without_text = 0
+            with reporter.task("scoring", total) as advance, _small_blocks():
+                advance(sum(done.values()))
+                source = ray.data.read_datasource(
+                    _Rows(inputs.files, work, frozenset(done)),
+                    num_cpus=0,
+                    concurrency=max(1, len(ray.nodes())),
+                    override_num_blocks=len(inputs.files),
+                )
+                parts = source.map_batches(
+                    _Actor,
+                    batch_size=1,
+                    batch_format="pyarrow",
+                    compute=ActorPoolStrategy(
+                        size=size, max_tasks_in_flight_per_actor=WAITING_BLOCKS
+                    ),
+                    fn_constructor_args=(work,),
+                    **resources,
+                )
+                with _errors():
+                    for row in parts.iter_rows():
+                        if row["name"] not in found:
+                            found[row["name"]] = row["rows"]
+                            without_text += row["without_text"]
+                            now = sum(found.values()) - sum(done.values())
+                            speed = now / (time.perf_counter() - start)
+                            advance(row["rows"], f"{speed:,.0f} texts/s")
+        _check_complete(place, found)
+        place.end()
+    rows = sum(found.values())
+    seconds = time.perf_counter() - start
+    return Scored(place.shown, rows, sum(done.values()), without_text, seconds)
+
+
+class _Rows(Datasource):  # type: ignore[misc]
+    """The blocks of several files. Each is one row of Ray's data: its place and its content.
+
+    Args:
+        files: The files.
+        work: What the processes need to know.
+        done: The names of the parts that exist.
+    """
+
+    def __init__(self, files: Sequence[DataFile], work: _Work, done: frozenset[str]) -> None:
+        super().__init__()
+        self._files, self._work, self._done = files, work, done
+
+    def estimate_inmemory_data_size(self) -> int | None:
+        """Return that the size is unknown."""
+        return None
+
+    def get_read_tasks(self, parallelism: int, **_: Any) -> list[Any]:
+        """Return a task for each file."""
+        unknown = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
+        return [
+            ReadTask(_reading(file, number, self._work, self._done), unknown)
+            for number, file in enumerate(self._files)
+        ]
+
+
+def _reading(
+    file: DataFile, number: int, work: _Work, done: frozenset[str]
+) -> Callable[[], Iterator[pa.Table]]:
+    """Return a function that yields the blocks of a file that are not done."""
+
+    def read() -> Iterator[pa.Table]:
+        reader = open_reader(file, work.config.text)
+        check_reader(reader, work.added, pairs=work.pairs)
+        for position, block in enumerate(reader.blocks(work.config.rows_per_block)):
+            name = f"part-{number:06d}-{position:08d}-{len(block)}{work.suffix}"
+            if name not in done:
+                yield pa.table(
+                    {
+                        "name": [name],
+                        "columns": [json.dumps(reader.columns)],
+                        "content": pa.array([to_bytes(block)], pa.large_binary()),
+                    }
+                )
+
+    return read
+
+
+class _Actor:
+    """Scores blocks with a copy of the classifiers, and writes each as a part.
+
+    Args:
+        work: What the process needs to know.
+    """
+
+    def __init__(self, work: _Work) -> None:
+        _limit_threads(work.threads)
+        config = work.config
+        if config.device == "auto":
+            config = replace(config, device="cuda" if ray.get_gpu_ids() else "cpu")
+        with TemporaryDirectory() as place:
+            runs = []
+            for name, files in zip(work.names, ray.get(work.folders), strict=True):
+                runs.append(Path(place, name))
+                for file, content in files.items():
+                    (runs[-1] / file).parent.mkdir(parents=True, exist_ok=True)
+                    (runs[-1] / file).write_bytes(content)
+            self._job = ScoringJob(runs, config, Reporter())
+        self._form = open_format(f"part{work.suffix}", safe=config.safe_csv)
+        self._place = open_folder(work.output)
+
+    def __call__(self, batch: pa.Table) -> dict[str, Any]:
+        """Score one block.
+
+        Args:
+            batch: A row of `_Rows`.
+
+        Returns:
+            The name of the part, its rows, and the number of those without a text.
+        """
+        (row,) = batch.to_pylist()
+        block = from_bytes(row["content"])
+        content, missing = self._job.encode(
+            block, json.loads(row["columns"]), self._form, first=True
+        )
+        self._place.write_part(row["name"], content)
+        return {
+            "name": np.array([row["name"]]),
+            "rows": np.array([len(block)]),
+            "without_text": np.array([missing]),
+        }
+
+
+def _limit_threads(threads: int) -> None:
+    """Let every library of this process compute with a number of threads."""
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
+        os.environ[name] = str(threads)  # for the libraries that are not loaded yet
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+    pa.set_cpu_count(threads)
+
+
+@contextmanager
+def _connected(address: str | None) -> Iterator[None]:
+    """Connect to a cluster, or start Ray on this machine, inside a ``with`` block.
+
+    Args:
+        address: The address of the cluster, ``auto`` or ``local``. If None, the cluster that
+            ``RAY_ADDRESS`` names or that runs on this machine, otherwise ``local``.
+    """
+    if ray.is_initialized():  # by the program that called
+        yield
+        return
+    # Ray warns that actors cannot start again if its driver ends, and does so for every Dataset.
+    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ThawlineError(
+            "the address of a Ray cluster that runs",
+            f"'{address}'",
+            "start one with ray start --head, or use --ray local",
+            setting="ray",
+        ) from error
+    try:
+        with redirect_stdout(sys.stderr):  # Ray prints that a machine has failed
+            yield
+    finally:
+        ray.shutdown()
+
+
+@contextmanager
+def _small_blocks() -> Iterator[None]:
+    """Let Ray Data pass on blocks soon, and print nothing, inside a ``with`` block."""
+    context = DataContext.get_current()
+    settings = {
+        "target_max_block_size": BLOCK_BYTES,
+        "enable_progress_bars": False,
+        "print_on_execution_start": False,
+    }
+    before = {name: getattr(context, name) for name in settings}
+    logger = logging.getLogger("ray.data")
+    level = logger.level
+    try:
+        logger.setLevel(logging.ERROR)
+        for name, value in settings.items():
+            setattr(context, name, value)
+        yield
+    finally:
+        logger.setLevel(level)
+        for name, value in before.items():
+            setattr(context, name, value)
+
+
+def _pool(*, uses_gpu: bool) -> tuple[int, dict[str, float]]:
+    """Return the number of actors and the resources of each: a GPU, or else one core.
+
+    Args:
+        uses_gpu: Whether the classifiers run on a GPU if there is one.
+    """
+    resources = ray.cluster_resources()
+    cores, gpus = int(resources.get("CPU", 1)), int(resources.get("GPU", 0))
+    if uses_gpu and gpus:
+        return gpus, {"num_cpus": max(1, cores // gpus), "num_gpus": 1}
+    return max(1, cores), {"num_cpus": 1}
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Raise the error of a process of the cluster as if it had happened here."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, ThawlineError | OSError):
+            cause = getattr(cause, "cause", None) or cause.__cause__
+        if cause is None or cause is error:
+            raise
+        raise cause from error
+
+
+def state_of(files: Sequence[DataFile], suffix: str) -> list[str | int]:
+    """Return values that change if a file or the format of the parts changes.
+
+    Args:
+        files: The inputs.
+        suffix: The suffix of the parts.
+    """
+    prints = json.dumps([file.fingerprint() for file in files])
+    return [hashlib.sha256(prints.encode()).hexdigest(), suffix]
+
+
+def _suffix_of_parts(file: DataFile, config: ScoreConfig) -> str:
+    """Return the suffix of the parts: that of ``--format``, or that of the first input."""
+    if config.format is not None:
+        return ".csv" if config.format == "txt" else f".{config.format}"
+    suffix = ".csv" if file.suffix == ".txt" else file.suffix
+    return f"{suffix}.gz" if file.is_packed else suffix
+
+
+def _content(folder: Path) -> Folder:
+    """Return the files of an artifact."""
+    return {
+        path.relative_to(folder).as_posix(): np.fromfile(path, np.uint8)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def _parts_of(place: Place) -> dict[str, int]:
+    """Return the rows of each part that exists, by its name."""
+    found = {}
+    for name in place.part_names():
+        pieces = name.partition(".")[0].split("-")
+        if len(pieces) == 4 and pieces[0] == "part" and all(map(str.isdecimal, pieces[1:])):
+            found[name] = int(pieces[3])
+    return found
+
+
+def _check_complete(place: Place, found: Mapping[str, int]) -> None:
+    """Check that this machine sees all parts.
+
+    Raises:
+        ThawlineError: If there is none, or if other machines wrote parts elsewhere.
+    """
+    if not found:
+        raise ThawlineError("at least one row in the inputs", "none", "give a file with rows")
+    missing = found.keys() - place.part_names()
+    if missing:
+        raise ThawlineError(
+            f"a folder that all machines of the cluster share ('{place.shown}')",
+            f"{len(missing):,} of {len(found):,} parts on other machines",
+            "give a folder on a shared disk, or a URL such as s3://bucket/scored",
+            setting="output",
+        )
