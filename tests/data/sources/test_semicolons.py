@@ -68,8 +68,16 @@ def test_what_is_not_certain_is_refused(tmp_path, case):
     with pytest.raises(ThawlineError) as caught:
         open_table(tmp_path / "x.txt")
     assert found in caught.value.found
-    assert "x.txt" in caught.value.expected
     assert "CSV" in caught.value.fix
+    assert "x.txt" in caught.value.expected
+
+
+def test_a_header_belongs_to_a_csv_file(tmp_path):
+    (tmp_path / "x.txt").write_text("Text;label\n" + lines())
+    with pytest.raises(ThawlineError) as caught:
+        open_table(tmp_path / "x.txt")
+    assert "'Text;label'" in caught.value.found
+    assert ".csv" in caught.value.fix
 
 
 def test_other_suffixes_are_read_as_before(tmp_path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from thawline.data.sources.fasttext import PREFIX, open_fasttext
 from thawline.data.sources.files import DataFile
 from thawline.data.sources.rows import first_line
-from thawline.data.sources.tables import Table
+from thawline.data.sources.tables import LABEL_COLUMNS, TEXT_COLUMNS, Table
 from thawline.data.texts import shorten
 from thawline.errors import ThawlineError
 
@@ -45,6 +45,12 @@ def _open_semicolons(file: DataFile) -> Table:
                     f"{shorten(repr(line.strip()))} in line {number}",
                     _FIX,
                 )
+            if not columns["text"] and _is_header(text, label):
+                raise ThawlineError(
+                    f"a text and its label in the first line of {file.where}",
+                    f"the header {shorten(repr(line.strip()))}",
+                    "rename the file to end in .csv",
+                )
             columns["text"].append(text)
             columns["label"].append(label.strip())
     texts, labels = (len(set(columns[name])) for name in ("text", "label"))
@@ -57,3 +63,7 @@ def _open_semicolons(file: DataFile) -> Table:
         )
     warning = f"{file.where} has no header: the labels follow the last semicolon of each line"
     return Table(file.where, tuple(columns), columns.__getitem__, warnings=(warning,))
+
+
+def _is_header(text: str, label: str) -> bool:
+    return text.strip().lower() in TEXT_COLUMNS and label.strip().lower() in LABEL_COLUMNS
