@@ -40,7 +40,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from statistics import mean
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -57,7 +57,7 @@ from thawline.inference.examples import Examples, TokenBatch
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.training.adapt import Task, adapt, run_prefix
-from thawline.training.objectives import Classification, Labelled, Pass
+from thawline.training.objectives import Classification, Pass
 from thawline.training.plan import make_plan
 
 FILE = Path(__file__).parent / "results" / "regularisation.json"
@@ -243,6 +243,7 @@ def changed_features(module: nn.Module, change: Callable[[Tensor], Tensor]) -> I
 class RegularisedTask(Task):
     """A task that is trained with a method of regularisation."""
 
+    objective_type: ClassVar[type[Classification]] = Regularised
     method: str = NONE
     strength: float = 0.0
 
@@ -253,16 +254,8 @@ class RegularisedTask(Task):
         random: RandomStream | None = None,
     ) -> Classification:
         """Return the objective of the training loop."""
-        objective = Regularised(
-            module,
-            Labelled(examples["train"], self.ids("train")),
-            Labelled(examples["validation"], self.ids("validation")),
-            self.weighting(),
-            self.config.training,
-            self.config.compute,
-            seed=self.config.seed,
-            random=random,
-        )
+        objective = super().objective(module, examples, random)
+        assert isinstance(objective, Regularised)
         objective.method, objective.strength = self.method, self.strength
         return objective
 

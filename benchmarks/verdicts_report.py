@@ -180,6 +180,7 @@ def choices_table(rows: Sequence[Row]) -> str:
         for row in rows
         for name, shown in (
             ("before", "highest accuracy"),
+            ("half", "within half a standard error"),
             ("now", "within one standard error"),
         )
     ]

@@ -216,8 +216,20 @@ def choose_cheapest(arms: Sequence[Flags]) -> int:
     return cheapest_within_one_error(measure_effects(arms), range(len(arms)))
 
 
+def choose_within_half(arms: Sequence[Flags]) -> int:
+    """Return the cheapest strategy within half a standard error of the highest accuracy."""
+    effects = measure_effects(arms)
+    best = int(effects.scores.argmax())
+    lowest = effects.scores[best] - effects.standard_error(best) / 2
+    return next(index for index, score in enumerate(effects.scores) if score >= lowest)
+
+
 JUDGES: dict[str, Judge] = {"before": judge_as_before, "now": judge}
-CHOOSERS: dict[str, Judge] = {"before": choose_highest, "now": choose_cheapest}
+CHOOSERS: dict[str, Judge] = {
+    "before": choose_highest,
+    "half": choose_within_half,
+    "now": choose_cheapest,
+}
 
 
 def resample_verdicts(pool: Pool, texts: int, seeds: int, runs: int) -> Row:
@@ -226,7 +238,7 @@ def resample_verdicts(pool: Pool, texts: int, seeds: int, runs: int) -> Row:
 
 
 def resample_choices(pool: Pool, texts: int, seeds: int, runs: int) -> Row:
-    """Return how much accuracy both choices give away, on texts that stand for validation."""
+    """Return how much accuracy the choices give away, on texts that stand for validation."""
     return {"texts": texts, "seeds": seeds} | _resample(pool, CHOOSERS, texts, seeds, runs)
 
 

@@ -25,10 +25,21 @@ from thawline.runs.layout import LOGITS
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGKILL")
 
+NO_PROVER = """
+import contextlib
+import thawline.artifact, thawline.runtime.fresh
+# A run that dies before its end proves nothing. The fresh process would import torch in vain.
+thawline.artifact.Prover = thawline.runtime.fresh.spare_process = contextlib.nullcontext
+"""
+
 EPOCHS, EVERY = 3, 2
 """40 train texts in steps of 8; checkpoints at steps 2, 4, 5, 6, 8, 10, 12, 14 and 15."""
 
-KILL_ITSELF = """
+KILL_ITSELF = (
+    f"""
+NO_PROVER = {NO_PROVER!r}
+"""
+    + """
 import os, pathlib, signal, sys
 place, number = sys.argv[1], int(sys.argv[2])
 # A shell's job in the background ignores Ctrl-C, and with it what the tests start there.
@@ -50,6 +61,7 @@ def nth(name, action, then=None):
     return wrapper
 
 if place != "nowhere":
+    exec(NO_PROVER)
     import thawline.training.checkpoints as checkpoints
     from thawline.training.loop import Training
     if place in ("step", "ctrl-c"):
@@ -81,6 +93,7 @@ sys.argv = ["thawline", *sys.argv[3:]]
 from thawline.cli import main
 main()
 """
+)
 
 DEATHS = [
     ("step", 1),  # before the first checkpoint
@@ -264,7 +277,9 @@ def program(name: str, *arguments: object) -> dict[str, Any]:
     return json.loads(done.stdout)
 
 
-WAIT = """
+WAIT = (
+    NO_PROVER
+    + """
 import pathlib, sys, time
 from thawline.training.loop import Training
 update = Training.update
@@ -277,6 +292,7 @@ Training.update = waiting
 from thawline.cli import main
 main()
 """
+)
 """A command that waits at its fourth step, until a signal comes."""
 
 

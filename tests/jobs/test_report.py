@@ -17,6 +17,7 @@ from tests.support.records import (
     ladder_record,
     pretrain_record,
     rung_record,
+    tune_record,
 )
 from tests.support.report_pages import logits
 from thawline.errors import ThawlineError
@@ -186,3 +187,11 @@ def test_the_start_of_a_job_is_shown(tmp_path):
     text = write_report(fit_folder(tmp_path / "run")).read_text(encoding="utf-8")
     assert START["hardware"]["cpu"] in text
     assert START["versions"]["torch"] in text
+
+
+def test_a_search_has_no_report():
+    Path("search").mkdir()
+    write_record(Path("search/tune.json"), tune_record())
+    with pytest.raises(ThawlineError) as caught:
+        write_report(Path("search"))
+    assert str(Path("search", "best.toml")) in caught.value.fix

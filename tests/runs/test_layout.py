@@ -39,3 +39,11 @@ def test_a_damaged_comparison_names_no_run(damaged):
     with pytest.raises(ThawlineError) as caught:
         find(ladder)
     assert "comparison" in caught.value.found
+
+
+def test_a_search_names_its_best_settings():
+    Path("search").mkdir()
+    Path("search/tune.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        find(Path("search"))
+    assert str(Path("search", "best.toml")) in caught.value.fix

@@ -6,6 +6,7 @@ read classifiers, their settings and records completely.
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -101,7 +102,7 @@ def find(path: Path) -> Path:
             fix = f"give the folder of the run to use, {path / run}"
     elif (path / TUNING).is_file():
         found = "a search of thawline tune"
-        fix = f"fit its best settings with thawline fit --config {path / BEST}"
+        fix = f"fit its best settings with thawline fit --config {shlex.quote(str(path / BEST))}"
     elif not path.is_dir():
         found = "a file" if path.exists() else "no such folder"
         if is_pickle(path):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -115,6 +115,9 @@ class Task(_Weighted):
             ``train``.
     """
 
+    objective_type: ClassVar[type[Classification]] = Classification
+    """The objective of the training loop, which a benchmark replaces."""
+
     backbone: Backbone
     plan: Plan
     config: Config
@@ -206,7 +209,7 @@ class Task(_Weighted):
             examples: The examples of ``train`` and ``validation``.
             random: The random numbers for dropout. If None, a stream with the seed of the config.
         """
-        return Classification(
+        return self.objective_type(
             module,
             Labelled(examples["train"], self.ids("train")),
             Labelled(examples["validation"], self.ids("validation")),

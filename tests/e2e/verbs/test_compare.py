@@ -15,6 +15,7 @@ RUNGS = ("-s", "tfidf", "-s", "head", "--strategy", "last:1 training.epochs=1")
 @pytest.fixture(autouse=True)
 def _prove_here(monkeypatch):
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+    monkeypatch.setattr("thawline.jobs.fit._draw", lambda *given: [])  # half of the time here
 
 
 @pytest.fixture
