@@ -96,7 +96,7 @@ def runs_router(
     # One thread, because matplotlib must not draw in two at once.
     thread = ThreadPoolExecutor(1, thread_name_prefix="reports")
 
-    @router.get("/runs")
+    @router.get("/runs", responses=problems)
     async def runs() -> PastRunsResponse:
         """Return past runs and comparisons with their results, the newest first."""
         if past is None:
