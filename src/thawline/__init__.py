@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         read_record,
     )
     from thawline.runtime.progress import Reporter, TerminalReporter
+    from thawline.serving.asgi import serve
     from thawline.strategies import (
         BitFit,
         Full,
@@ -137,6 +138,7 @@ __all__ = [
     "read_record",
     "register_family",
     "run_ladder",
+    "serve",
     "tune",
     "write_texts",
 ]
@@ -199,6 +201,7 @@ _NAMES_BY_MODULE = {
         "Reporter",
         "TerminalReporter",
     ),
+    "thawline.serving.asgi": ("serve",),
     "thawline.strategies": (
         "BitFit",
         "Full",

@@ -22,11 +22,12 @@ def live_server(classifiers: Mapping[str, AnyFitted], **settings: Any) -> Iterat
     """
     import uvicorn
 
-    from thawline.serving.app import build_app
+    from thawline.serving.app import Service
+    from thawline.serving.server import server_settings
 
-    app = build_app(classifiers, ServeConfig(**settings))
+    service = Service(classifiers, ServeConfig(**settings))
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="on", log_level="warning"))
+        server = uvicorn.Server(server_settings(service))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
         thread.start()
         try:

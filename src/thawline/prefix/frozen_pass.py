@@ -19,7 +19,7 @@ from thawline.backbones.stack import Stack
 from thawline.config import ComputeConfig
 from thawline.data import Text
 from thawline.data.batches import plan_batches
-from thawline.data.tokens import TokenizedTexts, tokenize
+from thawline.data.tokens import TEXTS_PER_CALL, TokenizedTexts, tokenize
 from thawline.prefix.compute import (
     Batch,
     Compute,
@@ -102,7 +102,8 @@ class FrozenPass:
                 truncation_side=self.truncation_side,
                 advance=advance,
             )
-            release_memory()
+            if len(texts) > TEXTS_PER_CALL:  # it takes milliseconds, which a few texts notice
+                release_memory()
         return tokens
 
     def ensure_pooled_states(

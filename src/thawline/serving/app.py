@@ -23,11 +23,12 @@ from thawline.data.texts import has_surrogate
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted, Fitted
+from thawline.inference.packing import for_inference
 from thawline.inference.shared import SharedPredictor
 from thawline.runtime.paths import expand
 from thawline.serving.batching import Batcher, Logits, QueueFullError, StoppingError
 from thawline.serving.explain import explain_router
-from thawline.serving.limits import Guard, Scope
+from thawline.serving.limits import Guard, Scope, path_of
 from thawline.serving.metrics import Metrics
 from thawline.serving.page.files import is_page_file, page_router
 from thawline.serving.runs import Links, runs_router
@@ -46,6 +47,10 @@ from thawline.serving.schemas import (
 )
 
 LOG = logging.getLogger("thawline.serving")
+
+DENSITY = 0.9
+"""The minimum share of a batch's tokens that is not padding. Few texts would form very small
+batches with the share of a frozen pass."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 """The paths that need no token, because supervisors of processes ask them."""
@@ -83,6 +88,7 @@ def app_of(service: Service) -> Any:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         service.batcher.start()
+        await service.warm_up()
         yield
         await service.batcher.stop()
 
@@ -114,10 +120,16 @@ def app_of(service: Service) -> Any:
         )
 
     def is_open(scope: Scope) -> bool:
-        path = scope["path"]
+        path = path_of(scope)
         return path in OPEN_PATHS or is_page_file(path) or links.allows(scope)
 
-    guarded = Guard(app, token=config.token, max_body=config.max_body, is_open=is_open)
+    guarded = Guard(
+        app,
+        token=config.token,
+        max_body=config.max_body,
+        timeout=config.timeout,
+        is_open=is_open,
+    )
     return service.metrics.counting(guarded)  # what the guard refuses is counted too
 
 
@@ -138,16 +150,28 @@ class Service:
     def __init__(self, classifiers: Mapping[str, AnyFitted], config: ServeConfig) -> None:
         self.names, self._fitted = list(classifiers), list(classifiers.values())
         self.config = config
-        compute = ComputeConfig(device=config.device, dtype=config.dtype)
-        self._predictor = SharedPredictor(self._fitted, compute)
+        compute = ComputeConfig(device=config.device, dtype=config.dtype, density=DENSITY)
+        packed = [for_inference(fitted, compute) for fitted in self._fitted]
+        self._predictor = SharedPredictor(packed, compute)
         self._selected: dict[tuple[int, ...], SharedPredictor] = {}
         self.batcher = Batcher(
             self._predict,
             wait=config.wait / 1000,
             tokens=config.tokens_per_batch,
             queue=config.queue,
+            longest=self._longest(),
         )
         self.metrics = Metrics(self.batcher)
+
+    def _longest(self) -> int | None:
+        """Return the number of tokens of the longest text after truncation, if it is truncated."""
+        lengths = [model.max_length for model in self.describe().models]
+        return max((length for length in lengths if length is not None), default=None)
+
+    async def warm_up(self) -> None:
+        """Classify a text with each classifier, so that the first request is not slow."""
+        for model, fitted in enumerate(self._fitted):
+            await self.batcher.logits([("a", "b") if fitted.pairs else "a"], (model,))
 
     def _predict(self, texts: Sequence[Text], models: tuple[int, ...]) -> Logits:
         if models not in self._selected:

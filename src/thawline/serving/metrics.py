@@ -15,7 +15,7 @@ from prometheus_client import (
 )
 
 from thawline.serving.batching import Batcher
-from thawline.serving.limits import App, Message, Receive, Scope, Send
+from thawline.serving.limits import App, Message, Receive, Scope, Send, path_of
 from thawline.serving.schemas import TextOrPair
 
 ROUTES = (
@@ -23,6 +23,9 @@ ROUTES = (
     *("/runs", "/page"),
 )
 """The beginnings of paths by which requests are counted. All others are counted together."""
+
+LEFT = 499
+"""The status of requests whose clients left before the answer, as nginx counts them."""
 
 BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 """The upper bounds of the durations of requests that are counted together, in seconds."""
@@ -78,8 +81,8 @@ class Metrics:
             if scope["type"] != "http":
                 await app(scope, receive, send)
                 return
-            start, status = time.perf_counter(), 500
-            path = scope["path"]
+            start, status = time.perf_counter(), LEFT
+            path = path_of(scope)
             known = [route for route in ROUTES if path == route or path.startswith(f"{route}/")]
             route = known[0] if known else "other"
 
@@ -91,6 +94,9 @@ class Metrics:
 
             try:
                 await app(scope, receive, watch)
+            except Exception:
+                status = 500
+                raise
             finally:
                 self._requests.labels(route, str(status)).inc()
                 self._seconds.labels(route).observe(time.perf_counter() - start)

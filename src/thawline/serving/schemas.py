@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 TextOrPair = str | tuple[str, str]
 """A text, or the two texts of a pair."""
@@ -15,18 +15,34 @@ TEXTS: list[JsonValue] = [
 ]
 
 
-class PredictRequest(BaseModel):
+MOST_FIELDS = 16
+"""The number of fields of a body up to which each unknown one is reported."""
+
+
+class _Body(BaseModel):
+    """A body in which unknown fields are reported, but not a million of them."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_number_of_fields(cls, values: Any) -> Any:
+        if isinstance(values, dict) and len(values) > MOST_FIELDS:
+            raise ValueError(f"expected at most {MOST_FIELDS} fields; found {len(values):,}")
+        return values
+
+
+class PredictRequest(_Body):
     """Texts to classify."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"texts": TEXTS}, {"texts": TEXTS[0]}]}
     )
 
-    texts: str | Annotated[list[TextOrPair], Field(min_length=1)] = Field(
+    # fail_fast: a large list of wrong values would otherwise become a far larger list of errors.
+    texts: str | Annotated[list[TextOrPair], Field(min_length=1, fail_fast=True)] = Field(
         description="A text, a list of texts, or a list of pairs. Two strings in a list are two "
         "texts; write a pair within a list: [[first, second]]."
     )
-    models: Annotated[list[str], Field(min_length=1)] | None = Field(
+    models: Annotated[list[str], Field(min_length=1, fail_fast=True)] | None = Field(
         None, description="Names of the classifiers to ask. If missing, all of them."
     )
     top: Annotated[int, Field(ge=1)] | None = Field(
@@ -78,7 +94,7 @@ class ModelsResponse(BaseModel):
     limits: RequestLimits
 
 
-class ExplainRequest(BaseModel):
+class ExplainRequest(_Body):
     """A text whose prediction to explain."""
 
     model_config = ConfigDict(
@@ -172,9 +188,10 @@ class TeiRequest(BaseModel):
 
     inputs: (
         str
-        | Annotated[list[str], Field(min_length=1, max_length=2)]
+        | Annotated[list[str], Field(min_length=1, max_length=2, fail_fast=True)]
         | Annotated[
-            list[Annotated[list[str], Field(min_length=1, max_length=2)]], Field(min_length=1)
+            list[Annotated[list[str], Field(min_length=1, max_length=2, fail_fast=True)]],
+            Field(min_length=1, fail_fast=True),
         ]
     ) = Field(description="A text, a pair of texts, or a list of lists with one text or a pair.")
     raw_scores: bool = Field(False, description="Whether to return logits.")

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import logging
+import math
+import os
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +19,13 @@ from thawline.errors import ThawlineError
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.progress import Reporter
 from thawline.serving.app import LOG, Service, app_of
+from thawline.serving.connections import protocol_with_limit
+
+TOKEN = "THAWLINE_TOKEN"
+"""The environment variable with the token that requests must send."""
+
+MOST_FILES = 65_536
+"""The number of connections for which the limit of the operating system is raised, if it allows."""
 
 
 def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
@@ -37,6 +48,24 @@ def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
     return dict(zip(names, runs, strict=True))
 
 
+def load_service(runs: Sequence[Path], config: ServeConfig) -> Service:
+    """Load classifiers that answer requests.
+
+    Args:
+        runs: The folders of runs or of saved classifiers.
+        config: The settings. If there is no token, the environment variable `TOKEN` sets it.
+
+    Raises:
+        ThawlineError: If a classifier cannot be loaded, or if two have the same name.
+    """
+    named = name_runs(runs)
+    if config.token is None:
+        config = replace(config, token=os.environ.get(TOKEN) or None)
+    if config.log_texts:
+        _show_log()
+    return Service({name: artifact.load(run) for name, run in named.items()}, config)
+
+
 def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) -> None:
     """Load classifiers and answer requests until the process gets SIGINT or SIGTERM.
 
@@ -48,23 +77,42 @@ def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) ->
     Raises:
         ThawlineError: If a classifier cannot be loaded, or if the address cannot be used.
     """
-    named = name_runs(runs)
+    name_runs(runs)  # fail before the address is taken
     with _listen(config) as listening:
-        service = Service({name: artifact.load(run) for name, run in named.items()}, config)
+        service = load_service(runs, config)
         for line in service.describe().shared:
             reporter.message(line)
-        if config.log_texts:
-            _show_log()
+        _allow_many_connections()
         host, port = listening.getsockname()[:2]
         reporter.message(f"listening on http://{host}:{port}")
-        settings = uvicorn.Config(
-            app_of(service),
-            lifespan="on",
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-        )
-        uvicorn.Server(settings).run(sockets=[listening])
+        uvicorn.Server(server_settings(service)).run(sockets=[listening])
+
+
+def server_settings(service: Service) -> uvicorn.Config:
+    """Return the settings of uvicorn for a service."""
+    timeout = service.config.timeout
+    return uvicorn.Config(
+        app_of(service),
+        http=protocol_with_limit(timeout),
+        ws="none",
+        lifespan="on",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        # By then all accepted requests are answered. What is left waits for its client.
+        timeout_graceful_shutdown=math.ceil(timeout),
+    )
+
+
+def _allow_many_connections() -> None:
+    """Raise the number of files that this process may open, which many systems set to 1,024."""
+    with suppress(ImportError, OSError, ValueError):  # Windows has no such limit
+        import resource
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _show_log() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,9 +12,6 @@ from thawline.cli.commands import verb_with_settings
 from thawline.cli.groups import app
 from thawline.config import ServeConfig
 from thawline.runtime.imports import quick_imports
-
-TOKEN = "THAWLINE_TOKEN"
-"""The environment variable with the token that requests must send."""
 
 SETTINGS = {
     "Network": ("host", "port", "token", "allow_origin"),
@@ -43,14 +38,13 @@ def serve(config: ServeConfig, classifiers: Classifiers) -> None:
     """
     from thawline.runs.layout import find
     from thawline.runtime.packages import check_extra
+    from thawline.serving.asgi import MODULES
 
-    check_extra("serve", ("fastapi", "uvicorn", "prometheus_client"))
+    check_extra("serve", MODULES)
     for run in classifiers:
         find(run)  # fail before the large imports
     with quick_imports():
         from thawline.runtime.progress import TerminalReporter
         from thawline.serving.server import run_server
 
-    if config.token is None:
-        config = replace(config, token=os.environ.get(TOKEN) or None)
     run_server(classifiers, config, TerminalReporter())
