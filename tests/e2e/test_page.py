@@ -78,7 +78,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
         )
         contexts.append(context)
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(60_000)
 
         def notice(text: str) -> None:
             if not any(one in text for one in expected):
