@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlencode
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
-from thawline.serving.limits import Scope
+from thawline.serving.limits import Scope, path_of
 from thawline.serving.schemas import PastRunsResponse, ReportLink, ReportRequest
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Links:
 
     def allows(self, scope: Scope) -> bool:
         """Return whether a request has a valid link."""
-        if scope["path"] != REPORT:
+        if path_of(scope) != REPORT:
             return False
         try:
             given = parse_qs(scope["query_string"].decode("ascii"), errors="strict")
@@ -96,7 +96,7 @@ def runs_router(
     # One thread, because matplotlib must not draw in two at once.
     thread = ThreadPoolExecutor(1, thread_name_prefix="reports")
 
-    @router.get("/runs")
+    @router.get("/runs", responses=problems)
     async def runs() -> PastRunsResponse:
         """Return past runs and comparisons with their results, the newest first."""
         if past is None:
