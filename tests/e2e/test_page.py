@@ -93,7 +93,7 @@ def opened(browser: Any) -> Iterator[Callable[..., Any]]:
             lambda sent: sent.url.startswith((root, f"blob:{root}")) or notice(sent.url),
         )
         page.goto(address)
-        page.locator("#view h1").wait_for()
+        page.locator("#view h1:visible").wait_for()
         return page
 
     yield open_page
@@ -181,6 +181,48 @@ class TestText:
         assert page.get_by_role("article").count() == 1
         assert page.locator("#announcement").inner_text() != ""
 
+    def test_pairs_have_a_second_text(
+        self, opened: Any, classifiers: dict[str, TextClassifier]
+    ) -> None:
+        kinds = [("good film", "great cast"), ("dull film", "awful plot")] * 20
+        sides = [(f"{first} {row}", second) for row, (first, second) in enumerate(kinds)]
+        pairs = TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(sides, [1, 0] * 20)
+        with serve({"one": classifiers["many"], "two": pairs}) as address:
+            page = opened(address)
+            page.fill("#second-input", "awful plot")
+            page.fill("#text-input", "dull film")
+            page.get_by_role("button", name="Classify").click()
+            page.locator(".explanation").wait_for()
+            card = page.get_by_role("article", name="two")
+            assert card.locator(".answer-label").inner_text() == "neg"
+            assert card.locator(".explanation").count() == 0
+            page.get_by_role("checkbox", name="two").uncheck()
+            assert page.locator("#second-input").is_hidden()
+            page.goto(f"{address}#file")
+            rows = [["premise", "hypothesis"], ["good film", "great cast"], ["dull film", ""]]
+            page.set_input_files("input[type=file]", as_file("a.csv", table_of(rows)))
+            page.get_by_role("checkbox", name="two").check()
+            page.locator("#column").select_option("premise")
+            page.locator("#second-column").select_option("hypothesis")
+            page.get_by_role("button", name="Label 2 rows").click()
+            _, found = downloaded(page)
+            expected = pairs.predict_proba([("good film", "great cast"), ("dull film", "")])
+            place = found[0].index("two_probability_pos")
+            assert [float(row[place]) for row in found[1:]] == pytest.approx(
+                list(expected[:, 1]), abs=1e-6
+            )
+
+    def test_many_classes_are_folded(self, opened: Any, address: str) -> None:
+        page = opened(address)
+        shown, folded = page.evaluate(
+            "async () => { const { makeBars } = await import('/page/result.js');"
+            "const shares = Object.fromEntries([...Array(20).keys()].map((i) => [`c${i}`, 0.05]));"
+            "const bars = makeBars(shares);"
+            "return [bars.firstChild.children.length, bars.querySelector('summary').innerText]; }"
+        )
+        assert shown == 6
+        assert folded.startswith("14 ")
+
     def test_an_answer_that_is_an_error_is_shown(self, opened: Any, address: str) -> None:
         page = opened(address, expected=[NETWORK])
         answer = {"status": 503, "json": {"detail": "the server is stopping"}}
@@ -199,7 +241,7 @@ def downloaded(page: Any) -> tuple[str, list[list[str]]]:
     with page.expect_download() as waiting:
         page.get_by_role("link", name="Download").click()
     name = waiting.value.suggested_filename
-    content = Path(waiting.value.path()).read_text(encoding="utf-8-sig")
+    content = Path(waiting.value.path()).read_text(encoding="utf-8")
     delimiter = "\t" if name.endswith(".tsv") else ","
     return name, list(csv.reader(io.StringIO(content), delimiter=delimiter))
 
@@ -251,6 +293,17 @@ class TestFile:
         page.get_by_role("button", name="Label 2 rows").click()
         _, found = downloaded(page)
         assert [row[0] for row in found] == ["text", "'=great film", "a dull one"]
+
+    def test_a_byte_order_mark_is_kept(self, opened: Any, address: str) -> None:
+        page = opened(f"{address}#file")
+        content = "\ufeff" + table_of([["text", "id"], ["great film", "1"]], ";")
+        page.set_input_files("input[type=file]", as_file("a.csv", content))
+        assert page.locator("#column option").all_inner_texts() == ["text", "id"]
+        page.get_by_role("button", name="Label 1 row").click()
+        with page.expect_download() as waiting:
+            page.get_by_role("link", name="Download").click()
+        written = Path(waiting.value.path()).read_text(encoding="utf-8")
+        assert written.startswith("\ufefftext;id;many_predicted_label;")
 
     def test_a_cancelled_job_gives_its_rows_and_continues(self, opened: Any, address: str) -> None:
         page = opened(f"{address}#file")
@@ -367,7 +420,7 @@ class TestRecent:
         assert page.locator(".entry").count() == 1
         page.get_by_role("button", name="Clear all").click()
         page.reload()
-        page.locator("#view h1").wait_for()
+        page.locator("#view h1:visible").wait_for()
         assert page.locator(".entry").count() == 0
         page.get_by_role("checkbox", name="Keep the results").uncheck()
         page.click("a[href='#text']")
@@ -428,7 +481,7 @@ def test_the_token_is_asked_for(
         page.goto(f"{address}#runs/compared")
         page.frame_locator("iframe").locator("h1").wait_for()
         page.reload()
-        page.locator("#view h1").wait_for()
+        page.locator("#view h1:visible").wait_for()
         assert page.evaluate("localStorage.getItem('thawline.token')") is None
         page.get_by_role("button", name="Forget the token").click()
         page.locator("#token[open]").wait_for()

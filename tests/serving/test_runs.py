@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -24,6 +25,7 @@ from thawline.runs.records import write_record
 from thawline.serving.app import build_app
 from thawline.serving.past import MOST, PastRuns
 
+LOCAL = "http://127.0.0.1:8000"
 HOSTILE = "a<b>&\"'%2e ?#;"
 
 
@@ -57,7 +59,7 @@ def words(toy_reviews: Callable[..., tuple[list[str], list[int]]]) -> TextClassi
 @pytest.fixture
 def client(words: TextClassifier, folder: Path) -> Iterator[TestClient]:
     config = ServeConfig(runs=str(folder))
-    with TestClient(build_app({"words": words.fitted_}, config)) as client:
+    with TestClient(build_app({"words": words.fitted_}, config), LOCAL) as client:
         yield client
 
 
@@ -81,9 +83,9 @@ def test_lists_runs_and_comparisons(client: TestClient, folder: Path) -> None:
 
 def test_a_changed_record_is_read_again(folder: Path) -> None:
     past = PastRuns(folder)
-    past.list()
+    past.describe_all()
     write_record(folder / "damaged" / RECORD, fit_record())
-    found = {run.name: run for run in past.list()}
+    found = {run.name: run for run in past.describe_all()}
     assert found["damaged"].status == "finished"
 
 
@@ -149,7 +151,7 @@ def test_nothing_is_written(client: TestClient, folder: Path) -> None:
 
 
 def test_without_a_folder(words: TextClassifier) -> None:
-    with TestClient(build_app({"words": words.fitted_})) as client:
+    with TestClient(build_app({"words": words.fitted_}), LOCAL) as client:
         assert client.get("/runs").json() == {"folder": None, "runs": []}
         assert client.get("/runs/report", params={"run": "a"}).status_code == 404
 
@@ -165,7 +167,25 @@ def test_the_number_of_runs_is_limited(tmp_path: Path, monkeypatch: pytest.Monke
     for number in range(5):
         (tmp_path / f"run{number}").mkdir()
         (tmp_path / f"run{number}" / RECORD).write_text("{", encoding="utf-8")
-    assert len(PastRuns(tmp_path).list()) == 3 < MOST
+    assert len(PastRuns(tmp_path).describe_all()) == 3 < MOST
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("127.0.0.1:8000", 200), ("localhost", 200), ("[::1]:80", 200), ("example.org:8000", 403)],
+)
+def test_a_foreign_name_of_this_machine_is_refused(
+    client: TestClient, host: str, status: int
+) -> None:
+    for path in ("/runs", "/runs/report?run=compared"):
+        assert client.get(path, headers={"host": host}).status_code == status
+
+
+@pytest.mark.parametrize("name", ["nothing", "\ud800", "../compared"])
+def test_only_a_run_gets_a_link(client: TestClient, name: str) -> None:
+    headers = {"content-type": "application/json"}
+    asked = json.dumps({"run": name})
+    assert client.post("/runs/link", content=asked, headers=headers).status_code == 404
 
 
 class TestLinks:

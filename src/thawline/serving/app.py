@@ -58,6 +58,7 @@ OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not valid JSON in UTF-8."},
     401: {"model": Problem, "description": "The bearer token is missing or wrong."},
+    403: {"model": Problem, "description": "The host of the request is not allowed."},
     404: {"model": Problem, "description": "There is no classifier of this name."},
     413: {"model": Problem, "description": "The body, or a text, is too large."},
     422: {"description": "The body is invalid."},
@@ -107,7 +108,7 @@ def app_of(service: Service) -> Any:
         past = PastRuns(expand(config.runs))
     _add_routes(app, service)
     app.include_router(explain_router(service, _PROBLEMS))
-    app.include_router(runs_router(past, links, _PROBLEMS))
+    app.include_router(runs_router(past, links, _PROBLEMS, has_token=config.token is not None))
     app.include_router(page_router())
     _add_error_handlers(app)
     if config.allow_origin:

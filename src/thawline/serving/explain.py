@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Protocol
 
 import numpy as np
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, HTTPException
 from numpy.typing import NDArray
 
 from thawline.config import ServeConfig
@@ -49,7 +49,7 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
     router = APIRouter()
 
     @router.post("/explain", responses=problems)
-    async def explain(request: ExplainRequest, connection: Request) -> ExplainResponse:
+    async def explain(request: ExplainRequest) -> ExplainResponse:
         """Tell which words decided a prediction, by classifying the text without each of them.
 
         A text of more than 128 words is divided into 128 parts. The text is classified once for
@@ -66,33 +66,29 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
         texts = [request.text, *without_parts(request.text, spans)]
         try:
             async with asyncio.timeout(service.config.timeout):
-                found = await _shares(service, texts, model, connection)
+                shares = await _shares(service, texts, model)
         except TimeoutError as error:
             limit = f"no answer within {service.config.timeout:g} seconds"
             raise HTTPException(503, limit) from error
-        label = int(found[0].argmax()) if request.label is None else names.index(request.label)
-        parts = score_parts(request.text, spans, found[:, label])
+        label = int(shares[0].argmax()) if request.label is None else names.index(request.label)
+        parts = score_parts(request.text, spans, shares[:, label])
         return ExplainResponse(
             model=request.model,
             label=names[label],
-            probability=float(found[0, label]),
+            probability=float(shares[0, label]),
             parts=[ExplainedPart(**asdict(part)) for part in parts],
         )
 
     return router
 
 
-async def _shares(
-    service: Explains, texts: Sequence[str], model: int, connection: Request
-) -> NDArray[np.float64]:
+async def _shares(service: Explains, texts: Sequence[str], model: int) -> NDArray[np.float64]:
     """Return the probabilities of texts of similar length, in batches within the limits."""
     tokens = len(texts[0]) // CHARACTERS_PER_TOKEN + 2
     most = min(MOST_TEXTS, service.config.max_texts, service.config.queue)
     step = max(1, min(most, service.config.tokens_per_batch // tokens))
     found = []
     for start in range(0, len(texts), step):
-        if await connection.is_disconnected():
-            raise HTTPException(503, "the client has closed the connection")
         (logits,) = await service.compute(texts[start : start + step], (model,))
         found.append(probabilities(logits))
     return np.concatenate(found)

@@ -23,6 +23,7 @@ from thawline.runs.records import (
     StartedRun,
     read_record,
 )
+from thawline.runtime.failures import describe_system_error
 from thawline.serving.schemas import PastRun, ShownScore
 
 DEPTH = 4
@@ -79,10 +80,14 @@ class PastRuns:
         self._read: dict[Path, tuple[State, PastRun]] = {}
         self._reports: dict[Path, tuple[State, str]] = {}
 
-    def list(self) -> list[PastRun]:
+    def describe_all(self) -> list[PastRun]:
         """Return all runs and comparisons, the newest first."""
         found = [self._describe(name, file) for name, file in self._records().items()]
         return sorted(found, key=lambda one: one.started or "", reverse=True)
+
+    def names(self) -> set[str]:
+        """Return the names of all runs and comparisons."""
+        return set(self._records())
 
     def report(self, name: str) -> tuple[str, str] | None:
         """Return the report on a run as HTML, and its Content-Security-Policy.
@@ -95,21 +100,29 @@ class PastRuns:
         file = self._records().get(name)
         if file is None:
             return None
-        self._check_inside(file.parent)
         state = _state(file)
         if file not in self._reports or self._reports[file][0] != state:
-            record = read_record(file)
-            if isinstance(record, LadderRecord):
-                self._check_inside(file.parent / record.chosen.run)
-            self._reports.pop(file, None)
-            self._reports[file] = (state, render_page(make_page(record, file.parent)))
+            self._reports[file] = (state, self._make_report(file))
             if len(self._reports) > MOST_REPORTS:
                 del self._reports[next(iter(self._reports))]
         return self._reports[file][1], POLICY
 
+    def _make_report(self, file: Path) -> str:
+        """Return the report on the run whose record is a file."""
+        self._check_inside(file.parent)
+        record = read_record(file)
+        if isinstance(record, LadderRecord):
+            self._check_inside(file.parent / record.chosen.run)
+        return render_page(make_page(record, file.parent))
+
     def _check_inside(self, folder: Path) -> None:
         """Raise ThawlineError if a file of a run is a link that leads elsewhere."""
-        for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+        try:
+            paths = [folder, *(folder.iterdir() if folder.is_dir() else ())]
+        except OSError as error:
+            expected, found = f"a readable folder '{folder}'", describe_system_error(error)
+            raise ThawlineError(expected, found, "change its permissions") from error
+        for path in paths:
             if not path.resolve().is_relative_to(self._folder):
                 fix = "replace the link by the file"
                 raise ThawlineError("files within the folder of --runs", f"'{path}'", fix)

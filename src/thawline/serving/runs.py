@@ -7,13 +7,14 @@ import hmac
 import secrets
 import time
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse
 
-from thawline.serving.limits import Scope
+from thawline.serving.limits import Scope, path_of
 from thawline.serving.schemas import PastRunsResponse, ReportLink, ReportRequest
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Links:
 
     def allows(self, scope: Scope) -> bool:
         """Return whether a request has a valid link."""
-        if scope["path"] != REPORT:
+        if path_of(scope) != REPORT:
             return False
         try:
             given = parse_qs(scope["query_string"].decode("ascii"), errors="strict")
@@ -58,8 +59,30 @@ class Links:
         return hmac.new(self._key, f"{until} {run}".encode(), "sha256").hexdigest()
 
 
+def check_host(request: Request) -> None:
+    """Refuse a request that names this server in another way than by its address.
+
+    A page of a stranger can give its own domain the address of this machine (DNS rebinding), and
+    its requests then arrive here as if they came from this server's own page.
+
+    Raises:
+        HTTPException: If the host is neither an address nor localhost.
+    """
+    name = request.url.hostname or ""
+    try:
+        ip_address(name)
+    except ValueError:
+        if name != "localhost":
+            detail = "without --token, past runs are shown only at an IP address or at localhost"
+            raise HTTPException(403, detail) from None
+
+
 def runs_router(
-    past: PastRuns | None, links: Links, problems: dict[int | str, dict[str, Any]]
+    past: PastRuns | None,
+    links: Links,
+    problems: dict[int | str, dict[str, Any]],
+    *,
+    has_token: bool,
 ) -> APIRouter:
     """Return the routes of past runs.
 
@@ -67,22 +90,26 @@ def runs_router(
         past: The runs. If None, there are none.
         links: Makes links to reports.
         problems: The descriptions of error answers.
+        has_token: Whether requests need a token.
     """
-    router = APIRouter()
+    router = APIRouter(dependencies=[] if has_token else [Depends(check_host)])
     # One thread, because matplotlib must not draw in two at once.
     thread = ThreadPoolExecutor(1, thread_name_prefix="reports")
 
-    @router.get("/runs")
+    @router.get("/runs", responses=problems)
     async def runs() -> PastRunsResponse:
         """Return past runs and comparisons with their results, the newest first."""
         if past is None:
             return PastRunsResponse(folder=None, runs=[])
-        found = await asyncio.get_running_loop().run_in_executor(thread, past.list)
+        found = await asyncio.get_running_loop().run_in_executor(thread, past.describe_all)
         return PastRunsResponse(folder=past.name, runs=found)
 
     @router.post("/runs/link", responses=problems)
     async def link(request: ReportRequest) -> ReportLink:
         """Return a link to the report on a run, which a browser can open without the token."""
+        loop = asyncio.get_running_loop()
+        if past is None or request.run not in await loop.run_in_executor(thread, past.names):
+            raise HTTPException(404, "there is no run of this name")
         return ReportLink(path=links.make(request.run), seconds=VALID_SECONDS)
 
     @router.get(REPORT, response_class=HTMLResponse, responses=problems)

@@ -142,13 +142,15 @@ class PastRun(BaseModel):
     name: str = ""
     kind: str = Field(description="fit, comparison, pretraining, or unknown if unreadable.")
     status: str = Field(description="finished, running, stopped, failed or unreadable.")
-    started: str | None = Field(None, description="The time of the first start.")
-    parent: str | None = Field(None, description="The comparison that the run is part of.")
-    data: str | None = Field(None, description="The name of the data set.")
-    strategy: str | None = Field(None, description="The strategy; that to use of a comparison.")
+    started: str | None = Field(default=None, description="The time of the first start.")
+    parent: str | None = Field(default=None, description="The comparison that the run is part of.")
+    data: str | None = Field(default=None, description="The name of the data set.")
+    strategy: str | None = Field(
+        default=None, description="The strategy; that to use of a comparison."
+    )
     backbone: str | None = None
-    accuracy: ShownScore | None = Field(None, description="The accuracy on test.")
-    problem: str | None = Field(None, description="Why the record cannot be read.")
+    accuracy: ShownScore | None = Field(default=None, description="The accuracy on test.")
+    problem: str | None = Field(default=None, description="Why the record cannot be read.")
 
 
 class PastRunsResponse(BaseModel):

@@ -52,10 +52,9 @@ async function start() {
 
   addEventListener("hashchange", () => {
     route();
-    place.querySelector("h1")?.setAttribute("tabindex", "-1");
-    if (document.activeElement === document.body || links.includes(document.activeElement)) {
-      place.querySelector("h1")?.focus();
-    }
+    const heading = [...place.querySelectorAll("h1")].find((one) => one.offsetParent !== null);
+    heading?.setAttribute("tabindex", "-1");
+    if (document.activeElement === document.body || links.includes(document.activeElement)) heading?.focus();
   });
   show("text");
   route();

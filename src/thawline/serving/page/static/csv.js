@@ -16,7 +16,7 @@ const FORMULA = /^[=+\-@\t\r]/;
 export function parse(content, delimiter) {
   const rows = [];
   let row = [];
-  let place = content.charCodeAt(0) === 0xfeff ? 1 : 0;
+  let place = 0;
   const end = content.length;
   const finish = () => {
     if (row.length > 1 || row[0] !== "") rows.push(row);

@@ -4,6 +4,8 @@ import { findDelimiter, findTextColumn, hasHeader, parse, write } from "./csv.js
 import { labelTexts } from "./label.js";
 import { makePicker } from "./picker.js";
 
+/** The byte order mark, which the labelled file has if the file has it. */
+const MARK = "\ufeff";
 const MOST_BYTES = 200 * 2 ** 20;
 const SHOWN_ROWS = 3;
 const SHOWN_COLUMNS = 5;
@@ -62,7 +64,9 @@ export function makeFileView(server) {
     }
     try {
       const bytes = await file.arrayBuffer();
-      load(file.name, new TextDecoder("utf-8", { fatal: true }).decode(bytes));
+      const content = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+      const mark = content.startsWith(MARK) ? MARK : "";
+      load(file.name, content.slice(mark.length), mark);
     } catch {
       fail("The file is not text in UTF-8. Save it as “CSV UTF-8” and choose it again.");
     }
@@ -72,7 +76,7 @@ export function makeFileView(server) {
     problem.replaceChildren(make("p.refused", {}, message));
   }
 
-  function load(name, content) {
+  function load(name, content, mark = "") {
     job?.control.abort();
     job = null;
     work.hidden = true;
@@ -80,10 +84,10 @@ export function makeFileView(server) {
     if (/\.(csv|tsv)$/i.test(name)) {
       const delimiter = findDelimiter(name, content);
       const rows = parse(content, delimiter);
-      table = { name, delimiter, rows, header: hasHeader(rows) };
+      table = { name, mark, delimiter, rows, header: hasHeader(rows) };
     } else {
       const rows = content.split(/\r\n|\n|\r/).filter((line) => line.trim()).map((line) => [line]);
-      table = { name, delimiter: ",", rows, header: false, plain: true };
+      table = { name, mark, delimiter: ",", rows, header: false, plain: true };
     }
     if (!table.rows.length) {
       setup.hidden = true;
@@ -211,7 +215,7 @@ export function makeFileView(server) {
     const missing = mine.groups[0].results.slice(0, done).filter((one) => one === null).length;
     if (address !== null) URL.revokeObjectURL(address);
     const [content, name] = makeFile(mine, done);
-    address = URL.createObjectURL(new Blob(["\ufeff", content], { type: "text/csv;charset=utf-8" }));
+    address = URL.createObjectURL(new Blob([mine.table.mark, content], { type: "text/csv;charset=utf-8" }));
     work.replaceChildren(...[
       heading,
       failure ? make("p.refused", {}, failure) : null,

@@ -71,7 +71,7 @@ export function makeExplanation(text, explained) {
         make("summary", {}, "Strongest words"),
         make("table", {},
           make("caption", {}, make("span", {},
-            `Change of the probability of ${explained.label} by each word, in percentage points`)),
+            `What each word adds to the probability of ${explained.label}, in percentage points`)),
           make("thead", {}, make("tr", {},
             make("th", { scope: "col" }, "Word"),
             make("th.number", { scope: "col" }, "Points"))),

@@ -12,12 +12,9 @@ const MOST_TRIES = 5;
 export function makeTextView(server) {
   let running = null;
   const text = make("textarea", {
-    id: "text-input", rows: 5, maxlength: server.limits.max_characters, spellcheck: "false", dir: "auto",
-    required: true,
+    id: "text-input", rows: 5, spellcheck: "false", dir: "auto", required: true,
   });
-  const second = make("textarea", {
-    id: "second-input", rows: 3, maxlength: server.limits.max_characters, spellcheck: "false", dir: "auto",
-  });
+  const second = make("textarea", { id: "second-input", rows: 3, spellcheck: "false", dir: "auto" });
   const secondField = make("div.field", {}, make("label", { for: "second-input" }, "Second text"), second);
   const updateFields = () => {
     secondField.hidden = !picker.selected().some((model) => model.pairs);
