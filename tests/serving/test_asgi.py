@@ -81,9 +81,10 @@ def test_several_processes_run_it(words: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "served:app", "--workers", "2", "--port", f"{port}"]
-    process = subprocess.Popen(
-        command, cwd=tmp_path, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    )
+    # uvicorn replaces processes that start slowly.
+    environment = {**os.environ, "UVICORN_TIMEOUT_WORKER_HEALTHCHECK": "100"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    process = subprocess.Popen(command, cwd=tmp_path, env=environment)
     try:
         request = urllib.request.Request(
             f"http://127.0.0.1:{port}/predict",
