@@ -24,7 +24,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.serving.server import name_runs, run_server
 
-OPTIONS = ("--port", "0", "--log-texts", "--timeout", "100")
+OPTIONS = ("--port", "0", "--log-texts", "--timeout", "200")
 TOKEN = {"authorization": "Bearer secret"}
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -69,7 +69,7 @@ def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
                 {"content-type": "application/json"},
             )
             request = urllib.request.Request(f"{address}/predict", body, headers | TOKEN)
-            with urllib.request.urlopen(request, timeout=100) as answer:
+            with urllib.request.urlopen(request, timeout=200) as answer:
                 statuses.append(answer.status)
 
         def ask_until_refused() -> None:
@@ -79,16 +79,16 @@ def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
 
         def waiting() -> float:
             request = urllib.request.Request(f"{address}/metrics", headers=TOKEN)
-            with urllib.request.urlopen(request, timeout=100) as answer:
+            with urllib.request.urlopen(request, timeout=200) as answer:
                 lines = answer.read().decode().splitlines()
             return float(next(x for x in lines if x.startswith("thawline_waiting")).split()[1])
 
         # Many long texts take long enough to be accepted but not answered.
-        large = threading.Thread(target=ask, args=(["a good film " * 2_500] * 200,))
+        large = threading.Thread(target=ask, args=(["a good film " * 2_500] * 40,))
         others = [threading.Thread(target=ask_until_refused) for _ in range(4)]
         for thread in (large, *others):
             thread.start()
-        while waiting() < 100 and large.is_alive():
+        while waiting() < 20 and large.is_alive():
             pass
         before = len(statuses)
         process.send_signal(signal.SIGTERM)
@@ -97,7 +97,7 @@ def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
             thread.join()
         assert len(statuses) > before
         assert {*statuses} == {200}
-        assert process.wait(100) in (0, -signal.SIGTERM)
+        assert process.wait(200) in (0, -signal.SIGTERM)
         assert "a good film" in process.stderr.read()  # as --log-texts asks for
     finally:
         process.kill()
