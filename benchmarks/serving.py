@@ -37,8 +37,8 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="Of mixed load, without a comparison")
     parser.add_argument("--serve", default="", help="Options of thawline serve in one argument")
     given = parser.parse_args()
-    reviews = load_data("thawline/reviews").train.texts
-    texts = [" ".join(words[:WORDS]) for words in map(str.split, reviews) if len(words) >= WORDS]
+    reviews = [str(text).split() for text in load_data("thawline/reviews").train.texts]
+    texts = [" ".join(words[:WORDS]) for words in reviews if len(words) >= WORDS]
     print(f"{len(texts)} texts of {WORDS} words; threads: {threads()}")
     port, options = free_port(), shlex.split(given.serve)
     own = Served.start("thawline", port, "thawline", "serve", str(given.run), *options)

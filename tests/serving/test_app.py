@@ -266,6 +266,11 @@ class TestTei:
         (b'{"texts": ["\\ud800", 5]}', 422),
         (b'{"texts": "x", "\\ud800": 1}', 422),
         (b'{"texts": "x", "models": ["\\ud800"]}', 404),
+        (b'{"texts": "\xff"}', 400),
+        (b'{"texts": ' + b"[" * 100_000, 400),
+        (b'{"texts": ' + b"[" * 500 + b"]" * 500 + b"}", 422),
+        (b'{"texts": "x", "top": ' + b"9" * 5_000 + b"}", 400),
+        (b"", 422),
     ],
 )
 def test_values_that_an_answer_cannot_repeat(
@@ -280,3 +285,22 @@ def test_a_length_of_many_digits(classifiers: dict[str, TextClassifier]) -> None
     with TestClient(build_app(fitted(classifiers)), raise_server_exceptions=False) as client:
         headers = {"content-type": "application/json", "content-length": "9" * 5_000}
         assert client.post("/predict", content=b"{}", headers=headers).status_code == 413
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"texts": [0] * 10_000},
+        {"texts": [[0, 0]] * 10_000},
+        {"texts": "a", "models": [0] * 10_000},
+        {"texts": "a", **{f"field{number}": 1 for number in range(10_000)}},
+    ],
+)
+def test_a_large_wrong_body_gets_a_short_answer(client: TestClient, body: dict[str, Any]) -> None:
+    for path in ("/predict", "/explain"):
+        answer = client.post(path, json=body)
+        assert answer.status_code == 422
+        assert len(answer.json()["detail"]) < 10
+    answer = client.post("/tei/words", json={"inputs": body["texts"]})
+    assert answer.status_code in (200, 422)
+    assert len(answer.content) < 10_000

@@ -57,7 +57,8 @@ class ServeConfig:
         Ge(0),
         Le(1000),
         Help(
-            "Milliseconds to wait for further requests that are computed together.",
+            "Maximum milliseconds to wait for further requests that are computed together. A "
+            "request does not wait if the last batch had only one.",
             metavar="MILLISECONDS",
         ),
     ] = 2.0

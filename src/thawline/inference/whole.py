@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from typing import TypeVar
 
 import numpy as np
@@ -49,7 +50,9 @@ def run_models(
     def run(batch: Positions) -> Result:
         inputs = examples.take(batch).inputs
         on_device = {name: tensor.to(device) for name, tensor in inputs.items()}
-        with torch.autocast(device, torch.bfloat16, enabled=low), fast_kernels(device):
+        # Without gradients, the kernels only replace operations in bf16.
+        kernels = fast_kernels(device) if low else nullcontext()
+        with torch.autocast(device, torch.bfloat16, enabled=low), kernels:
             return compute(on_device)
 
     batches = examples.batches(np.arange(len(texts)), frozen_pass.compute.density)

@@ -30,7 +30,8 @@ def protocol_with_limit(seconds: float) -> type[asyncio.Protocol]:
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             """Start to look at a new connection."""
             super().connection_made(transport)
-            self._connection, self._seen = transport, None
+            self._connection: Any = transport
+            self._seen: tuple[str, Any] | None = None
             self._look()
 
         def connection_lost(self, error: Exception | None) -> None:

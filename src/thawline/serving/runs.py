@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import parse_qs, urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, Response
 
 from thawline.serving.limits import Scope, path_of
 from thawline.serving.schemas import PastRunsResponse, ReportLink, ReportRequest
@@ -112,7 +112,12 @@ def runs_router(
             raise HTTPException(404, "there is no run of this name")
         return ReportLink(path=links.make(request.run), seconds=VALID_SECONDS)
 
-    @router.get(REPORT, response_class=HTMLResponse, responses=problems)
+    # The response class would make HTML of the problems, too.
+    html: dict[str, Any] = {"content": {"text/html": {"schema": {"type": "string"}}}}
+
+    @router.get(
+        REPORT, response_class=Response, response_model=None, responses={**problems, 200: html}
+    )
     async def report(
         run: Annotated[str, Query(description="The name of a run, as GET /runs returns it.")],
         until: Annotated[str | None, Query(description="Part of a link.")] = None,
