@@ -91,9 +91,9 @@ def save_exported(fitted: Fitted, folder: Path) -> None:
 def quantise(folder: Path) -> None:
     """Replace the weights of an exported classifier by 8-bit integers, in place.
 
-    The weights of the products in the blocks get a scale for each output. The states are quantised
-    when the model runs. The embeddings and the head keep their weights, because their errors
-    changed the probabilities more than their size is worth.
+    The weights of the products in the blocks get a scale for each output, and each table of
+    embeddings gets one scale. The states are quantised when the model runs. The head keeps its
+    weights, because it is small and its errors would reach the logits directly.
 
     Args:
         folder: The folder of a classifier in fp32, which `save_exported` has written.
@@ -109,7 +109,7 @@ def quantise(folder: Path) -> None:
         quantize_dynamic(
             str(folder / ONNX),
             str(Path(place, ONNX)),
-            op_types_to_quantize=["MatMul"],
+            op_types_to_quantize=["MatMul", "Gather"],
             per_channel=True,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=head,
