@@ -85,7 +85,7 @@ def as_native(fitted: Fitted) -> Fitted:
     if fitted.head.kind == "native":
         return fitted
     holder, stage = _find_holder(fitted), fitted.reading.stages[0]
-    layers = [layer for layer in fitted.head_module() if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in fitted.head_module().children() if isinstance(layer, nn.Linear)]
     needed, width = holder.width(layers), base.config.hidden_size
     if needed > width:
         raise ThawlineError(
