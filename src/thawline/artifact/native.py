@@ -109,7 +109,7 @@ def _find_holder(fitted: Fitted) -> _Holder:
     """
     reading, stack = fitted.reading, Stack(fitted.model.base_model)
     kind, stages = stack.model.config.model_type, reading.stages
-    found = f"the head {fitted.head} on the pooling '{reading.pooling}' of "
+    found = f"the head '{fitted.head}' on the pooling '{reading.pooling}' of "
     several = "stage" if len(stages) == 1 else "the stages"
     found += f"{several} {', '.join(map(str, stages))}"
     holder = _HOLDERS.get(kind)
