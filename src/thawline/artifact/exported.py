@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -90,9 +91,9 @@ def save_exported(fitted: Fitted, folder: Path) -> None:
 def quantise(folder: Path) -> None:
     """Replace the weights of an exported classifier by 8-bit integers, in place.
 
-    The weights of the blocks and of the embeddings are stored with a scale for each output. The
-    states are quantised when the model runs. The head keeps its weights, because it is small and
-    its errors would reach the logits directly.
+    The weights of the products in the blocks get a scale for each output, and each table of
+    embeddings gets one scale. The states are quantised when the model runs. The head keeps its
+    weights, because it is small and its errors would reach the logits directly.
 
     Args:
         folder: The folder of a classifier in fp32, which `save_exported` has written.
@@ -100,24 +101,24 @@ def quantise(folder: Path) -> None:
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    file, plain = folder / ONNX, folder / f"plain-{ONNX}"
     settings = Settings.read(folder)
-    model = onnx.load(str(file), load_external_data=False)
+    model = onnx.load(str(folder / ONNX), load_external_data=False)
     names = [node.name for node in model.graph.node if node.name.startswith(_HEAD)]
     head = [*names, *(f"{name}_MatMul" for name in names)]  # ONNX Runtime splits Gemm nodes
-    is_large = (folder / ONNX_WEIGHTS).exists()
-    file.rename(plain)
-    with quiet_exporters():
+    with TemporaryDirectory(dir=folder) as place, quiet_exporters():
         quantize_dynamic(
-            str(plain),
-            str(file),
+            str(folder / ONNX),
+            str(Path(place, ONNX)),
             op_types_to_quantize=["MatMul", "Gather"],
             per_channel=True,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=head,
-            use_external_data_format=is_large,
+            use_external_data_format=(folder / ONNX_WEIGHTS).exists(),
         )
-    plain.unlink()
+        for part in (ONNX, ONNX_WEIGHTS):
+            (folder / part).unlink(missing_ok=True)
+            if Path(place, part).exists():
+                Path(place, part).replace(folder / part)
     replace(settings, onnx="int8").write(folder)
 
 

@@ -85,7 +85,7 @@ def as_native(fitted: Fitted) -> Fitted:
     if fitted.head.kind == "native":
         return fitted
     holder, stage = _find_holder(fitted), fitted.reading.stages[0]
-    layers = [layer for layer in fitted.head_module() if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in fitted.head_module().children() if isinstance(layer, nn.Linear)]
     needed, width = holder.width(layers), base.config.hidden_size
     if needed > width:
         raise ThawlineError(
@@ -109,7 +109,7 @@ def _find_holder(fitted: Fitted) -> _Holder:
     """
     reading, stack = fitted.reading, Stack(fitted.model.base_model)
     kind, stages = stack.model.config.model_type, reading.stages
-    found = f"the head {fitted.head} on the pooling '{reading.pooling}' of "
+    found = f"the head '{fitted.head}' on the pooling '{reading.pooling}' of "
     several = "stage" if len(stages) == 1 else "the stages"
     found += f"{several} {', '.join(map(str, stages))}"
     holder = _HOLDERS.get(kind)

@@ -83,6 +83,8 @@ class FittedOnnx:
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         names = [one.name for one in self.session.get_inputs()]
         budget, density = compute.tokens_per_batch, compute.density
+        if self.precision == "int8":
+            budget = 1  # the states of a batch share a scale, so each text gets its own batch
         with reporter.task("predicting", len(texts)) as advance:
             for batch in plan_batches(tokens.lengths, tokens_per_batch=budget, density=density):
                 inputs = {name: one.numpy() for name, one in tokens.batch(batch).items()}

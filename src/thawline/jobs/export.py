@@ -164,10 +164,14 @@ def _find_rows(run: Path, fitted: Fitted, reporter: Reporter) -> _Rows:
 
 def _spread_by_length(texts: Sequence[Text]) -> list[Text]:
     """Select texts of all lengths, from the shortest to the longest, and an empty one."""
-    distinct = sorted(dict.fromkeys(texts), key=lambda text: (len(str(text)), text))
+    distinct = sorted(dict.fromkeys(texts), key=lambda text: (len(_joined(text)), text))
     places = np.linspace(0, len(distinct) - 1, min(len(distinct), CHECK_TEXTS - 1)).astype(int)
     empty: Text = "" if isinstance(distinct[0], str) else ("", "")
     return [empty, *(distinct[place] for place in dict.fromkeys(places.tolist()))]
+
+
+def _joined(text: Text) -> str:
+    return text if isinstance(text, str) else " ".join(text)
 
 
 def _logits(
@@ -248,11 +252,11 @@ def _measure_seconds(classifiers: dict[str, AnyFitted], texts: Sequence[Text]) -
 
     The classifiers take turns, so that other programs slow all of them down alike.
     """
-    words = [word for text in texts[len(texts) // 2 :] for word in str(text).split()]
-    text: Text = " ".join((words * WORDS)[:WORDS])
+    words = [word for text in texts[len(texts) // 2 :] for word in _joined(text).split()]
+    chosen = (words * WORDS)[:WORDS]
+    text: Text = " ".join(chosen)
     if not isinstance(texts[0], str):
-        half = text.split()
-        text = " ".join(half[: WORDS // 2]), " ".join(half[WORDS // 2 :])
+        text = " ".join(chosen[: WORDS // 2]), " ".join(chosen[WORDS // 2 :])
     compute = ComputeConfig(device="cpu", dtype="float32")
     predictors = {
         name: Predictor(fitted, compute, use_store=False) for name, fitted in classifiers.items()

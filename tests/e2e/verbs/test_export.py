@@ -65,7 +65,7 @@ def test_the_accuracy_of_the_run_is_that_of_its_record(exports, real):
     assert exports[1].json["accuracy"]["run"] == pytest.approx(recorded)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("int8", 0.1)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-4), ("int8", 0.3)])
 def test_an_export_gives_the_probabilities_of_its_run(exports, real, precision, tolerance):
     loaded = TextClassifier.load(exports[0] / precision)
     expected = TextClassifier.load(real.run).predict_proba(TEXTS)
@@ -112,6 +112,7 @@ def test_the_folder_has_the_layout_of_optimum(exports, real):
     assert [one.name for one in session.get_outputs()] == ["logits"]
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokens = tokenizer(TEXTS, padding=True, truncation=True, return_tensors="np")
+    tokens["token_type_ids"] = np.zeros_like(tokens["input_ids"])  # as optimum does if missing
     (logits,) = session.run(["logits"], {name: tokens[name] for name in names})
     shares = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
     expected = TextClassifier.load(real.run).predict_proba(TEXTS)
@@ -171,3 +172,50 @@ def test_a_fitted_head_becomes_a_classifier_of_transformers(fit):
     expected = TextClassifier.load("run").predict_proba(TEXTS)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
     assert TextClassifier.load("export").predict_proba(TEXTS) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", ["lora:r=2,alpha=4", "head+tfidf"])
+def test_other_strategies_give_the_same_probabilities(fit, strategy):
+    assert fit("--strategy", strategy, *(("--epochs", 1) if strategy[0] == "l" else ())).code == 0
+    done = thawline("export", "run", "--out", "export", "--json")
+    assert done.code == 0, done.err
+    expected = TextClassifier.load("run").predict_proba(TEXTS)
+    found = TextClassifier.load("export").predict_proba(TEXTS)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
+    reads_words = strategy == "head+tfidf"
+    assert Path("export/words.json").exists() == reads_words
+    assert json.loads(Path("export/config.json").read_text()).get("words", False) == reads_words
+
+
+@pytest.mark.slow
+def test_large_weights_are_in_a_file_of_their_own(real, monkeypatch):
+    monkeypatch.setattr("thawline.artifact.exported.MAX_FILE_BYTES", 0)
+    for options in ((), ("--int8",)):
+        out = f"export{len(options)}"
+        done = thawline("export", real.run, *options, "--out", out, "--json")
+        assert done.code == 0, done.err
+        assert Path(out, "model.onnx.data").is_file()
+        assert len(TextClassifier.load(out).predict_proba(TEXTS)) == len(TEXTS)
+
+
+def test_pairs_are_compared_with_reviews_if_the_data_are_gone(fit, toy_reviews):
+    texts, labels = toy_reviews(48, 1)
+    rows = [f"{a},{b},{label}" for a, b, label in zip(texts, texts[::-1], labels, strict=True)]
+    Path("pairs.csv").write_text("\n".join(["premise,hypothesis,label", *rows]), encoding="utf-8")
+    options = ("--text", "premise,hypothesis", "--pooling", "first", "--features", "last")
+    done = fit("--data", "pairs.csv", *options)
+    assert done.code == 0, done.err
+    Path("pairs.csv").unlink()
+    done = thawline("export", "run", "--to", "transformers", "--out", "export", "--json")
+    assert done.code == 0, done.err
+    assert done.json["texts"] > 2
+    expected = TextClassifier.load("run").predict_proba([("good film", "bad")])
+    found = TextClassifier.load("export").predict_proba([("good film", "bad")])
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_classifier_without_a_backbone_is_refused(data):
+    done = thawline("fit", "--data", data, "--strategy", "tfidf", "--out", "run")
+    assert done.code == 0, done.err
+    assert "tfidf" in refusal(thawline("export", "run", "--out", "export"))

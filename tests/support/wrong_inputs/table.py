@@ -22,7 +22,7 @@ from tests.support.wrong_inputs.runs import EVALUATE, PREDICT
 from tests.support.wrong_inputs.settings import SETTINGS
 from tests.support.wrong_inputs.starts import STARTS
 from tests.support.wrong_inputs.tuning import TUNE
-from tests.support.wrong_inputs.use import PUSH, SCORE, SERVE
+from tests.support.wrong_inputs.use import EXPORT, PUSH, SCORE, SERVE
 from tests.support.wrong_inputs.vectors import FIT_VECTORS, VECTORS
 
 PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
@@ -90,6 +90,7 @@ TABLE = {
     "predict": PREDICT,
     "score": SCORE,
     "serve": SERVE,
+    "export": EXPORT,
     "push": PUSH,
     "evaluate": EVALUATE,
     "report": REPORT,

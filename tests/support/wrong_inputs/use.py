@@ -1,4 +1,4 @@
-"""Wrong input of ``score`` and ``serve``, which use saved classifiers."""
+"""Wrong input of ``score``, ``serve`` and ``export``, which use saved classifiers."""
 
 from __future__ import annotations
 
@@ -46,4 +46,14 @@ PUSH = [
     Wrong("a run with a typo", "push rnu anna/reviews --dry-run"),
     Wrong("a folder with other files", "push run anna/reviews --dry-run --out reviews"),
     Wrong("a push without the hub", "push run anna/reviews"),
+]
+
+EXPORT = [
+    Wrong("no folder to write to", "export run"),
+    Wrong("a run with a typo", "export rnu --out exported"),
+    Wrong("an unknown format", "export run --to gguf --out exported"),
+    Wrong("int8 for transformers", "export run --to transformers --int8 --out exported"),
+    Wrong("a folder that exists", "export run --out reviews"),
+    Wrong("a folder below a file", "export run --out mine.txt/new", written("mine.txt", "a")),
+    Wrong("a head that the family cannot hold", "export run --to transformers --out exported"),
 ]
