@@ -45,6 +45,9 @@ BLOCK_BYTES = 2**20
 WAITING_BLOCKS = 2
 """The number of blocks that an actor is given at a time. While it scores one, the next arrives."""
 
+ACTORS_PER_READER = 8
+"""The number of actors for each task that reads. A reader keeps about 20 of the fastest busy."""
+
 Folder = Mapping[str, Any]
 """The bytes of each file of an artifact, by its name."""
 
@@ -135,7 +138,7 @@ def score_on_ray(
                 source = ray.data.read_datasource(
                     _Rows(inputs.files, work, frozenset(done)),
                     num_cpus=0,
-                    concurrency=max(1, len(ray.nodes())),
+                    concurrency=max(1, size // ACTORS_PER_READER),
                     override_num_blocks=len(inputs.files),
                 )
                 parts = source.map_batches(
