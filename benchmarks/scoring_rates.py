@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -44,7 +45,7 @@ def main() -> None:
         for name in ("a.csv", "a.jsonl", "a.parquet"):
             blocks = read(folder / name)
             size = (folder / name).stat().st_size / len(texts)
-            rate = per_second(lambda name=name: read(folder / name), len(texts))
+            rate = per_second(partial(read, folder / name), len(texts))
             print(f"reading {name}: {rate:,.0f} rows per CPU second, {size:,.0f} bytes per row")
         rate = per_second(lambda: [from_bytes(to_bytes(block)) for block in blocks], len(texts))
         print(f"passing to another process: {rate:,.0f} rows per CPU second")
@@ -54,7 +55,7 @@ def main() -> None:
             reader = job.open(DataFile(folder / "few.parquet"))
             form = open_format("out.parquet", safe=False)
             (block,) = reader.blocks(given.rows)
-            encode = lambda: job.encode(block, reader.columns, form, first=True)  # noqa: B023, E731
+            encode = partial(job.encode, block, reader.columns, form, first=True)
             encode()  # the first call also loads libraries
             print(f"{run.name}: {per_second(encode, given.rows):,.0f} rows per CPU second")
 

@@ -165,7 +165,7 @@ def check_repository(repository: str) -> None:
         ThawlineError: If it is not USER/NAME with the characters that the hub allows.
     """
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repository)

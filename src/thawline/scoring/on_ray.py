@@ -166,7 +166,7 @@ def score_on_ray(
     return Scored(place.shown, rows, sum(done.values()), without_text, seconds)
 
 
-class _Rows(Datasource):  # type: ignore[misc]
+class _Rows(Datasource):
     """The blocks of several files. Each is one row of Ray's data: its place and its content.
 
     Args:
