@@ -126,7 +126,7 @@ def upload(ready: HubFolder, *, private: bool) -> str:
 
     quieten_hub()
     api = HfApi(library_name="thawline", library_version=__version__)
-    later = f"push it later with hf upload {ready.repository} {ready.folder} ."
+    later = f"push it later with hf upload {ready.repository} {ready.folder}"
     if HF_HUB_OFFLINE:
         found = f"HF_HUB_OFFLINE; '{ready.folder}' is ready"
         raise ThawlineError("a connection to the hub", found, later)

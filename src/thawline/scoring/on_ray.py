@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,6 +48,9 @@ WAITING_BLOCKS = 2
 
 ACTORS_PER_READER = 8
 """The number of actors for each task that reads. A reader keeps about 20 of the fastest busy."""
+
+_FORMAT = re.compile(r"(\.(?:csv|tsv|jsonl)(?:\.gz)?|\.parquet)/?$", re.IGNORECASE)
+"""A name of a folder that says the format of its parts, for example ``scored.parquet``."""
 
 Folder = Mapping[str, Any]
 """The bytes of each file of an artifact, by its name."""
@@ -100,7 +104,7 @@ def score_on_ray(
     job = ScoringJob(runs, config, reporter)
     for line in job.predictor.describe([run.name for run in runs]):
         reporter.message(line)
-    suffix = _suffix_of_parts(inputs.files[0], config)
+    suffix = _suffix_of_parts(output, inputs.files[0])
     open_format(f"part{suffix}", safe=config.safe_csv)  # fails before the cluster starts
     first = job.open(inputs.files[0])
     place = open_folder(output)
@@ -361,10 +365,11 @@ def state_of(files: Sequence[DataFile], suffix: str) -> list[str | int]:
     return [hashlib.sha256(prints.encode()).hexdigest(), suffix]
 
 
-def _suffix_of_parts(file: DataFile, config: ScoreConfig) -> str:
-    """Return the suffix of the parts: that of ``--format``, or that of the first input."""
-    if config.format is not None:
-        return ".csv" if config.format == "txt" else f".{config.format}"
+def _suffix_of_parts(output: str, file: DataFile) -> str:
+    """Return the suffix of the parts: that of the folder if it names a format, or of the input."""
+    named = _FORMAT.search(output)
+    if named is not None:
+        return named[1].lower()
     suffix = ".csv" if file.suffix == ".txt" else file.suffix
     return f"{suffix}.gz" if file.is_packed else suffix
 
