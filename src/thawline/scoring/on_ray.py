@@ -176,11 +176,11 @@ def _connected(address: str | None) -> Iterator[None]:
             "start one with ray start --head, or use --ray local",
             setting="ray",
         ) from error
-    try:
-        with redirect_stdout(sys.stderr):  # Ray prints that a machine has failed
+    with redirect_stdout(sys.stderr):  # Ray prints that a machine has failed, also at the end
+        try:
             yield
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
