@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from thawline.cli.commands import _with_values
 from thawline.cli.options import SettingOption
 from thawline.config import LadderConfig
 from thawline.config.annotations import settings_of
@@ -46,3 +47,15 @@ def test_an_invalid_value_is_an_error_of_its_setting(key: str, written: str) -> 
 def test_the_help_shows_the_default_as_people_write_it() -> None:
     assert OPTIONS["budget"].help_text.endswith("10m.")
     assert OPTIONS["seeds"].help_text.endswith("3.")
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("a b --ray", ["a", "b", "--ray", ""]),
+        ("--ray --top 1 a b", ["--ray", "", "--top", "1", "a", "b"]),
+        ("a b --ray local", ["a", "b", "--ray", "local"]),
+    ],
+)
+def test_the_value_of_an_option_can_be_omitted(written: str, read: list[str]) -> None:
+    assert _with_values(written.split()) == read

@@ -28,7 +28,10 @@ from thawline.data.sources.hub import known_sets
 
 PAGES = {path.relative_to(DOCS).as_posix(): path for path in sorted(DOCS.rglob("*.md"))}
 TOURS = (
-    ("verbs/fit.md", "verbs/predict.md", "verbs/score.md", "verbs/evaluate.md", "verbs/report.md"),
+    (
+        *("verbs/fit.md", "verbs/predict.md", "verbs/score.md", "verbs/push.md"),
+        *("verbs/evaluate.md", "verbs/report.md"),
+    ),
     ("verbs/store.md",),
     ("verbs/preflight.md",),
     ("verbs/info.md",),

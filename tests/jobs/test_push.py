@@ -79,12 +79,19 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, Any]]:
             content = self.body()
             if "/repos/create" in self.path:
                 if received["private"] is None:
-                    received["private"] = json.loads(content).get("private", False)
+                    sent = json.loads(content)  # clients before and after version 2
+                    private = sent.get("private") or sent.get("visibility") == "private"
+                    received["private"] = bool(private)
                 self.answer({"url": f"{received['url']}/anna/reviews"})
             elif "/preupload/" in self.path:
                 files = json.loads(content)["files"]
                 self.answer(
-                    {"files": [{"path": f["path"], "uploadMode": "regular"} for f in files]}
+                    {
+                        "files": [
+                            {"path": f["path"], "uploadMode": "regular", "shouldIgnore": False}
+                            for f in files
+                        ]
+                    }
                 )
             elif "/commit/" in self.path:
                 for line in map(json.loads, content.splitlines()):

@@ -17,6 +17,7 @@ import pytest
 
 from thawline import TextClassifier
 from thawline.config import ScoreConfig
+from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.scoring.files import find_inputs, pair_files
@@ -26,8 +27,6 @@ from thawline.scoring.places import open_folder
 pytest.importorskip("ray", reason="needs the extra ray: pip install 'thawline[ray]'")
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
-
-pytestmark = [pytest.mark.slow, pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
 def lines(path: Path) -> list[str]:
@@ -74,6 +73,9 @@ def rows_of(folder: Path) -> list[dict[str, str]]:
     return found
 
 
+@pytest.mark.slow
+@pytest.mark.e2e
+@pytest.mark.timeout(900)
 def test_every_row_is_written_once_although_a_node_is_killed(
     artifact: Path, two_nodes: object, tmp_path: Path, toy_reviews: Reviews
 ) -> None:
@@ -122,6 +124,9 @@ def one_node() -> Iterator[None]:
         ray.shutdown()
 
 
+@pytest.mark.slow
+@pytest.mark.e2e
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("one_node")
 class TestOneNode:
     def test_parts_have_the_rows_of_the_output_without_ray(
@@ -167,3 +172,28 @@ class TestOneNode:
         with pytest.raises(ThawlineError) as error:
             score_on_ray([artifact], config, inputs, str(tmp_path / "out"), Reporter())
         assert "predicted_label" in error.value.expected
+
+
+@pytest.mark.parametrize(
+    ("output", "given", "suffix"),
+    [
+        ("out", "a.parquet", ".parquet"),
+        ("out", "a.txt.gz", ".csv.gz"),
+        ("s3://bucket/scored.parquet/", "a.csv", ".parquet"),
+        ("/data/scored.JSONL.gz", "a.csv", ".jsonl.gz"),
+        ("scored.2026", "a.tsv", ".tsv"),
+    ],
+)
+def test_the_format_of_the_parts(output: str, given: str, suffix: str) -> None:
+    from thawline.scoring.on_ray import _suffix_of_parts
+
+    assert _suffix_of_parts(output, DataFile(Path(given))) == suffix
+
+
+def test_only_parts_are_kept(tmp_path: Path) -> None:
+    from thawline.scoring.on_ray import _parts_of
+
+    for name in ("part-000000-00000001-4096.csv.gz", "part-1.csv", "_state.json", ".lock"):
+        (tmp_path / name).touch()
+    parts = _parts_of(open_folder(str(tmp_path)))
+    assert parts == {"part-000000-00000001-4096.csv.gz": 4096}

@@ -126,7 +126,7 @@ def upload(ready: HubFolder, *, private: bool) -> str:
 
     quieten_hub()
     api = HfApi(library_name="thawline", library_version=__version__)
-    later = f"push it later with hf upload {ready.repository} {ready.folder} ."
+    later = f"push it later with hf upload {ready.repository} {ready.folder}"
     if HF_HUB_OFFLINE:
         found = f"HF_HUB_OFFLINE; '{ready.folder}' is ready"
         raise ThawlineError("a connection to the hub", found, later)
@@ -165,7 +165,7 @@ def check_repository(repository: str) -> None:
         ThawlineError: If it is not USER/NAME with the characters that the hub allows.
     """
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     try:
         validate_repo_id(repository)

@@ -11,32 +11,29 @@ import hashlib
 import json
 import logging
 import os
+import re
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import ray
-from ray.data import ActorPoolStrategy, DataContext, Datasource, ReadTask
-from ray.data.block import BlockMetadata
+from ray.data import ActorPoolStrategy, DataContext
 
 from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
 from thawline.runs.layout import find
+from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
-from thawline.scoring.blocks import from_bytes, to_bytes
-from thawline.scoring.columns import check_reader
 from thawline.scoring.files import Inputs
 from thawline.scoring.job import Scored, ScoringJob
 from thawline.scoring.places import Place, open_folder
-from thawline.scoring.readers import open_reader
+from thawline.scoring.ray_workers import Actor, Rows, Work, read_folder
+from thawline.scoring.remote import RemoteFile, is_url
 from thawline.scoring.writers import open_format
 
 BLOCK_BYTES = 2**20
@@ -45,33 +42,11 @@ BLOCK_BYTES = 2**20
 WAITING_BLOCKS = 2
 """The number of blocks that an actor is given at a time. While it scores one, the next arrives."""
 
-Folder = Mapping[str, Any]
-"""The bytes of each file of an artifact, by its name."""
+ACTORS_PER_READER = 8
+"""The number of actors for each task that reads. A reader keeps about 20 of the fastest busy."""
 
-
-@dataclass(frozen=True)
-class _Work:
-    """What every process of the cluster needs to know.
-
-    Attributes:
-        names: The names of the classifiers.
-        folders: A reference to the files of their artifacts.
-        config: The settings.
-        output: The path or the URL of the folder of the parts.
-        suffix: The suffix of the parts, which selects their format.
-        threads: The number of threads of an actor.
-        added: The names of the columns that are added.
-        pairs: Whether the classifiers read pairs of texts.
-    """
-
-    names: Sequence[str]
-    folders: Any
-    config: ScoreConfig
-    output: str
-    suffix: str
-    threads: int
-    added: Sequence[str]
-    pairs: bool
+_FORMAT = re.compile(r"(\.(?:csv|tsv|jsonl)(?:\.gz)?|\.parquet)/?$", re.IGNORECASE)
+"""A name of a folder that says the format of its parts, for example ``scored.parquet``."""
 
 
 def score_on_ray(
@@ -97,28 +72,34 @@ def score_on_ray(
     job = ScoringJob(runs, config, reporter)
     for line in job.predictor.describe([run.name for run in runs]):
         reporter.message(line)
-    suffix = _suffix_of_parts(inputs.files[0], config)
+    # The processes of the cluster may run in another working folder.
+    output = output if is_url(output) else str(expand(output).absolute())
+    files = [
+        file if isinstance(file, RemoteFile) else replace(file, path=file.path.absolute())
+        for file in inputs.files
+    ]
+    suffix = _suffix_of_parts(output, files[0])
     open_format(f"part{suffix}", safe=config.safe_csv)  # fails before the cluster starts
-    first = job.open(inputs.files[0])
+    first = job.open(files[0])
+    for warning in first.warnings:
+        reporter.message(warning)
     place = open_folder(output)
     with place.working():
         done = _parts_of(place)
         if done and place.read_state() is None:
             fix = "choose another folder, or delete this one"
             raise ThawlineError("a new folder", f"'{place.shown}', which has parts", fix)
-        job.check_state(place, state_of(inputs.files, suffix), is_new=not done)
+        job.check_state(place, state_of(files, suffix), is_new=not done)
         if done:
             kept = sum(done.values())
             reporter.message(f"resuming after {kept:,} scored rows in '{place.shown}'")
         with _connected(config.ray or None):
             size, resources = _pool(uses_gpu=bool(job.predictor.groups) and config.device != "cpu")
-            reporter.message(
-                f"scoring with {size} actors on {len(ray.nodes())} machines, "
-                f"{resources['num_cpus']} CPUs each"
-            )
-            work = _Work(
+            machines = sum(node["Alive"] for node in ray.nodes())
+            reporter.message(f"scoring with {size} processes, machines: {machines}")
+            work = Work(
                 names=[run.resolve().name for run in runs],
-                folders=ray.put([_content(find(run)) for run in runs]),
+                folders=ray.put([read_folder(find(run)) for run in runs]),
                 config=config,
                 output=output,
                 suffix=suffix,
@@ -126,146 +107,51 @@ def score_on_ray(
                 added=job.added,
                 pairs=job.pairs,
             )
-            sizes = [int(file.fingerprint()[1]) for file in inputs.files]
+            sizes = [int(file.fingerprint()[1]) for file in files]
             total = round(first.estimate_rows() * sum(sizes) / max(1, sizes[0]))
-            found = dict(done)
-            without_text = 0
-            with reporter.task("scoring", total) as advance, _small_blocks():
+            with reporter.task("scoring", total) as advance:
                 advance(sum(done.values()))
-                source = ray.data.read_datasource(
-                    _Rows(inputs.files, work, frozenset(done)),
-                    num_cpus=0,
-                    concurrency=max(1, len(ray.nodes())),
-                    override_num_blocks=len(inputs.files),
-                )
-                parts = source.map_batches(
-                    _Actor,
-                    batch_size=1,
-                    batch_format="pyarrow",
-                    compute=ActorPoolStrategy(
-                        size=size, max_tasks_in_flight_per_actor=WAITING_BLOCKS
-                    ),
-                    fn_constructor_args=(work,),
-                    **resources,
-                )
-                with _errors():
-                    for row in parts.iter_rows():
-                        if row["name"] not in found:
-                            found[row["name"]] = row["rows"]
-                            without_text += row["without_text"]
-                            now = sum(found.values()) - sum(done.values())
-                            speed = now / (time.perf_counter() - start)
-                            advance(row["rows"], f"{speed:,.0f} texts/s")
+                found, without_text = dict(done), 0
+                now = 0
+                for part in _parts(Rows(files, work, frozenset(done)), work, size, resources):
+                    if part["name"] not in found:  # work that was repeated
+                        found[part["name"]] = part["rows"]
+                        without_text += part["without_text"]
+                        now += part["rows"]
+                        speed = now / (time.perf_counter() - start)
+                        advance(part["rows"], f"{speed:,.0f} texts/s")
         _check_complete(place, found)
         place.end()
-    rows = sum(found.values())
-    seconds = time.perf_counter() - start
-    return Scored(place.shown, rows, sum(done.values()), without_text, seconds)
+    kept, seconds = sum(done.values()), time.perf_counter() - start
+    return Scored(place.shown, kept + now, kept, without_text, seconds)
 
 
-class _Rows(Datasource):  # type: ignore[misc]
-    """The blocks of several files. Each is one row of Ray's data: its place and its content.
+def _parts(
+    rows: Rows, work: Work, size: int, resources: Mapping[str, float]
+) -> Iterator[dict[str, Any]]:
+    """Yield the name and the rows of each part, as soon as it is written.
 
     Args:
-        files: The files.
+        rows: The blocks.
         work: What the processes need to know.
-        done: The names of the parts that exist.
+        size: The number of actors.
+        resources: What each of them takes.
     """
-
-    def __init__(self, files: Sequence[DataFile], work: _Work, done: frozenset[str]) -> None:
-        super().__init__()
-        self._files, self._work, self._done = files, work, done
-
-    def estimate_inmemory_data_size(self) -> int | None:
-        """Return that the size is unknown."""
-        return None
-
-    def get_read_tasks(self, parallelism: int, **_: Any) -> list[Any]:
-        """Return a task for each file."""
-        unknown = BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None)
-        return [
-            ReadTask(_reading(file, number, self._work, self._done), unknown)
-            for number, file in enumerate(self._files)
-        ]
-
-
-def _reading(
-    file: DataFile, number: int, work: _Work, done: frozenset[str]
-) -> Callable[[], Iterator[pa.Table]]:
-    """Return a function that yields the blocks of a file that are not done."""
-
-    def read() -> Iterator[pa.Table]:
-        reader = open_reader(file, work.config.text)
-        check_reader(reader, work.added, pairs=work.pairs)
-        for position, block in enumerate(reader.blocks(work.config.rows_per_block)):
-            name = f"part-{number:06d}-{position:08d}-{len(block)}{work.suffix}"
-            if name not in done:
-                yield pa.table(
-                    {
-                        "name": [name],
-                        "columns": [json.dumps(reader.columns)],
-                        "content": pa.array([to_bytes(block)], pa.large_binary()),
-                    }
-                )
-
-    return read
-
-
-class _Actor:
-    """Scores blocks with a copy of the classifiers, and writes each as a part.
-
-    Args:
-        work: What the process needs to know.
-    """
-
-    def __init__(self, work: _Work) -> None:
-        _limit_threads(work.threads)
-        config = work.config
-        if config.device == "auto":
-            config = replace(config, device="cuda" if ray.get_gpu_ids() else "cpu")
-        with TemporaryDirectory() as place:
-            runs = []
-            for name, files in zip(work.names, ray.get(work.folders), strict=True):
-                runs.append(Path(place, name))
-                for file, content in files.items():
-                    (runs[-1] / file).parent.mkdir(parents=True, exist_ok=True)
-                    (runs[-1] / file).write_bytes(content)
-            self._job = ScoringJob(runs, config, Reporter())
-        self._form = open_format(f"part{work.suffix}", safe=config.safe_csv)
-        self._place = open_folder(work.output)
-
-    def __call__(self, batch: pa.Table) -> dict[str, Any]:
-        """Score one block.
-
-        Args:
-            batch: A row of `_Rows`.
-
-        Returns:
-            The name of the part, its rows, and the number of those without a text.
-        """
-        (row,) = batch.to_pylist()
-        block = from_bytes(row["content"])
-        content, missing = self._job.encode(
-            block, json.loads(row["columns"]), self._form, first=True
+    with _small_blocks(), _errors():
+        source = ray.data.read_datasource(
+            rows,
+            num_cpus=0,  # actors take all cores, and reading takes little time
+            concurrency=max(1, size // ACTORS_PER_READER),
+            override_num_blocks=len(rows.files),
         )
-        self._place.write_part(row["name"], content)
-        return {
-            "name": np.array([row["name"]]),
-            "rows": np.array([len(block)]),
-            "without_text": np.array([missing]),
-        }
-
-
-def _limit_threads(threads: int) -> None:
-    """Let every library of this process compute with a number of threads."""
-    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS"):
-        os.environ[name] = str(threads)  # for the libraries that are not loaded yet
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
-    pa.set_cpu_count(threads)
+        yield from source.map_batches(
+            Actor,
+            batch_size=1,
+            batch_format="pyarrow",
+            compute=ActorPoolStrategy(size=size, max_tasks_in_flight_per_actor=WAITING_BLOCKS),
+            fn_constructor_args=(work,),
+            **resources,
+        ).iter_rows()
 
 
 @contextmanager
@@ -290,11 +176,11 @@ def _connected(address: str | None) -> Iterator[None]:
             "start one with ray start --head, or use --ray local",
             setting="ray",
         ) from error
-    try:
-        with redirect_stdout(sys.stderr):  # Ray prints that a machine has failed
+    with redirect_stdout(sys.stderr):  # Ray prints that a machine has failed, also at the end
+        try:
             yield
-    finally:
-        ray.shutdown()
+        finally:
+            ray.shutdown()
 
 
 @contextmanager
@@ -358,21 +244,13 @@ def state_of(files: Sequence[DataFile], suffix: str) -> list[str | int]:
     return [hashlib.sha256(prints.encode()).hexdigest(), suffix]
 
 
-def _suffix_of_parts(file: DataFile, config: ScoreConfig) -> str:
-    """Return the suffix of the parts: that of ``--format``, or that of the first input."""
-    if config.format is not None:
-        return ".csv" if config.format == "txt" else f".{config.format}"
+def _suffix_of_parts(output: str, file: DataFile) -> str:
+    """Return the suffix of the parts: that of the folder if it names a format, or of the input."""
+    named = _FORMAT.search(output)
+    if named is not None:
+        return named[1].lower()
     suffix = ".csv" if file.suffix == ".txt" else file.suffix
     return f"{suffix}.gz" if file.is_packed else suffix
-
-
-def _content(folder: Path) -> Folder:
-    """Return the files of an artifact."""
-    return {
-        path.relative_to(folder).as_posix(): np.fromfile(path, np.uint8)
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
 
 
 def _parts_of(place: Place) -> dict[str, int]:

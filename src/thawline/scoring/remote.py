@@ -66,16 +66,16 @@ def open_system(url: str, setting: str) -> tuple[AbstractFileSystem, str]:
                 protocol, f"fsspec[{protocol}]"
             )
         expected = f"the package {package}, which opens {protocol}://"
-        found_ = "no such package"
-        raise ThawlineError(
-            expected, found_, f'run pip install "{package}"', setting=setting
-        ) from error
-    except ValueError as error:
-        fix = "write for example s3://, gs:// or https://"
-        raise ThawlineError(expected, first_line(error), fix, setting=setting) from error
+        fix = f'run pip install "{package}"'
+        raise ThawlineError(expected, "no such package", fix, setting=setting) from error
     except Exception as error:  # each file system has errors of its own
-        fix = "check the URL and the credentials"
-        raise ThawlineError(expected, first_line(error), fix, setting=setting) from error
+        reason, fix = first_line(error), "check the URL and the credentials"
+        if protocol not in known_implementations:
+            reason, fix = (
+                f"the protocol {protocol}://",
+                "write for example s3://, gs:// or https://",
+            )
+        raise ThawlineError(expected, reason, fix, setting=setting) from error
     return found
 
 

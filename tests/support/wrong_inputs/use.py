@@ -27,6 +27,7 @@ SCORE = [
     Wrong("the same run twice", "score run run reviews/test.csv out.csv"),
     Wrong("a URL with an unknown protocol", "score run s4://bucket/reviews.csv out.csv"),
     Wrong("an output on a web server", "score run reviews/test.csv https://example.org/out.csv"),
+    Wrong("standard input with Ray", "score run - out --ray"),
     Wrong("no classes", "score run reviews/test.csv out.csv --top 0"),
 ]
 
@@ -45,7 +46,6 @@ PUSH = [
     Wrong("an invalid name of a repository", "push run anna/my..reviews --dry-run"),
     Wrong("a run with a typo", "push rnu anna/reviews --dry-run"),
     Wrong("a folder with other files", "push run anna/reviews --dry-run --out reviews"),
-    Wrong("a push without the hub", "push run anna/reviews"),
 ]
 
 EXPORT = [

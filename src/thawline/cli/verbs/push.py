@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -59,12 +60,13 @@ def push(
     """
     with quick_imports():
         from thawline.jobs.push import check_repository, upload, write_hub_folder
+        from thawline.runtime.progress import TerminalReporter
 
     check_repository(repository)
     folder = Path("push", repository.rpartition("/")[2]) if out is None else out
     ready = write_hub_folder(run, repository, folder)
     if not as_json:
-        _print_files(ready)
+        _print_files(ready, print_text if dry_run else TerminalReporter().message)
     url = None
     if not dry_run:
         url = upload(ready, private=private)
@@ -79,11 +81,11 @@ def push(
         print_text(f"dry run: {folder} is ready for {repository}" if url is None else url)
 
 
-def _print_files(ready: HubFolder) -> None:
+def _print_files(ready: HubFolder, show: Callable[[str], object]) -> None:
     width = max(len(file.name) for file in ready.files)
     for file in ready.files:
-        print_text(f"{file.name.ljust(width)}  {file.bytes:>13,} bytes")
+        show(f"{file.name.ljust(width)}  {file.bytes:>13,} bytes")
     total = sum(file.bytes for file in ready.files)
-    print_text(f"{len(ready.files)} files, {total:,} bytes, for {ready.repository}")
+    show(f"{len(ready.files)} files, {total:,} bytes, for {ready.repository}")
     if ready.left_out:
-        print_text(f"left out: {', '.join(ready.left_out)}")
+        show(f"left out: {', '.join(ready.left_out)}")

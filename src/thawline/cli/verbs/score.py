@@ -110,11 +110,11 @@ def _score_on_ray(
     from thawline.runtime.packages import check_extra
     from thawline.scoring.files import find_inputs
 
-    check_extra("ray", ("ray",))
     if STANDARD in (given, output):
-        fix = "give a file or a folder for both"
-        raise ThawlineError("files with --ray", "-", fix, setting="ray")
+        fix = "give a file or a folder for both, or omit --ray"
+        raise ThawlineError("an input and an output that are files", "'-'", fix, setting="ray")
     inputs = find_inputs(given, output)
+    check_extra("ray", ("ray",))
     with quick_imports():
         from thawline.scoring.on_ray import score_on_ray
 
