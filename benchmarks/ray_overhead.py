@@ -5,7 +5,9 @@
 Both ways run one after the other, in pairs, each with a quarter of the rows and with all of them.
 The difference of the two sizes is the work itself, without the start of the processes. The CPU
 seconds are those of the command and of all processes that it started. They hardly depend on other
-programs that share the cores, but the seconds do.
+programs that share the cores, but the seconds do. Of Ray's processes, those that read and score do
+the work. All others, with the command itself, are background, which takes CPU seconds as long as
+the job runs, so that it is shown as a share of a core.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 import psutil
 
+WORK = ("ray::MapWorker", "ray::Read")
+"""The titles of the processes of Ray that read and score."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -30,14 +35,17 @@ class Cost:
 
     Attributes:
         seconds: The duration.
-        cpu: The CPU seconds of all processes.
+        cpu: The CPU seconds of the processes that read and score.
+        rest: The CPU seconds of all others.
     """
 
     seconds: float
     cpu: float
+    rest: float
 
     def __sub__(self, other: Cost) -> Cost:
-        return Cost(self.seconds - other.seconds, self.cpu - other.cpu)
+        seconds, cpu = self.seconds - other.seconds, self.cpu - other.cpu
+        return Cost(seconds, cpu, self.rest - other.rest)
 
 
 def main() -> None:
@@ -64,14 +72,15 @@ def main() -> None:
                 )
                 cost = large - small
                 found[way].append(cost)
-                start = Cost(small.seconds - cost.seconds / 3, small.cpu - cost.cpu / 3)
+                start = small.cpu + small.rest - (cost.cpu + cost.rest) / 3
                 print(
-                    f"{way:5}  start {start.cpu:.1f} CPU s, then {sizes[1] - sizes[0]:,} rows in "
-                    f"{cost.cpu:.1f} CPU s and {cost.seconds:.1f} s",
+                    f"{way:5}  start {start:.1f} CPU s, then {sizes[1] - sizes[0]:,} rows in "
+                    f"{cost.cpu:.1f} CPU s of work and {cost.seconds:.1f} s, background "
+                    f"{cost.rest:.1f} CPU s, {cost.rest / cost.seconds:.1%} of a core",
                     flush=True,
                 )
     ratios = [ray.cpu / plain.cpu for plain, ray in zip(found["plain"], found["ray"], strict=True)]
-    print(f"CPU seconds with Ray / without: {statistics.median(ratios):.3f} {ratios}")
+    print(f"CPU seconds of work with Ray / without: {statistics.median(ratios):.3f} {ratios}")
 
 
 def run(way: str, classifier: Path, rows: Path, work: Path, block: int) -> Cost:
@@ -98,17 +107,24 @@ def run(way: str, classifier: Path, rows: Path, work: Path, block: int) -> Cost:
         stderr=subprocess.DEVNULL,
     ) as process:
         used: dict[tuple[int, float], float] = {}
+        workers: set[tuple[int, float]] = set()
         while process.poll() is None:
             for each in _family(process.pid):
                 try:
-                    times = each.cpu_times()
-                    used[each.pid, each.create_time()] = times.user + times.system
+                    times, title = each.cpu_times(), each.cmdline()[:1]
+                    works = way == "plain" or bool(title and title[0].startswith(WORK))
+                    key = (each.pid, each.create_time())
+                    busy = times.user + times.system
+                    # A process of Ray changes its title with each of its tasks.
+                    workers |= {key} if works else set()
+                    used[key] = busy
                 except psutil.Error:
                     continue
             time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"{command} failed")
-    return Cost(time.perf_counter() - start, sum(used.values()))
+    work = sum(busy for key, busy in used.items() if key in workers)
+    return Cost(time.perf_counter() - start, work, sum(used.values()) - work)
 
 
 def _family(pid: int) -> list[psutil.Process]:
