@@ -96,6 +96,26 @@ def test_bodies_at_and_over_the_limit(
             assert read_answer(connection)[0] == status
 
 
+def test_the_parts_of_an_answer_are_sent_at_once(
+    classifiers: dict[str, AnyFitted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, seen = limits.Guard.__call__, []
+
+    async def look(self: limits.Guard, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            transports = getattr(asyncio.get_running_loop(), "_transports", {})
+            for transport in [*transports.values()]:
+                given = transport.get_extra_info("socket")
+                seen.append(given.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+        await original(self, scope, receive, send)
+
+    monkeypatch.setattr(limits.Guard, "__call__", look)
+    with live_server(classifiers) as address, connect(address) as connection:
+        connection.sendall(with_length(b'{"texts": "a good film"}'))
+        assert read_answer(connection)[0] == 200
+    assert all(seen)  # empty if uvloop is installed
+
+
 def test_a_client_that_waits_for_the_answer_before_its_large_body(address: str) -> None:
     head = HEAD + b"content-length: %d\r\nexpect: 100-continue\r\n\r\n" % (LIMIT + 1)
     with connect(address) as connection:

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -51,16 +52,19 @@ def test_a_taken_port_is_reported(words: Path) -> None:
 
 
 @pytest.mark.e2e
-def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "thawline", "serve", str(words), *OPTIONS],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "THAWLINE_TOKEN": "secret"},
-    )
+def test_a_stopped_server_answers_what_it_accepted(words: Path, tmp_path: Path) -> None:
+    log = tmp_path / "log"  # a pipe would be full, and the server would wait for its reader
+    with log.open("w") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "thawline", "serve", str(words), *OPTIONS],
+            stderr=stream,
+            env={**os.environ, "THAWLINE_TOKEN": "secret"},
+        )
     try:
-        assert process.stderr is not None
-        address = next(line for line in process.stderr if "http://" in line).split()[-1]
+        while "http://" not in log.read_text() and process.poll() is None:
+            time.sleep(0.05)
+        address = log.read_text().split("http://")[1].split()[0]
+        address = f"http://{address}"
         statuses: list[int] = []
 
         def ask(texts: str | list[str]) -> None:
@@ -98,7 +102,7 @@ def test_a_stopped_server_answers_what_it_accepted(words: Path) -> None:
         assert len(statuses) > before
         assert {*statuses} == {200}
         assert process.wait(200) in (0, -signal.SIGTERM)
-        assert "a good film" in process.stderr.read()  # as --log-texts asks for
+        assert "a good film" in log.read_text()  # as --log-texts asks for
     finally:
         process.kill()
-        process.communicate()
+        process.wait()
