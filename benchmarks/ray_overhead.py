@@ -123,8 +123,8 @@ def run(way: str, classifier: Path, rows: Path, work: Path, block: int) -> Cost:
             time.sleep(0.2)
     if process.returncode:
         raise SystemExit(f"{command} failed")
-    work = sum(busy for key, busy in used.items() if key in workers)
-    return Cost(time.perf_counter() - start, work, sum(used.values()) - work)
+    working = sum(busy for key, busy in used.items() if key in workers)
+    return Cost(time.perf_counter() - start, working, sum(used.values()) - working)
 
 
 def _family(pid: int) -> list[psutil.Process]:
