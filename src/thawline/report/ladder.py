@@ -117,7 +117,7 @@ def seeds_of(rungs: Sequence[RungRecord]) -> str:
 
 
 def highest_on_test(rungs: Sequence[RungRecord]) -> str:
-    """Return the names of the rungs with the highest accuracy on test, of which there may be several.
+    """Return the names of the rungs with the highest accuracy on test. There may be several.
 
     Args:
         rungs: The rungs, at least one.
