@@ -67,8 +67,8 @@ isinstance(run, FitRecord)  # True
 The example reads the ladder from the page [thawline compare](verbs/compare.md#in-python).
 `read_record` takes a folder or a file and returns a typed object. The class of this object says
 what kind of job wrote the file and whether the job has finished. The folder of a search gives a
-`TuneRecord`. `record.to_dict()` returns nested dicts of JSON values. `read_record` raises a `ThawlineError` if the file is missing, damaged or
-written by another program.
+`TuneRecord`. `record.to_dict()` returns nested dicts of JSON values. `read_record` raises a
+`ThawlineError` if the file is missing, damaged or written by another program.
 
 ## Schema version
 

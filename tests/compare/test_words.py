@@ -6,6 +6,7 @@ import pytest
 
 from tests.support.records import mean_scores, rung_record, rung_run
 from thawline.compare.words import points, verdict_words
+from thawline.report.ladder import highest_on_test
 from thawline.runs.records import DrawnRows, RungRecord, Standing, Verdict
 
 MODELS = Verdict(rung=None, margin=0.01, confidence=0.95, cost="seconds", about="models", words="")
@@ -102,3 +103,12 @@ def test_a_backbone_that_does_not_beat_words_is_named():
 def test_points():
     assert [points(share) for share in (0.01, 0.005, 0.02)] == ["1 point", "0.5 points", "2 points"]
     assert isinstance(rung("a", 0.5, "within").standing, Standing)
+
+
+def test_a_tie_names_all_of_the_highest():
+    tie = [rung("head", 0.8, "undecided"), rung("full", 0.8, "undecided")]
+    alone = [*tie, rung("last:1", 0.81, "undecided")]
+    assert highest_on_test(alone) == "last:1"
+    assert all(name in highest_on_test(tie) for name in ("head", "full"))
+    assert highest_on_test(tie) in words(tie)
+    assert "2" in highest_on_test([*tie, rung("last:1", 0.8, "undecided")])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from thawline.report.ladder import bounds_below, seeds_of
+from thawline.report.ladder import bounds_below, highest_on_test, seeds_of
 from thawline.report.tables import rounded_up
 from thawline.runs.records import DrawnRows, RungRecord, Standing, Verdict
 
@@ -77,7 +77,7 @@ def _sentences(facts: _Facts) -> Iterator[str]:
         which = "only" if len(within) == 1 else "cheapest"
         within_all = f"{which} strategy within {facts.margin} of all others"
         yield f"{verdict.rung} is the {within_all}{facts.of_rows}."
-    yield f"Highest on test: {top.rung}, {accuracy}."
+    yield f"Highest on test: {highest_on_test(facts.rungs)}, {accuracy}."
     sample: str | None = facts.sample
     for rung in others:
         if rung.standing.decision != "undecided":

@@ -125,7 +125,8 @@ class SelectedRows:
         method = self._method(_count_rows(len(self.rows), share))
         if len(np.unique(copies)) < len(copies):
             separated = len(np.intersect1d(copies[rest], copies[carved]))
-            kept = f"{separated:,} texts in both parts" if separated else "copies kept together"
+            word = "text" if separated == 1 else "texts"
+            kept = f"{separated:,} {word} in both parts" if separated else "copies kept together"
             method += f", {kept}"
         return self.rows[rest], self.rows[carved], method
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -113,6 +114,19 @@ def seeds_of(rungs: Sequence[RungRecord]) -> str:
     seeds = "1 seed" if numbers == [1] else f"{ends} seeds"
     draws = len(by_draw[0])
     return f"{draws} draws with {seeds} each" if draws > 1 else seeds
+
+
+def highest_on_test(rungs: Sequence[RungRecord]) -> str:
+    """Return the names of the rungs with the highest accuracy on test. There may be several.
+
+    Args:
+        rungs: The rungs, at least one.
+    """
+    highest = max(rung.test.accuracy.value for rung in rungs)
+    names = [rung.rung for rung in rungs if math.isclose(rung.test.accuracy.value, highest)]
+    if len(names) > 2:
+        return f"{names[0]} and {len(names) - 1} others"
+    return " and ".join(names)
 
 
 def _latencies(comparison: Comparison) -> Iterator[str]:

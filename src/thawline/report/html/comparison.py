@@ -55,7 +55,7 @@ from thawline.report.html.words import (
     unbroken,
     value,
 )
-from thawline.report.ladder import seeds_of, to_use
+from thawline.report.ladder import highest_on_test, seeds_of, to_use
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import (
     FitRecord,
@@ -116,7 +116,11 @@ def _figures(record: LadderRecord) -> list[Fact]:
     best = max(record.rungs, key=lambda rung: rung.test.accuracy.value)
     chosen = rungs.get(record.chosen.rung, best)
     return [
-        Fact(f"Highest: {best.rung}", value(best.test.accuracy), interval(best.test.accuracy)),
+        Fact(
+            f"Highest: {highest_on_test(record.rungs)}",
+            value(best.test.accuracy),
+            interval(best.test.accuracy),
+        ),
         Fact(f"To use: {chosen.rung}", value(chosen.test.accuracy), interval(chosen.test.accuracy)),
         Fact("Margin", points(record.verdict.margin), "of accuracy"),
         Fact("Test texts", f"{best.test.rows:,}", seeds_of(record.rungs)),
