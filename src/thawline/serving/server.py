@@ -80,12 +80,13 @@ def run_server(runs: Sequence[Path], config: ServeConfig, reporter: Reporter) ->
     name_runs(runs)  # fail before the address is taken
     with _listen(config) as listening:
         service = load_service(runs, config)
+        server = uvicorn.Server(server_settings(service))
         for line in service.describe().shared:
             reporter.message(line)
         _allow_many_connections()
         host, port = listening.getsockname()[:2]
         reporter.message(f"listening on http://{host}:{port}")
-        uvicorn.Server(server_settings(service)).run(sockets=[listening])
+        server.run(sockets=[listening])
 
 
 def server_settings(service: Service) -> uvicorn.Config:
