@@ -28,7 +28,7 @@ Folder = Annotated[
 def export(
     config: ExportConfig, run: opt.RunPath, out: Folder = None, as_json: opt.Json = False
 ) -> None:
-    """Write a saved classifier for ONNX Runtime or for plain transformers.
+    """Export a saved classifier to ONNX or to plain transformers.
 
     The folder appears only after its logits were compared with those of the run.
     """

@@ -53,7 +53,7 @@ def push(
     out: HubOut = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Upload a classifier with its model card to the Hugging Face hub.
+    """Upload a classifier and its model card to the hub.
 
     Only the saved classifier and its card are uploaded, and no texts. Without a connection or a
     token, the folder is written and its files are listed.
