@@ -421,7 +421,11 @@ def test_the_native_models_base_gives_the_backbones_states(toy_backbone, family)
 
 
 def test_a_family_without_a_native_head_is_refused():
-    stack = SimpleNamespace(model=SimpleNamespace(config=CLIPTextConfig()), family=Family((), ""))
+    stack = SimpleNamespace(
+        model=SimpleNamespace(config=CLIPTextConfig()),
+        family=Family((), ""),
+        attention_dropout="attention_dropout",
+    )
     with pytest.raises(ThawlineError) as caught:
         build_native(Backbone("clip", "clip", stack, None), 2, seed=0)
     assert caught.value.setting == "head.head"
