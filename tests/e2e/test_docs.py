@@ -193,7 +193,7 @@ def test_every_verb_has_a_page_with_each_of_its_options():
     assert sorted(pages) == sorted(root.commands)
     for verb, command in root.commands.items():
         known = options(command)
-        named = set(re.findall(r"`[^`\n]*?(--[a-z-]+)", pages[verb]))
+        named = set(re.findall(r"`[^`\n]*?(--[a-z0-9-]+)", pages[verb]))
         assert known, f"no options of {verb}"
         assert not known - named, f"{verb}.md lacks {sorted(known - named)}"
 
@@ -215,7 +215,7 @@ def test_an_options_table_names_no_option_that_the_verb_lacks():
         text = (DOCS / "verbs" / f"{verb}.md").read_text(encoding="utf-8")
         table = text.partition("## Options")[2].partition("\n## ")[0]
         first_cells = re.findall(r"^\| (`.+?) \|", table, re.MULTILINE)
-        named = set(re.findall(r"--[a-z-]+", " ".join(first_cells)))
+        named = set(re.findall(r"--[a-z0-9-]+", " ".join(first_cells)))
         assert named, f"no options in the table of {verb}.md"
         assert not named - options(command), f"{verb}.md: {sorted(named - options(command))}"
 
