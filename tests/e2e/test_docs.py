@@ -56,6 +56,12 @@ TOURS = (
 )
 """The pages with blocks to run. The pages of one tour share a working folder."""
 
+def marked(tour: tuple[str, ...]) -> Any:
+    """Return a tour, marked as slow if it is one of tutorials, whose examples are tested too."""
+    slow = tour[0].startswith("tutorials/")
+    return pytest.param(tour, marks=[pytest.mark.slow] if slow else [], id=tour[0])
+
+
 EMPTY_STORE = ("verbs/store.md",)
 """Pages that need an empty store. The others share one, so that each text is read once."""
 
@@ -92,7 +98,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("tour", TOURS, ids=lambda tour: tour[0])
+@pytest.mark.parametrize("tour", map(marked, TOURS))
 def test_a_page_shows_what_happens(
     tour, workplace, shared_home, tmp_path_factory, monkeypatch, request
 ):

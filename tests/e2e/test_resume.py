@@ -208,6 +208,7 @@ def test_a_run_that_is_killed_again_and_again_ends_at_the_same_weights(command, 
     check_the_same(killed, whole)
 
 
+@pytest.mark.slow
 def test_ctrl_c_and_two_deaths_leave_a_run_to_go_on_with(command, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     strategy = "lp+lora:dropout=0.2,from=3"

@@ -134,7 +134,9 @@ class TestQueue:
             return original(self, *given)
 
         monkeypatch.setattr(predict, slow)
+        free.set()  # the classifiers are used once when the server starts
         with limited(classifiers, queue=2) as client:
+            free.clear()
             first = threading.Thread(
                 target=client.post, args=("/predict",), kwargs={"json": {"texts": ["a", "b"]}}
             )
@@ -162,7 +164,9 @@ class TestQueue:
             return original(self, *given)
 
         monkeypatch.setattr(Service, "_predict", slow)
+        free.set()  # the classifiers are used once when the server starts
         with limited(classifiers, timeout=0.01) as client:
+            free.clear()
             assert client.post("/predict", json={"texts": "a"}).status_code == 503
             free.set()
 
