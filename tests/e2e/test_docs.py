@@ -56,6 +56,7 @@ TOURS = (
 )
 """The pages with blocks to run. The pages of one tour share a working folder."""
 
+
 def marked(tour: tuple[str, ...]) -> Any:
     """Return a tour, marked as slow if it is one of tutorials, whose examples are tested too."""
     slow = tour[0].startswith("tutorials/")
@@ -98,7 +99,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("tour", map(marked, TOURS))
+@pytest.mark.parametrize("tour", [marked(tour) for tour in TOURS])
 def test_a_page_shows_what_happens(
     tour, workplace, shared_home, tmp_path_factory, monkeypatch, request
 ):
