@@ -43,5 +43,5 @@ def test_the_accuracy_is_shown_with_its_interval_and_its_rows() -> None:
     (line,) = set(export_lines(report(int8=0.01, accuracy=accuracy))) - set(
         export_lines(report(int8=0.01))
     )
-    for part in ("0.8450", "0.8500", "2,000 of 25,000", "-0.50", "-0.90", "-0.10", "95%"):
+    for part in ("84.50 %", "85.00 %", "2,000 of 25,000", "-0.50", "-0.90", "-0.10", "95 %"):
         assert part in line

@@ -183,7 +183,8 @@ class ComputeConfig:
     store_limit: Annotated[
         Bytes | None,
         Help(
-            "Maximum size of the store, for example `--store-limit 20GB`. 0 stores nothing.",
+            "Maximum size of the store of frozen states, for example `--store-limit 20GB`. 0 "
+            "stores nothing.",
             "a quarter of the disk space that is free or used by the store",
             metavar="SIZE",
         ),
@@ -369,9 +370,10 @@ class TrainingConfig(LoopConfig):
     augment: Annotated[
         str | None,
         Help(
-            "Altered copies of the training texts to train on too, for example "
-            "`word_dropout=0.1,swap=0.05,synonyms=0.1,copies=2`: shares of the words to remove, to "
-            "swap with the next word or to replace by a synonym, and the copies of each text.",
+            "Train also on altered copies of the training texts, for example "
+            "`word_dropout=0.1,swap=0.05,synonyms=0.1,copies=2`. The first three are the shares of "
+            "words to remove, to swap with the next word and to replace by a synonym; `copies` is "
+            "the number of copies of each text.",
             "no copies",
             metavar="SHARES",
         ),
@@ -505,10 +507,11 @@ class Config:
     strategy: Annotated[
         str,
         Help(
-            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, `bitfit`, "
-            "`full`, `gradual`, `lp+S` for the head first and then strategy S, `tapt+S` for the "
-            "backbone's own objective first, `tfidf` for logistic regression on words without a "
-            "backbone, or `head+tfidf` for both side by side."
+            "What to train: `head`, `last:k` for the last k blocks, `lora:r=4,alpha=32`, "
+            "`bitfit`, `full`, `gradual`, `lp+S` for the head first and then strategy S, `tapt+S` "
+            "to pretrain the backbone further on your texts and then use strategy S, `tfidf` for "
+            "logistic regression on words without a backbone, or `head+tfidf` for a head on the "
+            "states and the words."
         ),
     ] = "head"
     seed: Annotated[

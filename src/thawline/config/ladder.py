@@ -47,8 +47,8 @@ class LadderConfig:
         Seeds,
         MinLen(1),
         Help(
-            "Random seeds: their number N, which stands for 0 to N - 1, or a list such as 0,7. "
-            "Every strategy is fitted with each of them.",
+            "Number of random seeds, where N stands for the seeds 0 to N - 1, or a list of seeds "
+            "such as 0,7. Every strategy is fitted with each of them.",
             metavar="N",
         ),
     ] = (0, 1, 2)
@@ -57,8 +57,8 @@ class LadderConfig:
         Gt(0),
         Lt(100),
         Help(
-            "Margin in percentage points of accuracy. A strategy that is less than this below the "
-            "best one is as good for your purpose. Choose it before you see test scores.",
+            "Difference in accuracy that does not matter for your purpose, in percentage points. "
+            "Choose it before you see test scores.",
             metavar="POINTS",
         ),
     ] = 1.0
@@ -100,7 +100,8 @@ class LadderConfig:
         Le(100),
         Help(
             "Number of samples of training and validation rows. Every strategy is fitted on each, "
-            "with seeds of its own. They need a limit below the number of labelled rows.",
+            "with seeds of its own. More than one needs a `--limit` below the number of labelled "
+            "rows.",
             metavar="N",
         ),
     ] = 1

@@ -35,25 +35,26 @@ class ScoreConfig:
         Help(
             "Format of standard input and of standard output: `csv`, `tsv`, `jsonl`, or `txt` with "
             "one text per line as input. Files have the format of their suffix.",
-            "jsonl if the input begins with {, else csv; for the output that of the input",
+            "jsonl if the input begins with {, otherwise csv; the output has the format of the "
+            "input",
             metavar="FORMAT",
         ),
     ] = None
     rows_per_block: Annotated[
         Count,
         Help(
-            "Number of rows that are read, classified and written together. Work that is lost if "
-            "the command is stopped is at most one block.",
+            "Number of rows that are read, classified and written together. If the command is "
+            "stopped, at most one such block is lost.",
             metavar="N",
         ),
     ] = 4_096
     ray: Annotated[
         str | None,
         Help(
-            "Compute on a Ray cluster and write a folder of parts. Address of the cluster: "
-            "HOST:PORT, `auto` for one that runs on this machine, or `local` to start Ray on this "
-            "machine only. Without an address, the cluster of RAY_ADDRESS or of this machine, "
-            "otherwise `local`. Needs the extra `ray`.",
+            "Compute on a Ray cluster and write a folder of parts. ADDRESS is HOST:PORT, `auto` "
+            "for a cluster that runs on this machine, or `local` to start Ray on this machine "
+            "only. If it is omitted, the cluster that RAY_ADDRESS names or that runs on this "
+            "machine is used, otherwise `local`. Needs the extra `ray`.",
             metavar="[ADDRESS]",
         ),
     ] = None

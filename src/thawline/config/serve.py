@@ -57,22 +57,23 @@ class ServeConfig:
         Ge(0),
         Le(1000),
         Help(
-            "Maximum milliseconds to wait for further requests that are computed together. A "
-            "request does not wait if the last batch had only one.",
+            "Maximum time in milliseconds to wait for further requests of the same batch. A "
+            "request does not wait if the last batch had only one request.",
             metavar="MILLISECONDS",
         ),
     ] = 2.0
     tokens_per_batch: Annotated[
         Count,
         Help(
-            "Number of tokens that are computed together. A longer text is computed alone.",
+            "Maximum number of tokens in a batch. A longer text is computed alone.",
             metavar="TOKENS",
         ),
     ] = 8_192
     queue: Annotated[
         Count,
         Help(
-            "Number of texts that may wait. Further requests get the status 429.", metavar="TEXTS"
+            "Maximum number of texts that wait. Further requests get the status 429.",
+            metavar="TEXTS",
         ),
     ] = 1_024
     max_body: Annotated[Bytes, Help("Maximum size of the body of a request.", metavar="SIZE")] = (

@@ -29,8 +29,9 @@ def _accuracy_line(accuracy: ExportedAccuracy) -> str:
         100 * value for value in (accuracy.difference, accuracy.low, accuracy.high)
     )
     return (
-        f"accuracy   {accuracy.export:.4f} on {rows}, {points:+.2f} points against the run's "
-        f"{accuracy.run:.4f} ({accuracy.confidence:.0%} interval {low:+.2f} to {high:+.2f})"
+        f"accuracy   {100 * accuracy.export:.2f} % on {rows}, {points:+.2f} points compared with "
+        f"the run's {100 * accuracy.run:.2f} % "
+        f"({100 * accuracy.confidence:.0f} % interval {low:+.2f} to {high:+.2f})"
     )
 
 

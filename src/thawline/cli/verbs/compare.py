@@ -57,8 +57,8 @@ def compare(
 ) -> None:
     """Find the strategy that is worth its cost on labelled texts.
 
-    All strategies are fitted on the same rows, from the cheapest to the dearest, as far as the
-    budget allows. The same command continues a comparison that was stopped.
+    All strategies are fitted on the same rows, from the cheapest to the most expensive, as far as
+    the budget allows. The same command continues a comparison that was stopped.
     """
     with spare_process(PROVER):  # imports while this process imports
         config = with_data(config, data)

@@ -20,7 +20,9 @@ SETTINGS = ("to", "int8")
 
 Folder = Annotated[
     Path | None,
-    typer.Option("--out", parser=expand, metavar="FOLDER", help="New folder to write to."),
+    typer.Option(
+        "--out", parser=expand, metavar="FOLDER", help="New folder to write to. Required."
+    ),
 ]
 
 

@@ -22,10 +22,17 @@ if TYPE_CHECKING:
     from thawline.jobs.push import HubFolder
 
 Repository = Annotated[
-    str, typer.Argument(metavar="USER/NAME", help="Repository of the hub. It is created.")
+    str,
+    typer.Argument(
+        metavar="USER/NAME", help="Repository of the hub. It is created if it does not exist."
+    ),
 ]
 Private = Annotated[
-    bool, typer.Option("--private", help="Create a private repository. Default: a public one.")
+    bool,
+    typer.Option(
+        "--private",
+        help="Create a private repository. Default: a public one, or what your organisation sets.",
+    ),
 ]
 DryRun = Annotated[
     bool,
@@ -56,7 +63,7 @@ def push(
     """Upload a classifier and its model card to the hub.
 
     Only the saved classifier and its card are uploaded, and no texts. Without a connection or a
-    token, the folder is written and its files are listed.
+    token, the command writes the folder, lists its files and ends with an error.
     """
     with quick_imports():
         from thawline.jobs.push import check_repository, upload, write_hub_folder

@@ -41,8 +41,9 @@ Paths = Annotated[
     typer.Argument(
         metavar="RUN… INPUT OUTPUT",
         help="Folders of one or several runs, then the rows to classify and the file to write. "
-        "INPUT is a file, a folder, a pattern such as 'reviews/*.csv', or - for standard input. "
-        "OUTPUT is a file, a folder if there are several inputs, or - for standard output.",
+        "INPUT is a file, a folder or a pattern such as 'reviews/*.csv', each as a path or a URL, "
+        "or - for standard input. OUTPUT is a file, a folder if there are several inputs or with "
+        "--ray, or - for standard output.",
         show_default=False,
     ),
 ]
@@ -52,10 +53,8 @@ Paths = Annotated[
 def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
     """Classify the rows of files of any size.
 
-    Each row is written with its prediction.
-
-    Memory does not grow with the size of a file. The same command continues a job that was
-    stopped.
+    Each row is written with its prediction. Memory does not grow with the size of a file. The same
+    command continues a job that was stopped.
     """
     if len(paths) < 3:
         fix = "write thawline score RUN INPUT OUTPUT"
