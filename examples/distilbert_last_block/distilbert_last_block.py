@@ -33,9 +33,9 @@ options = parser.parse_args([] if "ipykernel" in sys.modules else None)
 
 # %% [markdown]
 """
-The blocks below the last one are frozen. They run once for each text, and all fits read their
-stored outputs. Only the learning rate differs between the first two fits. The seconds are those of
-a fit that runs alone with an empty store, so the pass through the frozen blocks counts for each.
+The blocks below the last one are frozen. They run once for each text, and both fits of the last
+block read their stored outputs. Only the learning rate differs between these two. The seconds are
+those of a fit that runs alone with an empty store, so the frozen pass counts for each.
 """
 
 # %%

@@ -30,7 +30,7 @@ parser.add_argument("--data", default="thawline/reviews", help="File, folder, na
 parser.add_argument("--limit", type=int, nargs=2, default=[1_000, 500], metavar=("TRAIN", "TEST"))
 parser.add_argument("--vectors", default="glove.6B.50d" if HAS_GLOVE else "random")
 parser.add_argument("--epochs", type=int, default=3)
-parser.add_argument("--out", type=Path, default=Path("runs/glove_transfer"))
+parser.add_argument("--out", type=Path, default=Path("runs/glove_transfer"), help="New folder")
 # In a notebook, write the arguments into the empty list.
 options = parser.parse_args([] if "ipykernel" in sys.modules else None)
 reviews = load_data(options.data, limit=tuple(options.limit))
