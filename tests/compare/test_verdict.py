@@ -17,7 +17,7 @@ from thawline.compare.verdict import check_texts, compare_runs
 from thawline.config import Config, LadderConfig
 from thawline.errors import ThawlineError
 from thawline.runs.logits import RunLogits
-from thawline.runs.records import Comparison, FitCost
+from thawline.runs.records import Comparison, FitCost, KeptEpoch
 
 TEXTS = 400
 COPIES = np.arange(TEXTS)
@@ -194,6 +194,21 @@ def test_the_run_to_use_is_the_cheapest_within_one_standard_error():
 def test_of_a_rung_the_seed_with_the_highest_score_is_used():
     made = [run("head", GOOD, seed=seed, validation=flip(GOOD, 40 - seed)) for seed in (3, 9, 5)]
     assert compare(*made).chosen.seed == 9
+
+
+def untrained(one: FinishedRun) -> FinishedRun:
+    """Return the run as one that kept its weights before training."""
+    kept = KeptEpoch(epoch=0, step=0, by="accuracy", last=3, epochs=3)
+    return replace(one, record=one.record.model_copy(update={"kept": kept, "head_first": None}))
+
+
+def test_an_untrained_run_is_used_only_if_there_is_no_other():
+    cheap, dear = run("head", GOOD, seconds=1), run("full", flip(GOOD, 80))
+    assert compare(cheap, dear).chosen.rung == "head"
+    assert compare(untrained(cheap), dear).chosen.rung == "full"
+    assert compare(untrained(cheap), untrained(dear)).chosen.rung == "head"
+    worse = run("head", GOOD, seed=1, validation=flip(GOOD, 40))
+    assert compare(untrained(cheap), worse, dear).chosen.seed == 1
 
 
 def test_the_nested_score_is_below_that_of_the_best_of_many_candidates():

@@ -12,7 +12,7 @@ from thawline.compare.results import FinishedRun
 from thawline.evaluation.choosing import Keep, cheapest_within_one_error, nested_values
 from thawline.evaluation.confusion import Floats
 from thawline.evaluation.differences import Effects, measure_effects
-from thawline.runs.records import Chosen, NestedScore, RungRecord
+from thawline.runs.records import Chosen, FitRecord, NestedScore, RungRecord
 
 RULE = (
     "the nested accuracy on validation: the cheapest strategy within one standard error of the "
@@ -64,21 +64,34 @@ def _nested_correct(one: FinishedRun, copies: NDArray[np.int64]) -> Floats:
     return nested_values(candidates, logits.validation_labels, copies, keep).correct
 
 
-def choose_run(rungs: Sequence[RungRecord], nested: NestedRungs, costs: Sequence[float]) -> Chosen:
+def choose_run(
+    rungs: Sequence[RungRecord],
+    made: Sequence[Sequence[FinishedRun]],
+    nested: NestedRungs,
+    costs: Sequence[float],
+) -> Chosen:
     """Choose the cheapest rung within one standard error of the best, and then its best seed.
 
-    Only runs on draw 0 are chosen, whose training rows are those of a comparison without draws.
+    Only runs on draw 0 are chosen, whose training rows are those of a comparison without draws. A
+    run that kept its untrained weights is chosen only if all runs did.
 
     Args:
         rungs: The rungs.
+        made: The runs of each rung.
         nested: Their validation scores.
         costs: Their costs, in any unit.
     """
-    position = cheapest_within_one_error(nested.effects, costs)
+    trained = [
+        np.array([not _is_untrained(one.record) for one in ones if one.run.draw == 0])
+        for ones in made
+    ]
+    among = [position for position, ones in enumerate(trained) if ones.any()]
+    position = cheapest_within_one_error(nested.effects, costs, among or None)
     rung = rungs[position]
     on_first = [run for run in rung.runs if run.draw == 0]
-    run = on_first[int(nested.values[position].mean(axis=1).argmax())]
-    best = int(nested.effects.scores.argmax())
+    scores = nested.values[position].mean(axis=1)
+    run = on_first[int(np.where(trained[position], scores, scores - 1).argmax())]
+    best = max(among or range(len(rungs)), key=lambda one: nested.effects.scores[one])
     return Chosen(
         rung=rung.rung,
         seed=run.seed,
@@ -87,3 +100,8 @@ def choose_run(rungs: Sequence[RungRecord], nested: NestedRungs, costs: Sequence
         standard_error=nested.effects.standard_error(best),
         by=RULE,
     )
+
+
+def _is_untrained(record: FitRecord) -> bool:
+    """Return whether the weights before training are kept, with a random head."""
+    return record.kept is not None and record.kept.step == 0 and record.head_first is None

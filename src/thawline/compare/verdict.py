@@ -93,7 +93,7 @@ def compare_runs(
         rungs=described,
         pairs=_compare_pairs(rungs, correct, metrics, draws),
         verdict=decide(described, by_cost, config, drawn),
-        chosen=choose_run(described, nested, by_cost),
+        chosen=choose_run(described, rungs, nested, by_cost),
         drawn=drawn,
     )
 

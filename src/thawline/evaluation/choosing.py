@@ -129,7 +129,9 @@ def halve_rows(
     return halves
 
 
-def cheapest_within_one_error(effects: Effects, costs: Sequence[float]) -> int:
+def cheapest_within_one_error(
+    effects: Effects, costs: Sequence[float], among: Sequence[int] | None = None
+) -> int:
     """Return the cheapest strategy within one standard error of the best score.
 
     L. Breiman, J. Friedman, C. J. Stone and R. A. Olshen, "Classification and regression trees",
@@ -138,11 +140,13 @@ def cheapest_within_one_error(effects: Effects, costs: Sequence[float]) -> int:
     Args:
         effects: The scores of the strategies, from `nested_values` of validation rows.
         costs: The cost of each strategy, in any unit.
+        among: The positions of the strategies that may be chosen. If None, all.
 
     Returns:
         The position of the strategy.
     """
-    best = int(np.argmax(effects.scores))
+    among = range(len(effects.scores)) if among is None else among
+    best = max(among, key=lambda index: effects.scores[index])
     lowest = effects.scores[best] - effects.standard_error(best)
-    good = [index for index, score in enumerate(effects.scores) if score >= lowest]
+    good = [index for index in among if effects.scores[index] >= lowest]
     return min(good, key=lambda index: (costs[index], -effects.scores[index]))
