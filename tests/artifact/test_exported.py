@@ -15,6 +15,7 @@ from tests.support.toys import FAMILIES
 from thawline import TextClassifier, artifact
 from thawline.artifact.exported import quantise, save_exported
 from thawline.config import ComputeConfig
+from thawline.errors import ThawlineError
 from thawline.inference.exported import FittedOnnx
 from thawline.inference.predictor import Predictor
 
@@ -59,3 +60,31 @@ def test_an_export_gives_the_same_logits(
     alone = np.concatenate([coarse.logits([text]) for text in ODD])
     np.testing.assert_allclose(coarse.logits(texts)[-3:], alone, rtol=0, atol=1e-5 * scale)
     assert np.isfinite(alone).all()
+
+
+@pytest.mark.parametrize("kind", [OSError, KeyboardInterrupt, ThawlineError])
+def test_errors_of_the_exporter(
+    trained_toy: Trained,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kind: type[BaseException],
+) -> None:
+    causes = {
+        OSError: OSError(27, "File too large"),
+        # This is how torch converts Ctrl-C inside of its C++ code.
+        KeyboardInterrupt: TypeError(
+            "failed to unpack the object with error 'KeyboardInterrupt: '"
+        ),
+        ThawlineError: ValueError("no such operator"),
+    }
+
+    def export(*_: object, **__: object) -> None:
+        if kind is OSError:
+            raise causes[kind]
+        raise RuntimeError("step 2 of 3 failed") from causes[kind]
+
+    monkeypatch.setattr("torch.onnx.export", export)
+    with pytest.raises(kind) as found:
+        save_exported(trained_toy(*ONE).fitted_, tmp_path)
+    if isinstance(found.value, ThawlineError):
+        assert found.value.found == str(causes[ThawlineError])

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import threading
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatch
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import pytest
 
 from thawline import TextClassifier
 from thawline.errors import ThawlineError
-from thawline.jobs.push import check_repository, upload, write_hub_folder
+from thawline.jobs.push import PARTS, check_repository, upload, write_hub_folder
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
@@ -168,6 +170,66 @@ class TestFolder:
                 write_hub_folder(run, "anna/reviews", folder)
         assert (tmp_path / "mine" / "a.txt").exists()
         assert (run / "model" / "words.json").exists()
+
+    def test_only_what_push_wrote_is_replaced(self, run: Path, tmp_path: Path) -> None:
+        classifier = TextClassifier.load(run)
+        classifier.save(tmp_path / "saved")
+        write_hub_folder(run, "anna/reviews", tmp_path / "out")
+        (tmp_path / "out" / "notes.txt").write_text("mine")
+        (tmp_path / "file").write_text("mine")
+        (tmp_path / "link").symlink_to(tmp_path / "saved")
+        for name in ("saved", "out", "file", "link"):
+            with pytest.raises(ThawlineError):
+                write_hub_folder(run, "anna/reviews", tmp_path / name)
+        assert (tmp_path / "out" / "notes.txt").exists()
+        assert TextClassifier.load(tmp_path / "saved").labels == classifier.labels
+
+    @pytest.mark.parametrize(
+        "damage", ["weights", "missing", "linked card", "linked vocabulary", "card", "settings"]
+    )
+    def test_a_damaged_artifact_is_not_copied(self, run: Path, tmp_path: Path, damage: str) -> None:
+        folder = tmp_path / "damaged"
+        shutil.copytree(run / "model", folder)
+        (tmp_path / "private.txt").write_text("mine")
+        weights = folder / "words.safetensors"
+        if damage == "weights":
+            content = weights.read_bytes()
+            weights.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+        elif damage == "missing":
+            weights.unlink()
+        elif damage == "linked card":
+            (folder / "README.md").symlink_to(tmp_path / "private.txt")
+        elif damage == "linked vocabulary":
+            (folder / "vocab.txt").symlink_to(tmp_path / "private.txt")
+        elif damage == "card":
+            (folder / "README.md").write_bytes(b"\xff")
+        else:
+            (folder / "thawline.json").write_text("[]")
+        with pytest.raises(ThawlineError):
+            write_hub_folder(folder, "anna/reviews", tmp_path / "out")
+        assert not (tmp_path / "out").exists()
+
+    def test_files_in_folders_are_left_out(self, run: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "own"
+        shutil.copytree(run / "model", folder)
+        (folder / "notes").mkdir()
+        (folder / "notes" / "mine.model").write_text("mine")
+        ready = write_hub_folder(folder, "anna/reviews", tmp_path / "out")
+        assert "notes/mine.model" in ready.left_out
+
+    def test_an_artifact_without_checksums(self, run: Path, tmp_path: Path) -> None:
+        folder = tmp_path / "old"
+        shutil.copytree(run / "model", folder)
+        values = json.loads((folder / "thawline.json").read_text())
+        del values["sha256"]
+        (folder / "thawline.json").write_text(json.dumps({**values, "format": 1}))
+        ready = write_hub_folder(folder, "anna/reviews", tmp_path / "out")
+        assert "words.safetensors" in {file.name for file in ready.files}
+
+    def test_an_upload_deletes_every_kind_of_file(self) -> None:
+        names = ("model.onnx", "model.onnx.data", "model.safetensors", "words.json", "vocab.txt")
+        for name in names:
+            assert any(fnmatch(name, pattern) for pattern in PARTS), name
 
 
 class TestUpload:

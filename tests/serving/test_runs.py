@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote, urlencode
 
 import pytest
 
@@ -24,6 +25,7 @@ from thawline.runs.layout import LADDER, RECORD
 from thawline.runs.records import write_record
 from thawline.serving.app import build_app
 from thawline.serving.past import MOST, PastRuns
+from thawline.serving.runs import Links
 
 LOCAL = "http://127.0.0.1:8000"
 HOSTILE = "a<b>&\"'%2e ?#;"
@@ -139,6 +141,20 @@ def test_links_are_not_followed(client: TestClient, folder: Path) -> None:
     assert client.get("/runs/report", params={"run": HOSTILE}).status_code == 422
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode")
+def test_a_name_that_is_not_unicode(client: TestClient, folder: Path) -> None:
+    for name in (b"\xff", b"\xfe"):
+        place = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+        place.mkdir()
+        (place / RECORD).write_text("{", encoding="utf-8")
+    write_record(place / RECORD, fit_record())
+    names = {run["name"] for run in client.get("/runs").json()["runs"]}
+    assert {"\\udcff", "\\udcfe"} <= names
+    for name, status in (("\\udcff", 422), ("\\udcfe", 200)):
+        link = client.post("/runs/link", json={"run": name}).json()["path"]
+        assert client.get(link).status_code == status
+
+
 def test_an_unfinished_or_damaged_run_has_no_report(client: TestClient) -> None:
     assert client.get("/runs/report", params={"run": "damaged"}).status_code == 422
 
@@ -189,6 +205,19 @@ def test_only_a_run_gets_a_link(client: TestClient, name: str) -> None:
 
 
 class TestLinks:
+    def test_a_part_of_the_name_is_no_time(self) -> None:
+        links = Links()
+        path, _, query = links.make("a b").partition("?")
+        given = parse_qs(query)
+        forged = {
+            "run": "b",
+            "until": f"{given['until'][0]} a",
+            "signature": given["signature"][0],
+        }
+        for values, allowed in ((query, True), (urlencode(forged), False)):
+            scope = {"type": "http", "path": path, "query_string": values.encode()}
+            assert links.allows(scope) is allowed
+
     def test_a_link_needs_no_token(self, words: TextClassifier, folder: Path) -> None:
         config = ServeConfig(runs=str(folder), token="secret")
         right = {"authorization": "Bearer secret"}

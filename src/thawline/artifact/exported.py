@@ -230,11 +230,16 @@ def _write_model(model: PreTrainedModel, file: Path) -> None:
                 verbose=False,
             )
     except Exception as error:  # the exporter raises many types
-        if is_out_of_memory(error):
+        if is_out_of_memory(error) or isinstance(error, OSError):  # the disk may be full
             raise
+        first: BaseException = error  # the exporter's own error only names the step that failed
+        while (earlier := first.__cause__ or first.__context__) is not None:
+            first = earlier
+        if "KeyboardInterrupt" in f"{type(first).__name__} {first}":  # torch converts Ctrl-C
+            raise KeyboardInterrupt from error
         raise ThawlineError(
             f"a model that torch can export to ONNX, of the type '{model.config.model_type}'",
-            first_line(error),
+            first_line(first),
             "use the run itself, which predict, serve and score read as well",
         ) from error
 
@@ -267,9 +272,12 @@ def _tidy(file: Path, base: str) -> None:
 
 @contextmanager
 def quiet_exporters() -> Iterator[None]:
-    """Keep the warnings of the libraries that write ONNX models off the terminal."""
+    """Keep the messages of the libraries that write ONNX models off the terminal.
+
+    Their errors are logged with tracebacks before they are raised.
+    """
     disabled = logging.root.manager.disable
-    logging.disable(logging.WARNING)
+    logging.disable(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

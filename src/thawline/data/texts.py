@@ -134,6 +134,15 @@ def shorten(text: str, characters: int = _MOST_SHOWN) -> str:
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
+def show_surrogates(text: str) -> str:
+    """Return a text with lone surrogates as escapes, for example of a file name that is not UTF-8.
+
+    Args:
+        text: Any text.
+    """
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
 def has_surrogate(text: str) -> bool:
     """Return whether a string holds a lone surrogate: half a character, which JSON can express.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from dataclasses import dataclass
-from fnmatch import fnmatch
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,20 +14,26 @@ from typing import Any
 from thawline import artifact
 from thawline._version import __version__
 from thawline.errors import ThawlineError
-from thawline.report.card import CARD, hub_card
-from thawline.runs.layout import SETTINGS, load_json
-from thawline.runs.settings import SHA256, add_checksums
+from thawline.report.card import CARD, hub_card, is_hub_card
+from thawline.runs.layout import FORMAT, ONNX, ONNX_WEIGHTS, SETTINGS
+from thawline.runs.settings import (
+    SHA256,
+    add_checksums,
+    boundary,
+    check_files,
+    files_of_artifact,
+    read_settings,
+)
 from thawline.runtime.failures import first_line
 from thawline.runtime.files import new_folder
 from thawline.runtime.hub import hub_failure, quieten_hub
-
-TOKENIZER_TEXTS = ("vocab.txt", "merges.txt", "*.model", "*.jinja")
-"""Files of tokenizers that have no checksum in the settings of an artifact."""
+from thawline.runtime.untrusted import check_regular
 
 PARTS = (
     *("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json"),
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json"),
-    *("words.json", "adapter/*", *TOKENIZER_TEXTS),
+    *("words.json", "adapter/*", ONNX, ONNX_WEIGHTS),
+    *("vocab.txt", "merges.txt", "*.model", "*.jinja"),
 )
 """The files of artifacts, which an upload deletes from the repository if it does not replace them.
 """
@@ -76,30 +82,28 @@ def write_hub_folder(run: Path, repository: str, folder: Path) -> HubFolder:
 
     Raises:
         ThawlineError: If there is no classifier, if it cannot be loaded on another machine, if the
-            name of the repository is invalid, or if the folder holds something else.
+            name of the repository is invalid, if a file of the classifier is missing or has
+            changed, or if the folder holds something that push did not write.
         OSError: If the folder cannot be written.
     """
     check_repository(repository)
     source = artifact.find(run)
-    values = load_json(source / SETTINGS)
-    assert isinstance(values, dict), "find has found settings"
+    values = read_settings(source)
+    check_files(source, values)  # the copy gets checksums of its own, which would hide damage
     _check_adapter(source, values)
-    if folder.exists() and not (folder / SETTINGS).is_file() and any(folder.iterdir()):
-        fix = "choose another --out"
-        raise ThawlineError("a new folder, or one that push wrote", f"'{folder}'", fix)
-    if folder.resolve() in (source.resolve(), run.resolve()):
+    if source.resolve().is_relative_to(folder.resolve()) or folder.resolve() == run.resolve():
         raise ThawlineError("a folder outside of the run", f"'{folder}'", "choose another --out")
-    signed = {*values.get(SHA256, ())}
+    if not _may_replace(folder):
+        fix = "choose another --out, or delete this folder"
+        raise ThawlineError("a new folder, or one that push wrote", f"'{folder}'", fix)
+    kept = files_of_artifact(source, values)
     all_names = [p.relative_to(source).as_posix() for p in sorted(source.rglob("*")) if p.is_file()]
-    kept = [name for name in all_names if name in signed or _is_tokenizer_text(name)]
     with new_folder(folder, replace=folder.exists()) as temporary:
         for name in kept:
             (temporary / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source / name, temporary / name)
         _write_settings(temporary, values)
-        card = source / CARD
-        text = card.read_text("utf-8") if card.is_file() else None
-        content = hub_card(text, repository, strategy=str(values.get("strategy")))
+        content = hub_card(_read_card(source), repository, strategy=values["strategy"])
         (temporary / CARD).write_text(content, encoding="utf-8")
         artifact.load(temporary)
     names = [p.relative_to(folder).as_posix() for p in sorted(folder.rglob("*")) if p.is_file()]
@@ -177,8 +181,37 @@ def check_repository(repository: str) -> None:
         raise ThawlineError("a repository as USER/NAME", f"'{repository}'", fix)
 
 
-def _is_tokenizer_text(name: str) -> bool:
-    return any(fnmatch(name, pattern) for pattern in TOKENIZER_TEXTS)
+def _read_card(source: Path) -> str | None:
+    """Return the model card of an artifact. None if it has none.
+
+    Raises:
+        ThawlineError: If it is a link that leads elsewhere, or if it is not in UTF-8.
+    """
+    card = source / CARD
+    if not os.path.lexists(card):
+        return None
+    check_regular(card, inside=boundary(source))
+    try:
+        return card.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        fix = "save the file in UTF-8, or delete it to get a short card"
+        raise ThawlineError(f"a model card in UTF-8 ('{card}')", first_line(error), fix) from error
+
+
+def _may_replace(folder: Path) -> bool:
+    """Return whether nothing is at a path, or only what an earlier push wrote."""
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        return False
+    names = {path.name for path in folder.iterdir()} if folder.exists() else set()
+    if not names:
+        return True
+    try:
+        files = files_of_artifact(folder, read_settings(folder))
+        card = (folder / CARD).read_text("utf-8")
+    except (ThawlineError, OSError, UnicodeDecodeError):
+        return False
+    written = {name.partition("/")[0] for name in files}
+    return is_hub_card(card) and names <= {*written, SETTINGS, CARD}
 
 
 def _check_adapter(source: Path, values: dict[str, Any]) -> None:
@@ -199,7 +232,7 @@ def _write_settings(folder: Path, values: dict[str, Any]) -> None:
     backbone = kept.get("backbone")
     if isinstance(backbone, str) and (_is_path(backbone) or Path(backbone).is_dir()):
         kept["backbone"] = re.split(r"[/\\]", backbone.rstrip("/\\"))[-1]
-    signed = add_checksums(folder, kept)
+    signed = add_checksums(folder, {**kept, "format": FORMAT})  # format 1 has no checksums
     (folder / SETTINGS).write_text(json.dumps(signed, indent=1), encoding="utf-8")
 
 

@@ -189,6 +189,20 @@ def check_files(folder: Path, values: Mapping[str, Any]) -> None:
     check_checksums(folder, files, FIX)
 
 
+def files_of_artifact(folder: Path, values: Mapping[str, Any]) -> list[str]:
+    """Return the names of the files of an artifact, without the settings and the model card.
+
+    Args:
+        folder: The folder of the artifact.
+        values: The settings of the artifact, as `read_settings` returns them.
+    """
+    if SHA256 in values:
+        return sorted({*values[SHA256]} - {SETTINGS})
+    paths = [*folder.iterdir(), *_entries(folder / ADAPTER)]
+    names = (path.relative_to(folder).as_posix() for path in paths)
+    return sorted(name for name in names if _FILES.fullmatch(name))
+
+
 def boundary(folder: Path) -> Path:
     """Return the folder that links in a folder of a model may not leave.
 

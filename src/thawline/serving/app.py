@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from thawline._version import __version__
 from thawline.config import ComputeConfig, ServeConfig
 from thawline.data import Text
-from thawline.data.texts import has_surrogate
+from thawline.data.texts import has_surrogate, show_surrogates
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted
@@ -218,7 +218,7 @@ class Service:
         for name in names:
             if name not in self.names:
                 known = ", ".join(self.names)
-                shown = name.encode("utf-8", "backslashreplace").decode()
+                shown = show_surrogates(name)
                 detail = f"expected one of the classifiers {known}; found '{shown}'"
                 raise HTTPException(404, detail)
         return tuple(dict.fromkeys(map(self.names.index, names)))
@@ -410,7 +410,7 @@ def _as_text(part: Any) -> TextOrPair:
 def _add_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(ThawlineError)
     async def invalid(request: Request, error: ThawlineError) -> JSONResponse:
-        return JSONResponse({"detail": str(error)}, 422)
+        return JSONResponse({"detail": show_surrogates(str(error))}, 422)
 
     @app.exception_handler(RequestValidationError)
     async def invalid_body(request: Request, error: RequestValidationError) -> Response:

@@ -12,6 +12,7 @@ from fastapi import APIRouter, HTTPException
 from numpy.typing import NDArray
 
 from thawline.config import ServeConfig
+from thawline.data.texts import show_surrogates
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.explaining import check_parts, score_parts, without_parts
 from thawline.serving.batching import CHARACTERS_PER_TOKEN, Logits
@@ -59,7 +60,7 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
         service.check([request.text], (model,))
         names = service.labels(model)
         if request.label is not None and request.label not in names:
-            found = request.label.encode("utf-8", "backslashreplace").decode()
+            found = show_surrogates(request.label)
             detail = f"expected one of the classes {', '.join(names)}; found '{found}'"
             raise HTTPException(422, detail)
         spans = check_parts(request.text)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from thawline.data.texts import show_surrogates
 from thawline.errors import ThawlineError
 from thawline.jobs.report import make_page
 from thawline.report.html.page import render_page, script_source
@@ -76,7 +77,7 @@ class PastRuns:
             fix = "give a folder that contains runs"
             raise ThawlineError("a folder of runs as --runs", found, fix, setting="runs")
         self._folder = folder.resolve()
-        self.name = self._folder.name
+        self.name = show_surrogates(self._folder.name)
         self._read: dict[Path, tuple[State, PastRun]] = {}
         self._reports: dict[Path, tuple[State, str]] = {}
 
@@ -135,7 +136,7 @@ class PastRuns:
                 file = folder / name
                 if name in files and not file.is_symlink():
                     within = folder.relative_to(self._folder)
-                    found[SPLIT.join(within.parts) or self.name] = file
+                    found[show_surrogates(SPLIT.join(within.parts)) or self.name] = file
                     break
             if len(found) == MOST:
                 break
@@ -156,7 +157,8 @@ class PastRuns:
             try:
                 shown = describe(read_record(file))
             except ThawlineError as error:
-                shown = PastRun(kind="unknown", status="unreadable", problem=str(error))
+                problem = show_surrogates(str(error))
+                shown = PastRun(kind="unknown", status="unreadable", problem=problem)
             self._read[file] = (state, shown)
         above = file.parent.parent / LADDER
         parent = None

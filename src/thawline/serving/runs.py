@@ -53,7 +53,8 @@ class Links:
         if any(len(values) > 1 for values in given.values()):
             return False
         valid = hmac.compare_digest(signature[0].encode(), self._sign(run[0], until[0]).encode())
-        return valid and int(until[0]) >= time.time()
+        # The run's name can contain spaces, so a part of it could stand in the time.
+        return valid and until[0].isdecimal() and int(until[0]) >= time.time()
 
     def _sign(self, run: str, until: str) -> str:
         return hmac.new(self._key, f"{until} {run}".encode(), "sha256").hexdigest()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+MARK = "<!-- written by thawline push -->"
+"""The last line of a card for the hub, which a page does not show."""
+
 OF_FOLDER = {
     "On the command line, if Thawline is installed, for the folder of this file:": (
         "On the command line, after `pip install thawline`:"
@@ -65,4 +68,15 @@ def hub_card(card: str | None, repository: str, *, strategy: str) -> str:
         OF_FOLDER[line].format(repository=repository, name=name) if line in OF_FOLDER else line
         for line in text.split("\n")
     ]
+    if MARK not in lines:
+        lines += [MARK, ""]
     return "\n".join(lines)
+
+
+def is_hub_card(card: str) -> bool:
+    """Return whether `hub_card` has written a model card.
+
+    Args:
+        card: The card, which was perhaps written for the folder of a run.
+    """
+    return MARK in card
