@@ -143,8 +143,8 @@ def test_links_are_not_followed(client: TestClient, folder: Path) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="names of files are Unicode")
 def test_a_name_that_is_not_unicode(client: TestClient, folder: Path) -> None:
-    for name in (b"\xff", b"\xfe"):
-        place = Path(os.fsdecode(os.fsencode(folder) + b"/" + name))
+    for raw in (b"\xff", b"\xfe"):
+        place = Path(os.fsdecode(os.fsencode(folder) + b"/" + raw))
         place.mkdir()
         (place / RECORD).write_text("{", encoding="utf-8")
     write_record(place / RECORD, fit_record())
