@@ -78,7 +78,7 @@ def write_hub_folder(run: Path, repository: str, folder: Path) -> HubFolder:
     Args:
         run: The folder of a run or of a saved classifier.
         repository: The repository, USER/NAME.
-        folder: The folder to write. An earlier one is replaced.
+        folder: The folder to write. One that an earlier push wrote is replaced.
 
     Raises:
         ThawlineError: If there is no classifier, if it cannot be loaded on another machine, if the

@@ -44,7 +44,7 @@ HubOut = Annotated[
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder to write and to upload. An earlier one is replaced. "
+        help="Folder to write and to upload. One that an earlier push wrote is replaced. "
         "Default: push/NAME, which is deleted after the upload.",
         show_default=False,
     ),
