@@ -58,8 +58,8 @@ TOURS = (
 
 
 def marked(tour: tuple[str, ...]) -> Any:
-    """Return a tour, marked as slow if it is one of tutorials, whose examples are tested too."""
-    slow = tour[0].startswith("tutorials/")
+    """Return a tour, marked as slow if what it shows has tests of its own."""
+    slow = tour[0].startswith("tutorials/") or tour[0] == "verbs/vectors.md"
     return pytest.param(tour, marks=[pytest.mark.slow] if slow else [], id=tour[0])
 
 

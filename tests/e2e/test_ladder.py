@@ -140,6 +140,7 @@ def test_finished_runs_are_kept_and_rungs_and_seeds_may_be_added(ladder):
     assert more["rungs"][0]["runs"][0]["run"] == before["rungs"][0]["runs"][0]["run"]
 
 
+@pytest.mark.slow
 def test_a_margin_that_is_changed_later_is_in_the_record(ladder):
     first, _ = climb(ladder)
     assert "first_margin" not in first

@@ -135,6 +135,7 @@ def test_head_tfidf(config, toy_backbone):
     assert described.json["line"] == record.line
 
 
+@pytest.mark.slow
 def test_a_ladder_from_tfidf(config, toy_backbone):
     fit = replace(config, backbone=str(toy_backbone()), strategy="head")
     shared = replace(fit, training=TrainingConfig(batch_size=8))

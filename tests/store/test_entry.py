@@ -551,7 +551,7 @@ for number in (64, 1_000, 25_000):
 
 @pytest.mark.e2e
 @pytest.mark.skipif(sys.platform != "linux", reason="reads memory usage from /proc")
-@pytest.mark.parametrize("line", [None, 3])
+@pytest.mark.parametrize("line", [None, pytest.param(3, marks=pytest.mark.slow)])
 def test_peak_memory_is_constant_from_1000_to_25000_texts(toy_backbone, line):
     root = Path(__file__).parents[2]
     command = [sys.executable, "-c", PEAKS, str(root), str(toy_backbone()), json.dumps(line)]

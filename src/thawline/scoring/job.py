@@ -18,6 +18,7 @@ from thawline.config import ComputeConfig, ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.data.texts import check_same_kind
 from thawline.errors import ThawlineError
+from thawline.inference.packing import for_inference
 from thawline.inference.shared import SharedPredictor
 from thawline.runs.layout import SETTINGS, find
 from thawline.runtime.progress import Reporter
@@ -86,7 +87,8 @@ class ScoringJob:
                 f"the name '{max(names, key=names.count)}' twice",
                 "rename or copy one of the folders",
             )
-        self.predictor = SharedPredictor(classifiers, compute)
+        packed = [for_inference(fitted, compute) for fitted in classifiers]
+        self.predictor = SharedPredictor(packed, compute)
         self._scorer = Scorer(self.predictor, classifiers, names, config.top)
         self.added, self.pairs = self._scorer.names(), self._scorer.pairs
 
