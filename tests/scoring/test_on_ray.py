@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from thawline import TextClassifier
 from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
@@ -34,14 +33,6 @@ def lines(path: Path) -> list[str]:
 
 
 SMALL_STORE = 80 * 2**20
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> Path:
-    texts, labels = toy_reviews(60)
-    folder = tmp_path_factory.mktemp("scored") / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(folder)
-    return folder
 
 
 @pytest.fixture

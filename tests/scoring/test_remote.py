@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from thawline import TextClassifier
 from thawline.cli.verbs.score import _stream
 from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
@@ -24,14 +23,6 @@ from thawline.scoring.job import Scored, ScoringJob
 from thawline.scoring.remote import open_system, without_secrets
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
-
-
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> Path:
-    texts, labels = toy_reviews(60)
-    folder = tmp_path_factory.mktemp("scored") / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(folder)
-    return folder
 
 
 @pytest.fixture

@@ -34,15 +34,6 @@ def parts_folder(output: Path) -> Path:
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
 
-@pytest.fixture(scope="module")
-def artifact(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> Path:
-    """Return the folder of a classifier of words, which is fast."""
-    texts, labels = toy_reviews(60)
-    folder = tmp_path_factory.mktemp("scored") / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(folder)
-    return folder
-
-
 @pytest.fixture
 def texts(toy_reviews: Reviews) -> list[str]:
     return toy_reviews(25, seed=4)[0]

@@ -29,7 +29,9 @@ class ExportedSeconds(Record):
     float32: float | None = Field(
         description="The seconds of the ONNX model in float32; null for other formats."
     )
-    int8: float | None = Field(description="The seconds of the ONNX model in int8; null without.")
+    int8: float | None = Field(
+        description="The seconds of the ONNX model in int8; null without --int8."
+    )
     threads: int = Field(description="The number of threads that compute.")
 
 

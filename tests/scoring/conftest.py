@@ -1,0 +1,22 @@
+"""Fixtures for the tests of scoring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from thawline import TextClassifier
+
+
+@pytest.fixture(scope="module")
+def artifact(
+    tmp_path_factory: pytest.TempPathFactory,
+    toy_reviews: Callable[..., tuple[list[str], list[int]]],
+) -> Path:
+    """Return the folder of a classifier of words, which is fast."""
+    texts, labels = toy_reviews(60)
+    folder = tmp_path_factory.mktemp("scored") / "words"
+    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(folder)
+    return folder
