@@ -24,7 +24,8 @@ from scipy.special import ndtri
 from scipy.stats import t as student
 
 from benchmarks.pages import write_table
-from thawline.evaluation.differences import Contrast, Effects, measure_effects
+from thawline.evaluation.contrasts import Contrast
+from thawline.evaluation.differences import Effects, measure_effects
 from thawline.evaluation.draws import Draws
 
 RESULTS = Path(__file__).parent / "results" / "draws.json"
@@ -86,8 +87,9 @@ def simulate(case: Case, runs: int) -> Row:
     for _ in range(runs):
         effects = measure_effects(_correct(case, effect, generator), draws)
         contrast = effects.contrast(0, 1)
+        interval = contrast.interval(0.95)
+        inside["interval"] += interval.low <= 0 <= interval.high
         halves = {
-            "interval": contrast.half_width(0.025)[0],
             "satterthwaite": _satterthwaite(contrast),
             "texts": 1.96 * float(np.sqrt(contrast.text_variance / case.texts)),
             "draws": _draws_only(effects, case),

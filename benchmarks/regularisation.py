@@ -52,7 +52,8 @@ from benchmarks.learning_rates import Row, machine, parse_set
 from thawline.backbones.loading import load_backbone
 from thawline.config import Config, HeadConfig, TokensConfig, TrainingConfig
 from thawline.data import Dataset, load
-from thawline.evaluation.differences import DifferenceInterval, measure_effects
+from thawline.evaluation.contrasts import DifferenceInterval
+from thawline.evaluation.differences import measure_effects
 from thawline.inference.examples import Examples, TokenBatch
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream

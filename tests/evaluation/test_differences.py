@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy.stats import binomtest
+from scipy.stats import binom, binomtest
 from scipy.stats import t as student
 
+from thawline.evaluation.contrasts import Contrast
 from thawline.evaluation.differences import measure_effects
 
 
@@ -28,7 +29,7 @@ def test_one_seed_is_the_paired_t_interval_over_texts():
 
 
 def test_additive_effects_of_texts_and_seeds_are_separated():
-    texts, others = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 1.0, 3.0, 3.0])
+    texts, others = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 0.0, 3.0, 4.0])
     seeds, other_seeds = np.array([0.0, 0.3, 0.9]), np.array([0.1, 0.2])
     effects = measure_effects([texts + seeds[:, None], others + other_seeds[:, None]])
     assert effects.residuals == pytest.approx([0, 0])
@@ -63,8 +64,10 @@ def test_the_difference_is_antisymmetric(first, second, third):
     for one, other in ((0, 1), (0, 2), (1, 2)):
         there, back = (effects.contrast(*pair).interval() for pair in ((one, other), (other, one)))
         assert (there.value, there.low, there.high) == pytest.approx(
-            (-back.value, -back.high, -back.low), abs=1e-12
+            (-back.value, -back.high, -back.low), rel=1e-9, abs=1e-12
         )
+        # Satterthwaite's approximation can be below the freedom of two seeds.
+        assert there.degrees_of_freedom is None or there.degrees_of_freedom >= 1
         assert there.about_strategies == (2 not in (one, other))
 
 
@@ -74,6 +77,46 @@ def test_equal_predictions_have_the_exact_interval_for_no_difference(values):
     found = measure_effects([values, values.copy()]).contrast(0, 1).interval()
     exact = binomtest(0, 20).proportion_ci(method="exact").high
     assert found == pytest.approx((0.0, -exact, exact, None, True))
+
+
+def one_sided(differing: int, texts: int) -> Contrast:
+    """Return the difference of two models, of which the first is better on each differing text."""
+    second = np.ones((1, texts), dtype=int)
+    second[:, :differing] = 0
+    return measure_effects([np.ones_like(second), second]).contrast(0, 1)
+
+
+@pytest.mark.parametrize("differing", [1, 2, 5, 20])
+def test_a_bound_is_that_of_wilson_if_one_model_is_always_better(differing):
+    found = one_sided(differing, 2_000).interval()
+    wilson = binomtest(differing, 2_000).proportion_ci(method="wilson").high
+    assert found.high == pytest.approx(wilson, rel=0.01)
+    assert found.value - found.low == pytest.approx(
+        max(
+            student.ppf(0.975, 1_999) * np.sqrt(found.value * (1 - found.value) / 1_999),
+            binomtest(0, 2_000).proportion_ci(method="exact").high,
+        )
+    )
+
+
+@pytest.mark.parametrize("texts", [500, 600, 1_000, 2_000, 5_000])
+def test_each_bound_is_wrong_at_most_as_often_as_it_says(texts):
+    """The number of texts that differ is binomial, and the true difference is 1 point."""
+    numbers = np.arange(4 * texts // 100)  # more are practically impossible
+    intervals = [one_sided(int(number), texts).interval() for number in numbers]
+    probability = binom.pmf(numbers, texts, 0.01)
+    too_low = sum(probability[[found.high < 0.01 for found in intervals]])
+    too_high = sum(probability[[found.low > 0.01 for found in intervals]])
+    assert 0.005 < too_low < 0.025
+    assert too_high < 0.025
+
+
+def test_the_interval_is_symmetric_if_both_models_are_better_equally_often():
+    first, second = np.ones((1, 500), dtype=int), np.ones((1, 500), dtype=int)
+    first[:, :10], second[:, 10:20] = 0, 0
+    found = measure_effects([first, second]).contrast(0, 1).interval()
+    half = student.ppf(0.975, 499) * np.sqrt(20 / 499 / 500)
+    assert found[:3] == pytest.approx((0, -half, half))
 
 
 def test_equal_losses_have_no_interval():

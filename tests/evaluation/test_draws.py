@@ -40,7 +40,7 @@ def simulated(
 
 
 def test_draws_are_paired():
-    texts, others = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 1.0, 3.0, 3.0])
+    texts, others = np.array([0.0, 1.0, 2.0, 5.0]), np.array([1.0, 0.0, 3.0, 4.0])
     rows, difference = np.array([0.0, 5.0, -2.0]), np.array([0.1, 0.4, 0.1])
     arms = [texts + (rows + difference)[:, None], others + rows[:, None]]
     effects = measure_effects(arms, one_run_each(3))

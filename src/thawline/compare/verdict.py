@@ -24,7 +24,8 @@ from thawline.compare.words import verdict_words
 from thawline.config import LadderConfig, MetricsConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation import standings
-from thawline.evaluation.differences import Contrast, DifferenceInterval, Effects, measure_effects
+from thawline.evaluation.contrasts import Contrast, DifferenceInterval
+from thawline.evaluation.differences import Effects, measure_effects
 from thawline.evaluation.draws import Draws
 from thawline.evaluation.f1_differences import measure_f1_effects
 from thawline.evaluation.paired_tests import paired_tests

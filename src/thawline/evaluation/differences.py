@@ -1,4 +1,4 @@
-"""Compute intervals of the difference between two strategies over new texts and new seeds.
+"""Estimate the difference between strategies, and its parts that come from texts and from seeds.
 
 The estimand is the difference in the expected score of two strategies over new texts and new
 random seeds, given the training rows. A score is a mean over texts, such as accuracy or loss, or
@@ -17,14 +17,7 @@ the rests divided by n, and at least 0.
 
 If the training rows were drawn several times, the estimand is the difference over new training rows
 of this number, too. `draws.py` describes the model: draws are paired, and take the place of seeds.
-
-No interval of a share is narrower than the exact one for texts on which nothing differs.
-
-The quantiles are those of Student's t with the degrees of freedom of F. E. Satterthwaite, "An
-approximate distribution of estimates of variance components", Biometrics Bulletin 2 (6), 1946.
-The same model with readers instead of seeds is used to compare diagnostic tests: S. L. Hillis, "A
-comparison of denominator degrees of freedom methods for multiple observer ROC analysis",
-Statistics in Medicine 26 (3), 2007. `benchmarks/verdicts.py` simulates the coverage.
+`contrasts.py` has the interval of a difference. `benchmarks/verdicts.py` simulates the coverage.
 """
 
 from __future__ import annotations
@@ -35,31 +28,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from thawline.config import MetricsConfig
 from thawline.evaluation.confusion import Floats, Integers
-from thawline.evaluation.draws import DrawEffects, Draws, measure_draws, variance_factor
-from thawline.evaluation.intervals import check_confidence
-
-
-class DifferenceInterval(NamedTuple):
-    """A difference between two strategies with its confidence interval, in the unit of the score.
-
-    Attributes:
-        value: The score of the first strategy minus that of the second.
-        low: The lower end of the interval.
-        high: The upper end of the interval.
-        degrees_of_freedom: The degrees of freedom of Student's t. None if the difference has no
-            variance, because both made the same predictions.
-        about_strategies: Whether the interval is valid for new seeds, or for new training rows and
-            seeds. False if one of the two has a single seed: the interval is then valid for new
-            texts and these fitted models only.
-    """
-
-    value: float
-    low: float
-    high: float
-    degrees_of_freedom: float | None
-    about_strategies: bool
+from thawline.evaluation.contrasts import Contrast
+from thawline.evaluation.draws import DrawEffects, Draws, measure_draws
 
 
 class Effects(NamedTuple):
@@ -80,6 +51,9 @@ class Effects(NamedTuple):
         draws: The effects of the training rows, which contain those of the seeds. The covariance
             over texts is then that of means over draws, and the fields for seeds are not used. None
             if the training rows are the same for all runs.
+        third_moments: The third central moments over texts of the differences of two strategies,
+            each averaged over its seeds, of shape ``(strategies, strategies)``. None if they are
+            unknown.
     """
 
     scores: Floats
@@ -91,6 +65,7 @@ class Effects(NamedTuple):
     identical: NDArray[np.bool_]
     is_share: bool = False
     draws: DrawEffects | None = None
+    third_moments: Floats | None = None
 
     def standard_error(self, strategy: int) -> float:
         """Return the standard error of the score of one strategy."""
@@ -123,130 +98,10 @@ class Effects(NamedTuple):
             about_strategies=bool((seeds > 1).all()),
             is_share=self.is_share,
             draws=None if self.draws is None else self.draws.draws,
+            third_moment=0.0
+            if self.third_moments is None
+            else float(self.third_moments[first, second]),
         )
-
-
-class Contrast(NamedTuple):
-    """A difference of two strategies and the parts of its variance.
-
-    Attributes:
-        value: The score of the first strategy minus that of the second.
-        texts: The number of texts.
-        seeds: The number of seeds of each of the two, of shape ``(2,)``. With draws, the number of
-            draws, of shape ``(1,)``, because draws are paired.
-        text_variance: The variance over texts of the difference of the means over seeds or draws.
-        seed_variances: The variance of the pure effect of the seed in each of the two. With draws,
-            that of the draw on the difference.
-        residuals: The variance of the rest in each of the two, or of the difference.
-        about_strategies: Whether the variance of the seeds is part of the variance. False if one of
-            the two has a single seed.
-        is_share: Whether it is a difference of shares of the texts.
-        draws: The draws of the training rows. None if there is only one.
-    """
-
-    value: float
-    texts: int
-    seeds: Integers
-    text_variance: float
-    seed_variances: Floats
-    residuals: Floats
-    about_strategies: bool
-    is_share: bool = False
-    draws: Draws | None = None
-
-    def spread(
-        self, texts: ArrayLike | None = None, seeds: ArrayLike | None = None
-    ) -> tuple[Floats, Floats]:
-        """Return the standard error of the difference and its degrees of freedom.
-
-        Args:
-            texts: The number of texts, or several numbers of shape ``(cases,)``. If None, that of
-                the measurement.
-            seeds: The number of seeds of each of the two strategies, or of draws with the same
-                overlap, or several numbers of shape ``(cases,)``. If None, those of the
-                measurement.
-
-        Returns:
-            The standard error and the degrees of freedom, of shape ``(cases,)`` or ``()``. The
-            degrees of freedom are infinite if the variance is 0. With draws, their reciprocal is
-            the mean of those of texts and draws, weighted by the variances. Satterthwaite's
-            weights are the squares, with which the interval of three draws is too short.
-        """
-        n = np.asarray(self.texts if texts is None else texts, dtype=np.float64)
-        m = [
-            np.asarray(own if seeds is None else seeds, dtype=np.float64)
-            for own in self.seeds.tolist()
-        ]
-        more_rest = sum(
-            rest * (1 / count - 1 / own)
-            for rest, count, own in zip(self.residuals, m, self.seeds, strict=True)
-        )
-        from_texts = np.maximum(self.text_variance + more_rest, 0) / n
-        variance = from_texts
-        squares = from_texts**2 / np.maximum(n - 1, 1)
-        overlap = 0.0 if self.draws is None else self.draws.overlap
-        for of_seed, rest, count in zip(self.seed_variances, self.residuals, m, strict=True):
-            if self.about_strategies and of_seed > 0:
-                factor = variance_factor(count, overlap)
-                measured = (of_seed + rest / n) * factor
-                variance = variance + of_seed * factor
-                squares = squares + measured**2 / (count - 1)
-                if self.draws is not None:
-                    share = np.minimum(measured / variance, 1)
-                    reciprocal = (1 - share) / np.maximum(n - 1, 1) + share / (count - 1)
-                    return np.sqrt(variance), 1 / reciprocal
-        with np.errstate(divide="ignore", invalid="ignore"):
-            freedom = np.where(squares > 0, variance**2 / squares, np.inf)
-        return np.sqrt(variance), freedom
-
-    def interval(self, confidence: float = MetricsConfig.confidence) -> DifferenceInterval:
-        """Return the two-sided confidence interval of the difference."""
-        check_confidence(confidence)
-        half, freedom = self.half_width((1 - confidence) / 2)
-        return DifferenceInterval(
-            value=self.value,
-            low=self.value - half,
-            high=self.value + half,
-            degrees_of_freedom=freedom,
-            about_strategies=self.about_strategies,
-        )
-
-    def half_width(self, level: float) -> tuple[float, float | None]:
-        """Return the distance of a one-sided bound from the difference, and its freedom.
-
-        Args:
-            level: The probability that the true difference lies beyond the bound, below 0.5.
-
-        Returns:
-            The distance in the unit of the score, and the degrees of freedom, or None if the
-            variance is 0.
-        """
-        from scipy.special import stdtrit
-
-        error, freedom = (float(part) for part in self.spread())
-        least = float(self.least_half_width(level))
-        if error == 0:
-            return least, None
-        return max(float(-stdtrit(freedom, level)) * error, least), freedom
-
-    def least_half_width(self, level: float, texts: ArrayLike | None = None) -> Floats:
-        """Return the half-width that remains even if the two agree on every text.
-
-        The variance of a share is estimated as 0 if no text differs, but few texts do not show
-        that none ever would. The exact bound of Clopper and Pearson for 0 of n texts is
-        ``1 - level ** (1 / n)``, about 3.7 / n for a level of 2.5 %.
-
-        Args:
-            level: The probability that the true difference lies beyond the bound, below 0.5.
-            texts: The number of texts, or several numbers of shape ``(cases,)``. If None, that of
-                the measurement.
-
-        Returns:
-            The half-width, of shape ``(cases,)`` or ``()``. 0 if the scores are not shares.
-        """
-        n = np.asarray(self.texts if texts is None else texts, dtype=np.float64)
-        least: Floats = -np.expm1(np.log(level) / n)
-        return least if self.is_share else np.zeros_like(n)
 
 
 def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> Effects:
@@ -277,17 +132,26 @@ def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> 
         arms = draws.average(arms)
     residuals = np.array([_residual_variance(arm) for arm in arms])
     between = np.array([arm.mean(axis=1).var(ddof=1) if len(arm) > 1 else 0.0 for arm in arms])
+    means = np.array([arm.mean(axis=0) for arm in arms])
     return Effects(
         scores=np.array([arm.mean() for arm in arms]),
         texts=texts,
-        covariance=np.atleast_2d(np.cov([arm.mean(axis=0) for arm in arms])),
+        covariance=np.atleast_2d(np.cov(means)),
         seeds=np.array([len(arm) for arm in arms]),
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
         identical=same_values(arms),
         is_share=is_share,
         draws=None if draws is None else measure_draws(arms, draws),
+        third_moments=_third_moments(means),
     )
+
+
+def _third_moments(values: Floats) -> Floats:
+    """Return the third central moments of the differences of every two rows."""
+    centred = values - values.mean(axis=1, keepdims=True)
+    moments: Floats = np.array([((one - centred) ** 3).mean(axis=1) for one in centred])
+    return moments
 
 
 def same_values(arms: Sequence[NDArray[np.generic]]) -> NDArray[np.bool_]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from thawline.config import MetricsConfig
 from thawline.evaluation.confusion import Floats
-from thawline.evaluation.differences import Contrast, DifferenceInterval, Effects
+from thawline.evaluation.contrasts import Contrast, DifferenceInterval
+from thawline.evaluation.differences import Effects
 from thawline.evaluation.intervals import check_confidence
 
 Decision = Literal["within", "worse", "undecided"]
@@ -152,10 +153,12 @@ def _decide(
     # A false "within" concerns the difference to the unknown best, so the level is that of the
     # other one. A false "worse" is possible only if this one is the best.
     lower = [
-        contrast.value - contrast.half_width(levels[other])[0]
+        contrast.value - contrast.distance("below", levels[other])[0]
         for contrast, other in zip(contrasts, others, strict=True)
     ]
-    upper = [contrast.value + contrast.half_width(levels[index])[0] for contrast in contrasts]
+    upper = [
+        contrast.value + contrast.distance("above", levels[index])[0] for contrast in contrasts
+    ]
     decision: Decision = "undecided"
     if min(lower) > -margin:
         decision = "within"
