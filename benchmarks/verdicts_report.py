@@ -63,7 +63,7 @@ def coverage_table(rows: Sequence[Row]) -> str:
 
 
 def rare_table(rows: Sequence[Row]) -> str:
-    """Return the coverage for models that hardly differ, with and without the smallest width."""
+    """Return the coverage for models that hardly differ, with and without corrections."""
     groups: dict[tuple[bool, float], list[Row]] = {}
     for row in rows:
         case = row["case"]
@@ -78,7 +78,7 @@ def rare_table(rows: Sequence[Row]) -> str:
             cells.append(f"{100 * min(found):.1f} to {100 * max(found):.1f} %")
         lines.append([f"{differing:g}", "always the same" if one_way else "either", *cells])
     columns = ("texts on which they differ, expected", "the better one on these texts",
-               "this interval", "without the smallest width")  # fmt: skip
+               "this interval", "without the corrections")  # fmt: skip
     return _markdown(columns, lines)
 
 
