@@ -84,7 +84,7 @@ COMPARISONS = (
     ),
     Planned(
         name="imdb-qwen3-mini",
-        title="IMDb with the embedded model",
+        title="IMDb with the packaged model",
         data="imdb --labels neg,pos --limit 4000,2000",
         options="--max-length 512",
     ),

@@ -115,7 +115,7 @@ class LadderConfig:
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """All settings of `demo`: a ladder on a few of the embedded reviews, and three predictions."""
+    """All settings of `demo`: a ladder on a few of the packaged reviews, and three predictions."""
 
     backbone: Annotated[
         str, Help("Pretrained model: a folder, a packaged name or a hub id.", metavar="MODEL")
