@@ -226,7 +226,7 @@ ConfigFile = Annotated[
         "--config",
         parser=expand,
         metavar="FILE",
-        help="TOML file with settings of this command, for example the config.toml of a run.",
+        help="TOML file with settings of this command.",
     ),
 ]
 Overrides = Annotated[
@@ -234,13 +234,14 @@ Overrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Set any setting of this command, for example seed=1. Can be given several times.",
+        help="Set any setting of this command by its name in such a file. Can be given several "
+        "times.",
     ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
-        parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder below runs/."
+        parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder in runs/."
     ),
 ]
 ComparisonOut = Annotated[
@@ -249,8 +250,8 @@ ComparisonOut = Annotated[
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder of the comparison. If it holds one that was stopped, the comparison is "
-        "continued. Default: a folder below runs/.",
+        help="Folder of the comparison. If it contains one that was stopped, the comparison is "
+        "continued. Default: a folder in runs/, which is the same when the command is repeated.",
         show_default=False,
     ),
 ]
@@ -260,8 +261,8 @@ SearchOut = Annotated[
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder of the search. If it holds one with the same settings, that is continued. "
-        "Default: a folder below runs/.",
+        help="Folder of the search. If it contains one with the same settings, this is continued. "
+        "Default: a folder in runs/, which is the same when the command is repeated.",
         show_default=False,
     ),
 ]

@@ -166,8 +166,8 @@ class ComputeConfig:
     dtype: Annotated[
         str,
         Help(
-            "Number format of the frozen pass: `float32`, `bfloat16`, or `auto` for the faster one "
-            "on this machine."
+            "Number format of matrix products in the frozen pass and in training: `float32`, "
+            "`bfloat16`, or `auto` for the faster one on this machine."
         ),
     ] = "auto"
     tokens_per_batch: Annotated[

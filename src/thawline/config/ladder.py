@@ -73,8 +73,8 @@ class LadderConfig:
     budget: Annotated[
         Duration,
         Help(
-            "Time for all fits together, for example `90s`, `10m` or `1h30m`. What is predicted "
-            "to exceed it is left out. 0 runs everything.",
+            "Time for all fits together, for example `90s`, `10m` or `1h30m`. A fit that is "
+            "predicted to exceed it is left out. 0 runs everything.",
             metavar="TIME",
         ),
     ] = 600.0
