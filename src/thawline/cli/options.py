@@ -16,7 +16,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.durations import format_duration, parse_duration
 from thawline.runtime.paths import expand
 
-_MOST_SEEDS = 1_000
+_MAX_SEEDS = 1_000
 """The largest number of seeds that can be given as a number."""
 
 # -- options of settings --------------------------------------------------------------------------
@@ -164,12 +164,12 @@ class SettingOption:
     def _read_seeds(self, given: str) -> list[int]:
         items = [item.strip() for item in given.split(",")]
         number = int(items[0]) if len(items) == 1 and items[0].isdecimal() else None
-        if number is not None and 1 <= number <= _MOST_SEEDS:
+        if number is not None and 1 <= number <= _MAX_SEEDS:
             return list(range(number))
         if number is None and all(item.isdecimal() for item in items):
             return [int(item) for item in items]
         raise ThawlineError(
-            f"a number of seeds from 1 to {_MOST_SEEDS} for {self.option}, or several seeds, "
+            f"a number of seeds from 1 to {_MAX_SEEDS} for {self.option}, or several seeds, "
             "separated by commas",
             f"'{given}'",
             f"write for example {self.option} 3",

@@ -22,7 +22,7 @@ Probabilities = Callable[[Sequence[str]], NDArray[np.float64]]
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
 """A word, or punctuation marks that follow each other."""
 
-MOST_PARTS = 128
+MAX_PARTS = 128
 """The largest number of parts. Parts of a longer text have several words."""
 
 
@@ -44,7 +44,7 @@ class TextPart:
     score: float
 
 
-def find_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+def find_parts(text: str, most: int = MAX_PARTS) -> list[tuple[int, int]]:
     """Return the start and the end of each part of a text.
 
     Args:
@@ -59,7 +59,7 @@ def find_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
 
 
 def explain(
-    text: str, probabilities: Probabilities, label: int, most: int = MOST_PARTS
+    text: str, probabilities: Probabilities, label: int, most: int = MAX_PARTS
 ) -> list[TextPart]:
     """Return the parts of a text with their scores, in the order of the text.
 
@@ -77,7 +77,7 @@ def explain(
     return score_parts(text, spans, shares)
 
 
-def check_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+def check_parts(text: str, most: int = MAX_PARTS) -> list[tuple[int, int]]:
     """Return the start and the end of each part of a text, as `find_parts` does.
 
     Raises:

@@ -25,7 +25,7 @@ SECURITY_HEADERS = {
 }
 """Headers that are added to each answer, as the OWASP Secure Headers Project recommends."""
 
-BODIES = 32
+MAX_BODIES = 32
 """How many bodies of the maximum size may be in memory at the same time."""
 
 Headers = Sequence[tuple[bytes, bytes]]
@@ -105,7 +105,7 @@ class Guard:
         self._held += size
         if received > self._max_body:
             raise HTTPException(413, self.limit)
-        if self._held > BODIES * self._max_body:
+        if self._held > MAX_BODIES * self._max_body:
             raise HTTPException(503, "too many large bodies arrive", {"Retry-After": "1"})
 
     def release(self, size: int) -> None:

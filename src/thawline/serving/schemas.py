@@ -15,7 +15,7 @@ TEXTS: list[JsonValue] = [
 ]
 
 
-MOST_FIELDS = 16
+MAX_FIELDS = 16
 """The number of fields of a body up to which each unknown one is reported."""
 
 
@@ -25,8 +25,8 @@ class _Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _check_number_of_fields(cls, values: Any) -> Any:
-        if isinstance(values, dict) and len(values) > MOST_FIELDS:
-            raise ValueError(f"expected at most {MOST_FIELDS} fields; found {len(values):,}")
+        if isinstance(values, dict) and len(values) > MAX_FIELDS:
+            raise ValueError(f"expected at most {MAX_FIELDS} fields; found {len(values):,}")
         return values
 
 

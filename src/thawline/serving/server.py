@@ -24,7 +24,7 @@ from thawline.serving.connections import protocol_with_limit
 TOKEN = "THAWLINE_TOKEN"
 """The environment variable with the token that requests must send."""
 
-MOST_FILES = 65_536
+MAX_FILES = 65_536
 """The number of connections for which the limit of the operating system is raised, if it allows."""
 
 
@@ -111,7 +111,7 @@ def _allow_many_connections() -> None:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
