@@ -1,4 +1,4 @@
-"""Say the verdict of a ladder in sentences, which claim no more than the decisions."""
+"""Write the verdict of a ladder in sentences, which claim no more than the decisions."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
-"""Find the words that decided a prediction, by removing them (occlusion).
+"""Score the effect of each word on a prediction, by removing the word (occlusion).
 
-The text is classified again without each part. The score of a part is what the probability of the
-class loses. See Zeiler and Fergus, 2014 (arXiv 1311.2901) and Li et al., 2016 (arXiv 1612.08220).
+The text is classified again without each part. The score of a part is the probability of the class
+for the whole text, minus the probability without the part. See Zeiler and Fergus, 2014
+(arXiv 1311.2901) and Li et al., 2016 (arXiv 1612.08220).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Probabilities = Callable[[Sequence[str]], NDArray[np.float64]]
 """A function that returns the probabilities of texts, ``(texts, labels)``."""
 
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
-"""A word, or punctuation marks that follow each other."""
+"""A word, or a sequence of punctuation marks."""
 
 MAX_PARTS = 128
 """The largest number of parts. Parts of a longer text have several words."""
@@ -28,14 +29,14 @@ MAX_PARTS = 128
 
 @dataclass(frozen=True)
 class TextPart:
-    """A part of a text and its share in a prediction.
+    """A part of a text and its effect on a prediction.
 
     Attributes:
         start: The position of its first character.
         end: The position after its last character.
         text: The part.
-        score: What the probability of the class loses without the part, between -1 and 1. It is
-            negative if the part speaks for other classes.
+        score: The probability of the class for the whole text, minus that without the part,
+            between -1 and 1. It is negative if the part is evidence for other classes.
     """
 
     start: int

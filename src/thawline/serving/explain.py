@@ -1,4 +1,4 @@
-"""The route that tells which words decided a prediction."""
+"""The route that scores the effect of each word on a prediction."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MAX_TEXTS = 32
 
 
 class Explains(Protocol):
-    """What the route needs of a service."""
+    """The methods of a service that the route uses."""
 
     config: ServeConfig
 
@@ -51,7 +51,7 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
 
     @router.post("/explain", responses=problems)
     async def explain(request: ExplainRequest) -> ExplainResponse:
-        """Tell which words decided a prediction, by classifying the text without each of them.
+        """Score the effect of each word on a prediction, by classifying the text without it.
 
         A text of more than 128 words is divided into 128 parts. The text is classified once for
         each part, in batches between which other requests are answered.

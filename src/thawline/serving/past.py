@@ -28,10 +28,10 @@ from thawline.runtime.failures import describe_system_error
 from thawline.serving.schemas import PastRun, ShownScore
 
 MAX_DEPTH = 4
-"""The number of folders that lie within each other and are searched."""
+"""The number of levels of subfolders that are searched."""
 
 MAX_RUNS = 2_000
-"""The largest number of runs that are found."""
+"""The largest number of runs that are listed."""
 
 MAX_REPORTS = 16
 """The largest number of reports that are kept in memory, because a report takes seconds."""
@@ -93,7 +93,11 @@ class PastRuns:
     def report(self, name: str) -> tuple[str, str] | None:
         """Return the report on a run as HTML, and its Content-Security-Policy.
 
-        None if there is no such run.
+        Args:
+            name: The name of the run, as in `names`.
+
+        Returns:
+            The HTML and the policy, or None if there is no such run.
 
         Raises:
             ThawlineError: If the run is unfinished, or if its record is damaged.

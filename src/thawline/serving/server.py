@@ -25,7 +25,7 @@ TOKEN = "THAWLINE_TOKEN"
 """The environment variable with the token that requests must send."""
 
 MAX_FILES = 65_536
-"""The number of connections for which the limit of the operating system is raised, if it allows."""
+"""The number of open files to which the process raises its limit, if the system allows it."""
 
 
 def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
@@ -100,7 +100,7 @@ def server_settings(service: Service) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        # By then all accepted requests are answered. What is left waits for its client.
+        # All accepted requests are answered by then. Only slow clients are left.
         timeout_graceful_shutdown=math.ceil(timeout),
     )
 

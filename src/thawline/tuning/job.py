@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     import optuna
 
 MIN_TRIALS = 20
-"""The number of finished trials from which it is said what mattered."""
+"""The number of finished trials from which the importance of each setting is computed."""
 
 
 @dataclass(frozen=True)
