@@ -109,7 +109,7 @@ COMPARISONS = (
         seeds=1,
     ),
 )
-"""All comparisons, in the order in which they run: from the cheapest to the dearest."""
+"""All comparisons, in the order in which they run: from the cheapest to the most expensive."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:
