@@ -83,7 +83,7 @@ class ScoringJob:
         names = [run.resolve().name for run in runs]
         if len({*names}) < len(names):
             raise ThawlineError(
-                "runs with different names, which begin the names of the added columns",
+                "runs in folders with different names, with which the added columns begin",
                 f"the name '{max(names, key=names.count)}' twice",
                 "rename or copy one of the folders",
             )

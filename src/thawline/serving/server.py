@@ -41,7 +41,7 @@ def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
     if len({*names}) < len(names):
         twice = max(names, key=names.count)
         raise ThawlineError(
-            "runs with different names, by which requests ask for them",
+            "runs in folders with different names, which requests use",
             f"the name '{twice}' twice",
             "rename or copy one of the folders",
         )
@@ -131,8 +131,8 @@ def _listen(config: ServeConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family)
     except OSError as error:
         raise ThawlineError(
-            f"a free address, not {config.host}:{config.port}",
-            describe_system_error(error),
+            "a free address of this machine as --host and --port",
+            f"{config.host}:{config.port}, which cannot be used ({describe_system_error(error)})",
             "choose another --port or --host",
             setting="port",
         ) from error
