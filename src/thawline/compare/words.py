@@ -14,7 +14,7 @@ TFIDF = "tfidf"
 
 
 class _Facts(NamedTuple):
-    """What the sentences are made of.
+    """The values that the sentences contain.
 
     Attributes:
         rungs: The rungs.
