@@ -163,7 +163,7 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
         raise ThawlineError(expected, f"'{name}'", fix, setting=SETTING)
     fix = did_you_mean(name, [*SHARED_NAMES, *known, *(key.rpartition(".")[2] for key in known)])
     if not fix.startswith("did you mean"):
-        fix = "use for example lr, epochs or pooling, or a complete name as training.weight_decay"
+        fix = "use for example lr, epochs, pooling, or a complete name such as training.step_epochs"
     raise ThawlineError("a setting to search", f"'{name}'", fix, setting=SETTING)
 
 
