@@ -158,7 +158,7 @@ class Head(Strategy):
 
 @dataclass(frozen=True)
 class Tfidf(Strategy):
-    """Fit logistic regression on TF-IDF features of words and pairs of words, without a backbone."""
+    """Fit logistic regression on TF-IDF features of words and pairs of words, and no backbone."""
 
     name: ClassVar[str] = "tfidf"
     reads_states: ClassVar[bool] = False
