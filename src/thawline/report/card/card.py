@@ -244,8 +244,8 @@ def _limits(record: FitRecord) -> Iterator[str]:
     truncated = record.preflight.splits["test"].truncated
     if record.max_length is not None:
         end = "end" if record.preflight.truncation_side == "right" else "start"
-        share = "" if truncated is None else f", as {100 * truncated:.0f} % of the test texts do"
-        yield f"Texts of more than {record.max_length:,} tokens lose their {end}{share}."
+        share = "" if truncated is None else f", as {100 * truncated:.0f} % of the test texts are"
+        yield f"Texts of more than {record.max_length:,} tokens are truncated at the {end}{share}."
     yield (
         "Its probabilities have a calibration error of "
         f"{with_interval(record.test.calibration_error, share=True)} on test."
