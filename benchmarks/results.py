@@ -84,7 +84,7 @@ COMPARISONS = (
     ),
     Planned(
         name="imdb-qwen3-mini",
-        title="IMDb with the embedded model",
+        title="IMDb with the packaged model",
         data="imdb --labels neg,pos --limit 4000,2000",
         options="--max-length 512",
     ),
@@ -109,7 +109,7 @@ COMPARISONS = (
         seeds=1,
     ),
 )
-"""All comparisons, in the order in which they run: from the cheapest to the dearest."""
+"""All comparisons, in the order in which they run: from the cheapest to the most expensive."""
 
 
 def parse(words: list[str] | None = None) -> argparse.Namespace:

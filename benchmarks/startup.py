@@ -4,7 +4,7 @@ Run it from the repository's root::
 
     python -m benchmarks.startup --repeats 5
 
-Every command runs in a fresh process on a tiny run of the embedded model, so that nearly all of its
+Every command runs in a fresh process on a tiny run of the packaged model, so that nearly all of its
 time is start-up. The processes of one repeat run one after the other, in the same order in every
 repeat, so that a busy machine slows them alike. Two scripts that only import torch and transformers
 run among them for comparison: without the code that every model of transformers needs, and with it.

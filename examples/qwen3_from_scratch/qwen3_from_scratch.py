@@ -41,10 +41,10 @@ config = thawline.PretrainConfig(
 )
 language = thawline.pretrain_run(config, options.out / "pretrained", progress, resume=True)
 print(f"{language.parameters:,} parameters, {language.tokens:,} tokens read")
-print(f"{language.saved.validation_bits_per_byte:.2f} bits per byte (embedded model: 1.40)")
+print(f"{language.saved.validation_bits_per_byte:.2f} bits per byte (packaged model: 1.40)")
 writer = thawline.load_language_model("thawline/qwen3-mini")
 for written in thawline.write_texts(writer, "The film", thawline.WritingConfig(tokens=30)):
-    print(f"the embedded model writes: {written.text}")
+    print(f"the packaged model writes: {written.text}")
 
 # %% [markdown]
 """
@@ -53,14 +53,14 @@ gives it the first token, which in a causal model has seen only itself, so `firs
 """
 
 # %%
-own, embedded = str(options.out / "pretrained" / "model"), "thawline/qwen3-mini"
+own, packaged = str(options.out / "pretrained" / "model"), "thawline/qwen3-mini"
 mean, first = (HeadConfig("mlp:64", pooling=by, standardise=False) for by in ("mean", "first"))
 tutorial = TrainingConfig(epochs=options.epochs, batch_size=16, lr=options.lr)
 fits = {
     "own-model": (own, mean, tutorial),
-    "first-token": (embedded, first, tutorial),
-    "embedded-model": (embedded, mean, tutorial),
-    "better-settings": (embedded, HeadConfig("mlp:64"), TrainingConfig(epochs=10, lr=1e-3)),
+    "first-token": (packaged, first, tutorial),
+    "packaged-model": (packaged, mean, tutorial),
+    "better-settings": (packaged, HeadConfig("mlp:64"), TrainingConfig(epochs=10, lr=1e-3)),
 }
 data = thawline.DataConfig(options.data, limit=tuple(options.limit))
 for name, (backbone, head, training) in fits.items():

@@ -3,8 +3,8 @@
 import os
 import sys
 
-# Python puts the working folder first on the import path. Files there may come from a stranger, and
-# could replace modules that are imported later.
+# Python puts the working folder first on the import path. Files there may come from an untrusted
+# source, and could replace modules that are imported later.
 if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
     del sys.path[0]
 

@@ -1,4 +1,4 @@
-"""The pages of the embedded model show the results files."""
+"""The pages of the packaged model show the results files."""
 
 from __future__ import annotations
 

@@ -131,7 +131,7 @@ def test_a_run_with_a_lower_line_comes_before_those_that_continue_from_its_state
     order = ["head", "qwen last:3", "last:3", "last:2", "last:1"]
     planned = Schedule(runs, Uncorrected(rungs), 0)
     assert names(planned.next_runs()) == [f"{rung}-{seed}" for seed in SEEDS for rung in order]
-    # With a budget for the cheapest three only, the dearer ones do not take their place.
+    # With a budget for the cheapest three only, the more expensive ones do not take their place.
     planned = Schedule(runs, Uncorrected(rungs), 9 + 13 + 18)
     assert names(planned.next_runs()) == ["head-0", "qwen last:3-0", "last:1-0"]
 

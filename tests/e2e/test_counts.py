@@ -186,7 +186,7 @@ def test_there_is_one_optimiser_step_for_each_batch_of_texts(count, strategy):
 @pytest.fixture
 def count_ladder(config, tmp_path, monkeypatch) -> Callable[..., tuple[LadderRecord, Work]]:
     """Return a function that runs a ladder and counts its work."""
-    # Rungs run from the cheapest to the dearest. Without predictions, they keep their order.
+    # Rungs run from the cheapest to the most expensive. Without predictions, they keep their order.
     monkeypatch.setattr(Forecast, "seconds", lambda self, rung, *stored: 1.0)
 
     def run(*rungs: str, **compute: int) -> tuple[LadderRecord, Work]:

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.pictures import assert_legible, words
 from tests.support.records import scores
-from thawline.report.confusion import MOST_DRAWN, MOST_NUMBERED, confusion_figure, draw_confusion
+from thawline.report.confusion import MAX_DRAWN, MAX_NUMBERED, confusion_figure, draw_confusion
 from thawline.report.confusions import by_mistakes, confusion_cells, confusion_table, most_frequent
 from thawline.runtime import terminal
 
@@ -37,7 +37,7 @@ def names_of(classes: int) -> list[str]:
     return [NAMES[n] if n < len(NAMES) else f"class {n}" for n in range(classes)]
 
 
-@pytest.mark.parametrize("classes", [2, 3, 6, MOST_NUMBERED, MOST_NUMBERED + 1, MOST_DRAWN, 150])
+@pytest.mark.parametrize("classes", [2, 3, 6, MAX_NUMBERED, MAX_NUMBERED + 1, MAX_DRAWN, 150])
 def test_it_is_legible(classes, tmp_path, figures):
     _, found = scores_of(classes)
     names = [name for name in names_of(classes + 1) if name != "中文"][:classes]
@@ -63,7 +63,7 @@ def test_of_many_classes_those_with_most_mistakes_are_drawn():
     order = (wrong.sum(0) + wrong.sum(1))[by_mistakes(found)].tolist()
     assert order == sorted(order, reverse=True)
     (axes,) = confusion_figure(found, names_of(150), title="").axes
-    assert axes.collections[0].get_array().size == MOST_DRAWN**2
+    assert axes.collections[0].get_array().size == MAX_DRAWN**2
 
 
 @pytest.mark.parametrize("classes", [4, 150])

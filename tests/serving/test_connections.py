@@ -188,7 +188,7 @@ def test_work_for_a_client_that_left_is_dropped(
 def test_bodies_of_many_clients_share_a_limit(
     classifiers: dict[str, AnyFitted], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "BODIES", 1)
+    monkeypatch.setattr(limits, "MAX_BODIES", 1)
     body = b'{"texts": "a good film"}'.ljust(LIMIT)
     with live_server(classifiers, max_body=LIMIT) as address:
         with connect(address) as first, connect(address) as second:

@@ -24,7 +24,7 @@ from thawline.report.html.page import script_source
 from thawline.runs.layout import LADDER, RECORD
 from thawline.runs.records import write_record
 from thawline.serving.app import build_app
-from thawline.serving.past import MOST, PastRuns
+from thawline.serving.past import MAX_RUNS, PastRuns
 from thawline.serving.runs import Links
 
 LOCAL = "http://127.0.0.1:8000"
@@ -179,11 +179,11 @@ def test_a_folder_that_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_number_of_runs_is_limited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("thawline.serving.past.MOST", 3)
+    monkeypatch.setattr("thawline.serving.past.MAX_RUNS", 3)
     for number in range(5):
         (tmp_path / f"run{number}").mkdir()
         (tmp_path / f"run{number}" / RECORD).write_text("{", encoding="utf-8")
-    assert len(PastRuns(tmp_path).describe_all()) == 3 < MOST
+    assert len(PastRuns(tmp_path).describe_all()) == 3 < MAX_RUNS
 
 
 @pytest.mark.parametrize(

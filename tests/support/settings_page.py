@@ -25,7 +25,7 @@ FIT_TABLES = {
     "head": "Head",
     "exact": "The exact fit",
     "training": "Training by epochs",
-    "tapt": "The backbone's own objective first (`tapt+S`)",
+    "tapt": "Task-adaptive pretraining (`tapt+S`)",
     "artifact": "The saved classifier",
     "metrics": "Scores",
     "report": "Report",

@@ -1,4 +1,4 @@
-"""The exact fit of the embedded reviews equals the optimum of scikit-learn at every penalty."""
+"""The exact fit of the packaged reviews equals the optimum of scikit-learn at every penalty."""
 
 from __future__ import annotations
 

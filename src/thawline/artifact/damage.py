@@ -24,7 +24,7 @@ def read_errors(folder: Path, *parts: tuple[str, ...]) -> Iterator[None]:
         yield
     except ThawlineError:
         raise
-    except BaseException as error:  # the libraries raise many types on files from strangers
+    except BaseException as error:  # the libraries raise many types on untrusted files
         if not (isinstance(error, Exception) or is_panic(error)) or is_out_of_memory(error):
             raise
         raise ThawlineError(

@@ -1,7 +1,7 @@
 """Read the configuration of adapters from ``adapter_config.json``, without peft.
 
-The file may come from a stranger, and peft would run what it describes: load other models and
-tokenizers, search with regular expressions, or change the base model. So only the keys that
+The file may come from an untrusted source, and peft would run what it describes: load other models
+and tokenizers, search with regular expressions, or change the base model. So only the keys that
 `models.lora` writes may have a value, and peft gets a new config with these values.
 """
 

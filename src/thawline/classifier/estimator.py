@@ -125,7 +125,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         tapt_epochs: Number of times that ``tapt+S`` reads each text.
         tapt_lr: Maximum learning rate of ``tapt+S``.
         mask_share: Share of the tokens that an encoder predicts in ``tapt+S``.
-        dtype: Dtype of the frozen pass: ``auto``, ``float32`` or ``bfloat16``.
+        dtype: Dtype of matrix products in the frozen pass and in training: ``auto``, ``float32`` or
+            ``bfloat16``.
         device: ``auto``, ``cuda``, ``mps`` or ``cpu``.
         validation_share: Share of the texts given to `fit` that is held out for validation.
         labels: Names of the classes, in ascending order of integer labels. If None, the labels
@@ -267,10 +268,10 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         return [one.to_dict() for one in text_predictions(self.fitted_, texts, probabilities)]
 
     def explain(self, text: str, label: Any = None) -> list[TextPart]:
-        """Return the words of a text with their shares in its prediction.
+        """Return the words of a text with their effects on its prediction.
 
-        The text is classified again without each word. The score of a word is what the probability
-        of the class loses without it.
+        The text is classified again without each word. The score of a word is the probability of
+        the class for the whole text, minus the probability without the word.
 
         Args:
             text: The text. If it has more than 128 words, the parts have several words each.

@@ -28,7 +28,7 @@ def root(
         typer.Option("--debug", help="Show the traceback of an error. Every command accepts it."),
     ] = False,
 ) -> None:
-    """Turn a pretrained transformer into a text classifier, and measure what it gains.
+    """Turn a pretrained transformer into a text classifier, and compare the ways to train it.
 
     Run `thawline COMMAND --help` for the options of a command.
     """

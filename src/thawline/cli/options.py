@@ -16,7 +16,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.durations import format_duration, parse_duration
 from thawline.runtime.paths import expand
 
-_MOST_SEEDS = 1_000
+_MAX_SEEDS = 1_000
 """The largest number of seeds that can be given as a number."""
 
 # -- options of settings --------------------------------------------------------------------------
@@ -164,12 +164,12 @@ class SettingOption:
     def _read_seeds(self, given: str) -> list[int]:
         items = [item.strip() for item in given.split(",")]
         number = int(items[0]) if len(items) == 1 and items[0].isdecimal() else None
-        if number is not None and 1 <= number <= _MOST_SEEDS:
+        if number is not None and 1 <= number <= _MAX_SEEDS:
             return list(range(number))
         if number is None and all(item.isdecimal() for item in items):
             return [int(item) for item in items]
         raise ThawlineError(
-            f"a number of seeds from 1 to {_MOST_SEEDS} for {self.option}, or several seeds, "
+            f"a number of seeds from 1 to {_MAX_SEEDS} for {self.option}, or several seeds, "
             "separated by commas",
             f"'{given}'",
             f"write for example {self.option} 3",
@@ -226,7 +226,7 @@ ConfigFile = Annotated[
         "--config",
         parser=expand,
         metavar="FILE",
-        help="TOML file with settings of this command, for example the config.toml of a run.",
+        help="TOML file with settings of this command.",
     ),
 ]
 Overrides = Annotated[
@@ -234,13 +234,14 @@ Overrides = Annotated[
     typer.Option(
         "--set",
         metavar="KEY=VALUE",
-        help="Set any setting of this command, for example seed=1. Can be given several times.",
+        help="Set any setting of this command by its name in such a file. Can be given several "
+        "times.",
     ),
 ]
 Out = Annotated[
     Path | None,
     typer.Option(
-        parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder below runs/."
+        parser=expand, metavar="RUN", help="Folder of the run. Default: a new folder in runs/."
     ),
 ]
 ComparisonOut = Annotated[
@@ -249,8 +250,8 @@ ComparisonOut = Annotated[
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder of the comparison. If it holds one that was stopped, the comparison is "
-        "continued. Default: a folder below runs/.",
+        help="Folder of the comparison. If it contains one that was stopped, the comparison is "
+        "continued. Default: a folder in runs/, which is the same when the command is repeated.",
         show_default=False,
     ),
 ]
@@ -260,8 +261,8 @@ SearchOut = Annotated[
         "--out",
         parser=expand,
         metavar="FOLDER",
-        help="Folder of the search. If it holds one with the same settings, that is continued. "
-        "Default: a folder below runs/.",
+        help="Folder of the search. If it contains one with the same settings, this is continued. "
+        "Default: a folder in runs/, which is the same when the command is repeated.",
         show_default=False,
     ),
 ]

@@ -58,7 +58,7 @@ def score_nested(rungs: Sequence[Sequence[FinishedRun]], copies: NDArray[np.int6
 def _nested_correct(one: FinishedRun, copies: NDArray[np.int64]) -> Floats:
     """Return how often each validation text is predicted correctly, from 0 to 1."""
     record, logits = one.record, one.logits
-    # Too many classes leave no candidates. The score is then that of the final classifier.
+    # With too many classes, no candidates are kept. The score is then that of the final classifier.
     candidates = logits.candidates if len(logits.candidates) else logits.validation[None]
     keep = "loss" if record.kept is None else cast(Keep, record.kept.by)
     return nested_values(candidates, logits.validation_labels, copies, keep).correct

@@ -1,4 +1,4 @@
-"""The demonstration: a ladder on some of the embedded reviews, and some predictions."""
+"""The demonstration: a ladder on some of the packaged reviews, and some predictions."""
 
 from __future__ import annotations
 

@@ -170,7 +170,7 @@ def _forget_last_run() -> None:
 def _describe_left_out(schedule: Schedule) -> list[LeftOut]:
     """Describe the rungs that cannot run, and those that did not fit into the budget.
 
-    The latter are ordered from the cheapest to the dearest.
+    The latter are ordered from the cheapest to the most expensive.
     """
     left_out, budget = schedule.left_out(), format_duration(schedule.budget)
     found = list(schedule.refused)

@@ -84,8 +84,8 @@ def run_ladder(
     interrupted ladder is resumed when it is run again. Finished runs are kept, even if rungs,
     seeds, draws or backbones are added.
 
-    The seconds of each run are predicted. Runs are made from the cheapest to the dearest, and those
-    that would exceed the budget are left out. A run that fails does not end the ladder.
+    The seconds of each run are predicted. Runs are made from the cheapest to the most expensive,
+    and those that would exceed the budget are left out. A run that fails does not end the ladder.
 
     Args:
         config: The rungs, the seeds, and the settings that all rungs share.

@@ -49,7 +49,7 @@ class LadderProgress:
         )
 
     def table(self) -> Table:
-        """Return the table of the rungs, from the cheapest to the dearest."""
+        """Return the table of the rungs, from the cheapest to the most expensive."""
         table = ruled_table()
         table.add_column("rung", overflow="fold", max_width=32)
         for heading in ("predicted", "taken", "validation"):

@@ -21,12 +21,12 @@ Stored = dict[int, set[Hashable]]
 class Schedule:
     """The order of the runs of a ladder, which changes when runs finish.
 
-    Every rung is first run with the first seed, from the cheapest to the dearest, if it fits into
-    the budget. If a rung can continue from the states at the lower line of a dearer one, this one
-    runs before it, so that no block runs twice for a text. For the same reason, the first rung that
-    reads texts also computes the states that later ones need, if one pass can compute both. Further
-    draws, and then further seeds, are added in rounds: a round begins only if all its runs fit, so
-    that the rungs have the same draws and seeds.
+    Every rung is first run with the first seed, from the cheapest to the most expensive, if it fits
+    into the budget. If a rung can continue from the states at the lower line of a more expensive
+    one, the more expensive one runs first, so that no block runs twice for a text. For the same
+    reason, the first rung that reads texts also computes the states that later ones need, if one
+    pass can compute both. Further draws, and then further seeds, are added in rounds: a round
+    begins only if all its runs fit, so that the rungs have the same draws and seeds.
 
     Attributes:
         runs: The runs of the ladder. Those with the same folder are one run.
@@ -127,7 +127,7 @@ class Schedule:
         return sum(self._seconds(runs, _Assumed.of(self.stored)))
 
     def by_cost(self) -> list[str]:
-        """Return the rungs from the cheapest to the dearest."""
+        """Return the rungs from the cheapest to the most expensive."""
         return sorted(dict.fromkeys(run.rung for run in self.runs), key=self.forecast.seconds)
 
     def _seconds(self, runs: Iterable[LadderRun], assumed: _Assumed) -> list[float]:
@@ -148,7 +148,7 @@ class Schedule:
     def _rounds(self) -> list[list[LadderRun]]:
         """Return the runs of each draw with the first seed, then of each further seed.
 
-        The runs of a round are ordered from the cheapest to the dearest.
+        The runs of a round are ordered from the cheapest to the most expensive.
         """
         order = {rung: position for position, rung in enumerate(self.by_cost())}
         seeds: dict[int, dict[int, int]] = {}  # the position of each seed of a draw

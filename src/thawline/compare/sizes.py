@@ -1,4 +1,4 @@
-"""Compare the rungs of a ladder on nested parts of the rows, and find out how many are enough."""
+"""Compare the rungs of a ladder on nested parts of the rows, and find out how many rows suffice."""
 
 from __future__ import annotations
 

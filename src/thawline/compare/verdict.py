@@ -40,7 +40,7 @@ from thawline.runs.records import (
     Verdict,
 )
 
-FEWEST_TEXTS = 2
+MIN_TEXTS = 2
 """The smallest number of texts that has a variance."""
 
 
@@ -50,9 +50,9 @@ def check_texts(validation: int, test: int) -> None:
     Raises:
         ThawlineError: If there is only one text.
     """
-    if min(validation, test) < FEWEST_TEXTS:
+    if min(validation, test) < MIN_TEXTS:
         raise ThawlineError(
-            f"at least {FEWEST_TEXTS} validation texts and {FEWEST_TEXTS} test texts",
+            f"at least {MIN_TEXTS} validation texts and {MIN_TEXTS} test texts",
             f"{validation} validation and {test} test texts",
             "compare strategies on more texts",
         )

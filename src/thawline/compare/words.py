@@ -1,4 +1,4 @@
-"""Say the verdict of a ladder in sentences, which claim no more than the decisions."""
+"""Write the verdict of a ladder in sentences, which claim no more than the decisions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TFIDF = "tfidf"
 
 
 class _Facts(NamedTuple):
-    """What the sentences are made of.
+    """The values that the sentences contain.
 
     Attributes:
         rungs: The rungs.

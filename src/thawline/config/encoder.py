@@ -19,7 +19,7 @@ RANDOM_VECTORS = "random"
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """The backbone of ``--backbone glove``: a small transformer on top of word vectors."""
+    """Settings of ``--backbone glove``, a small transformer on top of word vectors."""
 
     vectors: Annotated[
         str,

@@ -15,8 +15,8 @@ class ExportConfig:
     to: Annotated[
         Literal["onnx", "transformers"],
         Help(
-            "Format: `onnx` for ONNX Runtime, or `transformers` for a folder that needs no "
-            "Thawline.",
+            "Format: `onnx` for ONNX Runtime, or `transformers` for a folder that transformers "
+            "loads without Thawline.",
             metavar="FORMAT",
         ),
     ] = "onnx"

@@ -82,7 +82,7 @@ LIMIT_HELP = Help(
 
 @dataclass(frozen=True)
 class DataConfig:
-    """Where the labelled texts come from and which rows are used."""
+    """Settings of the data: where the labelled texts come from and which rows are used."""
 
     data: Annotated[
         str | None,
@@ -137,7 +137,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class TokensConfig:
-    """How a text becomes token ids."""
+    """Settings of the tokenizer: how a text becomes token ids."""
 
     max_length: MaxLength = None
     truncation_side: Annotated[
@@ -160,14 +160,14 @@ class TokensConfig:
 
 @dataclass(frozen=True)
 class ComputeConfig:
-    """Where models are computed, and how the states of the frozen part are stored."""
+    """Settings of the device, the number format, the batches and the store."""
 
     device: Device = "auto"
     dtype: Annotated[
         str,
         Help(
-            "Number format of the frozen pass: `float32`, `bfloat16`, or `auto` for the faster one "
-            "on this machine."
+            "Number format of matrix products in the frozen pass and in training: `float32`, "
+            "`bfloat16`, or `auto` for the faster one on this machine."
         ),
     ] = "auto"
     tokens_per_batch: Annotated[
@@ -217,7 +217,7 @@ class PredictConfig:
 
 @dataclass(frozen=True)
 class HeadConfig:
-    """The part that turns pooled states into logits."""
+    """Settings of the head, which turns pooled states into logits."""
 
     head: Annotated[
         str,
@@ -274,7 +274,7 @@ class LoraConfig:
 
 @dataclass(frozen=True)
 class ExactConfig:
-    """The exact fit of a linear head."""
+    """Settings of the exact fit of a linear head."""
 
     penalties: Annotated[
         tuple[Penalty, ...],
@@ -317,7 +317,7 @@ class ExactConfig:
 
 @dataclass(frozen=True)
 class TrainingConfig(LoopConfig):
-    """The training loop over labelled texts."""
+    """Settings of the training by epochs on labelled texts."""
 
     epochs: Annotated[
         Count | None,
@@ -392,7 +392,7 @@ class TrainingConfig(LoopConfig):
 
 @dataclass(frozen=True)
 class ArtifactConfig:
-    """The saved classifier."""
+    """Settings of the saved classifier."""
 
     merge: Annotated[
         bool,
@@ -405,7 +405,7 @@ class ArtifactConfig:
 
 @dataclass(frozen=True)
 class MetricsConfig:
-    """How scores and their intervals are computed."""
+    """Settings of the scores and their intervals."""
 
     confidence: Annotated[Share, Help("Confidence level of every interval.")] = 0.95
     resamples: Annotated[

@@ -73,8 +73,8 @@ class LadderConfig:
     budget: Annotated[
         Duration,
         Help(
-            "Time for all fits together, for example `90s`, `10m` or `1h30m`. What is predicted "
-            "to exceed it is left out. 0 runs everything.",
+            "Time for all fits together, for example `90s`, `10m` or `1h30m`. A fit that is "
+            "predicted to exceed it is left out. 0 runs everything.",
             metavar="TIME",
         ),
     ] = 600.0
@@ -115,7 +115,7 @@ class LadderConfig:
 
 @dataclass(frozen=True)
 class DemoConfig:
-    """All settings of `demo`: a ladder on a few of the embedded reviews, and three predictions."""
+    """All settings of `demo`: a ladder on a few of the packaged reviews, and three predictions."""
 
     backbone: Annotated[
         str, Help("Pretrained model: a folder, a packaged name or a hub id.", metavar="MODEL")

@@ -21,7 +21,7 @@ WORTH_COMPILING = 10_000_000
 
 @dataclass(frozen=True)
 class CorpusConfig:
-    """The texts that a language model learns from."""
+    """Settings of the texts that a language model learns from."""
 
     data: Annotated[
         tuple[str, ...],
@@ -51,7 +51,7 @@ class CorpusConfig:
 
 @dataclass(frozen=True)
 class VocabularyConfig:
-    """The byte-level BPE tokenizer."""
+    """Settings of the byte-level BPE tokenizer."""
 
     size: Annotated[
         int,
@@ -71,7 +71,7 @@ class VocabularyConfig:
 
 @dataclass(frozen=True)
 class ArchitectureConfig:
-    """A Qwen3 model. Names and meanings are those of `transformers.Qwen3Config`."""
+    """Settings of a Qwen3 model, with the names and meanings of `transformers.Qwen3Config`."""
 
     hidden_size: Annotated[Count, Help("Width of a token's state.")] = 128
     num_hidden_layers: Annotated[Count, Help("Number of blocks.")] = 3
@@ -86,7 +86,7 @@ class ArchitectureConfig:
 
 @dataclass(frozen=True)
 class PretrainingConfig(LoopConfig):
-    """The training loop over windows of tokens."""
+    """Settings of the training on windows of tokens."""
 
     epochs: Annotated[Count, Help("Number of times that each text is read.", metavar="N")] = 6
     window: Annotated[

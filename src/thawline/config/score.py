@@ -53,7 +53,7 @@ class ScoreConfig:
         Help(
             "Compute on a Ray cluster and write a folder of parts. ADDRESS is HOST:PORT, `auto` "
             "for a cluster that runs on this machine, or `local` to start Ray on this machine "
-            "only. If it is omitted, the cluster that RAY_ADDRESS names or that runs on this "
+            "only. If ADDRESS is omitted, the cluster that RAY_ADDRESS names or that runs on this "
             "machine is used, otherwise `local`. Needs the extra `ray`.",
             metavar="[ADDRESS]",
         ),

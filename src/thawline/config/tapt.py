@@ -11,7 +11,7 @@ from thawline.config.ranges import Count, Rate, Share
 
 @dataclass(frozen=True)
 class TaptConfig:
-    """The training of the backbone on its own objective, before strategy S of ``tapt+S``."""
+    """Settings of task-adaptive pretraining, before strategy S of ``tapt+S``."""
 
     unlabelled: Annotated[
         tuple[str, ...],

@@ -16,8 +16,8 @@ from thawline.config.ranges import Count, Duration
 class TuneConfig:
     """All settings of a search over the settings of a fit. They are saved with it.
 
-    A strategy may be followed by settings of its own, as a rung of a ladder. What is written there
-    or in ``fit`` is fixed, and the rest of the default space is searched.
+    A strategy may be followed by settings of its own, as a rung of a ladder. Settings that are
+    given there or in ``fit`` are fixed, and the others of the default space are searched.
     """
 
     strategies: Annotated[
@@ -25,7 +25,8 @@ class TuneConfig:
         MinLen(1),
         Help(
             "Strategy to tune, optionally followed by settings of its own, for example "
-            "`last:2 training.epochs=3`. Its fields that are left out are searched, as in `last`.",
+            "`last:2 training.epochs=3`. Fields that are not given, such as k of `last`, are "
+            "searched.",
             metavar="STRATEGY",
             option="--strategy",
             short="-s",
@@ -45,7 +46,8 @@ class TuneConfig:
     trials: Annotated[
         Count,
         Help(
-            "Number of trials of the study, with those of earlier starts and of other processes.",
+            "Number of trials of the study, including those of earlier starts and of other "
+            "processes.",
             metavar="N",
         ),
     ] = 100

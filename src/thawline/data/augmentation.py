@@ -20,7 +20,7 @@ from thawline.errors import ThawlineError, did_you_mean
 
 SETTING = "training.augment"
 
-MOST_COPIES = 100
+MAX_COPIES = 100
 """The largest number of copies of each text."""
 
 _EXAMPLE = "word_dropout=0.1,swap=0.05,synonyms=0.1,copies=2"
@@ -172,11 +172,11 @@ def _read_share(name: str, value: str) -> float:
 
 
 def _read_copies(value: str) -> int:
-    """Return the number of copies, from 1 to `MOST_COPIES`."""
+    """Return the number of copies, from 1 to `MAX_COPIES`."""
     copies = int(value) if value.isascii() and value.isdecimal() and len(value) < 10 else 0
-    if not 1 <= copies <= MOST_COPIES:
+    if not 1 <= copies <= MAX_COPIES:
         raise ThawlineError(
-            f"a number of copies from 1 to {MOST_COPIES}",
+            f"a number of copies from 1 to {MAX_COPIES}",
             f"'{value}'",
             "use for example copies=2",
             setting=SETTING,

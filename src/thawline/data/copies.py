@@ -12,7 +12,7 @@ from thawline.data.texts import Text, copy_key
 
 BoolArray = npt.NDArray[np.bool_]
 
-_MOST_TIMES = 3
+_MAX_TIMES = 3
 """How many times as many rows as wanted a text may have that is the only one to be carved out."""
 
 
@@ -70,7 +70,7 @@ def keep_copies_together(
             break
         sides.add_if_closer(text)
     if not sides.is_carved.any():
-        few = order[rows[order] <= _MOST_TIMES * np.count_nonzero(is_carved)]
+        few = order[rows[order] <= _MAX_TIMES * np.count_nonzero(is_carved)]
         for text in few[::-1]:
             if sides.add(text):
                 break

@@ -25,7 +25,7 @@ from thawline.errors import ThawlineError, did_you_mean
 IntArray = npt.NDArray[np.int64]
 
 _WHOLE = re.compile(r"([+-]?[0-9]{1,18})(?:\.0*)?")
-_MOST_SHOWN = 12
+_MAX_SHOWN = 12
 _UNKNOWN = -1
 
 
@@ -188,7 +188,7 @@ def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
         each class whose name programs write for a missing value, such as ``nan``.
     """
     lines, names, groups = [], labels.names, similar_classes(labels)
-    for group in groups[:_MOST_SHOWN]:
+    for group in groups[:_MAX_SHOWN]:
         # The values in the source differ even if the names were set by the user.
         shown = [str(labels.values[i]) for i in group]
         if len({spelling_key(value) for value in shown}) > 1:
@@ -201,7 +201,7 @@ def spelling_warnings(labels: Labels, rows: Mapping[str, int]) -> list[str]:
             f"{described} look like spellings of one class; if they are, write the class in the "
             "same way in every row of the data"
         )
-    if more := len(groups) - _MOST_SHOWN:
+    if more := len(groups) - _MAX_SHOWN:
         lines += [f"{more:,} other groups of names look like spellings"] if more > 0 else []
     grouped = {i for group in groups for i in group}
     stray = [
@@ -294,8 +294,8 @@ def _distinct(raw: Iterable[Any]) -> set[int | str]:
 def join_words(words: Iterable[object]) -> str:
     """Return the words joined by commas. Long words are shortened, and long lists too."""
     strings = [shorten(str(word)) for word in words]
-    more = len(strings) - _MOST_SHOWN
-    return ", ".join(strings[:_MOST_SHOWN]) + (f" and {more} more" if more > 0 else "")
+    more = len(strings) - _MAX_SHOWN
+    return ", ".join(strings[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def _sorted_labels(values: set[int | str]) -> tuple[int | str, ...]:

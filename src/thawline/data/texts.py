@@ -12,7 +12,7 @@ from thawline.errors import ThawlineError, join_lines
 Text = str | tuple[str, str]
 """A text, or a pair of texts to classify together, such as a premise and a hypothesis."""
 
-_MOST_SHOWN = 60
+_MAX_SHOWN = 60
 
 
 def check_texts(texts: Iterable[Any]) -> list[Text]:
@@ -124,7 +124,7 @@ def is_blank(text: Text) -> bool:
     return all(not part or part.isspace() for part in parts)
 
 
-def shorten(text: str, characters: int = _MOST_SHOWN) -> str:
+def shorten(text: str, characters: int = _MAX_SHOWN) -> str:
     """Return a text, truncated with an ellipsis if it has more than a number of characters.
 
     Args:

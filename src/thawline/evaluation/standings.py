@@ -22,10 +22,10 @@ Decision = Literal["within", "worse", "undecided"]
 POWER = 0.8
 """The probability with which the recommended numbers of texts and seeds lead to a decision."""
 
-MOST_TIMES = 10_000
+MAX_TIMES = 10_000
 """The recommended number of texts is at most so many times the number of the measurement."""
 
-MOST_SEEDS = 50
+MAX_SEEDS = 50
 """The largest number of seeds that is recommended."""
 
 _DRAWS = 20_000
@@ -199,7 +199,7 @@ class _Plan(NamedTuple):
     def texts(self) -> int | None:
         """Return about how many texts would decide, or None if no number would."""
         own = self.contrasts[0].texts
-        cases = np.unique(np.ceil(own * np.geomspace(1, MOST_TIMES, 1_000)).astype(np.int64))
+        cases = np.unique(np.ceil(own * np.geomspace(1, MAX_TIMES, 1_000)).astype(np.int64))
         cases = cases[1:]
         return self._first(cases, [c.spread(texts=cases) for c in self.contrasts], cases)
 
@@ -209,7 +209,7 @@ class _Plan(NamedTuple):
             return None
         own = max(int(contrast.seeds.max()) for contrast in self.contrasts)
         draws = self.contrasts[0].draws
-        most = MOST_SEEDS if draws is None else min(MOST_SEEDS, draws.most)
+        most = MAX_SEEDS if draws is None else min(MAX_SEEDS, draws.most)
         cases = np.arange(own + 1, most + 1)
         if not len(cases):
             return None

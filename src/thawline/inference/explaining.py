@@ -1,7 +1,8 @@
-"""Find the words that decided a prediction, by removing them (occlusion).
+"""Score the effect of each word on a prediction, by removing the word (occlusion).
 
-The text is classified again without each part. The score of a part is what the probability of the
-class loses. See Zeiler and Fergus, 2014 (arXiv 1311.2901) and Li et al., 2016 (arXiv 1612.08220).
+The text is classified again without each part. The score of a part is the probability of the class
+for the whole text, minus the probability without the part. See Zeiler and Fergus, 2014
+(arXiv 1311.2901) and Li et al., 2016 (arXiv 1612.08220).
 """
 
 from __future__ import annotations
@@ -20,22 +21,22 @@ Probabilities = Callable[[Sequence[str]], NDArray[np.float64]]
 """A function that returns the probabilities of texts, ``(texts, labels)``."""
 
 WORD = re.compile(r"\w+(?:['’]\w+)*|[^\w\s]+")
-"""A word, or punctuation marks that follow each other."""
+"""A word, or a sequence of punctuation marks."""
 
-MOST_PARTS = 128
+MAX_PARTS = 128
 """The largest number of parts. Parts of a longer text have several words."""
 
 
 @dataclass(frozen=True)
 class TextPart:
-    """A part of a text and its share in a prediction.
+    """A part of a text and its effect on a prediction.
 
     Attributes:
         start: The position of its first character.
         end: The position after its last character.
         text: The part.
-        score: What the probability of the class loses without the part, between -1 and 1. It is
-            negative if the part speaks for other classes.
+        score: The probability of the class for the whole text, minus that without the part,
+            between -1 and 1. It is negative if the part is evidence for other classes.
     """
 
     start: int
@@ -44,7 +45,7 @@ class TextPart:
     score: float
 
 
-def find_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+def find_parts(text: str, most: int = MAX_PARTS) -> list[tuple[int, int]]:
     """Return the start and the end of each part of a text.
 
     Args:
@@ -59,7 +60,7 @@ def find_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
 
 
 def explain(
-    text: str, probabilities: Probabilities, label: int, most: int = MOST_PARTS
+    text: str, probabilities: Probabilities, label: int, most: int = MAX_PARTS
 ) -> list[TextPart]:
     """Return the parts of a text with their scores, in the order of the text.
 
@@ -77,7 +78,7 @@ def explain(
     return score_parts(text, spans, shares)
 
 
-def check_parts(text: str, most: int = MOST_PARTS) -> list[tuple[int, int]]:
+def check_parts(text: str, most: int = MAX_PARTS) -> list[tuple[int, int]]:
     """Return the start and the end of each part of a text, as `find_parts` does.
 
     Raises:

@@ -55,8 +55,8 @@ ACCURACY_ROWS = 2_000
 WORDS, REPEATS = 50, 30
 """The number of words of the text that is timed, and how often it is classified."""
 
-EMBEDDED = "thawline/reviews"
-"""The data set of the package whose texts are compared if those of the run cannot be read."""
+PACKAGED_REVIEWS = "thawline/reviews"
+"""The packaged data set whose texts are compared if those of the run cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -149,17 +149,17 @@ def _load(run: Path) -> Fitted:
 
 
 def _find_rows(run: Path, fitted: Fitted, reporter: Reporter) -> _Rows:
-    """Return the test rows of a run, or texts of the package if they cannot be read."""
+    """Return the test rows of a run, or packaged reviews if they cannot be read."""
     try:
         part, metrics = rows_of_run(run, "test", fitted.labels)
         return _Rows("the test rows of the run", part.texts, part, metrics)
     except (ThawlineError, OSError) as error:
         reporter.message(f"the test rows of the run cannot be read: {error}")
-    texts: Sequence[Text] = open_source(EMBEDDED).parts["test"].texts
+    texts: Sequence[Text] = open_source(PACKAGED_REVIEWS).parts["test"].texts
     if fitted.pairs:
         singles = [str(text) for text in texts]
         texts = list(zip(singles[::2], singles[1::2], strict=False))
-    return _Rows("film reviews of the package", texts, None, MetricsConfig())
+    return _Rows("packaged film reviews", texts, None, MetricsConfig())
 
 
 def _spread_by_length(texts: Sequence[Text]) -> list[Text]:

@@ -94,7 +94,7 @@ def make_page(record: AnyRecord, folder: Path) -> Page:
 def _chosen_run(record: LadderRecord, folder: Path) -> ChosenRun | None:
     """Return the run to use. None if it is missing, because a user may delete it."""
     run = folder / record.chosen.run
-    # The name may come from a stranger, and lead elsewhere.
+    # The name may come from an untrusted source, and lead elsewhere.
     if run.name not in {path.name for path in folder.iterdir()} or run.parent != folder:
         return None
     if not (run / RECORD).is_file():

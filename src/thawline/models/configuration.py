@@ -37,7 +37,7 @@ class ThawlineConfig(PreTrainedConfig):
         words: bool = False,
         **common: Any,
     ) -> None:
-        # The values may come from a stranger's config.json. transformers and torch would report
+        # The values may come from an untrusted config.json. transformers and torch would report
         # wrong ones in many ways, or allocate the memory that they ask for.
         _check("backbone", backbone, backbone is None or isinstance(backbone, dict))
         # transformers makes a name for each label, also of a base model without a head.

@@ -53,7 +53,7 @@ SUMMARY = "tapt.json"
 MAX_SUMMARY_BYTES = 2**20
 """The largest size of that file, in bytes."""
 
-HELD_OUT, MOST_HELD_OUT = 0.05, 500
+HELD_OUT, MAX_HELD_OUT = 0.05, 500
 """The share of the texts that the best weights are chosen on, and the largest number of them."""
 
 _VERSION = 1
@@ -157,7 +157,7 @@ def plan_adaptation(
             setting="tapt.unlabelled",
         )
     order = np.random.default_rng(ROW_SEED).permutation(len(texts))
-    held_out = min(MOST_HELD_OUT, max(1, round(HELD_OUT * len(texts))))
+    held_out = min(MAX_HELD_OUT, max(1, round(HELD_OUT * len(texts))))
     return Adaptation(
         backbone,
         plan,

@@ -55,7 +55,7 @@ def check_predicts_tokens(backbone: Backbone) -> None:
     else:
         return
     raise ThawlineError(
-        "a backbone that can predict tokens with a model of transformers, as tapt+ needs it",
+        "a backbone that can predict tokens with a model of transformers, which tapt+ requires",
         found,
         "omit tapt+, or use another backbone",
         setting="strategy",

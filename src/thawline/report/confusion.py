@@ -27,10 +27,10 @@ from thawline.report.figures import (
 )
 from thawline.runs.records import Scores
 
-MOST_DRAWN = 30
+MAX_DRAWN = 30
 """The largest number of classes in the picture. If there are more, those with most mistakes."""
 
-MOST_NUMBERED = 16
+MAX_NUMBERED = 16
 """The largest number of classes for which the counts are written into the cells."""
 
 NAME_CHARACTERS = 20
@@ -57,10 +57,10 @@ def draw_confusion(scores: Scores, names: Sequence[str], folder: Path, *, title:
 def confusion_figure(scores: Scores, names: Sequence[str], *, title: str) -> Figure:
     """Return the figure of `draw_confusion`.
 
-    The colour of a cell is its share of the texts of the true class. With more than `MOST_DRAWN`
+    The colour of a cell is its share of the texts of the true class. With more than `MAX_DRAWN`
     classes, those with most mistakes are drawn.
     """
-    classes = sorted(by_mistakes(scores)[:MOST_DRAWN])
+    classes = sorted(by_mistakes(scores)[:MAX_DRAWN])
     counts = np.zeros((len(classes), len(classes)), dtype=np.int64)
     place = {label: index for index, label in enumerate(classes)}
     for true, predicted, count in confusion_cells(scores):
@@ -85,7 +85,7 @@ def _figure(
     n = len(names)
     longest = widest_text(names)
     upright = n <= 4 and longest < 0.85
-    cell = 0.95 if upright else 0.55 if n <= 8 else 0.45 if n <= MOST_NUMBERED else 0.25
+    cell = 0.95 if upright else 0.55 if n <= 8 else 0.45 if n <= MAX_NUMBERED else 0.25
     side, left = cell * n, longest + 0.65
     below = 0.75 if upright else longest + 0.75
     width = max(5.6, left + side + 0.3)
@@ -99,7 +99,7 @@ def _figure(
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
-    if n <= MOST_NUMBERED:
+    if n <= MAX_NUMBERED:
         _write_counts(axes, counts, shares, cell)
     _write_names(axes, names, upright=upright, left=left, below=below)
     return figure
@@ -129,7 +129,7 @@ def _write_names(
 ) -> None:
     """Write the names of the classes beside the rows and below the columns."""
     n = len(names)
-    size = 10 if n <= MOST_NUMBERED else 9
+    size = 10 if n <= MAX_NUMBERED else 9
     for place, name in enumerate(names):
         axes.annotate(
             name,

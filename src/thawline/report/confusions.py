@@ -10,10 +10,10 @@ from thawline.data.texts import shorten
 from thawline.report.tables import literal, ruled_table
 from thawline.runs.records import Scores
 
-MOST_COLUMNS = 8
+MAX_COLUMNS = 8
 """The largest number of classes whose confusion matrix is printed."""
 
-MOST_CONFUSIONS = 8
+MAX_CONFUSIONS = 8
 """The largest number of confusions that are printed if there are more classes."""
 
 WIDTH = 79
@@ -56,7 +56,7 @@ def confusion_table(scores: Scores, names: Sequence[str]) -> Table | str:
     """
     shown = [shorten(name, 14) for name in names]
     needed = max(map(len, shown)) + sum(2 + max(len(name), 6) for name in shown)
-    if len(names) <= MOST_COLUMNS and needed + len("true ↓  predicted →") <= WIDTH:
+    if len(names) <= MAX_COLUMNS and needed + len("true ↓  predicted →") <= WIDTH:
         return _matrix(scores, shown)
     wrong = most_frequent(scores)
     if not wrong:
@@ -66,7 +66,7 @@ def confusion_table(scores: Scores, names: Sequence[str]) -> Table | str:
         table.add_column(heading, no_wrap=True, max_width=26, overflow="ellipsis")
     table.add_column("texts", justify="right", no_wrap=True)
     table.add_column("of the class", justify="right", no_wrap=True)
-    for true, predicted, texts in wrong[:MOST_CONFUSIONS]:
+    for true, predicted, texts in wrong[:MAX_CONFUSIONS]:
         share = 100 * texts / scores.per_class[true].support
         table.add_row(
             literal(names[true]), literal(names[predicted]), f"{texts:,}", f"{share:.1f} %"

@@ -28,7 +28,7 @@ from thawline.runs.records import EpochRow, FitEpoch
 F1 = LINE_COLOURS[2]
 """The colour of macro F1."""
 
-MOST_MARKERS = 24
+MAX_MARKERS = 24
 """The largest number of points that are drawn with markers. More markers would hide the line."""
 
 
@@ -237,7 +237,7 @@ def _draw_losses(axes: Axes, losses: Mapping[str, tuple[str, _Series]]) -> None:
 
 
 def _draw_line(axes: Axes, series: _Series, colour: str, *, dashed: bool = False) -> None:
-    marker = "o" if len(series.epochs) <= MOST_MARKERS else None
+    marker = "o" if len(series.epochs) <= MAX_MARKERS else None
     draw_line(axes, series.epochs, series.values, colour, marker=marker, dashed=dashed)
 
 

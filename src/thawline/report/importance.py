@@ -26,12 +26,12 @@ from thawline.report.figures import (
 from thawline.report.trials import SCORE_NAMES
 from thawline.runs.records import Importance, TuneTrial
 
-MOST_PANELS = 4
+MAX_PANELS = 4
 """The number of settings against which the score is drawn."""
 
 _PANEL_HEIGHT = 2.4
-_MOST_BARS = 10
-_MOST_VALUES = 6
+_MAX_BARS = 10
+_MAX_VALUES = 6
 """The largest number of integer values that all have a tick."""
 
 
@@ -84,18 +84,18 @@ def importance_figure(
     """
     if not importances:
         raise ValueError("at least one importance is needed for a plot")
-    shown = [one.key for one in importances[:MOST_PANELS]]
+    shown = [one.key for one in importances[:MAX_PANELS]]
     rows = (len(shown) + 1) // 2
     subtitle = (
         f"Validation {SCORE_NAMES[score]} of {len(trials):,} finished trials; the axes leave out "
         "the worst tenth; the ring is the best trial"
     )
     with own_style():
-        height = max(_PANEL_HEIGHT * rows, 0.8 + 0.32 * min(len(importances), _MOST_BARS))
+        height = max(_PANEL_HEIGHT * rows, 0.8 + 0.32 * min(len(importances), _MAX_BARS))
         figure, bottom, top = new_figure(9.6, height + 0.3, title, subtitle, gap=0.25)
         space = top - bottom
         bars = figure.add_axes((0.2, bottom, 0.17, space))
-        _draw_bars(bars, importances[:_MOST_BARS])
+        _draw_bars(bars, importances[:_MAX_BARS])
         gap = 0.7 / figure.get_figheight()
         each = (space - gap * (rows - 1)) / rows
         for place, key in enumerate(shown):
@@ -136,7 +136,7 @@ def _draw_panel(
             axes.set_xscale("log")
         elif all(isinstance(value, int) for value in values):
             axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-            if len(set(values)) <= _MOST_VALUES:
+            if len(set(values)) <= _MAX_VALUES:
                 axes.set_xticks(sorted(set(places)))
     else:
         names = sorted({str(value) for value in values})

@@ -19,7 +19,7 @@ from thawline.runs.records import (
     SurveyedRows,
 )
 
-MOST_CLASSES = 12
+MAX_CLASSES = 12
 """The largest number of classes that are all listed.
 
 If there are more classes, only the largest and the smallest ones are listed.
@@ -83,8 +83,8 @@ def _rows_table(report: PreflightReport) -> Table:
     for label in listed_classes(sizes):
         counts = [f"{part.classes[label]:,}" for part in columns.values()]
         table.add_row(Text(label), *counts)
-    if len(sizes) > MOST_CLASSES:
-        table.add_row(f"({len(sizes) - MOST_CLASSES:,} other classes)")
+    if len(sizes) > MAX_CLASSES:
+        table.add_row(f"({len(sizes) - MAX_CLASSES:,} other classes)")
     table.add_row("all classes", *(f"{part.rows:,}" for part in columns.values()))
     ratios = [part.imbalance for part in columns.values()]
     table.add_row(
@@ -98,8 +98,8 @@ def _rows_table(report: PreflightReport) -> Table:
 def listed_classes(sizes: Mapping[str, int]) -> list[str]:
     """Return the classes that are listed, in the order of their ids."""
     ordered = sorted(sizes, key=sizes.__getitem__)
-    half = MOST_CLASSES // 2
-    listed = ordered if len(ordered) <= MOST_CLASSES else [*ordered[:half], *ordered[-half:]]
+    half = MAX_CLASSES // 2
+    listed = ordered if len(ordered) <= MAX_CLASSES else [*ordered[:half], *ordered[-half:]]
     return [label for label in sizes if label in set(listed)]
 
 

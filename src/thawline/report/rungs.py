@@ -34,7 +34,7 @@ RUNG_HEIGHT = 0.52
 NAME_WIDTH = 24
 """The number of characters in a line of a rung's name."""
 
-MOST_LINES = 3
+MAX_LINES = 3
 """The number of lines of a name. A longer name ends in an ellipsis."""
 
 
@@ -114,7 +114,7 @@ def wrapped_names(names: Sequence[str]) -> list[str]:
     Long names are shortened, but different names stay different.
     """
     shown = [printable(name) for name in names]
-    wrapped = distinct_names(shown, lambda name: _wrapped(name, MOST_LINES))
+    wrapped = distinct_names(shown, lambda name: _wrapped(name, MAX_LINES))
     return [wrapped[name] if "\n" in wrapped[name] else _wrapped(wrapped[name]) for name in shown]
 
 

@@ -80,7 +80,7 @@ def rung_cost(rung: RungRecord, cost: str) -> float | None:
 
 
 def pareto_front(points: Sequence[Candidate]) -> list[Candidate]:
-    """Return the points that no other point equals or beats in both values, from cheap to dear.
+    """Return the points that no other point equals or beats in both values, the cheapest first.
 
     Of points with the same values, all are returned.
     """

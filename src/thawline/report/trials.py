@@ -76,7 +76,7 @@ def best_trials(record: TuneRecord) -> list[TuneTrial]:
 
 
 def print_search(record: TuneRecord, folder: Path) -> None:
-    """Print the best trials of a search, what mattered, and the places of the files.
+    """Print the best trials of a search, the most important settings, and the places of the files.
 
     Args:
         record: The record of the search.
@@ -104,7 +104,7 @@ def search_lines(record: TuneRecord, folder: Path) -> Iterator[str]:
         )
     if record.importances:
         parts = [f"{one.key} {100 * one.importance:.0f} %" for one in record.importances[:4]]
-        yield wrap_labelled("mattered", ", ".join(parts))
+        yield wrap_labelled("important", ", ".join(parts))
     if record.plots:
         yield f"plots     {plot_names(record.plots)} in {folder}"
     yield f"record    {folder / TUNING}"

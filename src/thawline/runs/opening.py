@@ -203,7 +203,7 @@ def open_run(
 
 
 def _check_entries(folder: Path) -> None:
-    """Check that a run may be changed, since its folder may come from a stranger.
+    """Check that a run may be changed, since its folder may come from an untrusted source.
 
     A resumed run deletes old checkpoints. In a linked folder these would be files of somebody else.
 

@@ -1,6 +1,7 @@
 """Read and check the settings of an artifact, ``thawline.json``, without torch or pydantic.
 
-The file may come from a stranger. So every key and every value is checked before it is used.
+The file may come from an untrusted source, so every key and every value is checked before it is
+used.
 """
 
 from __future__ import annotations

@@ -41,7 +41,7 @@ class FreshProcess:
         try:
             self._process = subprocess.Popen(
                 # -P keeps the working folder off the import path, and the variable does so in every
-                # process that a library might start. Files there may come from a stranger.
+                # process that a library might start. Files there may come from an untrusted source.
                 [sys.executable, "-P", "-m", module],
                 env={**os.environ, "PYTHONSAFEPATH": "1"},
                 stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Read files that may come from a stranger: only regular files, and only up to a limit.
+"""Read files that may come from an untrusted source: only regular files, and only up to a limit.
 
 Opening a named pipe blocks, a device such as ``/dev/zero`` never ends, and a link can lead
 anywhere. The functions of this module check a file before they read it.

@@ -157,7 +157,7 @@ def _remote_inputs(given: str, output: str) -> Inputs:
 
 def _no_such_input(given: str) -> ThawlineError:
     expected, fix = "a file, a folder or a pattern", "check the path"
-    return ThawlineError(expected, f"'{given}'", fix, setting="input")
+    return ThawlineError(expected, f"nothing at '{given}'", fix, setting="input")
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """Score files: read blocks, classify them, keep each as a part, and join the parts at the end.
 
-A part is complete or does not exist, so that a stopped job goes on with the next part. No row is
-scored twice or lost, and the output is the same as that of a job that was never stopped.
+A part is complete or does not exist, so that a stopped job continues with the next part. No row
+is scored twice or lost, and the output is the same as that of a job that was never stopped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _VERSION = 1
 
 
 ELSEWHERE = ("device", "ray")
-"""The settings that say where to compute, and not what."""
+"""The settings that select where to compute. They do not change the output."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ScoringJob:
         names = [run.resolve().name for run in runs]
         if len({*names}) < len(names):
             raise ThawlineError(
-                "runs with different names, which begin the names of the added columns",
+                "runs in folders with different names, with which the added columns begin",
                 f"the name '{max(names, key=names.count)}' twice",
                 "rename or copy one of the folders",
             )

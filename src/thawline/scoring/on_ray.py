@@ -40,13 +40,13 @@ BLOCK_BYTES = 2**20
 """The size from which Ray Data passes blocks on to the actors, so that no task waits for others."""
 
 WAITING_BLOCKS = 2
-"""The number of blocks that an actor is given at a time. While it scores one, the next arrives."""
+"""The number of blocks that an actor is given at a time: the one it scores, and the next one."""
 
 ACTORS_PER_READER = 8
 """The number of actors for each task that reads. A reader keeps about 20 of the fastest busy."""
 
 _FORMAT = re.compile(r"(\.(?:csv|tsv|jsonl)(?:\.gz)?|\.parquet)/?$", re.IGNORECASE)
-"""A name of a folder that says the format of its parts, for example ``scored.parquet``."""
+"""A folder's name that contains the format of its parts, for example ``scored.parquet``."""
 
 
 def score_on_ray(

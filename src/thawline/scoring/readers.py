@@ -25,16 +25,16 @@ if TYPE_CHECKING:
     from pyarrow.parquet import ParquetFile
 
 SAMPLE_CHARACTERS = 2**20
-"""How many characters of a CSV file decide its delimiter, its quotation marks and its header."""
+"""The number of characters from which the delimiter, quotes and header of a CSV are found."""
 
 SAMPLE_OBJECTS = 1_000
-"""How many objects of a JSON Lines file decide its columns, if the output has columns."""
+"""The number of JSON Lines objects whose keys are the columns, if the output has columns."""
 
 USUAL_RATIO = 3
-"""How many times larger than its gzip file the content is, to estimate the number of lines."""
+"""The assumed ratio of content to gzip file, with which the number of lines is estimated."""
 
 CUT_LINES = 16
-"""How many lines are removed one by one at the end of a sample that ends within a row."""
+"""The number of lines that are removed one by one from a sample that ends within a row."""
 
 
 @dataclass(frozen=True)
@@ -273,9 +273,10 @@ class ParquetReader(Reader):
 
 
 def _cuts(lines: int) -> list[int]:
-    """Return how many lines to remove from a sample, in the order in which it is tried.
+    """Return the numbers of lines to remove from the end of a sample, in the order of the attempts.
 
-    A long cell can have thousands of lines, so that further cuts grow, or leave half as many lines.
+    A sample can end within a cell of thousands of lines. The first attempts remove one more line
+    each. Later ones remove a power of two, or keep only a half, a quarter and so on of the lines.
     """
     few = range(min(CUT_LINES, lines))
     steps = range(lines.bit_length())

@@ -50,11 +50,11 @@ from thawline.serving.schemas import (
 LOG = logging.getLogger("thawline.serving")
 
 DENSITY = 0.9
-"""The minimum share of a batch's tokens that is not padding. Few texts would form very small
-batches with the share of a frozen pass."""
+"""The minimum share of a batch's tokens that is not padding. It is lower than in a frozen pass,
+because the few texts of a request would otherwise form very small batches."""
 
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-"""The paths that need no token, because supervisors of processes ask them."""
+"""The paths that need no token, because process supervisors request them."""
 
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     400: {"model": Problem, "description": "The body is not valid JSON in UTF-8."},
@@ -63,8 +63,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "There is no classifier of this name."},
     413: {"model": Problem, "description": "The body, or a text, is too large."},
     422: {"description": "The body is invalid."},
-    429: {"model": Problem, "description": "Too many texts wait. Retry-After says for how long."},
-    503: {"model": Problem, "description": "The server stops, or the time is over."},
+    429: {"model": Problem, "description": "Too many texts wait. Retry-After has the seconds."},
+    503: {"model": Problem, "description": "The server is stopping, or the time limit has passed."},
 }
 
 
@@ -131,7 +131,7 @@ def app_of(service: Service) -> Any:
         timeout=config.timeout,
         is_open=is_open,
     )
-    return service.metrics.counting(guarded)  # what the guard refuses is counted too
+    return service.metrics.counting(guarded)  # requests that the guard rejects are counted too
 
 
 class Service:
@@ -365,7 +365,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
 
     @app.get("/readyz", responses={503: _PROBLEMS[503]})
     async def readyz() -> Status:
-        """Return whether a request would be accepted now."""
+        """Return status 200 if a request would be accepted now, otherwise 503."""
         if not service.batcher.is_ready:
             raise HTTPException(503, "no space for further texts, or the server is stopping")
         return Status(status="ready")

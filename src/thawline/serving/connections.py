@@ -1,4 +1,4 @@
-"""Close connections whose clients do nothing: send no request, or do not read the answer.
+"""Close idle connections, whose clients send no request or do not read the answer.
 
 uvicorn limits only the time between two requests of a connection. A client that sends no request,
 or a part of one, or that never reads an answer would keep its connection open for ever, also when
@@ -15,21 +15,20 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 
 def protocol_with_limit(seconds: float) -> type[asyncio.Protocol]:
-    """Return uvicorn's HTTP protocol with a limit for clients that do nothing.
+    """Return uvicorn's HTTP protocol with a time limit for idle connections.
 
     Args:
-        seconds: A connection on which nothing happens is closed after this time, and before twice
-            this time.
+        seconds: An idle connection is closed after this time, and before twice this time.
     """
 
     class LimitedProtocol(AutoHTTPProtocol):  # type: ignore[valid-type,misc]
-        """Looks at its connection from time to time."""
+        """Checks regularly whether its connection is idle."""
 
         cycle: Any  # the request that is answered or was answered last; None before the first one
         flow: Any
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            """Start to look at a new connection."""
+            """Start to check a new connection."""
             super().connection_made(transport)
             self._connection: Any = transport
             # asyncio does this only for sockets that name their protocol. Without it, the body of
@@ -40,7 +39,7 @@ def protocol_with_limit(seconds: float) -> type[asyncio.Protocol]:
             self._look()
 
         def connection_lost(self, error: Exception | None) -> None:
-            """Stop to look at the connection."""
+            """Stop checking the connection."""
             self._next_look.cancel()
             super().connection_lost(error)
 

@@ -1,4 +1,4 @@
-"""The route that tells which words decided a prediction."""
+"""The route that scores the effect of each word on a prediction."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from thawline.inference.explaining import check_parts, score_parts, without_part
 from thawline.serving.batching import CHARACTERS_PER_TOKEN, Logits
 from thawline.serving.schemas import ExplainedPart, ExplainRequest, ExplainResponse, TextOrPair
 
-MOST_TEXTS = 32
+MAX_TEXTS = 32
 """The largest number of texts that are computed together, so that other requests wait briefly."""
 
 
 class Explains(Protocol):
-    """What the route needs of a service."""
+    """The methods of a service that the route uses."""
 
     config: ServeConfig
 
@@ -51,7 +51,7 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
 
     @router.post("/explain", responses=problems)
     async def explain(request: ExplainRequest) -> ExplainResponse:
-        """Tell which words decided a prediction, by classifying the text without each of them.
+        """Score the effect of each word on a prediction, by classifying the text without it.
 
         A text of more than 128 words is divided into 128 parts. The text is classified once for
         each part, in batches between which other requests are answered.
@@ -86,7 +86,7 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
 async def _shares(service: Explains, texts: Sequence[str], model: int) -> NDArray[np.float64]:
     """Return the probabilities of texts of similar length, in batches within the limits."""
     tokens = len(texts[0]) // CHARACTERS_PER_TOKEN + 2
-    most = min(MOST_TEXTS, service.config.max_texts, service.config.queue)
+    most = min(MAX_TEXTS, service.config.max_texts, service.config.queue)
     step = max(1, min(most, service.config.tokens_per_batch // tokens))
     found = []
     for start in range(0, len(texts), step):

@@ -1,4 +1,4 @@
-"""Limit bodies, check the token, and notice clients that leave: before any route runs."""
+"""Middleware that checks the token and the size of requests, and notices clients that leave."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ SECURITY_HEADERS = {
 }
 """Headers that are added to each answer, as the OWASP Secure Headers Project recommends."""
 
-BODIES = 32
-"""How many bodies of the maximum size may be in memory at the same time."""
+MAX_BODIES = 32
+"""The number of bodies of the maximum size that may be in memory at the same time."""
 
 Headers = Sequence[tuple[bytes, bytes]]
 
@@ -38,9 +38,9 @@ def path_of(scope: Scope) -> str:
 
 
 class Guard:
-    """An ASGI application around another one that refuses what must not reach it.
+    """ASGI middleware that refuses requests without a valid token or with a body that is too large.
 
-    If a client leaves, the work for its request is cancelled.
+    If a client disconnects, the work for its request is cancelled.
 
     Args:
         app: The application.
@@ -83,7 +83,7 @@ class Guard:
 
     @property
     def limit(self) -> str:
-        """What is wrong with a body that is too large."""
+        """The error message for a body that is too large."""
         return f"expected a body of at most {self._max_body:,} bytes; found more"
 
     def _is_allowed(self, scope: Scope, headers: dict[bytes, bytes]) -> bool:
@@ -105,7 +105,7 @@ class Guard:
         self._held += size
         if received > self._max_body:
             raise HTTPException(413, self.limit)
-        if self._held > BODIES * self._max_body:
+        if self._held > MAX_BODIES * self._max_body:
             raise HTTPException(503, "too many large bodies arrive", {"Retry-After": "1"})
 
     def release(self, size: int) -> None:

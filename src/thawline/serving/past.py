@@ -27,13 +27,13 @@ from thawline.runs.records import (
 from thawline.runtime.failures import describe_system_error
 from thawline.serving.schemas import PastRun, ShownScore
 
-DEPTH = 4
-"""The number of folders that lie within each other and are searched."""
+MAX_DEPTH = 4
+"""The number of levels of subfolders that are searched."""
 
-MOST = 2_000
-"""The largest number of runs that are found."""
+MAX_RUNS = 2_000
+"""The largest number of runs that are listed."""
 
-MOST_REPORTS = 16
+MAX_REPORTS = 16
 """The largest number of reports that are kept in memory, because a report takes seconds."""
 
 State = tuple[int, int] | None
@@ -93,7 +93,11 @@ class PastRuns:
     def report(self, name: str) -> tuple[str, str] | None:
         """Return the report on a run as HTML, and its Content-Security-Policy.
 
-        None if there is no such run.
+        Args:
+            name: The name of the run, as in `names`.
+
+        Returns:
+            The HTML and the policy, or None if there is no such run.
 
         Raises:
             ThawlineError: If the run is unfinished, or if its record is damaged.
@@ -104,7 +108,7 @@ class PastRuns:
         state = _state(file)
         if file not in self._reports or self._reports[file][0] != state:
             self._reports[file] = (state, self._make_report(file))
-            if len(self._reports) > MOST_REPORTS:
+            if len(self._reports) > MAX_REPORTS:
                 del self._reports[next(iter(self._reports))]
         return self._reports[file][1], POLICY
 
@@ -138,14 +142,14 @@ class PastRuns:
                     within = folder.relative_to(self._folder)
                     found[show_surrogates(SPLIT.join(within.parts)) or self.name] = file
                     break
-            if len(found) == MOST:
+            if len(found) == MAX_RUNS:
                 break
         return found
 
     def _walk(self) -> Iterator[tuple[Path, list[str]]]:
         for name, folders, files in os.walk(self._folder, followlinks=False):
             folder = Path(name)
-            if len(folder.relative_to(self._folder).parts) >= DEPTH:
+            if len(folder.relative_to(self._folder).parts) >= MAX_DEPTH:
                 folders.clear()
             folders[:] = sorted(one for one in folders if not one.startswith("."))
             yield folder, files

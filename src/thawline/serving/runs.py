@@ -24,7 +24,7 @@ REPORT = "/runs/report"
 """The path of reports."""
 
 VALID_SECONDS = 3600
-"""How long a link to a report can be opened."""
+"""The number of seconds for which a link to a report is valid."""
 
 
 class Links:
@@ -61,10 +61,10 @@ class Links:
 
 
 def check_host(request: Request) -> None:
-    """Refuse a request that names this server in another way than by its address.
+    """Refuse a request whose host is neither an IP address nor localhost.
 
-    A page of a stranger can give its own domain the address of this machine (DNS rebinding), and
-    its requests then arrive here as if they came from this server's own page.
+    This prevents DNS rebinding: a page of another site can give its own domain the address of this
+    machine, so that its requests seem to come from this server's own page.
 
     Raises:
         HTTPException: If the host is neither an address nor localhost.

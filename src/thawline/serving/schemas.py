@@ -15,18 +15,18 @@ TEXTS: list[JsonValue] = [
 ]
 
 
-MOST_FIELDS = 16
-"""The number of fields of a body up to which each unknown one is reported."""
+MAX_FIELDS = 16
+"""The largest number of fields of a body. Each unknown field of such a body is reported."""
 
 
 class _Body(BaseModel):
-    """A body in which unknown fields are reported, but not a million of them."""
+    """A body with a limited number of fields, so that few unknown fields are reported."""
 
     @model_validator(mode="before")
     @classmethod
     def _check_number_of_fields(cls, values: Any) -> Any:
-        if isinstance(values, dict) and len(values) > MOST_FIELDS:
-            raise ValueError(f"expected at most {MOST_FIELDS} fields; found {len(values):,}")
+        if isinstance(values, dict) and len(values) > MAX_FIELDS:
+            raise ValueError(f"expected at most {MAX_FIELDS} fields; found {len(values):,}")
         return values
 
 
@@ -109,18 +109,18 @@ class ExplainRequest(_Body):
 
 
 class ExplainedPart(BaseModel):
-    """A part of a text and its share in a prediction."""
+    """A part of a text and its effect on a prediction."""
 
     start: int = Field(description="The position of its first character (Unicode code point).")
     end: int = Field(description="The position after its last character.")
     text: str
     score: float = Field(
-        description="What the probability of the class loses without the part, from -1 to 1."
+        description="The probability of the class for the whole text, minus that without the part."
     )
 
 
 class ExplainResponse(BaseModel):
-    """The parts of a text, in its order, with their shares in a prediction."""
+    """The parts of a text, in their order, with their effects on a prediction."""
 
     model: str
     label: str = Field(description="The class that is explained.")
@@ -146,7 +146,7 @@ class PastRun(BaseModel):
     parent: str | None = Field(default=None, description="The comparison that the run is part of.")
     data: str | None = Field(default=None, description="The name of the data set.")
     strategy: str | None = Field(
-        default=None, description="The strategy; that to use of a comparison."
+        default=None, description="The strategy. For a comparison, that of the run to use."
     )
     backbone: str | None = None
     accuracy: ShownScore | None = Field(default=None, description="The accuracy on test.")

@@ -24,8 +24,8 @@ from thawline.serving.connections import protocol_with_limit
 TOKEN = "THAWLINE_TOKEN"
 """The environment variable with the token that requests must send."""
 
-MOST_FILES = 65_536
-"""The number of connections for which the limit of the operating system is raised, if it allows."""
+MAX_FILES = 65_536
+"""The number of open files to which the process raises its limit, if the system allows it."""
 
 
 def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
@@ -41,7 +41,7 @@ def name_runs(runs: Sequence[Path]) -> dict[str, Path]:
     if len({*names}) < len(names):
         twice = max(names, key=names.count)
         raise ThawlineError(
-            "runs with different names, by which requests ask for them",
+            "runs in folders with different names, which requests use",
             f"the name '{twice}' twice",
             "rename or copy one of the folders",
         )
@@ -100,7 +100,7 @@ def server_settings(service: Service) -> uvicorn.Config:
         log_level="warning",
         access_log=False,
         server_header=False,
-        # By then all accepted requests are answered. What is left waits for its client.
+        # All accepted requests are answered by then. Only slow clients are left.
         timeout_graceful_shutdown=math.ceil(timeout),
     )
 
@@ -111,7 +111,7 @@ def _allow_many_connections() -> None:
         import resource
 
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        wanted = MAX_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_FILES)
         if soft != resource.RLIM_INFINITY and soft < wanted:
             resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
@@ -131,8 +131,8 @@ def _listen(config: ServeConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family)
     except OSError as error:
         raise ThawlineError(
-            f"a free address, not {config.host}:{config.port}",
-            describe_system_error(error),
+            "a free address of this machine as --host and --port",
+            f"{config.host}:{config.port}, which cannot be used ({describe_system_error(error)})",
             "choose another --port or --host",
             setting="port",
         ) from error

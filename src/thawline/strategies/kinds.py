@@ -158,7 +158,7 @@ class Head(Strategy):
 
 @dataclass(frozen=True)
 class Tfidf(Strategy):
-    """Fit logistic regression on the words and pairs of words of a text, without a backbone."""
+    """Fit logistic regression on TF-IDF features of words and pairs of words, and no backbone."""
 
     name: ClassVar[str] = "tfidf"
     reads_states: ClassVar[bool] = False
@@ -167,7 +167,7 @@ class Tfidf(Strategy):
 
 @dataclass(frozen=True)
 class HeadTfidf(Head):
-    """Fit one head on pooled states and on the words and pairs of words, side by side."""
+    """Fit one head on pooled states and on TF-IDF features of words and pairs of words."""
 
     name: ClassVar[str] = "head+tfidf"
     reads_words: ClassVar[bool] = True
@@ -175,7 +175,11 @@ class HeadTfidf(Head):
 
 @dataclass(frozen=True)
 class Last(Strategy):
-    """Train the last k blocks and the head."""
+    """Train the last k blocks and the head.
+
+    Args:
+        k: The number of blocks, from 1 to the number of blocks of the backbone.
+    """
 
     name: ClassVar[str] = "last"
     k: int = 1
@@ -267,11 +271,11 @@ class Gradual(Strategy):
 
     The last block and the head train in the first epoch, the block before it joins in the second
     epoch, and so on. When all stages have thawed, the training continues with all of them. The
-    learning rate of a block is that of the next block divided by `LAYER_DECAY`.
+    learning rate of a block is that of the next block divided by 2.6 (`LAYER_DECAY`).
 
     Args:
-        stages: The number of stages that thaw. One more than there are blocks includes the
-            embeddings. If None, as many as there are epochs.
+        stages: The number of stages that thaw. The number of blocks plus 1 includes the embeddings.
+            If None, one stage for each epoch.
     """
 
     name: ClassVar[str] = "gradual"

@@ -1,6 +1,6 @@
 """Check that a checkpoint belongs to a training, before its values are used.
 
-A checksum protects against damage, but the folder of a run may come from a stranger.
+A checksum protects against damage, but the folder of a run may come from an untrusted source.
 """
 
 from __future__ import annotations

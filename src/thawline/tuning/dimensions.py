@@ -114,8 +114,8 @@ def parse_dimension(text: str, strategies: list[Strategy], config: Config) -> Di
     low_text, _, rest = (part.strip() for part in values.partition(".."))
     low = _read_value(key, low_text, strategies, config)
     if isinstance(low, str | bool):
-        fix = f"write the values with commas, for example {name}=a,b"
-        raise _wrong(text, f"a range only for numbers, which {key} does not take", fix)
+        fix = f"write for example {name}=a,b"
+        raise _wrong(text, f"values of {key} separated by commas, and no range,", fix)
     high_text, colon, scale = (part.strip() for part in rest.partition(":"))
     if colon and scale != "log":
         fix = f"write {name}={low_text}..{high_text}:log"
@@ -163,7 +163,7 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
         raise ThawlineError(expected, f"'{name}'", fix, setting=SETTING)
     fix = did_you_mean(name, [*SHARED_NAMES, *known, *(key.rpartition(".")[2] for key in known)])
     if not fix.startswith("did you mean"):
-        fix = "use for example lr, epochs or pooling, or a complete name as training.weight_decay"
+        fix = "use for example lr, epochs, pooling, or a complete name such as training.step_epochs"
     raise ThawlineError("a setting to search", f"'{name}'", fix, setting=SETTING)
 
 

@@ -45,8 +45,8 @@ from thawline.tuning.trials import SCORES, Trainer
 if TYPE_CHECKING:
     import optuna
 
-FEWEST = 20
-"""The number of finished trials from which it is said what mattered."""
+MIN_TRIALS = 20
+"""The number of finished trials from which the importance of each setting is computed."""
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def _importances(
         for key in best.settings
         if key != "strategy" and len({str(trial.settings[key]) for trial in trials}) > 1
     ]
-    if len(trials) < FEWEST or not keys:
+    if len(trials) < MIN_TRIALS or not keys:
         return []
     recorded = study.get_trials(deepcopy=False)
     names = {name.rpartition(" ")[2]: name for name in recorded[best.number].params}

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial, Trial
 
-MOST_REPEATED = 50
+MAX_REPEATED = 50
 """The number of trials in a row with known settings after which the space counts as exhausted."""
 
-MOST_FAILED = 5
+MAX_FAILED = 5
 """The number of failed trials in a row that end a search."""
 
 
@@ -190,13 +190,13 @@ class Search:
             return True
         if self._end is not None and time.monotonic() >= self._end:
             return True
-        if self._repeated >= MOST_REPEATED:
+        if self._repeated >= MAX_REPEATED:
             self._reporter.message(
-                f"{MOST_REPEATED} trials in a row had known settings: the space is exhausted"
+                f"{MAX_REPEATED} trials in a row had known settings: the space is exhausted"
             )
             return True
-        if self._failed >= MOST_FAILED:
-            self._reporter.message(f"{MOST_FAILED} trials in a row have failed")
+        if self._failed >= MAX_FAILED:
+            self._reporter.message(f"{MAX_FAILED} trials in a row have failed")
             return True
         return False
 

@@ -293,8 +293,8 @@ def _arm(
     if not any(len(one.ends()) > 1 for one in order):
         raise ThawlineError(
             "a strategy with settings to search",
-            f"'{name}', of which all settings are fixed",
-            "leave out one of its settings, or add --search KEY=VALUES",
+            f"'{name}', all of whose settings are fixed",
+            "omit one of its settings, or add --search KEY=VALUES",
             setting="strategies",
         )
     return arm

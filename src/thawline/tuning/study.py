@@ -45,7 +45,7 @@ QUARTERS = 4
 LOCK_SECONDS = 60
 """How long a process waits for another one to write to the file."""
 
-MOST_LOGITS = 50_000
+MAX_LOGITS = 50_000
 """The largest number of logits of a trial that are kept, for the nested score."""
 
 LOGITS, REPEATED, ERROR = "logits", "repeated", "error"
@@ -278,7 +278,7 @@ def _pruner() -> Any:
 
 def encode_logits(logits: NDArray[np.float32]) -> str | None:
     """Return the logits of a trial as text, in half precision. None if they are too many."""
-    if logits.size > MOST_LOGITS:
+    if logits.size > MAX_LOGITS:
         return None
     most = np.finfo(np.float16).max
     small = np.clip(logits, -most, most).astype("<f2")

@@ -126,7 +126,7 @@ def test_a_single_validation_text_gives_no_score_by_halves(toy_backbone, toy_rev
 
 
 def test_known_settings_are_not_tried_again_and_end_a_small_space(films, toy_backbone, monkeypatch):
-    monkeypatch.setattr(search, "MOST_REPEATED", 12)
+    monkeypatch.setattr(search, "MAX_REPEATED", 12)
     config = config_for(films, toy_backbone(), trials=50, search=("head=linear",))
     record = tune(config, Path("tuned"))
     assert {record.best.number, *(trial.number for trial in record.trials)} >= {0}
@@ -211,7 +211,7 @@ def test_a_strategy_that_cannot_run_and_a_missing_extra_are_errors(
 
 
 def test_it_draws_what_mattered(films, toy_backbone, monkeypatch):
-    monkeypatch.setattr(job, "FEWEST", 10)
+    monkeypatch.setattr(job, "MIN_TRIALS", 10)
     space = ("head=mlp:4,mlp:8", "epochs=1..2")
     config = config_for(films, toy_backbone(), trials=22, search=space)
     record = tune(config, Path("tuned"), Reporter())

@@ -1,4 +1,4 @@
-"""Check the files of a model that may come from a stranger, before a library opens them.
+"""Check the files of a model that may come from an untrusted source, before a library opens them.
 
 transformers, tokenizers and safetensors trust many values of these files: they open files outside
 the folder, import other packages, allocate what a size demands, and match any regular expression.

@@ -19,7 +19,7 @@ SETTINGS = ("backbone", "data", "limit", "max_length", "seed", "device")
 
 @verb_with_settings(app, DemoConfig, SETTINGS)
 def demo(config: DemoConfig, out: opt.ComparisonOut = None, as_json: opt.Json = False) -> None:
-    """Compare the strategies on a few of the embedded reviews.
+    """Compare four strategies on packaged film reviews.
 
     This takes about a minute.
     """

@@ -33,9 +33,9 @@ Split = Annotated[
 def evaluate(
     config: Config, run: opt.RunPath, split: Split = "test", as_json: opt.Json = False
 ) -> None:
-    """Score a saved classifier.
+    """Score a saved classifier on labelled texts.
 
-    It is scored on the rows of its run, or on other data if --data is given.
+    Without --data, these are the test rows of its run.
     """
     named = None if config.data.data is None else config.data
     if named is None and config.data != DataConfig():

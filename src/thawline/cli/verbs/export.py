@@ -32,7 +32,7 @@ def export(
 ) -> None:
     """Export a saved classifier to ONNX or to plain transformers.
 
-    The folder appears only after its logits were compared with those of the run.
+    The folder appears only if the export computes the same logits as the run.
     """
     from thawline.runs.layout import find
 

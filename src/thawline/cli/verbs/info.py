@@ -19,7 +19,7 @@ SETTINGS = (
 def info(config: Config, as_json: opt.Json = False) -> None:
     """Print the stages of a backbone and what a strategy trains.
 
-    This command needs no data.
+    This command needs no data. Without --labels, it assumes two classes.
     """
     with quick_imports():
         from thawline.jobs.info import describe

@@ -43,8 +43,8 @@ def predict(
 ) -> None:
     """Classify texts with one or several saved classifiers.
 
-    Several classifiers run the stages that they share only once. Write -- before texts that start
-    with a minus.
+    Stages that several classifiers share run only once. Write -- before texts that start with a
+    minus.
     """
     from thawline.runs.layout import find
 

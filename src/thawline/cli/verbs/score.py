@@ -58,7 +58,8 @@ def score(config: ScoreConfig, paths: Paths, as_json: opt.Json = False) -> None:
     """
     if len(paths) < 3:
         fix = "write thawline score RUN INPUT OUTPUT"
-        raise ThawlineError("a run, an input and an output", f"{len(paths)} of them", fix)
+        found = "only " + " and ".join(f"'{path}'" for path in paths)
+        raise ThawlineError("a run, an input and an output", found, fix)
     *runs, given, output = paths
     with quick_imports():
         from thawline.runtime.progress import TerminalReporter

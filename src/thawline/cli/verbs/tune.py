@@ -34,8 +34,8 @@ def tune(
 ) -> None:
     """Search for the settings with the highest validation score.
 
-    What you write is fixed, and what you leave out is searched. The same command continues a
-    search that was stopped, and several processes can make one search together.
+    Settings that you give are fixed, and others are searched. The same command continues a search
+    that was stopped, and several processes can share a search.
     """
     from thawline.config.resolve import written_keys
 

@@ -32,7 +32,7 @@ _UNCHECKED_BYTES = 16 * 2**20
 MAX_COLUMNS = 20_000
 """The largest number of columns. Each of them takes time and memory, however short its cells."""
 
-_MOST_AT_ONCE = 2**20
+_MAX_AT_ONCE = 2**20
 """How many bytes of a content are read before its size is checked again."""
 
 
@@ -174,7 +174,7 @@ class BoundedStream(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         """Read bytes into a buffer, and raise ThawlineError if there are too many."""
-        content = self.stream.read(min(len(buffer), _MOST_AT_ONCE))
+        content = self.stream.read(min(len(buffer), _MAX_AT_ONCE))
         buffer[: len(content)] = content
         self._check(self.stream.tell())
         return len(content)

@@ -11,7 +11,7 @@ from thawline.errors import ThawlineError
 
 SEPARATOR = ";"
 
-_MOST_WORDS = 3
+_MAX_WORDS = 3
 """The largest number of words of a label."""
 
 _FIX = "save the texts and labels as CSV with a header"
@@ -38,7 +38,7 @@ def _open_semicolons(file: DataFile) -> Table:
             if not line.strip():
                 continue
             text, _, label = line.strip("\ufeff\r\n").rpartition(SEPARATOR)
-            if not text.strip() or not 0 < len(label.split()) <= _MOST_WORDS:
+            if not text.strip() or not 0 < len(label.split()) <= _MAX_WORDS:
                 raise ThawlineError(
                     f"a text, a semicolon and a label in each line of {file.where}, because its "
                     "first line has a semicolon",

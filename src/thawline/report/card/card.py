@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CARD = "README.md"
 """The name of the file in the folder of an artifact, as the hub expects it."""
 
-MOST_CLASSES = 20
+MAX_CLASSES = 20
 """The largest number of classes that are listed."""
 
 HUB_IDS = {"minilm": "sentence-transformers/all-MiniLM-L6-v2"}
@@ -226,7 +226,7 @@ def _largest(record: FitRecord) -> list[tuple[str, int, ClassScores]]:
         (name, sizes.get(name, 0), one)
         for name, one in zip(record.labels.names, record.test.per_class, strict=True)
     ]
-    kept = sorted(range(len(rows)), key=lambda place: -rows[place][2].support)[:MOST_CLASSES]
+    kept = sorted(range(len(rows)), key=lambda place: -rows[place][2].support)[:MAX_CLASSES]
     return [rows[place] for place in sorted(kept)]
 
 
@@ -244,8 +244,8 @@ def _limits(record: FitRecord) -> Iterator[str]:
     truncated = record.preflight.splits["test"].truncated
     if record.max_length is not None:
         end = "end" if record.preflight.truncation_side == "right" else "start"
-        share = "" if truncated is None else f", as {100 * truncated:.0f} % of the test texts do"
-        yield f"Texts of more than {record.max_length:,} tokens lose their {end}{share}."
+        share = "" if truncated is None else f", as {100 * truncated:.0f} % of the test texts are"
+        yield f"Texts of more than {record.max_length:,} tokens are truncated at the {end}{share}."
     yield (
         "Its probabilities have a calibration error of "
         f"{with_interval(record.test.calibration_error, share=True)} on test."

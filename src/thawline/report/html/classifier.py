@@ -34,10 +34,10 @@ from thawline.runs.records import (
     Scores,
 )
 
-MOST_CLASSES = 12
+MAX_CLASSES = 12
 """The largest number of classes whose confusion matrix is shown as a matrix."""
 
-MOST_CONFUSIONS = 20
+MAX_CONFUSIONS = 20
 """The number of pairs of classes that are listed if there are more classes."""
 
 
@@ -90,7 +90,7 @@ def _change(before: Score, after: Score, *, share: bool) -> str:
 def class_blocks(scores: Scores, names: Sequence[str]) -> list[Block]:
     """Return the confusion matrix, the scores of each class and all scores."""
     blocks: list[Block] = []
-    if scores.confusion is not None and len(names) <= MOST_CLASSES:
+    if scores.confusion is not None and len(names) <= MAX_CLASSES:
         blocks.append(_matrix(scores.confusion, names))
     else:
         blocks.append(_confusions(scores, names))
@@ -115,7 +115,7 @@ def class_blocks(scores: Scores, names: Sequence[str]) -> list[Block]:
             for name in SCORE_ROWS
         ],
     )
-    hidden = len(names) > MOST_CLASSES
+    hidden = len(names) > MAX_CLASSES
     shown = Details(f"Scores of all {len(names):,} classes", [per_class]) if hidden else per_class
     return [*blocks, shown, Details("All scores", [every])]
 
@@ -155,7 +155,7 @@ def _confusions(scores: Scores, names: Sequence[str]) -> Block:
             number_cell(count),
             share_cell(count / scores.per_class[true].support),
         ]
-        for true, predicted, count in wrong[:MOST_CONFUSIONS]
+        for true, predicted, count in wrong[:MAX_CONFUSIONS]
     ]
     return Table(
         f"The {len(rows)} most frequent confusions on test"

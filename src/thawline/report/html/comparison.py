@@ -137,7 +137,9 @@ def _run_to_use(record: LadderRecord, chosen: ChosenRun | None, plots: Plots) ->
     sections = []
     if chosen is None:
         missing = Lines(
-            [f"The folder {name} is missing, so its details are."], "Missing", "caution"
+            [f"The folder {name} is missing, so the details of this run are not shown."],
+            "Missing",
+            "caution",
         )
         sections.append(Section("run", "The run to use", [missing]))
     else:

@@ -102,7 +102,7 @@ def _plan(record: FitRecord) -> Block:
     if record.tapt is not None:
         done = record.tapt
         texts = f"{count_of(done.train, 'text')}, {done.unlabelled:,} of them unlabelled"
-        facts.append(Fact("Backbone's own objective", done.objective, texts))
+        facts.append(Fact("Task-adaptive pretraining", done.objective, texts))
     if record.max_length is not None:
         facts.append(Fact("Maximum length", count_of(record.max_length, "token")))
     if record.words is not None:
@@ -136,7 +136,7 @@ def _cost_section(record: FitRecord) -> Section:
         Fact("Evaluation", seconds(parts.evaluation)),
     ]
     if parts.tapt is not None:
-        facts.insert(3, Fact("Backbone's own objective", seconds(parts.tapt)))
+        facts.insert(3, Fact("Task-adaptive pretraining", seconds(parts.tapt)))
     if parts.head_first is not None:
         facts.insert(3, Fact("Head before the strategy", seconds(parts.head_first)))
     return Section("cost", "Cost", [Facts(facts)])

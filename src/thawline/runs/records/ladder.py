@@ -402,7 +402,7 @@ class LadderStart(JobStart):
 
 
 class StartedLadder(LadderStart, Unfinished):
-    """The file of a ladder that has no results yet."""
+    """The record of a ladder that has no results yet."""
 
 
 class LadderResults(Record):
@@ -429,4 +429,4 @@ class LadderResults(Record):
 
 
 class LadderRecord(LadderResults, Comparison, LadderStart, Finished):
-    """The file of a finished ladder."""
+    """The record of a finished ladder, ``ladder.json``."""

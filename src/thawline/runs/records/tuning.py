@@ -85,8 +85,8 @@ class TuneRecord(JobStart):
         "finished trials or distinct validation texts, or with too many texts or classes."
     )
     importances: list[Importance] = Field(
-        description="What mattered among the trials of the best strategy, by PED-ANOVA, from the "
-        "most important setting; empty with too few trials."
+        description="The importance of each searched setting in the trials of the best strategy, "
+        "by PED-ANOVA, the most important one first; empty with too few trials."
     )
     repeated: int = Field(
         description="The number of trials that were not made, because their settings were known."

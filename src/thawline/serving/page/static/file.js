@@ -6,7 +6,7 @@ import { makePicker } from "./picker.js";
 
 /** The byte order mark, which the labelled file has if the file has it. */
 const MARK = "\ufeff";
-const MOST_BYTES = 200 * 2 ** 20;
+const MAX_BYTES = 200 * 2 ** 20;
 const SHOWN_ROWS = 3;
 const SHOWN_COLUMNS = 5;
 const SHOWN_LETTERS = 90;
@@ -58,8 +58,8 @@ export function makeFileView(server) {
 
   async function readFile(file) {
     chooser.value = "";
-    if (file.size > MOST_BYTES) {
-      fail(`The file has more than ${MOST_BYTES / 2 ** 20} MiB. Use thawline score for it.`);
+    if (file.size > MAX_BYTES) {
+      fail(`The file has more than ${MAX_BYTES / 2 ** 20} MiB. Use thawline score for it.`);
       return;
     }
     try {
@@ -135,7 +135,7 @@ export function makeFileView(server) {
         secondField,
         make("label.check", {}, header, make("span", {}, "The first row has the names of the columns"))),
       picker.element,
-      make("label.check", {}, safe, make("span", {}, "Write cells that begin like a formula harmlessly")),
+      make("label.check", {}, safe, make("span", {}, "Put an apostrophe before cells that look like a formula")),
       make("div.actions", {}, begin));
     setup.hidden = false;
     update();

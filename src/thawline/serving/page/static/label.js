@@ -5,7 +5,7 @@ import { pause } from "./dom.js";
 const FIRST = 16;
 const FAST = 400;
 const SLOW = 1500;
-const MOST_FAILURES = 5;
+const MAX_FAILURES = 5;
 
 const encoder = new TextEncoder();
 
@@ -45,7 +45,7 @@ export async function labelTexts({ texts, start = 0, models, limits, signal, onR
         } else {
           // A busy server frees space in time; other failures are given up after a few.
           failures += error.status === 429 ? 0 : 1;
-          if (failures > MOST_FAILURES) throw error;
+          if (failures > MAX_FAILURES) throw error;
           size = Math.max(1, size >> 1);
           if (error.status !== 413) {
             const seconds = error.seconds || 1;

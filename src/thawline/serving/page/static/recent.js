@@ -37,7 +37,7 @@ export function makeRecentView(use) {
       recent.write(before);
       show();
       clear.focus();
-      announce("The results are back.");
+      announce("The results were restored.");
     };
     undo.focus();
     announce("All results were removed from this browser.");

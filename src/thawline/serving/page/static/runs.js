@@ -88,7 +88,7 @@ async function showReport(run, place) {
       status.remove();
       announce("The report is shown.");
     });
-    const opened = make("a", { href: address, target: "_blank", rel: "noopener" }, "Open the report in a tab of its own");
+    const opened = make("a", { href: address, target: "_blank", rel: "noopener" }, "Open the report in a new tab");
     place.replaceChildren(make("p", {}, opened), status, frame);
   } catch (error) {
     place.replaceChildren(make("p.refused", {}, error.message));

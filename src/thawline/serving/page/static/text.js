@@ -1,4 +1,4 @@
-// The view of one text: the answers of several classifiers side by side, and the words that decided.
+// The view of one text: the answers of several classifiers side by side, and the effect of each word.
 import { ask, Refused } from "./api.js";
 import { announce, count, make, pause, percent } from "./dom.js";
 import { describe, makePicker } from "./picker.js";
@@ -6,7 +6,7 @@ import { makeCard, makeExplanation } from "./result.js";
 import { kept, recent } from "./store.js";
 
 const MARK = "mark-words";
-const MOST_TRIES = 5;
+const MAX_TRIES = 5;
 
 /** Return the view. */
 export function makeTextView(server) {
@@ -44,7 +44,7 @@ export function makeTextView(server) {
   secondField,
   picker.element,
   make("div.actions", {}, send, make("span.hint.keys", {}, make("kbd", {}, "Ctrl"), " ", make("kbd", {}, "Enter")),
-    make("label.check", {}, mark, make("span", {}, "Mark the words that decided"))));
+    make("label.check", {}, mark, make("span", {}, "Mark the words by their effect"))));
   const element = make("div", {},
     make("h1", {}, "Classify a text"), form, results);
   updateFields();
@@ -136,7 +136,7 @@ function summarise(models, found) {
 
 /** Explain the answers one after the other, so that the server computes one explanation at a time. */
 async function explainAll(models, made, text, signal) {
-  for (const { place } of made) place.replaceChildren(make("p.note", {}, "Finding the words that decided…"));
+  for (const { place } of made) place.replaceChildren(make("p.note", {}, "Scoring the words…"));
   for (const [index, model] of models.entries()) {
     const { place } = made[index];
     try {
@@ -148,7 +148,7 @@ async function explainAll(models, made, text, signal) {
       place.replaceChildren(make("p.note", {}, error.message));
     }
   }
-  announce("The words that decided are marked.");
+  announce("The words are marked by their effect.");
 }
 
 async function explain(model, text, signal) {
@@ -156,7 +156,7 @@ async function explain(model, text, signal) {
     try {
       return await ask("explain", { text, model: model.name }, signal);
     } catch (error) {
-      if (error.status !== 429 || tries === MOST_TRIES) throw error;
+      if (error.status !== 429 || tries === MAX_TRIES) throw error;
       await pause(1000 * (error.seconds || 1), signal);
     }
   }
