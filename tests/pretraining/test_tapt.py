@@ -31,7 +31,7 @@ from thawline.training.plan import make_plan
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 MODELS = [family for family in FAMILIES if family not in OWN]
-SETTINGS = TaptConfig(epochs=4, lr=6e-3)
+SETTINGS = TaptConfig(epochs=4, lr=6e-3, head_first_epochs=2)
 
 
 class Notebook(Reporter):
@@ -119,6 +119,31 @@ def test_the_loss_falls_and_the_backbone_changes(
     assert Path(adapted.name) == planned.folder == Path(summary.folder)
 
 
+def test_a_new_head_trains_alone_first(
+    adaptation: Callable[..., Adaptation], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained: list[set[str]] = []
+    original = tapt.train
+
+    def train(objective: Any, *given: Any, **named: Any) -> Any:
+        model = objective.module.model
+        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+        history = original(objective, *given, **named)
+        now = model.state_dict()
+        trained.append({name for name in now if not torch.equal(now[name], before[name])})
+        return history
+
+    monkeypatch.setattr(tapt, "train", train)
+    _, summary = adapt_backbone(adaptation(), Reporter())
+    alone, together = trained
+    assert alone
+    assert all(name.startswith("cls.") for name in alone)
+    assert any(name.startswith("bert.encoder") for name in together)
+    assert len(summary.head_history) == 1 + SETTINGS.head_first_epochs
+    (kept,) = [row for row in summary.head_history if row.kept]
+    assert summary.history[0].validation_loss == pytest.approx(kept.validation_loss)
+
+
 def test_it_is_trained_once_for_the_same_texts_and_settings(
     adaptation: Callable[..., Adaptation], trainings: list[Path]
 ) -> None:
@@ -131,7 +156,8 @@ def test_it_is_trained_once_for_the_same_texts_and_settings(
     folders = {adaptation().folder}
     folders |= {adaptation(epochs=2).folder, adaptation(lr=1e-3).folder}
     folders |= {adaptation(mask_share=0.3).folder, adaptation("roberta").folder}
-    assert len(folders) == 5
+    folders |= {adaptation(head_first_epochs=1).folder}
+    assert len(folders) == 6
 
 
 def test_other_texts_give_another_backbone(
@@ -190,10 +216,11 @@ class Stopped(Exception):
     pass
 
 
-@pytest.mark.parametrize("family", ["bert", "qwen3"])
+@pytest.mark.parametrize(("family", "stop"), [("bert", 1), ("bert", 4), ("qwen3", 2)])
 def test_a_stopped_training_continues_bit_for_bit(
-    adaptation: Callable[..., Adaptation], monkeypatch: pytest.MonkeyPatch, family: str
+    adaptation: Callable[..., Adaptation], monkeypatch: pytest.MonkeyPatch, family: str, stop: int
 ) -> None:
+    """It stops while the head trains alone, or while the backbone trains too."""
     planned = adaptation(family)
     whole, _ = adapt_backbone(planned, Reporter())
     monkeypatch.setenv("THAWLINE_HOME", str(Path("other").absolute()))
@@ -203,7 +230,7 @@ def test_a_stopped_training_continues_bit_for_bit(
     def save(self: CheckpointFolder, training: Any) -> None:
         original(self, training)
         saved.append(training.done)
-        if len(saved) == 2:
+        if len(saved) == stop:
             raise Stopped
 
     monkeypatch.setattr(CheckpointFolder, "save", save)
@@ -211,7 +238,10 @@ def test_a_stopped_training_continues_bit_for_bit(
         adapt_backbone(planned, Reporter())
     assert not planned.folder.exists()
     resumed, summary = adapt_backbone(planned, Reporter())
-    assert saved[2] == saved[1] + (saved[1] - saved[0])
+    per_epoch = saved[0]
+    alone = SETTINGS.head_first_epochs if family == "bert" else 0
+    epochs = [*range(1, alone + 1), *range(1, SETTINGS.epochs + 1)]
+    assert saved == [per_epoch * epoch for epoch in epochs]
     for name, tensor in weights(whole).items():
         assert torch.equal(weights(resumed)[name], tensor), name
     assert len(summary.history) == 1 + SETTINGS.epochs

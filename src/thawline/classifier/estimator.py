@@ -124,6 +124,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         unlabelled: Unlabelled texts for ``tapt+S``, as files, folders, data sets or hub ids.
         tapt_epochs: Number of times that ``tapt+S`` reads each text.
         tapt_lr: Maximum learning rate of ``tapt+S``.
+        tapt_head_first_epochs: Number of epochs that a new head that predicts tokens trains alone
+            in ``tapt+S``.
         mask_share: Share of the tokens that an encoder predicts in ``tapt+S``.
         dtype: Dtype of matrix products in the frozen pass and in training: ``auto``, ``float32`` or
             ``bfloat16``.

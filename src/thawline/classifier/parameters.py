@@ -58,6 +58,7 @@ SETTINGS = SHARED_NAMES | {
     "unlabelled": "tapt.unlabelled",
     "tapt_epochs": "tapt.epochs",
     "tapt_lr": "tapt.lr",
+    "tapt_head_first_epochs": "tapt.head_first_epochs",
     "mask_share": "tapt.mask_share",
 }
 """The dotted key in `Config` of the setting that each parameter sets."""
@@ -109,6 +110,7 @@ class Parameterised(BaseEstimator):
         unlabelled: Sequence[str] = TaptConfig.unlabelled,
         tapt_epochs: int = TaptConfig.epochs,
         tapt_lr: float = TaptConfig.lr,
+        tapt_head_first_epochs: int = TaptConfig.head_first_epochs,
         mask_share: float = TaptConfig.mask_share,
         dtype: str = ComputeConfig.dtype,
         device: str = ComputeConfig.device,
@@ -157,6 +159,7 @@ class Parameterised(BaseEstimator):
         self.unlabelled = unlabelled
         self.tapt_epochs = tapt_epochs
         self.tapt_lr = tapt_lr
+        self.tapt_head_first_epochs = tapt_head_first_epochs
         self.mask_share = mask_share
         self.dtype = dtype
         self.device = device

@@ -38,6 +38,7 @@ from thawline.models.configuration import ThawlineConfig
 from thawline.models.lora import thaw
 from thawline.models.modeling import ThawlineForSequenceClassification
 from thawline.pretraining.tapt import Adaptation
+from thawline.pretraining.token_model import has_token_head
 from thawline.runtime.devices import pick_device, pick_dtype
 from thawline.runtime.hardware import matrix_rate
 from thawline.strategies import Full, Gradual, Strategy
@@ -290,17 +291,21 @@ def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict
     """
     stack, settings = trained_stack(Full(), fit.backbone), fit.config.tapt
     texts = Lengths(lengths.sample, len(adaptation.train))
-    operations = texts.scaled(training_operations(stack, texts.sample, 0))
     config: Any = stack.model.config
     predicted = 1.0 if stack.family.causal else settings.mask_share
     # The products of the layer that predicts tokens: one forward, and two backward.
-    operations += 6 * stack.hidden_size * config.vocab_size * predicted * texts.total
-    steps = settings.epochs * _steps(fit, texts.rows)
+    of_head = 6 * stack.hidden_size * config.vocab_size * predicted * texts.total
+    backward = texts.scaled(training_operations(stack, texts.sample, 0)) + of_head
+    forward = texts.scaled(forward_operations(stack, texts.sample)) + of_head
+    trains_alone = not stack.family.causal and not has_token_head(adaptation.backbone)
+    alone = settings.head_first_epochs if trains_alone else 0
+    steps = _steps(fit, texts.rows)
+    parameters = float(sum(p.numel() for p in stack.model.parameters()))
     return {
-        "products": settings.epochs * operations / _rate(fit.config),
-        "steps": steps,
-        "blocks": steps * stack.depth,
-        "updates": steps * float(sum(p.numel() for p in stack.model.parameters())),
+        "products": (settings.epochs * backward + alone * forward) / _rate(fit.config),
+        "steps": (settings.epochs + alone) * steps,
+        "blocks": settings.epochs * steps * stack.depth,
+        "updates": settings.epochs * steps * parameters,
     }
 
 

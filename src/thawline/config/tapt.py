@@ -24,6 +24,13 @@ class TaptConfig:
     ] = ()
     epochs: Annotated[Count, Help("Number of times that each text is read.")] = 3
     lr: Annotated[Rate, Help("Maximum learning rate of AdamW.")] = 5e-4
+    head_first_epochs: Annotated[
+        Count,
+        Help(
+            "Number of epochs that the head that predicts tokens trains alone, with a frozen "
+            "backbone, if the checkpoint has no such head."
+        ),
+    ] = 3
     mask_share: Annotated[
         Share,
         Help("Share of the tokens that an encoder predicts. A decoder predicts all next tokens."),

@@ -44,7 +44,7 @@ from thawline.runtime.randomness import RandomStream
 from thawline.runtime.untrusted import read_regular
 from thawline.strategies import Tapt
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import train
+from thawline.training.loop import Row, train
 from thawline.training.plan import Plan
 
 SUMMARY = "tapt.json"
@@ -56,7 +56,10 @@ MAX_SUMMARY_BYTES = 2**20
 HELD_OUT, MAX_HELD_OUT = 0.05, 500
 """The share of the texts that the best weights are chosen on, and the largest number of them."""
 
-_VERSION = 1
+HEAD_LR = 1e-3
+"""The maximum learning rate of a new head that trains alone."""
+
+_VERSION = 2
 """Part of the digest. It changes whenever the same settings give other weights."""
 
 _TRAINING = TrainingConfig(keep="loss")
@@ -104,7 +107,9 @@ class Adaptation:
             "version": _VERSION,
             "backbone": self.backbone.digest(),
             "texts": self.texts_sha256,
-            "settings": [settings.epochs, settings.lr, settings.mask_share],
+            "settings": [
+                *(settings.epochs, settings.lr, settings.head_first_epochs, settings.mask_share)
+            ],
             "reading": [self.plan.max_length, self.config.tokens.truncation_side],
             "dtype": pick_dtype(self.config.compute.dtype, device),
         }
@@ -193,9 +198,7 @@ def adapt_backbone(adaptation: Adaptation, reporter: Reporter) -> tuple[Backbone
     with locked(work):
         found = _load(adaptation, reporter)  # another process may have trained it
         if found is None:
-            checkpoints = CheckpointFolder(work / "checkpoints")
-            _train(adaptation, checkpoints, reporter)
-            checkpoints.clear()
+            _train(adaptation, work, reporter)
     remove(work)
     if found is not None:
         return found
@@ -226,22 +229,22 @@ def _read_summary(folder: Path) -> AdaptedBackbone:
         raise ThawlineError(f"an adapted backbone in '{folder}'", found, "delete it") from error
 
 
-def _train(adaptation: Adaptation, checkpoints: CheckpointFolder, reporter: Reporter) -> None:
+def _train(adaptation: Adaptation, work: Path, reporter: Reporter) -> None:
     """Train the backbone, and write it to its folder.
+
+    A head with random weights would first pull the backbone in random directions. It is therefore
+    trained alone before (A. Kumar et al., 2022, arXiv 2202.10054, for heads of classifiers). The
+    head of a decoder is only a layer that shares the weights of the embeddings, and never trains
+    alone.
 
     Args:
         adaptation: The training.
-        checkpoints: The checkpoints of the training.
+        work: The folder of the checkpoints.
         reporter: Receives progress.
     """
     backbone, config = adaptation.backbone, adaptation.config
     device = pick_device(config.compute.device)
     model, has_head = build_token_model(backbone)
-    if not has_head:
-        reporter.message(
-            f"tapt: '{backbone.name}' has no head that predicts tokens, so a new one is trained. "
-            "This can make the backbone worse. Compare the result with the strategy without tapt+."
-        )
     use_bf16 = pick_dtype(config.compute.dtype, device) == "bfloat16"
     module = TokenModel(model.to(device), use_bf16=use_bf16)
     objective = TokenPrediction(
@@ -253,16 +256,30 @@ def _train(adaptation: Adaptation, checkpoints: CheckpointFolder, reporter: Repo
         seed=0,
         random=RandomStream(0, device),
     )
-    history = train(
-        objective,
-        _TRAINING,
-        epochs=config.tapt.epochs,
-        lr=config.tapt.lr,
-        device=device,
-        reporter=reporter,
-        checkpoints=checkpoints,
-        start_is_trained=True,
-    )
+
+    def run(epochs: int, lr: float, folder: str) -> list[Row]:
+        return train(
+            objective,
+            _TRAINING,
+            epochs=epochs,
+            lr=lr,
+            device=device,
+            reporter=reporter,
+            checkpoints=CheckpointFolder(work / folder),
+            start_is_trained=True,
+        )
+
+    head_history: list[Row] = []
+    if not has_head:
+        reporter.message(
+            f"tapt: '{backbone.name}' has no head that predicts tokens, so a new one is trained. "
+            "This can make the backbone worse. Compare the result with the strategy without tapt+."
+        )
+        model.base_model.requires_grad_(False)
+        if any(parameter.requires_grad for parameter in model.parameters()):
+            head_history = run(config.tapt.head_first_epochs, HEAD_LR, "head")
+        model.base_model.requires_grad_(True)
+    history = run(config.tapt.epochs, config.tapt.lr, "checkpoints")
     if history[0]["kept"]:
         reporter.message(
             "tapt: no epoch lowered the loss on the held-out texts, so the pretrained weights are "
@@ -276,8 +293,9 @@ def _train(adaptation: Adaptation, checkpoints: CheckpointFolder, reporter: Repo
         removed=adaptation.removed,
         pretrained_head=has_head,
         objective="next token" if backbone.stack.family.causal else "masked tokens",
+        head_history=[AdaptationEpoch(**row) for row in head_history],
         history=[AdaptationEpoch(**row) for row in history],
-        seconds=sum(row["seconds"] or 0.0 for row in history),
+        seconds=sum(row["seconds"] or 0.0 for row in [*head_history, *history]),
     )
     _save(backbone, model, summary)
 

@@ -75,9 +75,9 @@ def build_token_model(backbone: Backbone) -> tuple[PreTrainedModel, bool]:
         The model, and whether its head comes from the checkpoint.
     """
     stack = backbone.stack
-    auto: Any = AutoModelForCausalLM if stack.family.causal else AutoModelForMaskedLM
+    auto = _auto_class(backbone)
     config = type(stack.model.config).from_dict(stack.model.config.to_dict())
-    head = _read_head(backbone, auto)
+    head = _read_head(backbone)
     if not head:
         config.tie_word_embeddings = True
     setattr(config, stack.attention_dropout, 0.0)  # fast attention has no dropout
@@ -91,11 +91,20 @@ def build_token_model(backbone: Backbone) -> tuple[PreTrainedModel, bool]:
     return model.eval(), bool(head)
 
 
-def _read_head(backbone: Backbone, auto: Any) -> dict[str, Tensor]:
+def has_token_head(backbone: Backbone) -> bool:
+    """Return whether the checkpoint of a backbone has the head that predicts tokens."""
+    return bool(_read_head(backbone))
+
+
+def _auto_class(backbone: Backbone) -> Any:
+    return AutoModelForCausalLM if backbone.stack.family.causal else AutoModelForMaskedLM
+
+
+def _read_head(backbone: Backbone) -> dict[str, Tensor]:
     """Return the weights of the head in a checkpoint. Empty if it has no complete head."""
     if backbone.origin is not None:
         return {}  # a classifier
-    model, info = read_model(backbone.path, auto)
+    model, info = read_model(backbone.path, _auto_class(backbone))
     base = f"{model.base_model_prefix}."
     head = {name: t for name, t in model.state_dict().items() if not name.startswith(base)}
     return {} if head.keys() & set(info["missing_keys"]) else head

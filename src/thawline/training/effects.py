@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any
 
-from thawline.config import EPOCHS, RANDOM_VECTORS, Config, EncoderConfig, LoopConfig, TokensConfig
+from thawline.config import (
+    EPOCHS,
+    RANDOM_VECTORS,
+    Config,
+    EncoderConfig,
+    LoopConfig,
+    TaptConfig,
+    TokensConfig,
+)
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
 from thawline.models.specs import HeadSpec, parse_head
@@ -200,7 +208,7 @@ _REQUIREMENTS: dict[str, Requirement] = {
     "training.momentum": _SGD,
     **{f"training.{name}": _STEP for name in ("step_epochs", "step_factor")},
     "exact.words_penalties": _WORDS,
-    **{f"tapt.{name}": _TAPT for name in ("unlabelled", "epochs", "lr", "mask_share")},
+    **{f"tapt.{setting.name}": _TAPT for setting in fields(TaptConfig)},
     "head.standardise": _POOLED,
     "head.dropout": _DROPOUT,
     **{f"compute.{name}": _STORED for name in ("rows_per_chunk", "bytes_per_chunk")},

@@ -75,6 +75,11 @@ class AdaptedBackbone(Record):
         description="The number of distinct texts that were left out, because they are copies of "
         "validation or test texts."
     )
+    head_history: list[AdaptationEpoch] = Field(
+        default=[],
+        description="The evaluations on the held-out texts while a new head trained alone; empty "
+        "if the checkpoint had the head, or if the head has no weights of its own.",
+    )
     history: list[AdaptationEpoch] = Field(description="The evaluations on the held-out texts.")
     seconds: float = Field(description="Seconds of training over all its starts.")
     reused: bool = Field(
