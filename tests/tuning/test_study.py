@@ -54,6 +54,26 @@ def test_a_study_of_something_else_is_refused(tmp_path):
             pass
 
 
+def test_the_error_names_what_differs(tmp_path):
+    first = {
+        "space": [["head", "lr=1..2", "epochs=1..3"]],
+        "settings": {"lr": 0.1, "pooling": None},
+    }
+    others = (
+        {**first, "space": [["head", "lr=1..2", "epochs=1..4"]]},
+        {**first, "settings": {"lr": 0.1, "pooling": "first"}},
+    )
+    shown = (("epochs=1..3", "epochs=1..4"), ("pooling = none", "pooling = first"))
+    with quiet_optuna():
+        with open_study(tmp_path, "loss", 0, first):
+            pass
+        for other, (before, now) in zip(others, shown, strict=True):
+            with pytest.raises(ThawlineError) as caught, open_study(tmp_path, "loss", 0, other):
+                pass
+            assert before in caught.value.expected
+            assert now in caught.value.found
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / STUDY).write_bytes(b"no database" * 1_000)
     with (

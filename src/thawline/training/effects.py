@@ -16,6 +16,14 @@ from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
 from thawline.models.specs import HeadSpec, parse_head
 from thawline.strategies import Head, Strategy, Tapt, parse_strategy
+from thawline.training.proposals import (
+    adapt_backbone,
+    add_epochs,
+    drop_out,
+    pool_frozen,
+    solve_head,
+    train_head_first,
+)
 
 
 @dataclass(frozen=True)
@@ -89,12 +97,17 @@ class Requirement:
     Attributes:
         holds: Returns whether it holds.
         what: The condition in words, after "expected".
-        fix: How to meet it.
+        fix: How to meet it, or a function that returns what the situation lacks, so that nothing
+            is proposed that the user has given already.
     """
 
     holds: Callable[[Situation], bool]
     what: str
-    fix: str
+    fix: str | Callable[[Situation], str]
+
+    def fix_for(self, situation: Situation) -> str:
+        """Return how to meet the condition in a situation that does not meet it."""
+        return self.fix if isinstance(self.fix, str) else self.fix(situation)
 
 
 _STATES = Requirement(
@@ -112,13 +125,11 @@ _NO_WORDS = Requirement(
     "a strategy that does not read words",
     "use --strategy head",
 )
-_EPOCHS = Requirement(
-    lambda fit: not fit.is_exact, "training by epochs", "add --epochs 3 to train by epochs"
-)
+_EPOCHS = Requirement(lambda fit: not fit.is_exact, "training by epochs", add_epochs())
 _EXACT = Requirement(
     lambda fit: fit.solves_head,
     "an exact fit of a linear head",
-    "use --head linear, with --strategy head and without --epochs",
+    solve_head,
 )
 _BLOCKS = Requirement(
     lambda fit: fit.strategy.reads_states and not fit.frozen,
@@ -128,17 +139,17 @@ _BLOCKS = Requirement(
 _POOLED = Requirement(
     lambda fit: (fit.frozen or fit.head_first) and fit.head.kind != "native",
     "a linear or an MLP head on pooled states of frozen blocks",
-    "use --strategy head --head linear",
+    pool_frozen,
 )
 _DROPOUT = Requirement(
     lambda fit: fit.head.kind != "native" and not fit.is_exact,
     "an MLP or linear head that is trained by epochs",
-    "use --head mlp:64, or add --epochs 3 to train a linear head by epochs",
+    drop_out,
 )
 _FIRST_EPOCHS = Requirement(
     lambda fit: fit.head_first and fit.head.kind != "linear",
     "a strategy lp+S with an MLP or native head",
-    "use for example --strategy lp+full --head mlp:64",
+    train_head_first,
 )
 _STORED = Requirement(
     lambda fit: fit.stores, "a strategy whose states are stored", "use --strategy head or last:1"
@@ -146,17 +157,17 @@ _STORED = Requirement(
 _MUON = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "muon",
     "training by epochs with Muon",
-    "add --epochs 3 and --set training.optimizer=muon",
+    add_epochs("--set training.optimizer=muon"),
 )
 _SGD = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "sgd",
     "training by epochs with SGD",
-    "add --epochs 3 and --set training.optimizer=sgd",
+    add_epochs("--set training.optimizer=sgd"),
 )
 _STEP = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.schedule == "step",
     "training by epochs with the schedule step",
-    "add --epochs 3 and --set training.schedule=step",
+    add_epochs("--set training.schedule=step"),
 )
 _FULL = Requirement(
     lambda fit: fit.line == 0,
@@ -166,7 +177,7 @@ _FULL = Requirement(
 _TAPT = Requirement(
     lambda fit: isinstance(fit.strategy, Tapt),
     "a strategy that trains the backbone on its own objective first",
-    "use for example --strategy tapt+head",
+    adapt_backbone,
 )
 _RANDOM = Requirement(
     lambda fit: fit.config.encoder.vectors == RANDOM_VECTORS,
@@ -247,6 +258,7 @@ def check_effects(config: Config, depth: int | None) -> None:
     Raises:
         ThawlineError: If a setting has no effect.
     """
+    situation = Situation.of(config, depth)
     for key, value in settings_without_effect(config, depth):
         requirement = _REQUIREMENTS[key]
         default = settings_of(Config)[key].default
@@ -254,13 +266,13 @@ def check_effects(config: Config, depth: int | None) -> None:
         if default is None or default == ():
             without = "omit it"
         value = ", ".join(value) if default == () else value
-        solved = Situation.of(config).is_exact and parse_strategy(config.strategy).reads_states
+        solved = situation.is_exact and situation.strategy.reads_states
         exact = ", whose linear head is solved exactly" if solved else ""
         raise ThawlineError(
             f"{requirement.what}, because {key} has no effect otherwise",
             f"{key} = '{value}' with strategy '{config.strategy}' and head '{config.head.head}'"
             f"{exact}",
-            f"{requirement.fix}, or {without}",
+            f"{requirement.fix_for(situation)}, or {without}",
             setting=key,
         )
 

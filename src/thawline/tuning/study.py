@@ -17,8 +17,9 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, elide
 from thawline.runs.lock import LOCK
+from thawline.runs.resume import as_written
 from thawline.runtime.untrusted import open_regular
 
 if TYPE_CHECKING:
@@ -197,13 +198,41 @@ def _check_same(study: optuna.Study, identity: dict[str, Any], folder: Path) -> 
             study.set_user_attr(name, value)
         return
     for name, value in identity.items():
-        if known.get(name) != value:
+        before = known.get(name)
+        if before != value:
+            then, now = _difference(before, value)
             raise ThawlineError(
-                f"the {name} that the search in '{folder}' was started with",
-                f"other {name}",
-                "omit what you changed, or choose another --out",
+                f"the {name} that the search in '{folder}' was started with{then}",
+                f"other {name}{now}",
+                "use what it was started with, or choose another --out",
                 setting="out",
             )
+
+
+def _difference(before: Any, now: Any) -> tuple[str, str]:
+    """Return the first difference between what two searches should have in common.
+
+    Args:
+        before: Settings by name, or strategies, each with what is searched for it. Nothing is
+            returned for other values, such as digests.
+        now: The same of the other search.
+
+    Returns:
+        What only the first and what only the second has, in parentheses. Empty if that is nothing.
+    """
+    then, new = _described(before), _described(now)
+    gone, added = [one for one in then if one not in new], [one for one in new if one not in then]
+    return "".join(f" ({elide(one)})" for one in gone[:1]), "".join(
+        f" ({elide(one)})" for one in added[:1]
+    )
+
+
+def _described(value: Any) -> list[str]:
+    """Return settings, or what is searched for each strategy, as strings."""
+    if isinstance(value, dict):
+        return [f"{key} = {as_written(one)}" for key, one in value.items()]
+    arms = value if isinstance(value, list) else []
+    return [f"{arm[0]}: {one}" for arm in arms if isinstance(arm, list) for one in arm[1:]]
 
 
 def make_sampler(seed: int) -> Any:
