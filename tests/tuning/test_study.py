@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -82,6 +83,30 @@ def test_a_damaged_file_is_refused(tmp_path):
         open_study(tmp_path, "loss", 0, IDENTITY),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update trial_params set distribution_json = '{}'",
+        "update trial_user_attributes set value_json = '{'",
+    ],
+)
+def test_damaged_trials_are_refused(tmp_path, change):
+    with quiet_optuna():
+        with open_study(tmp_path, "accuracy", 0, IDENTITY) as study:
+            trial = study.ask()
+            trial.suggest_categorical("head", ("linear", "mlp:8"))
+            trial.set_user_attr(LOGITS, "no logits")
+            study.tell(trial, 0.5)
+            assert decode_logits(study.trials[0], (2, 2)) is None
+        with closing(sqlite3.connect(tmp_path / STUDY)) as base, base:
+            base.execute(change)
+        with (
+            pytest.raises(ThawlineError, match=STUDY),
+            open_study(tmp_path, "accuracy", 0, IDENTITY),
+        ):
+            pass
 
 
 def test_a_trial_of_a_killed_process_is_made_again(tmp_path, monkeypatch):

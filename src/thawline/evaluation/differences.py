@@ -18,7 +18,8 @@ the rests divided by n, and at least 0.
 If the training rows were drawn several times, the estimand is the difference over new training rows
 of this number, too. `draws.py` describes the model: draws are paired, and take the place of seeds.
 
-No interval of a share is narrower than the exact one for texts on which nothing differs.
+No interval of a share is narrower than the exact one for texts on which nothing differs, and none
+reaches beyond -1 or 1, which no difference of shares exceeds.
 
 The quantiles are those of Student's t with the degrees of freedom of F. E. Satterthwaite, "An
 approximate distribution of estimates of variance components", Biometrics Bulletin 2 (6), 1946.
@@ -29,6 +30,7 @@ Statistics in Medicine 26 (3), 2007. `benchmarks/verdicts.py` simulates the cove
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -80,6 +82,7 @@ class Effects(NamedTuple):
         draws: The effects of the training rows, which contain those of the seeds. The covariance
             over texts is then that of means over draws, and the fields for seeds are not used. None
             if the training rows are the same for all runs.
+        most: The largest possible difference of two scores, which is infinite for losses.
     """
 
     scores: Floats
@@ -91,6 +94,7 @@ class Effects(NamedTuple):
     identical: NDArray[np.bool_]
     is_share: bool = False
     draws: DrawEffects | None = None
+    most: float = math.inf
 
     def standard_error(self, strategy: int) -> float:
         """Return the standard error of the score of one strategy."""
@@ -123,6 +127,7 @@ class Effects(NamedTuple):
             about_strategies=bool((seeds > 1).all()),
             is_share=self.is_share,
             draws=None if self.draws is None else self.draws.draws,
+            most=self.most,
         )
 
 
@@ -142,6 +147,7 @@ class Contrast(NamedTuple):
             the two has a single seed.
         is_share: Whether it is a difference of shares of the texts.
         draws: The draws of the training rows. None if there is only one.
+        most: The largest possible difference, which is infinite for losses.
     """
 
     value: float
@@ -153,6 +159,7 @@ class Contrast(NamedTuple):
     about_strategies: bool
     is_share: bool = False
     draws: Draws | None = None
+    most: float = math.inf
 
     def spread(
         self, texts: ArrayLike | None = None, seeds: ArrayLike | None = None
@@ -202,14 +209,30 @@ class Contrast(NamedTuple):
     def interval(self, confidence: float = MetricsConfig.confidence) -> DifferenceInterval:
         """Return the two-sided confidence interval of the difference."""
         check_confidence(confidence)
-        half, freedom = self.half_width((1 - confidence) / 2)
+        level = (1 - confidence) / 2
         return DifferenceInterval(
             value=self.value,
-            low=self.value - half,
-            high=self.value + half,
-            degrees_of_freedom=freedom,
+            low=self.lower_bound(level),
+            high=self.upper_bound(level),
+            degrees_of_freedom=self.half_width(level)[1],
             about_strategies=self.about_strategies,
         )
+
+    def lower_bound(self, level: float) -> float:
+        """Return the one-sided lower bound of the difference.
+
+        Args:
+            level: The probability that the true difference lies below the bound, below 0.5.
+        """
+        return max(self.value - self.half_width(level)[0], -self.most)
+
+    def upper_bound(self, level: float) -> float:
+        """Return the one-sided upper bound of the difference.
+
+        Args:
+            level: The probability that the true difference lies above the bound, below 0.5.
+        """
+        return min(self.value + self.half_width(level)[0], self.most)
 
     def half_width(self, level: float) -> tuple[float, float | None]:
         """Return the distance of a one-sided bound from the difference, and its freedom.
@@ -287,6 +310,7 @@ def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> 
         identical=same_values(arms),
         is_share=is_share,
         draws=None if draws is None else measure_draws(arms, draws),
+        most=1.0 if is_share else math.inf,
     )
 
 

@@ -116,6 +116,7 @@ def open_study(
                 pruner=_pruner(),
                 load_if_exists=True,
             )
+            _check_trials(study, file)
             _check_same(study, json.loads(json.dumps(identity)), folder)
     except (DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         raise _damaged(file) from error
@@ -188,6 +189,14 @@ def _storage(file: Path) -> Any:
     event.listen(storage.engine, "connect", prepare)
     storage.engine.dispose()  # connections that exist were not prepared
     return storage
+
+
+def _check_trials(study: optuna.Study, file: Path) -> None:
+    """Raise ThawlineError if the file has trials that Optuna cannot read."""
+    try:
+        study.get_trials(deepcopy=False)
+    except (LookupError, TypeError, ValueError) as error:
+        raise _damaged(file) from error
 
 
 def _check_same(study: optuna.Study, identity: dict[str, Any], folder: Path) -> None:
@@ -315,7 +324,7 @@ def encode_logits(logits: NDArray[np.float32]) -> str | None:
 
 
 def decode_logits(trial: FrozenTrial, shape: tuple[int, int]) -> NDArray[np.float16] | None:
-    """Return the logits of a trial. None if they were not kept.
+    """Return the logits of a trial. None if they were not kept, or if they are damaged.
 
     Args:
         trial: The trial.
@@ -326,7 +335,10 @@ def decode_logits(trial: FrozenTrial, shape: tuple[int, int]) -> NDArray[np.floa
         return None
     decompressor = zlib.decompressobj()
     size = 2 * shape[0] * shape[1]
-    content = decompressor.decompress(base64.b64decode(text), size)
+    try:
+        content = decompressor.decompress(base64.b64decode(text), size)
+    except (TypeError, ValueError, zlib.error):
+        return None
     if len(content) != size:
         return None
     return np.frombuffer(content, dtype="<f2").reshape(shape).astype(np.float16)
