@@ -17,6 +17,7 @@ from thawline.data.texts import is_blank
 from thawline.errors import ThawlineError
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
+from thawline.runtime.untrusted import check_regular
 
 LINES = ".txt"
 """The suffix of files with one text per line."""
@@ -41,6 +42,8 @@ def read_file(data: str, text: str | None, reporter: Reporter) -> list[Text]:
         raise ThawlineError("a file of texts", f"the folder '{data}'", fix, setting="data")
     is_url = "://" in data  # open_source explains what to do with it
     if not path.is_file() and not is_url:
+        if path.exists():
+            check_regular(path)  # says that it is a named pipe or a device
         fix = "check the path"
         raise ThawlineError("a file of texts", f"no file '{data}'", fix, setting="data")
     if path.is_file() and LINES in [suffix.lower() for suffix in path.suffixes]:
