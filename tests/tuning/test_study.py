@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
 from contextlib import closing
@@ -148,8 +149,9 @@ def test_a_full_disk_is_an_error_of_the_system_and_damage_is_one_of_the_file(tmp
             raise AssertionError from error  # Optuna wraps it
 
     file = tmp_path / STUDY
-    with pytest.raises(OSError, match="full"), studies.storage_errors(file):
+    with pytest.raises(OSError, match="full") as caught, studies.storage_errors(file):
         write()
+    assert caught.value.errno == errno.ENOSPC
     with pytest.raises(ThawlineError), studies.storage_errors(file):
         raise RuntimeError from sqlite3.DatabaseError("malformed")
     with pytest.raises(ZeroDivisionError), studies.storage_errors(file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import json
+import shutil
 import sqlite3
 import warnings
 import zlib
@@ -36,6 +37,16 @@ HEARTBEAT, GRACE = 15, 60
 
 RETRIES = 1
 """How often a trial is made again if its process was killed, which it may have caused itself."""
+
+_SYSTEM_ERRORS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
+"""The numbers of errors of the operating system, by the codes of SQLite for them."""
+
+_LEAST_FREE = 64 * 2**10
+"""The free bytes below which an I/O error is taken for a full disk."""
 
 STARTUP_TRIALS = 10
 """The number of random trials before TPE, and of finished trials before the first is pruned."""
@@ -147,8 +158,12 @@ def storage_errors(file: Path) -> Iterator[None]:
         if cause is None:
             raise
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
-            raise OSError(errno.EIO, str(cause), str(file)) from error
+        if code in _SYSTEM_ERRORS:
+            number = _SYSTEM_ERRORS[code]
+            # SQLite reports an I/O error if a full disk cannot hold its index of the log.
+            if number == errno.EIO and shutil.disk_usage(file.parent).free < _LEAST_FREE:
+                number = errno.ENOSPC
+            raise OSError(number, str(cause), str(file)) from error
         raise _damaged(file) from error
 
 
