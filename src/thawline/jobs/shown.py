@@ -11,9 +11,10 @@ import numpy as np
 
 from thawline.config import Config
 from thawline.data import LabelledTexts, Text
+from thawline.data.sources.lines import LINES
 from thawline.data.texts import is_blank, is_text
 from thawline.errors import ThawlineError
-from thawline.jobs.predict import LINES, as_trained, read_file
+from thawline.jobs.predict import as_trained, read_file
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, WordsTask
 from thawline.training.preparation import Prepared, PreparedWords
