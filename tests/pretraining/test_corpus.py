@@ -107,6 +107,9 @@ def test_a_text_file_has_a_text_per_line():
     assert corpus.sources == ("own.txt: 4 texts", "test.txt: 2 texts")
     assert len(corpus.warnings) == 2  # the format of fastText, and the name of a test split
     assert sorted(every(read("own.txt", without=("test.txt",)))) == texts[:4]
+    labelled = "".join(f"{text};{label}\n" for text, label in zip(texts, "ababab", strict=True))
+    Path("emotion.txt").write_text(labelled, "utf-8")
+    assert sorted(every(read("emotion.txt", text="review"))) == texts
 
 
 @pytest.mark.parametrize("name", ["own.txt", "own.csv"])

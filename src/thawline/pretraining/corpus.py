@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -12,7 +13,7 @@ from thawline.config import ROW_SEED, CorpusConfig
 from thawline.data import Text
 from thawline.data.sources.lines import is_lines, read_lines
 from thawline.data.sources.open import open_source
-from thawline.data.sources.parts import WHOLE, split_of
+from thawline.data.sources.parts import WHOLE, Source, split_of
 from thawline.data.texts import is_blank, one_string
 from thawline.errors import ThawlineError
 from thawline.runtime.paths import expand
@@ -105,12 +106,11 @@ def read_texts(names: Sequence[str], column: str | None) -> TextsRead:
 
 def _parts(name: str, column: str | None) -> Iterator[tuple[str, list[Text], list[str]]]:
     """Yield the place, the texts and the warnings of each part of a source, except a test split."""
-    path = expand(name)
-    if is_lines(path):
-        lines, notes = read_lines(path)
-        yield _part(str(path), lines, notes, looks_like_test=_is_named_test(path.stem))
+    lines = _plain_lines(name)
+    if lines is not None:
+        yield _part(name, lines, (), looks_like_test=_is_named_test(Path(name).stem))
         return
-    source = open_source(name, column)
+    source = _open(name, column)
     notes = source.warnings
     for split, part in source.parts.items():
         if split != "test":
@@ -178,12 +178,35 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     )
 
 
+def _open(name: str, column: str | None) -> Source:
+    """Open a source. A text file has no columns with names."""
+    return open_source(name, None if is_lines(expand(name)) else column)
+
+
+def _plain_lines(name: str) -> list[str] | None:
+    """Return the lines of a text file without labels. None for any other source.
+
+    Raises:
+        ThawlineError: If the file cannot be read.
+    """
+    path = expand(name)
+    if not is_lines(path):
+        return None
+    try:
+        for part in open_source(name, None).parts.values():
+            part.texts  # noqa: B018 - raises an error if the lines have no labels
+    except ThawlineError:
+        return read_lines(path)[0]
+    return None
+
+
 def _all_texts(name: str, column: str | None) -> Iterator[Text]:
     """Yield the texts of all parts of a source."""
-    if is_lines(path := expand(name)):
-        yield from read_lines(path)[0]
+    lines = _plain_lines(name)
+    if lines is not None:
+        yield from lines
         return
-    for part in open_source(name, column).parts.values():
+    for part in _open(name, column).parts.values():
         yield from part.texts
 
 

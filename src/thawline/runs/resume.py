@@ -65,16 +65,20 @@ def resumed_config(
         given = resolve_config(
             options, config_type=job, file=file, overrides=overrides, saved=saved
         )
-    return check_same_config(folder, given, verb)
+    return check_same_config(folder, given, verb, can_omit=True)
 
 
-def check_same_config(folder: Path, given: ConfigT, verb: str = FIT) -> ConfigT:
+def check_same_config(
+    folder: Path, given: ConfigT, verb: str = FIT, *, can_omit: bool = False
+) -> ConfigT:
     """Return the config that a run was started with.
 
     Args:
         folder: The folder of the run.
         given: The config that the run is resumed with.
         verb: The command that is resumed.
+        can_omit: Whether settings that are not given are those of the run. Otherwise they are the
+            defaults, as in a comparison, so that a setting must be given again.
 
     Raises:
         ThawlineError: If the two configs differ, or if this version cannot read that of the run.
@@ -83,10 +87,8 @@ def check_same_config(folder: Path, given: ConfigT, verb: str = FIT) -> ConfigT:
     now, before = _plain(given), _plain(started)
     if now != before:
         key = _first_other(before, now)
-        # The jobs of a comparison do not take the settings of their runs, so that a setting that
-        # was given at first must be given again.
         is_default = before[key] == settings_of(type(started))[key].default
-        fix = "omit that setting" if is_default else "use that value"
+        fix = "omit that setting" if can_omit or is_default else "use that value"
         raise _other_setting(folder, before, now, f"{fix}, or choose another --out")
     return started
 
