@@ -107,9 +107,9 @@ def proposed(fix: str) -> dict[str, str | None]:
     """Return the settings that the first alternative of a fix proposes. None stands for omitted."""
     first = re.split(r", or | to train ", fix)[0]
     found = dict(re.findall(r"--set ([\w.]+)=(\w+)", first))
-    for option, value in re.findall(r"(?<!omit )(--(?!set)\w+) ([\w:+=,]+)", first):
+    for option, value in re.findall(r"(?<!without )(--(?!set)\w+) ([\w:+=,]+)", first):
         found[PROPOSED[option]] = value
-    return found | {PROPOSED[option]: None for option in re.findall(r"omit (--\w+)", first)}
+    return found | {PROPOSED[option]: None for option in re.findall(r"without (--\w+)", first)}
 
 
 @pytest.mark.parametrize("combination", [*COMBINATIONS, ("last:1", "linear", None)], ids=str)

@@ -100,7 +100,9 @@ def read_texts(names: Sequence[str], column: str | None) -> TextsRead:
             distinct |= dict.fromkeys(texts)
         if read == before:
             fix = "give another file, or one of the folder"
-            raise ThawlineError(f"a text in '{name}', apart from a test split", "none", fix)
+            raise ThawlineError(
+                f"at least one text in '{name}', apart from a test split", "none", fix
+            )
     return TextsRead(distinct, read, tuple(sources), tuple(warnings))
 
 

@@ -31,7 +31,7 @@ def solve_head(situation: Situation) -> str:
         lacking.append("--strategy head")
     by_epochs = situation.config.training.epochs is not None and not situation.head_first
     steps = [f"use {' and '.join(lacking)}"] if lacking else []
-    return " and ".join([*steps, "omit --epochs"] if by_epochs else steps)
+    return " and ".join([*steps, "train without --epochs"] if by_epochs else steps)
 
 
 def pool_frozen(situation: Situation) -> str:
