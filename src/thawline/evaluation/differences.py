@@ -18,8 +18,8 @@ the rests divided by n, and at least 0.
 If the training rows were drawn several times, the estimand is the difference over new training rows
 of this number, too. `draws.py` describes the model: draws are paired, and take the place of seeds.
 
-No interval of a share is narrower than the exact one for texts on which nothing differs, and none
-reaches beyond -1 or 1, which no difference of shares exceeds.
+No interval of a share, or of macro F1, is narrower than the exact one for texts on which nothing
+differs, and none reaches beyond -1 or 1, which no such difference exceeds.
 
 The quantiles are those of Student's t with the degrees of freedom of F. E. Satterthwaite, "An
 approximate distribution of estimates of variance components", Biometrics Bulletin 2 (6), 1946.
@@ -78,11 +78,11 @@ class Effects(NamedTuple):
         residuals: The variance of the rest, of the same shape. 0 if there is a single seed.
         identical: Whether two strategies have the same values for all seeds and texts, of shape
             ``(strategies, strategies)``.
-        is_share: Whether the scores are shares of the texts, because all values are 0 or 1.
         draws: The effects of the training rows, which contain those of the seeds. The covariance
             over texts is then that of means over draws, and the fields for seeds are not used. None
             if the training rows are the same for all runs.
-        most: The largest possible difference of two scores, which is infinite for losses.
+        most: The largest possible difference of two scores: 1 for macro F1 and for shares of the
+            texts, whose values are all 0 or 1, otherwise infinite.
     """
 
     scores: Floats
@@ -92,7 +92,6 @@ class Effects(NamedTuple):
     seed_variances: Floats
     residuals: Floats
     identical: NDArray[np.bool_]
-    is_share: bool = False
     draws: DrawEffects | None = None
     most: float = math.inf
 
@@ -125,7 +124,6 @@ class Effects(NamedTuple):
             seed_variances=0 * seed_variances if same else seed_variances,
             residuals=0 * residuals if same else residuals,
             about_strategies=bool((seeds > 1).all()),
-            is_share=self.is_share,
             draws=None if self.draws is None else self.draws.draws,
             most=self.most,
         )
@@ -145,9 +143,8 @@ class Contrast(NamedTuple):
         residuals: The variance of the rest in each of the two, or of the difference.
         about_strategies: Whether the variance of the seeds is part of the variance. False if one of
             the two has a single seed.
-        is_share: Whether it is a difference of shares of the texts.
         draws: The draws of the training rows. None if there is only one.
-        most: The largest possible difference, which is infinite for losses.
+        most: The largest possible difference, as in `Effects`.
     """
 
     value: float
@@ -157,7 +154,6 @@ class Contrast(NamedTuple):
     seed_variances: Floats
     residuals: Floats
     about_strategies: bool
-    is_share: bool = False
     draws: Draws | None = None
     most: float = math.inf
 
@@ -257,7 +253,7 @@ class Contrast(NamedTuple):
 
         The variance of a share is estimated as 0 if no text differs, but few texts do not show
         that none ever would. The exact bound of Clopper and Pearson for 0 of n texts is
-        ``1 - level ** (1 / n)``, about 3.7 / n for a level of 2.5 %.
+        ``1 - level ** (1 / n)``, about 3.7 / n for a level of 2.5 %. It also serves for macro F1.
 
         Args:
             level: The probability that the true difference lies beyond the bound, below 0.5.
@@ -265,11 +261,11 @@ class Contrast(NamedTuple):
                 the measurement.
 
         Returns:
-            The half-width, of shape ``(cases,)`` or ``()``. 0 if the scores are not shares.
+            The half-width, of shape ``(cases,)`` or ``()``. 0 if differences have no limit.
         """
         n = np.asarray(self.texts if texts is None else texts, dtype=np.float64)
         least: Floats = -np.expm1(np.log(level) / n)
-        return least if self.is_share else np.zeros_like(n)
+        return least if math.isfinite(self.most) else np.zeros_like(n)
 
 
 def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> Effects:
@@ -308,7 +304,6 @@ def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> 
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
         identical=same_values(arms),
-        is_share=is_share,
         draws=None if draws is None else measure_draws(arms, draws),
         most=1.0 if is_share else math.inf,
     )
