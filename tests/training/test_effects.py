@@ -21,12 +21,12 @@ from thawline.config.resolve import change_config, config_to_toml, resolve_confi
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
 from thawline.training.effects import (
-    Situation,
     check_effects,
     has_effect,
     settings_without_effect,
 )
 from thawline.training.preparation import prepare
+from thawline.training.situation import Situation
 
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]

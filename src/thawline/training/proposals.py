@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from thawline.strategies import Tapt
-
-if TYPE_CHECKING:
-    from thawline.training.effects import Situation
+from thawline.training.situation import Situation
 
 
 def add_epochs(*options: str) -> Callable[[Situation], str]:

@@ -18,11 +18,11 @@ from thawline.errors import ThawlineError
 from thawline.runs.resume import as_written
 from thawline.strategies import Gradual, Head, Last, Lora, Strategy, parse_strategy
 from thawline.training.effects import (
-    Situation,
     check_effects,
     has_effect,
     settings_without_effect,
 )
+from thawline.training.situation import Situation
 from thawline.tuning.dimensions import (
     SETTING,
     STRATEGY,
