@@ -11,7 +11,7 @@ import numpy as np
 
 from thawline.config import ROW_SEED, CorpusConfig
 from thawline.data import Text
-from thawline.data.sources.lines import is_lines, read_lines
+from thawline.data.sources.lines import is_lines, unlabelled_lines
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE, Source, split_of
 from thawline.data.texts import is_blank, one_string
@@ -108,7 +108,7 @@ def read_texts(names: Sequence[str], column: str | None) -> TextsRead:
 
 def _parts(name: str, column: str | None) -> Iterator[tuple[str, list[Text], list[str]]]:
     """Yield the place, the texts and the warnings of each part of a source, except a test split."""
-    lines = _plain_lines(name)
+    lines = unlabelled_lines(name)
     if lines is not None:
         yield _part(name, lines, (), looks_like_test=_is_named_test(Path(name).stem))
         return
@@ -185,26 +185,9 @@ def _open(name: str, column: str | None) -> Source:
     return open_source(name, None if is_lines(expand(name)) else column)
 
 
-def _plain_lines(name: str) -> list[str] | None:
-    """Return the lines of a text file without labels. None for any other source.
-
-    Raises:
-        ThawlineError: If the file cannot be read.
-    """
-    path = expand(name)
-    if not is_lines(path):
-        return None
-    try:
-        for part in open_source(name, None).parts.values():
-            part.texts  # noqa: B018 - raises an error if the lines have no labels
-    except ThawlineError:
-        return read_lines(path)[0]
-    return None
-
-
 def _all_texts(name: str, column: str | None) -> Iterator[Text]:
     """Yield the texts of all parts of a source."""
-    lines = _plain_lines(name)
+    lines = unlabelled_lines(name)
     if lines is not None:
         yield from lines
         return

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from thawline.data.sources.fasttext import PREFIX, open_fasttext
 from thawline.data.sources.files import DEFAULT_LIMITS, find_file
+from thawline.data.sources.open import open_source
+from thawline.errors import ThawlineError
+from thawline.runtime.paths import expand
 
 LINES = ".txt"
 """The suffix of files with one text per line."""
@@ -32,6 +35,26 @@ def read_lines(path: Path) -> tuple[list[str], tuple[str, ...]]:
         table = open_fasttext(file)
         return list(table.read("text")), table.warnings
     return lines, ()
+
+
+def unlabelled_lines(name: str) -> list[str] | None:
+    """Return the lines of a text file without labels. None for any other source.
+
+    Args:
+        name: A file, a folder, the name of a data set or a hub id.
+
+    Raises:
+        ThawlineError: If the file cannot be read.
+    """
+    path = expand(name)
+    if not is_lines(path):
+        return None
+    try:
+        for part in open_source(name, None).parts.values():
+            part.texts  # noqa: B018 - raises an error if the lines have no labels
+    except ThawlineError:
+        return read_lines(path)[0]
+    return None
 
 
 def split_lines(text: str) -> list[str]:
