@@ -110,6 +110,16 @@ def test_a_setting_is_either_searched_or_fixed(strategies, search, training):
     assert search.rpartition("=")[2] in caught.value.found
 
 
+@pytest.mark.parametrize("search", [(), ("optimizer=adamw,sgd",)])
+def test_sgd_needs_rates_of_its_own(search):
+    training = TrainingConfig() if search else TrainingConfig(optimizer="sgd")
+    with pytest.raises(ThawlineError) as caught:
+        planned("full", search=search, training=training)
+    assert caught.value.setting == "search"
+    assert planned("full", search=(*search, "lr=0.01..1:log"), training=training)
+    assert planned("full training.lr=0.1", search=search, training=training)
+
+
 def test_what_is_written_behind_a_strategy_is_not_searched_for_it():
     space = planned("head", "last training.epochs=3", search=("epochs=1..5",))
     head, last = ({one.key for one in arm.dimensions} for arm in space.arms)

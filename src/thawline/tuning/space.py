@@ -289,6 +289,7 @@ def _arm(
         for key, one in given.items()
         if key not in written and (one.field is None or f"{STRATEGY}.{one.field}" in own)
     }
+    _check_rates(dimensions, base)
     order = sorted(dimensions.values(), key=lambda one: _place(one.key))
     arm = Arm(name, base, tuple(order), known.depth if strategy.reads_states else None)
     if not any(len(one.ends()) > 1 for one in order):
@@ -302,6 +303,20 @@ def _arm(
             setting="strategies",
         )
     return arm
+
+
+def _check_rates(dimensions: dict[str, Dimension], base: Config) -> None:
+    """Raise ThawlineError if SGD would be tried with the rates of AdamW."""
+    searched, rates = dimensions.get("training.optimizer"), dimensions.get("training.lr")
+    optimizers = (base.training.optimizer,) if searched is None else searched.choices
+    if "sgd" in optimizers and rates is not None and not rates.given:
+        raise ThawlineError(
+            "learning rates for training.optimizer = sgd, because the default range was measured "
+            "for AdamW",
+            "no --search lr=…",
+            "add for example --search lr=0.01..1:log",
+            setting=SETTING,
+        )
 
 
 def _written(name: str, base: Config) -> set[str]:

@@ -30,6 +30,10 @@ TUNE = [
         "a setting that is searched and fixed",
         "tune reviews --epochs 2 --search epochs=1..3 --backbone bert",
     ),
+    Wrong(
+        "SGD without rates",
+        "tune reviews -s full --backbone bert --set fit.training.optimizer=sgd",
+    ),
     Wrong("no trials", "tune reviews --trials 0"),
     Wrong("the folder of a run", "tune reviews --backbone bert --out run"),
     Wrong(
