@@ -5,6 +5,7 @@ This module has no command of its own; `benchmarks.verdicts` uses it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -161,7 +162,7 @@ def simulate_rare(case: RareCase, runs: int) -> Row:
         arms[0][0, first:number] = False
         effects = measure_effects(arms)
         contrast = effects.contrast(0, 1)
-        plain = contrast._replace(is_share=False, third_moment=0.0)
+        plain = contrast._replace(limit=math.inf, third_moment=0.0)
         for name, one in (("interval", contrast), ("plain", plain)):
             found = one.interval()
             inside[name] += found.low <= true <= found.high

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -108,6 +108,11 @@ class ThawlineError(ValueError):
             assigned = re.compile(rf"(?<![\w.='\"-]){re.escape(key)} = (?=')")
             word = re.compile(rf"(?<![\w.='\"-]){re.escape(key)}(?![\w=]|\.\w)")
             parts = [word.sub(name, assigned.sub(f"{name} ", part)) for part in parts]
+        ThawlineError.__init__(self, *parts, setting=self.setting)
+
+    def reword(self, change: Callable[[str], str]) -> None:
+        """Apply a function to each of the three parts."""
+        parts = map(change, (self.expected, self.found, self.fix))
         ThawlineError.__init__(self, *parts, setting=self.setting)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -8,9 +8,11 @@ import pytest
 
 from thawline.cli.commands import _with_values
 from thawline.cli.options import SettingOption
-from thawline.config import LadderConfig
+from thawline.config import Config, LadderConfig
 from thawline.config.annotations import settings_of
+from thawline.config.resolve import change_config
 from thawline.errors import ThawlineError
+from thawline.models.specs import parse_head
 
 OPTIONS = {key: SettingOption(setting) for key, setting in settings_of(LadderConfig).items()}
 
@@ -42,6 +44,43 @@ def test_an_invalid_value_is_an_error_of_its_setting(key: str, written: str) -> 
         OPTIONS[key].read(written)
     assert caught.value.setting == key
     assert f"'{written}'" in caught.value.found
+
+
+LONG = "9" * 5_000
+"""A number with more digits than Python reads."""
+
+
+@pytest.mark.parametrize(
+    ("key", "written"),
+    [
+        *(("seeds", written) for written in (LONG, f"1,{LONG}")),
+        *(("sizes", written) for written in (LONG, f"100,{LONG},all")),
+        ("fit.data.limit", f"40,{LONG}"),
+    ],
+)
+def test_a_number_of_too_many_digits_is_an_error_of_its_setting(key: str, written: str) -> None:
+    with pytest.raises(ThawlineError) as caught:
+        OPTIONS[key].read(written)
+    assert caught.value.setting == key
+
+
+@pytest.mark.parametrize("key", ["seed", "training.epochs", "head.dropout"])
+def test_a_written_number_of_too_many_digits_is_an_error(key: str) -> None:
+    with pytest.raises(ThawlineError) as caught:
+        change_config(Config(), [f"{key}={LONG}"])
+    assert caught.value.setting == key
+
+
+def test_a_head_of_too_many_digits_is_an_error() -> None:
+    with pytest.raises(ThawlineError) as caught:
+        parse_head(f"mlp:{LONG}")
+    assert caught.value.setting == "head.head"
+
+
+def test_no_empty_list_is_proposed_as_a_default() -> None:
+    with pytest.raises(ThawlineError) as caught:
+        change_config(LadderConfig(), ["sizes=[0]"])
+    assert "[]" not in caught.value.fix
 
 
 def test_the_help_shows_the_default_as_people_write_it() -> None:

@@ -13,8 +13,9 @@ from tests.support.records import FIT, fit_record, score, scores
 from thawline.compare.choice import score_nested
 from thawline.compare.plan import LadderRun
 from thawline.compare.results import FinishedRun, MeasuredCosts
-from thawline.compare.verdict import check_texts, compare_runs
+from thawline.compare.verdict import check_texts, compare_runs, note_copies
 from thawline.config import Config, LadderConfig
+from thawline.data import load_data
 from thawline.errors import ThawlineError
 from thawline.runs.logits import RunLogits
 from thawline.runs.records import Comparison, FitCost, KeptEpoch
@@ -222,6 +223,18 @@ def test_the_nested_score_is_below_that_of_the_best_of_many_candidates():
     none_kept = replace(made.logits, candidates=made.logits.candidates[:0])
     alone = score_nested([[replace(made, logits=none_kept)]], COPIES)
     assert alone.score(0).value == lucky.mean()
+
+
+def test_many_copies_among_the_test_rows_are_noted():
+    labels = [number % 2 for number in range(100)]
+    different = load_data(([f"text {number}" for number in range(100)], labels))
+    assert note_copies(different) is different
+    copied = load_data(([f"text {number % 20}" for number in range(100)], labels))
+    noted = note_copies(copied)
+    (warning,) = set(noted.warnings) - set(copied.warnings)
+    assert f"{len(copied.test)}" in warning
+    assert f"{len(set(copied.test.texts))}" in warning
+    assert note_copies(noted) is noted
 
 
 def test_one_text_is_too_few():

@@ -464,6 +464,10 @@ def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(la
     assert changes("ladder") == kept
     assert again["curves"] == curves
     assert sum(note.startswith("-- with 20 of 80") for note in notes) == 1
+    assert Path("ladder/learning.png").is_file()
+    without, _ = climb(replace(config, sizes=()))
+    drawn = {path.name for kind in ("png", "svg") for path in Path("ladder").glob(f"*.{kind}")}
+    assert drawn == set(without["plots"])  # the plot of the learning curves is gone
 
 
 def test_draws_have_other_training_rows_and_are_added_to_a_comparison(ladder):

@@ -12,6 +12,7 @@ from scipy.stats import t as student
 
 from thawline.evaluation.contrasts import Contrast
 from thawline.evaluation.differences import measure_effects
+from thawline.evaluation.f1_differences import measure_f1_effects
 
 
 def correct(seeds: int, texts: int) -> st.SearchStrategy[np.ndarray]:
@@ -19,12 +20,13 @@ def correct(seeds: int, texts: int) -> st.SearchStrategy[np.ndarray]:
 
 
 def test_one_seed_is_the_paired_t_interval_over_texts():
-    first, second = [[1, 1, 0, 1]], [[1, 0, 0, 0]]  # differences 0, 1, 0, 1: variance 1/3
+    # The differences are 0 and 1, with a variance of 1/4 times 40/39.
+    first, second = [[1, 1, 0, 1] * 10], [[1, 0, 0, 0] * 10]
     found = measure_effects([first, second]).contrast(0, 1).interval(0.95)
-    half = student.ppf(0.975, 3) * np.sqrt(1 / 3 / 4)
+    half = student.ppf(0.975, 39) * np.sqrt(1 / 4 / 39)
     assert found.value == 0.5
     assert (found.low, found.high) == pytest.approx((0.5 - half, 0.5 + half))
-    assert found.degrees_of_freedom == pytest.approx(3)
+    assert found.degrees_of_freedom == pytest.approx(39)
     assert not found.about_strategies
 
 
@@ -117,6 +119,18 @@ def test_the_interval_is_symmetric_if_both_models_are_better_equally_often():
     found = measure_effects([first, second]).contrast(0, 1).interval()
     half = student.ppf(0.975, 499) * np.sqrt(20 / 499 / 500)
     assert found[:3] == pytest.approx((0, -half, half))
+
+
+def test_no_bound_of_a_share_is_impossible():
+    first, second = [[1, 1, 1, 1], [0, 0, 0, 0]], [[0, 0, 1, 1], [1, 1, 1, 0]]
+    contrast = measure_effects([first, second]).contrast(0, 1)
+    assert contrast.distance("above", 0.025)[0] > 2
+    found = contrast.interval()
+    assert (found.low, found.high) == (-1, 1)
+    losses = measure_effects([[[9.0, 1], [0, 0]], [[0, 0.5], [0, 1]]]).contrast(0, 1).interval()
+    assert losses.high > 1
+    effects = measure_f1_effects([0, 0, 1, 1], [np.array(first), np.array(second)], 2, 50, 0)
+    assert abs(effects.contrast(0, 1).interval().low) <= 1
 
 
 def test_equal_losses_have_no_interval():

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from thawline.data.sources.lines import split_lines
 from thawline.data.sources.open import open_source
 from thawline.errors import ThawlineError
 from thawline.jobs.predict import (
@@ -15,7 +16,6 @@ from thawline.jobs.predict import (
     check_no_file,
     header_warning,
     read_file,
-    split_lines,
 )
 from thawline.runtime.progress import Reporter
 

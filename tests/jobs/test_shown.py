@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -74,6 +75,32 @@ def test_texts_of_a_file_follow_those_of_the_command_line(config, tmp_path):
     table.write_text("id,review\n1,a lovely story\n", encoding="utf-8")
     given = replace(config, report=ReportConfig(show_file=str(table)))
     assert read_shown(given, pairs=False, reporter=Reporter()) == ["a lovely story"]
+
+
+def test_blank_lines_of_a_file_are_left_out(config, tmp_path):
+    lines = tmp_path / "own.txt"
+    lines.write_text("\n a lovely story\n  \nbad\n\n", encoding="utf-8")
+    given = replace(config, report=ReportConfig(show_file=str(lines)))
+    notes: list[str] = []
+    reporter = Reporter()
+    reporter.message = notes.append  # type: ignore[method-assign]
+    assert read_shown(given, pairs=False, reporter=reporter) == [" a lovely story", "bad"]
+    assert len(notes) == 1
+    assert "3" in notes[0]
+    lines.write_text("\n  \n", encoding="utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        read_shown(given, pairs=False, reporter=reporter)
+    assert caught.value.setting == "report.show_file"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="only POSIX has named pipes")
+def test_a_named_pipe_is_no_file_of_texts(config, tmp_path):
+    os.mkfifo(tmp_path / "own.txt")
+    given = replace(config, report=ReportConfig(show_file=str(tmp_path / "own.txt")))
+    with pytest.raises(ThawlineError) as caught:
+        read_shown(given, pairs=False, reporter=Reporter())
+    assert "pipe" in caught.value.found
+    assert caught.value.setting == "report.show_file"
 
 
 def test_the_texts_of_a_pair_have_a_tab_between_them(config):

@@ -98,6 +98,29 @@ def test_blank_texts_are_left_out():
     assert sorted(every(corpus)) == toy_texts(4)
 
 
+def test_a_text_file_has_a_text_per_line():
+    texts = toy_texts(6)
+    Path("own.txt").write_text("\n".join(texts[:4]) + "\r\n\n  \n", "utf-8")
+    Path("test.txt").write_text(f"__label__pos {texts[4]}\n__label__neg {texts[5]}\n", "utf-8")
+    corpus = read("own.txt", "test.txt")
+    assert sorted(every(corpus)) == texts
+    assert corpus.sources == ("own.txt: 4 texts", "test.txt: 2 texts")
+    assert len(corpus.warnings) == 2  # the format of fastText, and the name of a test split
+    assert sorted(every(read("own.txt", without=("test.txt",)))) == texts[:4]
+    labelled = "".join(f"{text};{label}\n" for text, label in zip(texts, "ababab", strict=True))
+    Path("emotion.txt").write_text(labelled, "utf-8")
+    assert sorted(every(read("emotion.txt", text="review"))) == texts
+
+
+@pytest.mark.parametrize("name", ["own.txt", "own.csv"])
+def test_a_source_without_texts_is_an_error(name):
+    content = "\n \n" if name.endswith("txt") else "text\n \n\n"
+    Path(name).write_text(content, "utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        read(name, table("more.csv", toy_texts(4)))
+    assert name in caught.value.expected
+
+
 def test_a_pair_is_one_text():
     Path("pairs.csv").write_text("premise,hypothesis\na film,a cat\nthe plot,a dog\n", "utf-8")
     assert sorted(every(read("pairs.csv"))) == ["a film\na cat", "the plot\na dog"]

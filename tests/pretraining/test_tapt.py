@@ -171,6 +171,17 @@ def test_other_texts_give_another_backbone(
     assert planned.folder != more.folder
 
 
+def test_unlabelled_texts_may_be_the_lines_of_a_file(
+    adaptation: Callable[..., Adaptation],
+) -> None:
+    Path("more.txt").write_text("a film of my own\n\nanother one\n", encoding="utf-8")
+    assert adaptation(unlabelled=("more.txt",)).unlabelled == 2
+    Path("more.txt").write_text("\n", encoding="utf-8")
+    with pytest.raises(ThawlineError) as caught:
+        adaptation(unlabelled=("more.txt",))
+    assert caught.value.setting == "tapt.unlabelled"
+
+
 def test_copies_of_validation_and_test_texts_are_left_out(
     masking_backbone: Callable[[str], Path], toy_reviews: Reviews
 ) -> None:

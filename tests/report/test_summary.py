@@ -8,6 +8,7 @@ from tests.support.records import fit_epoch, fit_record, ladder_record, rung_rec
 from thawline import Score, summary
 from thawline.errors import ThawlineError
 from thawline.report import terminal
+from thawline.report.mistakes import MAX_ANSWERS
 from thawline.runs.records import Answer, EvaluationReport, KeptEpoch
 
 EPOCHS = {
@@ -47,6 +48,9 @@ def test_a_section_that_a_record_lacks_is_left_out():
     sample = exact.samples[0]
     answer = Answer(text="a film", tokens=2, untrained=sample.untrained, adapted=sample.adapted)
     assert "a film" in summary(fit_record(answers=[answer]), "texts")
+    lines = summary(fit_record(answers=[answer] * (MAX_ANSWERS + 7)), "texts")
+    assert lines.count("a film") == MAX_ANSWERS
+    assert "7 more" in lines
 
 
 def test_scores_have_the_names_of_their_classes_or_numbers():

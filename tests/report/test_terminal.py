@@ -7,7 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.records import FIT, fit_epoch, fit_record, scores
+from tests.support.records import (
+    FIT,
+    fit_epoch,
+    fit_record,
+    ladder_record,
+    rung_record,
+    scores,
+)
 from thawline.config import ReportConfig
 from thawline.inference.prediction import TextPrediction
 from thawline.report import terminal
@@ -279,6 +286,15 @@ def test_info_names_the_classifier_that_the_backbone_is_taken_from(capsys):
     terminal.print_info(INFO.model_copy(update={"origin": origin}))
     lines, _, _ = capsys.readouterr().out.partition("stage ")
     assert all(datum in lines for datum in ("2 classes", "[b]", "full", "toy"))
+
+
+@pytest.mark.parametrize("refit", [None, "refit-head-seed-0"])
+def test_the_run_on_all_rows_is_the_one_to_use_if_there_is_one(capsys, refit):
+    record = ladder_record([rung_record("tfidf"), rung_record("head")], refit=refit)
+    terminal.print_comparison(record, Path("out"))
+    used = re.search(r"thawline predict (\S+)", capsys.readouterr().out)
+    assert used is not None
+    assert Path(used[1]) == Path("out", refit or record.chosen.run)
 
 
 def test_the_store_is_one_line_per_entry(capsys):

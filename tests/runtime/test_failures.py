@@ -27,6 +27,13 @@ def test_system_errors_name_the_path(raised):
     assert (caught.value.errno, caught.value.filename) == (errno.ENOSPC, str(Path("run/model")))
 
 
+@pytest.mark.parametrize("names", [("",), ("a", None, "b")])
+def test_the_message_of_a_system_error_names_one_path(names):
+    with pytest.raises(OSError, match="full") as caught, failures.system_errors(Path("run")):
+        raise OSError(errno.ENOSPC, "full", *names)
+    assert str(caught.value).endswith("'run'")
+
+
 def test_system_errors_keep_other_errors():
     with pytest.raises(RuntimeError, match="a bug"), failures.system_errors(Path("run/model")):
         raise RuntimeError("a bug")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -19,8 +20,13 @@ from thawline.config.annotations import Setting, settings_of
 from thawline.config.resolve import change_config, config_to_toml, resolve_config
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
-from thawline.training.effects import Situation, has_effect, settings_without_effect
+from thawline.training.effects import (
+    check_effects,
+    has_effect,
+    settings_without_effect,
+)
 from thawline.training.preparation import prepare
+from thawline.training.situation import Situation
 
 Backbones = Callable[..., Path]
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -90,6 +96,49 @@ def test_a_written_setting_has_an_effect_or_is_refused(backbone: Backbone, key: 
         assert caught.value.setting == key
         assert f"'{dict(_flat(config))[key]}'" in caught.value.found
     assert (len(effective) == len(COMBINATIONS)) == (key in ALWAYS)
+
+
+PROPOSED = {"--strategy": "strategy", "--head": "head.head", "--epochs": "training.epochs"}
+PROPOSED |= {"--vectors": "encoder.vectors"}
+"""Options that a fix may propose, with their settings."""
+
+
+def proposed(fix: str) -> dict[str, str | None]:
+    """Return the settings that the first alternative of a fix proposes. None stands for omitted."""
+    first = re.split(r", or | to train ", fix)[0]
+    found = dict(re.findall(r"--set ([\w.]+)=(\w+)", first))
+    for option, value in re.findall(r"(?<!without )(--(?!set)\w+) ([\w:+=,]+)", first):
+        found[PROPOSED[option]] = value
+    return found | {PROPOSED[option]: None for option in re.findall(r"without (--\w+)", first)}
+
+
+@pytest.mark.parametrize("combination", [*COMBINATIONS, ("last:1", "linear", None)], ids=str)
+def test_a_fix_gives_a_setting_its_effect_and_proposes_nothing_that_is_given(
+    combination: tuple[str, str, int | None],
+) -> None:
+    checked = 0
+    for key in SETTINGS.keys() - CHECKED_ELSEWHERE - {"head.head", "training.epochs"}:
+        value = str(other_value(SETTINGS[key])).replace("False", "false")
+        config = combined(*combination, f"{key}={value}")
+        if has_effect(key, Situation.of(config, DEPTH)):
+            continue
+        alone = replace(config, backbone=Config.backbone)  # this has no effect either with words
+        with pytest.raises(ThawlineError) as caught:
+            check_effects(alone, DEPTH)
+        changes = proposed(caught.value.fix)
+        assert changes, caught.value.fix
+        before = dict(_flat(alone))
+        assert all(str(before[name]) != new for name, new in changes.items()), caught.value.fix
+        if changes.get("training.epochs") is not None:
+            assert before["training.epochs"] is None
+            assert Situation.of(alone).is_exact
+        words = [f"{name}={new}" for name, new in changes.items() if new is not None]
+        fixed = change_config(alone, words)
+        if None in changes.values():
+            fixed = replace(fixed, training=replace(fixed.training, epochs=None))
+        assert has_effect(key, Situation.of(fixed, DEPTH)), caught.value.fix
+        checked += 1
+    assert checked
 
 
 def _flat(config: Config) -> list[tuple[str, Any]]:

@@ -90,8 +90,46 @@ def test_defaults_that_are_written_are_fixed_too():
     assert fix_written(words, written) == words
     changed = TuneConfig(fit=Config(head=HeadConfig(head="mlp:4")))
     assert fix_written(changed, {"fit.head.head"}) == changed
-    dimensions = planned("head head.head=linear").arms[0].dimensions
+    twice = fix_written(TuneConfig(strategies=("head head.head=linear",)), {"fit.head.head"})
+    dimensions = planned(*twice.strategies, search=twice.search).arms[0].dimensions
     assert "head.head" not in {one.key for one in dimensions}
+
+
+@pytest.mark.parametrize(
+    ("strategies", "search", "training"),
+    [
+        (("head",), "epochs=1..2", TrainingConfig(epochs=2)),
+        (("head training.epochs=2",), "epochs=1..2", TrainingConfig()),
+        (("last:2",), "k=1..3", TrainingConfig()),
+    ],
+)
+def test_a_setting_is_either_searched_or_fixed(strategies, search, training):
+    with pytest.raises(ThawlineError) as caught:
+        planned(*strategies, search=(search,), training=training)
+    assert caught.value.setting == "search"
+    assert search.rpartition("=")[2] in caught.value.found
+
+
+@pytest.mark.parametrize("search", [(), ("optimizer=adamw,sgd",)])
+def test_sgd_needs_rates_of_its_own(search):
+    training = TrainingConfig() if search else TrainingConfig(optimizer="sgd")
+    with pytest.raises(ThawlineError) as caught:
+        planned("full", search=search, training=training)
+    assert caught.value.setting == "search"
+    assert planned("full", search=(*search, "lr=0.01..1:log"), training=training)
+    assert planned("full training.lr=0.1", search=search, training=training)
+
+
+def test_what_is_written_behind_a_strategy_is_not_searched_for_it():
+    space = planned("head", "last training.epochs=3", search=("epochs=1..5",))
+    head, last = ({one.key for one in arm.dimensions} for arm in space.arms)
+    assert "training.epochs" in head
+    assert "training.epochs" not in last
+    assert all(
+        sampled(space, seed).training.epochs == 3
+        for seed in range(20)
+        if sampled(space, seed).strategy != "head"
+    )
 
 
 def test_written_fields():

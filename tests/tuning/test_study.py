@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 import pytest
@@ -54,6 +56,26 @@ def test_a_study_of_something_else_is_refused(tmp_path):
             pass
 
 
+def test_the_error_names_what_differs(tmp_path):
+    first = {
+        "space": [["head", "lr=1..2", "epochs=1..3"]],
+        "settings": {"lr": 0.1, "pooling": None},
+    }
+    others = (
+        {**first, "space": [["head", "lr=1..2", "epochs=1..4"]]},
+        {**first, "settings": {"lr": 0.1, "pooling": "first"}},
+    )
+    shown = (("epochs=1..3", "epochs=1..4"), ("pooling = none", "pooling = first"))
+    with quiet_optuna():
+        with open_study(tmp_path, "loss", 0, first):
+            pass
+        for other, (before, now) in zip(others, shown, strict=True):
+            with pytest.raises(ThawlineError) as caught, open_study(tmp_path, "loss", 0, other):
+                pass
+            assert before in caught.value.expected
+            assert now in caught.value.found
+
+
 def test_a_damaged_file_is_refused(tmp_path):
     (tmp_path / STUDY).write_bytes(b"no database" * 1_000)
     with (
@@ -62,6 +84,30 @@ def test_a_damaged_file_is_refused(tmp_path):
         open_study(tmp_path, "loss", 0, IDENTITY),
     ):
         pass
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update trial_params set distribution_json = '{}'",
+        "update trial_user_attributes set value_json = '{'",
+    ],
+)
+def test_damaged_trials_are_refused(tmp_path, change):
+    with quiet_optuna():
+        with open_study(tmp_path, "accuracy", 0, IDENTITY) as study:
+            trial = study.ask()
+            trial.suggest_categorical("head", ("linear", "mlp:8"))
+            trial.set_user_attr(LOGITS, "no logits")
+            study.tell(trial, 0.5)
+            assert decode_logits(study.trials[0], (2, 2)) is None
+        with closing(sqlite3.connect(tmp_path / STUDY)) as base, base:
+            base.execute(change)
+        with (
+            pytest.raises(ThawlineError, match=STUDY),
+            open_study(tmp_path, "accuracy", 0, IDENTITY),
+        ):
+            pass
 
 
 def test_a_trial_of_a_killed_process_is_made_again(tmp_path, monkeypatch):
@@ -103,8 +149,9 @@ def test_a_full_disk_is_an_error_of_the_system_and_damage_is_one_of_the_file(tmp
             raise AssertionError from error  # Optuna wraps it
 
     file = tmp_path / STUDY
-    with pytest.raises(OSError, match="full"), studies.storage_errors(file):
+    with pytest.raises(OSError, match="full") as caught, studies.storage_errors(file):
         write()
+    assert caught.value.errno == errno.ENOSPC
     with pytest.raises(ThawlineError), studies.storage_errors(file):
         raise RuntimeError from sqlite3.DatabaseError("malformed")
     with pytest.raises(ZeroDivisionError), studies.storage_errors(file):

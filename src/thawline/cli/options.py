@@ -19,6 +19,9 @@ from thawline.runtime.paths import expand
 _MAX_SEEDS = 1_000
 """The largest number of seeds that can be given as a number."""
 
+_MAX_DIGITS = 1_000
+"""The largest number of digits of a number in a list."""
+
 # -- options of settings --------------------------------------------------------------------------
 
 
@@ -129,7 +132,7 @@ class SettingOption:
         return _as_number(given) if self.setting.type in (int, float) else given
 
     def _read_pair(self, items: list[str], given: str) -> list[int]:
-        if len(items) == 2 and all(item.isdecimal() for item in items):
+        if len(items) == 2 and all(map(_is_count, items)):
             return [int(item) for item in items]
         expected = f"two integers of at least 1 for {self.option}, separated by a comma"
         fix = f"write for example {self.option} 4000,2000"
@@ -155,7 +158,7 @@ class SettingOption:
 
     def _read_sizes(self, given: str) -> list[int]:
         items = [item.strip() for item in given.split(",")]
-        if all(item.isdecimal() or item == "all" for item in items):
+        if all(_is_count(item) or item == "all" for item in items):
             return [int(item) for item in items if item != "all"]
         expected = f"numbers of rows for {self.option}, separated by commas"
         fix = f"write for example {self.option} 100,500,all"
@@ -163,10 +166,10 @@ class SettingOption:
 
     def _read_seeds(self, given: str) -> list[int]:
         items = [item.strip() for item in given.split(",")]
-        number = int(items[0]) if len(items) == 1 and items[0].isdecimal() else None
+        number = int(items[0]) if len(items) == 1 and _is_count(items[0]) else None
         if number is not None and 1 <= number <= _MAX_SEEDS:
             return list(range(number))
-        if number is None and all(item.isdecimal() for item in items):
+        if number is None and all(map(_is_count, items)):
             return [int(item) for item in items]
         raise ThawlineError(
             f"a number of seeds from 1 to {_MAX_SEEDS} for {self.option}, or several seeds, "
@@ -175,6 +178,11 @@ class SettingOption:
             f"write for example {self.option} 3",
             setting=self.setting.key,
         )
+
+
+def _is_count(text: str) -> bool:
+    """Return whether a text is a number of rows, or a seed. Python reads at most 4,300 digits."""
+    return text.isdecimal() and len(text) <= _MAX_DIGITS
 
 
 def _as_number(text: str) -> int | float | str:

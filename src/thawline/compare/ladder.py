@@ -22,7 +22,7 @@ from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
 from thawline.compare.sizes import compare_sizes
-from thawline.compare.verdict import check_texts, compare_runs
+from thawline.compare.verdict import check_texts, compare_runs, note_copies
 from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load_draws
@@ -65,13 +65,16 @@ from thawline.runs.records import (
 )
 from thawline.runs.resume import check_same_config, is_lost, remove_lost
 from thawline.runtime import failures
-from thawline.runtime.files import make_folder, remove_leftovers, write_file
+from thawline.runtime.files import make_folder, remove, remove_leftovers, write_file
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.training.preparation import Prepared, PreparedWords, prepare
 
 MARKDOWN, CSV = "comparison.md", "comparison.csv"
 """The files with the table of the rungs, beside the record."""
+
+PLOTS = ("rungs", "differences", "tradeoff", "curves", "learning")
+"""The names of all plots that a ladder can have, without their suffixes."""
 
 
 def run_ladder(
@@ -127,6 +130,7 @@ def _make(
     draws = read()
     for dataset in draws:
         check_texts(len(dataset.validation), len(dataset.test))
+    draws = [note_copies(dataset) for dataset in draws]
     for run in runs:
         check_same_rows(run.read(), draws[run.draw], run.folder)
     schedule = Schedule(runs, forecast_rungs(fits, draws[0]), config.budget, left_out)
@@ -232,7 +236,15 @@ def _run(
             write_file(folder / MARKDOWN, ladder_markdown(record).encode())
             write_file(folder / CSV, ladder_csv(record).encode())
         write_record(file, record)
+        _remove_old_plots(folder, record.plots)
     return record
+
+
+def _remove_old_plots(folder: Path, drawn: Sequence[str]) -> None:
+    """Remove the plots that only an earlier start drew, because they show other results."""
+    for path in folder.iterdir():
+        if path.stem in PLOTS and path.suffix in (".png", ".svg") and path.name not in drawn:
+            remove(path)
 
 
 def _compare(

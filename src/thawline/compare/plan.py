@@ -19,7 +19,8 @@ from thawline.runs.records import RunRecord
 from thawline.runs.records.base import Settings
 from thawline.runs.resume import read_run, started_config
 from thawline.strategies import parse_strategy
-from thawline.training.effects import Situation, has_effect, settings_without_effect
+from thawline.training.effects import has_effect, settings_without_effect
+from thawline.training.situation import Situation
 
 _SHARED = ("data", "seed", "strategy")
 """Settings that a rung cannot change."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
@@ -22,6 +23,8 @@ from thawline.compare.results import (
 )
 from thawline.compare.words import verdict_words
 from thawline.config import LadderConfig, MetricsConfig
+from thawline.data import Dataset
+from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.evaluation import standings
 from thawline.evaluation.contrasts import Contrast, DifferenceInterval
@@ -43,6 +46,9 @@ from thawline.runs.records import (
 MIN_TEXTS = 2
 """The smallest number of texts that has a variance."""
 
+LEAST_DIFFERENT = 0.9
+"""The share of different texts among the test rows up to which a warning is shown."""
+
 
 def check_texts(validation: int, test: int) -> None:
     """Check that differences on these numbers of texts have intervals.
@@ -56,6 +62,19 @@ def check_texts(validation: int, test: int) -> None:
             f"{validation} validation and {test} test texts",
             "compare strategies on more texts",
         )
+
+
+def note_copies(dataset: Dataset) -> Dataset:
+    """Return a data set with a warning if many of its test rows are copies of other ones."""
+    rows = len(dataset.test)
+    texts = len(np.unique(number_copies(dataset.test.texts)))
+    warning = (
+        f"the {rows:,} test rows have only {texts:,} different texts. Intervals and bounds count "
+        "each row as a text of its own, so that they are too narrow."
+    )
+    if texts > LEAST_DIFFERENT * rows or warning in dataset.warnings:
+        return dataset
+    return replace(dataset, warnings=(*dataset.warnings, warning))
 
 
 def compare_runs(

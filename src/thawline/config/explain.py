@@ -11,7 +11,7 @@ from typing import Any
 from thawline.config.annotations import Setting, describe_type, settings_of
 from thawline.errors import ThawlineError, did_you_mean, elide
 
-_NAMES_ELSEWHERE = {
+NAMES_ELSEWHERE = {
     "learning_rate": "lr",
     "num_train_epochs": "epochs",
     "max_seq_length": "max_length",
@@ -57,7 +57,7 @@ def _explain_unknown(config_type: type, key: str, sources: Mapping[str, str]) ->
     key = next((full for full in sources if full.startswith(f"{key}.")), key)
     known = list(settings_of(config_type))
     table, _, name = key.rpartition(".")
-    known_name = _NAMES_ELSEWHERE.get(name, name)
+    known_name = NAMES_ELSEWHERE.get(name, name)
     same_name = [setting for setting in known if setting.rpartition(".")[2] == known_name]
     fix = f"did you mean '{same_name[0]}'?" if same_name else did_you_mean(key, known)
     if not fix.startswith("did you mean"):
@@ -70,7 +70,8 @@ def _explain_unknown(config_type: type, key: str, sources: Mapping[str, str]) ->
 
 def _explain_value(setting: Setting, name: str, value: Any) -> ThawlineError:
     what = "value in this range" if setting.has_range else "value of this type"
-    default = "" if setting.default is None else f" to use the default ({_shown(setting.default)})"
+    has_default = setting.default is not None and setting.default != ()
+    default = f" to use the default ({_shown(setting.default)})" if has_default else ""
     fix = f"use a {what}, or omit it{default}"
     if setting.is_list and not isinstance(value, list | tuple):
         fix = "write it as a list, in square brackets with commas between the items"

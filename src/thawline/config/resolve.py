@@ -309,7 +309,7 @@ def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[G
             raise RecursionError
         parsed = tomllib.loads(f"value = {raw}")
         value = parsed["value"] if len(parsed) == 1 else raw  # raw may have several lines
-    except tomllib.TOMLDecodeError:
+    except ValueError:  # not TOML, or a number of more digits than Python reads
         value = raw
     except RecursionError:
         value = None

@@ -16,8 +16,8 @@ class TaptConfig:
     unlabelled: Annotated[
         tuple[str, ...],
         Help(
-            "Unlabelled texts for `tapt+S`: a file, a folder, a data set's name or a hub id. The "
-            "training texts are always used.",
+            "Unlabelled texts for `tapt+S`: a file, a folder, a data set's name or a hub id. A "
+            "`.txt` file has one text per line. The training texts are always used.",
             metavar="FILE",
             repeatable=True,
         ),

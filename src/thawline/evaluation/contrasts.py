@@ -7,15 +7,16 @@ comparison of denominator degrees of freedom methods for multiple observer ROC a
 Statistics in Medicine 26 (3), 2007.
 
 Two corrections matter if two strategies differ on few texts, so that the difference is far from
-normally distributed. No bound of a share is nearer than the exact one for texts on which nothing
-differs. And if one strategy is better on nearly all texts on which the two differ, the bound on
-that side is farther, as in the interval of E. B. Wilson, "Probable inference, the law of
-succession, and statistical inference", Journal of the American Statistical Association 22 (158),
-1927.
+normally distributed. No bound of a share, or of macro F1, is nearer than the exact one for texts on
+which nothing differs. And if one strategy is better on nearly all texts on which the two differ,
+the bound on that side is farther, as in the interval of E. B. Wilson, "Probable inference, the law
+of succession, and statistical inference", Journal of the American Statistical Association 22
+(158), 1927. No bound lies beyond -1 or 1, which no such difference exceeds.
 """
 
 from __future__ import annotations
 
+import math
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -65,10 +66,10 @@ class Contrast(NamedTuple):
         residuals: The variance of the rest in each of the two, or of the difference.
         about_strategies: Whether the variance of the seeds is part of the variance. False if one of
             the two has a single seed.
-        is_share: Whether it is a difference of shares of the texts.
         draws: The draws of the training rows. None if there is only one.
         third_moment: The third central moment over texts of the difference of the means. 0 if it
             is unknown.
+        limit: The largest possible difference, as in `Effects`.
     """
 
     value: float
@@ -78,9 +79,9 @@ class Contrast(NamedTuple):
     seed_variances: Floats
     residuals: Floats
     about_strategies: bool
-    is_share: bool = False
     draws: Draws | None = None
     third_moment: float = 0.0
+    limit: float = math.inf
 
     def spread(
         self, texts: ArrayLike | None = None, seeds: ArrayLike | None = None
@@ -134,15 +135,29 @@ class Contrast(NamedTuple):
         """Return the two-sided confidence interval of the difference."""
         check_confidence(confidence)
         level = (1 - confidence) / 2
-        below, freedom = self.distance("below", level)
-        above, _ = self.distance("above", level)
         return DifferenceInterval(
             value=self.value,
-            low=self.value - below,
-            high=self.value + above,
-            degrees_of_freedom=freedom,
+            low=self.lower_bound(level),
+            high=self.upper_bound(level),
+            degrees_of_freedom=self.distance("below", level)[1],
             about_strategies=self.about_strategies,
         )
+
+    def lower_bound(self, level: float) -> float:
+        """Return the one-sided lower bound of the difference.
+
+        Args:
+            level: The probability that the true difference lies below the bound, below 0.5.
+        """
+        return max(self.value - self.distance("below", level)[0], -self.limit)
+
+    def upper_bound(self, level: float) -> float:
+        """Return the one-sided upper bound of the difference.
+
+        Args:
+            level: The probability that the true difference lies above the bound, below 0.5.
+        """
+        return min(self.value + self.distance("above", level)[0], self.limit)
 
     def distance(self, side: Side, level: float) -> tuple[float, float | None]:
         """Return the distance of a one-sided bound from the difference, and its freedom.
@@ -179,7 +194,7 @@ class Contrast(NamedTuple):
 
         The variance of a share is estimated as 0 if no text differs, but few texts do not show
         that none ever would. The exact bound of Clopper and Pearson for 0 of n texts is
-        ``1 - level ** (1 / n)``, about 3.7 / n for a level of 2.5 %.
+        ``1 - level ** (1 / n)``, about 3.7 / n for a level of 2.5 %. It also serves for macro F1.
 
         Args:
             level: The probability that the true difference lies beyond the bound, below 0.5.
@@ -187,8 +202,8 @@ class Contrast(NamedTuple):
                 the measurement.
 
         Returns:
-            The half-width, of shape ``(cases,)`` or ``()``. 0 if the scores are not shares.
+            The half-width, of shape ``(cases,)`` or ``()``. 0 if differences have no limit.
         """
         n = np.asarray(self.texts if texts is None else texts, dtype=np.float64)
         least: Floats = -np.expm1(np.log(level) / n)
-        return least if self.is_share else np.zeros_like(n)
+        return least if math.isfinite(self.limit) else np.zeros_like(n)

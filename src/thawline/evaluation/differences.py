@@ -22,6 +22,7 @@ of this number, too. `draws.py` describes the model: draws are paired, and take 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,13 +48,14 @@ class Effects(NamedTuple):
         residuals: The variance of the rest, of the same shape. 0 if there is a single seed.
         identical: Whether two strategies have the same values for all seeds and texts, of shape
             ``(strategies, strategies)``.
-        is_share: Whether the scores are shares of the texts, because all values are 0 or 1.
         draws: The effects of the training rows, which contain those of the seeds. The covariance
             over texts is then that of means over draws, and the fields for seeds are not used. None
             if the training rows are the same for all runs.
         third_moments: The third central moments over texts of the differences of two strategies,
             each averaged over its seeds, of shape ``(strategies, strategies)``. None if they are
             unknown.
+        limit: The largest possible difference of two scores: 1 for macro F1 and for shares of the
+            texts, whose values are all 0 or 1, otherwise infinite.
     """
 
     scores: Floats
@@ -63,9 +65,9 @@ class Effects(NamedTuple):
     seed_variances: Floats
     residuals: Floats
     identical: NDArray[np.bool_]
-    is_share: bool = False
     draws: DrawEffects | None = None
     third_moments: Floats | None = None
+    limit: float = math.inf
 
     def standard_error(self, strategy: int) -> float:
         """Return the standard error of the score of one strategy."""
@@ -96,11 +98,11 @@ class Effects(NamedTuple):
             seed_variances=0 * seed_variances if same else seed_variances,
             residuals=0 * residuals if same else residuals,
             about_strategies=bool((seeds > 1).all()),
-            is_share=self.is_share,
             draws=None if self.draws is None else self.draws.draws,
             third_moment=0.0
             if self.third_moments is None
             else float(self.third_moments[first, second]),
+            limit=self.limit,
         )
 
 
@@ -141,9 +143,9 @@ def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> 
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
         identical=same_values(arms),
-        is_share=is_share,
         draws=None if draws is None else measure_draws(arms, draws),
         third_moments=_third_moments(means),
+        limit=1.0 if is_share else math.inf,
     )
 
 

@@ -76,6 +76,7 @@ def measure_f1_effects(
         residuals=residuals,
         identical=same_values(arms),
         draws=None if draws is None else _measure_draws(scores, errors, draws, texts),
+        limit=1.0,
     )
 
 

@@ -153,12 +153,10 @@ def _decide(
     # A false "within" concerns the difference to the unknown best, so the level is that of the
     # other one. A false "worse" is possible only if this one is the best.
     lower = [
-        contrast.value - contrast.distance("below", levels[other])[0]
+        contrast.lower_bound(float(levels[other]))
         for contrast, other in zip(contrasts, others, strict=True)
     ]
-    upper = [
-        contrast.value + contrast.distance("above", levels[index])[0] for contrast in contrasts
-    ]
+    upper = [contrast.upper_bound(float(levels[index])) for contrast in contrasts]
     decision: Decision = "undecided"
     if min(lower) > -margin:
         decision = "within"

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.data import Text
-from thawline.data.sources.fasttext import PREFIX, open_fasttext
-from thawline.data.sources.files import DEFAULT_LIMITS, find_file
 from thawline.data.sources.folders import DATA_SUFFIXES
+from thawline.data.sources.lines import LINES, is_lines, read_lines
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE
 from thawline.data.sources.tables import TEXT_COLUMNS
@@ -17,9 +16,7 @@ from thawline.data.texts import is_blank
 from thawline.errors import ThawlineError
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
-
-LINES = ".txt"
-"""The suffix of files with one text per line."""
+from thawline.runtime.untrusted import check_regular
 
 
 def read_file(data: str, text: str | None, reporter: Reporter) -> list[Text]:
@@ -41,9 +38,11 @@ def read_file(data: str, text: str | None, reporter: Reporter) -> list[Text]:
         raise ThawlineError("a file of texts", f"the folder '{data}'", fix, setting="data")
     is_url = "://" in data  # open_source explains what to do with it
     if not path.is_file() and not is_url:
+        if path.exists():
+            check_regular(path)  # says that it is a named pipe or a device
         fix = "check the path"
         raise ThawlineError("a file of texts", f"no file '{data}'", fix, setting="data")
-    if path.is_file() and LINES in [suffix.lower() for suffix in path.suffixes]:
+    if is_lines(path):
         if text is not None:
             fix = "remove --text"
             raise ThawlineError(f"no --text for '{data}'", f"'{text}'", fix, setting="text")
@@ -64,28 +63,12 @@ def read_file(data: str, text: str | None, reporter: Reporter) -> list[Text]:
 
 
 def _read_lines(path: Path, reporter: Reporter) -> list[str]:
-    """Return the lines of a text file, without the labels if it has the format of fastText."""
-    file = find_file(path, [LINES], DEFAULT_LIMITS)
-    with file.open_text() as stream:
-        lines = split_lines(stream.read())
-    first = lines[0] if lines else ""
-    if first.startswith(PREFIX):
-        table = open_fasttext(file)
-        for warning in table.warnings:
-            reporter.message(warning)
-        return table.read("text")
-    header = header_warning(first, f"'{path.name}'")
-    if header is not None:
-        reporter.message(header)
+    """Return the lines of a text file, and report if it looks like a file of another kind."""
+    lines, warnings = read_lines(path)
+    header = None if warnings else header_warning(lines[0] if lines else "", f"'{path.name}'")
+    for warning in (*warnings, *([] if header is None else [header])):
+        reporter.message(warning)
     return lines
-
-
-def split_lines(text: str) -> list[str]:
-    """Return the lines of a text without their ends, which are LF or CR LF, or CR alone."""
-    lines = (text if "\n" in text else text.replace("\r", "\n")).split("\n")
-    if not lines[-1]:
-        del lines[-1]
-    return [line.removesuffix("\r") for line in lines]
 
 
 def check_no_file(texts: Sequence[str]) -> None:

@@ -11,6 +11,7 @@ from thawline.data.lengths import Tokenization
 from thawline.data.preflight.inspection import inspect_dataset
 from thawline.data.sources.columns import read_texts
 from thawline.data.sources.formats import open_table
+from thawline.data.sources.lines import unlabelled_lines
 from thawline.errors import ThawlineError
 from thawline.runs.records import PreflightReport
 from thawline.runtime.progress import Reporter
@@ -62,6 +63,9 @@ def preflight(
 
 def _read_others(file: Path, text: str | None, reporter: Reporter) -> list[Text]:
     """Return the texts of a file. Raise ThawlineError if it has none."""
+    lines = unlabelled_lines(str(file))
+    if lines:
+        return list(lines)
     table = open_table(file)
     for warning in table.warnings:
         reporter.message(warning)

@@ -11,9 +11,10 @@ import numpy as np
 
 from thawline.config import Config
 from thawline.data import LabelledTexts, Text
+from thawline.data.sources.lines import LINES
 from thawline.data.texts import is_blank, is_text
 from thawline.errors import ThawlineError
-from thawline.jobs.predict import LINES, as_trained, read_file
+from thawline.jobs.predict import as_trained, read_file
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, WordsTask
 from thawline.training.preparation import Prepared, PreparedWords
@@ -49,7 +50,24 @@ def read_shown(config: Config, *, pairs: bool, reporter: Reporter) -> list[Text]
         has_columns = LINES not in [suffix.lower() for suffix in Path(file).suffixes]
         with _named("report.show_file"):
             given = read_file(file, config.data.text if has_columns else None, reporter)
+            given = _with_content(given, file, reporter)
             texts += [as_trained(text, pairs=pairs) for text in given]
+    return texts
+
+
+def _with_content(given: list[Text], file: str, reporter: Reporter) -> list[Text]:
+    """Leave out the blank texts of a file, and report how many they are.
+
+    Raises:
+        ThawlineError: If all are blank.
+    """
+    texts = [text for text in given if not is_blank(text)]
+    if not texts:
+        found = f"only blank texts in '{file}'"
+        raise ThawlineError("texts with content", found, "give another file")
+    blank = len(given) - len(texts)
+    if blank:
+        reporter.message(f"{blank:,} of {len(given):,} texts in '{file}' are blank and left out")
     return texts
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.backbones.vectors.table import Vectors
 from thawline.backbones.vectors.training import check_gensim, train_vectors
 from thawline.backbones.vectors.writing import write_vectors
 from thawline.config import VectorsConfig
+from thawline.data import Text
+from thawline.data.sources.lines import unlabelled_lines
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE
 from thawline.errors import ThawlineError
@@ -35,15 +38,7 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> Vector
     """
     check_gensim()
     _check_out(out)
-    source = open_source(config.data.data, config.data.text)
-    part = source.parts.get(WHOLE, source.parts.get("train"))
-    if part is None:
-        found = ", ".join(source.parts)
-        fix = "give the file with the training texts"
-        raise ThawlineError("a data set with a train split", f"the splits {found}", fix)
-    texts = part.texts
-    for warning in (*source.warnings, *part.table.warnings):
-        reporter.message(warning)
+    texts = _read(config, reporter)
     trained: Vectors = train_vectors(texts, config, reporter)
     out.parent.mkdir(parents=True, exist_ok=True)
     write_vectors(trained, out)
@@ -54,6 +49,22 @@ def make_vectors(config: VectorsConfig, out: Path, reporter: Reporter) -> Vector
         width=trained.width,
         texts=len(texts),
     )
+
+
+def _read(config: VectorsConfig, reporter: Reporter) -> Sequence[Text]:
+    """Read the training texts of a data set, or the lines of a text file."""
+    lines = unlabelled_lines(str(config.data.data))
+    if lines is not None:
+        return lines
+    source = open_source(config.data.data, config.data.text)
+    part = source.parts.get(WHOLE, source.parts.get("train"))
+    if part is None:
+        found = ", ".join(source.parts)
+        fix = "give the file with the training texts"
+        raise ThawlineError("a data set with a train split", f"the splits {found}", fix)
+    for warning in (*source.warnings, *part.table.warnings):
+        reporter.message(warning)
+    return part.texts
 
 
 def _check_out(out: Path) -> None:

@@ -48,7 +48,7 @@ def parse_head(text: str) -> HeadSpec:
     """
     kind, _, hidden = text.partition(":")
     if kind == "mlp":
-        if hidden.isdecimal() and 0 < int(hidden) <= MAX_HIDDEN_WIDTH:
+        if hidden.isdecimal() and 0 < int(hidden[:100]) <= MAX_HIDDEN_WIDTH:
             return HeadSpec("mlp", int(hidden))
         raise ThawlineError(
             f"mlp:H with an integer H between 1 and {MAX_HIDDEN_WIDTH:,}",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from thawline.config import ROW_SEED, CorpusConfig
 from thawline.data import Text
+from thawline.data.sources.lines import is_lines, unlabelled_lines
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE, Source, split_of
-from thawline.data.texts import one_string
+from thawline.data.texts import is_blank, one_string
 from thawline.errors import ThawlineError
+from thawline.runtime.paths import expand
 
 MINIMUM_TEXTS = 2
 """Minimum number of distinct texts: one to train on and one to evaluate on."""
@@ -76,32 +79,56 @@ class TextsRead:
 
 
 def read_texts(names: Sequence[str], column: str | None) -> TextsRead:
-    """Read the texts of all sources, except those of a test split.
+    """Read the texts of all sources, except those of a test split and blank ones.
 
     Args:
-        names: Files, folders, names of data sets or hub ids.
+        names: Files, folders, names of data sets or hub ids. A ``.txt`` file has a text per line.
         column: The name of the text column, or of two columns joined by a comma. If None, a column
-            with a common name.
+            with a common name. It is not used for ``.txt`` files.
 
     Raises:
-        ThawlineError: If a source cannot be read.
+        ThawlineError: If a source cannot be read, or if it has no text.
     """
     distinct: dict[Text, None] = {}
     read, sources, warnings = 0, list[str](), list[str]()
     for name in names:
-        source = open_source(name, column)
-        warnings += source.warnings
-        for split, part in source.parts.items():
-            if split == "test":
-                continue
-            where = part.table.where
-            warnings += part.table.warnings
-            if split == WHOLE and _is_named_test(source):
-                warnings.append(f"the model is trained on {where}, which looks like a test split")
-            sources.append(f"{where}: {len(part.texts):,} texts")
-            read += len(part.texts)
-            distinct |= dict.fromkeys(part.texts)
+        before = read
+        for where, texts, notes in _parts(name, column):
+            warnings += notes
+            sources.append(f"{where}: {len(texts):,} texts")
+            read += len(texts)
+            distinct |= dict.fromkeys(texts)
+        if read == before:
+            fix = "give another file, or one of the folder"
+            raise ThawlineError(
+                f"at least one text in '{name}', apart from a test split", "none", fix
+            )
     return TextsRead(distinct, read, tuple(sources), tuple(warnings))
+
+
+def _parts(name: str, column: str | None) -> Iterator[tuple[str, list[Text], list[str]]]:
+    """Yield the place, the texts and the warnings of each part of a source, except a test split."""
+    lines = unlabelled_lines(name)
+    if lines is not None:
+        yield _part(name, lines, (), looks_like_test=_is_named_test(Path(name).stem))
+        return
+    source = _open(name, column)
+    notes = source.warnings
+    for split, part in source.parts.items():
+        if split != "test":
+            is_test = split == WHOLE and _is_named_test(source.name)
+            own = (*notes, *part.table.warnings)
+            yield _part(part.table.where, part.texts, own, looks_like_test=is_test)
+            notes = ()
+
+
+def _part(
+    where: str, texts: Sequence[Text], notes: Sequence[str], *, looks_like_test: bool
+) -> tuple[str, list[Text], list[str]]:
+    warnings = list(notes)
+    if looks_like_test:
+        warnings.append(f"the model is trained on {where}, which looks like a test split")
+    return where, [text for text in texts if not is_blank(text)], warnings
 
 
 def read_corpus(config: CorpusConfig) -> Corpus:
@@ -128,12 +155,9 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     distinct = dict.fromkeys(map(one_string, found.distinct))
     copies = found.read - len(distinct)
     left_out = {
-        text
-        for name in config.without
-        for part in open_source(name, config.text).parts.values()
-        for text in map(one_string, part.texts)
+        text for name in config.without for text in map(one_string, _all_texts(name, config.text))
     } & distinct.keys()
-    texts = [text for text in distinct if text not in left_out and text.strip()]
+    texts = [text for text in distinct if text not in left_out]
     order = np.random.default_rng(ROW_SEED).permutation(len(texts))[: config.limit]
     n_held_out = max(1, round(len(order) * config.held_out))
     if len(order) < MINIMUM_TEXTS:
@@ -156,9 +180,24 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     )
 
 
-def _is_named_test(source: Source) -> bool:
+def _open(name: str, column: str | None) -> Source:
+    """Open a source. A text file has no columns with names."""
+    return open_source(name, None if is_lines(expand(name)) else column)
+
+
+def _all_texts(name: str, column: str | None) -> Iterator[Text]:
+    """Yield the texts of all parts of a source."""
+    lines = unlabelled_lines(name)
+    if lines is not None:
+        yield from lines
+        return
+    for part in _open(name, column).parts.values():
+        yield from part.texts
+
+
+def _is_named_test(name: str) -> bool:
     """Return whether a file has a test split's name: test.csv, test-00000-of-00001.parquet."""
-    return split_of(source.name.partition("-")[0]) == "test"
+    return split_of(name.partition("-")[0]) == "test"
 
 
 def n_bytes(texts: Iterable[str]) -> int:

@@ -148,7 +148,7 @@ def plan_adaptation(
         return None
     check_predicts_tokens(backbone)
     labelled = dict.fromkeys(parts["train"].texts)
-    unlabelled = read_texts(config.tapt.unlabelled, config.data.text).distinct
+    unlabelled = _read_unlabelled(config)
     scored = {
         copy_key(text) for name, part in parts.items() if name != "train" for text in part.texts
     }
@@ -172,6 +172,19 @@ def plan_adaptation(
         unlabelled=sum(text not in labelled for text in texts),
         removed=len(every) - len(texts),
     )
+
+
+def _read_unlabelled(config: Config) -> list[Text]:
+    """Read the unlabelled texts.
+
+    Raises:
+        ThawlineError: If a file cannot be read, or if it has no text.
+    """
+    try:
+        return list(read_texts(config.tapt.unlabelled, config.data.text).distinct)
+    except ThawlineError as error:
+        setting = "tapt.unlabelled"
+        raise ThawlineError(error.expected, error.found, error.fix, setting=setting) from error
 
 
 def adapt_backbone(adaptation: Adaptation, reporter: Reporter) -> tuple[Backbone, AdaptedBackbone]:

@@ -23,6 +23,9 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 _COLUMNS = ("row", "label", "predicted", "probability", "tokens", "truncated")
 
+MAX_ANSWERS = 50
+"""The number of the user's own texts that are shown in a terminal."""
+
 
 def write_mistakes(mistakes: Sequence[Mistake], folder: Path, *, pairs: bool) -> Path:
     """Write mistakes to ``mistakes.csv``, in UTF-8 and in the format of RFC 4180.
@@ -124,8 +127,12 @@ def samples_table(samples: Sequence[Sample]) -> Table:
 
 
 def answers_table(answers: Sequence[Answer]) -> Table:
-    """Return a table of the user's own texts, which has no column for the label."""
-    return _predictions_table("your text", (), answers)
+    """Return a table of the first of the user's own texts, which has no column for the label."""
+    table = _predictions_table("your text", (), answers[:MAX_ANSWERS])
+    more = len(answers) - MAX_ANSWERS
+    if more > 0:
+        table.add_row(f"and {more:,} more in record.json")
+    return table
 
 
 def _predictions_table(

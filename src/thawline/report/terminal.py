@@ -119,7 +119,8 @@ def print_comparison(record: LadderRecord, folder: Path) -> None:
         folder: The folder of the ladder.
     """
     print_ladder(record, folder)
-    console, run = terminal.console(), shlex.quote(str(folder / record.chosen.run))
+    used = record.chosen.run if record.refit is None else record.refit
+    console, run = terminal.console(), shlex.quote(str(folder / used))
     console.print(f'next      thawline predict {run} "a text of your own"')
     console.print(f"          thawline report {shlex.quote(str(folder))}")
 

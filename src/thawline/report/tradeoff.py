@@ -145,7 +145,7 @@ def tradeoff_figure(
         space = max(0.08 * (max(ends) - min(ends)), 0.005)
         upright_shares(axes, max(min(ends) - space, 0.0), min(max(ends) + space, 1.0))
         _cost_axis(axes, [one.cost for one in points], most=int(1.2 * width))
-        axes.set_xlabel(COST_NAMES[cost])
+        axes.set_xlabel(f"{COST_NAMES[cost]} (logarithmic scale)")
         front = pareto_front(points)
         axes.plot(
             [one.cost for one in front],
@@ -213,4 +213,5 @@ def _draw_point(axes: Axes, one: Candidate, *, on_front: bool) -> None:
         markerfacecolor=colour if on_front else PAPER,
         markeredgecolor=colour,
         markeredgewidth=1.5,
+        clip_on=False,  # an accuracy of 100 % lies on the edge
     )

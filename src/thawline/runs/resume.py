@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from thawline.config import Config
-from thawline.config.annotations import flatten_settings
+from thawline.config.annotations import flatten_settings, settings_of
 from thawline.config.resolve import (
     AnyConfig,
     ConfigT,
@@ -65,16 +65,20 @@ def resumed_config(
         given = resolve_config(
             options, config_type=job, file=file, overrides=overrides, saved=saved
         )
-    return check_same_config(folder, given, verb)
+    return check_same_config(folder, given, verb, can_omit=True)
 
 
-def check_same_config(folder: Path, given: ConfigT, verb: str = FIT) -> ConfigT:
+def check_same_config(
+    folder: Path, given: ConfigT, verb: str = FIT, *, can_omit: bool = False
+) -> ConfigT:
     """Return the config that a run was started with.
 
     Args:
         folder: The folder of the run.
         given: The config that the run is resumed with.
         verb: The command that is resumed.
+        can_omit: Whether settings that are not given are those of the run. Otherwise they are the
+            defaults, as in a comparison, so that a setting must be given again.
 
     Raises:
         ThawlineError: If the two configs differ, or if this version cannot read that of the run.
@@ -82,7 +86,10 @@ def check_same_config(folder: Path, given: ConfigT, verb: str = FIT) -> ConfigT:
     started, given = started_config(folder, type(given), verb), change_config(given, ())
     now, before = _plain(given), _plain(started)
     if now != before:
-        raise _other_setting(folder, before, now, "omit that setting, or choose another --out")
+        key = _first_other(before, now)
+        is_default = before[key] == settings_of(type(started))[key].default
+        fix = "omit that setting" if can_omit or is_default else "use that value"
+        raise _other_setting(folder, before, now, f"{fix}, or choose another --out")
     return started
 
 
@@ -160,19 +167,24 @@ def _other_setting(
     folder: Path, before: dict[str, object], now: dict[str, object], fix: str
 ) -> ThawlineError:
     """Return the error for the first setting that differs from that of a run."""
-    key = next(key for key in before if before[key] != now[key])
+    key = _first_other(before, now)
     return ThawlineError(
-        f"the setting {key} of the run in '{folder}' ({_as_written(before[key])})",
-        f"'{_as_written(now[key])}'",
+        f"the setting {key} of the run in '{folder}' ({as_written(before[key])})",
+        f"'{as_written(now[key])}'",
         fix,
         setting=key,
     )
 
 
-def _as_written(value: object) -> str:
+def _first_other(before: dict[str, object], now: dict[str, object]) -> str:
+    """Return the key of the first setting that differs."""
+    return next(key for key in before if before[key] != now[key])
+
+
+def as_written(value: object) -> str:
     """Return the value of a setting as the command line writes it, for example "40,20"."""
     if isinstance(value, list | tuple):
-        return ",".join(map(_as_written, value)) or "none"
+        return ",".join(map(as_written, value)) or "none"
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 

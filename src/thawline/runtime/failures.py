@@ -58,7 +58,9 @@ def system_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        error.filename, error.filename2 = str(path), None
+        error.filename = str(path)
+        if error.filename2 is not None:  # otherwise the message would end with "-> None"
+            del error.filename2
         raise
     except Exception as error:
         number = re.search(r"\(os error (\d+)\)", str(error))

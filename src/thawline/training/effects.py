@@ -12,7 +12,6 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from thawline.config import (
-    EPOCHS,
     RANDOM_VECTORS,
     Config,
     EncoderConfig,
@@ -22,72 +21,16 @@ from thawline.config import (
 )
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.errors import ThawlineError
-from thawline.models.specs import HeadSpec, parse_head
-from thawline.strategies import Head, Strategy, Tapt, parse_strategy
-
-
-@dataclass(frozen=True)
-class Situation:
-    """What decides whether a setting has an effect.
-
-    Attributes:
-        config: The settings.
-        strategy: The strategy.
-        head: The head.
-        depth: The number of blocks of the backbone. None if it is not known yet.
-    """
-
-    config: Config
-    strategy: Strategy
-    head: HeadSpec
-    depth: int | None = None
-
-    @classmethod
-    def of(cls, config: Config, depth: int | None = None) -> Situation:
-        """Return the situation that a config describes."""
-        return cls(config, parse_strategy(config.strategy), parse_head(config.head.head), depth)
-
-    @property
-    def head_first(self) -> bool:
-        """Whether the head is trained alone before the strategy."""
-        return self.strategy.head_first
-
-    @property
-    def frozen(self) -> bool:
-        """Whether only the head is trained."""
-        return isinstance(self.strategy.last, Head)
-
-    @property
-    def is_exact(self) -> bool:
-        """Whether nothing is trained by epochs."""
-        linear = self.head.kind == "linear"
-        if not self.strategy.reads_states:
-            return True
-        return self.frozen and linear and self.config.training.epochs is None
-
-    @property
-    def solves_head(self) -> bool:
-        """Whether a linear head on states is solved exactly, alone or before the strategy."""
-        return (self.is_exact and self.strategy.reads_states) or (
-            self.head_first and self.head.kind == "linear"
-        )
-
-    @property
-    def stores(self) -> bool:
-        """Whether the store holds states for this fit."""
-        if self.frozen or self.head_first:
-            return True
-        if not self.strategy.reads_states:
-            return False
-        # The outputs of the embeddings are not stored.
-        return self.line > 1
-
-    @property
-    def line(self) -> int:
-        """The thaw line. If the backbone is not known yet, that of a very deep one."""
-        depth = 10**6 if self.depth is None else self.depth
-        epochs = self.config.training.epochs
-        return self.strategy.planned(depth, EPOCHS if epochs is None else epochs).line(depth)
+from thawline.strategies import Tapt
+from thawline.training.proposals import (
+    adapt_backbone,
+    add_epochs,
+    drop_out,
+    pool_frozen,
+    solve_head,
+    train_head_first,
+)
+from thawline.training.situation import Situation
 
 
 @dataclass(frozen=True)
@@ -97,12 +40,17 @@ class Requirement:
     Attributes:
         holds: Returns whether it holds.
         what: The condition in words, after "expected".
-        fix: How to meet it.
+        fix: How to meet it, or a function that returns what the situation lacks, so that nothing
+            is proposed that the user has given already.
     """
 
     holds: Callable[[Situation], bool]
     what: str
-    fix: str
+    fix: str | Callable[[Situation], str]
+
+    def fix_for(self, situation: Situation) -> str:
+        """Return how to meet the condition in a situation that does not meet it."""
+        return self.fix if isinstance(self.fix, str) else self.fix(situation)
 
 
 _STATES = Requirement(
@@ -120,13 +68,11 @@ _NO_WORDS = Requirement(
     "a strategy that does not read words",
     "use --strategy head",
 )
-_EPOCHS = Requirement(
-    lambda fit: not fit.is_exact, "training by epochs", "add --epochs 3 to train by epochs"
-)
+_EPOCHS = Requirement(lambda fit: not fit.is_exact, "training by epochs", add_epochs())
 _EXACT = Requirement(
     lambda fit: fit.solves_head,
     "an exact fit of a linear head",
-    "use --head linear, with --strategy head and without --epochs",
+    solve_head,
 )
 _BLOCKS = Requirement(
     lambda fit: fit.strategy.reads_states and not fit.frozen,
@@ -136,17 +82,17 @@ _BLOCKS = Requirement(
 _POOLED = Requirement(
     lambda fit: (fit.frozen or fit.head_first) and fit.head.kind != "native",
     "a linear or an MLP head on pooled states of frozen blocks",
-    "use --strategy head --head linear",
+    pool_frozen,
 )
 _DROPOUT = Requirement(
     lambda fit: fit.head.kind != "native" and not fit.is_exact,
     "an MLP or linear head that is trained by epochs",
-    "use --head mlp:64, or add --epochs 3 to train a linear head by epochs",
+    drop_out,
 )
 _FIRST_EPOCHS = Requirement(
     lambda fit: fit.head_first and fit.head.kind != "linear",
     "a strategy lp+S with an MLP or native head",
-    "use for example --strategy lp+full --head mlp:64",
+    train_head_first,
 )
 _STORED = Requirement(
     lambda fit: fit.stores, "a strategy whose states are stored", "use --strategy head or last:1"
@@ -154,17 +100,17 @@ _STORED = Requirement(
 _MUON = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "muon",
     "training by epochs with Muon",
-    "add --epochs 3 and --set training.optimizer=muon",
+    add_epochs("--set training.optimizer=muon"),
 )
 _SGD = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "sgd",
     "training by epochs with SGD",
-    "add --epochs 3 and --set training.optimizer=sgd",
+    add_epochs("--set training.optimizer=sgd"),
 )
 _STEP = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.schedule == "step",
     "training by epochs with the schedule step",
-    "add --epochs 3 and --set training.schedule=step",
+    add_epochs("--set training.schedule=step"),
 )
 _FULL = Requirement(
     lambda fit: fit.line == 0,
@@ -174,7 +120,7 @@ _FULL = Requirement(
 _TAPT = Requirement(
     lambda fit: isinstance(fit.strategy, Tapt),
     "a strategy that trains the backbone on its own objective first",
-    "use for example --strategy tapt+head",
+    adapt_backbone,
 )
 _RANDOM = Requirement(
     lambda fit: fit.config.encoder.vectors == RANDOM_VECTORS,
@@ -255,6 +201,7 @@ def check_effects(config: Config, depth: int | None) -> None:
     Raises:
         ThawlineError: If a setting has no effect.
     """
+    situation = Situation.of(config, depth)
     for key, value in settings_without_effect(config, depth):
         requirement = _REQUIREMENTS[key]
         default = settings_of(Config)[key].default
@@ -262,13 +209,13 @@ def check_effects(config: Config, depth: int | None) -> None:
         if default is None or default == ():
             without = "omit it"
         value = ", ".join(value) if default == () else value
-        solved = Situation.of(config).is_exact and parse_strategy(config.strategy).reads_states
+        solved = situation.is_exact and situation.strategy.reads_states
         exact = ", whose linear head is solved exactly" if solved else ""
         raise ThawlineError(
             f"{requirement.what}, because {key} has no effect otherwise",
             f"{key} = '{value}' with strategy '{config.strategy}' and head '{config.head.head}'"
             f"{exact}",
-            f"{requirement.fix}, or {without}",
+            f"{requirement.fix_for(situation)}, or {without}",
             setting=key,
         )
 

@@ -156,9 +156,10 @@ def _check_strategy(backbone: Backbone, strategy: Strategy, epochs: int) -> None
         )
     if isinstance(last, Gradual) and last.stages is not None and last.stages > epochs:
         raise ThawlineError(
-            f"`stages` of at most {epochs}, because one stage thaws in each of {epochs} epochs",
+            f"`stages` of at most {epochs}, because one stage thaws in each epoch",
             str(last.stages),
-            f"use --epochs {last.stages}, or gradual:stages={epochs}",
+            # The epochs may come from an option, from a rung or from a search.
+            f"train for at least {last.stages} epochs, or use gradual:stages={epochs}",
             setting="strategy",
         )
 
@@ -237,7 +238,7 @@ def _resolve_features(
     if wanted is None:
         single_stages = tuple((stage,) for stage in all_stages)
         return (*single_stages, all_stages) if exact else ((depth,),)
-    if wanted.isdecimal() and int(wanted) <= depth:
+    if wanted.isdecimal() and int(wanted[:100]) <= depth:
         stages: tuple[int, ...] = (int(wanted),)
     elif wanted in ("last", "layers"):
         stages = (depth,) if wanted == "last" else all_stages

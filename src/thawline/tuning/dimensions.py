@@ -9,6 +9,7 @@ from typing import get_type_hints
 
 from thawline.config import SHARED_NAMES, Config
 from thawline.config.annotations import flatten_settings, settings_of
+from thawline.config.explain import NAMES_ELSEWHERE
 from thawline.config.resolve import change_config
 from thawline.errors import ThawlineError, did_you_mean
 from thawline.strategies import HeadFirst, Strategy, Tapt, parse_strategy
@@ -161,7 +162,10 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
         fix = f"use --set fit.{key}=… to change it"
         expected = "a setting of the training, the head, the tokens or the strategy"
         raise ThawlineError(expected, f"'{name}'", fix, setting=SETTING)
-    fix = did_you_mean(name, [*SHARED_NAMES, *known, *(key.rpartition(".")[2] for key in known)])
+    short = [key.rpartition(".")[2] for key in known]
+    fix = did_you_mean(name, [*SHARED_NAMES, *known, *short, *NAMES_ELSEWHERE])
+    for elsewhere, own in NAMES_ELSEWHERE.items():
+        fix = fix.replace(f"'{elsewhere}'", f"'{own}'")
     if not fix.startswith("did you mean"):
         fix = "use for example lr, epochs, pooling, or a complete name such as training.step_epochs"
     raise ThawlineError("a setting to search", f"'{name}'", fix, setting=SETTING)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -272,5 +273,12 @@ def _importances(
         ]
     )
     evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-    found = optuna.importance.get_param_importances(alone, evaluator=evaluator)
+    with warnings.catch_warnings():
+        # If most trials have the highest score, nothing distinguishes the best ones. Optuna warns,
+        # and calls all settings equally important.
+        warnings.filterwarnings("error", "Target and region quantiles", UserWarning)
+        try:
+            found = optuna.importance.get_param_importances(alone, evaluator=evaluator)
+        except UserWarning:
+            return []
     return [Importance(key=key, importance=value) for key, value in found.items()]

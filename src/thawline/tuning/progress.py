@@ -49,7 +49,7 @@ class SearchProgress:
         return number in self._seen
 
     def skip(self, number: int) -> None:
-        """Leave out a trial that was interrupted while it was sampled."""
+        """Leave out a trial that was interrupted."""
         self._seen.add(number)
 
     def add(self, trial: TuneTrial, repeated: bool) -> str | None:

@@ -183,6 +183,9 @@ class Search:
             return None
         if trial.state.name != "FAIL":
             self._known.setdefault(config_key(config), trial)
+        elif ERROR not in trial.user_attrs:  # it was interrupted, and is made again
+            self.progress.skip(trial.number)
+            return None
         return self.progress.add(described, REPEATED in trial.user_attrs)
 
     def _is_done(self) -> bool:

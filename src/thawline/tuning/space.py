@@ -15,13 +15,14 @@ from thawline.config import Config, TuneConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.config.resolve import change_config
 from thawline.errors import ThawlineError
+from thawline.runs.resume import as_written
 from thawline.strategies import Gradual, Head, Last, Lora, Strategy, parse_strategy
 from thawline.training.effects import (
-    Situation,
     check_effects,
     has_effect,
     settings_without_effect,
 )
+from thawline.training.situation import Situation
 from thawline.tuning.dimensions import (
     SETTING,
     STRATEGY,
@@ -231,6 +232,7 @@ def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space
             fix = "remove one of them"
             raise ThawlineError(f"{dimension.key} once", found, fix, setting=SETTING)
         given[dimension.key] = dimension
+    _check_searched_or_fixed(given, bases, config.fit)
     space = Space(tuple(_arm(*one, given, describe) for one in bases.items()))
     _check_used(space, given, config)
     return space
@@ -275,9 +277,8 @@ def _arm(
     """Return a strategy with its dimensions: the default space and what the user gave."""
     strategy = parse_strategy(base.strategy)
     known = describe(base)
-    fixed = {f"{STRATEGY}.{name}" for name in written_fields(base.strategy)}
-    fixed |= {word.partition("=")[0] for word in shlex.split(name)[1:]}
-    fixed |= {
+    written = _written(name, base)
+    fixed = written | {
         key for key, value in _flat(base).items() if value != settings_of(Config)[key].default
     }
     dimensions = {one.key: one for one in default_dimensions(strategy, known)}
@@ -286,18 +287,60 @@ def _arm(
     dimensions |= {
         key: one
         for key, one in given.items()
-        if one.field is None or f"{STRATEGY}.{one.field}" in own
+        if key not in written and (one.field is None or f"{STRATEGY}.{one.field}" in own)
     }
+    _check_rates(dimensions, base)
     order = sorted(dimensions.values(), key=lambda one: _place(one.key))
     arm = Arm(name, base, tuple(order), known.depth if strategy.reads_states else None)
     if not any(len(one.ends()) > 1 for one in order):
+        can_search = bool(default_dimensions(strategy, known))
+        found = "all of whose settings are fixed" if can_search else "which has none"
+        fix = "omit one of its settings, or add --search KEY=VALUES"
         raise ThawlineError(
             "a strategy with settings to search",
-            f"'{name}', all of whose settings are fixed",
-            "omit one of its settings, or add --search KEY=VALUES",
+            f"'{name}', {found}",
+            fix if can_search else "use another strategy, for example head",
             setting="strategies",
         )
     return arm
+
+
+def _check_rates(dimensions: dict[str, Dimension], base: Config) -> None:
+    """Raise ThawlineError if SGD would be tried with the rates of AdamW."""
+    searched, rates = dimensions.get("training.optimizer"), dimensions.get("training.lr")
+    optimizers = (base.training.optimizer,) if searched is None else searched.choices
+    if "sgd" in optimizers and rates is not None and not rates.given:
+        raise ThawlineError(
+            "learning rates for training.optimizer = sgd, because the default range was measured "
+            "for AdamW",
+            "no --search lr=…",
+            "add for example --search lr=0.01..1:log",
+            setting=SETTING,
+        )
+
+
+def _written(name: str, base: Config) -> set[str]:
+    """Return the keys of the settings that the user wrote behind a strategy, or as its fields."""
+    fields = {f"{STRATEGY}.{field}" for field in written_fields(base.strategy)}
+    return fields | {word.partition("=")[0] for word in shlex.split(name)[1:]}
+
+
+def _check_searched_or_fixed(
+    given: dict[str, Dimension], bases: dict[str, Config], shared: Config
+) -> None:
+    """Raise ThawlineError if a setting is searched that is fixed for all strategies."""
+    values, written = _flat(shared), [_written(*one) for one in bases.items()]
+    for key, dimension in given.items():
+        is_changed = key in values and values[key] != settings_of(Config)[key].default
+        varies = len(dimension.ends()) > 1  # otherwise it may come from `fix_written`
+        if is_changed or (varies and all(key in one for one in written)):
+            value = f" as '{as_written(values[key])}'" if is_changed else ""
+            raise ThawlineError(
+                f"{key}, either searched or fixed",
+                f"--search '{dimension}', and the setting fixed{value}",
+                "remove one of them",
+                setting=SETTING,
+            )
 
 
 def _place(key: str) -> int:

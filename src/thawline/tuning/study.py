@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import errno
 import json
+import shutil
 import sqlite3
 import warnings
 import zlib
@@ -17,8 +18,9 @@ import filelock
 import numpy as np
 from numpy.typing import NDArray
 
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, elide
 from thawline.runs.lock import LOCK
+from thawline.runs.resume import as_written
 from thawline.runtime.untrusted import open_regular
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ HEARTBEAT, GRACE = 15, 60
 
 RETRIES = 1
 """How often a trial is made again if its process was killed, which it may have caused itself."""
+
+_SYSTEM_ERRORS = {
+    sqlite3.SQLITE_FULL: errno.ENOSPC,
+    sqlite3.SQLITE_IOERR: errno.EIO,
+    sqlite3.SQLITE_READONLY: errno.EROFS,
+}
+"""The numbers of errors of the operating system, by the codes of SQLite for them."""
+
+_LEAST_FREE = 64 * 2**10
+"""The free bytes below which an I/O error is taken for a full disk."""
 
 STARTUP_TRIALS = 10
 """The number of random trials before TPE, and of finished trials before the first is pruned."""
@@ -115,6 +127,7 @@ def open_study(
                 pruner=_pruner(),
                 load_if_exists=True,
             )
+            _check_trials(study, file)
             _check_same(study, json.loads(json.dumps(identity)), folder)
     except (DatabaseError, optuna.exceptions.StorageInternalError, RuntimeError) as error:
         raise _damaged(file) from error
@@ -145,8 +158,12 @@ def storage_errors(file: Path) -> Iterator[None]:
         if cause is None:
             raise
         code = getattr(cause, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF
-        if code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY):
-            raise OSError(errno.EIO, str(cause), str(file)) from error
+        if code in _SYSTEM_ERRORS:
+            number = _SYSTEM_ERRORS[code]
+            # SQLite reports an I/O error if a full disk cannot hold its index of the log.
+            if number == errno.EIO and shutil.disk_usage(file.parent).free < _LEAST_FREE:
+                number = errno.ENOSPC
+            raise OSError(number, str(cause), str(file)) from error
         raise _damaged(file) from error
 
 
@@ -189,6 +206,14 @@ def _storage(file: Path) -> Any:
     return storage
 
 
+def _check_trials(study: optuna.Study, file: Path) -> None:
+    """Raise ThawlineError if the file has trials that Optuna cannot read."""
+    try:
+        study.get_trials(deepcopy=False)
+    except (LookupError, TypeError, ValueError) as error:
+        raise _damaged(file) from error
+
+
 def _check_same(study: optuna.Study, identity: dict[str, Any], folder: Path) -> None:
     """Raise ThawlineError if a study was started with other values."""
     known = study.user_attrs
@@ -197,13 +222,41 @@ def _check_same(study: optuna.Study, identity: dict[str, Any], folder: Path) -> 
             study.set_user_attr(name, value)
         return
     for name, value in identity.items():
-        if known.get(name) != value:
+        before = known.get(name)
+        if before != value:
+            then, now = _difference(before, value)
             raise ThawlineError(
-                f"the {name} that the search in '{folder}' was started with",
-                f"other {name}",
-                "omit what you changed, or choose another --out",
+                f"the {name} that the search in '{folder}' was started with{then}",
+                f"other {name}{now}",
+                "use what it was started with, or choose another --out",
                 setting="out",
             )
+
+
+def _difference(before: Any, now: Any) -> tuple[str, str]:
+    """Return the first difference between what two searches should have in common.
+
+    Args:
+        before: Settings by name, or strategies, each with what is searched for it. Nothing is
+            returned for other values, such as digests.
+        now: The same of the other search.
+
+    Returns:
+        What only the first and what only the second has, in parentheses. Empty if that is nothing.
+    """
+    then, new = _described(before), _described(now)
+    gone, added = [one for one in then if one not in new], [one for one in new if one not in then]
+    return "".join(f" ({elide(one)})" for one in gone[:1]), "".join(
+        f" ({elide(one)})" for one in added[:1]
+    )
+
+
+def _described(value: Any) -> list[str]:
+    """Return settings, or what is searched for each strategy, as strings."""
+    if isinstance(value, dict):
+        return [f"{key} = {as_written(one)}" for key, one in value.items()]
+    arms = value if isinstance(value, list) else []
+    return [f"{arm[0]}: {one}" for arm in arms if isinstance(arm, list) for one in arm[1:]]
 
 
 def make_sampler(seed: int) -> Any:
@@ -286,7 +339,7 @@ def encode_logits(logits: NDArray[np.float32]) -> str | None:
 
 
 def decode_logits(trial: FrozenTrial, shape: tuple[int, int]) -> NDArray[np.float16] | None:
-    """Return the logits of a trial. None if they were not kept.
+    """Return the logits of a trial. None if they were not kept, or if they are damaged.
 
     Args:
         trial: The trial.
@@ -297,7 +350,10 @@ def decode_logits(trial: FrozenTrial, shape: tuple[int, int]) -> NDArray[np.floa
         return None
     decompressor = zlib.decompressobj()
     size = 2 * shape[0] * shape[1]
-    content = decompressor.decompress(base64.b64decode(text), size)
+    try:
+        content = decompressor.decompress(base64.b64decode(text), size)
+    except (TypeError, ValueError, zlib.error):
+        return None
     if len(content) != size:
         return None
     return np.frombuffer(content, dtype="<f2").reshape(shape).astype(np.float16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,30 @@ def test_it_compares_the_rungs_prints_the_verdict_and_continues_by_itself(films,
     assert all(rung["cost"]["predicted"] > 0 for rung in record["rungs"])
     own = thawline(*command[:-1], "1,5", "--budget", 0, "--json").json
     assert [run["seed"] for run in own["rungs"][2]["runs"]] == [1, 5]
+
+
+@pytest.mark.parametrize(
+    ("given", "proposed"),
+    [
+        (("-s", "full", "--set", "fit.training.muon_lr=1"), "--set fit.training.optimizer=muon"),
+        (("-s", "full", "--set", "fit.head.features=layers"), "fit.head.features"),
+        (("-s", "head", "--set", "fit.artifact.merge=true"), "fit.artifact.merge=true"),
+        (("-s", "head", "--set", "seeds"), "--set fit.training.lr=1e-3"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["compare", "tune"])
+def test_an_error_proposes_what_the_command_takes(films, toy_backbone, verb, given, proposed):
+    options = ("--backbone", toy_backbone(), "--max-length", 16, "--out", "new", *given)
+    line = refusal(thawline(verb, films, *options))
+    assert proposed in line
+    assert not re.search(r"--set (?!fit\.)|--(features|merge)", line)
+
+
+def test_a_rate_for_sgd_is_proposed_as_a_setting_of_the_fits(films, toy_backbone):
+    command = ("compare", films, "-s", "full", "--backbone", toy_backbone())
+    line = refusal(thawline(*command, "--set", "fit.training.optimizer=sgd"))
+    assert "--set fit.training.lr=0.1" in line
+    assert "--lr" not in line
 
 
 def test_data_are_given_once(films):

@@ -108,6 +108,8 @@ def test_texts_can_be_compared_with_the_splits(look_at, splits):
     held = look_at("--against", "unsup.parquet", "--json").json["against"]["in"]
     assert held["test"] == 4
     assert held["train"] + held["validation"] == 1
+    Path("unsup.txt").write_text("\n".join(texts), encoding="utf-8")
+    assert look_at("--against", "unsup.txt", "--json").json["against"]["in"] == held
 
 
 def test_named_columns_are_read(toy_backbone, splits):

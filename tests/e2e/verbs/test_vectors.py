@@ -56,6 +56,8 @@ def test_a_place_below_a_file_is_refused_before_it_trains():
 def test_texts_without_labels_will_do():
     Path("t.csv").write_text("text\n" + "one film after another\n" * 6)
     assert thawline("vectors", "--data", "t.csv", "--out", "v.txt", "--json").json["words"] == 4
+    Path("t.txt").write_text("one film after another\n" * 6)
+    assert thawline("vectors", "--data", "t.txt", "--out", "w.txt", "--json").json["words"] == 4
 
 
 def test_the_documented_commands_for_long_reviews_are_valid():

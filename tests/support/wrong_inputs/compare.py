@@ -20,6 +20,16 @@ COMPARE = [
     Wrong("no seeds", "compare reviews --seeds 0"),
     Wrong("draws of all rows", "compare reviews --draws 2"),
     Wrong("no draws", "compare reviews --draws 0"),
+    Wrong("no rows", "compare reviews --sizes 0"),
+    Wrong("a setting without its value", "compare reviews --set seeds"),
+    Wrong(
+        "SGD without a rate",
+        "compare reviews -s full --backbone bert --set fit.training.optimizer=sgd",
+    ),
+    Wrong(
+        "a rate of Muon for AdamW",
+        "compare reviews -s head --backbone bert --epochs 2 --set fit.training.muon_lr=0.1",
+    ),
     Wrong("a margin of 0", "compare reviews --margin 0"),
     Wrong("an unknown cost", "compare reviews --cost euros"),
     Wrong("the folder of a run", "compare reviews -s head --out run"),

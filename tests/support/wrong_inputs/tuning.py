@@ -26,6 +26,14 @@ TUNE = [
         "tune reviews --search head=linear --search lr=1e-3..1e-2 --backbone bert",
     ),
     Wrong("k above the depth", "tune reviews -s last --search k=1..5 --backbone bert"),
+    Wrong(
+        "a setting that is searched and fixed",
+        "tune reviews --epochs 2 --search epochs=1..3 --backbone bert",
+    ),
+    Wrong(
+        "SGD without rates",
+        "tune reviews -s full --backbone bert --set fit.training.optimizer=sgd",
+    ),
     Wrong("no trials", "tune reviews --trials 0"),
     Wrong("the folder of a run", "tune reviews --backbone bert --out run"),
     Wrong(

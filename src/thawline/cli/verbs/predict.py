@@ -139,7 +139,8 @@ def _read_texts(texts: list[str] | None, config: PredictConfig) -> Sequence[Text
         fix = "add --data FILE, or remove --text"
         raise ThawlineError("--data with --text", "no --data", fix, setting="text")
     with quick_imports():
-        from thawline.jobs.predict import check_no_file, header_warning, read_file, split_lines
+        from thawline.data.sources.lines import split_lines
+        from thawline.jobs.predict import check_no_file, header_warning, read_file
     if config.data is not None:
         from thawline.runtime.progress import TerminalReporter
 

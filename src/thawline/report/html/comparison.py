@@ -209,7 +209,10 @@ def _rules(record: LadderRecord) -> list[str]:
 
 
 def _commands(record: LadderRecord, folder: Path) -> list[tuple[str, str]]:
-    run = quoted(folder / record.chosen.run)
+    used, which = record.chosen.run, "the run to use"
+    if record.refit is not None:
+        used, which = record.refit, "the run on train and validation together"
+    run = quoted(folder / used)
     data = record.config.get("fit")
     named = data.get("data") if isinstance(data, dict) else None
     source = named.get("data") if isinstance(named, dict) else None
@@ -219,7 +222,7 @@ def _commands(record: LadderRecord, folder: Path) -> list[tuple[str, str]]:
             f"thawline compare {quoted(str(source or 'DATA'))} --config settings.toml "
             f"--out {quoted(f'{folder}-2')}",
         ),
-        ("Classify a text with the run to use", f'thawline predict {run} "a text of your own"'),
+        (f"Classify a text with {which}", f'thawline predict {run} "a text of your own"'),
     ]
 
 
