@@ -47,7 +47,10 @@ from thawline.training.plan import make_plan
 
 FILE = Path(__file__).parent / "results" / "tapt.json"
 
-KEY = ("set", "strategy", "seed", "lr", "epochs", "rows", "unlabelled", "max_length", "backbone")
+KEY = (
+    *("set", "strategy", "seed", "lr", "epochs", "head_first_epochs"),
+    *("rows", "unlabelled", "max_length", "backbone"),
+)
 """The fields that identify a fit. Without tapt, the rate and the epochs are None."""
 
 
@@ -64,6 +67,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     add("sets", nargs="+", metavar="SET[=NAMES]", help="Data sets: paths, names or hub ids")
     add("--rates", type=float, nargs="+", default=[TaptConfig.lr], help="Learning rates of tapt")
     add("--epochs", type=int, nargs="+", default=[TaptConfig.epochs], help="Epochs of tapt")
+    add("--head-first-epochs", type=int, nargs="+", default=[TaptConfig.head_first_epochs],
+        metavar="EPOCHS", help="Epochs of a new head that trains alone")  # fmt: skip
     add("--strategies", nargs="+", default=["head", "last:1"], help="Strategies after tapt")
     add("--rows", type=int, default=4_000, help="Rows of train")
     add("--unlabelled", type=int, default=0, help="Further texts of train, without their labels")
@@ -78,14 +83,17 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def cells(written: str, arguments: argparse.Namespace) -> Iterator[Row]:
     """Yield the fits of a data set, first those without tapt."""
-    ways = [(None, None), *product(arguments.rates, arguments.epochs)]
-    for (lr, epochs), strategy, seed in product(ways, arguments.strategies, range(arguments.seeds)):
+    settings = product(arguments.rates, arguments.epochs, arguments.head_first_epochs)
+    ways = [(None, None, None), *settings]
+    for way, strategy, seed in product(ways, arguments.strategies, range(arguments.seeds)):
+        lr, epochs, head_first_epochs = way
         yield {
             "set": Path(written.partition("=")[0]).stem,
             "strategy": strategy,
             "seed": seed,
             "lr": lr,
             "epochs": epochs,
+            "head_first_epochs": head_first_epochs,
             "rows": arguments.rows,
             "unlabelled": 0 if lr is None else arguments.unlabelled,
             "max_length": arguments.max_length,
@@ -112,7 +120,12 @@ def configured(cell: Row, written: str, unlabelled: Path, arguments: argparse.Na
     if cell["lr"] is None:
         return config
     files = (str(unlabelled),) if cell["unlabelled"] else ()
-    tapt = TaptConfig(unlabelled=files, epochs=cell["epochs"], lr=cell["lr"])
+    tapt = TaptConfig(
+        unlabelled=files,
+        epochs=cell["epochs"],
+        lr=cell["lr"],
+        head_first_epochs=cell["head_first_epochs"],
+    )
     return replace(config, strategy=f"tapt+{cell['strategy']}", tapt=tapt)
 
 
@@ -149,6 +162,7 @@ def measure(cell: Row, config: Config, dataset: Dataset, *, test: bool) -> Row:
         backbone, record = adapt_backbone(adaptation, Reporter())
         found = {
             "texts": record.train,
+            "head_losses": [row.validation_loss for row in record.head_history],
             "held_out_losses": [row.validation_loss for row in record.history],
             "held_out_accuracies": [row.validation_accuracy for row in record.history],
             "pretrained_head": record.pretrained_head,
@@ -177,8 +191,8 @@ def validation_scores(adapted: Adapted) -> Row:
 def table(rows: list[Row]) -> str:
     """Return a Markdown table with a line for each way to train on a data set."""
     lines = [
-        "| set | strategy | rate x epochs | unlabelled | held-out loss | validation | gain on test "
-        "|",
+        "| set | strategy | head alone, rate x epochs | unlabelled | held-out loss | validation "
+        "| gain on test |",
         "|---|---|---|---|---|---|---|",
     ]
     groups: dict[tuple[Any, ...], list[Row]] = defaultdict(list)
@@ -189,7 +203,7 @@ def table(rows: list[Row]) -> str:
         first = own[0]
         way, losses, shown = "without", "", ""
         if first["lr"] is not None:
-            way = f"{first['lr']:g} x {first['epochs']}"
+            way = f"{first['head_first_epochs']}, {first['lr']:g} x {first['epochs']}"
             losses = " → ".join(f"{loss:.3f}" for loss in first["held_out_losses"])
             base = [row for row in rows if row["lr"] is None and matches(row, first)]
             shown = describe_gain(own, base)

@@ -31,7 +31,7 @@ def test_each_strategy_is_fitted_with_and_without_tapt_and_nothing_is_measured_t
     assert "test_accuracy" not in after
     assert len(after["held_out_losses"]) == 2
     assert after["texts"] <= 0.95 * (36 + 20) + 1  # without the held-out ones
-    assert "| films | head | 0.001 x 1 | 20 |" in capsys.readouterr().out
+    assert "| films | head | 3, 0.001 x 1 | 20 |" in capsys.readouterr().out
     tapt.main([*words, "--test"])
     scored = json.loads(found.read_text())
     assert [row["test_rows"] for row in scored] == [30, 30]
