@@ -20,6 +20,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.scoring.files import pair_files
 from thawline.scoring.job import Scored, ScoringJob
+from thawline.scoring.places import Place, open_place
 from thawline.scoring.remote import open_system, without_secrets
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -65,6 +66,33 @@ def test_the_output_is_that_of_local_files(
     assert remote.rows == local.rows == 10
     assert bucket.cat_file(f"/done/{out}") == (tmp_path / out).read_bytes()
     assert bucket.find("/done") == [f"/done/{out}"]  # neither parts nor temporary files
+
+
+def test_no_rows(artifact: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    bucket.pipe_file("/in.csv", b"text\n")
+    (done,) = score(artifact, "memory://in.csv", "memory://out.csv")
+    assert done.rows == 0
+    bucket.pipe_file("/none.csv", b"")
+    with pytest.raises(ThawlineError):
+        score(artifact, "memory://none.csv", "memory://none.out.csv")
+    assert bucket.find("/") == ["/in.csv", "/none.csv", "/out.csv"]
+    assert len(lines(bucket, "/out.csv")) == 1
+
+
+def test_an_error_removes_an_empty_folder_only(tmp_path: Path) -> None:
+    for name in ("empty", "full"):
+        place = open_place(f"file://{tmp_path}/{name}")
+
+        def work(place: Place = place, name: str = name) -> None:
+            with place.working():
+                assert (tmp_path / f"{name}.parts").is_dir()
+                if name == "full":
+                    place.write_part("00000000-4", b"kept")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    assert [path.name for path in tmp_path.glob("*.parts")] == ["full.parts"]
 
 
 def test_folders_and_patterns(artifact: Path, bucket: fsspec.AbstractFileSystem) -> None:
