@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.command_line import save_here
 from thawline import TextClassifier
 from thawline.cli.verbs.score import _stream
 from thawline.config import ScoreConfig
@@ -200,7 +201,7 @@ class TestNoRows:
     def test_pairs(self, artifact: Path, tmp_path: Path, toy_reviews: Reviews) -> None:
         texts, labels = toy_reviews(40)
         pairs = TextClassifier(strategy="tfidf").fit([(each, each) for each in texts], labels)
-        pairs.save(tmp_path / "pairs")
+        save_here(pairs, tmp_path / "pairs")
         (tmp_path / "in.csv").write_text("premise,hypothesis\n")
         assert score(tmp_path / "pairs", tmp_path / "in.csv", tmp_path / "out.csv").rows == 0
         assert (tmp_path / "out.csv").read_text().startswith("premise,hypothesis,predicted_label,")
@@ -208,7 +209,7 @@ class TestNoRows:
     def test_a_classifier_with_a_backbone(
         self, trained_toy: Callable[..., TextClassifier], tmp_path: Path
     ) -> None:
-        trained_toy().save(tmp_path / "toy")
+        save_here(trained_toy(), tmp_path / "toy")
         (tmp_path / "in.csv").write_text("text\n")
         assert score(tmp_path / "toy", tmp_path / "in.csv", tmp_path / "out.csv").rows == 0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.command_line import thawline, write_set
+from tests.support.command_line import save_here, thawline, write_set
 from tests.support.verb_runs import NAMED
 
 
@@ -88,7 +88,7 @@ def test_each_of_several_classifiers_is_explained(real, tmp_path, toy_reviews):
     from thawline import TextClassifier
 
     words = TextClassifier(strategy="tfidf", labels=("neg", "pos"))
-    words.fit(*toy_reviews(40)).save(tmp_path / "words")
+    save_here(words.fit(*toy_reviews(40)), tmp_path / "words")
     text = "a good film"
     found = thawline("predict", real.run, tmp_path / "words", text, "--explain", "--json").json
     run, other = found["runs"].values()
