@@ -53,6 +53,12 @@ def _own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw no plots of a fit, which takes about half of the time with a toy."""
+    monkeypatch.setattr("thawline.jobs.fit._draw", lambda *given: [])
+
+
+@pytest.fixture
 def mounted_disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     """Return a function that mounts a disk of a size such as ``16k``. Skip if that is forbidden."""
     folder = tmp_path / "disk"

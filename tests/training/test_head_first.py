@@ -204,7 +204,7 @@ def test_the_scores_of_the_head_are_reported(make: MakeTask, head: str, by: str)
 
 
 @pytest.fixture
-def config(toy_backbone: Backbones, toy_reviews: Reviews) -> Callable[..., Config]:
+def config(toy_backbone: Backbones, toy_reviews: Reviews, undrawn: None) -> Callable[..., Config]:
     splits = {"train": toy_reviews(40, 1), "test": toy_reviews(16, 2)}
     data = DataConfig(data=str(write_set(Path("reviews"), splits)), labels=("neg", "pos"))
 

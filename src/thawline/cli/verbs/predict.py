@@ -64,8 +64,9 @@ def predict(
         classifiers = [artifact.load(folder) for folder in folders]
     check_same_kind([fitted.pairs for fitted in classifiers])
     if config.explain and classifiers[0].pairs:
-        expected, found = "a classifier of single texts for --explain", "one of pairs of texts"
-        raise ThawlineError(expected, found, "remove --explain", setting="explain")
+        expected = "a classifier of single texts for --explain"
+        fix = "remove --explain"
+        raise ThawlineError(expected, "one of pairs of texts", fix, setting="explain")
     inputs = [as_trained(text, pairs=classifiers[0].pairs) for text in given]
     warning = blank_warning(inputs)
     if warning is not None:
