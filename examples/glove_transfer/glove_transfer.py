@@ -33,6 +33,8 @@ parser.add_argument("--epochs", type=int, default=3)
 parser.add_argument("--out", type=Path, default=Path("runs/glove_transfer"), help="New folder")
 # In a notebook, write the arguments into the empty list.
 options = parser.parse_args([] if "ipykernel" in sys.modules else None)
+if (encoder := options.out / "first").exists():
+    parser.error(f"{options.out} has a classifier already: choose another --out, or delete it")
 reviews = load_data(options.data, limit=tuple(options.limit))
 
 # %% [markdown]
@@ -52,7 +54,7 @@ first.fit(texts, topics)
 print(f"first task: {len(texts):,} texts, classes {first.classes_.tolist()}")
 for row in first.history_:
     print(f"epoch {row['epoch']}: validation accuracy {row['validation_accuracy']:.1%}")
-first.save(options.out / "first")
+first.save(encoder)
 
 # %% [markdown]
 """
@@ -61,10 +63,9 @@ an encoder of the same kind that starts from the word vectors.
 """
 
 # %%
-encoder, epochs = options.out / "first", options.epochs
 classifiers = {
-    "transferred, whole model": TextClassifier(encoder, "full", epochs=epochs),
-    "transferred, final layer": TextClassifier(encoder, "head", epochs=epochs),
+    "transferred, whole model": TextClassifier(encoder, "full", epochs=options.epochs),
+    "transferred, final layer": TextClassifier(encoder, "head", epochs=options.epochs),
     "transferred, final layer, exact": TextClassifier(encoder, "head"),
     "from the word vectors, whole model": clone(first),
 }
@@ -73,8 +74,7 @@ for name, classifier in classifiers.items():
     classifier.fit(reviews.train.texts, reviews.train.labels)
     seconds = time.perf_counter() - start
     for row in classifier.history_[1:]:
-        kept = ", kept" if row["kept"] else ""
-        accuracy = f"{row['validation_accuracy']:.1%}{kept}"
+        accuracy = f"{row['validation_accuracy']:.1%}{', kept' if row['kept'] else ''}"
         print(f"  epoch {row['epoch']}: loss {row['train_loss']:.3f}, validation {accuracy}")
     scores = classifier.evaluate(reviews.test.texts, reviews.test.labels)
     print(f"{name}: {scores.accuracy:.1%}, {seconds:.0f} s")

@@ -51,7 +51,15 @@ def classifier(
     labels = Labels(names, tuple(range(n_labels)))
     model = own_classifier(base, module, spec, 0.0, labels, pooling=pooling, stages=stages)
     reading = Reading(40, "right", pooling, stages)
-    return Fitted(model, tokenizer, labels, reading, spec, "head", "toy")
+    return Fitted(
+        model=model,
+        tokenizer=tokenizer,
+        labels=labels,
+        reading=reading,
+        head=spec,
+        strategy="head",
+        backbone="toy",
+    )
 
 
 @pytest.mark.parametrize(

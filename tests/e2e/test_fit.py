@@ -45,8 +45,15 @@ class Notebook(Reporter):
 
 
 @pytest.fixture(autouse=True)
-def _prove_here(monkeypatch):
+def _prove_here(monkeypatch, request):
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
+    if "drawn" not in request.fixturenames:
+        request.getfixturevalue("undrawn")
+
+
+@pytest.fixture
+def drawn() -> None:
+    """Draw the plots."""
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +89,7 @@ HEADS = {
 }
 
 
+@pytest.mark.usefixtures("drawn")
 @pytest.mark.parametrize("head", HEADS)
 def test_every_head_is_fitted_saved_and_scores_the_same_when_it_is_loaded(fit, head):
     config, trainable = HEADS[head]

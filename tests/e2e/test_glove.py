@@ -23,7 +23,7 @@ SMALL = [
 
 
 @pytest.fixture(autouse=True)
-def _set_and_vectors(toy_reviews, monkeypatch):
+def _set_and_vectors(toy_reviews, monkeypatch, undrawn):
     monkeypatch.setattr(artifact, "Prover", ProverHere)
     write_set(Path("reviews"), {"train": toy_reviews(80, 1), "test": toy_reviews(40, 2)})
     matrix = np.random.default_rng(1).normal(size=(len(WORDS), 12))

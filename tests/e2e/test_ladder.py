@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -43,16 +44,17 @@ class Counted(ProverHere):
 
 
 @pytest.fixture(autouse=True)
-def _prove_here(monkeypatch):
+def _prove_here(monkeypatch, request):
     monkeypatch.setattr(Counted, "started", 0)
     monkeypatch.setattr(artifact, "Prover", Counted)
     monkeypatch.setattr(job, "_draw", lambda *given: [])  # of each run: half of the time here
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr("thawline.compare.ladder._draw", lambda *given: [])
 
 
 @pytest.fixture
-def undrawn(monkeypatch) -> None:
-    """Draw no plots of the ladder, which would take most of the time."""
-    monkeypatch.setattr("thawline.compare.ladder._draw", lambda *given: [])
+def drawn() -> None:
+    """Draw the plots of the ladder, which take much of the time."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,7 @@ def films(tmp_path_factory, toy_reviews) -> Path:
     return write_set(folder, {"train": toy_reviews(80, 1), "test": toy_reviews(32, 2)})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def ladder(films, toy_backbone) -> LadderConfig:
     fit = Config(
         backbone=str(toy_backbone()),
@@ -70,6 +72,25 @@ def ladder(films, toy_backbone) -> LadderConfig:
     )
     rungs = ("head", "last:1 training.epochs=1")
     return LadderConfig(rungs=rungs, seeds=(0,), fit=fit)
+
+
+@pytest.fixture(scope="module")
+def made(ladder, tmp_path_factory) -> Path:
+    """The folder of the finished ladder, with its plots."""
+    root = tmp_path_factory.mktemp("made")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THAWLINE_HOME", str(root / "home"))
+        patch.setattr(artifact, "Prover", ProverHere)
+        patch.setattr(job, "_draw", lambda *given: [])
+        run_ladder(ladder, root / "ladder", Reporter())
+    return root / "ladder"
+
+
+@pytest.fixture
+def finished(made) -> dict:
+    """Copy the finished ladder to the working folder, and return its record."""
+    shutil.copytree(made, "ladder")
+    return read_record(Path("ladder")).to_dict()
 
 
 def climb(config: LadderConfig, out: str = "ladder") -> tuple[dict, list[str]]:
@@ -81,6 +102,7 @@ def changes(folder: str) -> dict[str, int]:
     return {path.parent.name: path.stat().st_mtime_ns for path in Path(folder).rglob("record.json")}
 
 
+@pytest.mark.usefixtures("drawn")
 def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(ladder):
     record, notes = climb(ladder)
     written = json.loads(Path("ladder", LADDER).read_text(encoding="utf-8"))
@@ -126,13 +148,13 @@ def test_rungs_are_compared_on_identical_rows_and_everything_is_in_the_record(la
     assert len(notes) == len(set(notes))
 
 
-def test_finished_runs_are_kept_and_rungs_and_seeds_may_be_added(ladder):
-    before, _ = climb(ladder)
+def test_finished_runs_are_kept_and_rungs_and_seeds_may_be_added(ladder, finished):
+    before = finished
     kept = changes("ladder")
     again, notes = climb(ladder)
     assert changes("ladder") == kept
     assert [rung["test"] for rung in again["rungs"]] == [rung["test"] for rung in before["rungs"]]
-    assert Counted.started == 1
+    assert Counted.started == 0
     folder = Path("ladder").absolute() / "head-seed-0"
     assert any(f"'{folder}'" in note for note in notes)
     more, _ = climb(replace(ladder, rungs=("head", "full"), seeds=(0, 1)))
@@ -206,8 +228,8 @@ def without_predictions(value: object) -> object:
     return [without_predictions(one) for one in value] if isinstance(value, list) else value
 
 
-def test_a_ladder_without_its_record_is_made_again_from_its_runs(ladder, undrawn):
-    before, _ = climb(ladder)
+def test_a_ladder_without_its_record_is_made_again_from_its_runs(ladder, finished):
+    before = finished
     kept = changes("ladder")
     for share in (None, 0.0, 0.5):
         if share is None:
@@ -221,8 +243,8 @@ def test_a_ladder_without_its_record_is_made_again_from_its_runs(ladder, undrawn
         assert sum(LADDER in note for note in notes) == 1
 
 
-def test_a_damaged_run_is_made_again_and_the_others_are_kept(ladder, undrawn):
-    before, _ = climb(ladder)
+def test_a_damaged_run_is_made_again_and_the_others_are_kept(ladder, finished):
+    before = finished
     kept = changes("ladder")
     for files in (
         {"record.json": 0.5},
@@ -246,7 +268,7 @@ def test_a_damaged_run_is_made_again_and_the_others_are_kept(ladder, undrawn):
 
 
 @pytest.mark.parametrize("kills", [2, pytest.param(12, marks=pytest.mark.slow)])
-def test_a_killed_ladder_is_continued_by_the_same_command(ladder, kills, undrawn):
+def test_a_killed_ladder_is_continued_by_the_same_command(ladder, kills):
     def job(folder: Path) -> None:
         run_ladder(replace(ladder, budget=0, refit=True), folder)
 
@@ -263,8 +285,8 @@ def test_a_killed_ladder_is_continued_by_the_same_command(ladder, kills, undrawn
     assert (Path("killed") / killed.refit / "record.json").is_file()
 
 
+@pytest.mark.usefixtures("finished")
 def test_other_settings_and_other_rows_are_refused(ladder, films, tmp_path, toy_reviews):
-    climb(ladder)
     other = replace(ladder, fit=replace(ladder.fit, data=replace(ladder.fit.data, limit=(40, 20))))
     with pytest.raises(ThawlineError) as caught:
         climb(other)
@@ -341,6 +363,7 @@ def test_a_ladder_fails_if_all_its_runs_fail(ladder, monkeypatch):
     assert record.error == f"ThawlineError: {caught.value}"
 
 
+@pytest.mark.usefixtures("drawn")
 def test_a_rung_that_fails_does_not_take_the_others_with_it(ladder):
     rungs = ("head", "last:1 training.lr=1e6 training.warmup_share=0 training.max_grad_norm=1e6")
     record, notes = climb(replace(ladder, rungs=rungs, seeds=(0, 1)))
@@ -374,6 +397,7 @@ def test_what_exceeds_the_budget_is_left_out_and_made_with_a_larger_one(ladder, 
     assert not Path("another").exists()
 
 
+@pytest.mark.usefixtures("drawn")
 def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(ladder, toy_backbone):
     first, second = str(toy_backbone()), str(toy_backbone("qwen3"))
     fit = replace(ladder.fit, backbone=first)
@@ -392,7 +416,7 @@ def test_several_backbones_are_compared_and_another_one_reuses_what_is_there(lad
     assert changes("ladder").items() >= kept.items()
 
 
-def test_a_rung_that_one_backbone_cannot_run_is_left_out_there(ladder, toy_backbone, undrawn):
+def test_a_rung_that_one_backbone_cannot_run_is_left_out_there(ladder, toy_backbone):
     without_biases, with_biases = str(toy_backbone("qwen3")), str(toy_backbone())
     config = replace(ladder, rungs=("tfidf", "bitfit training.epochs=1"))
     both = replace(config, backbones=(without_biases, with_biases))
@@ -438,6 +462,7 @@ def test_the_chosen_one_is_fitted_on_train_and_validation_with_what_was_chosen(l
     assert changes("ladder") == kept
 
 
+@pytest.mark.usefixtures("drawn")
 def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(ladder):
     config = replace(ladder, rungs=("tfidf", "head"), sizes=(20, 40, 500))
     record, notes = climb(config)
@@ -470,6 +495,7 @@ def test_learning_curves_are_measured_on_nested_parts_with_the_same_test_rows(la
     assert drawn == set(without["plots"])  # the plot of the learning curves is gone
 
 
+@pytest.mark.usefixtures("drawn")
 def test_draws_have_other_training_rows_and_are_added_to_a_comparison(ladder):
     data = replace(ladder.fit.data, limit=(24, 32))
     config = replace(ladder, rungs=("tfidf", "last:1 training.epochs=1"), budget=0)

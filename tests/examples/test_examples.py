@@ -103,6 +103,21 @@ def test_a_script_has_help(
     assert "--limit TRAIN TEST" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_script_continues_or_refuses_a_used_folder_before_it_trains(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = script_of(name).read_text(encoding="utf-8")
+    if name != "glove_transfer":
+        assert source.count("_run(config") == source.count("resume=True") > 0
+        return
+    Path("used/first").mkdir(parents=True)
+    monkeypatch.setattr("thawline.load_data", lambda *given, **options: pytest.fail("too late"))
+    monkeypatch.setattr(sys, "argv", [name, "--out", "used"])
+    with pytest.raises(SystemExit, match=r"^2$"):
+        runpy.run_path(str(script_of(name)), run_name="__main__")
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("name", ["qwen3_from_scratch", "glove_transfer"])
 def test_a_notebook_runs_on_a_few_rows(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from thawline import TextClassifier
 from thawline.errors import ThawlineError
-from thawline.inference.explaining import explain, find_parts
+from thawline.inference.explaining import explain, explain_several, find_parts
 
 TEXT = "A good, good film -- isn't it?"
 
@@ -17,6 +17,21 @@ TEXT = "A good, good film -- isn't it?"
 def count_good(texts):
     share = np.array([min(text.count("good"), 9) / 10 for text in texts])
     return np.stack([1 - share, share], axis=1)
+
+
+def test_several_classifiers_are_explained_with_the_same_texts() -> None:
+    asked: list[list[str]] = []
+
+    def both(texts):
+        asked.append(list(texts))
+        return [count_good(texts), 1 - count_good(texts)]
+
+    assert explain_several(TEXT, both, [1, 0]) == [
+        explain(TEXT, count_good, 1),
+        explain(TEXT, lambda texts: 1 - count_good(texts), 0),
+    ]
+    assert [len(texts) for texts in asked] == [10]
+    assert explain_several(" ", both, [1, 0]) == [[], []]
 
 
 def test_the_score_is_what_the_probability_loses() -> None:

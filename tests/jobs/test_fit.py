@@ -39,7 +39,7 @@ def test_few_texts_are_all_classified_once():
 
 
 @pytest.fixture
-def config(tmp_path, toy_backbone, toy_reviews) -> Config:
+def config(tmp_path, toy_backbone, toy_reviews, undrawn) -> Config:
     parts = {"train": toy_reviews(80, 1), "test": toy_reviews(32, 2)}
     data = DataConfig(data=str(write_set(tmp_path / "reviews", parts)), labels=("neg", "pos"))
     compute = ComputeConfig(dtype="float32")

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.command_line import save_here
 from thawline import TextClassifier
 from thawline.errors import ThawlineError
 from thawline.jobs.push import PARTS, check_repository, upload, write_hub_folder
@@ -26,9 +27,8 @@ def run(tmp_path_factory: pytest.TempPathFactory, toy_reviews: Reviews) -> Path:
     """Return the folder of a run with files that must stay private."""
     texts, labels = toy_reviews(60)
     folder = tmp_path_factory.mktemp("runs") / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(
-        folder / "model"
-    )
+    words = TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels)
+    save_here(words, folder / "model")
     for name in ("mistakes.csv", "record.json", "model/notes.json", "model/reviews.txt"):
         (folder / name).write_text("{}")
     return folder
@@ -173,7 +173,7 @@ class TestFolder:
 
     def test_only_what_push_wrote_is_replaced(self, run: Path, tmp_path: Path) -> None:
         classifier = TextClassifier.load(run)
-        classifier.save(tmp_path / "saved")
+        save_here(classifier, tmp_path / "saved")
         write_hub_folder(run, "anna/reviews", tmp_path / "out")
         (tmp_path / "out" / "notes.txt").write_text("mine")
         (tmp_path / "file").write_text("mine")

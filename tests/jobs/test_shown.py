@@ -25,7 +25,7 @@ OWN = ("a warm and funny film", "so dull")
 
 
 @pytest.fixture
-def config(tmp_path, toy_backbone, toy_reviews, monkeypatch) -> Config:
+def config(tmp_path, toy_backbone, toy_reviews, monkeypatch, undrawn) -> Config:
     monkeypatch.setattr(artifact, "Prover", ProverHere)
     parts = {"train": toy_reviews(80, 1), "test": toy_reviews(32, 2)}
     data = DataConfig(data=str(write_set(tmp_path / "reviews", parts)), labels=("neg", "pos"))

@@ -17,7 +17,7 @@ def report(*, int8: float | None, accuracy: ExportedAccuracy | None = None) -> E
         logit_difference=3e-6,
         difference=0.0125,
         accuracy=accuracy,
-        seconds=ExportedSeconds(run=0.02, float32=0.015, int8=int8, threads=2),
+        seconds=ExportedSeconds(tokens=71, run=0.02, float32=0.015, int8=int8, threads=2),
     )
 
 
@@ -27,6 +27,11 @@ def test_a_format_that_is_slower_is_named() -> None:
     assert "int8" in slow[-1]
     assert "ONNX" in slow[-1]
     assert "torch" not in slow[-1]
+
+
+def test_the_length_of_the_timed_text_is_shown() -> None:
+    (line,) = [line for line in export_lines(report(int8=0.01)) if "10.0 ms" in line]
+    assert "71 tokens" in line
 
 
 def test_the_accuracy_is_shown_with_its_interval_and_its_rows() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import save_here
 from thawline import TextClassifier
 
 
@@ -18,5 +19,5 @@ def artifact(
     """Return the folder of a classifier of words, which is fast."""
     texts, labels = toy_reviews(60)
     folder = tmp_path_factory.mktemp("scored") / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels).save(folder)
-    return folder
+    words = TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(texts, labels)
+    return save_here(words, folder)

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.command_line import save_here
 from tests.support.kills import killed_after
 from thawline import TextClassifier
 from thawline.config import ScoreConfig
@@ -29,7 +30,7 @@ def test_output_is_that_of_a_job_that_was_never_killed(
 ) -> None:
     texts, labels = toy_reviews(ROWS)
     classifier = TextClassifier(strategy="tfidf", labels=("neg", "pos"))
-    classifier.fit(texts[:60], labels[:60]).save(tmp_path / "words")
+    save_here(classifier.fit(texts[:60], labels[:60]), tmp_path / "words")
     pq.write_table(pa.table({"id": range(ROWS), "text": texts}), tmp_path / "in.parquet")
 
     def score(output: Path) -> None:

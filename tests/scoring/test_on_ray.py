@@ -151,6 +151,24 @@ class TestOneNode:
         assert (done.rows, done.kept) == (13, 9)
         assert [line for part in sorted(out.iterdir()) for line in lines(part)] == expected
 
+    def test_no_rows(self, artifact: Path, tmp_path: Path) -> None:
+        from thawline.scoring.on_ray import score_on_ray
+
+        (tmp_path / "in").mkdir()
+        for name, content in (("a", "text,id\n"), ("b", ""), ("c", "text\ngood\n")):
+            (tmp_path / "in" / f"{name}.csv").write_text(content)
+        config, out = ScoreConfig(dtype="float32"), tmp_path / "out"
+        done = score_on_ray(
+            [artifact], config, find_inputs(str(tmp_path / "in"), ""), str(out), Reporter()
+        )
+        assert done.rows == 1
+        first, last = sorted(out.iterdir())
+        assert (len(lines(first)), len(lines(last))) == (1, 2)
+        inputs = find_inputs(str(tmp_path / "in" / "b.csv"), "")
+        with pytest.raises(ThawlineError):
+            score_on_ray([artifact], config, inputs, str(tmp_path / "none"), Reporter())
+        assert not (tmp_path / "none").exists()
+
     def test_an_error_of_an_actor_is_that_of_the_command(
         self, artifact: Path, tmp_path: Path
     ) -> None:

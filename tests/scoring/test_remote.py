@@ -5,7 +5,11 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import fsspec
@@ -20,7 +24,8 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.scoring.files import pair_files
 from thawline.scoring.job import Scored, ScoringJob
-from thawline.scoring.remote import open_system, without_secrets
+from thawline.scoring.places import Place, open_place
+from thawline.scoring.remote import open_system, remote_errors, without_secrets
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 
@@ -65,6 +70,33 @@ def test_the_output_is_that_of_local_files(
     assert remote.rows == local.rows == 10
     assert bucket.cat_file(f"/done/{out}") == (tmp_path / out).read_bytes()
     assert bucket.find("/done") == [f"/done/{out}"]  # neither parts nor temporary files
+
+
+def test_no_rows(artifact: Path, bucket: fsspec.AbstractFileSystem) -> None:
+    bucket.pipe_file("/in.csv", b"text\n")
+    (done,) = score(artifact, "memory://in.csv", "memory://out.csv")
+    assert done.rows == 0
+    bucket.pipe_file("/none.csv", b"")
+    with pytest.raises(ThawlineError):
+        score(artifact, "memory://none.csv", "memory://none.out.csv")
+    assert bucket.find("/") == ["/in.csv", "/none.csv", "/out.csv"]
+    assert len(lines(bucket, "/out.csv")) == 1
+
+
+def test_an_error_removes_an_empty_folder_only(tmp_path: Path) -> None:
+    for name in ("empty", "full"):
+        place = open_place(f"file://{tmp_path}/{name}")
+
+        def work(place: Place = place, name: str = name) -> None:
+            with place.working():
+                assert (tmp_path / f"{name}.parts").is_dir()
+                if name == "full":
+                    place.write_part("00000000-4", b"kept")
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            work()
+    assert [path.name for path in tmp_path.glob("*.parts")] == ["full.parts"]
 
 
 def test_folders_and_patterns(artifact: Path, bucket: fsspec.AbstractFileSystem) -> None:
@@ -133,6 +165,70 @@ def test_a_stopped_job_goes_on(artifact: Path, bucket: fsspec.AbstractFileSystem
     assert found == [f"a good film {n}" for n in range(10)]
 
 
+class Files(SimpleHTTPRequestHandler):
+    """Serves the files of a folder, and says nothing on standard error."""
+
+    def log_message(self, format: str, *values: object) -> None:
+        pass
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
+    """Serve a folder over HTTP, and return it with its URL."""
+    pytest.importorskip("aiohttp", reason="fsspec reads https:// with aiohttp")
+    folder = tmp_path / "served"
+    folder.mkdir()
+    handler = partial(Files, directory=str(folder))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield folder, f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+class TestWeb:
+    @pytest.mark.parametrize("suffix", ["csv", "csv.gz", "jsonl", "parquet"])
+    def test_the_output_is_that_of_a_local_file(
+        self, artifact: Path, web: tuple[Path, str], tmp_path: Path, suffix: str
+    ) -> None:
+        folder, url = web
+        source = folder / f"in.{suffix}"
+        texts = [f"a good film {n}" for n in range(10)]
+        if suffix == "parquet":
+            pq.write_table(pa.table({"text": texts}), source)
+        elif suffix == "jsonl":
+            source.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+        else:
+            content = "\n".join(["text", *texts]).encode()
+            source.write_bytes(gzip.compress(content) if suffix == "csv.gz" else content)
+        score(artifact, str(source), str(tmp_path / f"local.{suffix}"))
+        (done,) = score(artifact, f"{url}/{source.name}", str(tmp_path / f"out.{suffix}"))
+        assert done.rows == 10
+        local = (tmp_path / f"local.{suffix}").read_bytes()
+        assert (tmp_path / f"out.{suffix}").read_bytes() == local
+
+    def test_a_missing_file(self, artifact: Path, web: tuple[Path, str], tmp_path: Path) -> None:
+        with pytest.raises(ThawlineError) as error:
+            score(artifact, f"{web[1]}/none.csv?signature=secret", str(tmp_path / "out.csv"))
+        assert "none.csv" in str(error.value)
+        assert "secret" not in str(error.value)
+        assert not list(tmp_path.glob("out*"))
+
+    def test_a_missing_package_is_named_before_a_classifier_is_loaded(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "aiohttp", None)
+        monkeypatch.delitem(sys.modules, "fsspec.implementations.http", raising=False)
+        known = sys.modules["fsspec.registry"]._registry
+        for protocol in ("http", "https"):
+            monkeypatch.delitem(known, protocol, raising=False)
+            with pytest.raises(ThawlineError) as error:
+                pair_files(f"{protocol}://example.org/reviews.csv", "out.csv")
+            assert error.value.setting == "input"
+            assert "aiohttp" in error.value.fix
+
+
 def test_standard_output(
     artifact: Path, bucket: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -198,7 +294,12 @@ class TestRefusals:
 
 
 def test_messages_show_no_secrets() -> None:
-    assert without_secrets("https://me:word@h/a.csv?X-Signature=1") == "https://h/a.csv"
+    url = "https://me:word@h/a.csv?X-Signature=1"
+    assert without_secrets(url) == "https://h/a.csv"
+    with pytest.raises(OSError, match="slow down") as error, remote_errors(url):
+        raise RuntimeError(f"slow down, url='{url}'")
+    assert "word" not in str(error.value)
+    assert "Signature" not in str(error.value)
 
 
 def test_large_files_are_read_too(tmp_path: Path) -> None:

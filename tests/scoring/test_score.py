@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.support.command_line import save_here
 from thawline import TextClassifier
 from thawline.cli.verbs.score import _stream
 from thawline.config import ScoreConfig
@@ -29,6 +30,11 @@ from thawline.scoring.writers import open_format
 
 def parts_folder(output: Path) -> Path:
     return output.with_name(f"{output.name}.parts")
+
+
+def files_in(folder: Path) -> list[str]:
+    """Return the names in a folder, without the folders of every test."""
+    return sorted({path.name for path in folder.iterdir()} - {"cwd", "home"})
 
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -132,6 +138,99 @@ class TestFormats:
             rows = list(csv.DictReader(file))
         assert [row["title"] for row in rows] == ["A title"] * 25
         assert rows[3]["text"] == f"A title {texts[3]}"
+
+
+EMPTY = {
+    "in.csv": b"text,id\n",
+    "in.tsv.gz": gzip.compress(b"text\tid\n"),
+    "in.parquet": None,
+    "in.txt": b"",
+    "in.jsonl": b"\n",
+}
+"""Inputs without rows. The file of Parquet is written by the test."""
+
+NAMES = ["text", "id", "predicted_label", "probability_neg", "probability_pos"]
+
+
+def write_empty(path: Path) -> None:
+    content = EMPTY[path.name]
+    if content is not None:
+        path.write_bytes(content)
+        return
+    table = pa.table({"text": pa.array([], pa.string()), "id": pa.array([], pa.int64())})
+    pq.write_table(table, path)
+
+
+class TestNoRows:
+    @pytest.mark.parametrize("name", [name for name in EMPTY if name != "in.jsonl"])
+    def test_outputs_have_columns_and_no_row(
+        self, artifact: Path, tmp_path: Path, name: str
+    ) -> None:
+        write_empty(tmp_path / name)
+        outputs = [f"out.{suffix}" for suffix in ("csv", "tsv", "csv.gz", "jsonl", "parquet")]
+        scoring = job(artifact)
+        for output in outputs:
+            done = scoring.score(scoring.open(DataFile(tmp_path / name)), tmp_path / output)
+            assert (done.rows, done.kept, done.without_text) == (0, 0, 0)
+        assert files_in(tmp_path) == sorted([name, *outputs])
+        names = [each for each in NAMES if each != "id" or name != "in.txt"]
+        header = f"{','.join(names)}\n".encode()
+        assert (tmp_path / "out.csv").read_bytes() == header
+        assert gzip.decompress((tmp_path / "out.csv.gz").read_bytes()) == header
+        assert (tmp_path / "out.tsv").read_bytes() == header.replace(b",", b"\t")
+        assert (tmp_path / "out.jsonl").read_bytes() == b""
+        table = pq.read_table(tmp_path / "out.parquet")
+        assert table.num_rows == 0
+        assert table.column_names == names
+        assert table.schema.field("predicted_label").type == pa.string()
+        assert table.schema.field("probability_neg").type == pa.float64()
+        if name == "in.parquet":
+            assert table.schema.field("id").type == pa.int64()
+
+    @pytest.mark.parametrize("name", ["in.csv", "in.jsonl"])
+    def test_an_empty_file_has_no_columns(self, artifact: Path, tmp_path: Path, name: str) -> None:
+        (tmp_path / name).write_bytes(b"")
+        for output in ("out.csv", "out.parquet"):
+            with pytest.raises(ThawlineError) as error:
+                score(artifact, tmp_path / name, tmp_path / output)
+            assert error.value.setting == "input"
+        assert files_in(tmp_path) == [name]
+        assert score(artifact, tmp_path / name, tmp_path / "out.jsonl").rows == 0
+        assert (tmp_path / "out.jsonl").read_bytes() == b""
+
+    def test_pairs(self, artifact: Path, tmp_path: Path, toy_reviews: Reviews) -> None:
+        texts, labels = toy_reviews(40)
+        pairs = TextClassifier(strategy="tfidf").fit([(each, each) for each in texts], labels)
+        save_here(pairs, tmp_path / "pairs")
+        (tmp_path / "in.csv").write_text("premise,hypothesis\n")
+        assert score(tmp_path / "pairs", tmp_path / "in.csv", tmp_path / "out.csv").rows == 0
+        assert (tmp_path / "out.csv").read_text().startswith("premise,hypothesis,predicted_label,")
+
+    def test_a_classifier_with_a_backbone(
+        self, trained_toy: Callable[..., TextClassifier], tmp_path: Path
+    ) -> None:
+        save_here(trained_toy(), tmp_path / "toy")
+        (tmp_path / "in.csv").write_text("text\n")
+        assert score(tmp_path / "toy", tmp_path / "in.csv", tmp_path / "out.csv").rows == 0
+
+    def test_a_block_without_texts_has_the_types_of_the_others(
+        self, artifact: Path, tmp_path: Path
+    ) -> None:
+        pq.write_table(
+            pa.table({"text": pa.array([None] * 3, pa.string())}), tmp_path / "a.parquet"
+        )
+        assert score(artifact, tmp_path / "a.parquet", tmp_path / "out.parquet").without_text == 3
+        schema = pq.read_schema(tmp_path / "out.parquet")
+        assert schema.field("predicted_label").type == pa.string()
+        assert schema.field("probability_pos").type == pa.float64()
+
+    def test_a_first_row_that_is_invalid_leaves_nothing(
+        self, artifact: Path, tmp_path: Path
+    ) -> None:
+        (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{')
+        with pytest.raises(ThawlineError):
+            score(artifact, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+        assert files_in(tmp_path) == ["in.jsonl"]
 
 
 class TestResume:
@@ -313,7 +412,7 @@ class TestHostileInputs:
     def test_a_corrected_input_is_scored_if_nothing_was(
         self, artifact: Path, tmp_path: Path
     ) -> None:
-        (tmp_path / "in.csv").write_text("text,id\n")
+        (tmp_path / "in.csv").write_text("")
         with pytest.raises(ThawlineError):
             score(artifact, tmp_path / "in.csv", tmp_path / "out.csv")
         (tmp_path / "in.csv").write_text("text,id\ngood,1\n")
@@ -331,7 +430,62 @@ class TestHostileInputs:
             pair_files(str(source), str(tmp_path / "out"))
 
 
+class TestJoinedColumns:
+    def test_parts_of_a_text_are_joined_as_in_training(
+        self, artifact: Path, tmp_path: Path
+    ) -> None:
+        rows = [("good", "a film", "1"), ("", "a bad film", "2"), ("dull", " ", "3"), ("", "", "4")]
+        with (tmp_path / "in.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("title", "content", "id"), *rows])
+        assert score(artifact, tmp_path / "in.csv", tmp_path / "out.csv").without_text == 1
+        joined = ["good a film", "a bad film", "dull"]
+        (tmp_path / "joined.txt").write_text("\n".join(joined))
+        score(artifact, tmp_path / "joined.txt", tmp_path / "joined.csv")
+        found, expected = (
+            list(csv.DictReader((tmp_path / f"{name}.csv").read_text().splitlines()))
+            for name in ("out", "joined")
+        )
+        assert [row["id"] for row in found] == list("1234")
+        shares = [[row[name] for name in NAMES[2:]] for row in expected]
+        assert [[row[name] for name in NAMES[2:]] for row in found] == [*shares, ["", "", ""]]
+
+    def test_named_columns_and_values_that_are_no_texts(
+        self, artifact: Path, tmp_path: Path
+    ) -> None:
+        lines = [{"a": "good", "b": "film"}, {"a": "good", "b": 1}, {"b": "film"}]
+        (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+        done = score(artifact, tmp_path / "in.jsonl", tmp_path / "out.jsonl", text="a+b")
+        assert (done.rows, done.without_text) == (3, 1)
+
+
 class TestStandardInput:
+    @pytest.mark.parametrize("form", [None, "jsonl"])
+    def test_no_rows(
+        self, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str | None
+    ) -> None:
+        content = b"" if form else b"text,id\n"
+        monkeypatch.setattr("thawline.cli.verbs.score.input_bytes", lambda: io.BytesIO(content))
+        written = io.BytesIO()
+        monkeypatch.setattr("thawline.cli.verbs.score.write_bytes", written.write)
+        config = ScoreConfig(dtype="float32", format=form)  # type: ignore[arg-type]
+        suffix = form or "csv"
+        _stream(job(artifact), config, "-", "-")
+        _stream(job(artifact), config, "-", str(tmp_path / f"out.{suffix}"))
+        expected = b"" if form else f"{','.join(NAMES)}\n".encode()
+        assert written.getvalue() == expected
+        assert files_in(tmp_path) == [f"out.{suffix}"]
+        assert (tmp_path / f"out.{suffix}").read_bytes() == expected
+
+    def test_an_empty_input_without_a_format(
+        self, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("thawline.cli.verbs.score.input_bytes", lambda: io.BytesIO(b""))
+        for output in ("-", str(tmp_path / "out.csv")):
+            with pytest.raises(ThawlineError) as error:
+                _stream(job(artifact), ScoreConfig(dtype="float32"), "-", output)
+            assert error.value.setting == "input"
+        assert files_in(tmp_path) == []
+
     def test_parquet_and_existing_outputs(
         self, artifact: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:

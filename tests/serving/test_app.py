@@ -15,10 +15,10 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 from fastapi.testclient import TestClient
 from huggingface_hub import InferenceClient
 
+from tests.support.live_server import local_app
 from thawline import TextClassifier
 from thawline.config import ServeConfig
 from thawline.inference.fitted import AnyFitted
-from thawline.serving.app import build_app
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Trained = Callable[..., TextClassifier]
@@ -40,12 +40,12 @@ def fitted(classifiers: dict[str, TextClassifier]) -> dict[str, AnyFitted]:
 
 @pytest.fixture
 def client(classifiers: dict[str, TextClassifier]) -> Iterator[TestClient]:
-    with TestClient(build_app(fitted(classifiers))) as client:
+    with TestClient(local_app(fitted(classifiers))) as client:
         yield client
 
 
 def limited(classifiers: dict[str, TextClassifier], **settings: Any) -> TestClient:
-    return TestClient(build_app(fitted(classifiers), ServeConfig(**settings)))
+    return TestClient(local_app(fitted(classifiers), **settings))
 
 
 class TestPredict:
@@ -280,13 +280,13 @@ class TestTei:
 def test_values_that_an_answer_cannot_repeat(
     classifiers: dict[str, TextClassifier], body: bytes, status: int
 ) -> None:
-    with TestClient(build_app(fitted(classifiers)), raise_server_exceptions=False) as client:
+    with TestClient(local_app(fitted(classifiers)), raise_server_exceptions=False) as client:
         headers = {"content-type": "application/json"}
         assert client.post("/predict", content=body, headers=headers).status_code == status
 
 
 def test_a_length_of_many_digits(classifiers: dict[str, TextClassifier]) -> None:
-    with TestClient(build_app(fitted(classifiers)), raise_server_exceptions=False) as client:
+    with TestClient(local_app(fitted(classifiers)), raise_server_exceptions=False) as client:
         headers = {"content-type": "application/json", "content-length": "9" * 5_000}
         assert client.post("/predict", content=b"{}", headers=headers).status_code == 413
 

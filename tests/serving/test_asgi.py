@@ -20,6 +20,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 import thawline
+from tests.support.command_line import save_here
 from thawline import TextClassifier, ThawlineError
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -27,16 +28,15 @@ Reviews = Callable[..., tuple[list[str], list[int]]]
 
 @pytest.fixture
 def words(tmp_path: Path, toy_reviews: Reviews) -> Path:
-    folder = tmp_path / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(*toy_reviews(60)).save(folder)
-    return folder
+    words = TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(*toy_reviews(60))
+    return save_here(words, tmp_path / "words")
 
 
 def test_it_answers_also_after_its_files_are_gone(
     words: Path, trained_toy: Callable[..., TextClassifier]
 ) -> None:
     bert = words.with_name("bert")
-    trained_toy("bert", "linear").save(bert)
+    save_here(trained_toy("bert", "linear"), bert)
     app = thawline.serve([words, str(bert)], max_texts=2)
     for folder in (words, bert):
         shutil.rmtree(folder)

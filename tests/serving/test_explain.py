@@ -13,9 +13,9 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from fastapi.testclient import TestClient
 
+from tests.support.live_server import local_app
 from thawline import TextClassifier
-from thawline.config import ServeConfig
-from thawline.serving.app import Service, build_app
+from thawline.serving.app import Service
 
 TEXT = "a wonderful film, but the plot was dull"
 
@@ -26,7 +26,7 @@ def words(toy_reviews: Callable[..., tuple[list[str], list[int]]]) -> TextClassi
 
 
 def client(classifier: TextClassifier, **settings: Any) -> TestClient:
-    return TestClient(build_app({"words": classifier.fitted_}, ServeConfig(**settings)))
+    return TestClient(local_app({"words": classifier.fitted_}, **settings))
 
 
 @pytest.mark.parametrize("label", [None, "neg", "pos"])

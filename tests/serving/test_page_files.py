@@ -11,9 +11,8 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from fastapi.testclient import TestClient
 
+from tests.support.live_server import local_app
 from thawline import TextClassifier
-from thawline.config import ServeConfig
-from thawline.serving.app import build_app
 from thawline.serving.page.files import read_files
 
 
@@ -22,7 +21,7 @@ def client(
     toy_reviews: Callable[..., tuple[list[str], list[int]]],
 ) -> Iterator[TestClient]:
     words = TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(*toy_reviews(60))
-    with TestClient(build_app({"words": words.fitted_}, ServeConfig(token="secret"))) as client:
+    with TestClient(local_app({"words": words.fitted_}, token="secret")) as client:
         yield client
 
 

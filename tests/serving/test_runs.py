@@ -16,14 +16,13 @@ pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
 from fastapi.testclient import TestClient
 
+from tests.support.live_server import local_app
 from tests.support.records import fit_record, ladder_record, pretrain_record, rung_record, rung_run
 from thawline import TextClassifier
-from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
 from thawline.report.html.page import script_source
 from thawline.runs.layout import LADDER, RECORD
 from thawline.runs.records import write_record
-from thawline.serving.app import build_app
 from thawline.serving.past import MAX_RUNS, PastRuns
 from thawline.serving.runs import Links
 
@@ -60,8 +59,7 @@ def words(toy_reviews: Callable[..., tuple[list[str], list[int]]]) -> TextClassi
 
 @pytest.fixture
 def client(words: TextClassifier, folder: Path) -> Iterator[TestClient]:
-    config = ServeConfig(runs=str(folder))
-    with TestClient(build_app({"words": words.fitted_}, config), LOCAL) as client:
+    with TestClient(local_app({"words": words.fitted_}, runs=str(folder)), LOCAL) as client:
         yield client
 
 
@@ -167,7 +165,7 @@ def test_nothing_is_written(client: TestClient, folder: Path) -> None:
 
 
 def test_without_a_folder(words: TextClassifier) -> None:
-    with TestClient(build_app({"words": words.fitted_}), LOCAL) as client:
+    with TestClient(local_app({"words": words.fitted_}), LOCAL) as client:
         assert client.get("/runs").json() == {"folder": None, "runs": []}
         assert client.get("/runs/report", params={"run": "a"}).status_code == 404
 
@@ -219,9 +217,10 @@ class TestLinks:
             assert links.allows(scope) is allowed
 
     def test_a_link_needs_no_token(self, words: TextClassifier, folder: Path) -> None:
-        config = ServeConfig(runs=str(folder), token="secret")
         right = {"authorization": "Bearer secret"}
-        with TestClient(build_app({"words": words.fitted_}, config)) as client:
+        with TestClient(
+            local_app({"words": words.fitted_}, runs=str(folder), token="secret")
+        ) as client:
             assert client.get("/runs").status_code == 401
             assert client.post("/runs/link", json={"run": "compared"}).status_code == 401
             assert client.get("/runs/report", params={"run": "compared"}).status_code == 401
@@ -241,8 +240,9 @@ class TestLinks:
         self, words: TextClassifier, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("thawline.serving.runs.VALID_SECONDS", -1)
-        config = ServeConfig(runs=str(folder), token="secret")
         right = {"authorization": "Bearer secret"}
-        with TestClient(build_app({"words": words.fitted_}, config)) as client:
+        with TestClient(
+            local_app({"words": words.fitted_}, runs=str(folder), token="secret")
+        ) as client:
             made = client.post("/runs/link", json={"run": "compared"}, headers=right).json()
             assert client.get(made["path"]).status_code == 401

@@ -19,6 +19,7 @@ import pytest
 
 pytest.importorskip("fastapi", reason="the extra serve is not installed")
 
+from tests.support.command_line import save_here
 from thawline import TextClassifier
 from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
@@ -33,9 +34,8 @@ Reviews = Callable[..., tuple[list[str], list[int]]]
 
 @pytest.fixture
 def words(tmp_path: Path, toy_reviews: Reviews) -> Path:
-    folder = tmp_path / "words"
-    TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(*toy_reviews(60)).save(folder)
-    return folder
+    words = TextClassifier(strategy="tfidf", labels=("neg", "pos")).fit(*toy_reviews(60))
+    return save_here(words, tmp_path / "words")
 
 
 def test_two_classifiers_of_one_name_are_refused(words: Path) -> None:

@@ -1,4 +1,4 @@
-"""A server of `serve` in a thread of the tests, for browsers and other clients."""
+"""The application of `serve` for tests, alone or in a server in a thread, for browsers."""
 
 from __future__ import annotations
 
@@ -10,6 +10,18 @@ from typing import Any
 
 from thawline.config import ServeConfig
 from thawline.inference.fitted import AnyFitted
+
+
+def local_app(classifiers: Mapping[str, AnyFitted], **settings: Any) -> Any:
+    """Return the application of `serve`.
+
+    Args:
+        classifiers: The classifiers by name.
+        **settings: Settings of `ServeConfig`.
+    """
+    from thawline.serving.app import Service, build_app
+
+    return build_app(Service(classifiers, ServeConfig(**settings)))
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.support.command_line import ProverHere, write_set
+from tests.support.command_line import ProverHere, save_here, write_set
 from tests.support.tasks import FP32, make_task
 from tests.support.toys import DEPTH
 from thawline import TextClassifier
@@ -74,7 +74,7 @@ def test_it_learns_saves_loads_and_predicts_the_same(
     classifier.fit(*toy_reviews(160, 1))
     texts, labels = toy_reviews(60, 2)
     assert (classifier.predict(texts) == labels).mean() >= 0.75
-    classifier.save(tmp_path / "saved")
+    save_here(classifier, tmp_path / "saved")
     loaded = TextClassifier.load(tmp_path / "saved")
     shares = classifier.predict_proba(texts, dtype="float32")
     np.testing.assert_allclose(loaded.predict_proba(texts, dtype="float32"), shares, atol=1e-6)

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from tests.support.command_line import ProverHere, write_set
+from tests.support.command_line import ProverHere, save_here, write_set
 from tests.support.tasks import FP32, make_task
 from tests.support.toys import FAMILIES
 from thawline import HeadFirst, Lora, TextClassifier, artifact
@@ -204,7 +204,7 @@ def test_the_scores_of_the_head_are_reported(make: MakeTask, head: str, by: str)
 
 
 @pytest.fixture
-def config(toy_backbone: Backbones, toy_reviews: Reviews) -> Callable[..., Config]:
+def config(toy_backbone: Backbones, toy_reviews: Reviews, undrawn: None) -> Callable[..., Config]:
     splits = {"train": toy_reviews(40, 1), "test": toy_reviews(16, 2)}
     data = DataConfig(data=str(write_set(Path("reviews"), splits)), labels=("neg", "pos"))
 
@@ -344,7 +344,7 @@ def test_the_estimator_takes_it_in_both_forms_with_its_parameters(
         shares.append(classifier.predict_proba(texts))
     assert np.array_equal(*shares)
     assert (shares[0].argmax(1) == labels).mean() >= 0.75
-    built.save(tmp_path / "saved")
+    save_here(built, tmp_path / "saved")
     loaded = TextClassifier.load(tmp_path / "saved")
     assert loaded.strategy == "lp+lora:r=3,alpha=32,dropout=0.1,from=1"
     np.testing.assert_allclose(loaded.predict_proba(texts), shares[0], atol=1e-6)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +29,7 @@ from thawline.backbones.parts import CONFIG
 from thawline.backbones.stack import Stack
 from thawline.backbones.tokenizer import save_tokenizer
 from thawline.errors import ThawlineError
-from thawline.inference.exported import FittedOnnx, open_session
+from thawline.inference.exported import INPUTS, OUTPUT, FittedOnnx, open_session, run_session
 from thawline.inference.fitted import Fitted, label_maps
 from thawline.inference.words import Words
 from thawline.runs.layout import ONNX, ONNX_WEIGHTS
@@ -43,9 +43,6 @@ OPSET = 18
 
 MAX_FILE_BYTES = 1_900_000_000
 """The largest weights, in bytes, that are kept in the ONNX file itself, whose limit is 2 GB."""
-
-OUTPUT = "logits"
-"""The name of the model's only output."""
 
 _HEAD = "head."
 """What the names of the nodes after the backbone begin with."""
@@ -133,8 +130,6 @@ def load_exported(folder: Path, settings: Settings, words: Words | None) -> Fitt
     Raises:
         ThawlineError: If ONNX Runtime is not installed, or if a part is missing or damaged.
     """
-    assert settings.reading is not None
-    assert settings.backbone is not None
     assert settings.onnx is not None
     check_onnx_packages(write=False)
     quieten_transformers()
@@ -144,13 +139,9 @@ def load_exported(folder: Path, settings: Settings, words: Words | None) -> Fitt
         fitted = FittedOnnx(
             session=open_session(folder / ONNX),
             tokenizer=tokenizer,
-            labels=settings.labels,
-            reading=settings.reading,
-            head=settings.head,
-            strategy=settings.strategy,
-            backbone=settings.backbone,
             precision=settings.onnx,
             words=words,
+            **settings.described(),
         )
         _check_model(folder, fitted)
     return fitted
@@ -165,20 +156,16 @@ def _check_model(folder: Path, fitted: FittedOnnx) -> None:
     """
     inputs = {one.name for one in fitted.session.get_inputs()}
     outputs = [one.name for one in fitted.session.get_outputs()]
-    known = {"input_ids", "attention_mask", "token_type_ids"}
-    if "input_ids" not in inputs or not inputs <= known or outputs != [OUTPUT]:
+    if INPUTS[0] not in inputs or not inputs <= {*INPUTS} or outputs != [OUTPUT]:
         raise ThawlineError(
-            f"a model with the output {OUTPUT} and inputs among {', '.join(sorted(known))} in "
+            f"a model with the output {OUTPUT} and inputs among {', '.join(sorted(INPUTS))} in "
             f"'{folder / ONNX}'",
             f"the inputs {', '.join(sorted(inputs))} and the outputs {', '.join(outputs)}",
             FIX,
         )
     largest = max(fitted.tokenizer.get_vocab().values())
     ids = np.full((2, fitted.reading.max_length), largest, dtype=np.int64)
-    feed = {name: ids if name == "input_ids" else np.ones_like(ids) for name in inputs}
-    if "token_type_ids" in feed:
-        feed["token_type_ids"] = np.zeros_like(ids)
-    (logits,) = fitted.session.run(None, feed)
+    logits = run_session(fitted.session, {INPUTS[0]: ids})
     if logits.shape != (2, len(fitted.labels)) or not np.isfinite(logits).all():
         raise ThawlineError(
             f"a model with a finite logit for each of {len(fitted.labels)} labels in "
@@ -191,7 +178,7 @@ def _check_model(folder: Path, fitted: FittedOnnx) -> None:
 class _Classifier(nn.Module):
     """A model as a function of its inputs by position, whose only output is the logits."""
 
-    def __init__(self, model: PreTrainedModel, names: list[str]) -> None:
+    def __init__(self, model: PreTrainedModel, names: Sequence[str]) -> None:
         super().__init__()
         self.model, self._names = model, names
         is_causal = Stack(model.base_model).family.causal
@@ -204,9 +191,7 @@ class _Classifier(nn.Module):
 
 
 def _write_model(model: PreTrainedModel, file: Path) -> None:
-    names = ["input_ids", "attention_mask"]
-    if Stack(model.base_model).family.token_types:
-        names.append("token_type_ids")
+    names = INPUTS if Stack(model.base_model).family.token_types else INPUTS[:2]
     # The first text is full and the second one is padded, so that no branch is fixed.
     ids = torch.full((2, _EXAMPLE_TOKENS), model.config.pad_token_id, dtype=torch.int64)
     ids[0], ids[1, : _EXAMPLE_TOKENS // 2] = 1, 1
@@ -221,7 +206,7 @@ def _write_model(model: PreTrainedModel, file: Path) -> None:
                 _Classifier(model, names),
                 example,
                 str(file),
-                input_names=names,
+                input_names=list(names),
                 output_names=[OUTPUT],
                 dynamic_shapes=((axes,) * len(names),),
                 opset_version=OPSET,

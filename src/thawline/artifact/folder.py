@@ -88,8 +88,6 @@ def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitt
         ThawlineError: If a part is missing or damaged, or if the backbone of its adapters cannot be
             found or has changed.
     """
-    assert settings.reading is not None, "a classifier without a backbone reads words"
-    assert settings.backbone is not None
     quieten_transformers()
     with read_errors(folder, *(() if settings.adapter is not None else (CONFIG, WEIGHTS))):
         check_model_files(folder)
@@ -106,13 +104,9 @@ def load_complete(folder: Path, settings: Settings, words: Words | None) -> Fitt
         fitted = Fitted(
             model=model.eval(),
             tokenizer=tokenizer,
-            labels=settings.labels,
-            reading=settings.reading,
-            head=settings.head,
-            strategy=settings.strategy,
-            backbone=settings.backbone,
             adapter=adapter,
             words=words,
+            **settings.described(),
         )
         check_fitted(folder, fitted)
         try_model(fitted.model, tokenizer.pad_token_id, fitted.reading.max_length)

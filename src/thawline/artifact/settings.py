@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of a saved classifier. The fields have the same meaning as in `Fitted`.
+    """The settings of a saved classifier. The fields have the same meaning as in `Described`.
 
     Attributes:
         labels: The labels.
@@ -109,6 +109,12 @@ class Settings:
             adapter=adapter,
             onnx=values.get("onnx"),
         )
+
+    def described(self) -> dict[str, Any]:
+        """Return the settings that are fields of `Described`, for a classifier with a backbone."""
+        assert self.reading is not None, "a classifier without a backbone reads words"
+        names = ("labels", "reading", "head", "strategy", "backbone")
+        return {name: getattr(self, name) for name in names}
 
     def write(self, folder: Path) -> None:
         """Write the settings to an artifact's folder, with the checksums of all files in it.

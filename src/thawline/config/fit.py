@@ -204,6 +204,13 @@ class PredictConfig:
         ),
     ] = None
     text: TextColumn = None
+    explain: Annotated[
+        bool,
+        Help(
+            "Show the words that decided each prediction. Each text is classified again without "
+            "each of its words."
+        ),
+    ] = False
     device: Device = "auto"
     dtype: Annotated[
         str,

@@ -73,9 +73,32 @@ def explain(
     Raises:
         ThawlineError: If the text has no word.
     """
-    spans = check_parts(text, most)
-    shares = probabilities([text, *without_parts(text, spans)])[:, label]
-    return score_parts(text, spans, shares)
+    check_parts(text, most)
+    return explain_several(text, lambda texts: [probabilities(texts)], [label], most)[0]
+
+
+def explain_several(
+    text: str,
+    probabilities: Callable[[Sequence[str]], Sequence[NDArray[np.float64]]],
+    labels: Sequence[int],
+    most: int = MOST_PARTS,
+) -> list[list[TextPart]]:
+    """Return the parts of a text with their scores for each of several classifiers.
+
+    Args:
+        text: The text. If it has no word, it has no parts.
+        probabilities: Returns the probabilities of texts for each classifier.
+        labels: The position of the class for each classifier.
+        most: The largest number of parts, each of which costs one more classification.
+    """
+    spans = find_parts(text, most)
+    if not spans:
+        return [[] for _ in labels]
+    found = probabilities([text, *without_parts(text, spans)])
+    return [
+        score_parts(text, spans, shares[:, label])
+        for shares, label in zip(found, labels, strict=True)
+    ]
 
 
 def check_parts(text: str, most: int = MAX_PARTS) -> list[tuple[int, int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,53 +10,39 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import PreTrainedTokenizerBase
 
 from thawline.config import ComputeConfig
-from thawline.data import Labels, Text
+from thawline.data import Text
 from thawline.data.batches import plan_batches
 from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
-from thawline.inference.reading import Reading
-from thawline.inference.words import Words
-from thawline.models.specs import HeadSpec
+from thawline.inference.described import Described
 from thawline.runtime.progress import Reporter
 
 _ERRORS_ONLY = 3
 """The level of ONNX Runtime's log. Its warnings go to standard error."""
 
 
-@dataclass(frozen=True, eq=False)
-class FittedOnnx:
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+"""The inputs that a model can have, in this order, ``(texts, tokens)`` int64 each."""
+
+OUTPUT = "logits"
+"""The only output of a model, ``(texts, labels)``."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class FittedOnnx(Described):
     """A trained classifier as an ONNX model. It can classify, but it cannot be trained further.
+
+    `Described` has further attributes.
 
     Attributes:
         session: The ONNX model, from `open_session`, which maps token ids to logits.
-        tokenizer: The tokenizer, with a pad token and padding on the right.
-        labels: The names of the classes and their raw values.
-        reading: The settings under which texts are read.
-        head: The kind of head.
-        strategy: The strategy in its written form.
-        backbone: The name of the pretrained backbone.
         precision: The number format of the weights, ``float32`` or ``int8``.
-        words: A linear layer on TF-IDF features, whose logits are added to those of the model. None
-            if the classifier reads only states.
     """
 
     session: Any
-    tokenizer: PreTrainedTokenizerBase
-    labels: Labels
-    reading: Reading
-    head: HeadSpec
-    strategy: str
-    backbone: str
     precision: str
-    words: Words | None = None
-
-    @property
-    def pairs(self) -> bool:
-        """Whether the classifier was trained on pairs of texts."""
-        return self.reading.pairs
 
     def is_frozen(self) -> bool:
         """Return False, because an ONNX model cannot use states from the store."""
@@ -81,18 +67,13 @@ class FittedOnnx:
             truncation_side=reading.truncation_side,
         )
         logits = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        names = [one.name for one in self.session.get_inputs()]
         budget, density = compute.tokens_per_batch, compute.density
         if self.precision == "int8":
             budget = 1  # the states of a batch share a scale, so each text gets its own batch
         with reporter.task("predicting", len(texts)) as advance:
             for batch in plan_batches(tokens.lengths, tokens_per_batch=budget, density=density):
                 inputs = {name: one.numpy() for name, one in tokens.batch(batch).items()}
-                ids = inputs["input_ids"]
-                inputs.setdefault("attention_mask", np.ones_like(ids))
-                inputs.setdefault("token_type_ids", np.zeros_like(ids))
-                feed = {name: inputs[name] for name in names}
-                (logits[batch],) = self.session.run(None, feed)
+                logits[batch] = run_session(self.session, inputs)
                 advance(len(batch))
         return logits
 
@@ -112,6 +93,24 @@ def open_session(file: Path) -> Any:
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = _ERRORS_ONLY
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+
+
+def run_session(session: Any, inputs: Mapping[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+    """Return the logits of a batch, ``(texts, labels)``.
+
+    Args:
+        session: The ONNX model, from `open_session`.
+        inputs: The batch, as in `INPUTS`. Only the ids are required: without a mask there is no
+            padding, and without types all tokens have type 0.
+    """
+    ids, mask, types = INPUTS
+    tokens = inputs[ids]
+    complete = {mask: np.ones_like(tokens), types: np.zeros_like(tokens), **inputs}
+    (logits,) = session.run(
+        [OUTPUT], {one.name: complete[one.name] for one in session.get_inputs()}
+    )
+    found: NDArray[np.float32] = logits
+    return found
 
 
 def check_has_states(fitted: object) -> None:

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from thawline.backbones.copies import build_native
 from thawline.backbones.loading import Backbone
 from thawline.backbones.stack import Stack
 from thawline.data import Labels
+from thawline.inference.described import Described
 from thawline.inference.exported import FittedOnnx
-from thawline.inference.reading import Reading
-from thawline.inference.words import FittedWords, Words
+from thawline.inference.words import FittedWords
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.heads import NativeHead
 from thawline.models.lora import Adapter
@@ -23,37 +23,17 @@ from thawline.models.specs import HeadSpec
 from thawline.strategies import parse_strategy
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """A trained classifier.
+@dataclass(frozen=True, kw_only=True)
+class Fitted(Described):
+    """A trained classifier with a model of torch. `Described` has further attributes.
 
     Attributes:
         model: The complete model, which maps token ids to logits, in fp32 and evaluation mode.
-        tokenizer: The tokenizer, with a pad token and padding on the right.
-        labels: The names of the classes and their raw values.
-        reading: The settings under which texts are read.
-        head: The kind of head.
-        strategy: The strategy in its written form.
-        backbone: The name of the pretrained backbone.
         adapter: The low-rank adapters in the backbone. None if there are none.
-        words: A linear layer on TF-IDF features, whose logits are added to those of the model. None
-            if the classifier reads only states.
     """
 
     model: PreTrainedModel
-    tokenizer: PreTrainedTokenizerBase
-    labels: Labels
-    reading: Reading
-    head: HeadSpec
-    strategy: str
-    backbone: str
     adapter: Adapter | None = None
-    words: Words | None = None
-
-    @property
-    def pairs(self) -> bool:
-        """Whether the classifier was trained on pairs of texts."""
-        return self.reading.pairs
 
     def as_backbone(self) -> Backbone:
         """Return the base model below the head, whose states may be in the store."""

@@ -6,7 +6,7 @@ The folder appears only if its classifier computes the same logits as the run.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -22,6 +22,7 @@ from thawline.artifact.native import as_native
 from thawline.config import ComputeConfig, ExportConfig, MetricsConfig
 from thawline.data import LabelledTexts, Text
 from thawline.data.sources.open import open_source
+from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
 from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.metrics import probabilities
@@ -53,7 +54,8 @@ ACCURACY_ROWS = 2_000
 """The largest number of test rows on which the accuracy of int8 is measured."""
 
 WORDS, REPEATS = 50, 30
-"""The number of words of the text that is timed, and how often it is classified."""
+"""The number of words of the text that is timed, before truncation, and how often it is classified.
+"""
 
 PACKAGED_REVIEWS = "thawline/reviews"
 """The packaged data set whose texts are compared if those of the run cannot be read."""
@@ -110,11 +112,11 @@ def export_run(run: Path, config: ExportConfig, out: Path, reporter: Reporter) -
             write_parts(native, temporary)
         exported: AnyFitted = artifact.load(temporary)
         difference = _check_logits(exported, compared, expected)
-        classifiers: dict[str, AnyFitted] = {"run": plain, "float32": exported}
+        exports: dict[str, AnyFitted] = {"float32": exported}
         accuracy = None
         if config.int8:
             quantise(temporary)
-            exported = classifiers["int8"] = artifact.load(temporary)
+            exported = exports["int8"] = artifact.load(temporary)
             accuracy = _compare_accuracy(exported, run, rows, reporter)
         found = probabilities(_logits(exported, compared))
         return ExportReport(
@@ -127,7 +129,7 @@ def export_run(run: Path, config: ExportConfig, out: Path, reporter: Reporter) -
             logit_difference=difference,
             difference=float(np.abs(found - probabilities(expected)).max()),
             accuracy=accuracy,
-            seconds=_measure_seconds(classifiers, compared) if native is None else None,
+            seconds=_measure_seconds(plain, exports, compared) if native is None else None,
         )
 
 
@@ -247,8 +249,10 @@ def _compare_accuracy(
     )
 
 
-def _measure_seconds(classifiers: dict[str, AnyFitted], texts: Sequence[Text]) -> ExportedSeconds:
-    """Return the median time of each classifier for one text of `WORDS` words.
+def _measure_seconds(
+    fitted: Fitted, exports: Mapping[str, AnyFitted], texts: Sequence[Text]
+) -> ExportedSeconds:
+    """Return the median time of a classifier and of its exports for one text of `WORDS` words.
 
     The classifiers take turns, so that other programs slow all of them down alike.
     """
@@ -258,8 +262,16 @@ def _measure_seconds(classifiers: dict[str, AnyFitted], texts: Sequence[Text]) -
     if not isinstance(texts[0], str):
         text = " ".join(chosen[: WORDS // 2]), " ".join(chosen[WORDS // 2 :])
     compute = ComputeConfig(device="cpu", dtype="float32")
+    reading = fitted.reading
+    tokens = tokenize(
+        fitted.tokenizer,
+        [text],
+        max_length=reading.max_length,
+        truncation_side=reading.truncation_side,
+    )
+    classifiers: dict[str, AnyFitted] = {"run": fitted, **exports}
     predictors = {
-        name: Predictor(fitted, compute, use_store=False) for name, fitted in classifiers.items()
+        name: Predictor(each, compute, use_store=False) for name, each in classifiers.items()
     }
     seconds: dict[str, list[float]] = {name: [] for name in predictors}
     for repeat in range(REPEATS + 2):  # the first two prepare threads and memory
@@ -270,6 +282,7 @@ def _measure_seconds(classifiers: dict[str, AnyFitted], texts: Sequence[Text]) -
                 seconds[name].append(time.perf_counter() - start)
     medians = {name: median(values) for name, values in seconds.items()}
     return ExportedSeconds(
+        tokens=int(tokens.lengths[0]),
         run=medians["run"],
         float32=medians.get("float32"),
         int8=medians.get("int8"),

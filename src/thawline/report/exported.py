@@ -40,7 +40,7 @@ def _seconds_lines(seconds: ExportedSeconds) -> list[str]:
     known = {name: value for name, value in times.items() if value is not None}
     shown = ", ".join(f"{name} {1000 * value:.1f} ms" for name, value in known.items())
     threads = "1 thread" if seconds.threads == 1 else f"{seconds.threads} threads"
-    lines = [f"one text   {shown} (median, 50 words, {threads})"]
+    lines = [f"one text   {shown} (median, {seconds.tokens} tokens, {threads})"]
     *others, (name, last) = known.items()
     slower = [other for other, value in others if value < last]
     if slower:

@@ -16,6 +16,7 @@ from thawline.config import ReportConfig
 from thawline.data.labels import join_words
 from thawline.errors import printable
 from thawline.inference.prediction import CONFIDENCE, TextPrediction
+from thawline.report.explained import explained_lines
 from thawline.report.preflight import preflight_sections
 from thawline.report.summary import (
     Section,
@@ -38,6 +39,7 @@ from thawline.runs.records import (
 from thawline.runtime import terminal
 
 if TYPE_CHECKING:
+    from thawline.inference.explaining import TextPart
     from thawline.store import StoredEntry
 
 
@@ -145,7 +147,9 @@ def print_demo(record: LadderRecord, folder: Path, data: str) -> None:
 
 
 def print_predictions(
-    predictions: Sequence[TextPrediction], runs: Sequence[str] | None = None
+    predictions: Sequence[TextPrediction],
+    runs: Sequence[str] | None = None,
+    parts: Sequence[Sequence[TextPart]] | None = None,
 ) -> None:
     """Print a line for each text: its label with its probability, and the text on one line.
 
@@ -154,17 +158,22 @@ def print_predictions(
     Args:
         predictions: The predictions. Those of several classifiers follow each other for each text.
         runs: The names of the classifiers, which begin the lines. If None, there is only one.
+        parts: The parts of the text of each prediction with their scores. If None, they are not
+            shown.
     """
     console = terminal.console()
+    below = [[]] * len(predictions) if parts is None else map(explained_lines, parts)
     names = [f"{printable(run)}  " for run in runs] if runs else [""]
-    for prediction, name in zip(predictions, cycle(names), strict=False):
+    for prediction, name, lines in zip(predictions, cycle(names), below, strict=False):
         confidence = prediction.probabilities[prediction.label]
-        parts = [f"{name}{printable(prediction.label)} ({confidence:.3f})"]
+        cells = [f"{name}{printable(prediction.label)} ({confidence:.3f})"]
         for name, share in prediction.shown_probabilities().items():
             if name != CONFIDENCE:
-                parts.append(f"{name} {share:.4f}")
+                cells.append(f"{name} {share:.4f}")
         text = prediction.text if isinstance(prediction.text, str) else " | ".join(prediction.text)
-        console.print("  ".join([*parts, " ".join(text.split())]))
+        console.print("  ".join([*cells, " ".join(text.split())]))
+        for line in lines:
+            console.print(line)
 
 
 def print_info(described: InfoReport) -> None:

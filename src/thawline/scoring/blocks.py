@@ -48,7 +48,7 @@ class TextBlock:
     columns: Mapping[str, list[str]]
 
     def __len__(self) -> int:
-        return len(next(iter(self.columns.values())))
+        return len(next(iter(self.columns.values()), []))
 
     @property
     def names(self) -> list[str]:

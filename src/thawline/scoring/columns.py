@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thawline.data import Text
+from thawline.data.sources.columns import is_empty
 from thawline.data.texts import is_blank, is_text
 from thawline.errors import ThawlineError
 from thawline.evaluation.metrics import probabilities
@@ -16,6 +17,7 @@ from thawline.inference.fitted import AnyFitted
 from thawline.inference.shared import SharedPredictor
 from thawline.scoring.blocks import Block
 from thawline.scoring.readers import Reader
+from thawline.scoring.writers import Column
 
 
 class Scorer:
@@ -46,42 +48,48 @@ class Scorer:
         return [
             name
             for prefix, fitted in zip(self._prefixes, self._classifiers, strict=True)
-            for name in self._column_names(prefix, fitted)
+            for name in self._columns(prefix, fitted)
         ]
 
-    def _column_names(self, prefix: str, fitted: AnyFitted) -> list[str]:
+    def _columns(self, prefix: str, fitted: AnyFitted) -> dict[str, bool]:
+        """Return the names of the columns of a classifier, and whether each has numbers."""
         if self._top is None:
             shares = [f"{prefix}probability_{name}" for name in fitted.labels.names]
-            return [f"{prefix}predicted_label", *shares]
+            return {f"{prefix}predicted_label": False, **dict.fromkeys(shares, True)}
         ranks = range(1, min(self._top, len(fitted.labels.names)) + 1)
-        return [f"{prefix}{what}_{rank}" for rank in ranks for what in ("label", "probability")]
+        kinds = {"label": False, "probability": True}
+        return {f"{prefix}{kind}_{rank}": kinds[kind] for rank in ranks for kind in kinds}
 
-    def score(self, block: Block, columns: Sequence[str]) -> tuple[dict[str, list[Any]], int]:
+    def score(
+        self, block: Block, columns: Sequence[Sequence[str]]
+    ) -> tuple[dict[str, Column], int]:
         """Classify the rows of a block.
 
         Args:
             block: The rows.
-            columns: The columns of the texts, one or two.
+            columns: The columns of one text or of both texts of a pair. Several columns of a text
+                are joined with a space.
 
         Returns:
             The added columns by name, and the number of rows without a text. The added cells of
             these rows are None.
         """
-        cells = [block.column(name) for name in columns]
+        cells = [_joined([block.column(name) for name in names]) for names in columns]
         rows = [row for row, texts in enumerate(zip(*cells, strict=True)) if all(map(_has, texts))]
         texts: list[Text] = [
             cells[0][row] if len(cells) == 1 else (cells[0][row], cells[1][row]) for row in rows
         ]
-        added: dict[str, list[Any]] = {}
+        added: dict[str, Column] = {}
         found = zip(self._prefixes, self._classifiers, self._predictor.logits(texts), strict=True)
         for prefix, fitted, logits in found:
             shares = probabilities(logits) if texts else np.zeros(logits.shape)
             values = self._values(list(fitted.labels.names), shares)
-            for name, column in zip(self._column_names(prefix, fitted), values, strict=True):
+            kinds = self._columns(prefix, fitted).items()
+            for (name, is_number), column in zip(kinds, values, strict=True):
                 spread: list[Any] = [None] * len(block)
                 for row, value in zip(rows, column, strict=True):
                     spread[row] = value
-                added[name] = spread
+                added[name] = Column(spread, is_number)
         return added, len(block) - len(rows)
 
     def _values(self, names: list[str], shares: NDArray[np.float64]) -> list[list[Any]]:
@@ -125,6 +133,19 @@ def check_reader(reader: Reader, added: Sequence[str], *, pairs: bool) -> None:
             f"the columns {', '.join(reader.sample_names)}",
             "rename or remove this column",
         )
+
+
+def _joined(columns: Sequence[Sequence[Any]]) -> Sequence[Any]:
+    """Return the texts of rows, whose parts are in several columns."""
+    return (
+        columns[0] if len(columns) == 1 else [_join(parts) for parts in zip(*columns, strict=True)]
+    )
+
+
+def _join(parts: Sequence[Any]) -> str | None:
+    """Return parts with spaces between them, without empty ones. None if one is not a text."""
+    kept = [part for part in parts if not is_empty(part)]
+    return " ".join(kept) if all(map(is_text, kept)) else None
 
 
 def _has(text: Any) -> bool:

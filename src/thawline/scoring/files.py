@@ -121,10 +121,10 @@ def _local_inputs(given: str, output: str) -> Inputs:
 
 
 def _remote_inputs(given: str, output: str) -> Inputs:
+    system, path = open_system(given, "input")
     if protocol_of(given) in WEB:
         file = RemoteFile.at(given, UNLIMITED)
         return Inputs([file], [file.path.name], single=True)
-    system, path = open_system(given, "input")
     with remote_errors(given):
         if glob.has_magic(path):
             root, found = str(_root_of(Path(path)).as_posix()), sorted(system.glob(path))

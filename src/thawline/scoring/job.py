@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from thawline.scoring.blocks import Block
 from thawline.scoring.columns import Scorer, check_reader
 from thawline.scoring.places import Place, open_place
 from thawline.scoring.readers import Reader, open_reader
-from thawline.scoring.writers import Format, open_format
+from thawline.scoring.writers import Format, lacks_columns, open_format
 
 _VERSION = 1
 """Part of the state of the parts. It changes whenever the same input would give other parts."""
@@ -99,21 +100,21 @@ class ScoringJob:
             file: The file.
 
         Raises:
-            ThawlineError: If it cannot be read, if it has no text column or no row, if its texts
-                are not of the kind of the classifiers, or if the name of an added column is taken.
+            ThawlineError: If it cannot be read, if it has no text column, if its texts are not of
+                the kind of the classifiers, or if the name of an added column is taken.
         """
         reader = open_reader(file, self._config.text)
         check_reader(reader, self.added, pairs=self.pairs)
         return reader
 
     def encode(
-        self, block: Block, columns: Sequence[str], form: Format, *, first: bool
+        self, block: Block, columns: Sequence[Sequence[str]], form: Format, *, first: bool
     ) -> tuple[bytes, int]:
         """Score a block.
 
         Args:
             block: The rows.
-            columns: The columns of the texts, one or two.
+            columns: The columns of the texts, from the reader.
             form: The format.
             first: Whether it is the first part of the output.
 
@@ -124,7 +125,7 @@ class ScoringJob:
         return form.encode(block, added, first=first), missing
 
     def score(self, reader: Reader, output: Path | str) -> Scored:
-        """Score a file into a new file.
+        """Score a file into a new file. A job that fails before its first part leaves nothing.
 
         Args:
             reader: The file, from `open`.
@@ -132,7 +133,8 @@ class ScoringJob:
 
         Raises:
             ThawlineError: If the output exists, if its parts were made from another input or with
-                other settings, or if a row is invalid. Parts that are complete are kept.
+                other settings, if the columns of the output are unknown, or if a row is invalid.
+                Parts that are complete are kept.
             OSError: If the output cannot be written.
         """
         place, start = open_place(output), time.perf_counter()
@@ -145,18 +147,18 @@ class ScoringJob:
             if done:
                 self._reporter.message(f"resuming after {kept:,} scored rows of '{place.name}'")
             rows = without_text = 0
-            with self._reporter.task("scoring", max(kept, reader.estimate_rows())) as advance:
+            with (
+                _nothing_left(place),
+                self._reporter.task("scoring", max(kept, reader.estimate_rows())) as advance,
+            ):
                 advance(kept)
-                for block in reader.blocks(self._config.rows_per_block, len(done)):
+                for block in self._blocks(reader, form, len(done)):
                     content, missing = self.encode(block, reader.columns, form, first=not done)
                     done.append(f"{len(done):08d}-{len(block)}")
                     place.write_part(done[-1], content)
                     rows, without_text = rows + len(block), without_text + missing
                     speed = rows / (time.perf_counter() - start)
                     advance(len(block), f"{speed:,.0f} texts/s")
-            if not done:
-                fix = "give a file with rows"
-                raise ThawlineError(f"at least one row in {reader.file.where}", "none", fix)
             place.write_output(lambda stream: form.join(place.openers(done), stream))
         place.remove_parts()
         return Scored(place.shown, kept + rows, kept, without_text, time.perf_counter() - start)
@@ -171,13 +173,32 @@ class ScoringJob:
 
         Returns:
             The number of rows without a text.
+
+        Raises:
+            ThawlineError: If the columns of the output are unknown, or if a row is invalid.
         """
         without_text = 0
-        for number, block in enumerate(reader.blocks(self._config.rows_per_block)):
+        for number, block in enumerate(self._blocks(reader, form)):
             content, missing = self.encode(block, reader.columns, form, first=number == 0)
             write(content)
             without_text += missing
         return without_text
+
+    def _blocks(self, reader: Reader, form: Format, skip: int = 0) -> Iterator[Block]:
+        """Yield the blocks of a file.
+
+        Raises:
+            ThawlineError: If the file is empty, without a header, and the output has columns.
+        """
+        for block in reader.blocks(self._config.rows_per_block, skip):
+            if lacks_columns(block, form):
+                raise ThawlineError(
+                    f"a header or a row in {reader.file.where}, for an output with columns",
+                    "neither",
+                    "give another input, or write the output as .jsonl",
+                    setting="input",
+                )
+            yield block
 
     def check_state(self, place: Place, inputs: Sequence[str | int], *, is_new: bool) -> None:
         """Write what the parts are made from, or check that existing ones fit.
@@ -209,6 +230,18 @@ class ScoringJob:
                 f"another {', '.join(changed)}",
                 "repeat the first command, or delete this folder to start again",
             )
+
+
+@contextmanager
+def _nothing_left(place: Place) -> Iterator[None]:
+    """Remove the state of the parts if the ``with`` block fails before there is a part."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            if not place.complete_parts():
+                place.end()
+        raise
 
 
 def _rows_of(part: str) -> int:

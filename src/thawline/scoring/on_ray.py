@@ -89,11 +89,11 @@ def score_on_ray(
         if done and place.read_state() is None:
             fix = "choose another folder, or delete this one"
             raise ThawlineError("a new folder", f"'{place.shown}', which has parts", fix)
-        job.check_state(place, state_of(files, suffix), is_new=not done)
-        if done:
-            kept = sum(done.values())
-            reporter.message(f"resuming after {kept:,} scored rows in '{place.shown}'")
         with _connected(config.ray or None):
+            job.check_state(place, state_of(files, suffix), is_new=not done)
+            if done:
+                kept = sum(done.values())
+                reporter.message(f"resuming after {kept:,} scored rows in '{place.shown}'")
             size, resources = _pool(uses_gpu=bool(job.predictor.groups) and config.device != "cpu")
             machines = sum(node["Alive"] for node in ray.nodes())
             reporter.message(f"scoring with {size} processes, machines: {machines}")
@@ -270,7 +270,9 @@ def _check_complete(place: Place, found: Mapping[str, int]) -> None:
         ThawlineError: If there is none, or if other machines wrote parts elsewhere.
     """
     if not found:
-        raise ThawlineError("at least one row in the inputs", "none", "give a file with rows")
+        place.end()  # then the folder is empty, and is removed
+        fix = "give a file with a header"
+        raise ThawlineError("a header or a row in the inputs", "neither", fix, setting="input")
     missing = found.keys() - place.part_names()
     if missing:
         raise ThawlineError(

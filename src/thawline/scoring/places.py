@@ -6,7 +6,7 @@ import json
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -54,7 +54,10 @@ class Place(ABC):
 
     @abstractmethod
     def working(self) -> AbstractContextManager[None]:
-        """Create the folder of the parts and, if possible, lock it inside a ``with`` block."""
+        """Create the folder of the parts and, if possible, lock it inside a ``with`` block.
+
+        If the block raises an exception, the folder is removed, provided that it is empty.
+        """
 
     @abstractmethod
     def part_names(self) -> Sequence[str]:
@@ -140,8 +143,13 @@ class LocalPlace(Place):
         """Create and lock the folder of the parts."""
         make_folder(self._parts)
         remove_leftovers(self._path.parent)
-        with locked(self._parts):
-            yield
+        try:
+            with locked(self._parts):
+                yield
+        except BaseException:
+            with suppress(OSError):  # it has files
+                self._parts.rmdir()
+            raise
 
     def part_names(self) -> Sequence[str]:
         """Return the names of all files in the folder of the parts."""
@@ -205,12 +213,20 @@ class RemotePlace(Place):
             self._system.invalidate_cache()
             return bool(self._system.exists(self._path))
 
-    def working(self) -> AbstractContextManager[None]:
+    @contextmanager
+    def working(self) -> Iterator[None]:
         """Create the folder of the parts. Object stores have no locks."""
-        if protocol_of(self._url) not in FOLDERLESS:
+        has_folders = protocol_of(self._url) not in FOLDERLESS
+        if has_folders:
             with remote_errors(self.parts_shown):
                 self._system.makedirs(self._parts, exist_ok=True)
-        return nullcontext()
+        try:
+            yield
+        except BaseException:
+            with suppress(Exception):
+                if has_folders and not self.part_names():
+                    self._system.rmdir(self._parts)
+            raise
 
     def part_names(self) -> Sequence[str]:
         """Return the names of all files in the folder of the parts."""

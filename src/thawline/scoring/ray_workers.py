@@ -24,7 +24,7 @@ from thawline.scoring.columns import check_reader
 from thawline.scoring.job import ScoringJob
 from thawline.scoring.places import open_folder
 from thawline.scoring.readers import open_reader
-from thawline.scoring.writers import open_format
+from thawline.scoring.writers import lacks_columns, open_format
 
 Folder = Mapping[str, Any]
 """The bytes of each file of an artifact, by its name."""
@@ -92,9 +92,10 @@ def _reading(
     def read() -> Iterator[pa.Table]:
         reader = open_reader(file, work.config.text)
         check_reader(reader, work.added, pairs=work.pairs)
+        form = open_format(f"part{work.suffix}", safe=work.config.safe_csv)
         for position, block in enumerate(reader.blocks(work.config.rows_per_block)):
             name = f"part-{number:06d}-{position:08d}-{len(block)}{work.suffix}"
-            if name not in done:
+            if name not in done and not lacks_columns(block, form):
                 yield pa.table(
                     {
                         "name": [name],

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-from thawline.data.sources.columns import find_texts
+from thawline.data.sources.columns import find_texts, split_joined
 from thawline.data.sources.files import DataFile, damaged_file
 from thawline.data.sources.headers import name_columns
 from thawline.data.sources.parsing import InvalidRows, Rows, rows_of_equal_width
@@ -70,7 +70,8 @@ class Reader(ABC):
 
     Attributes:
         file: The file.
-        columns: The names of the columns of the texts, one or two.
+        columns: The columns of one text, or of both texts of a pair. If a text has several columns,
+            their cells are joined with a space.
         sample_names: The names of all columns, as far as the first rows show them.
         warnings: What was assumed about the file.
 
@@ -83,9 +84,10 @@ class Reader(ABC):
         table = self.sample()
         self.warnings = list(table.warnings)
         self.sample_names = table.columns
-        # An empty file has no columns, and no block.
-        self.columns = find_texts(table, text) if table.columns else ()
-        for name in self.columns:
+        # An empty file has no columns.
+        found = find_texts(table, text) if table.columns else ()
+        self.columns = [[name] if name in table.columns else split_joined(name) for name in found]
+        for name in itertools.chain(*self.columns):
             if table.columns.count(name) > 1:
                 fix = "rename one of the columns"
                 raise ThawlineError(f"one column '{name}' in {file.where}", "several", fix)
@@ -106,9 +108,8 @@ class Reader(ABC):
         size = self.file.size * (USUAL_RATIO if self.file.is_packed else 1)
         return round(head.count(b"\n") * max(1, size / max(1, len(head))))
 
-    @abstractmethod
     def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
-        """Yield the rows of the file.
+        """Yield the rows of the file. A file without rows has one block, which has no rows.
 
         Args:
             rows: The number of rows of a block. Only the last block has fewer.
@@ -117,6 +118,20 @@ class Reader(ABC):
         Raises:
             ThawlineError: If a row is invalid.
         """
+        has_rows = skip > 0
+        for block in self.rows(rows, skip):
+            has_rows = True
+            yield block
+        if not has_rows:
+            yield self.no_rows()
+
+    @abstractmethod
+    def rows(self, size: int, skip: int) -> Iterator[Block]:
+        """Yield the rows of the file as `blocks` does, but no block for a file without rows."""
+
+    def no_rows(self) -> Block:
+        """Return a block with the columns of the file and without rows."""
+        return TextBlock({name: [] for name in _unique(self.sample_names)})
 
 
 class CsvReader(Reader):
@@ -150,15 +165,15 @@ class CsvReader(Reader):
                 errors.append(invalid)
         raise errors[0]
 
-    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
-        """Yield the rows of the file in blocks of rows; see `Reader.blocks`."""
+    def rows(self, size: int, skip: int) -> Iterator[Block]:
+        """Yield the rows of the file; see `Reader.rows`."""
         read = Rows(self.file.where, self._form)
         with field_limit_lifted():
             split = rows_of_equal_width(self.file, read)
             if self._header is not None:
                 next(split, None)
             for number in itertools.count():
-                part = list(itertools.islice(split, rows))
+                part = list(itertools.islice(split, size))
                 if not part:
                     return
                 if number >= skip:
@@ -182,11 +197,11 @@ class LinesReader(Reader):
         """Return a table without rows."""
         return Table(self.file.where, ("text",), lambda name: [])
 
-    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
-        """Yield the lines of the file in blocks; see `Reader.blocks`."""
+    def rows(self, size: int, skip: int) -> Iterator[Block]:
+        """Yield the lines of the file; see `Reader.rows`."""
         with self.file.open_text(newline="\n") as stream:
             for number in itertools.count():
-                part = [line.rstrip("\r\n") for line in itertools.islice(stream, rows)]
+                part = [line.rstrip("\r\n") for line in itertools.islice(stream, size)]
                 if not part:
                     return
                 if number >= skip:
@@ -223,16 +238,20 @@ class JsonLinesReader(Reader):
                 raise ThawlineError(f"a JSON object in every line ({self.file.where})", found, fix)
             yield row
 
-    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
-        """Yield the objects of the file in blocks; see `Reader.blocks`."""
+    def rows(self, size: int, skip: int) -> Iterator[Block]:
+        """Yield the objects of the file; see `Reader.rows`."""
         with self.file.open_text(newline="\n") as stream:
             objects = self._objects(stream)
             for number in itertools.count():
-                part = list(itertools.islice(objects, rows))
+                part = list(itertools.islice(objects, size))
                 if not part:
                     return
                 if number >= skip:
                     yield ObjectBlock(part, self._names)
+
+    def no_rows(self) -> Block:
+        """Return a block without objects."""
+        return ObjectBlock([], self._names)
 
 
 class ParquetReader(Reader):
@@ -261,15 +280,21 @@ class ParquetReader(Reader):
             except (pa.ArrowException, UnicodeDecodeError) as error:
                 raise damaged_file(self.file.where, "a complete Parquet file", error) from error
 
-    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
-        """Yield the rows of the file in blocks; see `Reader.blocks`."""
+    def rows(self, size: int, skip: int) -> Iterator[Block]:
+        """Yield the rows of the file; see `Reader.rows`."""
         import pyarrow as pa
 
         with self._open() as parquet:
-            for number, table in enumerate(_rebatched(parquet.iter_batches(rows), rows)):
+            for number, table in enumerate(_rebatched(parquet.iter_batches(size), size)):
                 if number >= skip:
                     block = pa.Table.from_batches(table)
                     yield ArrowBlock(block.rename_columns(_unique(block.column_names)))
+
+    def no_rows(self) -> Block:
+        """Return a block with the columns of the file, with their types, and without rows."""
+        with self._open() as parquet:
+            table = parquet.schema_arrow.empty_table()
+        return ArrowBlock(table.rename_columns(_unique(table.column_names)))
 
 
 def _cuts(lines: int) -> list[int]:

@@ -22,6 +22,7 @@ WEB = ("http", "https")
 """The protocols of single files, which have no folders and no patterns, and cannot be written."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://.")
+_URL_IN_TEXT = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://[^\s'\"]+")
 _SECRETS = re.compile(r"(?<=://)[^/@]*@|\?.*", re.DOTALL)
 """A password before the host, and a query, which can hold a signature."""
 
@@ -94,6 +95,7 @@ def remote_errors(url: str) -> Iterator[None]:
         shown = without_secrets(url)
         # fsspec reports a refused connection as a missing file, with the reason as its cause.
         reason = getattr(error, "strerror", None) or first_line(error.__cause__ or error)
+        reason = _URL_IN_TEXT.sub(lambda found: without_secrets(found[0]), str(reason))
         raise OSError(getattr(error, "errno", None) or 5, reason, shown) from error
 
 

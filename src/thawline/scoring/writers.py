@@ -7,10 +7,11 @@ import gzip
 import io
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, ClassVar
 
 from thawline.errors import ThawlineError
 from thawline.scoring.blocks import Block, to_json
@@ -22,8 +23,22 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Opener = Callable[[], AbstractContextManager[IO[bytes]]]
 """A function that opens a part to read it."""
 
-Added = Mapping[str, Sequence[Any]]
-"""The columns that are added to a block, by name. A cell is None if its row has no prediction."""
+
+@dataclass(frozen=True)
+class Column:
+    """A column that is added to a block.
+
+    Attributes:
+        cells: A cell for each row. None if the row has no prediction.
+        is_number: Whether the cells are numbers. Otherwise they are texts.
+    """
+
+    cells: Sequence[Any]
+    is_number: bool
+
+
+Added = Mapping[str, Column]
+"""The columns that are added to a block, by name."""
 
 
 class Format(ABC):
@@ -31,7 +46,12 @@ class Format(ABC):
 
     Args:
         packed: Whether the output is compressed with gzip.
+
+    Attributes:
+        has_columns: Whether the output has the names of its columns even if it has no row.
     """
+
+    has_columns: ClassVar[bool] = True
 
     def __init__(self, *, packed: bool = False) -> None:
         self.packed = packed
@@ -82,7 +102,7 @@ class Csv(Format):
         writer = csv.writer(stream, delimiter=self._delimiter, lineterminator="\n")
         if first:
             writer.writerow(map(self._cell, names))
-        for cells, predicted in zip(block.cells(), zip(*added.values(), strict=True), strict=True):
+        for cells, predicted in zip(block.cells(), _rows(added), strict=True):
             writer.writerow(map(self._cell, [*cells, *predicted]))
         return self.pack(stream.getvalue().encode("utf-8", "backslashreplace"))
 
@@ -95,13 +115,13 @@ class Csv(Format):
 class JsonLines(Format):
     """A JSON object in each line. JSON has no NaN and no infinity, so that they become null."""
 
+    has_columns = False
+
     def encode(self, block: Block, added: Added, *, first: bool) -> bytes:
         """Return the lines of a part; see `Format`."""
         lines = [
             to_json({**row, **dict(zip(added, predicted, strict=True))})
-            for row, predicted in zip(
-                block.objects(), zip(*added.values(), strict=True), strict=True
-            )
+            for row, predicted in zip(block.objects(), _rows(added), strict=True)
         ]
         # A lone surrogate in a string cannot be written as UTF-8, but as an escape.
         content = "".join(f"{line}\n" for line in lines)
@@ -120,9 +140,9 @@ class Parquet(Format):
             table = block.arrow()
         except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
             raise _without_schema(error) from error
-        for name, cells in added.items():
-            # Without a text in the block all are null; the other parts then give the type.
-            table = table.append_column(name, pa.array(cells))
+        for name, column in added.items():
+            kind = pa.float64() if column.is_number else pa.string()
+            table = table.append_column(name, pa.array(column.cells, kind))
         stream = io.BytesIO()
         pq.write_table(table, stream)
         return stream.getvalue()
@@ -153,6 +173,21 @@ class Parquet(Format):
                 except (pa.ArrowException, ValueError) as error:
                     raise _without_schema(error) from error
                 writer.write_table(table)
+
+
+def lacks_columns(block: Block, form: Format) -> bool:
+    """Return whether a block is that of an empty file, whose columns an output would need.
+
+    Args:
+        block: The block.
+        form: The format of the output.
+    """
+    return form.has_columns and not len(block) and not block.names
+
+
+def _rows(added: Added) -> Iterable[tuple[Any, ...]]:
+    """Return the added cells of each row."""
+    return zip(*(column.cells for column in added.values()), strict=True)
 
 
 def _without_schema(error: Exception) -> ThawlineError:

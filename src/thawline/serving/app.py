@@ -68,17 +68,7 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def build_app(classifiers: Mapping[str, AnyFitted], config: ServeConfig | None = None) -> Any:
-    """Return an ASGI application that answers requests with classifiers.
-
-    Args:
-        classifiers: The classifiers by name.
-        config: The settings. If None, the defaults. Address and port have no effect.
-    """
-    return app_of(Service(classifiers, ServeConfig() if config is None else config))
-
-
-def app_of(service: Service) -> Any:
+def build_app(service: Service) -> Any:
     """Return the ASGI application of a service.
 
     Args:

@@ -38,7 +38,7 @@ def serve(classifiers: Path | str | Sequence[Path | str], **settings: Any) -> An
     given = [classifiers] if isinstance(classifiers, (str, Path)) else classifiers
     folders = [expand(folder) for folder in given]
 
-    from thawline.serving.app import app_of
+    from thawline.serving.app import build_app
     from thawline.serving.server import load_service
 
-    return app_of(load_service(folders, config))
+    return build_app(load_service(folders, config))

@@ -18,7 +18,7 @@ from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.progress import Reporter
-from thawline.serving.app import LOG, Service, app_of
+from thawline.serving.app import LOG, Service, build_app
 from thawline.serving.connections import protocol_with_limit
 
 TOKEN = "THAWLINE_TOKEN"
@@ -93,7 +93,7 @@ def server_settings(service: Service) -> uvicorn.Config:
     """Return the settings of uvicorn for a service."""
     timeout = service.config.timeout
     return uvicorn.Config(
-        app_of(service),
+        build_app(service),
         http=protocol_with_limit(timeout),
         ws="none",
         lifespan="on",

@@ -16,11 +16,11 @@ from fastapi.testclient import TestClient
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.support.command_line import thawline
+from tests.support.live_server import local_app
 from tests.support.verb_runs import TEST, refusal
 from thawline import TextClassifier, artifact
 from thawline.errors import ThawlineError
 from thawline.inference.exported import open_session
-from thawline.serving.app import build_app
 
 TEXTS = ["a good film", "the plot was bad , bad and dull", "", "very " * 90 + "funny"]
 
@@ -92,7 +92,7 @@ def test_predict_and_score_read_exports_beside_runs(exports, real):
 
 def test_serve_answers_with_an_export(exports):
     fitted = artifact.load(exports[0] / "float32")
-    with TestClient(build_app({"export": fitted})) as client:
+    with TestClient(local_app({"export": fitted})) as client:
         answer = client.post("/predict", json={"texts": TEXTS[:2]}).json()
         assert client.get("/models").json()["models"][0]["max_length"] > 2
     expected = TextClassifier.load(exports[0] / "float32").predict_proba(TEXTS[:2])

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.command_line import thawline, write_set
+from tests.support.command_line import save_here, thawline, write_set
 from tests.support.verb_runs import NAMED
 
 
@@ -63,6 +63,39 @@ def test_predict_prints_one_line_a_text_and_changes_nothing_in_it(real):
     assert first.endswith("  [bold]good[/bold] :smile: [red")
     assert second.endswith("  two lines")
     assert done.err == ""
+
+
+def test_explain_gives_the_scores_of_python(real):
+    from thawline import TextClassifier
+
+    texts = ["a lovely film, but dull", " "]
+    first, blank = thawline("predict", real.run, *texts, "--explain", "--json").json_lines
+    expected = TextClassifier.load(real.run).explain(texts[0])
+    assert [part["text"] for part in first["parts"]] == [part.text for part in expected]
+    for found, part in zip(first["parts"], expected, strict=True):
+        assert (found["start"], found["end"]) == (part.start, part.end)
+        assert found["score"] == pytest.approx(part.score, abs=1e-5)
+    assert blank["parts"] == []
+    plain = thawline("predict", real.run, texts[0], "--json").json
+    assert plain == {name: value for name, value in first.items() if name != "parts"}
+    shown = thawline("predict", real.run, texts[0], "--explain").out.splitlines()
+    assert shown[0] == thawline("predict", real.run, texts[0]).out.strip()
+    decisive = max(expected, key=lambda part: abs(part.score))
+    assert f"{decisive.text} {decisive.score:+.3f}" in "\n".join(shown[1:])
+
+
+def test_each_of_several_classifiers_is_explained(real, tmp_path, toy_reviews):
+    from thawline import TextClassifier
+
+    words = TextClassifier(strategy="tfidf", labels=("neg", "pos"))
+    save_here(words.fit(*toy_reviews(40)), tmp_path / "words")
+    text = "a good film"
+    found = thawline("predict", real.run, tmp_path / "words", text, "--explain", "--json").json
+    run, other = found["runs"].values()
+    for answer, folder in ((run, real.run), (other, tmp_path / "words")):
+        expected = TextClassifier.load(folder).explain(text)
+        scores = [part["score"] for part in answer["parts"]]
+        assert scores == pytest.approx([part.score for part in expected], abs=1e-5)
 
 
 def test_predict_reads_lines_of_standard_input(real):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 from tests.support.breakage import (
     TEXTS,
     Wrong,
@@ -14,6 +17,15 @@ from tests.support.breakage import (
     word_with_id,
     written,
 )
+
+
+def of_pairs() -> None:
+    """Let the classifier of the run say that it was trained on pairs of texts."""
+    path = Path("run/model/thawline.json")
+    settings = json.loads(path.read_text(encoding="utf-8"))
+    settings["reading"]["pairs"] = True
+    path.write_text(json.dumps(settings), encoding="utf-8")
+
 
 PREDICT = [
     Wrong("no run", "predict"),
@@ -33,6 +45,7 @@ PREDICT = [
     Wrong("the name of a data file as a text", "predict run reviews/test.csv"),
     Wrong("texts and a file of texts", "predict run text --data reviews/test.csv"),
     Wrong("a text column without a file", "predict run text --text review"),
+    Wrong("an explanation of pairs", "predict run text --explain", signed(of_pairs)),
     Wrong("a file of texts that does not exist", "predict run --data no-such.csv"),
     Wrong("a folder of texts", "predict run --data reviews"),
     Wrong("a file without the named column", "predict run --data reviews/test.csv --text review"),

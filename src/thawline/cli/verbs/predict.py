@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,10 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from thawline.data import Text
+    from thawline.inference.explaining import TextPart
     from thawline.inference.fitted import AnyFitted
     from thawline.inference.prediction import TextPrediction
 
-SETTINGS = ("data", "text", "device", "dtype")
+SETTINGS = ("data", "text", "explain", "device", "dtype")
 
 Texts = Annotated[
     list[str] | None,
@@ -60,26 +63,47 @@ def predict(
 
         classifiers = [artifact.load(folder) for folder in folders]
     check_same_kind([fitted.pairs for fitted in classifiers])
+    if config.explain and classifiers[0].pairs:
+        expected = "a classifier of single texts for --explain"
+        fix = "remove --explain"
+        raise ThawlineError(expected, "one of pairs of texts", fix, setting="explain")
     inputs = [as_trained(text, pairs=classifiers[0].pairs) for text in given]
     warning = blank_warning(inputs)
     if warning is not None:
         warnings.warn(warning, stacklevel=1)
     compute = ComputeConfig(device=config.device, dtype=config.dtype)
-    names, found = [str(each) for each in runs], []
-    for fitted, logits in zip(
-        classifiers, _logits(classifiers, names, inputs, compute), strict=True
-    ):
-        found.append(text_predictions(fitted, inputs, probabilities(logits)))
+    names = [str(each) for each in runs]
+    predicted = _predictor(classifiers, names, compute)
+
+    def shares_of(texts: Sequence[Text]) -> list[NDArray[Any]]:
+        return [probabilities(logits) for logits in predicted(texts)]
+
+    shares = shares_of(inputs)
+    found = [
+        text_predictions(fitted, inputs, each)
+        for fitted, each in zip(classifiers, shares, strict=True)
+    ]
+    rows = list(zip(*found, strict=True))
+    parts = None
+    if config.explain:
+        from thawline.inference.explaining import explain_several
+
+        labels = zip(*(each.argmax(1).tolist() for each in shares), strict=True)
+        parts = [
+            explain_several(str(text), shares_of, chosen)
+            for text, chosen in zip(inputs, labels, strict=True)
+        ]
     if as_json:
-        for predictions in zip(*found, strict=True):
-            print_json(_as_json(names, predictions))
+        for number, row in enumerate(rows):
+            print_json(_as_json(names, row, None if parts is None else parts[number]))
         return
     from thawline.report.terminal import print_predictions
 
-    if len(runs) == 1:
-        print_predictions(found[0])
-        return
-    print_predictions([one for row in zip(*found, strict=True) for one in row], names)
+    print_predictions(
+        list(chain(*rows)),
+        names if len(runs) > 1 else None,
+        None if parts is None else list(chain(*parts)),
+    )
 
 
 def _split_runs(run: Path, arguments: list[str]) -> tuple[list[Path], list[str]]:
@@ -92,9 +116,15 @@ def _split_runs(run: Path, arguments: list[str]) -> tuple[list[Path], list[str]]
     return [run, *map(Path, arguments[:number])], arguments[number:]
 
 
-def _as_json(names: Sequence[str], predictions: Sequence[TextPrediction]) -> dict[str, Any]:
-    """Return the predictions of all classifiers for a text as JSON values."""
+def _as_json(
+    names: Sequence[str],
+    predictions: Sequence[TextPrediction],
+    parts: Sequence[Sequence[TextPart]] | None,
+) -> dict[str, Any]:
+    """Return the predictions of all classifiers for a text, and its parts, as JSON values."""
     values = [one.to_dict() for one in predictions]
+    for value, explained in zip(values, parts or (), strict=parts is not None):
+        value["parts"] = [asdict(part) for part in explained]
     if len(names) == 1:
         return values[0]
     text = predictions[0].text
@@ -106,24 +136,24 @@ def _without_text(values: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "text"}
 
 
-def _logits(
-    classifiers: Sequence[AnyFitted],
-    names: Sequence[str],
-    inputs: Sequence[Text],
-    compute: ComputeConfig,
-) -> list[NDArray[Any]]:
-    """Return the logits of texts. Torch is imported only if a classifier has a backbone."""
+def _predictor(
+    classifiers: Sequence[AnyFitted], names: Sequence[str], compute: ComputeConfig
+) -> Callable[[Sequence[Text]], Sequence[NDArray[Any]]]:
+    """Return a function that returns the logits of texts for each classifier.
+
+    Torch is imported only if a classifier has a backbone.
+    """
     from thawline.inference.words import FittedWords
 
     words = [fitted for fitted in classifiers if isinstance(fitted, FittedWords)]
     if len(words) == len(classifiers):
-        return [fitted.logits(inputs) for fitted in words]
+        return lambda texts: [fitted.logits(texts) for fitted in words]
     with quick_imports():
         from thawline.inference.shared import SharedPredictor
     predictor = SharedPredictor(classifiers, compute)
     for line in predictor.describe(names):
         typer.echo(line, err=True)
-    return list(predictor.logits(inputs))
+    return predictor.logits
 
 
 def _read_texts(texts: list[str] | None, config: PredictConfig) -> Sequence[Text]:

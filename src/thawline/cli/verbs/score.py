@@ -169,7 +169,4 @@ def _stream_to_file(job: ScoringJob, reader: Reader, form: Format, place: Place)
             openers.append(lambda: part.open("rb"))
 
         job.stream(reader, form, keep)
-        if not openers:
-            fix = "give rows on standard input"
-            raise ThawlineError("at least one row on standard input", "none", fix)
         place.write_output(lambda stream: form.join(openers, stream))

@@ -233,7 +233,7 @@ def _cells(table: Table, column: str, role: str, is_valid: Callable[[Any], bool]
         is_valid: Returns whether a cell is valid.
     """
     cells = table.read(column)
-    if cells and all(_is_empty(cell) for cell in cells):
+    if cells and all(is_empty(cell) for cell in cells):
         others = _nearest_first([name for name in table.columns if name != column], [role])
         raise ThawlineError(
             f"a {role} in the column {shorten(repr(column))} of {table.where}",
@@ -254,7 +254,7 @@ def _joined_cells(table: Table, columns: Sequence[str]) -> list[Text]:
 
     A part may be empty if another part of the row is not.
     """
-    parts = [[None if _is_empty(cell) else cell for cell in table.read(name)] for name in columns]
+    parts = [[None if is_empty(cell) else cell for cell in table.read(name)] for name in columns]
     for name, cells in zip(columns, parts, strict=True):
         for row, cell in enumerate(cells):
             if cell is not None and not (isinstance(cell, str) and is_text(cell)):
@@ -291,10 +291,11 @@ def _is_label(cell: Any) -> bool:
         to_plain_label(cell)
     except ThawlineError:
         return False
-    return not _is_empty(cell)
+    return not is_empty(cell)
 
 
-def _is_empty(cell: Any) -> bool:
+def is_empty(cell: Any) -> bool:
+    """Return whether a cell is missing, blank or NaN."""
     if isinstance(cell, float):
         return math.isnan(cell)
     return cell is None or (is_text(cell) and is_blank(cell))
@@ -303,7 +304,7 @@ def _is_empty(cell: Any) -> bool:
 def _describe(row: int, cell: Any) -> str:
     """Describe an invalid cell and its row, for an error."""
     where = f"row {row} (counting from 0)"
-    if _is_empty(cell):
+    if is_empty(cell):
         return f"an empty cell in {where}"
     if isinstance(cell, str) and has_surrogate(cell):
         return f"an invalid character (a lone surrogate) in {shorten(ascii(cell))} in {where}"

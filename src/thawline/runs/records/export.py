@@ -23,8 +23,11 @@ class ExportedAccuracy(Record):
 
 
 class ExportedSeconds(Record):
-    """The median times that one text of about 50 words takes on the machine of the export."""
+    """The median times that one text takes on the machine of the export."""
 
+    tokens: int = Field(
+        description="The number of tokens of the text, which has 50 words, after truncation."
+    )
     run: float = Field(description="The seconds in torch, in float32.")
     float32: float | None = Field(
         description="The seconds of the ONNX model in float32; null for other formats."

@@ -1,0 +1,47 @@
+"""The words that decided a prediction, as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from thawline.errors import elide
+
+if TYPE_CHECKING:
+    from thawline.inference.explaining import TextPart
+
+MOST_WORDS = 5
+"""The largest number of words in a line."""
+
+LEAST_SCORE = 0.0005
+"""The smallest score that is shown. Smaller ones would be written as 0.000."""
+
+MOST_CHARACTERS = 40
+"""The number of characters after which a part of several words is cut."""
+
+
+def explained_lines(parts: Sequence[TextPart]) -> list[str]:
+    """Return a line with the words for a prediction, and a line with those against it.
+
+    Each word has the number by which the probability of the class falls without it.
+
+    Args:
+        parts: The parts of the text with their scores.
+    """
+    ranked = sorted(parts, key=lambda part: -abs(part.score))
+    kept = [part for part in ranked if abs(part.score) >= LEAST_SCORE]
+    if not kept:
+        return ["  no single word decides"]
+    sides = {
+        "for": [part for part in kept if part.score > 0],
+        "against": [part for part in kept if part.score < 0],
+    }
+    return [
+        f"  {side:7}  {', '.join(map(_word, found[:MOST_WORDS]))}"
+        for side, found in sides.items()
+        if found
+    ]
+
+
+def _word(part: TextPart) -> str:
+    return f"{elide(' '.join(part.text.split()), MOST_CHARACTERS)} {part.score:+.3f}"
