@@ -1,9 +1,9 @@
-"""The words that decided a prediction."""
+"""The words with the largest effects on a prediction, as lines of text."""
 
 from __future__ import annotations
 
 from thawline.inference.explaining import TextPart
-from thawline.report.explained import MOST_CHARACTERS, MOST_WORDS, explained_lines
+from thawline.report.explained import MAX_CHARACTERS, MAX_WORDS, explained_lines
 
 
 def parts(*scores: float) -> list[TextPart]:
@@ -19,7 +19,7 @@ def test_words_for_and_against_are_ranked() -> None:
 
 def test_only_the_most_important_words_are_shown() -> None:
     (line,) = explained_lines(parts(*[0.01 * n for n in range(1, 10)]))
-    assert line.count("+0.") == MOST_WORDS
+    assert line.count("+0.") == MAX_WORDS
     assert "w8" in line
     assert "w0" not in line
 
@@ -33,4 +33,4 @@ def test_words_without_influence_are_not_shown() -> None:
 def test_a_part_of_several_words_is_cut_and_stays_on_its_line() -> None:
     (line,) = explained_lines([TextPart(0, 99, "a\nlong part " * 9, 0.5)])
     assert "\n" not in line
-    assert len(line) < MOST_CHARACTERS + 20
+    assert len(line) < MAX_CHARACTERS + 20

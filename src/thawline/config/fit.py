@@ -207,8 +207,8 @@ class PredictConfig:
     explain: Annotated[
         bool,
         Help(
-            "Show the words that decided each prediction. Each text is classified again without "
-            "each of its words."
+            "Show the words with the largest effects on each prediction. Each text is classified "
+            "again without each of its words."
         ),
     ] = False
     device: Device = "auto"

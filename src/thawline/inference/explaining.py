@@ -81,7 +81,7 @@ def explain_several(
     text: str,
     probabilities: Callable[[Sequence[str]], Sequence[NDArray[np.float64]]],
     labels: Sequence[int],
-    most: int = MOST_PARTS,
+    most: int = MAX_PARTS,
 ) -> list[list[TextPart]]:
     """Return the parts of a text with their scores for each of several classifiers.
 

@@ -1,4 +1,4 @@
-"""The words that decided a prediction, as lines of text."""
+"""Write the words with the largest effects on a prediction as lines of text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from thawline.errors import elide
 if TYPE_CHECKING:
     from thawline.inference.explaining import TextPart
 
-MOST_WORDS = 5
+MAX_WORDS = 5
 """The largest number of words in a line."""
 
-LEAST_SCORE = 0.0005
+MIN_SCORE = 0.0005
 """The smallest score that is shown. Smaller ones would be written as 0.000."""
 
-MOST_CHARACTERS = 40
+MAX_CHARACTERS = 40
 """The number of characters after which a part of several words is cut."""
 
 
@@ -29,19 +29,19 @@ def explained_lines(parts: Sequence[TextPart]) -> list[str]:
         parts: The parts of the text with their scores.
     """
     ranked = sorted(parts, key=lambda part: -abs(part.score))
-    kept = [part for part in ranked if abs(part.score) >= LEAST_SCORE]
+    kept = [part for part in ranked if abs(part.score) >= MIN_SCORE]
     if not kept:
-        return ["  no single word decides"]
+        return ["  no single word has an effect"]
     sides = {
         "for": [part for part in kept if part.score > 0],
         "against": [part for part in kept if part.score < 0],
     }
     return [
-        f"  {side:7}  {', '.join(map(_word, found[:MOST_WORDS]))}"
+        f"  {side:7}  {', '.join(map(_word, found[:MAX_WORDS]))}"
         for side, found in sides.items()
         if found
     ]
 
 
 def _word(part: TextPart) -> str:
-    return f"{elide(' '.join(part.text.split()), MOST_CHARACTERS)} {part.score:+.3f}"
+    return f"{elide(' '.join(part.text.split()), MAX_CHARACTERS)} {part.score:+.3f}"
