@@ -77,6 +77,7 @@ PYTHON = SHARED | {
     "unlabelled": (TaptConfig, "unlabelled"),
     "tapt_epochs": (TaptConfig, "epochs"),
     "tapt_lr": (TaptConfig, "lr"),
+    "tapt_head_first_epochs": (TaptConfig, "head_first_epochs"),
     "mask_share": (TaptConfig, "mask_share"),
     **{
         name: (TrainingConfig, name)

@@ -433,6 +433,7 @@ class TestRuns:
     def test_a_run_is_shown_with_its_report(self, opened: Any, address: str) -> None:
         page = opened(f"{address}#runs")
         table = page.locator("tbody th a")
+        table.first.wait_for()
         assert sorted(table.all_inner_texts()) == ["<b>one & two", "compared"]
         page.fill("#runs-filter", "head")
         page.fill("#runs-filter", "one &")

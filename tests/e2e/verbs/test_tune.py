@@ -225,7 +225,7 @@ def test_it_draws_what_mattered(films, toy_backbone, monkeypatch):
 
 
 def test_nothing_mattered_if_all_scores_are_equal(films, toy_backbone, monkeypatch, recwarn):
-    monkeypatch.setattr(job, "FEWEST", 3)
+    monkeypatch.setattr(job, "MIN_TRIALS", 3)
     space = ("lr=1e-9..2e-9", "epochs=1,2")
     record = tune(config_for(films, toy_backbone(), "full", trials=4, search=space), Path("tuned"))
     assert len({trial.score for trial in (record.best, *record.trials)}) == 1
