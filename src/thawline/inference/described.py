@@ -1,4 +1,4 @@
-"""What describes every trained classifier with a backbone, in whatever form its weights are."""
+"""The description of a trained classifier with a backbone, for weights of torch and of ONNX."""
 
 from __future__ import annotations
 

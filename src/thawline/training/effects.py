@@ -40,7 +40,7 @@ class Requirement:
     Attributes:
         holds: Returns whether it holds.
         what: The condition in words, after "expected".
-        fix: How to meet it, or a function that returns what the situation lacks, so that nothing
+        fix: How to meet it, or a function that returns what is missing, so that nothing
             is proposed that the user has given already.
     """
 

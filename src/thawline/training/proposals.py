@@ -1,4 +1,4 @@
-"""Propose what a fit lacks so that a setting has an effect, and nothing that it has already."""
+"""Propose what a fit needs so that a setting has an effect, except what was given already."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ def add_epochs(*options: str) -> Callable[[Situation], str]:
 
     def fix(situation: Situation) -> str:
         by_epochs = situation.config.training.epochs is not None
-        lacking = ["--strategy head"] if situation.strategy.reads_words else []
-        lacking += ["--epochs 3"] if situation.is_exact and not by_epochs else []
+        missing = ["--strategy head"] if situation.strategy.reads_words else []
+        missing += ["--epochs 3"] if situation.is_exact and not by_epochs else []
         verb = "use" if situation.strategy.reads_words else "add"
-        return f"{verb} {' and '.join([*lacking, *options])}"
+        return f"{verb} {' and '.join([*missing, *options])}"
 
     return fix
 
 
 def solve_head(situation: Situation) -> str:
-    """Propose what lacks for an exact fit of a linear head."""
-    lacking = [] if situation.head.kind == "linear" else ["--head linear"]
+    """Propose what is missing for an exact fit of a linear head."""
+    missing = [] if situation.head.kind == "linear" else ["--head linear"]
     if not (situation.frozen or situation.head_first):
-        lacking.append("--strategy head")
+        missing.append("--strategy head")
     by_epochs = situation.config.training.epochs is not None and not situation.head_first
-    steps = [f"use {' and '.join(lacking)}"] if lacking else []
+    steps = [f"use {' and '.join(missing)}"] if missing else []
     return " and ".join([*steps, "train without --epochs"] if by_epochs else steps)
 
 
 def pool_frozen(situation: Situation) -> str:
-    """Propose what lacks for a head on pooled states of frozen blocks."""
-    lacking = [] if situation.frozen or situation.head_first else ["--strategy head"]
-    lacking += ["--head linear"] if situation.head.kind == "native" else []
-    return f"use {' and '.join(lacking)}"
+    """Propose what is missing for a head on pooled states of frozen blocks."""
+    missing = [] if situation.frozen or situation.head_first else ["--strategy head"]
+    missing += ["--head linear"] if situation.head.kind == "native" else []
+    return f"use {' and '.join(missing)}"
 
 
 def drop_out(situation: Situation) -> str:
@@ -50,11 +50,11 @@ def drop_out(situation: Situation) -> str:
 def train_head_first(situation: Situation) -> str:
     """Propose a strategy that trains a head by epochs before other weights."""
     strategy = situation.strategy
-    lacking = [] if situation.head.kind != "linear" else ["--head mlp:64"]
+    missing = [] if situation.head.kind != "linear" else ["--head mlp:64"]
     if not situation.head_first:
         blocks = strategy.reads_states and not situation.frozen and not isinstance(strategy, Tapt)
-        lacking.insert(0, f"--strategy lp+{strategy if blocks else 'full'}")
-    return f"use for example {' and '.join(lacking)}"
+        missing.insert(0, f"--strategy lp+{strategy if blocks else 'full'}")
+    return f"use for example {' and '.join(missing)}"
 
 
 def adapt_backbone(situation: Situation) -> str:

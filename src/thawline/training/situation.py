@@ -1,4 +1,4 @@
-"""Say what decides whether a setting of a fit has an effect."""
+"""Describe the parts of a fit that decide whether a setting has an effect."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from thawline.strategies import Head, Strategy, parse_strategy
 
 @dataclass(frozen=True)
 class Situation:
-    """What decides whether a setting has an effect.
+    """The parts of a fit that decide whether a setting has an effect.
 
     Attributes:
         config: The settings.
