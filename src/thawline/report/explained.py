@@ -31,7 +31,7 @@ def explained_lines(parts: Sequence[TextPart]) -> list[str]:
     ranked = sorted(parts, key=lambda part: -abs(part.score))
     kept = [part for part in ranked if abs(part.score) >= MIN_SCORE]
     if not kept:
-        return ["  no single word has an effect"]
+        return [f"  no word has an effect of {MIN_SCORE} or more"]
     sides = {
         "for": [part for part in kept if part.score > 0],
         "against": [part for part in kept if part.score < 0],
