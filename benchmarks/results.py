@@ -11,7 +11,7 @@
   takes seconds.
 - ``collect`` reads the folders of the comparisons, also of those that have not finished. For each
   one it writes a small file into ``benchmarks/results/strategies`` and a plot into ``docs/images``.
-- ``page`` writes the tables of docs/results.md from these files.
+- ``page`` writes the tables of docs/results.md and the overview in README.md from these files.
 
 Names of comparisons after the part select some of them.
 """
@@ -28,7 +28,7 @@ from typing import NamedTuple
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "strategies"
 IMAGES = ROOT / "docs" / "images"
-PAGE = ROOT / "docs" / "results.md"
+PAGE, README = ROOT / "docs" / "results.md", ROOT / "README.md"
 
 LADDER = (
     *("tfidf", "head", "head+tfidf", "last:1", "last:2", "lora", "lp+lora", "full", "tapt+full"),
@@ -171,9 +171,9 @@ def main(words: list[str] | None = None) -> None:
             )
             print(f"{one.name}: {words_of_one}")
     else:
-        from benchmarks.results_page import write_page
+        from benchmarks.results_page import write_pages
 
-        write_page(PAGE, COMPARISONS, RESULTS)
+        write_pages(PAGE, README, COMPARISONS, RESULTS)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Write the tables of docs/results.md from the results files of `benchmarks.results`.
+"""Write the tables of docs/results.md and README.md from the results of `benchmarks.results`.
 
 This module has no command of its own.
 """
@@ -35,30 +35,48 @@ BUSY = (
 
 
 OVERVIEW = (
-    "Test accuracy in per cent, as a mean over the seeds. Bold: within the margin of the best. A "
-    "question mark: undecided. The others are worse. A dash: no run has finished."
+    "Test accuracy in per cent and seconds, both as means over the seeds. The seconds are those of "
+    "a run alone with an empty store. Bold: within 1 point of the best. A question mark: "
+    "undecided. The others are worse."
 )
 
+ABSENT = "A dash: no run has finished."
 
-def write_page(page: Path, planned: Sequence[Planned], results: Path) -> None:
-    """Write the tables of all comparisons into a page.
+ASTERISK = r" \*"
+"""The mark of a set whose runs have not all finished."""
+
+UNFINISHED = "An asterisk: not all seeds of the set have finished."
+
+
+def write_pages(page: Path, readme: Path, planned: Sequence[Planned], results: Path) -> None:
+    """Write the tables of all comparisons into two pages.
 
     Args:
-        page: The page, with the comments ``<!-- comparisons -->`` and ``<!-- /comparisons -->``.
+        page: The page with all tables, between the comments ``<!-- comparisons -->`` and
+            ``<!-- /comparisons -->``.
+        readme: The page with the overview alone, between ``<!-- overview -->`` and
+            ``<!-- /overview -->``.
         planned: The comparisons.
         results: The folder of the results files.
     """
-    write_table(page, "comparisons", sections(planned, results))
+    found = read_results(planned, results)
+    write_table(page, "comparisons", sections(planned, found))
+    write_table(readme, "overview", overview(found))
 
 
-def sections(planned: Sequence[Planned], results: Path) -> str:
+def read_results(planned: Sequence[Planned], results: Path) -> dict[Planned, Row]:
+    """Return the results of the comparisons that have any."""
+    files = {one: results / f"{one.name}.json" for one in planned}
+    return {
+        one: json.loads(file.read_text(encoding="utf-8"))
+        for one, file in files.items()
+        if file.exists()
+    }
+
+
+def sections(planned: Sequence[Planned], found: Mapping[Planned, Row]) -> str:
     """Return an overview, a section for each comparison with results, and those without."""
-    found: dict[Planned, Row] = {}
-    for one in planned:
-        file = results / f"{one.name}.json"
-        if file.exists():
-            found[one] = json.loads(file.read_text(encoding="utf-8"))
-    parts = [f"## Overview\n\n{OVERVIEW}\n\n{overview(found)}"] if found else []
+    parts = [f"## Overview\n\n{overview(found)}"] if found else []
     parts += [section(one, row) for one, row in found.items()]
     absent = [f"- {one.title}: `{one.name}`" for one in planned if one not in found]
     if absent:
@@ -71,19 +89,30 @@ def sections(planned: Sequence[Planned], results: Path) -> str:
 
 
 def overview(found: Mapping[Planned, Row]) -> str:
-    """Return a table with the accuracy of each strategy on each set."""
-    lines = [("set", *(f"`{rung}`" for rung in LADDER)), ("---", *["--:"] * len(LADDER))]
-    for one, row in found.items():
-        cells = {rung["rung"]: _decided_accuracy(rung) for rung in row["rungs"]}
-        lines.append((one.title, *(cells.get(rung, MISSING) for rung in LADDER)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    """Return a table with the accuracy of each strategy on each set, below its explanation."""
+    sets = {
+        f"{one.title}{ASTERISK * bool(row['missing'])}": {
+            rung["rung"]: _decided_accuracy(rung) for rung in row["rungs"]
+        }
+        for one, row in found.items()
+    }
+    lines = [("strategy", *sets), ("---", *["--:"] * len(sets))]
+    lines += [
+        (f"`{rung}`", *(cells.get(rung, MISSING) for cells in sets.values())) for rung in LADDER
+    ]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    is_absent = any(MISSING in line for line in lines)
+    is_unfinished = any(row["missing"] for row in found.values())
+    notes = [OVERVIEW, *[ABSENT] * is_absent, *[UNFINISHED] * is_unfinished]
+    return f"{' '.join(notes)}\n\n{table}"
 
 
 def _decided_accuracy(rung: Row) -> str:
-    """Return an accuracy, bold if it is within the margin, or with a question mark if undecided."""
+    """Return the accuracy and the seconds of a strategy, with marks for its decision."""
     value = f"{100 * rung['test']['accuracy']['value']:.1f}"
     decision = rung["standing"]["decision"]
-    return {"within": f"**{value}**", "undecided": f"{value} ?"}.get(decision, value)
+    marked = {"within": f"**{value}**", "undecided": f"{value} ?"}.get(decision, value)
+    return f"{marked} ({_seconds(rung)} s)"
 
 
 def section(one: Planned, row: Row) -> str:
@@ -150,7 +179,7 @@ def table(rungs: Sequence[Row]) -> str:
     """Return the table of the strategies of a comparison."""
     lines = [COLUMNS, ("---", *["--:"] * (len(COLUMNS) - 1))]
     for rung in rungs:
-        standing, seconds = rung["standing"], rung["cost"]["seconds"]
+        standing = rung["standing"]
         lines.append(
             (
                 f"`{rung['rung']}`",
@@ -160,11 +189,17 @@ def table(rungs: Sequence[Row]) -> str:
                 _below(standing),
                 standing["decision"],
                 short_count(rung["trained"]),
-                f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}",
+                _seconds(rung),
                 f"{rung['peak_memory_bytes'] / 1e9:.1f} GB",
             )
         )
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _seconds(rung: Row) -> str:
+    """Return the seconds of a run that is alone and has an empty store."""
+    seconds = rung["cost"]["seconds"]
+    return f"{seconds:,.0f}" if seconds >= 10 else f"{seconds:.1f}"
 
 
 def _accuracy(score: Row) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,14 @@ import pytest
 from benchmarks import results
 from benchmarks.results import COMPARISONS, Planned
 from benchmarks.results_collect import collect, plot_name
-from benchmarks.results_page import missing_runs, sections, table, wrapped
+from benchmarks.results_page import (
+    missing_runs,
+    read_results,
+    sections,
+    table,
+    wrapped,
+    write_pages,
+)
 from tests.support.command_line import ProverHere, thawline, write_set
 from thawline.compare.plan import plan_runs
 from thawline.config import LadderConfig
@@ -70,10 +78,11 @@ def test_an_unknown_comparison_is_an_error(capsys: pytest.CaptureFixture[str]) -
     assert "'imdb'" in capsys.readouterr().err
 
 
-def test_the_page_shows_the_results_files() -> None:
-    _, _, rest = PAGE.partition("<!-- comparisons -->")
-    shown, _, _ = rest.partition("<!-- /comparisons -->")
-    assert shown.strip() == sections(COMPARISONS, results.RESULTS)
+def test_the_pages_show_the_results_files(tmp_path: Path) -> None:
+    page, readme = (Path(shutil.copy(one, tmp_path)) for one in (results.PAGE, results.README))
+    write_pages(page, readme, COMPARISONS, results.RESULTS)
+    assert page.read_text(encoding="utf-8") == PAGE
+    assert readme.read_text(encoding="utf-8") == results.README.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
@@ -154,6 +163,7 @@ def test_unfinished_and_finished_comparisons_are_collected(
 
     _, _, *lines = table(row["rungs"]).splitlines()
     assert [line.split("|")[1].strip() for line in lines] == ["`tfidf`", "`head`", "`last:1`"]
-    page = sections([planned, planned._replace(name="none", title="Never run")], found)
+    both = [planned, planned._replace(name="none", title="Never run")]
+    page = sections(both, read_results(both, found))
     assert row["verdict"]["words"] in page
     assert page.endswith("- Never run: `none`")
