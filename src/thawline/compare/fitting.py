@@ -179,12 +179,13 @@ def _describe_left_out(schedule: Schedule) -> list[LeftOut]:
             continue
         runs = left_out[rung]
         whole = not any(run.rung == rung and run.folder in schedule.done for run in schedule.runs)
-        what = "it exceeds" if whole else f"{_missing(schedule, runs)} would exceed"
+        which = "its run" if len(runs) == 1 else f"its {len(runs)} runs"
+        which = which if whole else _missing(schedule, runs)
         found.append(
             LeftOut(
                 rung=rung,
                 predicted=schedule.predicted(runs),
-                reason=f"{what} the budget of {budget}",
+                reason=f"{which} would exceed the budget of {budget}",
             )
         )
     return found
