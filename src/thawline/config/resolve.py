@@ -301,8 +301,9 @@ def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[G
     key, raw = key.strip(), raw.strip()
     if not (key and equals):
         known = settings_of(config_type)
-        example = next((one for one in known if one.endswith("training.lr")), next(iter(known)))
-        fix = f"write a key and a value, for example {prefix}{example}=…"
+        rates = (f"{one}=1e-3" for one in known if one.endswith("training.lr"))
+        example = next(rates, f"{next(iter(known))}=…")
+        fix = f"write a key and a value, for example {prefix}{example}"
         raise ThawlineError("a setting as key=value", f"'{text}'", fix)
     if key.count(".") > MAX_DEPTH:
         raise ThawlineError("a known setting", f"'{key}'", "check the key", setting=key)

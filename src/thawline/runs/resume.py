@@ -169,7 +169,7 @@ def _other_setting(
     """Return the error for the first setting that differs from that of a run."""
     key = _first_other(before, now)
     return ThawlineError(
-        f"the setting `{key}` of the run in '{folder}' ({as_written(before[key])})",
+        f"`{key}` as in the run in '{folder}' ({as_written(before[key])})",
         f"'{as_written(now[key])}'",
         fix,
         setting=key,

@@ -271,7 +271,7 @@ def check_rate(config: LoopConfig, *, is_default: bool) -> None:
     """
     if config.optimizer == "sgd" and is_default:
         raise ThawlineError(
-            "a learning rate for `training.optimizer=sgd`, because the default was measured for "
+            "a learning rate with `training.optimizer=sgd`, because the default was measured for "
             "AdamW",
             "no `training.lr`",
             "add for example `training.lr=0.1`",

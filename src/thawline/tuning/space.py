@@ -311,7 +311,7 @@ def _check_rates(dimensions: dict[str, Dimension], base: Config) -> None:
     optimizers = (base.training.optimizer,) if searched is None else searched.choices
     if "sgd" in optimizers and rates is not None and not rates.given:
         raise ThawlineError(
-            "learning rates for `training.optimizer=sgd`, because the default range was measured "
+            "learning rates with `training.optimizer=sgd`, because the default range was measured "
             "for AdamW",
             "no learning rates in `search`",
             f"add for example {assignment(SETTING, ['lr=0.01..1:log'])}",
