@@ -95,9 +95,10 @@ def verb_naming(
 
 
 def fit_naming() -> Naming:
-    """Return how `fit` names settings in messages."""
-    names = _fit_names()
-    return Naming(names.name, names.assign)
+    """Return how `fit` names settings in messages. It reads them only if a message has one."""
+    return Naming(
+        lambda key: _fit_names().name(key), lambda key, value: _fit_names().assign(key, value)
+    )
 
 
 @cache
