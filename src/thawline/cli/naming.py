@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,6 +17,18 @@ NESTED = "fit."
 
 _NOT_SHARED = ("backbone", "data.data", "seed", "strategy")
 """Settings of `fit` for which such a verb has settings of its own."""
+
+_fit_keys: list[str] = []
+"""The keys of the settings for which `fit` has options."""
+
+
+def register_fit(sections: Mapping[str, Sequence[str]]) -> None:
+    """Register the settings for which `fit` has options.
+
+    Args:
+        sections: The keys of the settings in each section of its help.
+    """
+    _fit_keys.extend(key for keys in sections.values() for key in keys)
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,8 @@ def fit_naming() -> Naming:
 
 @cache
 def _fit_names() -> _Names:
-    from thawline.cli.verbs.fit import SETTINGS
-
     known = settings_of(Config)
-    keys = (key for section in SETTINGS.values() for key in section if key in known)
+    keys = (key for key in _fit_keys if key in known)
     return _Names(known, {key: SettingOption(known[key]) for key in keys}, True, ())
 
 
