@@ -17,11 +17,11 @@ from thawline.errors import Naming
 
 
 def naming(
-    config: type, settings: Iterable[str], *, has_set: bool = True, in_file: str = ""
+    config: type, settings: Iterable[str], *, has_set: bool = True, written: str = ""
 ) -> Naming:
     known, keys = settings_of(config), list(settings)
     options = [small(known) if key == SMALL else SettingOption(known[key]) for key in keys]
-    return verb_naming(known, options, has_set=has_set, in_file=in_file.split())
+    return verb_naming(known, options, has_set=has_set, written=written.split())
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,14 @@ def test_a_setting_in_a_file_keeps_its_key() -> None:
     one = naming(
         LadderConfig,
         chain(*compare.SETTINGS.values()),
-        in_file="fit.training.epochs fit.training.lr",
+        written="fit.training.epochs fit.training.lr",
     )
     text = "`training.epochs` of `training.epochs=3`, `training.lr=1`, `head.head=linear`"
     rendered = "fit.training.epochs of fit.training.epochs=3, fit.training.lr=1, --head linear"
     assert one.render(text) == rendered
+
+
+def test_a_setting_in_a_rung_keeps_its_key() -> None:
+    one = naming(LadderConfig, chain(*compare.SETTINGS.values()), written="training.lr")
+    text = "`training.lr=1`, `training.lr`, `training.optimizer=sgd`"
+    assert one.render(text) == "training.lr=1, training.lr, --set fit.training.optimizer=sgd"

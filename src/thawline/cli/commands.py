@@ -138,7 +138,8 @@ def verb_with_settings(
                     config = _resolve(given, config_type, values, function.__name__)
                 else:
                     config = config_type(**{setting.key: setting.value for setting in given})
-            with settings_named(naming(in_file=_keys_in_file(config, given, values))):
+            written = _keys_in_file(config, given, values) | _keys_in_rungs(config)
+            with settings_named(naming(written=written)):
                 function(config, **arguments)
 
         signature = inspect.Signature([*parameters, *map(_keyword_only, extra_parameters)])
@@ -190,6 +191,13 @@ def _keys_in_file(
         for key in written_keys(config)
         if not any(f"{key}.".startswith(f"{other}.") for other in elsewhere)
     }
+
+
+def _keys_in_rungs(config: AnyConfig) -> set[str]:
+    """Return the keys of the settings in rungs, for example in ``last:1 training.lr=1e-3``."""
+    rungs = getattr(config, "rungs", getattr(config, "strategies", ()))
+    words = (word for rung in rungs for word in rung.split()[1:])
+    return {key for key, equals, _ in (word.partition("=") for word in words) if equals}
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

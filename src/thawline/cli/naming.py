@@ -39,16 +39,18 @@ class _Names:
         known: The settings of the verb, by their keys.
         options: Its options, by the keys of their settings.
         has_set: Whether it has the option ``--set``.
-        in_file: The keys of settings that the user wrote in a file.
+        written: The keys of settings that the user wrote in a file or in a rung.
     """
 
     known: Mapping[str, Setting]
     options: Mapping[str, SettingOption]
     has_set: bool
-    in_file: Collection[str]
+    written: Collection[str]
 
     def find(self, key: str) -> str | None:
         """Return the key of a setting in this verb. None if the verb cannot set it."""
+        if key in self.written:
+            return key
         nested = f"{NESTED}{key}"
         is_nested = nested in self.options or (nested in self.known and key not in _NOT_SHARED)
         full = nested if is_nested and key not in self.known else key
@@ -57,7 +59,7 @@ class _Names:
     def name(self, key: str) -> str | None:
         """Return the name of a setting, as `Naming.name` does."""
         full = self.find(key)
-        is_option = full in self.options and full not in self.in_file
+        is_option = full in self.options and full not in self.written
         return self.options[full].option if full is not None and is_option else full
 
     def assign(self, key: str, value: str) -> str | None:
@@ -65,7 +67,7 @@ class _Names:
         full = self.find(key)
         if full is None:
             return None
-        if full in self.in_file:
+        if full in self.written:
             return f"{full}={value}"
         option = self.options.get(full)
         given = None if option is None else _given(option, value)
@@ -77,23 +79,23 @@ def verb_naming(
     options: Iterable[SettingOption],
     *,
     has_set: bool,
-    in_file: Collection[str] = (),
+    written: Collection[str] = (),
 ) -> Naming:
     """Return how a verb names settings in messages.
 
     A setting has the name of its option, or ``--set`` with its key. A setting that the user wrote
-    in a file has its key, because it is changed there. A comparison and a search name settings of
-    their fits ``--set fit.training.lr=0.1`` unless they have an option. Settings that a verb does
-    not have are named as `fit` names them, because the message is about another fit.
+    in a file or in a rung has its key, because it is changed there. A comparison and a search name
+    settings of their fits ``--set fit.training.lr=0.1`` unless they have an option. Settings that a
+    verb does not have are named as `fit` names them, because the message is about another fit.
 
     Args:
         known: The settings of the verb, by their keys.
         options: The verb's options for settings.
         has_set: Whether the verb has the option ``--set``.
-        in_file: The keys of settings that the user wrote in a file.
+        written: The keys of settings that the user wrote in a file or in a rung.
     """
     own = {one.setting.key: one for one in options if one.value is None}
-    names = _Names(known, own, has_set, in_file)
+    names = _Names(known, own, has_set, written)
 
     def name(key: str) -> str | None:
         found = names.name(key)
