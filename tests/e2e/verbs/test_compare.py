@@ -74,7 +74,8 @@ def test_a_rate_for_sgd_is_proposed_as_a_setting_of_the_fits(films, toy_backbone
 def test_a_setting_of_a_rung_is_named_as_it_was_written(films, toy_backbone):
     command = ("compare", films, "-s", "full training.muon_lr=1", "--backbone", toy_backbone())
     line = refusal(thawline(*command))
-    assert " training.muon_lr=1 " in line
+    assert " training.muon_lr=1" in line
+    assert "fit.training.muon_lr" not in line
     assert "--set fit.training.optimizer=muon" in line
 
 
