@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import thawline
 from thawline import ThawlineError, config
@@ -129,3 +130,11 @@ def test_a_proposed_value_is_written_as_python() -> None:
         TextClassifier(lr=0.1).fit(TEXTS, LABELS)
     assert "epochs=3" in caught.value.fix
     assert "lr=0.1" in caught.value.found
+
+
+def test_a_warning_of_the_estimator_names_its_parameters() -> None:
+    with pytest.warns(ConvergenceWarning) as caught:
+        TextClassifier(max_iterations=1, tolerance=1e-12, penalties=[1e-6]).fit(TEXTS, LABELS)
+    (words,) = {str(one.message) for one in caught if one.category is ConvergenceWarning}
+    assert "max_iterations" in words
+    assert not [key for key in SETTINGS.values() if "." in key and key in words]
