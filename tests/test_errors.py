@@ -15,6 +15,7 @@ from thawline.errors import (
     did_you_mean,
     elide,
     in_words,
+    parameter_naming,
     printable,
     settings_named,
 )
@@ -32,14 +33,7 @@ def test_setting_is_none_by_default() -> None:
     assert ThawlineError("a", "b", "c").setting is None
 
 
-NAMES = {"training.lr": "lr", "strategy": "strategy"}
-
-
-def _assign(key: str, value: str) -> str | None:
-    return f"{NAMES[key]}={assigned_value(value)!r}" if key in NAMES else None
-
-
-NAMING = Naming(NAMES.get, _assign)
+NAMING = parameter_naming({"training.lr": "lr", "strategy": "strategy"})
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -146,6 +146,19 @@ class Naming:
             return found[0] if named is None else named
 
         return _NAMED.sub(replace, text)
+
+
+def parameter_naming(parameters: Mapping[str, str]) -> Naming:
+    """Return how a function or a class names settings that are its parameters.
+
+    Args:
+        parameters: The parameter of each setting, by the setting's key.
+    """
+
+    def assign(key: str, value: str) -> str | None:
+        return f"{parameters[key]}={assigned_value(value)!r}" if key in parameters else None
+
+    return Naming(parameters.get, assign)
 
 
 _naming: ContextVar[Naming | None] = ContextVar("naming", default=None)

@@ -25,7 +25,7 @@ from thawline.config import (
 )
 from thawline.config.resolve import build_config
 from thawline.data.arrays import read_seed
-from thawline.errors import Naming, ThawlineError, assigned_value, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, parameter_naming
 from thawline.strategies import Strategy, as_strategy
 
 SETTINGS = SHARED_NAMES | {
@@ -63,15 +63,7 @@ SETTINGS = SHARED_NAMES | {
 }
 """The dotted key in `Config` of the setting that each parameter sets."""
 
-_PARAMETERS = {key: name for name, key in SETTINGS.items()}
-
-
-def _assign(key: str, value: str) -> str | None:
-    name = _PARAMETERS.get(key)
-    return None if name is None else f"{name}={assigned_value(value)!r}"
-
-
-NAMING = Naming(_PARAMETERS.get, _assign)
+NAMING = parameter_naming({key: name for name, key in SETTINGS.items()})
 """The names of settings in the messages of `TextClassifier`: its parameters."""
 
 

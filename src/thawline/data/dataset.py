@@ -31,7 +31,7 @@ from thawline.data.sources.parts import (
 from thawline.data.splits import SelectedRows, Splits
 from thawline.data.stratified import nested_order
 from thawline.data.texts import Text, check_pairing, shorten
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, parameter_naming, settings_named
 
 MANY = 10
 """The number of rows from which labels that all differ are refused."""
@@ -213,6 +213,14 @@ def load_draws(config: DataConfig, draws: int) -> list[Dataset]:
     return [_select(source, replace(config, draw=number)) for number in numbers]
 
 
+_LOADED = ("text", "label", "labels", "limit", "validation_share", "test_share")
+_LIMITED = ("max_file_bytes", "max_text_characters")
+_NAMING = parameter_naming(
+    {"data.data": "source"} | {f"data.{name}": name for name in (*_LOADED, *_LIMITED)}
+)
+"""The names of settings in the errors of `load_data`."""
+
+
 def load_data(
     source: Any,
     *,
@@ -272,7 +280,8 @@ def load_data(
         max_file_bytes=max_file_bytes,
         max_text_characters=max_text_characters,
     )
-    return _load(source, config)
+    with settings_named(_NAMING):
+        return _load(source, config)
 
 
 def _load(given: Any, config: DataConfig, *, with_test: bool = True) -> Dataset:
