@@ -8,9 +8,14 @@ import pytest
 
 from thawline.errors import (
     LONGEST_PART,
+    Naming,
     ThawlineError,
+    assigned_value,
+    assignment,
     did_you_mean,
     elide,
+    in_words,
+    parameter_naming,
     printable,
     settings_named,
 )
@@ -28,21 +33,60 @@ def test_setting_is_none_by_default() -> None:
     assert ThawlineError("a", "b", "c").setting is None
 
 
-def test_settings_are_named_as_the_user_wrote_them() -> None:
-    names = {"training.lr": "--lr", "data": "--data", "training.l": "-l"}
-    with pytest.raises(ThawlineError) as caught, settings_named(names):
-        raise ThawlineError(
-            "epochs, because training.lr has no effect",
-            "training.lr = '0.1' in data of training.lr.",
-            "write 'last:1 training.lr=1e-3', or --set training.lr=1, or omit training.lr",
-            setting="training.lr",
-        )
+NAMING = parameter_naming({"training.lr": "lr", "strategy": "strategy"})
+
+
+@pytest.mark.parametrize(
+    ("text", "rendered"),
+    [
+        ("use a smaller `training.lr`", "use a smaller lr"),
+        ("add `training.lr=0.1`.", "add lr=0.1."),
+        ("`strategy=last:1` or `strategy=full`", "strategy='last:1' or strategy='full'"),
+        ("`strategy=a b 'c' \"d\"`", "strategy='a b \\'c\\' \"d\"'"),
+        ("`training.l` of `k` in `k=1`", "`training.l` of `k` in `k=1`"),
+        ("found '`training.lr`' and `training.lr`", "found '`training.lr`' and lr"),
+        ("a backbone's `training.lr`, not Ann's", "a backbone's lr, not Ann's"),
+        ("'it's `training.lr`' and `training.lr`", "'it's `training.lr`' and lr"),
+        ("training.lr=1 and ``training.lr``", "training.lr=1 and `lr`"),
+    ],
+)
+def test_settings_in_backticks_have_the_names_of_the_interface(text: str, rendered: str) -> None:
+    assert NAMING.render(text) == rendered
+    assert NAMING.render(rendered) == rendered
+
+
+def test_errors_and_warnings_of_a_block_have_the_names_of_the_innermost_interface() -> None:
+    text = "a lower `training.lr`"
+    assert in_words(text) == text
+    outer = Naming(lambda key: "other", lambda key, value: "other")
+    with settings_named(outer), settings_named(NAMING):
+        assert in_words(text) == "a lower lr"
+    with pytest.raises(ThawlineError) as caught, settings_named(outer), settings_named(NAMING):
+        raise ThawlineError(text, "`training.lr=1`", "omit `training.lr`", setting="training.lr")
     error = caught.value
-    assert error.expected == "epochs, because --lr has no effect"
-    assert error.found == "--lr '0.1' in data of --lr."
-    assert error.fix == "write 'last:1 training.lr=1e-3', or --set training.lr=1, or omit --lr"
+    assert (error.expected, error.found, error.fix) == ("a lower lr", "lr=1", "omit lr")
     assert error.setting == "training.lr"
     assert str(error) == str(pickle.loads(pickle.dumps(error)))
+    assert in_words(text) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ("last:1", "last:1"),
+        (0.1, "0.1"),
+        (True, "true"),
+        ((4000, 2000), "[4000, 2000]"),
+        (["é", 'a "b"'], '["é", "a \\"b\\""]'),
+        ("a `b`", "a 'b'"),
+    ],
+)
+def test_an_assignment_is_written_as_in_toml_and_read_again(value: object, written: str) -> None:
+    text = assignment("training.lr", value)
+    assert text == f"`training.lr={written}`"
+    read = assigned_value(written)
+    if "`" not in str(value):
+        assert (tuple(read) if isinstance(value, tuple) else read) == value
 
 
 @pytest.mark.parametrize("fix", ["did you mean 'x'?", "choose from a, b, …", "do this."])

@@ -1,11 +1,19 @@
-"""The error that Thawline raises for invalid input, and helpers for its messages."""
+"""The error that Thawline raises for invalid input, and helpers for its messages.
+
+A message names a setting by its dotted key in backticks, alone or with a value: `training.lr` or
+`training.lr=0.1`. Someone who passes a config reads these names as they are. An interface with
+other names for its settings, such as the options of a command, shows them instead (`Naming`).
+"""
 
 from __future__ import annotations
 
 import difflib
+import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any
 
 LONGEST_VALUE = 240
@@ -74,7 +82,7 @@ class ThawlineError(ValueError):
     Args:
         expected: What was expected, as a noun phrase ("a learning rate above 0").
         found: What was found instead, as a noun phrase that shows the user's value ("-0.1").
-        fix: How to fix it, as an instruction without a period ("use a larger --lr").
+        fix: How to fix it, as an instruction without a period ("use a larger `training.lr`").
         setting: The dotted key of the setting that is wrong (``training.lr``). None if the error
             is not about one setting.
 
@@ -91,28 +99,9 @@ class ThawlineError(ValueError):
         self.setting = setting
         super().__init__(f"expected {self.expected}; found {self.found}. {_sentence(self.fix)}")
 
-    def rename_settings(self, names: Mapping[str, str]) -> None:
-        """Name settings as the user wrote them, for example ``--lr`` instead of ``training.lr``.
-
-        An assignment such as ``training.lr=1e-3``, which an instruction may show, stays, and so do
-        keys without a dot, which are ordinary words.
-
-        Args:
-            names: The names that the user wrote, by the dotted keys of the settings.
-        """
-        parts = [self.expected, self.found, self.fix]
-        for key, name in names.items():
-            if "." not in key:
-                continue
-            # "training.lr = '1'" becomes "--lr '1'".
-            assigned = re.compile(rf"(?<![\w.='\"-]){re.escape(key)} = (?=')")
-            word = re.compile(rf"(?<![\w.='\"-]){re.escape(key)}(?![\w=]|\.\w)")
-            parts = [word.sub(name, assigned.sub(f"{name} ", part)) for part in parts]
-        ThawlineError.__init__(self, *parts, setting=self.setting)
-
-    def reword(self, change: Callable[[str], str]) -> None:
-        """Apply a function to each of the three parts."""
-        parts = map(change, (self.expected, self.found, self.fix))
+    def name_settings(self, naming: Naming) -> None:
+        """Name settings in all three parts as an interface does."""
+        parts = map(naming.render, (self.expected, self.found, self.fix))
         ThawlineError.__init__(self, *parts, setting=self.setting)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -120,18 +109,103 @@ class ThawlineError(ValueError):
         return _rebuild, (self.expected, self.found, self.fix, self.setting)
 
 
-@contextmanager
-def settings_named(names: Mapping[str, str]) -> Iterator[None]:
-    """Let the errors of a block name settings as the user wrote them.
+# -- names of settings ----------------------------------------------------------------------------
+
+_NAMED = re.compile(
+    r"`(?P<key>[a-z]\w*(?:\.[a-z]\w*)*)(?:=(?P<value>[^`]*))?`"
+    r"|(?<!\w)'(?:[^']|'(?=\w))*'(?!\w)"  # the user's own value, which may have apostrophes
+)
+"""A setting in a message, alone or with a value, or a quoted value, which stays as it is."""
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The words with which an interface names settings in messages.
+
+    Attributes:
+        name: Returns the name of a setting, by its dotted key. None if the interface has no name
+            for it; the message then shows the key.
+        assign: Returns how the interface gives a value to a setting, by its dotted key and the
+            value, in the form that `assignment` writes. None as for ``name``.
+    """
+
+    name: Callable[[str], str | None]
+    assign: Callable[[str, str], str | None]
+
+    def render(self, text: str) -> str:
+        """Return a message in which settings have the names of the interface.
+
+        Other words in backticks, and values in single quotes, stay.
+        """
+
+        def replace(found: re.Match[str]) -> str:
+            key, value = found["key"], found["value"]
+            if key is None:
+                return found[0]
+            named = self.name(key) if value is None else self.assign(key, value)
+            return found[0] if named is None else named
+
+        return _NAMED.sub(replace, text)
+
+
+def parameter_naming(parameters: Mapping[str, str]) -> Naming:
+    """Return how a function or a class names settings that are its parameters.
 
     Args:
-        names: The names that the user wrote, by the dotted keys of the settings.
+        parameters: The parameter of each setting, by the setting's key.
     """
+
+    def assign(key: str, value: str) -> str | None:
+        return f"{parameters[key]}={assigned_value(value)!r}" if key in parameters else None
+
+    return Naming(parameters.get, assign)
+
+
+_naming: ContextVar[Naming | None] = ContextVar("naming", default=None)
+"""The names of the interface whose function is running. None if settings have their keys."""
+
+
+@contextmanager
+def settings_named(naming: Naming) -> Iterator[None]:
+    """Let the errors and warnings of a block name settings as an interface does.
+
+    Warnings have these names if they pass through `in_words`.
+    """
+    token = _naming.set(naming)
     try:
         yield
     except ThawlineError as error:
-        error.rename_settings(names)
+        error.name_settings(naming)
         raise
+    finally:
+        _naming.reset(token)
+
+
+def in_words(text: str) -> str:
+    """Return a message in which settings have the names of the interface that is used."""
+    naming = _naming.get()
+    return text if naming is None else naming.render(text)
+
+
+def assignment(key: str, value: object) -> str:
+    """Return how a message gives a value to a setting, for example ```training.lr=0.1```.
+
+    Args:
+        key: The dotted key.
+        value: The value. Truth values and lists are written as in TOML.
+    """
+    is_plain = isinstance(value, bool | list | tuple)
+    text = json.dumps(value, ensure_ascii=False, default=str) if is_plain else str(value)
+    text = elide(text.replace("`", "'"))
+    return f"`{key}={text}`"
+
+
+def assigned_value(text: str) -> Any:
+    """Return the value in an assignment: a number, a truth value or a list, or else the text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
 
 
 def _rebuild(expected: str, found: str, fix: str, setting: str | None) -> ThawlineError:

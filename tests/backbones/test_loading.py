@@ -271,7 +271,7 @@ def test_a_length_outside_the_limits_is_refused(toy_backbone, wanted):
     error = caught.value
     assert (error.setting, error.found) == ("tokens.max_length", str(wanted))
     assert all(part in error.expected for part in (" 4 ", " 40 ", backbone.name))
-    assert "--max-length 40" in error.fix
+    assert "`tokens.max_length=40`" in error.fix
 
 
 def test_a_length_within_the_limits_is_kept(toy_backbone):
@@ -430,4 +430,4 @@ def test_a_family_without_a_native_head_is_refused():
         build_native(Backbone("clip", "clip", stack, None), 2, seed=0)
     assert caught.value.setting == "head.head"
     assert "'clip_text_model'" in caught.value.found
-    assert "--head linear" in caught.value.fix
+    assert "`head.head=linear`" in caught.value.fix

@@ -239,7 +239,6 @@ def test_a_file_that_is_none_is_refused() -> None:
         with pytest.raises(ThawlineError) as caught:
             resolve_config(file=Path(place))
         assert f"'{place}'" in caught.value.found
-        assert "--config" in caught.value.expected
 
 
 @pytest.mark.parametrize(

@@ -505,3 +505,14 @@ def test_a_misspelled_label_in_test_names_the_class():
         load_data({"train": train, "test": (["a", "b"], ["neg", "Pos "])})
     assert "'Pos '" in caught.value.found
     assert "'pos'" in caught.value.fix
+
+
+def test_errors_of_load_data_name_its_parameters():
+    texts, labels = [f"text {row}" for row in range(30)], [0] * 30
+    with pytest.raises(ThawlineError) as caught:
+        load_data((texts, labels))
+    assert caught.value.setting == "data.label"
+    assert caught.value.fix.endswith(" label")
+    with pytest.raises(ThawlineError) as caught:
+        load_data((texts, [row % 2 for row in range(30)]), limit=(4, 2, 1))
+    assert "limit=[4000, 2000]" in caught.value.fix

@@ -215,7 +215,7 @@ def test_evaluation_on_other_data_needs_no_record(fit, toy_reviews):
         evaluate("run/model", "test")
     assert "run/model" in caught.value.expected
     assert "record.json" in caught.value.found
-    assert "--data" in caught.value.fix
+    assert "`data.data`" in caught.value.fix
 
 
 def test_evaluation_takes_the_rows_of_the_run_alone(fit, data):
@@ -243,7 +243,7 @@ def test_evaluation_refuses_changed_rows_even_where_their_number_stays(fit, data
         evaluate("run", "test")
     assert "'run'" in caught.value.expected
     assert f"'{folder.absolute()}'" in caught.value.found
-    assert "--data" in caught.value.fix
+    assert "`data.data`" in caught.value.fix
 
 
 def test_a_run_that_was_killed_does_not_go_on_with_other_rows(

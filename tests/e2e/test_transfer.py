@@ -266,7 +266,7 @@ def test_a_run_is_not_resumed_with_another_backbone(stopped, toy_backbone, kind)
     known, found = record["backbone"]["sha256"], load_backbone(str(own)).digest()
     assert done.code == 2
     error = done.err.splitlines()[-1]
-    parts = ("'out'", known[:12], f"'{own.absolute()}'", found[:12], "--out")
+    parts = ("'out'", known[:12], f"'{own.absolute()}'", found[:12])
     assert all(part in error for part in parts)
     assert record_of("out") == record
     for path, content in whole.items():

@@ -102,7 +102,7 @@ def test_wrong_settings_are_refused(toy_backbone):
     with pytest.raises(ThawlineError) as caught:
         describe(config(toy_backbone()), n_labels=1)
     assert caught.value.found == "1"
-    assert "--labels" in caught.value.fix
+    assert "`data.labels=" in caught.value.fix
     with pytest.raises(ThawlineError) as caught:
         describe(Config(backbone=str(toy_backbone()), strategy="gradual:stages=6"), n_labels=2)
     assert caught.value.found == "6"

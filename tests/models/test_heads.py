@@ -63,7 +63,7 @@ class TestParse:
             parse_head(text)
         assert (caught.value.setting, caught.value.found) == ("head.head", f"'{text}'")
         assert "1,000,000" in caught.value.expected
-        assert "--head mlp:64" in caught.value.fix
+        assert "`head.head=mlp:64`" in caught.value.fix
 
     @pytest.mark.parametrize(
         ("text", "hint"),

@@ -401,7 +401,7 @@ def test_only_the_texts_asked_for_run_and_only_through_the_prefix(backbone_of, t
 def warned(backbone: Backbone, line: int, texts: Sequence[str], limit: int) -> str:
     passed = FrozenPass(backbone, LIMIT, "right", replace(FP32, store_limit=limit))
     entry, tokens = passed.open_entry(line), passed.tokenize(texts)
-    with pytest.warns(UserWarning, match="--store-limit") as caught:
+    with pytest.warns(UserWarning, match=r"compute\.store_limit") as caught:
         states = token_states(passed, entry, texts, tokens)
     assert isinstance(states, RecomputedStates)
     (warning,) = caught

@@ -199,4 +199,4 @@ class TestCheckWindows:
         error = caught.value
         assert {str(fits + 1), "8"} <= set(error.expected.split())
         assert {str(total), str(fits)} <= set(error.found.split())
-        assert "--batch-size" in error.fix
+        assert "`training.batch_size`" in error.fix

@@ -72,4 +72,4 @@ def test_too_large_vocabulary_is_an_error():
     assert error.setting == "vocabulary.size"
     assert "1,000" in error.expected
     assert "261" in error.found
-    assert "--vocabulary 261" in error.fix
+    assert "`vocabulary.size=261`" in error.fix

@@ -38,7 +38,7 @@ def test_unavailable_device_is_an_error(monkeypatch):
         devices.pick_device("mps")
     assert "cuda, cpu" in caught.value.expected
     assert caught.value.found == "'mps'"
-    assert "--device cuda" in caught.value.fix
+    assert "`compute.device=cuda`" in caught.value.fix
 
 
 def test_unknown_device_is_an_error():

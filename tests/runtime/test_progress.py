@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from thawline.errors import Naming, settings_named
 from thawline.runtime import progress
 from thawline.runtime.progress import TerminalReporter
 
@@ -36,3 +37,10 @@ def test_a_bar_takes_one_line(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.strip()]
     assert len(line.rstrip()) <= columns
     assert "loss 0.312, accuracy 0.867" in line
+
+
+def test_a_message_names_settings_as_the_interface_does(capsys: pytest.CaptureFixture[str]) -> None:
+    names = {"training.lr": "--lr"}
+    with settings_named(Naming(names.get, lambda key, value: f"{names[key]} {value}")):
+        TerminalReporter().message("try `training.lr` or `training.lr=0.1`")
+    assert capsys.readouterr().err == "try --lr or --lr 0.1\n"

@@ -393,7 +393,7 @@ def test_states_above_the_limit_stay_in_memory():
     digests = set()
     for _ in range(2):
         entry = Entry(KEY)
-        with pytest.warns(UserWarning, match="--store-limit") as caught:
+        with pytest.warns(UserWarning, match=r"compute\.store_limit") as caught:
             assert fill(entry, TEXTS, limit=6_000) == 10
         for datum in ("6.0 kB", decimal(held), "3.6 kB", "thawline store clear"):
             assert datum in str(caught[0].message)
@@ -440,7 +440,7 @@ def test_states_that_fit_nowhere_are_an_error():
         error = caught.value
         assert "10.0 PB" in error.expected
         assert ("0 bytes" in error.found) == above_limit
-        assert ("--store-limit" in error.fix) == above_limit
+        assert ("`compute.store_limit`" in error.fix) == above_limit
         assert "thawline store clear" in error.fix
     assert entry.missing(TEXTS) == list(range(10))
 
@@ -498,7 +498,7 @@ def test_pass_above_the_limit_continues_from_memory(toy_backbone, toy_reviews):
     wanted = (texts, range(5), "mean")
     everyone = torch.arange(24)
     for _ in range(2):
-        with pytest.warns(UserWarning, match="--store-limit"):
+        with pytest.warns(UserWarning, match=r"compute\.store_limit"):
             entry, report, messages = run(toy_backbone(), texts, limit=0)
         assert (report.texts, messages, entries()) == (24, [], [])
         kept = entry.features(*wanted).take(everyone)

@@ -505,7 +505,7 @@ def test_small_disk(mounted_disk):
     with pytest.warns(UserWarning, match="thawline store clear") as caught:
         assert fill(entry, texts, limit=10**9) == 40
     assert len(caught) == 1
-    assert "--store-limit" not in str(caught[0].message)  # the disk is full, not the store
+    assert "compute.store_limit" not in str(caught[0].message)  # the disk is full, not the store
     assert is_right(entry, texts)
     kept = 40 - len(Entry(KEY, root=tiny_disk).missing(texts))
     assert 0 <= kept < 40

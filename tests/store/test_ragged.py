@@ -139,7 +139,7 @@ def test_token_states_above_the_limit_raise_no_room():
     with pytest.raises(NoRoom) as caught:
         fill(Entry(LINE_KEY), TEXTS, limit=size - 1)
     assert caught.value.size == size
-    assert "--store-limit" in caught.value.obstacle.fix
+    assert "`compute.store_limit`" in caught.value.obstacle.fix
     assert "thawline store clear" in caught.value.obstacle.fix
     assert size_of_store() == 0
 
@@ -165,4 +165,4 @@ def test_default_limit_is_a_share_of_the_disk():
     with entry.filling(), pytest.raises(NoRoom) as caught:
         entry.plan(10**9, 10**16, None, lambda line: None)
     assert caught.value.size == 10**16
-    assert "--store-limit" in caught.value.obstacle.fix  # the limit is reached, not the disk
+    assert "`compute.store_limit`" in caught.value.obstacle.fix

@@ -43,7 +43,7 @@ def first_token_warnings(config: Config, backbone: Backbone) -> list[str]:
 
 def is_about(warning: str, token: str, texts: int) -> bool:
     """Return whether a warning names the shared first token, the number of texts and a remedy."""
-    return all(part in warning for part in (f"'{token}'", f" {texts} ", "--pooling mean"))
+    return all(part in warning for part in (f"'{token}'", f" {texts} ", "`head.pooling=mean`"))
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_classes_with_hardly_any_rows_warn(toy_backbone: Backbones) -> None:
         config = Config(data=DataConfig(str(folder), test_share=0.1), compute=FP32)
         dataset, backbone = load(config.data), load_backbone(str(toy_backbone("bert")))
         found = fit_warnings(dataset, backbone, make_plan(backbone, config), config)
-        return [line for line in found if "--label" in line]
+        return [line for line in found if "`data.label`" in line]
 
     assert len(lines(3)) == 1
     assert lines(6) == []

@@ -18,6 +18,7 @@ from thawline.backbones.loading import Backbone, load_backbone
 from thawline.config import Config, HeadConfig
 from thawline.config.annotations import Setting, settings_of
 from thawline.config.resolve import change_config, config_to_toml, resolve_config
+from thawline.errors import assignment
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import adapt
 from thawline.training.effects import (
@@ -94,22 +95,15 @@ def test_a_written_setting_has_an_effect_or_is_refused(backbone: Backbone, key: 
         with pytest.raises(ThawlineError) as caught:
             prepare(config, lambda: backbone)
         assert caught.value.setting == key
-        assert f"'{dict(_flat(config))[key]}'" in caught.value.found
+        assert assignment(key, dict(_flat(config))[key]) in caught.value.found
     assert (len(effective) == len(COMBINATIONS)) == (key in ALWAYS)
-
-
-PROPOSED = {"--strategy": "strategy", "--head": "head.head", "--epochs": "training.epochs"}
-PROPOSED |= {"--vectors": "encoder.vectors"}
-"""Options that a fix may propose, with their settings."""
 
 
 def proposed(fix: str) -> dict[str, str | None]:
     """Return the settings that the first alternative of a fix proposes. None stands for omitted."""
     first = re.split(r", or | to train ", fix)[0]
-    found = dict(re.findall(r"--set ([\w.]+)=(\w+)", first))
-    for option, value in re.findall(r"(?<!without )(--(?!set)\w+) ([\w:+=,]+)", first):
-        found[PROPOSED[option]] = value
-    return found | {PROPOSED[option]: None for option in re.findall(r"without (--\w+)", first)}
+    found = dict(re.findall(r"`([\w.]+)=([^`]+)`", first))
+    return found | dict.fromkeys(re.findall(r"without `([\w.]+)`", first))
 
 
 @pytest.mark.parametrize("combination", [*COMBINATIONS, ("last:1", "linear", None)], ids=str)

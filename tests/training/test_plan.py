@@ -301,7 +301,7 @@ def test_an_invalid_value_is_refused(
         ({"strategy": "hed"}, ["head"]),
         ({"strategy": "last:5"}, [str(DEPTH)]),
         ({"head": "liner"}, ["linear"]),
-        ({"head": "native", "features": "layers"}, ["--features", "--head linear"]),
+        ({"head": "native", "features": "layers"}, ["`head.features`", "`head.head=linear`"]),
     ],
     ids=str,
 )
@@ -317,8 +317,8 @@ def test_above_trained_blocks_no_other_head_is_suggested(
     plan: Callable[..., Plan], strategy: str
 ) -> None:
     error = refusal(plan, strategy=strategy, features="layers")
-    assert "--features" in error.fix
-    assert "--head" not in error.fix
+    assert "`head.features`" in error.fix
+    assert "head.head" not in error.fix
 
 
 @pytest.mark.parametrize("length", [0, 3, LIMIT + 1])

@@ -79,7 +79,7 @@ def as_native(fitted: Fitted) -> Fitted:
         raise ThawlineError(
             "a classifier that transformers can run alone",
             f"one with {part}, which only Thawline contains",
-            "use --to onnx",
+            "use `to=onnx`",
             setting="to",
         )
     if fitted.head.kind == "native":
@@ -91,7 +91,7 @@ def as_native(fitted: Fitted) -> Fitted:
         raise ThawlineError(
             f"a head with at most {width} hidden units, as in the head of {kind}",
             f"{fitted.head} for {len(fitted.labels)} labels, which needs {needed}",
-            "use --to onnx",
+            "use `to=onnx`",
             setting="to",
         )
     model = _build(fitted, stage, holder.settings(fitted.reading.pooling))
@@ -116,9 +116,9 @@ def _find_holder(fitted: Fitted) -> _Holder:
     if holder is None:
         raise ThawlineError(
             f"a head that the sequence classifier of {kind} in transformers can hold, which is "
-            "only its own (--head native)",
+            "only its own (`head.head=native`)",
             f"{found}, whose biases have no place in it",
-            "use --to onnx, or fit again with --head native",
+            "use `to=onnx`, or fit again with `head.head=native`",
             setting="to",
         )
     whole = stages[-1:] == (stack.depth,) or (holder.is_cut and fitted.is_frozen())
@@ -130,8 +130,8 @@ def _find_holder(fitted: Fitted) -> _Holder:
             f"a head that the sequence classifier of {kind} in transformers can hold: {heads} on "
             f"the pooling {' or '.join(holder.poolings)} of {where}, or native",
             found,
-            f"use --to onnx, or fit again with --head linear --pooling {holder.poolings[-1]} "
-            "--features last",
+            "use `to=onnx`, or fit again with `head.head=linear`, "
+            f"`head.pooling={holder.poolings[-1]}` and `head.features=last`",
             setting="to",
         )
     return holder

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModel, AutoModelForSequenceClassification, PreTrainedModel
 
 from thawline.backbones.loading import Backbone
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, in_words
 from thawline.runtime.randomness import building
 
 
@@ -63,7 +63,7 @@ def build_native(
         raise ThawlineError(
             "a backbone whose family has a sequence classification head in transformers",
             f"'{config.model_type}', which has none",
-            "use --head linear or --head mlp:64",
+            "use `head.head=linear` or `head.head=mlp:64`",
             setting="head.head",
         ) from error
     base = model.base_model
@@ -71,11 +71,11 @@ def build_native(
     if missing:
         raise RuntimeError(f"the native model expects weights that the backbone lacks: {missing}")
     if set(backbone.random_weights) & set(base.state_dict()):
-        warnings.warn(
+        warning = (
             f"the checkpoint of '{backbone.name}' has no pooler, which the native head needs, so "
-            "the pooler was initialised randomly; use --head linear, which needs no pooler",
-            stacklevel=2,
+            "the pooler was initialised randomly; use `head.head=linear`, which needs no pooler"
         )
+        warnings.warn(in_words(warning), stacklevel=2)
     return model.eval()
 
 

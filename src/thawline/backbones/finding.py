@@ -78,7 +78,7 @@ def find_backbone(name: str) -> str:
             refuses a file of the model.
     """
     if not name.strip():
-        fix = f"use --backbone with a folder or a name ({did_you_mean(name, PACKAGED_BACKBONES)})"
+        fix = f"use `backbone` with a folder or a name ({did_you_mean(name, PACKAGED_BACKBONES)})"
         raise ThawlineError("a backbone's folder or name", f"'{name}'", fix)
     if name.startswith("~"):
         name = str(expand(name))

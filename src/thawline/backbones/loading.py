@@ -105,7 +105,7 @@ class Backbone:
             f"a maximum length between {special + 1} and {self.limit} tokens, because the "
             f"backbone {self.name} accepts at most {self.limit}",
             str(wanted),
-            f"use --max-length {default} or omit it",
+            f"use `tokens.max_length={default}` or omit it",
             setting="tokens.max_length",
         )
 

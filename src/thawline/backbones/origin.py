@@ -49,14 +49,14 @@ class Origin:
             raise ThawlineError(
                 f"a classifier with a backbone in '{folder}'",
                 f"one of the strategy {values['strategy']}, which has none",
-                "use another --backbone",
+                "use another `backbone`",
                 setting="backbone",
             )
         if values.get("onnx") is not None:
             raise ThawlineError(
                 f"a classifier that can be trained further in '{folder}'",
                 "one that was exported to ONNX",
-                "use the run that it was exported from as --backbone",
+                "use the run that it was exported from as `backbone`",
                 setting="backbone",
             )
         labels = tuple(Labels.from_dict(values["labels"]).names)

@@ -23,7 +23,7 @@ from thawline.classifier.inputs import (
     read_sample_weight,
     warn_about_data,
 )
-from thawline.classifier.parameters import SETTINGS, Parameterised
+from thawline.classifier.parameters import NAMING, Parameterised
 from thawline.config import (
     ROW_SEED,
     ComputeConfig,
@@ -186,36 +186,37 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             ThawlineError: If the texts, the labels or a setting are invalid. It is also a
                 ValueError.
         """
-        config = self._config()
-        labels = read_labels(y)
-        known = find_classes(labels, config.data.labels)
-        class_weights = read_class_weight(self.class_weight, known)
-        given = read_rows(X, labels, known)
-        weights = read_sample_weight(sample_weight, len(given))
-        if weights is not None:
-            used = weights.nonzero()[:, 0]
-            given, weights = given.take(used.numpy()), weights[used]
-        if validation is None:
-            copies = number_copies(given.texts)
-            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
-            data = given.take(kept), given.take(held_out)
-            weights = None if weights is None else weights[torch.from_numpy(kept)]
-        else:
-            data = given, read_validation(validation, known)
-        check_rows(*data)
-        warn_about_data(*data, known)
-        with training_mode(), settings_named({key: name for name, key in SETTINGS.items()}):
-            prepared = prepare(
-                config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
-            )
-            parts = dict(zip(("train", "validation"), data, strict=True))
-            if isinstance(prepared, Prepared):
-                adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, parts)
-                if adaptation is not None:
-                    backbone, _ = adapt_backbone(adaptation, Reporter())
-                    prepared = replace(prepared, backbone=backbone)
-            task, _ = prepared.task(known, parts, Reporter(), weights, class_weights)
-            adapted = adapt(task, Reporter())
+        with settings_named(NAMING):
+            config = self._config()
+            labels = read_labels(y)
+            known = find_classes(labels, config.data.labels)
+            class_weights = read_class_weight(self.class_weight, known)
+            given = read_rows(X, labels, known)
+            weights = read_sample_weight(sample_weight, len(given))
+            if weights is not None:
+                used = weights.nonzero()[:, 0]
+                given, weights = given.take(used.numpy()), weights[used]
+            if validation is None:
+                copies = number_copies(given.texts)
+                kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
+                data = given.take(kept), given.take(held_out)
+                weights = None if weights is None else weights[torch.from_numpy(kept)]
+            else:
+                data = given, read_validation(validation, known)
+            check_rows(*data)
+            warn_about_data(*data, known)
+            with training_mode():
+                prepared = prepare(
+                    config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
+                )
+                parts = dict(zip(("train", "validation"), data, strict=True))
+                if isinstance(prepared, Prepared):
+                    adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, parts)
+                    if adaptation is not None:
+                        backbone, _ = adapt_backbone(adaptation, Reporter())
+                        prepared = replace(prepared, backbone=backbone)
+                task, _ = prepared.task(known, parts, Reporter(), weights, class_weights)
+                adapted = adapt(task, Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)
@@ -265,8 +266,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
-        probabilities = metrics.probabilities(predictor.logits(texts))
+        with settings_named(NAMING):
+            predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+            probabilities = metrics.probabilities(predictor.logits(texts))
         return [one.to_dict() for one in text_predictions(self.fitted_, texts, probabilities)]
 
     def explain(self, text: str, label: Any = None) -> list[TextPart]:
@@ -308,8 +310,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
-        found = metrics.log_probabilities(predictor.logits(texts))
+        with settings_named(NAMING):
+            predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+            found = metrics.log_probabilities(predictor.logits(texts))
         return found[:, self.fitted_.labels.encode(self.classes_)]
 
     def transform(self, X: Sequence[Text]) -> Any:
@@ -328,8 +331,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        predictor = self._predictor(use_store=self.predict_from_store, dtype="float32")
-        return predictor.features(texts)
+        with settings_named(NAMING):
+            predictor = self._predictor(use_store=self.predict_from_store, dtype="float32")
+            return predictor.features(texts)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return a name for each feature that `transform` returns.
@@ -388,7 +392,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         self._check_fitted()
         part = read_rows(texts, labels, self.fitted_.labels)
         compute = ComputeConfig(device=str(self.device), dtype=self.dtype)
-        logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
+        with settings_named(NAMING):
+            logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
     def save(self, folder: str | Path) -> None:
@@ -455,8 +460,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        logits = self._predictor(use_store=use_store, dtype=dtype).logits(texts)
-        return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
+        with settings_named(NAMING):
+            logits = self._predictor(use_store=use_store, dtype=dtype).logits(texts)
+            return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 
     def _predictor(self, *, use_store: bool, dtype: str) -> Predictor:
         """Return what computes logits and features; its arguments are those of `_probabilities`."""

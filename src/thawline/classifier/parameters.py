@@ -25,7 +25,7 @@ from thawline.config import (
 )
 from thawline.config.resolve import build_config
 from thawline.data.arrays import read_seed
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, parameter_naming
 from thawline.strategies import Strategy, as_strategy
 
 SETTINGS = SHARED_NAMES | {
@@ -62,6 +62,9 @@ SETTINGS = SHARED_NAMES | {
     "mask_share": "tapt.mask_share",
 }
 """The dotted key in `Config` of the setting that each parameter sets."""
+
+NAMING = parameter_naming({key: name for name, key in SETTINGS.items()})
+"""The names of settings in the messages of `TextClassifier`: its parameters."""
 
 
 class Parameterised(BaseEstimator):
@@ -230,4 +233,4 @@ class Parameterised(BaseEstimator):
         for name, key in SETTINGS.items():
             table, _, setting = key.rpartition(".")
             (tables.setdefault(table, {}) if table else tables)[setting] = given[name]
-        return build_config(tables, {key: name for name, key in SETTINGS.items()})
+        return build_config(tables)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,9 @@ import typer
 from typer.core import TyperCommand
 
 from thawline.cli import options as opt
+from thawline.cli.naming import verb_naming
 from thawline.cli.options import SettingOption
-from thawline.config import Config
-from thawline.config.annotations import Setting, settings_of
+from thawline.config.annotations import settings_of
 from thawline.errors import ThawlineError, settings_named
 
 if TYPE_CHECKING:
@@ -29,15 +28,6 @@ SMALL = "--small"
 
 VALUE_OPTIONAL = ("--ray",)
 """Options whose value can be omitted at the end of a command or before another option."""
-
-_NESTED = "fit."
-"""The start of the keys of settings of `fit` in a verb that makes several fits."""
-
-_NOT_SHARED = ("backbone", "data.data", "seed", "strategy")
-"""Settings of `fit` for which such a verb has settings of its own."""
-
-_fit_options: dict[str, SettingOption] = {}
-"""The options of `fit`, by the keys of their settings."""
 
 COMMON_SECTION = "Configuration and output"
 """The title of the last section of a help, which lists the options without another section."""
@@ -130,8 +120,6 @@ def verb_with_settings(
         for key in keys:
             option = opt.small(known) if key == SMALL else SettingOption(known[key])
             options[option.name] = option
-            if config_type is Config:
-                _fit_options.setdefault(key, option)
             parameters.append(_parameter(option.name, *option.parameter(section)))
     if files:
         parameters.append(_parameter("config_file", opt.ConfigFile, None))
@@ -143,16 +131,16 @@ def verb_with_settings(
 
         def run(context: typer.Context, **values: Any) -> None:
             arguments = {parameter.name: values[parameter.name] for parameter in extra_parameters}
-            with _fits_named(known, options):
+            naming = partial(verb_naming, known, options.values(), has_set=files)
+            with settings_named(naming()):
                 given = opt.given_settings(context, options)
                 if check:
                     config = _resolve(given, config_type, values, function.__name__)
                 else:
                     config = config_type(**{setting.key: setting.value for setting in given})
-                # A comparison keeps the settings of its fits in a table of its own.
-                names = {one.key.removeprefix(_NESTED): one.written for one in given}
-                with settings_named(names):
-                    function(config, **arguments)
+            written = _keys_in_file(config, given, values) | _keys_in_rungs(config)
+            with settings_named(naming(written=written)):
+                function(config, **arguments)
 
         signature = inspect.Signature([*parameters, *map(_keyword_only, extra_parameters)])
         run.__signature__ = signature  # type: ignore[attr-defined]
@@ -164,47 +152,6 @@ def verb_with_settings(
         return function
 
     return register
-
-
-@contextmanager
-def _fits_named(
-    known: Mapping[str, Setting], options: Mapping[str, SettingOption]
-) -> Iterator[None]:
-    """Let the errors of a block name settings of `fit` as a verb that makes several fits does.
-
-    An error may propose ``--lr 0.1`` or ``--set training.optimizer=sgd``, as `fit` takes them. A
-    comparison takes ``--set fit.training.lr=0.1`` and ``--set fit.training.optimizer=sgd``.
-
-    Args:
-        known: The settings of the verb, by their keys.
-        options: The options of the verb.
-    """
-    own = {option.option for option in options.values()}
-    others = {
-        option.option: f"{_NESTED}{key}"
-        for key, option in _fit_options.items()
-        if f"{_NESTED}{key}" in known and option.option not in own and key not in _NOT_SHARED
-    }
-
-    def assign(found: re.Match[str]) -> str:
-        is_nested = found[1] not in known and f"{_NESTED}{found[1]}" in known
-        return f"--set {_NESTED}{found[1]}=" if is_nested else found[0]
-
-    def change(text: str) -> str:
-        text = re.sub(r"--set ([\w.]+)=", assign, text)
-        for option, key in others.items():
-            flag = f"--set {key}=true" if known[key].type is bool else key
-            word = rf"(?<![\w-]){option}(?![\w-])"
-            text = re.sub(rf"{word} (\d[\w.-]*\b)", rf"--set {key}=\1", text)
-            text = re.sub(word, flag, text)
-        return text
-
-    try:
-        yield
-    except ThawlineError as error:
-        if others:
-            error.reword(change)
-        raise
 
 
 def _with_values(args: list[str]) -> list[str]:
@@ -227,6 +174,30 @@ def _usage_of_argument(argument: Any) -> str:
 def _may_repeat(option: Any) -> bool:
     """Return whether an option can be given twice: it takes several values or is a plain flag."""
     return bool(option.multiple or (option.is_flag and not option.secondary_opts))
+
+
+def _keys_in_file(
+    config: AnyConfig, given: Sequence[GivenSetting], values: Mapping[str, Any]
+) -> set[str]:
+    """Return the keys of the settings that the user wrote only in the file of ``--config``."""
+    if values.get("config_file") is None:
+        return set()
+    from thawline.config.resolve import written_keys
+
+    overrides = [text.partition("=")[0].strip() for text in values.get("overrides") or ()]
+    elsewhere = {*overrides, *(one.key for one in given)}
+    return {
+        key
+        for key in written_keys(config)
+        if not any(f"{key}.".startswith(f"{other}.") for other in elsewhere)
+    }
+
+
+def _keys_in_rungs(config: AnyConfig) -> set[str]:
+    """Return the keys of the settings in rungs, for example in ``last:1 training.lr=1e-3``."""
+    rungs = getattr(config, "rungs", getattr(config, "strategies", ()))
+    words = (word for rung in rungs for word in rung.split()[1:])
+    return {key for key, equals, _ in (word.partition("=") for word in words) if equals}
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -17,7 +17,8 @@ from typing import IO, Any, NoReturn
 import typer
 
 from thawline.cli import usage
-from thawline.errors import ThawlineError, join_lines, printable
+from thawline.cli.naming import fit_naming
+from thawline.errors import ThawlineError, in_words, join_lines, printable, settings_named
 from thawline.runtime import terminal
 from thawline.runtime.failures import describe_system_error, first_line, is_out_of_memory
 from thawline.runtime.hardware import (
@@ -105,7 +106,7 @@ def write_bytes(content: bytes) -> None:
 
 def _show_warning(message: Warning | str, *ignored: Any, **also_ignored: Any) -> None:
     """Print a warning on one line. The signature is that of `warnings.showwarning`."""
-    sys.stderr.write(f"warning: {join_lines(message)}\n")
+    sys.stderr.write(f"warning: {in_words(join_lines(message))}\n")
 
 
 def _show_bug(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -213,7 +214,8 @@ def _run(app: typer.Typer) -> Any:
     command: Callable[..., Any] = typer.main.get_command(app)
     try:
         _prepare_environment()
-        code = command(arguments, prog_name="thawline", standalone_mode=False)
+        with settings_named(fit_naming()):  # unless a verb has settings of its own
+            code = command(arguments, prog_name="thawline", standalone_mode=False)
         sys.stdout.flush()
     except terminal.ClosedPipeError:
         terminal.discard_output()

@@ -309,7 +309,7 @@ def _read_ladder(
     record = read_record(folder / LADDER)
     if not isinstance(record, LadderRecord | StartedLadder):
         found = f"the record of a run in '{folder / LADDER}'"
-        raise ThawlineError(f"a ladder in '{folder}'", found, "choose another --out")
+        raise ThawlineError(f"a ladder in '{folder}'", found, "choose another folder")
     return record
 
 

@@ -81,7 +81,7 @@ def compare_sizes(
         reporter.message(f"-- with {rows:,} of {all_rows:,} labelled rows")
         try:
             if config.budget and left <= 0:
-                raise ThawlineError("time for this number of rows", "none", "raise --budget")
+                raise ThawlineError("time for this number of rows", "none", "raise `budget`")
             parts = [draw.nested_part(rows) for draw in draws]
             comparison = run_part(part_config, parts, place)
         except ThawlineError as error:  # the other numbers of rows are still compared

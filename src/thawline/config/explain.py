@@ -33,8 +33,8 @@ def explain_validation_error(
         config_type: The dataclass that the values were read for.
         problem: One item of `pydantic.ValidationError.errors`.
         values: The plain values that were read, as nested tables.
-        sources: How the user wrote each setting, by its dotted key, for example ``--lr``. The
-            error shows the key of a setting that is missing here.
+        sources: How the user wrote each setting, by its dotted key, for example ``--set
+            training.lr``. The error names a setting that is missing here by its key.
     """
     if problem["type"] == "json_invalid":  # for example half a surrogate pair, invalid in UTF-8
         found = f"an encoding error: {problem['msg']}"
@@ -43,9 +43,10 @@ def explain_validation_error(
     if problem["type"] == "unexpected_keyword_argument":
         return _explain_unknown(config_type, key, sources)
     settings = settings_of(config_type)
-    name = sources.get(key, key)
     if key in settings:
+        name = sources.get(key, f"`{key}`")
         return _explain_value(settings[key], name, _value_at(values, key))
+    name = sources.get(key, key)
     expected = f"a table of settings for {name}" if name else "a table of settings"
     first = next(known for known in settings if known.startswith(f"{key}." if key else ""))
     fix = f"write {first} = … to change one of its settings"

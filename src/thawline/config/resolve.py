@@ -258,7 +258,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     if file.is_dir() or not file.exists():
         found = f"the folder '{file}'" if file.is_dir() else f"no file '{file}'"
         fix = "give a file, for example the config.toml of a run"
-        raise ThawlineError("a TOML file for --config", found, fix)
+        raise ThawlineError("a TOML file with settings", found, fix)
     content = read_regular(file, limit=MAX_FILE_BYTES)
     fix = "fix the file; the config.toml of a run is an example"
     try:
@@ -300,8 +300,11 @@ def _read_override(config_type: type, text: str, prefix: str = "") -> Iterator[G
     key, equals, raw = text.partition("=")
     key, raw = key.strip(), raw.strip()
     if not (key and equals):
-        fix = "write a key and a value, for example --set training.lr=1e-3"
-        raise ThawlineError("key=value after --set", f"'{text}'", fix)
+        known = settings_of(config_type)
+        rates = (f"{one}=1e-3" for one in known if one.endswith("training.lr"))
+        example = next(rates, f"{next(iter(known))}=…")
+        fix = f"write a key and a value, for example {prefix}{example}"
+        raise ThawlineError("a setting as key=value", f"'{text}'", fix)
     if key.count(".") > MAX_DEPTH:
         raise ThawlineError("a known setting", f"'{key}'", "check the key", setting=key)
     try:

@@ -147,9 +147,9 @@ def parse_augmentation(written: str | None) -> Augmentation | None:
         given[name] = _read_copies(value) if name == "copies" else _read_share(name, value)
     if given.keys() <= {"copies"}:
         raise ThawlineError(
-            "at least one of word_dropout, swap and synonyms in --augment",
+            "at least one of word_dropout, swap and synonyms in `training.augment`",
             f"'{written}', which alters no text",
-            f"use for example --augment {_EXAMPLE}",
+            f"use for example `training.augment={_EXAMPLE}`",
             setting=SETTING,
         )
     return Augmentation(**given)  # type: ignore[arg-type]  # only copies is an integer

@@ -31,7 +31,7 @@ from thawline.data.sources.parts import (
 from thawline.data.splits import SelectedRows, Splits
 from thawline.data.stratified import nested_order
 from thawline.data.texts import Text, check_pairing, shorten
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, parameter_naming, settings_named
 
 MANY = 10
 """The number of rows from which labels that all differ are refused."""
@@ -213,6 +213,14 @@ def load_draws(config: DataConfig, draws: int) -> list[Dataset]:
     return [_select(source, replace(config, draw=number)) for number in numbers]
 
 
+_LOADED = ("text", "label", "labels", "limit", "validation_share", "test_share")
+_LIMITED = ("max_file_bytes", "max_text_characters")
+_NAMING = parameter_naming(
+    {"data.data": "source"} | {f"data.{name}": name for name in (*_LOADED, *_LIMITED)}
+)
+"""The names of settings in the errors of `load_data`."""
+
+
 def load_data(
     source: Any,
     *,
@@ -272,7 +280,8 @@ def load_data(
         max_file_bytes=max_file_bytes,
         max_text_characters=max_text_characters,
     )
-    return _load(source, config)
+    with settings_named(_NAMING):
+        return _load(source, config)
 
 
 def _load(given: Any, config: DataConfig, *, with_test: bool = True) -> Dataset:
@@ -358,7 +367,7 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
         raise ThawlineError(
             f"at least two classes in {base.table.where}",
             f"only the class {labels.described()}",
-            "add rows of another class, or name another column with --label",
+            "add rows of another class, or name another column with `data.label`",
             setting="data.label",
         )
     if len(labels) == len(base.raw_labels) >= MANY:
@@ -366,7 +375,7 @@ def _find_labels(base: Part, names: tuple[str, ...] | None) -> Labels:
             f"labels that several rows of {base.table.where} share",
             f"{len(labels):,} different labels in {len(labels):,} rows, such as "
             f"{shorten(repr(labels.names[0]))}",
-            "name another column with --label",
+            "name another column with `data.label`",
             setting="data.label",
         )
     known = base.class_names
@@ -381,7 +390,7 @@ def _check_train(train: SelectedRows, labels: Labels, *, limited: bool) -> IntAr
     ids: IntArray = np.unique(labels.lookup(train.raw_labels))
     if len(ids) < 2:
         found = f"only the class {labels.names[ids[0]]}" if len(ids) else "none"
-        fix = f"{'raise --limit, or ' if limited else ''}add rows of the other classes"
+        fix = f"{'raise `data.limit`, or ' if limited else ''}add rows of the other classes"
         setting = "data.limit" if limited else None
         raise ThawlineError("at least two classes in train", found, fix, setting=setting)
     return ids
@@ -413,11 +422,13 @@ def _labelled_texts(
             f"{part.table.where}",
             (None if label in labels.values else suggest_spelling(labels, label))
             or (
-                "name the column with these classes with --label, or write them in the label column"
+                "name the column with these classes with `data.label`, or write them in the label "
+                "column"
                 if len(foreign) == len(raw) > 1
                 else None
             )
-            or "remove the rows of that class, or train on rows of it (a higher --limit uses more)",
+            or "remove the rows of that class, or train on rows of it (a higher `data.limit` uses "
+            "more)",
         )
     texts = part.texts
     chosen = [texts[row] for row in selected.rows]

@@ -86,14 +86,14 @@ class Labels:
             raise ThawlineError(
                 f"the label names of the data ({join_words(by_name)})",
                 f"the names {join_words(names)}",
-                "give --labels exactly these names, in the order that you want, or omit it",
+                "give `data.labels` exactly these names, in the order that you want, or omit it",
                 setting="data.labels",
             )
         if len(names) != len(values):
             raise ThawlineError(
                 f"{len(values)} label names, for the labels {join_words(values)}",
                 f"{len(names)} {'name' if len(names) == 1 else 'names'} ({join_words(names)})",
-                "give --labels one name for each label, in ascending order of the labels",
+                "give `data.labels` one name for each label, in ascending order of the labels",
                 setting="data.labels",
             )
         return cls(names, values)
@@ -231,7 +231,7 @@ def check_names(names: Sequence[str]) -> None:
         raise ThawlineError(
             "distinct label names that are not empty",
             "the names " + join_words(name if name else "''" for name in names),
-            "give --labels each name once",
+            "give `data.labels` each name once",
             setting="data.labels",
         )
 

@@ -16,7 +16,7 @@ from thawline.data.copies import keep_copies_together, number_copies
 from thawline.data.labels import IntArray
 from thawline.data.sources.parts import SPLITS, WHOLE, Part, Source
 from thawline.data.stratified import draw_rows, draw_stratified, nested_order
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, assignment, did_you_mean
 
 
 def carve(
@@ -275,10 +275,11 @@ class Splits:
         labelled, limit = self._labelled, self._train_limit
         rows = len(labelled.rows)
         if self._draw and (limit is None or limit >= rows):
+            example = (rows // 4, len(self._test.rows))
             raise ThawlineError(
-                f"a --limit below the {rows:,} labelled rows, so that a draw has other rows",
+                f"a `data.limit` below the {rows:,} labelled rows, so that a draw has other rows",
                 "no limit" if limit is None else f"a limit of {limit:,}",
-                f"sample fewer rows, for example --limit {rows // 4},{len(self._test.rows)}",
+                f"sample fewer rows, for example {assignment('data.limit', example)}",
                 setting="data.limit",
             )
         return self._limited(labelled, limit, "train", self._draw)
@@ -344,7 +345,8 @@ def _all_rows(part: Part) -> SelectedRows:
 
 
 def _check_limit(limit: tuple[int, int]) -> None:
-    fix, setting = "give --limit two numbers, for example 4000,2000", "data.limit"
+    setting = "data.limit"
+    fix = f"give two numbers, for example {assignment(setting, (4000, 2000))}"
     numbers_given = isinstance(limit, tuple | list) and all(
         isinstance(rows, numbers.Integral) and not isinstance(rows, bool) for rows in limit
     )

@@ -157,7 +157,7 @@ def _class_logits(logits: ArrayLike) -> Floats:
         raise ThawlineError(
             "finite logits",
             f"{scores[row, column]} in row {row} (counting from 0)",
-            "check the weights of the model, or run fit again with a lower --lr",
+            "check the weights of the model, or run fit again with a lower `training.lr`",
         )
     if scores.shape[1] == 1:
         return np.hstack([np.zeros_like(scores), scores])

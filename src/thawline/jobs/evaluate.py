@@ -84,7 +84,7 @@ def rows_of_run(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, 
     """
     file = path / RECORD
     expected = f"a run of thawline fit, with its {RECORD}, in '{path}'"
-    fix = "give the folder of a run, or name a data set with --data"
+    fix = "give the folder of a run, or name a data set with `data.data`"
     if not file.is_file():
         raise ThawlineError(expected, f"no {RECORD}", fix)
     record = read_record(file)
@@ -99,6 +99,6 @@ def rows_of_run(path: Path, split: str, labels: Labels) -> tuple[LabelledTexts, 
         raise ThawlineError(
             f"the rows that the run in '{path}' was made with",
             f"other rows in '{config.data.data}'",
-            "name the data set to evaluate on with --data",
+            "name the data set to evaluate on with `data.data`",
         )
     return getattr(dataset, split), config.metrics

@@ -95,7 +95,7 @@ def export_run(run: Path, config: ExportConfig, out: Path, reporter: Reporter) -
             if the logits of the export differ from those of the run.
     """
     if out.exists():
-        raise ThawlineError("a new folder", f"'{out}', which exists", "choose another --out")
+        raise ThawlineError("a new folder", f"'{out}', which exists", "choose another folder")
     check_place(out, "a folder for the export")
     if config.to == "onnx":
         check_onnx_packages(write=True)

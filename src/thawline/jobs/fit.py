@@ -217,7 +217,7 @@ def check_same_rows(before: RunRecord | None, dataset: Dataset, folder: Path) ->
         raise ThawlineError(
             f"the rows that the run in '{folder}' was started with",
             f"other rows in {dataset.name}",
-            "choose another --out, which starts a new run",
+            "choose another folder, which starts a new run",
         )
 
 
@@ -232,7 +232,7 @@ def _check_same_backbone(
             f"the backbone that the run in '{folder}' was started with (SHA-256 "
             f"{before.backbone.sha256[:12]}…)",
             f"another backbone in '{backbone.name}' (SHA-256 {backbone.sha256[:12]}…)",
-            "restore that backbone, or choose another --out, which starts a new run",
+            "restore that backbone, or choose another folder, which starts a new run",
         )
 
 
@@ -242,7 +242,7 @@ def _check_same_adaptation(before: RunRecord | None, digest: str | None, folder:
         raise ThawlineError(
             f"the unlabelled texts that the run in '{folder}' was started with",
             "other texts",
-            "restore those texts, or choose another --out, which starts a new run",
+            "restore those texts, or choose another folder, which starts a new run",
         )
 
 

@@ -12,7 +12,7 @@ from thawline.backbones.operations import prefix_operations, training_operations
 from thawline.backbones.stack import Stack
 from thawline.config import Config
 from thawline.data.labels import check_names
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, assignment
 from thawline.inference.fitted import count_parameters
 from thawline.models.configuration import ThawlineConfig
 from thawline.models.lora import thaw
@@ -46,7 +46,8 @@ def describe(config: Config, *, n_labels: int) -> InfoReport:
             the backbone cannot be loaded, or if a setting is invalid for this backbone.
     """
     if n_labels < 2:
-        raise ThawlineError("at least two classes", f"{n_labels}", "write --labels neg,pos")
+        fix = f"write {assignment('data.labels', ['neg', 'pos'])}"
+        raise ThawlineError("at least two classes", f"{n_labels}", fix)
     if config.data.labels is not None:
         check_names(config.data.labels)
     prepared = prepare(config, lambda: open_backbone(config, lambda: (), Reporter()))

@@ -13,7 +13,7 @@ from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE
 from thawline.data.sources.tables import TEXT_COLUMNS
 from thawline.data.texts import is_blank
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, assignment
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.runtime.untrusted import check_regular
@@ -44,8 +44,8 @@ def read_file(data: str, text: str | None, reporter: Reporter) -> list[Text]:
         raise ThawlineError("a file of texts", f"no file '{data}'", fix, setting="data")
     if is_lines(path):
         if text is not None:
-            fix = "remove --text"
-            raise ThawlineError(f"no --text for '{data}'", f"'{text}'", fix, setting="text")
+            fix = "remove `text`"
+            raise ThawlineError(f"no `text` for '{data}'", f"'{text}'", fix, setting="text")
         texts: list[Text] = list(_read_lines(path, reporter))
     else:
         source = open_source(data if is_url else str(path), text)
@@ -83,7 +83,7 @@ def check_no_file(texts: Sequence[str]) -> None:
             raise ThawlineError(
                 "texts",
                 f"the name of the file '{text}'",
-                f"write --data '{text}' to classify the texts in it",
+                f"write {assignment('data', text)} to classify the texts in it",
             )
 
 
@@ -117,7 +117,7 @@ def as_trained(text: Text, *, pairs: bool) -> Text:
         raise ThawlineError(
             "single texts, because this classifier was trained on single texts",
             f"the pair '{text[0]}' and '{text[1]}'",
-            "name one column with --text",
+            "name one column with `data.text`",
         )
     return text
 
@@ -149,5 +149,5 @@ def header_warning(first: str, where: str = "standard input") -> str | None:
         return None
     return (
         f"each line of {where} is classified as a text, but the first line looks like that of a "
-        "file with columns; --data reads such a file if its name ends in .csv or .tsv"
+        "file with columns; `data` reads such a file if its name ends in .csv or .tsv"
     )

@@ -92,9 +92,9 @@ def write_hub_folder(run: Path, repository: str, folder: Path) -> HubFolder:
     check_files(source, values)  # the copy gets checksums of its own, which would hide damage
     _check_adapter(source, values)
     if source.resolve().is_relative_to(folder.resolve()) or folder.resolve() == run.resolve():
-        raise ThawlineError("a folder outside of the run", f"'{folder}'", "choose another --out")
+        raise ThawlineError("a folder outside of the run", f"'{folder}'", "choose another folder")
     if not _may_replace(folder):
-        fix = "choose another --out, or delete this folder"
+        fix = "choose another folder, or delete this one"
         raise ThawlineError("a new folder, or one that push wrote", f"'{folder}'", fix)
     kept = files_of_artifact(source, values)
     all_names = [p.relative_to(source).as_posix() for p in sorted(source.rglob("*")) if p.is_file()]
@@ -222,7 +222,7 @@ def _check_adapter(source: Path, values: dict[str, Any]) -> None:
         raise ThawlineError(
             f"adapters on a backbone from the hub or from a package ('{source}')",
             f"the folder '{base}'",
-            "fit again with --set artifact.merge=true, which saves a complete model",
+            "fit again with `artifact.merge=true`, which saves a complete model",
         )
 
 

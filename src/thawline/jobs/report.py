@@ -111,10 +111,10 @@ def _logits(record: FitRecord, folder: Path) -> RunLogits | None:
 def _check_file(file: Path) -> None:
     """Raise ThawlineError if the file cannot be written."""
     if file.is_dir():
-        fix = f"name a file, for example --out '{file / REPORT}'"
-        raise ThawlineError("an HTML file as --out", f"the folder '{file}'", fix)
+        fix = f"name a file, for example '{file / REPORT}'"
+        raise ThawlineError("an HTML file", f"the folder '{file}'", fix)
     if file.suffix.lower() not in (".html", ".htm"):
         fix = "use a name that ends in .html"  # so that no other file is overwritten
-        raise ThawlineError("an HTML file as --out", f"'{file}'", fix)
+        raise ThawlineError("an HTML file", f"'{file}'", fix)
     if not file.exists():
         check_place(file, "an HTML file")

@@ -13,7 +13,7 @@ from thawline.config import Config
 from thawline.data import LabelledTexts, Text
 from thawline.data.sources.lines import LINES
 from thawline.data.texts import is_blank, is_text
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, assignment
 from thawline.jobs.predict import as_trained, read_file
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Task, WordsTask
@@ -41,8 +41,8 @@ def read_shown(config: Config, *, pairs: bool, reporter: Reporter) -> list[Text]
     for text in config.report.show:
         if is_blank(text) or not is_text(text):
             found = f"'{text}'" if is_blank(text) else f"an invalid character in {text!a}"
-            fix = "write for example --show 'a text of your own'"
-            raise ThawlineError("a text for --show", found, fix, setting="report.show")
+            fix = f"write for example {assignment('report.show', ['a text of your own'])}"
+            raise ThawlineError("a text for `report.show`", found, fix, setting="report.show")
         with _named("report.show"):
             texts.append(as_trained(text, pairs=pairs))
     file = config.report.show_file

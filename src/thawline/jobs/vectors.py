@@ -70,8 +70,8 @@ def _read(config: VectorsConfig, reporter: Reporter) -> Sequence[Text]:
 def _check_out(out: Path) -> None:
     """Raise ThawlineError if the file cannot be made."""
     if out.exists():
-        raise ThawlineError("a new file", f"'{out}', which exists", "choose another --out")
+        raise ThawlineError("a new file", f"'{out}', which exists", "choose another file")
     if out.suffix.lower() in (".gz", ".zip"):
         fix = "choose another name, for example vectors.txt"
-        raise ThawlineError("an uncompressed file as --out", f"'{out}'", fix)
+        raise ThawlineError("an uncompressed file", f"'{out}'", fix)
     check_place(out, "a file of vectors")

@@ -183,7 +183,7 @@ def _unknown_target(stack: Stack, target: str) -> ThawlineError:
         return ThawlineError(
             "a backbone whose blocks have linear layers, because adapters need them",
             f"blocks of the type '{stack.model.config.model_type}' without any",
-            "use --strategy last:1 or full",
+            "use `strategy=last:1` or `strategy=full`",
             setting="strategy",
         )
     found, fix = f"'{target}'", did_you_mean(target, known)

@@ -53,7 +53,7 @@ def parse_head(text: str) -> HeadSpec:
         raise ThawlineError(
             f"mlp:H with an integer H between 1 and {MAX_HIDDEN_WIDTH:,}",
             f"'{text}'",
-            "use for example --head mlp:64",
+            "use for example `head.head=mlp:64`",
             setting="head.head",
         )
     if kind in ("linear", "native") and not hidden:

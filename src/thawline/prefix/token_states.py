@@ -17,6 +17,7 @@ from thawline.backbones.operations import forward_operations
 from thawline.backbones.stack import Stack
 from thawline.data import Text
 from thawline.data.tokens import TokenizedTexts
+from thawline.errors import in_words
 from thawline.prefix.compute import StatesAtLine, frozen_stack, run_batch
 from thawline.prefix.frozen_pass import FrozenPass, states_at_line
 from thawline.store import Entry, KeyedTexts, NoRoom
@@ -100,7 +101,7 @@ def token_states(
     except NoRoom as refused:
         compute = states_at_line(entry, texts)
         message = _recompute_warning(refused, frozen_pass.backbone.stack, compute, tokens.lengths)
-        warnings.warn(message, stacklevel=2)
+        warnings.warn(in_words(message), stacklevel=2)
         return RecomputedStates(frozen_pass, compute, tokens)
     return entry.token_states(texts)
 

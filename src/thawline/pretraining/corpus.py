@@ -146,9 +146,9 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     """
     if not config.data:
         raise ThawlineError(
-            "a value for --data",
+            "a value for `corpus.data`",
             "none",
-            "add --data with a file, a folder or the name of a data set",
+            "add `corpus.data` with a file, a folder or the name of a data set",
             setting="corpus.data",
         )
     found = read_texts(config.data, config.text)
@@ -161,7 +161,7 @@ def read_corpus(config: CorpusConfig) -> Corpus:
     order = np.random.default_rng(ROW_SEED).permutation(len(texts))[: config.limit]
     n_held_out = max(1, round(len(order) * config.held_out))
     if len(order) < MINIMUM_TEXTS:
-        fix = "add a source with --data, or raise corpus.limit"
+        fix = "add a source with `corpus.data`, or raise `corpus.limit`"
         left = f"{len(order)} {'text' if len(order) == 1 else 'texts'}"
         raise ThawlineError(f"at least {MINIMUM_TEXTS} distinct texts", left, fix)
     counts = {

@@ -68,7 +68,7 @@ def write_texts(
         raise ThawlineError(
             "1 sample, because temperature 0 always generates the same text",
             f"{config.samples} samples",
-            "use --samples 1, or a temperature above 0",
+            "use `samples=1`, or a temperature above 0",
             setting="samples",
         )
     device = pick_device(config.device)

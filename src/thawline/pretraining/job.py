@@ -157,7 +157,7 @@ def _check_same_texts(before: RunRecord | None, plan: PretrainPlan, folder: Path
         raise ThawlineError(
             f"the texts that the run in '{folder}' was started with",
             "other texts",
-            "choose another --out, which starts a new run",
+            "choose another folder, which starts a new run",
         )
 
 

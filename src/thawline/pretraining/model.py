@@ -30,14 +30,14 @@ def check_architecture(config: ArchitectureConfig) -> None:
         raise ThawlineError(
             f"a number of key-value heads that divides the {heads} attention heads",
             str(key_value_heads),
-            f"set architecture.num_key_value_heads to 1 or {heads}",
+            f"set `architecture.num_key_value_heads` to 1 or {heads}",
             setting="architecture.num_key_value_heads",
         )
     if config.head_dim % 2:
         raise ThawlineError(
             "an even head width, because rotary position embeddings rotate pairs of numbers",
             str(config.head_dim),
-            "set architecture.head_dim to an even number",
+            "set `architecture.head_dim` to an even number",
             setting="architecture.head_dim",
         )
 

@@ -95,7 +95,7 @@ def check_windows(
     raise ThawlineError(
         f"enough texts for one step of {windows:,} windows of {training.window:,} tokens",
         f"{total:,} tokens, enough for {max(0, n_windows(total, training.window)):,} windows",
-        "use a smaller --batch-size or training.window, or add texts",
+        "use a smaller `training.batch_size` or `training.window`, or add texts",
     )
 
 
@@ -149,7 +149,7 @@ class Windows:
             raise ThawlineError(
                 f"texts with at least {2 * length:,} tokens in total, which are two windows",
                 f"{len(tokens):,} tokens",
-                "add texts, or use a smaller training.window",
+                "add texts, or use a smaller `training.window`",
             )
 
     def __len__(self) -> int:

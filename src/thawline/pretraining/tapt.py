@@ -158,7 +158,7 @@ def plan_adaptation(
         raise ThawlineError(
             f"at least {MINIMUM_TEXTS} distinct texts for tapt+",
             f"{len(texts)}",
-            "add texts with --unlabelled",
+            "add texts with `tapt.unlabelled`",
             setting="tapt.unlabelled",
         )
     order = np.random.default_rng(ROW_SEED).permutation(len(texts))

@@ -59,7 +59,7 @@ def train_tokenizer(
         raise ThawlineError(
             f"texts with enough repeated words for a vocabulary of {config.size:,} tokens",
             f"enough for {found:,} tokens",
-            f"use --vocabulary {found}, or add texts",
+            f"use `vocabulary.size={found}`, or add texts",
             setting="vocabulary.size",
         )
     tokenizer.post_processor = processors.TemplateProcessing(

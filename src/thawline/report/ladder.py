@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.table import Table
 
+from thawline.errors import in_words
 from thawline.report.tables import MISSING, literal, ruled_table, wrap_labelled
 from thawline.runs.records import Comparison, DrawnRows, RungRecord, Score, Standing
 from thawline.runtime.durations import format_duration
@@ -87,11 +88,11 @@ def ladder_lines(comparison: Comparison) -> Iterator[str]:
     for left in comparison.left_out:
         seconds = "" if left.predicted is None else format_duration(left.predicted)
         predicted = f" (predicted {seconds})" if seconds else ""
-        yield wrap_labelled("left out", f"{left.rung}: {left.reason}{predicted}")
+        yield wrap_labelled("left out", f"{left.rung}: {in_words(left.reason)}{predicted}")
     for failed in comparison.failed:
         draw = f"draw {failed.draw}, " if failed.draw else ""
         where = f"{failed.rung}, {draw}seed {failed.seed}"
-        yield wrap_labelled("failed", f"{where}: {failed.error}")
+        yield wrap_labelled("failed", f"{where}: {in_words(failed.error)}")
     yield ""
     yield wrap_labelled("verdict", verdict.words)
     yield wrap_labelled("to use", to_use(comparison))

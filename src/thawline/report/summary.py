@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from rich.console import Group, RenderableType
 
 from thawline.config import ReportConfig
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, did_you_mean, in_words
 from thawline.report.confusions import confusion_table
 from thawline.report.ladder import ladder_lines, ladder_table
 from thawline.report.mistakes import answers_table, mistakes_sections, samples_table
@@ -109,7 +109,7 @@ def fit_sections(record: FitRecord, shown: ReportConfig) -> dict[str, Section]:
 
 
 def _warnings(warnings: Sequence[str]) -> str | None:
-    return "\n".join(wrap_labelled("warning", warning) for warning in warnings) or None
+    return "\n".join(wrap_labelled("warning", in_words(warning)) for warning in warnings) or None
 
 
 def _classes(test: Scores, names: Sequence[str], most: int) -> RenderableType:

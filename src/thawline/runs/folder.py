@@ -89,9 +89,9 @@ def check_folder(folder: Path) -> None:
         ThawlineError: If the path is a file or a broken link, if the folder contains other files,
             or if it cannot be written.
     """
-    expected, fix = "a new folder for the run", "choose another --out or remove it"
+    expected, fix = "a new folder for the run", "choose another folder, or remove this one"
     if folder.is_file():
-        raise ThawlineError(expected, f"the file '{folder}'", "choose another --out")
+        raise ThawlineError(expected, f"the file '{folder}'", "choose another folder")
     if folder.is_symlink() and not folder.exists():
         raise ThawlineError(expected, f"'{folder}', a broken symbolic link", fix)
     if holds_files(folder):

@@ -106,7 +106,7 @@ def find(path: Path) -> Path:
     elif not path.is_dir():
         found = "a file" if path.exists() else "no such folder"
         if is_pickle(path):
-            found, fix = PICKLE_FOUND, f"{PICKLE_FIX}, and train it with --backbone FOLDER"
+            found, fix = PICKLE_FOUND, f"{PICKLE_FIX}, and train it with `backbone=FOLDER`"
     raise ThawlineError(f"a run or a saved classifier at '{path}'", found, fix)
 
 

@@ -77,5 +77,5 @@ def _in_use(folder: Path) -> ThawlineError:
     return ThawlineError(
         f"a folder that no other process works on ('{folder}')",
         found,
-        "wait until that process has ended, or choose another --out",
+        "wait until that process has ended, or choose another folder",
     )

@@ -55,7 +55,7 @@ def resumed_config(
     if not is_run(folder):
         if holds_files(folder):
             found = f"a folder without {CONFIG}"
-            raise ThawlineError(f"a run to resume in '{folder}'", found, "choose another --out")
+            raise ThawlineError(f"a run to resume in '{folder}'", found, "choose another folder")
         return resolve_config(options, config_type=job, file=file, overrides=overrides)
     _check_verb(folder, verb, read_status(folder, verb).verb)
     with tempfile.TemporaryDirectory() as place:
@@ -89,7 +89,7 @@ def check_same_config(
         key = _first_other(before, now)
         is_default = before[key] == settings_of(type(started))[key].default
         fix = "omit that setting" if can_omit or is_default else "use that value"
-        raise _other_setting(folder, before, now, f"{fix}, or choose another --out")
+        raise _other_setting(folder, before, now, f"{fix}, or choose another folder")
     return started
 
 
@@ -108,7 +108,7 @@ def started_config(folder: Path, job: type[ConfigT], verb: str = FIT) -> ConfigT
     record, file = read_run(folder, verb), folder / CONFIG
     if record is None and not (file.is_file() and file.stat().st_size):
         found = f"an empty {CONFIG}" if file.is_file() else f"no {CONFIG} and no complete {RECORD}"
-        fix = "choose another --out"
+        fix = "choose another folder"
         raise ThawlineError(f"the settings of a run in '{file}'", found, fix)
     if record is None or same_settings(file, record.config):
         return resolve_config(config_type=job, file=file)
@@ -155,7 +155,7 @@ def _check_unchanged(folder: Path, recorded: AnyConfig, job: type[AnyConfig]) ->
     """Raise ThawlineError if the file of a run's settings has others than its record."""
     now = _plain(resolve_config(config_type=job, file=folder / CONFIG))
     if now != _plain(recorded):
-        fix = f"remove '{folder / CONFIG}', which is then written again, or choose another --out"
+        fix = f"remove '{folder / CONFIG}', which is then written again, or choose another folder"
         raise _other_setting(folder, _plain(recorded), now, fix)
 
 
@@ -169,7 +169,7 @@ def _other_setting(
     """Return the error for the first setting that differs from that of a run."""
     key = _first_other(before, now)
     return ThawlineError(
-        f"the setting {key} of the run in '{folder}' ({as_written(before[key])})",
+        f"`{key}` as in the run in '{folder}' ({as_written(before[key])})",
         f"'{as_written(now[key])}'",
         fix,
         setting=key,
@@ -206,7 +206,7 @@ def read_run(folder: Path, verb: str) -> RunRecord | None:
         return None
     record = read_record(folder / RECORD)
     if not isinstance(record, RunStart):
-        raise ThawlineError(f"a run in '{folder}'", "a ladder", "choose another --out")
+        raise ThawlineError(f"a run in '{folder}'", "a ladder", "choose another folder")
     _check_verb(folder, verb, record.verb)
     return record
 
@@ -217,5 +217,5 @@ def _check_verb(folder: Path, verb: str, made_by: str) -> None:
         raise ThawlineError(
             f"a run of thawline {verb} in '{folder}'",
             f"a run of thawline {made_by}",
-            "choose another --out",
+            "choose another folder",
         )

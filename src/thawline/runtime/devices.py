@@ -49,7 +49,7 @@ def pick_device(wanted: str) -> str:
         raise ThawlineError(
             f"a device of this machine ({', '.join(available)})",
             f"'{wanted}'",
-            f"use --device {available[0]}, or omit the option",
+            f"use `compute.device={available[0]}`, or omit it",
         )
     return wanted
 

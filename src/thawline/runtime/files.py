@@ -48,12 +48,12 @@ def check_place(path: Path, what: str) -> None:
     """
     parent = next(parent for parent in [path, *path.absolute().parents] if parent.exists())
     if not parent.is_dir():
-        raise ThawlineError(what, f"'{path}' below the file '{parent}'", "choose another --out")
+        raise ThawlineError(what, f"'{path}' below the file '{parent}'", "choose another place")
     try:
         _temporary_folder(parent).rmdir()
     except OSError as error:
         found = f"{describe_system_error(error)} ('{parent}')"
-        raise ThawlineError("a writable folder", found, "choose another --out") from error
+        raise ThawlineError("a writable folder", found, "choose another place") from error
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
+from thawline.errors import in_words
 from thawline.runtime.terminal import console
 
 if TYPE_CHECKING:
@@ -69,8 +70,8 @@ class TerminalReporter(Reporter):
         self.console = console(stderr=True)
 
     def message(self, text: str) -> None:
-        """Print one line of information."""
-        self.console.print(text)
+        """Print one line of information, with the names of settings of the command."""
+        self.console.print(in_words(text))
 
     @contextmanager
     def task(self, description: str, total: int) -> Iterator[Advance]:

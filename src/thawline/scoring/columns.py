@@ -122,7 +122,7 @@ def check_reader(reader: Reader, added: Sequence[str], *, pairs: bool) -> None:
         raise ThawlineError(
             f"{kinds[not pairs]}, as in the training of the classifier",
             f"{kinds[not found]} in {reader.file.where}",
-            "name the text column, or both columns, with --text",
+            "name the text column, or both columns, with `text`",
             setting="text",
         )
     taken = [name for name in added if name in reader.sample_names]

@@ -173,7 +173,7 @@ def _connected(address: str | None) -> Iterator[None]:
         raise ThawlineError(
             "the address of a Ray cluster that runs",
             f"'{address}'",
-            "start one with ray start --head, or use --ray local",
+            "start one with ray start --head, or use `ray=local`",
             setting="ray",
         ) from error
     with redirect_stdout(sys.stderr):  # Ray prints that a machine has failed, also at the end

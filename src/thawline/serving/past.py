@@ -75,7 +75,7 @@ class PastRuns:
         if not folder.is_dir():
             found = f"'{folder}'"
             fix = "give a folder that contains runs"
-            raise ThawlineError("a folder of runs as --runs", found, fix, setting="runs")
+            raise ThawlineError("a folder of runs as `runs`", found, fix, setting="runs")
         self._folder = folder.resolve()
         self.name = show_surrogates(self._folder.name)
         self._read: dict[Path, tuple[State, PastRun]] = {}
@@ -130,7 +130,7 @@ class PastRuns:
         for path in paths:
             if not path.resolve().is_relative_to(self._folder):
                 fix = "replace the link by the file"
-                raise ThawlineError("files within the folder of --runs", f"'{path}'", fix)
+                raise ThawlineError("files within the folder of runs", f"'{path}'", fix)
 
     def _records(self) -> dict[str, Path]:
         """Return the file of each record by the name of its run."""

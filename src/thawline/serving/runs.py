@@ -74,7 +74,7 @@ def check_host(request: Request) -> None:
         ip_address(name)
     except ValueError:
         if name != "localhost":
-            detail = "without --token, past runs are shown only at an IP address or at localhost"
+            detail = "without a token, past runs are shown only at an IP address or at localhost"
             raise HTTPException(403, detail) from None
 
 

@@ -156,7 +156,9 @@ class PastRun(BaseModel):
 class PastRunsResponse(BaseModel):
     """Past runs and comparisons."""
 
-    folder: str | None = Field(description="The name of the folder; null without --runs.")
+    folder: str | None = Field(
+        description="The name of the folder; null if no past runs are shown."
+    )
     runs: list[PastRun]
 
 

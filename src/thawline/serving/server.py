@@ -131,8 +131,8 @@ def _listen(config: ServeConfig) -> socket.socket:
         return socket.create_server((config.host, config.port), family=family)
     except OSError as error:
         raise ThawlineError(
-            "a free address of this machine as --host and --port",
+            "a free address of this machine as `host` and `port`",
             f"{config.host}:{config.port}, which cannot be used ({describe_system_error(error)})",
-            "choose another --port or --host",
+            "choose another `port` or `host`",
             setting="port",
         ) from error

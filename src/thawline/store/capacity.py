@@ -69,7 +69,7 @@ class Capacity:
         if self.used + more > self.limit:
             return Obstacle(
                 f"is limited to {decimal(self.limit)} and holds {decimal(self.used)}",
-                "raise --store-limit or run thawline store clear",
+                "raise `compute.store_limit` or run thawline store clear",
             )
         if more > self.free:
             return Obstacle(

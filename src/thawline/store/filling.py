@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.filesize import decimal
 
+from thawline.errors import in_words
 from thawline.store import chunks
 from thawline.store.capacity import (
     Capacity,
@@ -93,4 +94,4 @@ class Filling:
         if not self._in_memory:
             raise NoRoom(self._expected, obstacle)
         self._obstacle = obstacle
-        warnings.warn(memory_warning(self._expected, obstacle), stacklevel=2)
+        warnings.warn(in_words(memory_warning(self._expected, obstacle)), stacklevel=2)

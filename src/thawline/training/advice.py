@@ -73,17 +73,18 @@ def result_warnings(task: Task | WordsTask, predictions: NDArray[np.int64]) -> I
     if share > MAJORITY:
         cause = (
             f"The likely cause is that {100 * share:.0f} % of the training texts have this label. "
-            "Try --set training.class_weights=balanced."
+            "Try `training.class_weights=balanced`."
         )
     elif lr is not None:
         cause = (
-            f"The likely cause is the learning rate of {lr:g}. Try a lower --lr, or a higher "
-            "one with more --epochs if the training loss has hardly fallen."
+            f"The likely cause is the learning rate of {lr:g}. Try a lower "
+            "`training.lr`, or a higher one with more `training.epochs` if the training loss has "
+            "hardly fallen."
         )
     else:
         cause = (
             f"The likely cause is that the labels do not depend on the texts as {reader} "
-            "them. Check the labels with thawline preflight, or try --strategy last:1."
+            "them. Check the labels with thawline preflight, or try `strategy=last:1`."
         )
     yield f"the trained classifier predicts '{name}' for all {len(test):,} test texts. {cause}"
 
@@ -94,7 +95,7 @@ def few_rows_per_class(dataset: Dataset) -> Iterator[str]:
     if classes > MANY_CLASSES and rows < FEW_ROWS_PER_CLASS * classes:
         yield (
             f"{classes:,} classes have {rows / classes:.1f} training texts each on average, which "
-            "is too few to learn most of them. Check that --label names the right column."
+            "is too few to learn most of them. Check that `data.label` names the right column."
         )
 
 
@@ -107,7 +108,7 @@ def _few_validation_rows(dataset: Dataset, plan: Plan, config: Config) -> Iterat
     if by_epochs and chooses and rows < FEW_TO_CHOOSE:
         yield (
             f"{rows} validation rows are too few to choose the best epoch: on average the last "
-            "epoch is better. The setting training.keep=last keeps it."
+            "epoch is better. The setting `training.keep=last` keeps it."
         )
 
 
@@ -118,8 +119,8 @@ def _untrained_blocks(backbone: Backbone, plan: Plan) -> Iterator[str]:
     frozen = depth if plan.strategy.adapters is not None else min(plan.line - 1, depth)
     if backbone.built_from is not None and frozen > 0:
         yield (
-            f"with --strategy {plan.strategy}, {frozen} of {depth} blocks keep their random "
-            "weights, because this backbone is not pretrained. Use --strategy full to train all "
+            f"with the strategy {plan.strategy}, {frozen} of {depth} blocks keep their random "
+            "weights, because this backbone is not pretrained. Use `strategy=full` to train all "
             "blocks."
         )
 
@@ -146,5 +147,5 @@ def _same_first_token(
         yield (
             f"all {len(texts):,} training texts that were inspected start with '{token}', so with "
             "pooling 'first' the head reads the same features for every text and learns nothing. "
-            "Use --pooling mean."
+            "Use `head.pooling=mean`."
         )

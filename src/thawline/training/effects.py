@@ -20,7 +20,7 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.config.annotations import flatten_settings, settings_of
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, assignment
 from thawline.strategies import Tapt
 from thawline.training.proposals import (
     adapt_backbone,
@@ -56,17 +56,17 @@ class Requirement:
 _STATES = Requirement(
     lambda fit: fit.strategy.reads_states,
     "a strategy with a backbone",
-    "use --strategy head",
+    "use `strategy=head`",
 )
 _WORDS = Requirement(
     lambda fit: fit.strategy.reads_words,
     "a strategy that reads words",
-    "use --strategy tfidf or head+tfidf",
+    "use `strategy=tfidf` or `strategy=head+tfidf`",
 )
 _NO_WORDS = Requirement(
     lambda fit: not fit.strategy.reads_words,
     "a strategy that does not read words",
-    "use --strategy head",
+    "use `strategy=head`",
 )
 _EPOCHS = Requirement(lambda fit: not fit.is_exact, "training by epochs", add_epochs())
 _EXACT = Requirement(
@@ -77,7 +77,7 @@ _EXACT = Requirement(
 _BLOCKS = Requirement(
     lambda fit: fit.strategy.reads_states and not fit.frozen,
     "a strategy that trains blocks",
-    "use --strategy last:1",
+    "use `strategy=last:1`",
 )
 _POOLED = Requirement(
     lambda fit: (fit.frozen or fit.head_first) and fit.head.kind != "native",
@@ -95,27 +95,29 @@ _FIRST_EPOCHS = Requirement(
     train_head_first,
 )
 _STORED = Requirement(
-    lambda fit: fit.stores, "a strategy whose states are stored", "use --strategy head or last:1"
+    lambda fit: fit.stores,
+    "a strategy whose states are stored",
+    "use `strategy=head` or `strategy=last:1`",
 )
 _MUON = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "muon",
     "training by epochs with Muon",
-    add_epochs("--set training.optimizer=muon"),
+    add_epochs("`training.optimizer=muon`"),
 )
 _SGD = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.optimizer == "sgd",
     "training by epochs with SGD",
-    add_epochs("--set training.optimizer=sgd"),
+    add_epochs("`training.optimizer=sgd`"),
 )
 _STEP = Requirement(
     lambda fit: not fit.is_exact and fit.config.training.schedule == "step",
     "training by epochs with the schedule step",
-    add_epochs("--set training.schedule=step"),
+    add_epochs("`training.schedule=step`"),
 )
 _FULL = Requirement(
     lambda fit: fit.line == 0,
     "a strategy that trains the embeddings",
-    "use --strategy full",
+    "use `strategy=full`",
 )
 _TAPT = Requirement(
     lambda fit: isinstance(fit.strategy, Tapt),
@@ -125,12 +127,12 @@ _TAPT = Requirement(
 _RANDOM = Requirement(
     lambda fit: fit.config.encoder.vectors == RANDOM_VECTORS,
     "random word vectors",
-    "use --vectors random",
+    "use `encoder.vectors=random`",
 )
 _FILE = Requirement(
     lambda fit: fit.config.encoder.vectors != RANDOM_VECTORS,
     "word vectors from a file",
-    "use --vectors with a file or a name",
+    "use `encoder.vectors` with a file or a name",
 )
 
 _REQUIREMENTS: dict[str, Requirement] = {
@@ -208,13 +210,12 @@ def check_effects(config: Config, depth: int | None) -> None:
         without = f"omit it to use the default ({default})"
         if default is None or default == ():
             without = "omit it"
-        value = ", ".join(value) if default == () else value
         solved = situation.is_exact and situation.strategy.reads_states
         exact = ", whose linear head is solved exactly" if solved else ""
         raise ThawlineError(
-            f"{requirement.what}, because {key} has no effect otherwise",
-            f"{key} = '{value}' with strategy '{config.strategy}' and head '{config.head.head}'"
-            f"{exact}",
+            f"{requirement.what}, because `{key}` has no effect otherwise",
+            f"{assignment(key, value)} with strategy '{config.strategy}' and head "
+            f"'{config.head.head}'{exact}",
             f"{requirement.fix_for(situation)}, or {without}",
             setting=key,
         )
@@ -224,9 +225,9 @@ def check_patience(config: LoopConfig) -> None:
     """Raise ThawlineError if patience is given although the last weights are kept."""
     if config.keep == "last" and config.patience is not None:
         raise ThawlineError(
-            "no patience, because training.keep is last and no evaluation counts as better",
-            f"training.patience = {config.patience}",
-            "omit training.patience, or set training.keep to loss",
+            "no patience, because `training.keep` is last and no evaluation counts as better",
+            assignment("training.patience", config.patience),
+            "omit `training.patience`, or use `training.keep=loss`",
             setting="training.patience",
         )
 
@@ -250,9 +251,10 @@ def check_loop(config: LoopConfig) -> None:
         given = getattr(config, name)
         if getattr(config, kind) != value and given != getattr(LoopConfig, name):
             raise ThawlineError(
-                f"training.{kind} = {value}, because training.{name} has no effect otherwise",
-                f"training.{name} = '{given}' with training.{kind} = {getattr(config, kind)}",
-                f"omit training.{name}, or add --set training.{kind}={value}",
+                f"`training.{kind}={value}`, because `training.{name}` has no effect otherwise",
+                f"{assignment(f'training.{name}', given)} with "
+                f"{assignment(f'training.{kind}', getattr(config, kind))}",
+                f"omit `training.{name}`, or add `training.{kind}={value}`",
                 setting=f"training.{name}",
             )
 
@@ -269,9 +271,9 @@ def check_rate(config: LoopConfig, *, is_default: bool) -> None:
     """
     if config.optimizer == "sgd" and is_default:
         raise ThawlineError(
-            "a learning rate for training.optimizer = sgd, because the default was measured for "
+            "a learning rate with `training.optimizer=sgd`, because the default was measured for "
             "AdamW",
-            "no --lr",
-            "add for example --lr 0.1",
+            "no `training.lr`",
+            "add for example `training.lr=0.1`",
             setting="training.lr",
         )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from thawline.config import ExactConfig
+from thawline.errors import in_words
 from thawline.inference.examples import PooledExamples
 from thawline.inference.fitted import Fitted, count_parameters
 from thawline.inference.predictor import head_logits
@@ -209,14 +210,13 @@ def _warn_if_not_converged(fit: ExactFit, config: ExactConfig) -> None:
         return
     from sklearn.exceptions import ConvergenceWarning
 
-    warnings.warn(
+    warning = (
         f"the exact fit did not converge: with penalty {fit.penalty:g} the norm of the gradient is "
-        f"{step['gradient_norm']:.1e} after {step['iterations']} iterations, above exact.tolerance "
-        f"({config.tolerance:g}). Increase exact.max_iterations, or use larger values in "
-        "exact.penalties.",
-        ConvergenceWarning,
-        stacklevel=2,
+        f"{step['gradient_norm']:.1e} after {step['iterations']} iterations, above "
+        f"`exact.tolerance` ({config.tolerance:g}). Increase `exact.max_iterations`, or use larger "
+        "values in `exact.penalties`."
     )
+    warnings.warn(in_words(warning), ConvergenceWarning, stacklevel=2)
 
 
 def _train_by_epochs(task: Task, reporter: Reporter, checkpoints: Checkpoints | None) -> _Trained:

@@ -458,7 +458,7 @@ class Training:
             raise ThawlineError(
                 f"a finite {name}",
                 f"{value} at step {step + 1} of epoch {epoch + 1}",
-                "use a smaller learning rate (--lr)",
+                "use a smaller learning rate (`training.lr`)",
                 setting="training.lr",
             )
 

@@ -142,7 +142,7 @@ class PenalisedLoss:
         dtype = torch.float64 if precise else dtype
         point, iterations, slow_steps = self._at(start, penalty, dtype, precise=precise), 0, 0
         if not math.isfinite(point.loss):
-            fix = "check the weights of the backbone, or use --dtype float32"
+            fix = "check the weights of the backbone, or use `compute.dtype=float32`"
             raise ThawlineError("finite features", f"a loss of {point.loss}", fix)
         self._complete = None
         smallest = _norm(point.gradient)

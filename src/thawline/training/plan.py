@@ -9,7 +9,7 @@ from thawline.backbones.loading import Backbone
 from thawline.backbones.pooling import POOLINGS
 from thawline.config import EPOCHS, MADE_BACKBONE, Config, EncoderConfig, TrainingConfig
 from thawline.config.resolve import check_config
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, assignment, did_you_mean
 from thawline.models.lora import target_paths
 from thawline.models.specs import HeadSpec, parse_head
 from thawline.runtime.devices import pick_device, pick_dtype
@@ -151,7 +151,7 @@ def _check_strategy(backbone: Backbone, strategy: Strategy, epochs: int) -> None
         raise ThawlineError(
             "a backbone whose blocks have bias terms, because bitfit trains nothing else in them",
             f"'{backbone.name}' of the type '{stack.model.config.model_type}', which has none",
-            "use --strategy lora or last:1",
+            "use `strategy=lora` or `strategy=last:1`",
             setting="strategy",
         )
     if isinstance(last, Gradual) and last.stages is not None and last.stages > epochs:
@@ -168,9 +168,9 @@ def _check_combinations(config: Config, strategy: Strategy) -> None:
     """Raise ThawlineError if two settings contradict each other."""
     if config.artifact.merge and strategy.adapters is None:
         raise ThawlineError(
-            "a strategy with adapters, because --merge merges adapters into the backbone",
-            f"--strategy {strategy}, which trains no adapters",
-            "omit --merge, or use --strategy lora",
+            "a strategy with adapters, because `artifact.merge` merges adapters into the backbone",
+            f"{assignment('strategy', strategy)}, which trains no adapters",
+            "omit `artifact.merge`, or use `strategy=lora`",
             setting="artifact.merge",
         )
     check_patience(config.training)
@@ -184,10 +184,10 @@ def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None
     """
     if backbone.built_from is None and config.encoder != EncoderConfig():
         raise ThawlineError(
-            f"--backbone {MADE_BACKBONE}, because --vectors and the encoder.* settings apply only "
-            "to an encoder made from word vectors",
-            f"--backbone {backbone.name}, which is not made from word vectors",
-            "omit --vectors and the encoder.* settings",
+            f"`backbone={MADE_BACKBONE}`, because settings of the encoder, such as "
+            "`encoder.vectors`, apply only to an encoder made from word vectors",
+            f"{assignment('backbone', backbone.name)}, which is not made from word vectors",
+            "omit settings of the encoder, such as `encoder.vectors`",
             setting="backbone",
         )
     if (
@@ -198,7 +198,7 @@ def _check_glove(backbone: Backbone, config: Config, strategy: Strategy) -> None
         raise ThawlineError(
             "a saved backbone, because adapters are saved without the weights of their backbone",
             f"'{backbone.name}', which is made for this fit and not saved",
-            "add --merge to save the complete model, or use --strategy full",
+            "add `artifact.merge=true` to save the complete model, or use `strategy=full`",
             setting="artifact.merge",
         )
 
@@ -214,9 +214,9 @@ def _resolve_pooling(backbone: Backbone, spec: HeadSpec, wanted: str | None) -> 
         native = family.native_pooling(config)
         if wanted not in (None, native):
             raise ThawlineError(
-                f"--pooling {native}, which the native head of {config.model_type} uses",
-                f"--pooling {wanted}",
-                "omit --pooling, or use --head linear",
+                f"`head.pooling={native}`, which the native head of {config.model_type} uses",
+                assignment("head.pooling", wanted),
+                "omit `head.pooling`, or use `head.head=linear`",
                 setting="head.pooling",
             )
         return native
@@ -245,7 +245,7 @@ def _resolve_features(
     else:
         suggestion = did_you_mean(wanted, ["last", "layers"])
         raise ThawlineError(
-            f"--features last, layers or a stage between 0 and {depth}",
+            f"last, layers or a stage between 0 and {depth} for `head.features`",
             f"'{wanted}'",
             f"use a stage of at most {depth}" if wanted.isdecimal() else suggestion,
             setting="head.features",
@@ -253,9 +253,9 @@ def _resolve_features(
     if stages != (depth,) and (spec.kind == "native" or not frozen):
         reader = "a native head" if spec.kind == "native" else "a head above trained blocks"
         raise ThawlineError(
-            f"--features last, because {reader} reads only the last stage",
-            f"--features {wanted}",
-            "omit --features, or use --head linear" if frozen else "omit --features",
+            f"`head.features=last`, because {reader} reads only the last stage",
+            assignment("head.features", wanted),
+            "omit `head.features`, or use `head.head=linear`" if frozen else "omit `head.features`",
             setting="head.features",
         )
     return (stages,)

@@ -17,6 +17,7 @@ from thawline.backbones.loading import Backbone
 from thawline.config import Config
 from thawline.data import LabelledTexts, Labels, Text
 from thawline.data.lengths import Tokenization, WordCount, count_tokens
+from thawline.errors import in_words
 from thawline.inference.examples import Examples
 from thawline.inference.fitted import (
     AnyFitted,
@@ -256,11 +257,11 @@ class Task(_Weighted):
             thawing=thawing,
         )
         if history[0]["kept"] and not head_first:
-            warnings.warn(
+            warning = (
                 "no epoch is better on validation than the untrained classifier, which is kept. "
-                "Use other settings, for example another --lr or more --epochs.",
-                stacklevel=2,
+                "Use other settings, for example another `training.lr` or more `training.epochs`."
             )
+            warnings.warn(in_words(warning), stacklevel=2)
         return history
 
 

@@ -198,7 +198,7 @@ def _find_features(texts: Sequence[Text], n_labels: int) -> tuple[Any, Any]:
     raise ThawlineError(
         "at least one word in the train texts, because the strategy reads words",
         f"none in {len(texts):,} texts",
-        "check the text column, or use --strategy head",
+        "check the text column, or use `strategy=head`",
         setting="strategy",
     )
 

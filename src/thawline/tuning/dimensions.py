@@ -131,7 +131,7 @@ def parse_dimension(text: str, strategies: list[Strategy], config: Config) -> Di
 
 
 def _wrong(text: str, expected: str, fix: str = "write KEY=low..high or KEY=a,b") -> ThawlineError:
-    return ThawlineError(f"{expected} for --search", f"'{text}'", fix, setting=SETTING)
+    return ThawlineError(f"{expected} for `search`", f"'{text}'", fix, setting=SETTING)
 
 
 def _resolve_key(name: str, strategies: list[Strategy]) -> str:
@@ -145,7 +145,7 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
         raise ThawlineError(
             f"a setting to search other than {key}, because {_FIXED[key]}",
             f"'{name}'",
-            f"use --set fit.{key}=… to change it",
+            f"use `fit.{key}=…` to change it",
             setting=SETTING,
         )
     matching = [full for full in known if full.rpartition(".")[2] == name]
@@ -159,7 +159,7 @@ def _resolve_key(name: str, strategies: list[Strategy]) -> str:
             setting=SETTING,
         )
     if key in settings_of(Config):
-        fix = f"use --set fit.{key}=… to change it"
+        fix = f"use `fit.{key}=…` to change it"
         expected = "a setting of the training, the head, the tokens or the strategy"
         raise ThawlineError(expected, f"'{name}'", fix, setting=SETTING)
     short = [key.rpartition(".")[2] for key in known]
@@ -187,7 +187,7 @@ def _read_value(key: str, text: str, strategies: list[Strategy], config: Config)
     if table != STRATEGY:
         if settings_of(Config)[key].is_list:
             found = f"'{text}'"
-            fix = f"use --set fit.{key}=… to change it"
+            fix = f"use `fit.{key}=…` to change it"
             raise ThawlineError(f"a single value for {key}", found, fix, setting=SETTING)
         try:
             changed = change_config(config, [f"{key}={text}"])
@@ -197,7 +197,8 @@ def _read_value(key: str, text: str, strategies: list[Strategy], config: Config)
         value = dict(flatten_settings(changed.to_dict()))[key]
         if not isinstance(value, Value):
             found = f"'{text}'"
-            raise ThawlineError(f"a single value for {key}", found, "use --set", setting=SETTING)
+            fix = f"use `fit.{key}=…` to change it"
+            raise ThawlineError(f"a single value for {key}", found, fix, setting=SETTING)
         if settings_of(Config)[key].type is float:
             return float(value)  # 1 and 1.0 are the same
         return value

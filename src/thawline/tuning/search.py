@@ -87,7 +87,7 @@ class Search:
             raise ThawlineError(
                 "a budget for at least one trial",
                 "none that finished",
-                "use a larger --budget",
+                "use a larger `budget`",
                 setting="budget",
             )
 

@@ -14,7 +14,7 @@ from thawline.compare.plan import rung_config
 from thawline.config import Config, TuneConfig
 from thawline.config.annotations import flatten_settings, settings_of
 from thawline.config.resolve import change_config
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, assignment
 from thawline.runs.resume import as_written
 from thawline.strategies import Gradual, Head, Last, Lora, Strategy, parse_strategy
 from thawline.training.effects import (
@@ -295,7 +295,7 @@ def _arm(
     if not any(len(one.ends()) > 1 for one in order):
         can_search = bool(default_dimensions(strategy, known))
         found = "all of whose settings are fixed" if can_search else "which has none"
-        fix = "omit one of its settings, or add --search KEY=VALUES"
+        fix = "omit one of its settings, or add a setting to `search`"
         raise ThawlineError(
             "a strategy with settings to search",
             f"'{name}', {found}",
@@ -311,10 +311,10 @@ def _check_rates(dimensions: dict[str, Dimension], base: Config) -> None:
     optimizers = (base.training.optimizer,) if searched is None else searched.choices
     if "sgd" in optimizers and rates is not None and not rates.given:
         raise ThawlineError(
-            "learning rates for training.optimizer = sgd, because the default range was measured "
+            "learning rates with `training.optimizer=sgd`, because the default range was measured "
             "for AdamW",
-            "no --search lr=…",
-            "add for example --search lr=0.01..1:log",
+            "no learning rates in `search`",
+            f"add for example {assignment(SETTING, ['lr=0.01..1:log'])}",
             setting=SETTING,
         )
 
@@ -336,8 +336,8 @@ def _check_searched_or_fixed(
         if is_changed or (varies and all(key in one for one in written)):
             value = f" as '{as_written(values[key])}'" if is_changed else ""
             raise ThawlineError(
-                f"{key}, either searched or fixed",
-                f"--search '{dimension}', and the setting fixed{value}",
+                f"`{key}`, either searched or fixed",
+                f"'{dimension}' in `search`, and the setting fixed{value}",
                 "remove one of them",
                 setting=SETTING,
             )

@@ -176,7 +176,7 @@ def check_header(file: Path) -> None:
 
 
 def _damaged(file: Path) -> ThawlineError:
-    found, fix = "a file that cannot be read", "restore the file, or choose another --out"
+    found, fix = "a file that cannot be read", "restore the file, or choose another folder"
     return ThawlineError(f"a study of Optuna in '{file}'", found, fix)
 
 
@@ -228,7 +228,7 @@ def _check_same(study: optuna.Study, identity: dict[str, Any], folder: Path) -> 
             raise ThawlineError(
                 f"the {name} that the search in '{folder}' was started with{then}",
                 f"other {name}{now}",
-                "use what it was started with, or choose another --out",
+                "use what it was started with, or choose another folder",
                 setting="out",
             )
 

@@ -122,4 +122,4 @@ def test_it_keeps_256_tokens_of_a_text_by_default(vectors):
         made.resolve_max_length(513)
     assert (caught.value.setting, caught.value.found) == ("tokens.max_length", "513")
     assert all(number in caught.value.expected for number in (" 2 ", " 512"))
-    assert "--max-length 256" in caught.value.fix
+    assert "`tokens.max_length=256`" in caught.value.fix

@@ -133,7 +133,7 @@ def test_several_columns_that_fit_are_listed(write, columns, role, fitting):
     assert error.value.setting == f"data.{role}"
     assert [f"'{name}'" in error.value.found for name in fitting] == [True] * len(fitting)
     assert error.value.found.startswith(f"{len(fitting)} ")
-    assert f"--{role}" in error.value.fix
+    assert f"`data.{role}`" in error.value.fix
     named = {"text": "text", "label": "label", role: fitting[-1]}
     assert len(_read(table, named["text"] if role == "text" else None, named["label"])[0]) == 2
 
@@ -164,14 +164,19 @@ def test_labels_with_a_decimal_point_are_whole_numbers():
 
 COLUMN_ERRORS = [  # columns, the named text and label, the wrong setting, and data in the error
     ({"txt": ["a"], "label": [0]}, (None, None), "data.text", ["(text, sentence, review,"]),
-    ({"txt": ["a"], "label": [0]}, (None, None), "data.text", ["txt, label", "'txt'", "--text"]),
-    ({"text": ["a"], "stars": [0]}, (None, None), "data.label", ["stars", "--label"]),
-    ({"text": ["a"], "label": [0]}, ("revew", None), "data.text", ["'revew'", "--text"]),
+    (
+        {"txt": ["a"], "label": [0]},
+        (None, None),
+        "data.text",
+        ["txt, label", "`data.text`"],
+    ),
+    ({"text": ["a"], "stars": [0]}, (None, None), "data.label", ["stars", "`data.label`"]),
+    ({"text": ["a"], "label": [0]}, ("revew", None), "data.text", ["'revew'", "`data.text`"]),
     ({"text": ["a"], "grade": [0]}, (None, "grad"), "data.label", ["'grad'", "'grade'"]),
     ({"id": ["a"], "body_html": [0]}, (None, None), "data.text", ["body_html, id"]),
     ({"text": ["a"], "id": ["x"], "rate": [0]}, (None, "rating"), "data.label", [" rate, "]),
-    ({"a": ["a"], "label": [0]}, ("a,b", None), "data.text", ["'b'", "--text"]),
-    ({"a": ["a"], "label": [0]}, ("a,b,c", None), "data.text", ["'a,b,c'", "--text"]),
+    ({"a": ["a"], "label": [0]}, ("a,b", None), "data.text", ["'b'", "`data.text`"]),
+    ({"a": ["a"], "label": [0]}, ("a,b,c", None), "data.text", ["'a,b,c'", "`data.text`"]),
     ({"premise": ["a"], "label": [0]}, (None, None), "data.text", ["premise, label"]),
 ]
 
@@ -282,5 +287,5 @@ def test_an_empty_column_is_reported_with_the_other_columns(
     assert error.value.setting == f"data.{role}"
     assert f"'{column}'" in error.value.expected
     assert " 2 " in error.value.found
-    assert f"--{role} " in error.value.fix
+    assert f"`data.{role}`" in error.value.fix
     assert others in error.value.fix

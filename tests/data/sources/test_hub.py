@@ -306,7 +306,7 @@ def test_missing_data_is_reported(data):
     with pytest.raises(ThawlineError) as error:
         load(DataConfig(data=data))
     assert error.value.setting == "data.data"
-    assert "--data" in error.value.fix
+    assert "`data.data`" in error.value.fix
 
 
 def test_an_invalid_path_is_reported():

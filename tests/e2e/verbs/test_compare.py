@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import pytest
@@ -51,7 +52,7 @@ def test_it_compares_the_rungs_prints_the_verdict_and_continues_by_itself(films,
     [
         (("-s", "full", "--set", "fit.training.muon_lr=1"), "--set fit.training.optimizer=muon"),
         (("-s", "full", "--set", "fit.head.features=layers"), "fit.head.features"),
-        (("-s", "head", "--set", "fit.artifact.merge=true"), "fit.artifact.merge=true"),
+        (("-s", "head", "--set", "fit.artifact.merge=true"), "fit.artifact.merge"),
         (("-s", "head", "--set", "seeds"), "--set fit.training.lr=1e-3"),
     ],
 )
@@ -68,6 +69,41 @@ def test_a_rate_for_sgd_is_proposed_as_a_setting_of_the_fits(films, toy_backbone
     line = refusal(thawline(*command, "--set", "fit.training.optimizer=sgd"))
     assert "--set fit.training.lr=0.1" in line
     assert "--lr" not in line
+
+
+def test_a_setting_of_a_rung_is_named_as_it_was_written(films, toy_backbone):
+    command = ("compare", films, "-s", "full training.muon_lr=1", "--backbone", toy_backbone())
+    line = refusal(thawline(*command))
+    assert " training.muon_lr=1" in line
+    assert "fit.training.muon_lr" not in line
+    assert "--set fit.training.optimizer=muon" in line
+
+
+@pytest.mark.parametrize(
+    ("verb", "given"),
+    [
+        ("compare", ("-s", "full", "--set", "fit.training.muon_lr=1")),
+        ("compare", ("-s", "full", "--set", "fit.training.optimizer=sgd")),
+        ("compare", ("-s", "head", "--set", "fit.training.lr=0.1")),
+        ("tune", ("-s", "full", "--set", "fit.training.muon_lr=1")),
+        ("tune", ("-s", "full", "--set", "fit.training.optimizer=sgd")),
+    ],
+)
+def test_a_proposed_setting_is_accepted(films, toy_backbone, monkeypatch, verb, given):
+    class AcceptedError(Exception):
+        """The settings have been checked."""
+
+    def stop(*_: object, **__: object) -> None:
+        raise AcceptedError
+
+    monkeypatch.setattr("thawline.compare.ladder.fit_runs", stop)
+    monkeypatch.setattr("thawline.tuning.job.Search", stop)
+    command = (verb, films, "--backbone", toy_backbone(), "--max-length", 16, *given)
+    line = refusal(thawline(*command))
+    proposed = re.search(r"Add(?: for example)? (--.*?)(?:, or |\.$)", line)
+    assert proposed is not None, line
+    with pytest.raises(AcceptedError):
+        thawline(*command, *shlex.split(proposed[1]))
 
 
 def test_data_are_given_once(films):

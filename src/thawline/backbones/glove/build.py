@@ -89,9 +89,9 @@ def _describe(settings: EncoderConfig, vocabulary: Vocabulary) -> dict[str, Any]
 def _check_heads(settings: EncoderConfig) -> None:
     if settings.width % settings.heads:
         raise ThawlineError(
-            f"an encoder.width that is a multiple of encoder.heads, which is {settings.heads}",
+            f"an `encoder.width` that is a multiple of `encoder.heads`, which is {settings.heads}",
             str(settings.width),
-            f"use --set encoder.width={settings.heads * (settings.width // settings.heads + 1)}",
+            f"use `encoder.width={settings.heads * (settings.width // settings.heads + 1)}`",
             setting="encoder.width",
         )
 

@@ -71,7 +71,7 @@ def train_vectors(texts: Sequence[Text], config: VectorsConfig, reporter: Report
         raise ThawlineError(
             f"a word that occurs at least {config.min_count} times in the texts",
             f"no such word in {len(texts):,} texts",
-            "add texts, or use --set min_count=1",
+            "add texts, or use `min_count=1`",
             setting="min_count",
         )
     with reporter.task(f"{config.method}, epochs", config.epochs) as advance:

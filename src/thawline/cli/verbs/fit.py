@@ -8,6 +8,7 @@ from thawline.cli import options as opt
 from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.console import print_json
 from thawline.cli.groups import app, require_data
+from thawline.cli.naming import register_fit
 from thawline.config import Config
 from thawline.runs.layout import PROVER
 from thawline.runtime.fresh import spare_process
@@ -33,6 +34,8 @@ SETTINGS = {
     "Compute": ("compute.device", "compute.dtype", "compute.store_limit"),
     "Texts of your own": ("report.show", "report.show_file"),
 }
+
+register_fit(SETTINGS)
 
 
 @verb_with_settings(app, Config, SETTINGS)

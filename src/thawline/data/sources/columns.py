@@ -18,7 +18,7 @@ from thawline.data.sources.tables import (
     Table,
 )
 from thawline.data.texts import Text, has_surrogate, is_blank, is_text, shorten
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, assignment, did_you_mean
 
 _DEFINITE = frozenset({"text", "label", "labels"})
 """Names that decide the choice if other columns have common names too."""
@@ -82,7 +82,7 @@ def find_texts(table: Table, named: str | None) -> tuple[str, ...]:
         names = [name.strip() for name in named.split(",")]
         if len(names) != 2:
             fix = "name one column, or two columns separated by a comma"
-            expected = "one or two columns for --text"
+            expected = "one or two columns for `data.text`"
             raise ThawlineError(expected, repr(named), fix, setting="data.text")
         return tuple(_find_text(table, name) for name in names)
     return (
@@ -139,11 +139,11 @@ def _find(table: Table, named: str | None, common: Sequence[str], role: str) -> 
     if named is None:
         column = _find_by_common_name(table, common, role)
         expected, wanted = f"a {role} column ({join_words(common)})", role
-        fix = f"name the {role} column with --{role}"
+        fix = f"name the {role} column with `data.{role}`"
     else:
         column = named if named in table.columns else None
-        expected, wanted = f"a column {shorten(repr(named))} for --{role}", named
-        fix = f"name an existing column with --{role}"
+        expected, wanted = f"a column {shorten(repr(named))} for `data.{role}`", named
+        fix = f"name an existing column with `data.{role}`"
     columns = _nearest_first(table.columns, common if named is None else [named])
     found = f"the columns {join_words(columns) or '(none)'} in {table.where}"
     setting = f"data.{role}"
@@ -191,10 +191,11 @@ def _find_pair(table: Table) -> tuple[str, ...] | None:
 
 
 def _ambiguous(table: Table, candidates: Sequence[str], role: str) -> ThawlineError:
+    example = assignment(f"data.{role}", shorten(candidates[0]))
     return ThawlineError(
         f"one column for the {role} in {table.where}",
         f"{len(candidates)} that fit: {join_words(map(repr, candidates))}",
-        f"choose with --{role}, for example --{role} {shorten(candidates[0])}",
+        f"choose with `data.{role}`, for example {example}",
         setting=f"data.{role}",
     )
 
@@ -238,12 +239,13 @@ def _cells(table: Table, column: str, role: str, is_valid: Callable[[Any], bool]
         raise ThawlineError(
             f"a {role} in the column {shorten(repr(column))} of {table.where}",
             f"only empty cells in its {len(cells):,} rows",
-            f"name another column with --{role} (other columns: {join_words(others) or 'none'})",
+            f"name another column with `data.{role}` "
+            f"(other columns: {join_words(others) or 'none'})",
             setting=f"data.{role}",
         )
     for row, cell in enumerate(cells):
         if not is_valid(cell):
-            fix = f"fill the cell, remove the row, or name another column with --{role}"
+            fix = f"fill the cell, remove the row, or name another column with `data.{role}`"
             expected, found = f"a {role} in every row of {table.where}", _describe(row, cell)
             raise ThawlineError(expected, found, fix, setting=f"data.{role}")
     return cells
@@ -261,7 +263,7 @@ def _joined_cells(table: Table, columns: Sequence[str]) -> list[Text]:
                 raise ThawlineError(
                     f"a text in every row of the column {shorten(repr(name))} of {table.where}",
                     _describe(row, cell),
-                    "fix the cell, or name other columns with --text",
+                    "fix the cell, or name other columns with `data.text`",
                     setting="data.text",
                 )
     found = [" ".join(filter(None, row)) or None for row in zip(*parts, strict=True)]

@@ -250,7 +250,7 @@ def _too_large(where: str, found: str, limits: Limits) -> ThawlineError:
     return ThawlineError(
         f"at most {limits.file_bytes:,} bytes in {where}",
         found,
-        "split the file, or raise the limit with --set data.max_file_bytes=BYTES",
+        "split the file, or raise the limit with `data.max_file_bytes=BYTES`",
         setting="data.max_file_bytes",
     )
 

@@ -51,7 +51,7 @@ def open_source(
     if given is None or (isinstance(given, str) and not given.strip()):
         expected, fix = (
             "a file, a folder, the name of a data set or a hub id",
-            "name one with --data",
+            "name one with `data.data`",
         )
         raise ThawlineError(expected, "no data", fix, setting="data.data")
     for role, column in (("text", text), ("label", label)):

@@ -75,8 +75,8 @@ class Part:
                     f"texts of at most {self.limits.text_characters:,} characters in "
                     f"{self.table.where}",
                     f"a text of {length:,} characters in row {row} (counting from 0)",
-                    "check that --text names the right column, or raise the limit with --set "
-                    "data.max_text_characters=NUMBER",
+                    "check that `data.text` names the right column, or raise the limit with "
+                    "`data.max_text_characters=NUMBER`",
                     setting="data.max_text_characters",
                 )
         return texts

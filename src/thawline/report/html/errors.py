@@ -129,5 +129,5 @@ def answer_blocks(answers: Sequence[Answer]) -> list[Block]:
         Column("Untrained", numeric=False),
         Column("Adapted", numeric=False),
     ]
-    caption = "Texts of --show, with their predictions before and after training"
+    caption = "Texts of your own, with their predictions before and after training"
     return [Table(caption, columns, rows)]

@@ -244,7 +244,7 @@ class Survey(Record):
         description="Validation and test texts that also occur in earlier splits."
     )
     against: AgainstFile | None = Field(
-        description="The comparison with another file (--against); null without one."
+        description="The comparison with another file; null without one."
     )
     findings: list[str] = Field(
         description="Problems that a user should know before training, one sentence each."
@@ -256,7 +256,5 @@ class PreflightReport(Survey):
     """The output of ``thawline preflight --json``."""
 
     backbone: str = Field(description="The backbone whose tokenizer counted the tokens.")
-    file: str | None = Field(
-        description="The file that was compared (--against); null without one."
-    )
+    file: str | None = Field(description="The file that was compared; null without one.")
     notes: list[str] = Field(description="Sentences on how the splits were made.")

@@ -33,7 +33,7 @@ class ExportedSeconds(Record):
         description="The seconds of the ONNX model in float32; null for other formats."
     )
     int8: float | None = Field(
-        description="The seconds of the ONNX model in int8; null without --int8."
+        description="The seconds of the ONNX model in int8; null if it was not asked for."
     )
     threads: int = Field(description="The number of threads that compute.")
 

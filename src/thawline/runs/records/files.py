@@ -104,9 +104,9 @@ def read_record(path: Path | str) -> AnyRecord:
     verb = values.get("verb")
     if verb is None and file.name != RECORD and version < SCHEMA_VERSION:
         maker = _maker_of(values)
-        reader, job = "compare again with another --out", "comparison"
+        reader, job = "compare again in another folder", "comparison"
         if _verb_of(values) == "tune":
-            reader, job = "search again with another --out", "search"
+            reader, job = "search again in another folder", "search"
         if maker not in (None, __version__):
             reader = f"use Thawline {maker}, which wrote it, or {reader}"
         expected = f"a {job} of schema version {SCHEMA_VERSION} in '{file}'"
@@ -198,7 +198,7 @@ def _damaged(file: Path, found: str, values: dict[str, Any]) -> ThawlineError:
     if values:
         expected += f", of schema version {values.get('schema_version', 1)},"
     maker = _maker_of(values)
-    fix = "restore the file, or make it again with another --out"
+    fix = "restore the file, or make it again in another folder"
     if file.name == LADDER and not values:
         fix = "run the same thawline compare again, which makes it from the finished runs"
     if file.name == TUNING:

@@ -205,8 +205,8 @@ class FitFindings(Record):
     answers: list[Answer] = Field(
         default=[],
         exclude_if=is_empty,
-        description="The texts of --show and --show-file with their predictions before and after "
-        "training.",
+        description="The texts of `report.show` and `report.show_file` with their predictions "
+        "before and after training.",
     )
     warnings: list[str] = Field(
         default=[], exclude_if=is_empty, description="Likely problems with the classifier."
@@ -239,7 +239,8 @@ class FitResults(Record):
     augmentation: AlteredCopies | None = Field(
         default=None,
         exclude_if=is_none,
-        description="The altered copies of training texts (--augment); missing if there were none.",
+        description="The altered copies of training texts (`training.augment`); missing if there "
+        "were none.",
     )
     tapt: AdaptedBackbone | None = Field(
         default=None,
