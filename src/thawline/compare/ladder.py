@@ -128,10 +128,10 @@ def _make(
     for one in left_out:
         reporter.message(f"{one.rung} is left out: {one.reason}")
     draws = read()
-    copies = [Copies.of(dataset) for dataset in draws]
-    for one in copies:
-        check_texts(one)
-    draws = [note_copies(*pair) for pair in zip(draws, copies, strict=True)]
+    numbered = [(dataset, Copies.of(dataset)) for dataset in draws]
+    for _, copies in numbered:
+        check_texts(copies)
+    draws = [note_copies(*pair) for pair in numbered]
     for run in runs:
         check_same_rows(run.read(), draws[run.draw], run.folder)
     schedule = Schedule(runs, forecast_rungs(fits, draws[0]), config.budget, left_out)
