@@ -15,13 +15,13 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.results import Planned
+from thawline.compare.copies import Copies
 from thawline.compare.plan import LadderRun, plan_runs
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.verdict import compare_runs
 from thawline.config import LadderConfig
 from thawline.config.resolve import build_config, change_config
 from thawline.data import load
-from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError
 from thawline.report.differences import draw_differences
 from thawline.runs.layout import LADDER
@@ -90,7 +90,7 @@ def _compare_finished(
     made = [
         FinishedRun.read(run, read) for run in runs if isinstance(read := run.read(), FitRecord)
     ]
-    copies = number_copies(load(config.fit.data).validation.texts)
+    copies = Copies.of(load(config.fit.data))
     return compare_runs(config, made, copies, MeasuredCosts(predicted=record.predicted))
 
 

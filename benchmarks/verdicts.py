@@ -32,6 +32,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.pages import write_table
+from benchmarks.verdicts_copies import CopiesCase, simulate_copies
 from benchmarks.verdicts_fits import (
     LABELS,
     RUNGS,
@@ -70,6 +71,14 @@ COVERAGE_CASES = [
         CoverageCase(seeds, texts, ratio, 1, 0.0)
         for seeds, texts, ratio in product((3, 5), (2_000, 25_000), (1.0, 4.0))
     ),
+]
+
+COPIES_CASES = [
+    CopiesCase(*seeds, share, times)
+    for seeds, (share, times) in product(
+        ((1, 1_000, 0.0), (1, 4_000, 0.0), *product((3,), (1_000, 4_000), (0.0, 1.0))),
+        ((0.0, 2), (0.1, 2), (0.1, 10), (0.4, 2), (0.4, 10)),
+    )
 ]
 
 RARE_CASES = [
@@ -158,6 +167,9 @@ def measure_coverage(results: Results, runs: int) -> None:
     for rare in RARE_CASES:
         if not any(row["case"] == rare._asdict() for row in results.rows("rare")):
             results.write("rare", simulate_rare(rare, runs))
+    for copied in COPIES_CASES:
+        if not any(row["case"] == copied._asdict() for row in results.rows("copies")):
+            results.write("copies", simulate_copies(copied, runs))
 
 
 def read_pool(folder: Path, seeds: int) -> Pool:

@@ -19,6 +19,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "coverage": coverage_table(results["coverage"]),
         "rare": rare_table(results["rare"]),
         "margin": margin_table(results["rare"]),
+        "copies": copies_table(results["copies"]),
         "strategies": strategies_table(results["strategies"]),
         "verdicts": verdicts_table(results["verdicts"]),
         "itself": itself_table(results["itself"]),
@@ -96,6 +97,25 @@ def margin_table(rows: Sequence[Row]) -> str:
     ]
     columns = ("test texts", "texts on which they differ, expected", "coverage", "called within")
     return _markdown(columns, sorted(lines, key=lambda line: int(line[0].replace(",", ""))))
+
+
+def copies_table(rows: Sequence[Row]) -> str:
+    """Return the coverage with copies among the test rows, by seeds and share of copies."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        case = row["case"]
+        groups.setdefault((case["seeds"], case["share"], case["times"]), []).append(row)
+    lines = []
+    for (seeds, share, times), cases in groups.items():
+        cells = []
+        for name in ("interval", "rows"):
+            found = [row["coverage"][name] for row in cases]
+            cells.append(f"{100 * min(found):.1f} to {100 * max(found):.1f} %")
+        repeated = str(times) if share else "–"
+        lines.append([str(seeds), _percent(share, 0), repeated, str(len(cases)), *cells])
+    columns = ("seeds", "rows that are copies", "rows of a text with copies", "cases",
+               "this interval", "each row counts")  # fmt: skip
+    return _markdown(columns, lines)
 
 
 def strategies_table(rows: Sequence[Row]) -> str:

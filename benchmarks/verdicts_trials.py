@@ -63,7 +63,7 @@ def simulate_coverage(case: CoverageCase, runs: int) -> Row:
     have a sum above a threshold. All three are normal, so that the true accuracy is known.
     """
     generator = np.random.default_rng([case.seeds, case.texts, round(100 * case.ratio), case.noisy])
-    effects = _seed_effects(case)
+    effects = seed_effects(case)
     means = [ACCURACY, ACCURACY - case.difference]
     thresholds = [
         float(ndtri(1 - mean)) * np.sqrt(1 + effect**2)
@@ -71,7 +71,7 @@ def simulate_coverage(case: CoverageCase, runs: int) -> Row:
     ]
     inside = {"interval": 0, "texts": 0, "seeds": 0}
     for _ in range(runs):
-        arms = _draw_arms(case, effects, thresholds, generator)
+        arms = draw_arms(case, effects, thresholds, generator)
         contrast = measure_effects(arms).contrast(0, 1)
         found = contrast.interval()
         inside["interval"] += found.low <= case.difference <= found.high
@@ -85,11 +85,11 @@ def simulate_coverage(case: CoverageCase, runs: int) -> Row:
     }
 
 
-def _seed_effects(case: CoverageCase) -> list[float]:
+def seed_effects(case: CoverageCase) -> list[float]:
     """Return the standard deviation of the seed's effect on the threshold, for both strategies."""
     if case.ratio == 0:
         return [0.0, 0.0]
-    pilot = _draw_arms(
+    pilot = draw_arms(
         case._replace(texts=200_000),
         [0.0, 0.0],
         [float(ndtri(1 - ACCURACY)), float(ndtri(1 - ACCURACY + case.difference))],
@@ -101,7 +101,7 @@ def _seed_effects(case: CoverageCase) -> list[float]:
     return [float(deviation / density) if arm < case.noisy else 0.0 for arm in range(2)]
 
 
-def _draw_arms(
+def draw_arms(
     case: CoverageCase,
     effects: Sequence[float],
     thresholds: Sequence[float],

@@ -11,6 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from benchmarks import verdicts, verdicts_fits, verdicts_report
+from benchmarks.verdicts_copies import CopiesCase, number_rows, simulate_copies
 from benchmarks.verdicts_trials import (
     CoverageCase,
     Pool,
@@ -68,6 +69,14 @@ def test_an_interval_without_corrections_covers_too_rarely_if_models_hardly_diff
 def test_a_model_below_the_margin_is_rarely_within_it() -> None:
     row = simulate_rare(RareCase(5_000, 100.0, one_way=True), 100)
     assert row["within"] < 0.1
+
+
+def test_an_interval_that_counts_copies_as_texts_covers_too_rarely() -> None:
+    case = CopiesCase(1, 500, 0.0, 0.4, 10)
+    assert (len(number_rows(case)), number_rows(case).max()) == (500, 301)
+    row = simulate_copies(case, 200)
+    assert row["coverage"]["interval"] > 0.9
+    assert row["coverage"]["rows"] < 0.75
 
 
 def test_few_texts_make_the_earlier_verdict_wrong_and_the_new_one_undecided() -> None:
@@ -129,15 +138,16 @@ def test_finished_cases_are_not_simulated_again(
     monkeypatch.setattr(verdicts, "SEEDS", (1,))
     monkeypatch.setattr(verdicts, "COVERAGE_CASES", [CoverageCase(3, 20, 0.0, 2, 0.0)])
     monkeypatch.setattr(verdicts, "RARE_CASES", [RareCase(20, 1.0, one_way=True)])
+    monkeypatch.setattr(verdicts, "COPIES_CASES", [CopiesCase(1, 20, 0.0, 0.1, 2)])
     file = tmp_path / "verdicts.json"
     results = verdicts.Results(file)
     verdicts.measure_coverage(results, 3)
     verdicts.resample(results, pool(), 3)
-    parts = ("coverage", "rare", "strategies", "choices", "verdicts", "itself")
-    assert [len(results.rows(part)) for part in parts] == [1, 1, 2, 1, 1, 2]
+    parts = ("coverage", "rare", "copies", "strategies", "choices", "verdicts", "itself")
+    assert [len(results.rows(part)) for part in parts] == [1, 1, 1, 2, 1, 1, 2]
     again = verdicts.Results(file)
     names = ("resample_verdicts", "resample_itself", "resample_choices")
-    for name in ("simulate_coverage", "simulate_rare", *names):
+    for name in ("simulate_coverage", "simulate_rare", "simulate_copies", *names):
         monkeypatch.setattr(verdicts, name, None)
     verdicts.measure_coverage(again, 3)
     verdicts.resample(again, pool(), 3)

@@ -11,9 +11,10 @@ import pytest
 
 from tests.support.records import FIT, fit_record, score, scores
 from thawline.compare.choice import score_nested
+from thawline.compare.copies import Copies, check_texts, note_copies
 from thawline.compare.plan import LadderRun
 from thawline.compare.results import FinishedRun, MeasuredCosts
-from thawline.compare.verdict import check_texts, compare_runs, note_copies
+from thawline.compare.verdict import compare_runs
 from thawline.config import Config, LadderConfig
 from thawline.data import load_data
 from thawline.errors import ThawlineError
@@ -21,7 +22,7 @@ from thawline.runs.logits import RunLogits
 from thawline.runs.records import Comparison, FitCost, KeptEpoch
 
 TEXTS = 400
-COPIES = np.arange(TEXTS)
+COPIES = Copies(np.arange(TEXTS), np.arange(TEXTS))
 
 
 def logits_of(correct: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -216,30 +217,46 @@ def test_the_nested_score_is_below_that_of_the_best_of_many_candidates():
     guesses = np.random.default_rng(0).random((30, TEXTS)) < 0.5
     lucky = max(guesses, key=np.mean)
     made = run("head", GOOD, validation=lucky, candidates=list(guesses))
-    nested = score_nested([[made]], COPIES)
+    nested = score_nested([[made]], COPIES.validation)
     assert lucky.mean() > 0.54
     assert nested.score(0).value < 0.53
     assert nested.score(0).standard_error > 0
     none_kept = replace(made.logits, candidates=made.logits.candidates[:0])
-    alone = score_nested([[replace(made, logits=none_kept)]], COPIES)
+    alone = score_nested([[replace(made, logits=none_kept)]], COPIES.validation)
     assert alone.score(0).value == lucky.mean()
 
 
 def test_many_copies_among_the_test_rows_are_noted():
     labels = [number % 2 for number in range(100)]
     different = load_data(([f"text {number}" for number in range(100)], labels))
-    assert note_copies(different) is different
+    assert note_copies(different, Copies.of(different)) is different
     copied = load_data(([f"text {number % 20}" for number in range(100)], labels))
-    noted = note_copies(copied)
+    noted = note_copies(copied, Copies.of(copied))
     (warning,) = set(noted.warnings) - set(copied.warnings)
     assert f"{len(copied.test)}" in warning
     assert f"{len(set(copied.test.texts))}" in warning
-    assert note_copies(noted) is noted
+    assert note_copies(noted, Copies.of(noted)) is noted
+
+
+def test_copies_of_a_test_text_count_as_one():
+    numbers = np.arange(TEXTS) // 4 * 2 + np.arange(TEXTS) % 2  # two rows with the same label
+    in_pairs = [one[numbers] for one in (with_accuracy(0.8, 1), GOOD)]
+    made = [run("head", in_pairs[0]), run("full", in_pairs[1])]
+    config = LadderConfig(rungs=("head", "full"))
+    copies = [COPIES, COPIES._replace(test=numbers)]
+    rows, texts = (compare_runs(config, made, one) for one in copies)
+    for name in ("accuracy", "f1_macro", "loss"):
+        apart, together = (getattr(one.pairs[0], name) for one in (rows, texts))
+        assert together.value == apart.value
+        assert together.high - together.low > 1.3 * (apart.high - apart.low)
+    bounds = [one.rungs[0].standing.upper_bound for one in (rows, texts)]
+    assert bounds[1] > bounds[0]
 
 
 def test_one_text_is_too_few():
-    check_texts(2, 2)
-    for sizes in ((1, 30), (30, 1)):
+    one, several = np.zeros(30, dtype=int), np.arange(30)
+    check_texts(Copies(several[:2], several[:2]))
+    for copies in (Copies(one, several), Copies(several, one)):
         with pytest.raises(ThawlineError) as caught:
-            check_texts(*sizes)
+            check_texts(copies)
         assert "30" in caught.value.found

@@ -182,6 +182,20 @@ class TestOneNode:
             score_on_ray([artifact], config, inputs, str(tmp_path / "out"), Reporter())
         assert "predicted_label" in error.value.expected
 
+    def test_an_error_before_the_first_part_leaves_nothing(
+        self, artifact: Path, tmp_path: Path
+    ) -> None:
+        from thawline.scoring.on_ray import score_on_ray
+
+        (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{')
+        (tmp_path / "known").mkdir()
+        inputs, config = find_inputs(str(tmp_path / "in.jsonl"), ""), ScoreConfig(dtype="float32")
+        for output in (tmp_path / "new" / "out", tmp_path / "known"):
+            with pytest.raises(ThawlineError):
+                score_on_ray([artifact], config, inputs, str(output), Reporter())
+        assert list((tmp_path / "known").iterdir()) == []
+        assert not (tmp_path / "new").exists()
+
 
 @pytest.mark.parametrize(
     ("output", "given", "suffix"),

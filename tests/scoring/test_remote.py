@@ -24,7 +24,7 @@ from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.scoring.files import pair_files
 from thawline.scoring.job import Scored, ScoringJob
-from thawline.scoring.places import Place, open_place
+from thawline.scoring.places import Place, open_folder, open_place
 from thawline.scoring.remote import open_system, remote_errors, without_secrets
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
@@ -97,6 +97,19 @@ def test_an_error_removes_an_empty_folder_only(tmp_path: Path) -> None:
         with pytest.raises(KeyboardInterrupt):
             work()
     assert [path.name for path in tmp_path.glob("*.parts")] == ["full.parts"]
+
+
+@pytest.mark.parametrize("output", ["known", "known/new/out", "new/out"])
+@pytest.mark.parametrize("protocol", ["", "file://"])
+def test_an_error_leaves_the_folders_that_existed(
+    tmp_path: Path, output: str, protocol: str
+) -> None:
+    (tmp_path / "in" / "known").mkdir(parents=True)
+    place = open_folder(f"{protocol}{tmp_path}/in/{output}")
+    with pytest.raises(KeyboardInterrupt), place.working():
+        raise KeyboardInterrupt
+    found = [str(path.relative_to(tmp_path / "in")) for path in (tmp_path / "in").rglob("*")]
+    assert found == ["known"]
 
 
 def test_folders_and_patterns(artifact: Path, bucket: fsspec.AbstractFileSystem) -> None:

@@ -6,7 +6,8 @@ import csv
 import gzip
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from thawline.cli.verbs.score import _stream
 from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
-from thawline.runtime.progress import Reporter
+from thawline.runtime.progress import Advance, Reporter
 from thawline.scoring.blocks import ObjectBlock, TextBlock, from_bytes, to_bytes
 from thawline.scoring.files import pair_files
 from thawline.scoring.job import Scored, ScoringJob
@@ -48,6 +49,23 @@ def texts(toy_reviews: Reviews) -> list[str]:
 def job(artifact: Path, **settings: object) -> ScoringJob:
     config = ScoreConfig(**{"rows_per_block": 4, "dtype": "float32", **settings})
     return ScoringJob([artifact], config, Reporter())
+
+
+class Shown(Reporter):
+    """Keep the totals of the tasks and the messages."""
+
+    def __init__(self) -> None:
+        self.tasks: list[int] = []
+        self.messages: list[str] = []
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    @contextmanager
+    def task(self, description: str, total: int) -> Iterator[Advance]:
+        self.tasks.append(total)
+        with super().task(description, total) as advance:
+            yield advance
 
 
 def score(artifact: Path, source: Path, output: Path, **settings: object) -> Scored:
@@ -198,6 +216,34 @@ class TestNoRows:
         assert score(artifact, tmp_path / name, tmp_path / "out.jsonl").rows == 0
         assert (tmp_path / "out.jsonl").read_bytes() == b""
 
+    @pytest.mark.parametrize("name", EMPTY)
+    def test_no_progress_is_shown(self, artifact: Path, tmp_path: Path, name: str) -> None:
+        write_empty(tmp_path / name)
+        reporter, scoring = Shown(), job(artifact)
+        scoring._reporter = reporter
+        scoring.score(scoring.open(DataFile(tmp_path / name)), tmp_path / "out.jsonl")
+        assert not reporter.tasks
+        assert len(reporter.messages) == 1
+        (tmp_path / name).write_bytes(b"")
+        if name != "in.parquet":  # an empty file is damaged
+            reader = scoring.open(DataFile(tmp_path / name))
+            with suppress(ThawlineError):
+                scoring.score(reader, tmp_path / "out.csv")
+            assert not reporter.tasks
+
+    @pytest.mark.parametrize("suffix", ["txt", "jsonl", "csv"])
+    def test_a_last_line_without_an_end_counts(
+        self, artifact: Path, tmp_path: Path, suffix: str
+    ) -> None:
+        contents = {"txt": "good", "jsonl": '{"text": "good"}', "csv": "text\ngood"}
+        (tmp_path / f"in.{suffix}").write_text(contents[suffix])
+        reporter, scoring = Shown(), job(artifact)
+        scoring._reporter = reporter
+        scoring.score(scoring.open(DataFile(tmp_path / f"in.{suffix}")), tmp_path / "out.csv")
+        (total,) = reporter.tasks
+        assert total == (2 if suffix == "csv" else 1)
+        assert not reporter.messages
+
     def test_pairs(self, artifact: Path, tmp_path: Path, toy_reviews: Reviews) -> None:
         texts, labels = toy_reviews(40)
         pairs = TextClassifier(strategy="tfidf").fit([(each, each) for each in texts], labels)
@@ -229,7 +275,7 @@ class TestNoRows:
     ) -> None:
         (tmp_path / "in.jsonl").write_text('{"text": "good"}\n{')
         with pytest.raises(ThawlineError):
-            score(artifact, tmp_path / "in.jsonl", tmp_path / "out.jsonl")
+            score(artifact, tmp_path / "in.jsonl", tmp_path / "new" / "deep" / "out.jsonl")
         assert files_in(tmp_path) == ["in.jsonl"]
 
 

@@ -6,8 +6,10 @@ import gzip
 import json
 import os
 import shutil
+import sqlite3
 import zipfile
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,6 +66,17 @@ def written(path: str, content: str | bytes) -> Breakage:
     def write() -> None:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+    return write
+
+
+def database(path: str, name: str) -> Breakage:
+    """An SQLite file with one table of this name."""
+
+    def write() -> None:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path)) as base, base:
+            base.execute(f"create table {name} (text)")
 
     return write
 

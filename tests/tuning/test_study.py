@@ -10,8 +10,10 @@ from contextlib import closing
 import numpy as np
 import pytest
 
+from thawline.config import TuneConfig
 from thawline.errors import ThawlineError
 from thawline.tuning import study as studies
+from thawline.tuning.job import tune
 from thawline.tuning.study import (
     LOGITS,
     STUDY,
@@ -58,6 +60,7 @@ def test_a_study_of_something_else_is_refused(tmp_path):
 
 def test_the_error_names_what_differs(tmp_path):
     first = {
+        "rows": "abc",
         "space": [["head", "lr=1..2", "epochs=1..3"]],
         "settings": {"lr": 0.1, "pooling": None},
     }
@@ -84,6 +87,76 @@ def test_a_damaged_file_is_refused(tmp_path):
         open_study(tmp_path, "loss", 0, IDENTITY),
     ):
         pass
+
+
+def write_table(file):
+    with closing(sqlite3.connect(file)) as base, base:
+        base.execute("create table studies (id)")
+
+
+def write_study(name, **attributes):
+    def write(file):
+        with closing(sqlite3.connect(file)) as base:
+            base.execute("pragma journal_mode=wal")
+        study = optuna.create_study(study_name=name, storage=f"sqlite:///{file}")
+        for key, value in attributes.items():
+            study.set_user_attr(key, value)
+        study.optimize(value_of, n_trials=1)
+        study._storage._backend.engine.dispose()
+
+    return write
+
+
+@pytest.mark.parametrize(
+    "write",
+    [write_table, write_study("mine"), write_study("thawline"), write_study("thawline", owner=1)],
+)
+def test_a_file_of_another_program_is_not_changed(tmp_path, write):
+    file = tmp_path / "known" / STUDY
+    file.parent.mkdir()
+    with quiet_optuna():
+        write(file)
+    before = file.read_bytes()
+    with pytest.raises(ThawlineError) as caught:
+        tune(TuneConfig(), file.parent)
+    assert caught.value.setting == "out"
+    assert [*file.parent.iterdir()] == [file]
+    with (
+        quiet_optuna(),
+        pytest.raises(ThawlineError),
+        open_study(file.parent, "accuracy", 0, IDENTITY),
+    ):
+        pass
+    assert file.read_bytes() == before
+
+
+def test_a_study_in_a_log_is_read(tmp_path):
+    file = tmp_path / STUDY
+    with closing(sqlite3.connect(file)) as base:
+        base.execute("pragma journal_mode=wal")
+        base.execute("create table notes (text)")
+        with pytest.raises(ThawlineError):
+            studies.check_file(file)
+    file.unlink()
+    with quiet_optuna(), open_study(tmp_path, "accuracy", 0, IDENTITY):
+        assert file.with_name(f"{STUDY}-wal").stat().st_size
+        studies.check_file(file)
+
+
+@pytest.mark.parametrize("content", ["nothing", "tables", "study"])
+def test_a_killed_start_is_continued(tmp_path, content):
+    file = tmp_path / STUDY
+    with quiet_optuna():
+        if content == "nothing":
+            with closing(sqlite3.connect(file)) as base:
+                base.execute("pragma journal_mode=wal")
+        else:
+            storage = optuna.storages.RDBStorage(f"sqlite:///{file}")
+            if content == "study":
+                optuna.create_study(study_name="thawline", storage=storage, direction="maximize")
+            storage.engine.dispose()
+        with open_study(tmp_path, "accuracy", 0, IDENTITY) as study:
+            assert study.user_attrs == IDENTITY
 
 
 @pytest.mark.parametrize(

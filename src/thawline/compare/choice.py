@@ -52,7 +52,7 @@ def score_nested(rungs: Sequence[Sequence[FinishedRun]], copies: NDArray[np.int6
         np.stack([_nested_correct(one, copies) for one in made if one.run.draw == 0])
         for made in rungs
     ]
-    return NestedRungs(values, measure_effects(values))
+    return NestedRungs(values, measure_effects(values, copies=copies))
 
 
 def _nested_correct(one: FinishedRun, copies: NDArray[np.int64]) -> Floats:

@@ -13,6 +13,7 @@ from typing import Any
 
 from thawline.backbones.loading import Backbone
 from thawline.backbones.opening import open_backbone
+from thawline.compare.copies import Copies, check_texts, note_copies
 from thawline.compare.draws import select_draws
 from thawline.compare.fitting import FittedRuns, fit_runs, too_small
 from thawline.compare.forecast import forecast_rungs
@@ -22,11 +23,10 @@ from thawline.compare.refit import refit, refit_folder
 from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.schedule import Schedule
 from thawline.compare.sizes import compare_sizes
-from thawline.compare.verdict import check_texts, compare_runs, note_copies
+from thawline.compare.verdict import compare_runs
 from thawline.compare.words import with_first_margin
 from thawline.config import Config, LadderConfig
 from thawline.data import Dataset, load_draws
-from thawline.data.copies import number_copies
 from thawline.data.labels import join_words
 from thawline.errors import ThawlineError
 from thawline.jobs.fit import check_same_rows
@@ -128,9 +128,10 @@ def _make(
     for one in left_out:
         reporter.message(f"{one.rung} is left out: {one.reason}")
     draws = read()
-    for dataset in draws:
-        check_texts(len(dataset.validation), len(dataset.test))
-    draws = [note_copies(dataset) for dataset in draws]
+    numbered = [(dataset, Copies.of(dataset)) for dataset in draws]
+    for _, copies in numbered:
+        check_texts(copies)
+    draws = [note_copies(*pair) for pair in numbered]
     for run in runs:
         check_same_rows(run.read(), draws[run.draw], run.folder)
     schedule = Schedule(runs, forecast_rungs(fits, draws[0]), config.budget, left_out)
@@ -261,10 +262,9 @@ def _compare(
     dataset = draws[0]
     finished = [FinishedRun.read(run, record) for run, record in fitted.finished]
     made, drawn = select_draws(finished, draws)
-    copies = number_copies(dataset.validation.texts)
     latency = measure_latencies(made, dataset.test.texts) if config.cost == "latency" else {}
     costs = MeasuredCosts(latency=latency, predicted=fitted.predicted)
-    comparison = compare_runs(config, made, copies, costs, drawn)
+    comparison = compare_runs(config, made, Copies.of(dataset), costs, drawn)
     verdict = with_first_margin(comparison.verdict, first_margin)
     more = {"verdict": verdict, "failed": fitted.failed, "left_out": fitted.left_out}
     return made, comparison.model_copy(update=more)

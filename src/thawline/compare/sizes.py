@@ -15,7 +15,8 @@ from thawline.compare.verdict import correct_predictions
 from thawline.compare.words import points
 from thawline.config import LadderConfig
 from thawline.data import Dataset
-from thawline.data.labels import join_words
+from thawline.data.copies import number_copies
+from thawline.data.labels import IntArray, join_words
 from thawline.errors import ThawlineError
 from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.standings import decide_standings
@@ -92,7 +93,7 @@ def compare_sizes(
         left -= seconds_of(made)
         sizes.append(_Size(rows, made, comparison))
     sizes.append(_Size(all_rows, *whole))
-    return _curves(config, sizes, left_out)
+    return _curves(config, sizes, left_out, number_copies(draws[0].test.texts))
 
 
 def seconds_of(made: Sequence[FinishedRun]) -> float:
@@ -122,7 +123,7 @@ def _finished(config: LadderConfig, folder: Path, comparison: Comparison) -> lis
 
 
 def _curves(
-    config: LadderConfig, sizes: Sequence[_Size], left_out: Sequence[int]
+    config: LadderConfig, sizes: Sequence[_Size], left_out: Sequence[int], copies: IntArray
 ) -> LearningCurves:
     curve_points = [
         CurvePoint(
@@ -136,7 +137,7 @@ def _curves(
         for rung in size.comparison.rungs
     ]
     rungs = [rung.rung for rung in sizes[-1].comparison.rungs]
-    enough = [EnoughRows(rung=rung, rows=_enough(rung, sizes, config)) for rung in rungs]
+    enough = [EnoughRows(rung=rung, rows=_enough(rung, sizes, config, copies)) for rung in rungs]
     crossings = find_crossings({size.rows: size.comparison for size in sizes})
     return LearningCurves(
         sizes=[size.rows for size in sizes],
@@ -149,11 +150,19 @@ def _curves(
     )
 
 
-def _enough(rung: str, sizes: Sequence[_Size], config: LadderConfig) -> int | None:
+def _enough(
+    rung: str, sizes: Sequence[_Size], config: LadderConfig, copies: IntArray
+) -> int | None:
     """Return the smallest number of rows that is shown to be within the margin of the best one.
 
     The numbers of rows are compared like the rungs of a ladder. Draws have at most as many rows in
     common as those of all rows.
+
+    Args:
+        rung: The rung.
+        sizes: The comparison with each number of rows.
+        config: The settings of the ladder.
+        copies: The number of the text of each test row.
     """
     made = {size.rows: group_by_rung(size.made).get(rung, []) for size in sizes}
     common = set.intersection(*({one.run.draw for one in runs} for runs in made.values() if runs))
@@ -162,7 +171,7 @@ def _enough(rung: str, sizes: Sequence[_Size], config: LadderConfig) -> int | No
     }
     arms = {rows: correct_predictions(runs) for rows, runs in compared.items()}
     drawn = sizes[-1].comparison.drawn if len(common) > 1 else None
-    effects = measure_effects(list(arms.values()), draws_of(list(compared.values()), drawn))
+    effects = measure_effects(list(arms.values()), draws_of(list(compared.values()), drawn), copies)
     standings = decide_standings(effects, config.margin / 100, config.fit.metrics.confidence)
     within = [
         rows

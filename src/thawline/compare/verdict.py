@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from thawline.compare.choice import choose_run, score_nested
+from thawline.compare.copies import Copies
 from thawline.compare.draws import draws_of
 from thawline.compare.results import (
     FinishedRun,
@@ -23,9 +23,7 @@ from thawline.compare.results import (
 )
 from thawline.compare.words import verdict_words
 from thawline.config import LadderConfig, MetricsConfig
-from thawline.data import Dataset
-from thawline.data.copies import number_copies
-from thawline.errors import ThawlineError
+from thawline.data.labels import IntArray
 from thawline.evaluation import standings
 from thawline.evaluation.contrasts import Contrast, DifferenceInterval
 from thawline.evaluation.differences import Effects, measure_effects
@@ -43,44 +41,11 @@ from thawline.runs.records import (
     Verdict,
 )
 
-MIN_TEXTS = 2
-"""The smallest number of texts that has a variance."""
-
-LEAST_DIFFERENT = 0.9
-"""The share of different texts among the test rows up to which a warning is shown."""
-
-
-def check_texts(validation: int, test: int) -> None:
-    """Check that differences on these numbers of texts have intervals.
-
-    Raises:
-        ThawlineError: If there is only one text.
-    """
-    if min(validation, test) < MIN_TEXTS:
-        raise ThawlineError(
-            f"at least {MIN_TEXTS} validation texts and {MIN_TEXTS} test texts",
-            f"{validation} validation and {test} test texts",
-            "compare strategies on more texts",
-        )
-
-
-def note_copies(dataset: Dataset) -> Dataset:
-    """Return a data set with a warning if many of its test rows are copies of other ones."""
-    rows = len(dataset.test)
-    texts = len(np.unique(number_copies(dataset.test.texts)))
-    warning = (
-        f"the {rows:,} test rows have only {texts:,} different texts. Intervals and bounds count "
-        "each row as a text of its own, so that they are too narrow."
-    )
-    if texts > LEAST_DIFFERENT * rows or warning in dataset.warnings:
-        return dataset
-    return replace(dataset, warnings=(*dataset.warnings, warning))
-
 
 def compare_runs(
     config: LadderConfig,
     made: Sequence[FinishedRun],
-    copies: NDArray[np.int64],
+    copies: Copies,
     costs: MeasuredCosts | None = None,
     drawn: DrawnRows | None = None,
 ) -> Comparison:
@@ -92,17 +57,17 @@ def compare_runs(
         config: The settings of the ladder.
         made: Its finished runs, ordered by rung, then by draw and by seed. The rungs may have
             different numbers of seeds.
-        copies: The number of the text of each validation row of draw 0, from `number_copies`.
+        copies: The copies among the validation and test rows.
         costs: The costs that the records of the runs do not contain. If None, there are none.
         drawn: The draws of the training rows. If None, there is one.
     """
     costs = MeasuredCosts() if costs is None else costs
     rungs = list(group_by_rung(made).values())
     draws = draws_of(rungs, drawn)
-    correct = measure_effects([correct_predictions(one) for one in rungs], draws)
+    correct = measure_effects([correct_predictions(one) for one in rungs], draws, copies.test)
     metrics, margin = config.fit.metrics, config.margin / 100
     names = [one[0].run.rung for one in rungs]
-    nested = score_nested(rungs, copies)
+    nested = score_nested(rungs, copies.validation)
     found = standings.decide_standings(correct, margin, metrics.confidence)
     described = [
         describe_rung(one, costs, _standing(standing, names), nested.score(position))
@@ -111,7 +76,7 @@ def compare_runs(
     by_cost = [declared_cost(rung, config) for rung in described]
     return Comparison(
         rungs=described,
-        pairs=_compare_pairs(rungs, correct, metrics, draws),
+        pairs=_compare_pairs(rungs, correct, metrics, draws, copies.test),
         verdict=decide(described, by_cost, config, drawn),
         chosen=choose_run(described, rungs, nested, by_cost),
         drawn=drawn,
@@ -175,6 +140,7 @@ def _compare_pairs(
     correct: Effects,
     metrics: MetricsConfig,
     draws: Draws | None,
+    copies: IntArray,
 ) -> list[RungPair]:
     """Return the differences between the first and the second rung of every pair."""
     pairs = list(combinations(range(len(rungs)), 2))
@@ -188,8 +154,9 @@ def _compare_pairs(
         metrics.resamples,
         metrics.seed,
         draws,
+        copies,
     )
-    loss = measure_effects([_losses(made) for made in rungs], draws)
+    loss = measure_effects([_losses(made) for made in rungs], draws, copies)
     tests = _test_pairs(rungs, pairs)
     found = []
     for i, j in pairs:

@@ -57,7 +57,7 @@ class Contrast(NamedTuple):
 
     Attributes:
         value: The score of the first strategy minus that of the second.
-        texts: The number of texts.
+        texts: The number of texts, of which copies of each other count as one.
         seeds: The number of seeds of each of the two, of shape ``(2,)``. With draws, the number of
             draws, of shape ``(1,)``, because draws are paired.
         text_variance: The variance over texts of the difference of the means over seeds or draws.

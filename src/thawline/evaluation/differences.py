@@ -17,6 +17,7 @@ the rests divided by n, and at least 0.
 
 If the training rows were drawn several times, the estimand is the difference over new training rows
 of this number, too. `draws.py` describes the model: draws are paired, and take the place of seeds.
+`clusters.py` counts copies of a text as one.
 `contrasts.py` has the interval of a difference. `benchmarks/verdicts.py` simulates the coverage.
 """
 
@@ -29,6 +30,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from thawline.evaluation.clusters import merge_copies
 from thawline.evaluation.confusion import Floats, Integers
 from thawline.evaluation.contrasts import Contrast
 from thawline.evaluation.draws import DrawEffects, Draws, measure_draws
@@ -39,7 +41,7 @@ class Effects(NamedTuple):
 
     Attributes:
         scores: The score of each strategy, averaged over its seeds, of shape ``(strategies,)``.
-        texts: The number of texts.
+        texts: The number of texts, of which copies of each other count as one.
         covariance: The covariance over texts of the values of two strategies, each averaged over
             its seeds, of shape ``(strategies, strategies)``.
         seeds: The number of seeds of each strategy, of shape ``(strategies,)``.
@@ -106,7 +108,9 @@ class Effects(NamedTuple):
         )
 
 
-def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> Effects:
+def measure_effects(
+    values: Sequence[ArrayLike], draws: Draws | None = None, copies: ArrayLike | None = None
+) -> Effects:
     """Estimate the effects of texts and seeds on a score that is a mean over texts.
 
     Args:
@@ -116,9 +120,11 @@ def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> 
             strategies are lower, so negate them before strategies are compared with the best one.
         draws: The draw of the training rows of each run. If None, all runs were fitted on the same
             rows, and differ in their seeds only.
+        copies: The number of the text of each position, which is the same for copies, of shape
+            ``(texts,)``. Copies then count as one text. If None, all texts are different.
 
     Raises:
-        ValueError: If there are fewer than two texts, or if the shapes do not match.
+        ValueError: If there are fewer than two different texts, or if the shapes do not match.
     """
     arms = [np.asarray(one, dtype=np.float64) for one in values]
     if not arms or any(arm.ndim != 2 or arm.shape[0] == 0 for arm in arms):
@@ -132,17 +138,22 @@ def measure_effects(values: Sequence[ArrayLike], draws: Draws | None = None) -> 
     is_share = all(bool(np.isin(arm, (0, 1)).all()) for arm in arms)
     if draws is not None:
         arms = draws.average(arms)
+    scores, identical = np.array([arm.mean() for arm in arms]), same_values(arms)
+    arms = merge_copies(arms, copies)
+    texts = arms[0].shape[1]
+    if texts < 2:
+        raise ValueError("all texts are copies of one text")
     residuals = np.array([_residual_variance(arm) for arm in arms])
     between = np.array([arm.mean(axis=1).var(ddof=1) if len(arm) > 1 else 0.0 for arm in arms])
     means = np.array([arm.mean(axis=0) for arm in arms])
     return Effects(
-        scores=np.array([arm.mean() for arm in arms]),
+        scores=scores,
         texts=texts,
         covariance=np.atleast_2d(np.cov(means)),
         seeds=np.array([len(arm) for arm in arms]),
         seed_variances=np.maximum(between - residuals / texts, 0),
         residuals=residuals,
-        identical=same_values(arms),
+        identical=identical,
         draws=None if draws is None else measure_draws(arms, draws),
         third_moments=_third_moments(means),
         limit=1.0 if is_share else math.inf,

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from thawline.config import MetricsConfig
+from thawline.evaluation.clusters import count_texts
 from thawline.evaluation.confusion import Floats, Integers, Margins, averages
 from thawline.evaluation.differences import Effects, same_values
 from thawline.evaluation.draws import DrawEffects, Draws
@@ -23,6 +25,7 @@ def measure_f1_effects(
     resamples: int = MetricsConfig.resamples,
     seed: int = MetricsConfig.seed,
     draws: Draws | None = None,
+    copies: ArrayLike | None = None,
 ) -> Effects:
     """Estimate the effects of texts and seeds on macro F1.
 
@@ -41,12 +44,14 @@ def measure_f1_effects(
         seed: The random seed of the bootstrap.
         draws: The draw of the training rows of each run. If None, all runs were fitted on the same
             rows, and differ in their seeds only. Draws take the place of seeds.
+        copies: The number of the text of each position, which is the same for copies, of shape
+            ``(texts,)``. Copies are then drawn together. If None, all texts are different.
 
     Returns:
         The effects, in the unit of macro F1 (0 to 1).
 
     Raises:
-        ValueError: If there are fewer than two texts, or if the shapes do not match.
+        ValueError: If there are fewer than two different texts, or if the shapes do not match.
     """
     labels = np.asarray(truth, dtype=np.int64)
     arms = [np.asarray(one, dtype=np.int64) for one in predictions]
@@ -55,9 +60,13 @@ def measure_f1_effects(
             f"each strategy needs predictions of shape (seeds, {len(labels)}), for at least 2 texts"
         )
     stacked = np.concatenate(arms)
-    samples = _draw_macro_f1(labels, stacked, classes, resamples, seed)
+    number = np.arange(len(labels)) if copies is None else np.asarray(copies, dtype=np.int64)
+    texts, ends = count_texts(number), np.cumsum([len(arm) for arm in arms])[:-1]
+    if texts < 2:
+        raise ValueError("all texts are copies of one text")
+    groups = _group(labels, stacked, number)
+    samples = _draw_macro_f1(groups, classes, resamples, seed)
     observed = _macro_f1(labels, stacked, classes, np.ones((1, len(labels))))
-    texts, ends = len(labels), np.cumsum([len(arm) for arm in arms])[:-1]
     # For each strategy, the scores of its runs, of shape (runs, 1), and those in each sample.
     scores, sampled = np.split(observed.T, ends), np.split(samples.T, ends)
     if draws is not None:
@@ -103,16 +112,47 @@ def _measure_draws(
     )
 
 
-def _draw_macro_f1(
-    truth: Integers, predictions: Integers, classes: int, resamples: int, seed: int
-) -> Floats:
+class _Groups(NamedTuple):
+    """Texts with the same label, the same predictions and the same number of copies.
+
+    Attributes:
+        labels: The label of each group, of shape ``(groups,)``.
+        predicted: The predictions, of shape ``(columns, groups)``.
+        texts: The number of different texts, of shape ``(groups,)``.
+        rows: The number of rows of each of these texts, of the same shape.
+    """
+
+    labels: Integers
+    predicted: Integers
+    texts: Integers
+    rows: Integers
+
+
+def _group(truth: Integers, predictions: Integers, copies: Integers) -> _Groups:
+    """Group texts, so that those of a group can be drawn together.
+
+    Copies with different labels are different texts here, because samples are drawn by label.
+
+    Args:
+        truth: The true classes, of shape ``(rows,)``.
+        predictions: The predicted classes, of shape ``(columns, rows)``.
+        copies: The number of the text of each row, of shape ``(rows,)``.
+    """
+    kinds = np.vstack([truth, predictions])
+    rows = np.ones(kinds.shape[1], dtype=np.int64)
+    if count_texts(copies) < len(copies):
+        merged, rows = np.unique(np.vstack([copies, kinds]), axis=1, return_counts=True)
+        kinds = merged[1:]
+    groups, texts = np.unique(np.vstack([kinds, rows]), axis=1, return_counts=True)
+    return _Groups(groups[0], groups[1:-1], texts, groups[-1])
+
+
+def _draw_macro_f1(groups: _Groups, classes: int, resamples: int, seed: int) -> Floats:
     """Return macro F1 in each sample, of shape ``(resamples, columns)``.
 
-    Texts with the same label and the same predictions are drawn together: the number of them in a
-    sample is multinomial.
+    The number of the texts of a group in a sample is multinomial.
     """
-    patterns, counts = np.unique(np.vstack([truth, predictions]), axis=1, return_counts=True)
-    labels, predicted = patterns[0], patterns[1:]
+    labels, predicted, counts, rows = groups
     generator = np.random.default_rng(seed)
     block = max(1, _NUMBERS_PER_BLOCK // max(len(labels), classes * len(predicted)))
     drawn = np.empty((resamples, len(predicted)))
@@ -121,8 +161,9 @@ def _draw_macro_f1(
         weights = np.empty((size, len(labels)))
         for label in np.unique(labels):
             of_class = np.flatnonzero(labels == label)
-            rows = counts[of_class]
-            weights[:, of_class] = generator.multinomial(rows.sum(), rows / rows.sum(), size=size)
+            texts = counts[of_class]
+            number = generator.multinomial(texts.sum(), texts / texts.sum(), size=size)
+            weights[:, of_class] = number * rows[of_class]
         drawn[start : start + size] = _macro_f1(labels, predicted, classes, weights)
     return drawn
 

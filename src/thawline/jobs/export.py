@@ -21,9 +21,11 @@ from thawline.artifact.folder import write_parts
 from thawline.artifact.native import as_native
 from thawline.config import ComputeConfig, ExportConfig, MetricsConfig
 from thawline.data import LabelledTexts, Text
+from thawline.data.copies import number_copies
 from thawline.data.sources.open import open_source
 from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
+from thawline.evaluation.clusters import count_texts
 from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted, Fitted
@@ -210,7 +212,7 @@ def _compare_accuracy(
     """Return the accuracy of an export on test rows of its run, and its paired difference.
 
     The logits of the run are those that it was scored with. Returns None if its rows or its logits
-    cannot be read.
+    cannot be read, or if all test rows are copies of one text.
 
     Args:
         exported: The export.
@@ -231,11 +233,15 @@ def _compare_accuracy(
     chosen = np.arange(len(part))
     if len(chosen) > ACCURACY_ROWS:
         chosen = np.sort(np.random.default_rng(0).choice(chosen, ACCURACY_ROWS, replace=False))
+    texts = [part.texts[row] for row in chosen]
+    copies = number_copies(texts)
+    if count_texts(copies) < 2:  # without a variance
+        return None
     reporter.message(f"classifying {len(chosen):,} test rows to measure the accuracy")
-    logits = _logits(exported, [part.texts[row] for row in chosen], reporter)
+    logits = _logits(exported, texts, reporter)
     labels = part.labels[chosen]
     correct = [(found.argmax(1) == labels)[None] for found in (logits, kept.test[chosen])]
-    effects = measure_effects(correct)
+    effects = measure_effects(correct, copies=copies)
     interval = effects.contrast(0, 1).interval(metrics.confidence)
     return ExportedAccuracy(
         rows=len(chosen),

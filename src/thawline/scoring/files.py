@@ -160,8 +160,18 @@ def _no_such_input(given: str) -> ThawlineError:
     return ThawlineError(expected, f"nothing at '{given}'", fix, setting="input")
 
 
+@dataclass(frozen=True)
+class _SpooledFile(DataFile):
+    """A copy of standard input."""
+
+    @property
+    def shown(self) -> str:
+        """The name of the stream, for messages."""
+        return "standard input"
+
+
 @contextmanager
-def spooled_input(stream: IO[bytes], form: str | None) -> Iterator[Path]:
+def spooled_input(stream: IO[bytes], form: str | None) -> Iterator[DataFile]:
     """Copy a stream to a temporary file, because its beginning is read several times.
 
     Args:
@@ -170,7 +180,7 @@ def spooled_input(stream: IO[bytes], form: str | None) -> Iterator[Path]:
             brace, else csv.
 
     Yields:
-        The path of the file, which is deleted at the end.
+        The file, which is deleted at the end.
     """
     with tempfile.TemporaryDirectory() as folder:
         head = stream.read(1)
@@ -181,7 +191,7 @@ def spooled_input(stream: IO[bytes], form: str | None) -> Iterator[Path]:
         with path.open("wb") as file:
             file.write(head)
             shutil.copyfileobj(stream, file, 2**20)
-        yield path
+        yield _SpooledFile(path, limits=UNLIMITED)
 
 
 def _root_of(pattern: Path) -> Path:

@@ -7,8 +7,9 @@ is scored twice or lost, and the output is the same as that of a job that was ne
 from __future__ import annotations
 
 import hashlib
+import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,19 +141,20 @@ class ScoringJob:
         place, start = open_place(output), time.perf_counter()
         form = open_format(place.name, safe=self._config.safe_csv)
         place.check_new()
-        with place.working():
+        with place.working(), nothing_left(place, place.complete_parts):
             done = place.complete_parts()
             self.check_state(place, reader.file.fingerprint(), is_new=not done)
             kept = sum(map(_rows_of, done))
             if done:
                 self._reporter.message(f"resuming after {kept:,} scored rows of '{place.name}'")
             rows = without_text = 0
-            with (
-                _nothing_left(place),
-                self._reporter.task("scoring", max(kept, reader.estimate_rows())) as advance,
-            ):
+            blocks = self._blocks(reader, form, len(done))
+            # An error in the first block, or an input without rows, shows no progress.
+            first = list(itertools.islice(blocks, 1))
+            shown = self._reporter if any(map(len, first)) else Reporter()
+            with shown.task("scoring", max(kept, reader.estimate_rows())) as advance:
                 advance(kept)
-                for block in self._blocks(reader, form, len(done)):
+                for block in itertools.chain(first, blocks):
                     content, missing = self.encode(block, reader.columns, form, first=not done)
                     done.append(f"{len(done):08d}-{len(block)}")
                     place.write_part(done[-1], content)
@@ -161,6 +163,8 @@ class ScoringJob:
                     advance(len(block), f"{speed:,.0f} texts/s")
             place.write_output(lambda stream: form.join(place.openers(done), stream))
         place.remove_parts()
+        if not kept + rows:
+            self._report_no_rows(reader)
         return Scored(place.shown, kept + rows, kept, without_text, time.perf_counter() - start)
 
     def stream(self, reader: Reader, form: Format, write: Callable[[bytes], object]) -> int:
@@ -177,12 +181,17 @@ class ScoringJob:
         Raises:
             ThawlineError: If the columns of the output are unknown, or if a row is invalid.
         """
-        without_text = 0
+        rows = without_text = 0
         for number, block in enumerate(self._blocks(reader, form)):
             content, missing = self.encode(block, reader.columns, form, first=number == 0)
             write(content)
-            without_text += missing
+            rows, without_text = rows + len(block), without_text + missing
+        if not rows:
+            self._report_no_rows(reader)
         return without_text
+
+    def _report_no_rows(self, reader: Reader) -> None:
+        self._reporter.message(f"no rows in {reader.file.where}, so the output has none")
 
     def _blocks(self, reader: Reader, form: Format, skip: int = 0) -> Iterator[Block]:
         """Yield the blocks of a file.
@@ -233,13 +242,18 @@ class ScoringJob:
 
 
 @contextmanager
-def _nothing_left(place: Place) -> Iterator[None]:
-    """Remove the state of the parts if the ``with`` block fails before there is a part."""
+def nothing_left(place: Place, parts: Callable[[], Collection[str]]) -> Iterator[None]:
+    """Remove the state of the parts if the ``with`` block fails before there is a part.
+
+    Args:
+        place: The place of the parts.
+        parts: Returns the names of the parts that exist.
+    """
     try:
         yield
     except BaseException:
-        with suppress(OSError):
-            if not place.complete_parts():
+        with suppress(OSError, ThawlineError):
+            if not parts():
                 place.end()
         raise
 

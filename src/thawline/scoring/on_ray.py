@@ -8,14 +8,15 @@ that every row is in the output exactly once.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import logging
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, redirect_stdout
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,11 +31,12 @@ from thawline.runs.layout import find
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.scoring.files import Inputs
-from thawline.scoring.job import Scored, ScoringJob
+from thawline.scoring.job import Scored, ScoringJob, nothing_left
 from thawline.scoring.places import Place, open_folder
 from thawline.scoring.ray_workers import Actor, Rows, Work, read_folder
+from thawline.scoring.readers import Reader
 from thawline.scoring.remote import RemoteFile, is_url
-from thawline.scoring.writers import open_format
+from thawline.scoring.writers import Format, lacks_columns, open_format
 
 BLOCK_BYTES = 2**20
 """The size from which Ray Data passes blocks on to the actors, so that no task waits for others."""
@@ -79,12 +81,13 @@ def score_on_ray(
         for file in inputs.files
     ]
     suffix = _suffix_of_parts(output, files[0])
-    open_format(f"part{suffix}", safe=config.safe_csv)  # fails before the cluster starts
+    form = open_format(f"part{suffix}", safe=config.safe_csv)  # fails before the cluster starts
     first = job.open(files[0])
     for warning in first.warnings:
         reporter.message(warning)
+    has_rows = _have_rows(itertools.chain([first], map(job.open, files[1:])), form)
     place = open_folder(output)
-    with place.working():
+    with place.working(), nothing_left(place, lambda: _parts_of(place)):
         done = _parts_of(place)
         if done and place.read_state() is None:
             fix = "choose another folder, or delete this one"
@@ -109,7 +112,7 @@ def score_on_ray(
             )
             sizes = [int(file.fingerprint()[1]) for file in files]
             total = round(first.estimate_rows() * sum(sizes) / max(1, sizes[0]))
-            with reporter.task("scoring", total) as advance:
+            with (reporter if has_rows else Reporter()).task("scoring", total) as advance:
                 advance(sum(done.values()))
                 found, without_text = dict(done), 0
                 now = 0
@@ -123,6 +126,8 @@ def score_on_ray(
         _check_complete(place, found)
         place.end()
     kept, seconds = sum(done.values()), time.perf_counter() - start
+    if not kept + now:
+        reporter.message("no rows in the inputs, so the output has none")
     return Scored(place.shown, kept + now, kept, without_text, seconds)
 
 
@@ -233,6 +238,29 @@ def _errors() -> Iterator[None]:
         raise cause from error
 
 
+def _have_rows(readers: Iterable[Reader], form: Format) -> bool:
+    """Return whether a file has a row. Only the first row of each file is read.
+
+    Args:
+        readers: The files, which are opened up to the first one with a row.
+        form: The format of the parts.
+
+    Raises:
+        ThawlineError: If the parts have columns, but no file has a header or a row.
+    """
+    lack_columns = True
+    for reader in readers:
+        with closing(reader.blocks(1)) as blocks:
+            block = next(blocks)
+        if len(block):
+            return True
+        lack_columns = lack_columns and lacks_columns(block, form)
+    if lack_columns:
+        fix = "give a file with a header"
+        raise ThawlineError("a header or a row in the inputs", "neither", fix, setting="input")
+    return False
+
+
 def state_of(files: Sequence[DataFile], suffix: str) -> list[str | int]:
     """Return values that change if a file or the format of the parts changes.
 
@@ -267,12 +295,8 @@ def _check_complete(place: Place, found: Mapping[str, int]) -> None:
     """Check that this machine sees all parts.
 
     Raises:
-        ThawlineError: If there is none, or if other machines wrote parts elsewhere.
+        ThawlineError: If other machines wrote parts elsewhere.
     """
-    if not found:
-        place.end()  # then the folder is empty, and is removed
-        fix = "give a file with a header"
-        raise ThawlineError("a header or a row in the inputs", "neither", fix, setting="input")
     missing = found.keys() - place.part_names()
     if missing:
         raise ThawlineError(

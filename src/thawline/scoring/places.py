@@ -56,7 +56,8 @@ class Place(ABC):
     def working(self) -> AbstractContextManager[None]:
         """Create the folder of the parts and, if possible, lock it inside a ``with`` block.
 
-        If the block raises an exception, the folder is removed, provided that it is empty.
+        If the block raises an exception, the folders that it created are removed, provided that
+        they are empty.
         """
 
     @abstractmethod
@@ -130,7 +131,7 @@ class LocalPlace(Place):
     """
 
     def __init__(self, path: Path, *, is_folder: bool = False) -> None:
-        self._path = path
+        self._path, self._is_folder = path, is_folder
         self._parts = path if is_folder else path.with_name(f"{path.name}.parts")
         self.name, self.shown, self.parts_shown = path.name, str(path), str(self._parts)
 
@@ -141,6 +142,10 @@ class LocalPlace(Place):
     @contextmanager
     def working(self) -> Iterator[None]:
         """Create and lock the folder of the parts."""
+        folders = [self._parts, *self._parts.absolute().parents]
+        created = [folder for folder in folders if not folder.exists()]
+        if not self._is_folder and not created:
+            created = [self._parts]  # of an earlier job
         make_folder(self._parts)
         remove_leftovers(self._path.parent)
         try:
@@ -148,7 +153,8 @@ class LocalPlace(Place):
                 yield
         except BaseException:
             with suppress(OSError):  # it has files
-                self._parts.rmdir()
+                for folder in created:
+                    folder.rmdir()
             raise
 
     def part_names(self) -> Sequence[str]:
@@ -202,6 +208,7 @@ class RemotePlace(Place):
             raise ThawlineError(expected, found, fix, setting="output")
         self._url = url
         self._system, self._path = open_system(url, "output")
+        self._is_folder = is_folder
         self._parts = f"{self._path}.parts" if not is_folder else self._path.rstrip("/")
         self.name = self._path.rpartition("/")[2]
         self.shown = without_secrets(url)
@@ -216,23 +223,39 @@ class RemotePlace(Place):
     @contextmanager
     def working(self) -> Iterator[None]:
         """Create the folder of the parts. Object stores have no locks."""
-        has_folders = protocol_of(self._url) not in FOLDERLESS
-        if has_folders:
+        created: list[str] = []
+        if protocol_of(self._url) not in FOLDERLESS:
             with remote_errors(self.parts_shown):
+                created = self._missing_folders()
                 self._system.makedirs(self._parts, exist_ok=True)
+            if not self._is_folder and not created:
+                created = [self._parts]  # of an earlier job
         try:
             yield
         except BaseException:
             with suppress(Exception):
-                if has_folders and not self.part_names():
-                    self._system.rmdir(self._parts)
+                for folder in created:
+                    if self._names_in(folder):
+                        break
+                    self._system.rmdir(folder)
             raise
+
+    def _missing_folders(self) -> list[str]:
+        """Return the folder of the parts and its parents, as far as they do not exist."""
+        missing, folder = list[str](), self._parts
+        while folder not in ("", *missing) and not self._system.exists(folder):
+            missing.append(folder)
+            folder = self._system._parent(folder)
+        return missing
 
     def part_names(self) -> Sequence[str]:
         """Return the names of all files in the folder of the parts."""
+        return self._names_in(self._parts)
+
+    def _names_in(self, folder: str) -> list[str]:
         with remote_errors(self.parts_shown):
             try:
-                paths = self._system.ls(self._parts, detail=False)
+                paths = self._system.ls(folder, detail=False)
             except FileNotFoundError:
                 return []
         return [path.rstrip("/").rpartition("/")[2] for path in paths]

@@ -6,7 +6,7 @@ import io
 import itertools
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
@@ -103,12 +103,16 @@ class Reader(ABC):
         """
         with self.file.open() as stream:
             if not isinstance(self.file, RemoteFile):
-                return sum(part.count(b"\n") for part in iter(lambda: stream.read(2**20), b""))
+                lines, last = 0, b"\n"
+                for part in iter(lambda: stream.read(2**20), b""):
+                    lines, last = lines + part.count(b"\n"), part[-1:]
+                return lines + (last != b"\n")  # the last line may have no end
             head = stream.read(2**20)
         size = self.file.size * (USUAL_RATIO if self.file.is_packed else 1)
-        return round(head.count(b"\n") * max(1, size / max(1, len(head))))
+        lines = max(head.count(b"\n"), len(head[:1]))
+        return round(lines * max(1, size / max(1, len(head))))
 
-    def blocks(self, rows: int, skip: int = 0) -> Iterator[Block]:
+    def blocks(self, rows: int, skip: int = 0) -> Generator[Block, None, None]:
         """Yield the rows of the file. A file without rows has one block, which has no rows.
 
         Args:

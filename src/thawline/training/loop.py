@@ -25,6 +25,8 @@ from thawline.runtime.progress import Reporter
 from thawline.training.gradients import Gradients
 from thawline.training.objectives import Objective
 from thawline.training.optimizers import STATES, make_optimizers
+from thawline.training.schedules import decay
+from thawline.training.sums import Sums
 from thawline.training.thawing import Thawing
 
 Row = dict[str, Any]
@@ -192,10 +194,7 @@ class Training:
         self._best_merit = -math.inf
         self._best_step: int | None = None
         self._evaluations_since_best = 0
-        # The sum of losses and the numbers of examples, of examples whose prediction was counted
-        # and of correct ones, and the seconds, since the last evaluation.
-        self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
-        self._n_counted, self._n_right = 0, 0
+        self._since = Sums()
         self.earlier_seconds, self._start = 0.0, time.perf_counter()
 
     def steps(self) -> Iterator[Any]:
@@ -233,7 +232,7 @@ class Training:
             schedule.step()
             optimizer.zero_grad()
         self.done += 1
-        self._seconds += time.perf_counter() - start
+        self._since.seconds += time.perf_counter() - start
 
     def _read(self) -> None:
         """Read and check the losses and gradient norms of the steps since the last call.
@@ -253,12 +252,8 @@ class Training:
         for step, (loss, norm, right) in zip(unread, values.view(-1, 3).tolist(), strict=True):
             self._check_finite("loss", loss, step.done)
             self._check_finite("gradient", norm, step.done)
-            self._loss_sum += loss * step.size
-            self._n_examples += step.size
-            if step.right is not None:
-                self._n_counted += step.size
-                self._n_right += int(right)
-        self._seconds += time.perf_counter() - start
+            self._since.add(step.size, loss, None if step.right is None else right)
+        self._since.seconds += time.perf_counter() - start
 
     def close(self) -> None:
         """End the threads that compute gradients."""
@@ -269,16 +264,13 @@ class Training:
 
         The text is empty if no loss was read since then.
         """
-        if not self._n_examples:
+        since = self._since
+        if since.mean_loss is None:
             return ""
-        loss, speed = self._loss_sum / self._n_examples, self._n_examples / self._seconds
-        right = "" if self._accuracy() is None else f"accuracy {self._accuracy():.3f}, "
+        loss, speed = since.mean_loss, since.examples / since.seconds
+        right = "" if since.accuracy is None else f"accuracy {since.accuracy:.3f}, "
         lr, unit = self._rate(), self._objective.unit
         return f"loss {loss:.3f}, {right}{speed:,.0f} {unit}/s, rate {lr:.2g}"
-
-    def _accuracy(self) -> float | None:
-        """Return the accuracy in training since the last evaluation. None if it is not counted."""
-        return self._n_right / self._n_counted if self._n_counted else None
 
     def _rate(self) -> float:
         """Return the current learning rate of the first optimiser, which is AdamW or SGD."""
@@ -307,18 +299,17 @@ class Training:
         row = {
             "epoch": int(epoch) if epoch.is_integer() else epoch,
             "step": self.done,
-            "train_loss": self._loss_sum / self._n_examples if self._n_examples else None,
-            "train_accuracy": self._accuracy(),
+            "train_loss": self._since.mean_loss,
+            "train_accuracy": self._since.accuracy,
             **scores,
             "lr": self._rate() if self.done else None,
-            "seconds": self._seconds if self.done else None,
+            "seconds": self._since.seconds if self.done else None,
         }
         if self._thawing is not None:
             in_epoch = math.ceil(epoch)
             row["stages"] = self._thawing.stages(in_epoch) if in_epoch else 0
         self.history.append(row)
-        self._loss_sum, self._n_examples, self._seconds = 0.0, 0, 0.0
-        self._n_counted, self._n_right = 0, 0
+        self._since = Sums()
         self._copy_if_best(row)
 
     def _copy_if_best(self, row: Row) -> None:
@@ -395,8 +386,7 @@ class Training:
             "best_merit": self._best_merit,
             "best_step": self._best_step,
             "waited": self._evaluations_since_best,
-            "since": [self._loss_sum, self._n_examples, self._seconds],
-            "right": [self._n_counted, self._n_right],
+            **self._since.state(),
             "spent": self.earlier_seconds + time.perf_counter() - self._start,
         }
 
@@ -436,8 +426,7 @@ class Training:
         self._best_merit = values["best_merit"]
         self._best_step = values["best_step"]
         self._evaluations_since_best = values["waited"]
-        self._loss_sum, self._n_examples, self._seconds = values["since"]
-        self._n_counted, self._n_right = values["right"]
+        self._since = Sums.restored(values)
         self._objective.random.restore(groups["random"])
         self._objective.evaluated.restore(groups["evaluated"], len(self.history))
         self.earlier_seconds, self._start = values["spent"], time.perf_counter()
@@ -486,27 +475,3 @@ def describe_evaluation(row: Row, kept: str = "") -> str:
         scores = {name: row[key] for name, key in shown.items() if row.get(key) is not None}
         groups.append(", ".join(f"{name} {value:.3f}" for name, value in scores.items()))
     return f"epoch {row['epoch']:.3g}: {'; '.join(filter(None, groups))}{f' ({kept})' * bool(kept)}"
-
-
-def decay(step: int, total: int, config: LoopConfig, per_epoch: int) -> float:
-    """Return the factor by which the peak learning rate is multiplied at a step.
-
-    The factor rises linearly to 1 during the warm-up. Afterwards it falls to 0 at the last step,
-    linearly or along half a cosine (Loshchilov and Hutter, 2017, arXiv 1608.03983), is multiplied
-    after every few epochs as by `torch.optim.lr_scheduler.StepLR`, or stays 1.
-
-    Args:
-        step: The number of steps already taken.
-        total: The number of steps in all epochs.
-        config: The schedule and the share of warm-up steps.
-        per_epoch: The number of steps in an epoch.
-    """
-    warmup = round(total * config.warmup_share)
-    if step < warmup:
-        return (step + 1) / warmup
-    if config.schedule == "constant":
-        return 1.0
-    if config.schedule == "step":
-        return float(config.step_factor ** (step // (per_epoch * config.step_epochs)))
-    left = max(0.0, (total - step) / max(1, total - warmup))
-    return left if config.schedule == "linear" else (1 - math.cos(math.pi * left)) / 2

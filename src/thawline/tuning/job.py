@@ -31,11 +31,12 @@ from thawline.runtime import failures
 from thawline.runtime.files import make_folder, write_file
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
+from thawline.tuning.foreign import ROWS
 from thawline.tuning.search import Search
 from thawline.tuning.space import Space, as_rung, plan_space
 from thawline.tuning.study import (
     STUDY,
-    check_header,
+    check_file,
     decode_logits,
     import_optuna,
     open_study,
@@ -99,7 +100,7 @@ def tune(config: TuneConfig, folder: Path | str, reporter: Reporter | None = Non
     check_config(config)
     config = with_absolute_paths(config)
     if (folder / STUDY).is_file():
-        check_header(folder / STUDY)
+        check_file(folder / STUDY)
     else:
         check_folder(folder)
     dataset, test = _load(config)
@@ -156,7 +157,7 @@ def _identity(job: _Job) -> dict[str, Any]:
     fixed = dict(flatten_settings(job.config.fit.to_dict()))
     adapted = {one.texts_sha256 for one in job.trainer.adaptations()}
     return {
-        "rows": _digest(job.dataset),
+        ROWS: _digest(job.dataset),
         **({"unlabelled texts": sorted(adapted)} if adapted else {}),
         "strategies and searched settings": job.space.described(),
         "settings of the fits": fixed,

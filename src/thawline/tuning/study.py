@@ -22,6 +22,7 @@ from thawline.errors import ThawlineError, elide
 from thawline.runs.lock import LOCK
 from thawline.runs.resume import as_written
 from thawline.runtime.untrusted import open_regular
+from thawline.tuning.foreign import STUDY_NAME, check_own
 
 if TYPE_CHECKING:
     import optuna
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 STUDY = "study.db"
 """The file of the study in the folder of a search."""
 
-_NAME, _MAGIC = "thawline", b"SQLite format 3\0"
+_MAGIC = b"SQLite format 3\0"
 
 HEARTBEAT, GRACE = 15, 60
 """The seconds between two signs of life of a trial, and those after which it counts as killed."""
@@ -109,18 +110,19 @@ def open_study(
         identity: What all processes and starts must have in common, as JSON values by name.
 
     Raises:
-        ThawlineError: If the study belongs to another search, or if its file is damaged.
+        ThawlineError: If the study belongs to another search, or if its file is damaged or that of
+            another program.
     """
     optuna = import_optuna()
     from sqlalchemy.exc import DatabaseError
 
     file = folder / STUDY
-    check_header(file)
     try:
         with filelock.FileLock(folder / LOCK, timeout=LOCK_SECONDS), storage_errors(file):
+            check_file(file)
             storage = _storage(file)
             study = optuna.create_study(
-                study_name=_NAME,
+                study_name=STUDY_NAME,
                 storage=storage,
                 direction="minimize" if score == "loss" else "maximize",
                 sampler=make_sampler(seed),
@@ -167,12 +169,21 @@ def storage_errors(file: Path) -> Iterator[None]:
         raise _damaged(file) from error
 
 
-def check_header(file: Path) -> None:
-    """Raise ThawlineError if a file exists and is not a database of SQLite."""
+def check_file(file: Path) -> None:
+    """Check that a file, if it exists, holds the study of a search, or nothing yet.
+
+    Args:
+        file: The file of the study. It is only read.
+
+    Raises:
+        ThawlineError: If it is not a database of SQLite, or holds something else.
+    """
     if file.is_file() and file.stat().st_size:
         with open_regular(file) as stream:
             if stream.read(len(_MAGIC)) != _MAGIC:
                 raise _damaged(file)
+        with storage_errors(file):
+            check_own(file)
 
 
 def _damaged(file: Path) -> ThawlineError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.support.breakage import Wrong, written
+from tests.support.breakage import Wrong, database, written
 
 TUNE = [
     Wrong("no data", "tune"),
@@ -40,5 +40,10 @@ TUNE = [
         "a damaged study",
         "tune reviews --backbone bert --out search",
         written("search/study.db", "no database" * 1_000),
+    ),
+    Wrong(
+        "a database of another program",
+        "tune reviews --backbone bert --out search",
+        database("search/study.db", "notes"),
     ),
 ]

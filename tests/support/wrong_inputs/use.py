@@ -24,7 +24,7 @@ SCORE = [
         "score run t.csv out.csv",
         written("t.csv", "text,predicted_label\na,b\n"),
     ),
-    Wrong("an empty file", "score run t.csv out.csv", written("t.csv", ""), noted=1),
+    Wrong("an empty file", "score run t.csv out.csv", written("t.csv", "")),
     Wrong("the same run twice", "score run run reviews/test.csv out.csv"),
     Wrong("a URL with an unknown protocol", "score run s4://bucket/reviews.csv out.csv"),
     Wrong("an output on a web server", "score run reviews/test.csv https://example.org/out.csv"),

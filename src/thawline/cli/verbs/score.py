@@ -97,7 +97,8 @@ def _print(scored: Scored, *, as_json: bool) -> None:
     now = scored.rows - scored.kept
     kept = f", {scored.kept:,} of them by an earlier command" if scored.kept else ""
     typer.echo(f"{scored.output}: {scored.rows:,} rows{kept}")
-    typer.echo(f"{now:,} rows in {scored.seconds:.1f} s: {now / scored.seconds:,.0f} rows/s")
+    if now:
+        typer.echo(f"{now:,} rows in {scored.seconds:.1f} s: {now / scored.seconds:,.0f} rows/s")
     if scored.without_text:
         rows = "row has" if scored.without_text == 1 else "rows have"
         typer.echo(f"{scored.without_text:,} {rows} no text and thus no prediction")
@@ -123,15 +124,13 @@ def _score_on_ray(
 
 def _stream(job: ScoringJob, config: ScoreConfig, given: str, output: str) -> None:
     """Score standard input, or write to standard output. Such a job cannot be continued."""
-    from thawline.data.sources.files import DataFile
-    from thawline.scoring.files import UNLIMITED, pair_files, spooled_input
+    from thawline.scoring.files import pair_files, spooled_input
     from thawline.scoring.places import open_place
     from thawline.scoring.writers import open_format
 
     with ExitStack() as stack:
         if given == STANDARD:
-            spooled = stack.enter_context(spooled_input(input_bytes(), config.format))
-            file = DataFile(spooled, limits=UNLIMITED)
+            file = stack.enter_context(spooled_input(input_bytes(), config.format))
         else:
             found = pair_files(given, given)
             if len(found) > 1:

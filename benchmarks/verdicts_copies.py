@@ -1,0 +1,67 @@
+"""Simulate the coverage of the interval if test rows are copies of other ones.
+
+This module has no command of its own; `benchmarks.verdicts` uses it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtri
+
+from benchmarks.verdicts_trials import ACCURACY, CoverageCase, draw_arms, seed_effects
+from thawline.evaluation.differences import measure_effects
+
+
+class CopiesCase(NamedTuple):
+    """One case of the simulation.
+
+    Attributes:
+        seeds: The number of seeds of each strategy.
+        rows: The number of test rows.
+        ratio: The part of the variance of the difference that comes from the pure effect of the
+            seeds, divided by the part that comes from as many different texts.
+        share: The share of the rows that are copies of other ones.
+        times: The number of rows of a text that has copies.
+    """
+
+    seeds: int
+    rows: int
+    ratio: float
+    share: float
+    times: int
+
+
+def simulate_copies(case: CopiesCase, runs: int) -> dict[str, Any]:
+    """Return how often intervals contain the difference of two equally accurate strategies.
+
+    ``interval`` counts the copies of a text as one, and ``rows`` counts each row. The strategies
+    are those of `verdicts_trials.simulate_coverage`, which predict the same for all copies.
+    """
+    generator = np.random.default_rng(
+        [case.seeds, case.rows, *(round(100 * part) for part in case[2:])]
+    )
+    numbers = number_rows(case)
+    of_texts = CoverageCase(case.seeds, int(numbers[-1]) + 1, case.ratio, 2, 0.0)
+    effects = seed_effects(of_texts._replace(texts=case.rows))
+    thresholds = [float(ndtri(1 - ACCURACY)) * np.sqrt(1 + effect**2) for effect in effects]
+    inside = {"interval": 0, "rows": 0}
+    for _ in range(runs):
+        arms = [arm[:, numbers] for arm in draw_arms(of_texts, effects, thresholds, generator)]
+        for name, copies in (("interval", numbers), ("rows", None)):
+            found = measure_effects(arms, copies=copies).contrast(0, 1).interval()
+            inside[name] += found.low <= 0 <= found.high
+    return {
+        "case": case._asdict(),
+        "runs": runs,
+        "coverage": {name: count / runs for name, count in inside.items()},
+    }
+
+
+def number_rows(case: CopiesCase) -> NDArray[np.int64]:
+    """Return the number of the text of each row."""
+    copied = round(case.share * case.rows / (case.times - 1))
+    single = case.rows - copied * case.times
+    return np.repeat(np.arange(copied + single), [case.times] * copied + [1] * single)
