@@ -218,6 +218,13 @@ def test_a_fixed_setting_that_never_has_an_effect_is_refused():
     assert caught.value.setting == "training.patience"
 
 
+def test_a_setting_behind_a_strategy_that_never_has_an_effect_is_refused():
+    with pytest.raises(ThawlineError) as caught:
+        planned("head", "full training.muon_lr=1")
+    assert caught.value.setting == "training.muon_lr"
+    planned("full training.muon_lr=1", search=("optimizer=adamw,muon",))
+
+
 def test_sampled_numbers_are_rounded_within_their_range():
     dimension = Dimension("training.lr", 0.00012345, 0.1, log=True)
     assert dimension.rounded(0.0123456) == 0.0123

@@ -322,7 +322,12 @@ def _check_rates(dimensions: dict[str, Dimension], base: Config) -> None:
 def _written(name: str, base: Config) -> set[str]:
     """Return the keys of the settings that the user wrote behind a strategy, or as its fields."""
     fields = {f"{STRATEGY}.{field}" for field in written_fields(base.strategy)}
-    return fields | {word.partition("=")[0] for word in shlex.split(name)[1:]}
+    return fields | _written_behind(name)
+
+
+def _written_behind(name: str) -> set[str]:
+    """Return the keys of the settings that the user wrote behind a strategy."""
+    return {word.partition("=")[0] for word in shlex.split(name)[1:]}
 
 
 def _check_searched_or_fixed(
@@ -366,6 +371,11 @@ def _check_used(space: Space, given: dict[str, Dimension], config: TuneConfig) -
         ):
             arm, corner = corners[0]
             check_effects(with_value(corner, key, value), arm.depth)
+    for arm in space.arms:
+        for key in _written_behind(arm.name):
+            own = [corner for one, corner in corners if one is arm]
+            if not any(has_effect(key, Situation.of(corner, arm.depth)) for corner in own):
+                check_effects(with_value(own[0], key, _flat(arm.base)[key]), arm.depth)
 
 
 def _without_unused(config: Config, depth: int | None) -> Config:

@@ -25,6 +25,10 @@ TUNE = [
         "a setting without an effect",
         "tune reviews --search head=linear --search lr=1e-3..1e-2 --backbone bert",
     ),
+    Wrong(
+        "a setting behind a strategy without an effect",
+        "tune reviews -s 'full training.muon_lr=1' --backbone bert",
+    ),
     Wrong("k above the depth", "tune reviews -s last --search k=1..5 --backbone bert"),
     Wrong(
         "a setting that is searched and fixed",
