@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.scoring.test_score import Shown
 from thawline.config import ScoreConfig
 from thawline.data.sources.files import DataFile
 from thawline.errors import ThawlineError
@@ -165,9 +166,15 @@ class TestOneNode:
         first, last = sorted(out.iterdir())
         assert (len(lines(first)), len(lines(last))) == (1, 2)
         inputs = find_inputs(str(tmp_path / "in" / "b.csv"), "")
+        reporter = Shown()
         with pytest.raises(ThawlineError):
-            score_on_ray([artifact], config, inputs, str(tmp_path / "none"), Reporter())
+            score_on_ray([artifact], config, inputs, str(tmp_path / "none"), reporter)
         assert not (tmp_path / "none").exists()
+        (tmp_path / "in.jsonl").write_text("")
+        inputs = find_inputs(str(tmp_path / "in.jsonl"), "")
+        done = score_on_ray([artifact], config, inputs, str(tmp_path / "empty"), reporter)
+        assert done.rows == 0
+        assert not reporter.tasks
 
     def test_an_error_of_an_actor_is_that_of_the_command(
         self, artifact: Path, tmp_path: Path
