@@ -48,7 +48,7 @@ GRID: dict[str, tuple[float, ...]] = {
     "last:2": (1e-4, 5e-4, 1e-3, 2e-3, 5e-3),
     "lora": (5e-4, 1e-3, 2e-3, 5e-3, 1e-2),
     "full": (5e-5, 1e-4, 2e-4, 5e-4),
-    "bitfit": (5e-4, 1e-3, 2e-3, 5e-3),
+    "bitfit": (5e-4, 1e-3, 2e-3, 5e-3, 1e-2, 2e-2),
     "gradual": (5e-4, 1e-3, 2e-3, 5e-3),
 }
 """The rates to try for each strategy. ``head`` is a linear head that is trained by epochs."""

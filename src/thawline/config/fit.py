@@ -21,12 +21,9 @@ ROW_SEED = 42
 
 LEARNING_RATES = {
     **{"head": 3e-3, "last": 1e-3, "lora": 2e-3, "full": 2e-4},
-    **{"bitfit": 2e-3, "gradual": 2e-3},
+    **{"bitfit": 1e-2, "gradual": 2e-3},
 }
-"""The best learning rate of each strategy in `benchmarks/learning_rates.json`.
-
-That of bitfit was compared on the small run of IMDb only.
-"""
+"""The best learning rate of each strategy in `benchmarks/learning_rates.json`."""
 
 FAMILY_RATES = {"thawline-glove": {"full": 1e-3}}
 """Other learning rates by model type. This model is small and starts from random weights."""
