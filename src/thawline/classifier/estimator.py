@@ -159,7 +159,6 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         tags.transformer_tags.preserves_dtype = []  # features are float32, whatever the input
         return tags
 
-    @settings_named(NAMING)
     def fit(
         self,
         X: Sequence[Text],
@@ -187,36 +186,37 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             ThawlineError: If the texts, the labels or a setting are invalid. It is also a
                 ValueError.
         """
-        config = self._config()
-        labels = read_labels(y)
-        known = find_classes(labels, config.data.labels)
-        class_weights = read_class_weight(self.class_weight, known)
-        given = read_rows(X, labels, known)
-        weights = read_sample_weight(sample_weight, len(given))
-        if weights is not None:
-            used = weights.nonzero()[:, 0]
-            given, weights = given.take(used.numpy()), weights[used]
-        if validation is None:
-            copies = number_copies(given.texts)
-            kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
-            data = given.take(kept), given.take(held_out)
-            weights = None if weights is None else weights[torch.from_numpy(kept)]
-        else:
-            data = given, read_validation(validation, known)
-        check_rows(*data)
-        warn_about_data(*data, known)
-        with training_mode():
-            prepared = prepare(
-                config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
-            )
-            parts = dict(zip(("train", "validation"), data, strict=True))
-            if isinstance(prepared, Prepared):
-                adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, parts)
-                if adaptation is not None:
-                    backbone, _ = adapt_backbone(adaptation, Reporter())
-                    prepared = replace(prepared, backbone=backbone)
-            task, _ = prepared.task(known, parts, Reporter(), weights, class_weights)
-            adapted = adapt(task, Reporter())
+        with settings_named(NAMING):
+            config = self._config()
+            labels = read_labels(y)
+            known = find_classes(labels, config.data.labels)
+            class_weights = read_class_weight(self.class_weight, known)
+            given = read_rows(X, labels, known)
+            weights = read_sample_weight(sample_weight, len(given))
+            if weights is not None:
+                used = weights.nonzero()[:, 0]
+                given, weights = given.take(used.numpy()), weights[used]
+            if validation is None:
+                copies = number_copies(given.texts)
+                kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
+                data = given.take(kept), given.take(held_out)
+                weights = None if weights is None else weights[torch.from_numpy(kept)]
+            else:
+                data = given, read_validation(validation, known)
+            check_rows(*data)
+            warn_about_data(*data, known)
+            with training_mode():
+                prepared = prepare(
+                    config, lambda: open_backbone(config, lambda: data[0].texts, Reporter())
+                )
+                parts = dict(zip(("train", "validation"), data, strict=True))
+                if isinstance(prepared, Prepared):
+                    adaptation = plan_adaptation(prepared.backbone, prepared.plan, config, parts)
+                    if adaptation is not None:
+                        backbone, _ = adapt_backbone(adaptation, Reporter())
+                        prepared = replace(prepared, backbone=backbone)
+                task, _ = prepared.task(known, parts, Reporter(), weights, class_weights)
+                adapted = adapt(task, Reporter())
         self.history_ = adapted.history
         self.parameters_ = adapted.parameters
         self._adopt(adapted.fitted, labels)
@@ -253,7 +253,6 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         self._check_own_parameters()
         return self._probabilities(X, use_store=self.predict_from_store, dtype=dtype)
 
-    @settings_named(NAMING)
     def predict_records(self, X: Sequence[Text], dtype: str = "float32") -> list[dict[str, Any]]:
         """Return a dict for each text, as ``thawline predict --json`` prints it.
 
@@ -267,8 +266,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
-        probabilities = metrics.probabilities(predictor.logits(texts))
+        with settings_named(NAMING):
+            predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+            probabilities = metrics.probabilities(predictor.logits(texts))
         return [one.to_dict() for one in text_predictions(self.fitted_, texts, probabilities)]
 
     def explain(self, text: str, label: Any = None) -> list[TextPart]:
@@ -296,7 +296,6 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
             raise ThawlineError("a class of this classifier", found, fix)
         return explain(text, self.predict_proba, classes.index(label))
 
-    @settings_named(NAMING)
     def predict_log_proba(self, X: Sequence[Text], dtype: str = "float32") -> NDArray[np.float64]:
         """Return the logarithms of the probabilities that `predict_proba` returns.
 
@@ -311,11 +310,11 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
-        found = metrics.log_probabilities(predictor.logits(texts))
+        with settings_named(NAMING):
+            predictor = self._predictor(use_store=self.predict_from_store, dtype=dtype)
+            found = metrics.log_probabilities(predictor.logits(texts))
         return found[:, self.fitted_.labels.encode(self.classes_)]
 
-    @settings_named(NAMING)
     def transform(self, X: Sequence[Text]) -> Any:
         """Return the features of texts, which are the pooled states that the head reads.
 
@@ -332,8 +331,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        predictor = self._predictor(use_store=self.predict_from_store, dtype="float32")
-        return predictor.features(texts)
+        with settings_named(NAMING):
+            predictor = self._predictor(use_store=self.predict_from_store, dtype="float32")
+            return predictor.features(texts)
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Return a name for each feature that `transform` returns.
@@ -376,7 +376,6 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         predicted = known.encode(self._most_probable(probabilities))
         return float(accuracy_score(given, predicted, sample_weight=sample_weight))
 
-    @settings_named(NAMING)
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.
 
@@ -393,7 +392,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         self._check_fitted()
         part = read_rows(texts, labels, self.fitted_.labels)
         compute = ComputeConfig(device=str(self.device), dtype=self.dtype)
-        logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
+        with settings_named(NAMING):
+            logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
         return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
 
     def save(self, folder: str | Path) -> None:
@@ -448,7 +448,6 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         self.fitted_ = fitted
         self.classes_ = np.unique(read_labels(labels))
 
-    @settings_named(NAMING)
     def _probabilities(
         self, X: Sequence[Text], *, use_store: bool, dtype: str = "float32"
     ) -> NDArray[np.float64]:
@@ -461,8 +460,9 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         """
         self._check_fitted()
         texts = read_texts(X)
-        logits = self._predictor(use_store=use_store, dtype=dtype).logits(texts)
-        return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
+        with settings_named(NAMING):
+            logits = self._predictor(use_store=use_store, dtype=dtype).logits(texts)
+            return metrics.probabilities(logits)[:, self.fitted_.labels.encode(self.classes_)]
 
     def _predictor(self, *, use_store: bool, dtype: str) -> Predictor:
         """Return what computes logits and features; its arguments are those of `_probabilities`."""
