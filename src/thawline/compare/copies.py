@@ -74,9 +74,9 @@ def note_copies(dataset: Dataset, copies: Copies) -> Dataset:
     if texts is None:
         return dataset
     warning = (
-        f"the {len(copies.test):,} test rows have only {texts:,} different texts. The verdict and the "
-        "intervals of differences count the copies of a text as one text. The intervals of single "
-        "runs and McNemar's test count each row, and are too optimistic."
+        f"the {len(copies.test):,} test rows have only {texts:,} different texts. The verdict and "
+        "the intervals of differences count the copies of a text as one text. The intervals of "
+        "single runs and McNemar's test count each row, and are too optimistic."
     )
     if warning in dataset.warnings:
         return dataset

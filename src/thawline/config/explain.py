@@ -78,7 +78,7 @@ def _explain_value(setting: Setting, name: str, value: Any) -> ThawlineError:
         fix = "write it as a list, in square brackets with commas between the items"
         if setting.has_strings and isinstance(value, str) and value.startswith("["):  # not TOML
             fix = (
-                "put each string in double quotation marks, and in a shell, the list in single ones"
+                "put double quotation marks around each string, and in a shell, single ones around all"
             )
     elif isinstance(value, str) and setting.type in (int, float) and _is_number(value):
         fix = "remove the quotation marks"
