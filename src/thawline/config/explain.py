@@ -77,9 +77,7 @@ def _explain_value(setting: Setting, name: str, value: Any) -> ThawlineError:
     if setting.is_list and not isinstance(value, list | tuple):
         fix = "write it as a list, in square brackets with commas between the items"
         if setting.has_strings and isinstance(value, str) and value.startswith("["):  # not TOML
-            fix = (
-                "put double quotation marks around each string, and in a shell, single ones around all"
-            )
+            fix = "put quotation marks around each string, and in a shell, others around the list"
     elif isinstance(value, str) and setting.type in (int, float) and _is_number(value):
         fix = "remove the quotation marks"
     elif isinstance(value, str) and setting.choices:
