@@ -734,6 +734,7 @@ class TestRefusals:
         assert found in caught.value.found
         name = list(settings)[-1]
         assert name == caught.value.setting or name.partition("_")[0] in str(caught.value)
+        assert f"`{name}" not in str(caught.value)  # only keys of a config are in backticks
 
     def test_a_missing_backbone(self, toy_reviews: Reviews) -> None:
         with pytest.raises(ThawlineError) as caught:

@@ -251,6 +251,8 @@ def test_copies_of_a_test_text_count_as_one():
         assert together.high - together.low > 1.3 * (apart.high - apart.low)
     bounds = [one.rungs[0].standing.upper_bound for one in (rows, texts)]
     assert bounds[1] > bounds[0]
+    for one, expected in ((rows, TEXTS), (texts, len(set(numbers)))):
+        assert f"{expected:,}" in one.verdict.words
 
 
 def test_one_text_is_too_few():

@@ -64,7 +64,7 @@ def test_new_training_rows_are_named_with_several_draws():
         for name in ("head", "full")
     ]
     verdict = MODELS.model_copy(update={"about": "new_rows"})
-    said = verdict_words(rungs, verdict, drawn)
+    said = verdict_words(rungs, verdict, drawn=drawn)
     assert all(datum in said for datum in ("4,000", "3 draws", "about 23 draws"))
     assert "models" not in said
     assert "test texts" not in said
@@ -83,6 +83,14 @@ def test_what_would_decide_is_named(texts, seeds, wanted):
     undecided = rung("head", 0.81, "undecided", texts_to_decide=texts, seeds_to_decide=seeds)
     said = words([undecided, rung("full", 0.846, "within")])
     assert {number for number in ("1,300", "7 seeds") if number in said} == wanted
+
+
+def test_the_number_of_different_texts_is_named_if_many_are_copies() -> None:
+    rungs = [rung(name, 0.8, "undecided", texts_to_decide=320) for name in ("head", "full")]
+    said = verdict_words(rungs, MODELS, texts=40)
+    assert all(datum in said for datum in ("40", "500", "320"))
+    assert said.count("different") == 2
+    assert "different" not in verdict_words(rungs, MODELS)
 
 
 def test_a_single_rung_is_compared_with_nothing():

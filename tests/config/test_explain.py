@@ -25,6 +25,31 @@ def test_a_wrong_value_of_every_setting_is_explained(key: str) -> None:
     assert error.fix
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "mentioned"),
+    [
+        ("data.labels", "[neg, pos]", True),
+        ("data.labels", "neg, pos", False),
+        ("exact.penalties", "[0.1, x]", False),
+    ],
+)
+def test_strings_without_quotation_marks_in_a_list_are_explained(
+    key: str, value: str, mentioned: bool
+) -> None:
+    table, _, name = key.partition(".")
+    problem = {"type": "x", "loc": (table, name), "input": value}
+    error = explain_validation_error(Config, problem, {table: {name: value}}, {})
+    assert ("quotation marks" in error.fix) is mentioned
+
+
+def test_a_setting_of_a_table_is_proposed_as_an_assignment() -> None:
+    problem = {"type": "x", "loc": ("training",), "input": 1}
+    fix = explain_validation_error(Config, problem, {"training": 1}, {}).fix
+    key, _, value = fix.split("`")[1].partition("=")
+    assert key in settings_of(Config)
+    assert value == "…"
+
+
 def test_a_long_value_is_shown_in_part() -> None:
     problem = {"type": "x", "loc": ("backbone",), "input": None}
     found = explain_validation_error(Config, problem, {"backbone": ["a" * 200]}, {}).found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Self
 
@@ -63,7 +64,10 @@ SETTINGS = SHARED_NAMES | {
 }
 """The dotted key in `Config` of the setting that each parameter sets."""
 
-NAMING = parameter_naming({key: name for name, key in SETTINGS.items()})
+_OWN = {setting.name: setting.name for setting in fields(EstimatorConfig)}
+"""The parameters that are no setting of a fit."""
+
+NAMING = parameter_naming({key: name for name, key in SETTINGS.items()} | _OWN)
 """The names of settings in the messages of `TextClassifier`: its parameters."""
 
 

@@ -53,6 +53,16 @@ def check_texts(copies: Copies) -> None:
         )
 
 
+def copied_texts(copies: Copies) -> int | None:
+    """Return the number of different test texts if many test rows are copies, or else None.
+
+    Args:
+        copies: The number of the text of each row.
+    """
+    texts = count_texts(copies.test)
+    return texts if texts <= LEAST_DIFFERENT * len(copies.test) else None
+
+
 def note_copies(dataset: Dataset, copies: Copies) -> Dataset:
     """Return a data set with a warning if many of its test rows are copies of other ones.
 
@@ -60,12 +70,14 @@ def note_copies(dataset: Dataset, copies: Copies) -> Dataset:
         dataset: The data set.
         copies: The number of the text of each of its rows.
     """
-    rows, texts = len(copies.test), count_texts(copies.test)
+    texts = copied_texts(copies)
+    if texts is None:
+        return dataset
     warning = (
-        f"the {rows:,} test rows have only {texts:,} different texts. The verdict and the "
-        "intervals of differences count the copies of a text as one text. The intervals of single "
-        "runs and McNemar's test count each row, and are too optimistic."
+        f"the {len(copies.test):,} test rows have only {texts:,} different texts. The verdict and "
+        "the intervals of differences count the copies of a text as one text. The intervals of "
+        "single runs and McNemar's test count each row, and are too optimistic."
     )
-    if texts > LEAST_DIFFERENT * rows or warning in dataset.warnings:
+    if warning in dataset.warnings:
         return dataset
     return replace(dataset, warnings=(*dataset.warnings, warning))

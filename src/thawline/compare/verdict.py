@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax
 
 from thawline.compare.choice import choose_run, score_nested
-from thawline.compare.copies import Copies
+from thawline.compare.copies import Copies, copied_texts
 from thawline.compare.draws import draws_of
 from thawline.compare.results import (
     FinishedRun,
@@ -77,7 +77,7 @@ def compare_runs(
     return Comparison(
         rungs=described,
         pairs=_compare_pairs(rungs, correct, metrics, draws, copies.test),
-        verdict=decide(described, by_cost, config, drawn),
+        verdict=decide(described, by_cost, config, copies, drawn),
         chosen=choose_run(described, rungs, nested, by_cost),
         drawn=drawn,
     )
@@ -87,6 +87,7 @@ def decide(
     rungs: Sequence[RungRecord],
     costs: Sequence[float],
     config: LadderConfig,
+    copies: Copies,
     drawn: DrawnRows | None = None,
 ) -> Verdict:
     """Return the cheapest rung that is within the margin of the best one, if one is.
@@ -95,6 +96,7 @@ def decide(
         rungs: The rungs.
         costs: The costs of the rungs. Of equally cheap rungs, the more accurate one is named.
         config: The settings of the ladder.
+        copies: The copies among the validation and test rows.
         drawn: The draws of the training rows. If None, there is one.
     """
     about: Literal["models", "strategies", "new_rows"] = "models"
@@ -115,7 +117,8 @@ def decide(
         about=about,
         words="",
     )
-    return verdict.model_copy(update={"words": verdict_words(rungs, verdict, drawn)})
+    texts = copied_texts(copies)
+    return verdict.model_copy(update={"words": verdict_words(rungs, verdict, texts, drawn)})
 
 
 def correct_predictions(made: Sequence[FinishedRun]) -> NDArray[np.bool_]:

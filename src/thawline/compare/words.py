@@ -20,13 +20,15 @@ class _Facts(NamedTuple):
         rungs: The rungs.
         verdict: The verdict, whose words are still missing.
         top: The rung with the highest accuracy on these test texts.
+        texts: The number of different test texts. None if it is that of the test rows.
         drawn: The draws of the training rows. None if there is one.
     """
 
     rungs: Sequence[RungRecord]
     verdict: Verdict
     top: RungRecord
-    drawn: DrawnRows | None = None
+    texts: int | None
+    drawn: DrawnRows | None
 
     @property
     def margin(self) -> str:
@@ -36,6 +38,8 @@ class _Facts(NamedTuple):
     def sample(self) -> str:
         """What the bounds hold for, for example "these models, 500 texts"."""
         texts = f"{self.top.test.rows:,} texts"
+        if self.texts is not None:
+            texts = f"{self.texts:,} different texts in {self.top.test.rows:,} rows"
         if self.verdict.about == "models":
             models = "this model" if len(self.rungs) == 1 else "these models"
             return f"{models}, {texts}"
@@ -50,17 +54,21 @@ class _Facts(NamedTuple):
 
 
 def verdict_words(
-    rungs: Sequence[RungRecord], verdict: Verdict, drawn: DrawnRows | None = None
+    rungs: Sequence[RungRecord],
+    verdict: Verdict,
+    texts: int | None = None,
+    drawn: DrawnRows | None = None,
 ) -> str:
     """Return the verdict in sentences.
 
     Args:
         rungs: The rungs with their standings.
         verdict: The verdict. Its words are not read.
+        texts: The number of different test texts. If None, it is that of the test rows.
         drawn: The draws of the training rows. If None, there is one.
     """
     top = max(rungs, key=lambda rung: rung.test.accuracy.value)
-    return " ".join(_sentences(_Facts(rungs, verdict, top, drawn)))
+    return " ".join(_sentences(_Facts(rungs, verdict, top, texts, drawn)))
 
 
 def _sentences(facts: _Facts) -> Iterator[str]:
@@ -88,7 +96,7 @@ def _sentences(facts: _Facts) -> Iterator[str]:
         is_all = len(undecided) == len(facts.rungs)
         names = ", ".join(rung.rung for rung in undecided)
         subject = "All are" if is_all else f"{names}:"
-        more = _to_decide(undecided)
+        more = _to_decide(undecided, "test" if facts.texts is None else "different test")
         measured = "" if sample is None else f" ({sample})"
         yield f"{subject} undecided at {facts.margin}{measured}; {more}."
     yield from _against_tfidf(facts)
@@ -111,14 +119,19 @@ def _below(standing: Standing, sample: str | None) -> str:
     return f"is {100 * below.value:.1f} points lower ({inside})"
 
 
-def _to_decide(undecided: Sequence[RungRecord]) -> str:
-    """Return how many texts, seeds or draws would decide about all of some rungs."""
+def _to_decide(undecided: Sequence[RungRecord], kind: str) -> str:
+    """Return how many texts, seeds or draws would decide about all of some rungs.
+
+    Args:
+        undecided: The rungs.
+        kind: The kind of texts that count, "test" or "different test".
+    """
     texts = [rung.standing.texts_to_decide for rung in undecided]
     seeds = [rung.standing.seeds_to_decide for rung in undecided]
     draws = [rung.standing.draws_to_decide for rung in undecided]
     ways = []
     if None not in texts:
-        ways.append(f"about {rounded_up(max(n for n in texts if n is not None)):,} test texts")
+        ways.append(f"about {rounded_up(max(n for n in texts if n is not None)):,} {kind} texts")
     if None not in seeds:
         ways.append(f"about {rounded_up(max(n for n in seeds if n is not None))} seeds")
     if None not in draws:
@@ -126,9 +139,9 @@ def _to_decide(undecided: Sequence[RungRecord]) -> str:
     if ways:
         return f"{' or '.join(ways)} would decide"
     return (
-        "more test texts alone would not decide all of them"
+        f"more {kind} texts alone would not decide all of them"
         if len(undecided) > 1
-        else ("more test texts alone would not decide")
+        else f"more {kind} texts alone would not decide"
     )
 
 

@@ -45,6 +45,11 @@ class Setting:
         return get_origin(self.type) is tuple
 
     @property
+    def has_strings(self) -> bool:
+        """Whether the setting takes a list of strings."""
+        return self.is_list and get_args(self.type)[0] is str
+
+    @property
     def choices(self) -> tuple[str, ...]:
         """The allowed values, if the setting takes one of a few strings."""
         return get_args(self.hint) if get_origin(self.hint) is Literal else ()

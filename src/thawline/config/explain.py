@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any
 
 from thawline.config.annotations import Setting, describe_type, settings_of
-from thawline.errors import ThawlineError, did_you_mean, elide
+from thawline.errors import ThawlineError, assignment, did_you_mean, elide
 
 NAMES_ELSEWHERE = {
     "learning_rate": "lr",
@@ -49,7 +49,7 @@ def explain_validation_error(
     name = sources.get(key, key)
     expected = f"a table of settings for {name}" if name else "a table of settings"
     first = next(known for known in settings if known.startswith(f"{key}." if key else ""))
-    fix = f"write {first} = … to change one of its settings"
+    fix = f"use for example {assignment(first, '…')} to change one of its settings"
     return ThawlineError(expected, _shown(problem["input"]), fix, setting=key if key else None)
 
 
@@ -76,6 +76,8 @@ def _explain_value(setting: Setting, name: str, value: Any) -> ThawlineError:
     fix = f"use a {what}, or omit it{default}"
     if setting.is_list and not isinstance(value, list | tuple):
         fix = "write it as a list, in square brackets with commas between the items"
+        if setting.has_strings and isinstance(value, str) and value.startswith("["):  # not TOML
+            fix = "put quotation marks around each string, and in a shell, others around the list"
     elif isinstance(value, str) and setting.type in (int, float) and _is_number(value):
         fix = "remove the quotation marks"
     elif isinstance(value, str) and setting.choices:
