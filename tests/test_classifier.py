@@ -539,8 +539,9 @@ class TestCopies:
         self, make: Make, toy_reviews: Reviews
     ) -> None:
         texts, ids = toy_reviews(32)
-        with pytest.warns(UserWarning, match="2 of 2 validation texts"):
+        with pytest.warns(UserWarning, match="2 of 2 validation texts") as caught:
             make().fit(texts, ids, validation=([texts[0], f" {texts[1]} "], ids[:2]))
+        assert __file__ in [one.filename for one in caught]  # the line that called `fit`
 
 
 class TestConventions:

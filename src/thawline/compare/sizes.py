@@ -73,7 +73,7 @@ def compare_sizes(
         if rows >= all_rows:
             if rows > all_rows:
                 reporter.message(
-                    f"{rows:,} rows are left out: the data have {all_rows:,} labelled rows"
+                    f"size {rows:,} is left out: the data have {all_rows:,} labelled rows"
                 )
                 left_out.append(rows)
             continue
@@ -86,7 +86,7 @@ def compare_sizes(
             parts = [draw.nested_part(rows) for draw in draws]
             comparison = run_part(part_config, parts, place)
         except ThawlineError as error:  # the other numbers of rows are still compared
-            reporter.message(f"{rows:,} rows are left out: {error}")
+            reporter.message(f"size {rows:,} is left out: {error}")
             left_out.append(rows)
             continue
         made = _finished(part_config, place, comparison)

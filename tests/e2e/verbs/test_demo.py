@@ -37,4 +37,4 @@ def test_it_prints_the_table_the_verdict_three_predictions_and_the_files(toy_bac
         "demo", "--backbone", toy_backbone(), *SMALL[:2], "--max-length", 20, *SMALL[4:]
     )
     assert refused.code == 2
-    assert "tokens.max_length" in refused.err
+    assert "--max-length" in refused.err
