@@ -8,12 +8,12 @@ from itertools import chain
 import pytest
 
 from thawline.cli.commands import SMALL
-from thawline.cli.naming import fit_naming, verb_naming
+from thawline.cli.naming import fit_naming, rungs_named, verb_naming
 from thawline.cli.options import SettingOption, small
 from thawline.cli.verbs import compare, evaluate, tune
 from thawline.config import Config, LadderConfig, TuneConfig
 from thawline.config.annotations import settings_of
-from thawline.errors import Naming
+from thawline.errors import Naming, ThawlineError
 
 
 def naming(
@@ -95,7 +95,18 @@ def test_a_setting_in_a_file_keeps_its_key() -> None:
     assert one.render(text) == rendered
 
 
-def test_a_setting_in_a_rung_keeps_its_key() -> None:
-    one = naming(LadderConfig, chain(*compare.SETTINGS.values()), written="training.lr")
-    text = "`training.lr=1`, `training.lr`, `training.optimizer=sgd`"
-    assert one.render(text) == "training.lr=1, training.lr, --set fit.training.optimizer=sgd"
+@pytest.mark.parametrize(
+    ("rung", "fix"),
+    [
+        ("full training.lr=1e-3", "use head and training.epochs=3"),
+        ("full training.optimizer=sgd", "use `strategy=head` and `training.epochs=3`"),
+    ],
+)
+def test_an_error_about_a_setting_in_a_rung_proposes_what_a_rung_can_have(
+    rung: str, fix: str
+) -> None:
+    with pytest.raises(ThawlineError) as caught, rungs_named(["head", rung]):
+        raise ThawlineError(
+            "epochs with `training.lr=0.001`", "none", "use `strategy=head` and `training.epochs=3`"
+        )
+    assert caught.value.fix == fix

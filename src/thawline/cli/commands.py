@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from thawline.cli import options as opt
-from thawline.cli.naming import verb_naming
+from thawline.cli.naming import rungs_named, verb_naming
 from thawline.cli.options import SettingOption
 from thawline.config.annotations import settings_of
 from thawline.errors import ThawlineError, settings_named
@@ -138,8 +138,9 @@ def verb_with_settings(
                     config = _resolve(given, config_type, values, function.__name__)
                 else:
                     config = config_type(**{setting.key: setting.value for setting in given})
-            written = _keys_in_file(config, given, values) | _keys_in_rungs(config)
-            with settings_named(naming(written=written)):
+            written = _keys_in_file(config, given, values)
+            rungs = getattr(config, "rungs", getattr(config, "strategies", ()))
+            with settings_named(naming(written=written)), rungs_named(rungs):
                 function(config, **arguments)
 
         signature = inspect.Signature([*parameters, *map(_keyword_only, extra_parameters)])
@@ -191,13 +192,6 @@ def _keys_in_file(
         for key in written_keys(config)
         if not any(f"{key}.".startswith(f"{other}.") for other in elsewhere)
     }
-
-
-def _keys_in_rungs(config: AnyConfig) -> set[str]:
-    """Return the keys of the settings in rungs, for example in ``last:1 training.lr=1e-3``."""
-    rungs = getattr(config, "rungs", getattr(config, "strategies", ()))
-    words = (word for rung in rungs for word in rung.split()[1:])
-    return {key for key, equals, _ in (word.partition("=") for word in words) if equals}
 
 
 def _parameter(name: str, annotation: Any, default: Any) -> inspect.Parameter:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 
 from thawline.cli.options import SettingOption
 from thawline.config import Config
 from thawline.config.annotations import Setting, settings_of
-from thawline.errors import Naming, assigned_value
+from thawline.errors import Naming, ThawlineError, assigned_value
 
 NESTED = "fit."
 """The start of the keys of settings of `fit` in a verb that makes several fits."""
@@ -39,7 +40,7 @@ class _Names:
         known: The settings of the verb, by their keys.
         options: Its options, by the keys of their settings.
         has_set: Whether it has the option ``--set``.
-        written: The keys of settings that the user wrote in a file or in a rung.
+        written: The keys of settings that the user wrote in a file.
     """
 
     known: Mapping[str, Setting]
@@ -84,7 +85,7 @@ def verb_naming(
     """Return how a verb names settings in messages.
 
     A setting has the name of its option, or ``--set`` with its key. A setting that the user wrote
-    in a file or in a rung has its key, because it is changed there. A comparison and a search name
+    in a file has its key, because it is changed there. A comparison and a search name
     settings of their fits ``--set fit.training.lr=0.1`` unless they have an option. Settings that a
     verb does not have are named as `fit` names them, because the message is about another fit.
 
@@ -92,7 +93,7 @@ def verb_naming(
         known: The settings of the verb, by their keys.
         options: The verb's options for settings.
         has_set: Whether the verb has the option ``--set``.
-        written: The keys of settings that the user wrote in a file or in a rung.
+        written: The keys of settings that the user wrote in a file.
     """
     own = {one.setting.key: one for one in options if one.value is None}
     names = _Names(known, own, has_set, written)
@@ -106,6 +107,27 @@ def verb_naming(
         return _fit_names().assign(key, value) if found is None else found
 
     return Naming(name, assign)
+
+
+@contextmanager
+def rungs_named(rungs: Iterable[str]) -> Iterator[None]:
+    """Let an error about a setting behind a strategy propose what can be written there, too.
+
+    Args:
+        rungs: The strategies with their settings, for example ``last:1 training.lr=1e-3``.
+    """
+    words = (word for rung in rungs for word in rung.split()[1:])
+    keys = {key for key, equals, _ in (word.partition("=") for word in words) if equals}
+    try:
+        yield
+    except ThawlineError as error:
+        if any(f"`{key}{end}" in str(error) for key in keys for end in "`="):
+            error.name_settings(_RUNG)
+        raise
+
+
+_RUNG = Naming(lambda key: key, lambda key, value: value if key == "strategy" else f"{key}={value}")
+"""How a strategy with settings names them. It starts with the strategy itself."""
 
 
 def fit_naming() -> Naming:
