@@ -13,6 +13,7 @@ from scipy.stats import t as student
 from thawline.evaluation.contrasts import Contrast
 from thawline.evaluation.differences import measure_effects
 from thawline.evaluation.f1_differences import measure_f1_effects
+from thawline.evaluation.standings import decide_standings
 
 
 def correct(seeds: int, texts: int) -> st.SearchStrategy[np.ndarray]:
@@ -70,7 +71,29 @@ def test_the_difference_is_antisymmetric(first, second, third):
         )
         # Satterthwaite's approximation can be below the freedom of two seeds.
         assert there.degrees_of_freedom is None or there.degrees_of_freedom >= 1
-        assert there.about_strategies == (2 not in (one, other))
+        assert not there.about_strategies
+
+
+def test_one_single_seed_makes_all_differences_those_of_the_fitted_models():
+    """Otherwise the strategy with a single seed would have the narrowest bounds of all."""
+    generator = np.random.default_rng(0)
+    easy = generator.random(500)
+    levels = [0.7, 0.8, 0.9, 0.72, 0.79, 0.88, 0.8]
+    runs = np.array([easy < level for level in levels], dtype=int)
+    several, single = (runs[:3], runs[3:6]), runs[6:]
+    mixed, alone = measure_effects([*several, single]), measure_effects(several)
+    assert alone.about_strategies
+    assert not mixed.about_strategies
+    assert (alone.seed_variances > 0.005).all()
+    # The variance of a difference of two fitted models: that of the means over seeds for each text.
+    for first, second in ((0, 1), (0, 2), (1, 2)):
+        means = [arm.mean(axis=0) for arm in (*several, single)]
+        expected = (means[first] - means[second]).var(ddof=1) / 500
+        error, freedom = mixed.contrast(first, second).spread()
+        assert (error**2, freedom) == pytest.approx((expected, 499))
+    assert alone.contrast(0, 1).spread()[0] > 2 * mixed.contrast(0, 1).spread()[0]
+    decided = decide_standings(mixed, 0.01)
+    assert {one.seeds_to_decide for one in decided} == {None}
 
 
 @settings(max_examples=30, deadline=None)

@@ -64,9 +64,11 @@ def test_two_balanced_classes_are_like_accuracy():
 def test_a_seed_with_another_score_adds_its_variance():
     truth = np.tile([0, 1], 2_000)
     arm = np.concatenate([predictions(1, truth, share, 1) for share in (0.1, 0.4, 0.7)])
-    effects = measure_f1_effects(truth, [arm, arm[:1]], 2, resamples=200)
+    effects = measure_f1_effects(truth, [arm, arm[[0, 0]]], 2, resamples=200)
     scores = [f1_score(truth, one, average="macro") for one in arm]
     assert effects.seed_variances == pytest.approx([np.var(scores, ddof=1), 0], rel=0.05)
+    with_single = measure_f1_effects(truth, [arm, arm[:1]], 2, resamples=200)
+    assert (with_single.seed_variances == 0).all()
 
 
 def test_equal_predictions_have_the_interval_of_equal_shares():

@@ -41,8 +41,8 @@ class DifferenceInterval(NamedTuple):
         degrees_of_freedom: The degrees of freedom of Student's t. None if the difference has no
             variance, because both made the same predictions.
         about_strategies: Whether the interval is valid for new seeds, or for new training rows and
-            seeds. False if one of the two has a single seed: the interval is then valid for new
-            texts and these fitted models only.
+            seeds. False if any of the compared strategies has a single seed: the interval is then
+            valid for new texts and these fitted models only.
     """
 
     value: float
@@ -64,8 +64,8 @@ class Contrast(NamedTuple):
         seed_variances: The variance of the pure effect of the seed in each of the two. With draws,
             that of the draw on the difference.
         residuals: The variance of the rest in each of the two, or of the difference.
-        about_strategies: Whether the variance of the seeds is part of the variance. False if one of
-            the two has a single seed.
+        about_strategies: Whether the variance of the seeds is part of the variance. False if any of
+            the compared strategies has a single seed.
         draws: The draws of the training rows. None if there is only one.
         third_moment: The third central moment over texts of the difference of the means. 0 if it
             is unknown.

@@ -45,8 +45,8 @@ class Effects(NamedTuple):
         covariance: The covariance over texts of the values of two strategies, each averaged over
             its seeds, of shape ``(strategies, strategies)``.
         seeds: The number of seeds of each strategy, of shape ``(strategies,)``.
-        seed_variances: The variance of the pure effect of the seed, of the same shape. 0 if there
-            is a single seed.
+        seed_variances: The variance of the pure effect of the seed, of the same shape. All are 0
+            if a strategy has a single seed, so that all differences are those of the fitted models.
         residuals: The variance of the rest, of the same shape. 0 if there is a single seed.
         identical: Whether two strategies have the same values for all seeds and texts, of shape
             ``(strategies, strategies)``.
@@ -70,6 +70,15 @@ class Effects(NamedTuple):
     draws: DrawEffects | None = None
     third_moments: Floats | None = None
     limit: float = math.inf
+
+    @property
+    def about_strategies(self) -> bool:
+        """Whether the differences are valid for new seeds, or for new training rows and seeds.
+
+        False if a strategy has a single seed. If only its own differences ignored the seeds, its
+        bounds would be the narrowest ones.
+        """
+        return self.draws is not None or bool((self.seeds > 1).all())
 
     def standard_error(self, strategy: int) -> float:
         """Return the standard error of the score of one strategy."""
@@ -99,7 +108,7 @@ class Effects(NamedTuple):
             text_variance=0.0 if same else max(float(variance), 0.0),
             seed_variances=0 * seed_variances if same else seed_variances,
             residuals=0 * residuals if same else residuals,
-            about_strategies=bool((seeds > 1).all()),
+            about_strategies=self.about_strategies,
             draws=None if self.draws is None else self.draws.draws,
             third_moment=0.0
             if self.third_moments is None
@@ -151,13 +160,28 @@ def measure_effects(
         texts=texts,
         covariance=np.atleast_2d(np.cov(means)),
         seeds=np.array([len(arm) for arm in arms]),
-        seed_variances=np.maximum(between - residuals / texts, 0),
+        seed_variances=pure_seed_variances(arms, between, residuals / texts),
         residuals=residuals,
         identical=identical,
         draws=None if draws is None else measure_draws(arms, draws),
         third_moments=_third_moments(means),
         limit=1.0 if is_share else math.inf,
     )
+
+
+def pure_seed_variances(arms: Sequence[Floats], between: Floats, explained: Floats) -> Floats:
+    """Return the variance of the pure effect of the seed in each strategy.
+
+    Args:
+        arms: The values of each strategy, of shape ``(seeds, texts)`` or ``(seeds, 1)``.
+        between: The variance of the score over seeds, of shape ``(strategies,)``.
+        explained: The part of it that a finite number of texts explains, of the same shape.
+
+    Returns:
+        The variances, at least 0. All are 0 if a strategy has a single seed.
+    """
+    has_seeds = all(len(arm) > 1 for arm in arms)
+    return np.maximum(between - explained, 0) * has_seeds
 
 
 def _third_moments(values: Floats) -> Floats:

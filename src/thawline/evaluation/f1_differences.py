@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from thawline.config import MetricsConfig
 from thawline.evaluation.clusters import count_texts
 from thawline.evaluation.confusion import Floats, Integers, Margins, averages
-from thawline.evaluation.differences import Effects, same_values
+from thawline.evaluation.differences import Effects, pure_seed_variances, same_values
 from thawline.evaluation.draws import DrawEffects, Draws
 
 _NUMBERS_PER_BLOCK = 2_000_000
@@ -81,7 +81,7 @@ def measure_f1_effects(
         texts=texts,
         covariance=texts * np.atleast_2d(np.cov([one.mean(axis=0) for one in sampled])),
         seeds=np.array([len(one) for one in scores]),
-        seed_variances=np.maximum(between - residuals / texts, 0),
+        seed_variances=pure_seed_variances(scores, between, residuals / texts),
         residuals=residuals,
         identical=same_values(arms),
         draws=None if draws is None else _measure_draws(scores, errors, draws, texts),
