@@ -11,6 +11,8 @@
   takes seconds.
 - ``collect`` reads the folders of the comparisons, also of those that have not finished. For each
   one it writes a small file into ``benchmarks/results/strategies`` and a plot into ``docs/images``.
+  The runs of an unfinished comparison are kept in an archive beside that file, so that ``run`` and
+  ``collect`` continue it on any machine.
 - ``page`` writes the tables of docs/results.md and the overview in README.md from these files.
 
 Names of comparisons after the part select some of them.
@@ -22,6 +24,7 @@ import argparse
 import shlex
 import subprocess
 import sys
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,11 +61,36 @@ class Planned(NamedTuple):
     rungs: tuple[str, ...] = LADDER
     seeds: int = 3
 
-    def words(self) -> list[str]:
-        """Return the words of the command after ``thawline``, without the folder."""
-        rungs = [word for rung in self.rungs for word in ("-s", rung)]
-        options = [*shlex.split(self.options), "--budget", "0", "--seeds", str(self.seeds)]
-        return ["compare", *shlex.split(self.data), *options, *rungs]
+    def words(
+        self, rungs: Sequence[str] | None = None, seeds: Sequence[int] | None = None
+    ) -> list[str]:
+        """Return the words of the command after ``thawline``, without the folder.
+
+        Args:
+            rungs: Some of the strategies. If None, all.
+            seeds: Some of the seeds. If None, all.
+        """
+        chosen = [word for rung in rungs or self.rungs for word in ("-s", rung)]
+        seed_words = ["--seeds", str(self.seeds)]
+        if seeds is not None:
+            seed_words = ["--set", f"seeds={list(seeds)}"]
+        options = [*shlex.split(self.options), "--budget", "0", *seed_words]
+        return ["compare", *shlex.split(self.data), *options, *chosen]
+
+    def remaining(self, finished: Container[tuple[str, int]]) -> list[list[str]]:
+        """Return the words of the commands for the runs that have not finished.
+
+        Args:
+            finished: The strategy and the seed of each finished run.
+        """
+        by_seeds: dict[tuple[int, ...], list[str]] = {}
+        for rung in self.rungs:
+            seeds = tuple(seed for seed in range(self.seeds) if (rung, seed) not in finished)
+            by_seeds.setdefault(seeds, []).append(rung)
+        by_seeds.pop((), None)
+        if by_seeds == {tuple(range(self.seeds)): list(self.rungs)}:
+            return [self.words()]
+        return [self.words(rungs, seeds) for seeds, rungs in by_seeds.items()]
 
     def command(self) -> str:
         """Return the command as a user types it, without the folder."""
@@ -139,16 +167,23 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
     return options
 
 
-def run(one: Planned, data: Path | None, folder: Path) -> bool:
-    """Run or continue a comparison in a process of its own, and return whether it succeeded.
+def run(one: Planned, data: Path | None, folder: Path, results: Path) -> bool:
+    """Run or continue a comparison in processes of its own, and return whether it succeeded.
 
     Args:
         one: The comparison.
         data: The folder with the data sets. If None, they are read from the hub.
         folder: The folder of the comparison.
+        results: The folder of the results files. Runs in the archive of the comparison there are
+            not made again.
     """
-    command = [sys.executable, "-m", "thawline", *one.words(), "--out", str(folder.absolute())]
-    return subprocess.run(command, cwd=data, check=False).returncode == 0
+    from benchmarks.results_archive import archive_of, archived_runs
+
+    for words in one.remaining(archived_runs(one, archive_of(one, results))):
+        command = [sys.executable, "-m", "thawline", *words, "--out", str(folder.absolute())]
+        if subprocess.run(command, cwd=data, check=False).returncode:
+            return False
+    return True
 
 
 def main(words: list[str] | None = None) -> None:
@@ -158,7 +193,9 @@ def main(words: list[str] | None = None) -> None:
     if options.part == "run":
         options.out.mkdir(parents=True, exist_ok=True)
         failed = [
-            one.name for one in selected if not run(one, options.data, options.out / one.name)
+            one.name
+            for one in selected
+            if not run(one, options.data, options.out / one.name, RESULTS)
         ]
         if failed:
             sys.exit(f"Not finished: {', '.join(failed)}. The same command continues them.")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,24 +14,25 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.results import Planned
+from benchmarks.results_archive import (
+    AnyLadder,
+    Run,
+    archive_of,
+    finished_runs,
+    planned_config,
+    read_ladder,
+    unpacked,
+    without_paths,
+    write_archive,
+)
 from thawline.compare.copies import Copies
-from thawline.compare.plan import LadderRun, plan_runs
-from thawline.compare.results import FinishedRun, MeasuredCosts
+from thawline.compare.plan import plan_runs
+from thawline.compare.results import MeasuredCosts
 from thawline.compare.verdict import compare_runs
-from thawline.config import LadderConfig
-from thawline.config.resolve import build_config, change_config
 from thawline.data import load
-from thawline.errors import ThawlineError
 from thawline.report.differences import draw_differences
 from thawline.runs.layout import LADDER
-from thawline.runs.records import (
-    Comparison,
-    FitRecord,
-    LadderRecord,
-    RungRecord,
-    StartedLadder,
-    read_record,
-)
+from thawline.runs.records import Comparison, RungRecord
 
 Row = dict[str, Any]
 
@@ -46,6 +46,9 @@ COLOURS = 64
 def collect(one: Planned, folder: Path, results: Path, images: Path, quiet: bool) -> str:
     """Write the results file and the plot of a comparison, as far as it has finished.
 
+    Runs that the folder lacks are taken from the archive beside the results file. The archive is
+    written if runs are missing, and removed if none is.
+
     Args:
         one: The comparison.
         folder: Its folder.
@@ -58,47 +61,40 @@ def collect(one: Planned, folder: Path, results: Path, images: Path, quiet: bool
     """
     if not (folder / LADDER).is_file():
         return "not started"
-    record = read_record(folder / LADDER)
-    if not isinstance(record, LadderRecord | StartedLadder):
-        raise ThawlineError(f"a comparison in '{folder}'", "a run", "choose another --out")
-    config = change_config(build_config(record.config, config_type=LadderConfig), ())
-    # What is missing is counted from the plan, whatever the last start of the folder wanted.
-    config = replace(config, rungs=one.rungs, seeds=tuple(range(one.seeds)))
-    runs = plan_runs(config, folder)
-    missing = [run for run in runs if not isinstance(run.read(), FitRecord)]
-    if len(missing) == len(runs):
-        return "no run has finished"
-    found = _compare_finished(config, runs, record)
-    row = describe(one, record, found, missing)
-    row |= {"quiet_cores": quiet, "settings": _plain(config.to_dict())}
-    results.mkdir(parents=True, exist_ok=True)
+    record, archive = read_ladder(folder), archive_of(one, results)
+    config = planned_config(one, record)
+    planned = {(run.rung, run.seed): run.folder for run in plan_runs(config, folder)}
+    with unpacked(archive) as earlier:
+        finished = finished_runs(config, folder, earlier)
+        if not finished:
+            return "no run has finished"
+        missing = [key for key in planned if key not in finished]
+        predicted = dict(record.predicted)
+        if earlier is not None:
+            predicted = read_ladder(earlier).predicted | predicted
+        made, copies = list(finished.values()), Copies.of(load(config.fit.data))
+        # A finished comparison is compared again too, so that its words are those of this version.
+        found = compare_runs(config, made, copies, MeasuredCosts(predicted=predicted))
+        row = describe(one, record, found, missing)
+        row |= {"quiet_cores": quiet, "settings": _plain(config.to_dict())}
+        results.mkdir(parents=True, exist_ok=True)
+        if missing:
+            write_archive(archive, folder, made)
+    if not missing:
+        archive.unlink(missing_ok=True)
     (results / f"{one.name}.json").write_text(as_json(row), encoding="utf-8")
     if len(found.rungs) > 1:
         _draw(one, found, images)
     # The seeds of an exact fit share one folder.
-    planned, lacking = (len({run.folder for run in some}) for some in (runs, missing))
-    return "finished" if not missing else f"{planned - lacking} of {planned} runs have finished"
-
-
-def _compare_finished(
-    config: LadderConfig, runs: Sequence[LadderRun], record: LadderRecord | StartedLadder
-) -> Comparison:
-    """Compare the finished runs, even if the comparison has not finished.
-
-    A finished comparison is compared again too, so that its words are those of this version.
-    """
-    made = [
-        FinishedRun.read(run, read) for run in runs if isinstance(read := run.read(), FitRecord)
-    ]
-    copies = Copies.of(load(config.fit.data))
-    return compare_runs(config, made, copies, MeasuredCosts(predicted=record.predicted))
+    number, lacking = len(set(planned.values())), len({planned[key] for key in missing})
+    return "finished" if not missing else f"{number - lacking} of {number} runs have finished"
 
 
 def describe(
     one: Planned,
-    record: LadderRecord | StartedLadder,
+    record: AnyLadder,
     found: Comparison,
-    missing: Sequence[LadderRun],
+    missing: Sequence[Run],
 ) -> Row:
     """Return the results of a comparison without paths of this machine.
 
@@ -113,7 +109,7 @@ def describe(
     row = {
         "name": one.name,
         "command": one.command(),
-        "missing": [{"rung": run.rung, "seed": run.seed} for run in missing],
+        "missing": [{"rung": rung, "seed": seed} for rung, seed in missing],
         "started": record.started,
         "versions": record.versions,
         "hardware": {key: value for key, value in hardware.items() if key != "platform"},
@@ -156,15 +152,15 @@ def _describe_rung(rung: RungRecord) -> Row:
 
 def _plain(value: Any) -> Any:
     """Return a JSON value with rounded numbers, and with names instead of absolute paths."""
+    return _rounded(without_paths(value))
+
+
+def _rounded(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float):
-        return float(f"{value:.{DIGITS}g}")
-    if isinstance(value, str) and Path(value).is_absolute():
-        return Path(value).name
-    return value
+        return {key: _rounded(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_rounded(one) for one in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
 
 
 def as_json(row: Row) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from benchmarks import results
 from benchmarks.results import COMPARISONS, Planned
+from benchmarks.results_archive import archive_of, archived_runs
 from benchmarks.results_collect import collect, plot_name
 from benchmarks.results_page import (
     missing_runs,
@@ -130,8 +131,8 @@ def test_unfinished_and_finished_comparisons_are_collected(
     assert not found.exists()
 
     words = [word for rung in rungs for word in ("-s", rung)]
-    shared = ["--labels", "neg,pos", "--backbone", toy_backbone(), "--seeds", 1, "--budget", 0]
-    done = thawline("compare", films, *words, *shared, "--out", folder)
+    shared = ["--labels", "neg,pos", "--backbone", toy_backbone()]
+    done = thawline("compare", films, *words, *shared, "--seeds", 1, "--budget", 0, "--out", folder)
     assert done.code == 0, done.err
     assert "3 of 4" in collect(planned, folder, found, images, quiet=True)
     part = read(found / "films-toy.json")
@@ -141,6 +142,34 @@ def test_unfinished_and_finished_comparisons_are_collected(
         ("tfidf", "head"), ("tfidf", "last:1"), ("head", "last:1"),
     ]  # fmt: skip
     assert part["pairs"][0]["test"]["p"] <= 1
+
+    # Another machine makes the missing run only, and takes the others from the archive.
+    archive = archive_of(planned, found)
+    packed = archive.read_bytes()
+    assert archived_runs(planned, archive) == {
+        *((rung, seed) for rung in ("tfidf", "head") for seed in (0, 1)),
+        ("last:1 training.epochs=1", 0),
+    }
+    (words_left,) = planned.remaining(archived_runs(planned, archive))
+    assert words_left[2:] == ["--budget", "0", "--set", "seeds=[1]", "-s", rungs[2]]
+    other = tmp_path / "elsewhere"
+    done = thawline(*words_left, *shared, "--out", other)
+    assert done.code == 0, done.err
+    assert collect(planned, other, found, images, quiet=True) == "finished"
+    assert not archive.exists()
+    continued = read(found / "films-toy.json")
+    assert continued["missing"] == []
+    assert [rung["runs"] for rung in continued["rungs"][:2]] == [
+        rung["runs"] for rung in part["rungs"][:2]
+    ]
+    assert continued["rungs"][2]["runs"][0] == part["rungs"][2]["runs"][0]
+    assert set(part["rungs"][2]["cost"]) == set(continued["rungs"][2]["cost"])
+
+    # Runs with other settings are not used.
+    archive.write_bytes(packed)
+    changed = planned._replace(rungs=(*rungs[:2], "last:1 training.epochs=2"))
+    assert ("last:1 training.epochs=2", 0) not in archived_runs(changed, archive)
+    assert len(archived_runs(changed, archive)) == 4
 
     # A killed comparison has a record without results.
     record = read(folder / "ladder.json")
