@@ -27,7 +27,7 @@ from benchmarks.results_archive import (
 )
 from thawline.compare.copies import Copies
 from thawline.compare.plan import plan_runs
-from thawline.compare.results import MeasuredCosts
+from thawline.compare.results import FinishedRun, MeasuredCosts
 from thawline.compare.verdict import compare_runs
 from thawline.data import load
 from thawline.report.differences import draw_differences
@@ -38,6 +38,9 @@ Row = dict[str, Any]
 
 DIGITS = 6
 """The number of significant digits of the collected numbers."""
+
+MACHINE = ("cpu", "cores", "threads", "instructions", "gpu")
+"""What is kept of the machine of a run."""
 
 COLOURS = 64
 """The number of colours of a plot, which has few. The file is then a third as large."""
@@ -75,7 +78,7 @@ def collect(one: Planned, folder: Path, results: Path, images: Path, quiet: bool
         made, copies = list(finished.values()), Copies.of(load(config.fit.data))
         # A finished comparison is compared again too, so that its words are those of this version.
         found = compare_runs(config, made, copies, MeasuredCosts(predicted=predicted))
-        row = describe(one, record, found, missing)
+        row = describe(one, record, made, found, missing)
         row |= {"quiet_cores": quiet, "settings": _plain(config.to_dict())}
         results.mkdir(parents=True, exist_ok=True)
         if missing:
@@ -93,6 +96,7 @@ def collect(one: Planned, folder: Path, results: Path, images: Path, quiet: bool
 def describe(
     one: Planned,
     record: AnyLadder,
+    made: Sequence[FinishedRun],
     found: Comparison,
     missing: Sequence[Run],
 ) -> Row:
@@ -101,18 +105,20 @@ def describe(
     Args:
         one: The comparison.
         record: The record of its folder.
+        made: The finished runs, which may come from several machines.
         found: What has been compared.
         missing: The runs that have not finished.
     """
     protocol = record.data.protocol
-    hardware = record.hardware.to_dict()
+    machines = [one.record.hardware.to_dict() for one in made]
+    machines = [{key: machine[key] for key in MACHINE} for machine in machines]
     row = {
         "name": one.name,
         "command": one.command(),
         "missing": [{"rung": rung, "seed": seed} for rung, seed in missing],
         "started": record.started,
         "versions": record.versions,
-        "hardware": {key: value for key, value in hardware.items() if key != "platform"},
+        "machines": [one for number, one in enumerate(machines) if one not in machines[:number]],
         "data": {
             "name": record.data.name,
             "sha256": record.data.sha256,

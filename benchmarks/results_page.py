@@ -117,15 +117,15 @@ def _decided_accuracy(rung: Row) -> str:
 
 def section(one: Planned, row: Row) -> str:
     """Return the section of a comparison: command, table, verdict, run to use and plot."""
-    rows, versions, hardware = row["data"]["rows"], row["versions"], row["hardware"]
+    rows, versions = row["data"]["rows"], row["versions"]
     splits = f"{rows['train']:,} train, {rows['validation']:,} validation and {rows['test']:,} test"
-    processor = hardware["cpu"] if hardware["gpu"] is None else hardware["gpu"]
+    machines = " and ".join(map(_machine, row["machines"]))
     busy = "" if row["quiet_cores"] else BUSY
     parts = [
         f"## {one.title}",
         f"```\n{wrapped(row['command'])}\n```",
         f"{splits} texts. Started on {row['started'][:10]} with torch {versions['torch']} on "
-        f"{hardware['cores']} cores ({processor}).{busy}",
+        f"{machines}.{busy}",
     ]
     if row["missing"]:
         parts.append(f"Not finished: {missing_runs(row['missing'], one.seeds)}. {_valid_now(row)}")
@@ -139,6 +139,14 @@ def section(one: Planned, row: Row) -> str:
     if len(row["rungs"]) > 1:
         parts.append(f"![Differences between the strategies: {one.title}](images/{plot_name(one)})")
     return "\n\n".join(parts)
+
+
+def _machine(machine: Row) -> str:
+    """Return the cores and the processor of a machine, as "2 cores (AMD EPYC with AVX2)"."""
+    if machine["gpu"] is not None:
+        return str(machine["gpu"])
+    used = "" if machine["instructions"] is None else f" with {machine['instructions']}"
+    return f"{machine['cores']} cores ({machine['cpu']}{used})"
 
 
 def wrapped(command: str) -> str:

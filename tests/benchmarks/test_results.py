@@ -19,6 +19,7 @@ from benchmarks.results_collect import collect, plot_name
 from benchmarks.results_page import (
     missing_runs,
     read_results,
+    section,
     sections,
     table,
     wrapped,
@@ -107,6 +108,14 @@ def strings(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for one in value for text in strings(one)]
     return [value] if isinstance(value, str) else []
+
+
+def test_a_section_names_all_machines_of_its_runs() -> None:
+    one = next(one for one in COMPARISONS if one.name == FILES[0].stem)
+    row = read(FILES[0])
+    cpu = {"cpu": "EPYC", "cores": 2, "threads": 2, "instructions": "AVX2", "gpu": None}
+    row["machines"] = [cpu, cpu | {"instructions": None}, cpu | {"gpu": "H200"}]
+    assert "2 cores (EPYC with AVX2) and 2 cores (EPYC) and H200." in section(one, row)
 
 
 def test_rungs_without_any_run_are_named_without_seeds() -> None:

@@ -126,6 +126,7 @@ def test_describe_machine():
     assert json.loads(json.dumps(machine)) == machine
     assert machine["cores"] == os.cpu_count()
     assert machine["threads"] == torch.get_num_threads()
+    assert machine["instructions"] == torch.backends.cpu.get_cpu_capability()
     assert machine["memory_bytes"] > hardware.peak_memory_bytes()
     assert machine["platform"] == platform.platform()
     assert (machine["gpu"] is None) is not torch.cuda.is_available()

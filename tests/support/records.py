@@ -86,6 +86,7 @@ START = {
         "cpu": "a processor",
         "cores": 2,
         "threads": 1,
+        "instructions": "AVX2",
         "memory_bytes": 8 * 10**9,
         "gpu": None,
         "platform": "Linux",

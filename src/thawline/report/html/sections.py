@@ -165,10 +165,11 @@ def machine_section(start: JobStart, memory: int | None = None) -> Section:
     """
     hardware = start.hardware
     cores = "unknown number of cores" if hardware.cores is None else f"{hardware.cores} cores"
+    used = [cores, f"{count_of(hardware.threads, 'thread')} of torch"]
+    if hardware.instructions is not None:
+        used.append(f"with {hardware.instructions}")
     facts = [
-        Fact(
-            "Processor", hardware.cpu, f"{cores}, {count_of(hardware.threads, 'thread')} of torch"
-        ),
+        Fact("Processor", hardware.cpu, ", ".join(used)),
         Fact("GPU", "none" if hardware.gpu is None else hardware.gpu),
         Fact("Memory", f"{hardware.memory_bytes / 2**30:.1f} GiB"),
         Fact("Operating system", hardware.platform),

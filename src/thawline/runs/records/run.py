@@ -21,6 +21,11 @@ class Hardware(Record):
     cpu: str = Field(description="The name of the processor.")
     cores: int | None = Field(description="The number of logical cores; null if unknown.")
     threads: int = Field(description="The number of threads that torch computes with.")
+    instructions: str | None = Field(
+        default=None,
+        description="The widest vector instructions of the processor that torch uses, for example "
+        "AVX2 or AVX512, on which its speed depends; null in records of earlier versions.",
+    )
     memory_bytes: int = Field(description="The main memory, in bytes.")
     gpu: str | None = Field(description="The name of the CUDA GPU; null without one.")
     platform: str = Field(description="The operating system and its version.")
