@@ -35,7 +35,7 @@ from thawline.runs.records import (
 from thawline.runtime import devices, hardware
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, FrozenStates, Task, WordsTask
-from thawline.training.loop import Row
+from thawline.training.kept import Row
 from thawline.training.preparation import Prepared, PreparedWords
 
 

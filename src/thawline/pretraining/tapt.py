@@ -44,7 +44,8 @@ from thawline.runtime.randomness import RandomStream
 from thawline.runtime.untrusted import read_regular
 from thawline.strategies import Tapt
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Row, train
+from thawline.training.kept import Row
+from thawline.training.loop import train
 from thawline.training.plan import Plan
 
 SUMMARY = "tapt.json"

@@ -26,7 +26,8 @@ from thawline.store import Features
 from thawline.training.evaluated import EvaluatedLogits
 from thawline.training.exact import ExactFit, as_head, fit_exactly
 from thawline.training.features import StandardisedFeatures, memory_limit
-from thawline.training.loop import Checkpoints, Row
+from thawline.training.kept import Row
+from thawline.training.loop import Checkpoints
 from thawline.training.side_by_side import Grid, SplitFeatures, both_weights, fit_side_by_side
 from thawline.training.task import Adapted, Logits, Task, with_kept_logits
 from thawline.training.words import fit_words, part_logits

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from functools import partial
 from itertools import islice
@@ -23,25 +23,12 @@ from thawline.config import LoopConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.training.gradients import Gradients
+from thawline.training.kept import KeptWeights, Row
 from thawline.training.objectives import Objective
 from thawline.training.optimizers import STATES, make_optimizers
 from thawline.training.schedules import decay
 from thawline.training.sums import Sums
 from thawline.training.thawing import Thawing
-
-Row = dict[str, Any]
-"""The measurements of one evaluation, by name."""
-
-MERITS: dict[str, Callable[[Row], float]] = {
-    "accuracy": lambda row: float(row["validation_accuracy"]),
-    "f1_macro": lambda row: float(row["validation_f1_macro"]),
-    "loss": lambda row: -float(row["validation_loss"]),
-    "last": lambda row: float(row["step"]),
-}
-"""The score by which evaluations are compared, for each value of ``training.keep``.
-
-The weights of the evaluation with the highest score are kept, and those of the latest one in a tie.
-"""
 
 STEPS_PER_READ = 16
 """The number of steps after which losses are read from a device other than the CPU.
@@ -109,11 +96,11 @@ def train(
             advance(1, training.progress())
             if training.is_due(config.evaluate_every):
                 training.evaluate()
-                kept = "" if config.keep == "last" else training.describe_kept()
+                kept = training.kept.describe(training.history)
                 reporter.message(describe_evaluation(training.history[-1], kept))
             if checkpoints is not None and training.is_due(config.checkpoint_every):
                 checkpoints.save(training)
-    training.restore_best()
+    training.keep_best()
     return training.history
 
 
@@ -161,6 +148,7 @@ class Training:
         done: The number of optimiser steps taken so far.
         total: The number of optimiser steps in all epochs.
         history: One row for each evaluation so far.
+        kept: The weights of the best evaluation so far.
         earlier_seconds: The seconds of the training in earlier starts, up to the checkpoint from
             which it was resumed.
     """
@@ -177,7 +165,7 @@ class Training:
         thawing: Thawing | None = None,
     ) -> None:
         self._objective, self._config, self._epochs = objective, config, epochs
-        self._start_is_trained, self._thawing = start_is_trained, thawing
+        self._thawing = thawing
         self.total = epochs * objective.steps_per_epoch
         self._trainable = {n: p for n, p in objective.module.named_parameters() if p.requires_grad}
         factors = {} if thawing is None else thawing.factors()
@@ -190,10 +178,7 @@ class Training:
         self._steps_per_read = 1 if device == "cpu" else STEPS_PER_READ
         self.done = 0
         self.history: list[Row] = []
-        self._best: dict[str, Tensor] = {}
-        self._best_merit = -math.inf
-        self._best_step: int | None = None
-        self._evaluations_since_best = 0
+        self.kept = KeptWeights(self._trainable, config, start_is_trained)
         self._since = Sums()
         self.earlier_seconds, self._start = 0.0, time.perf_counter()
 
@@ -206,7 +191,7 @@ class Training:
                 self._thawing.start(epoch)
                 self._gradients.renew()
             for step in islice(self._objective.steps(epoch), done_in_epoch, None):
-                if self.has_stopped:
+                if self.kept.patience_is_out:
                     return
                 yield step
 
@@ -310,51 +295,12 @@ class Training:
             row["stages"] = self._thawing.stages(in_epoch) if in_epoch else 0
         self.history.append(row)
         self._since = Sums()
-        self._copy_if_best(row)
+        self.kept.compare(self.history)
 
-    def _copy_if_best(self, row: Row) -> None:
-        """Copy the trained weights if no earlier evaluation is better.
-
-        In a tie the later evaluation is kept, because it is better on average for other texts
-        ("Which epoch is kept" in docs/results.md). It does not reset the patience.
-        """
-        score = MERITS[self._config.keep]
-        merit = score(row)
-        # Patience ignores an untrained start, which can be good only by chance.
-        trained = [score(other) for other in self.history[:-1] if self._is_trained(other["step"])]
-        if self._is_trained(self.done):
-            improved = not trained or merit > max(trained)
-            self._evaluations_since_best = 0 if improved else self._evaluations_since_best + 1
-        if merit >= self._best_merit:
-            self._best_merit, self._best_step = merit, self.done
-            self._best = {name: value.detach().clone() for name, value in self._trainable.items()}
-
-    def _is_trained(self, step: int) -> bool:
-        """Return whether the module is trained after a number of optimiser steps."""
-        return step > 0 or self._start_is_trained
-
-    def describe_kept(self) -> str:
-        """Return why the last weights are kept so far. Empty if others are."""
-        if self._best_step != self.done:
-            return ""
-        score = MERITS[self._config.keep]
-        is_tie = self._best_merit in map(score, self.history[:-1])
-        return "as good as the best so far, kept" if is_tie else "the best so far, kept"
-
-    @property
-    def has_stopped(self) -> bool:
-        """Whether as many evaluations as ``patience`` passed without an improvement."""
-        patience = self._config.patience
-        return patience is not None and self._evaluations_since_best >= patience
-
-    def restore_best(self) -> None:
+    def keep_best(self) -> None:
         """Load the best weights into the module, mark their row and set evaluation mode."""
-        with torch.no_grad():
-            for name, tensor in self._best.items():
-                self._trainable[name].copy_(tensor)
+        self.kept.restore(self.history)
         self._objective.module.eval()
-        for row in self.history:
-            row["kept"] = row["step"] == self._best_step
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Return everything that `load_state` needs to continue the training bit for bit.
@@ -369,7 +315,8 @@ class Training:
         self._read()
         optimizers = [optimizer.state_dict() for optimizer in self._optimizers]
         tensors = {f"learnt.{name}": tensor.detach() for name, tensor in self._trainable.items()}
-        tensors |= {f"best.{name}": tensor for name, tensor in self._best.items()}
+        best, of_best = self.kept.state()
+        tensors |= {f"best.{name}": tensor for name, tensor in best.items()}
         tensors |= {
             f"optimizer.{number}.{index}.{name}": tensor
             for number, optimizer in enumerate(optimizers)
@@ -383,9 +330,7 @@ class Training:
             "history": self.history,
             "groups": [optimizer["param_groups"] for optimizer in optimizers],
             "schedules": [schedule.state_dict() for schedule in self._schedules],
-            "best_merit": self._best_merit,
-            "best_step": self._best_step,
-            "waited": self._evaluations_since_best,
+            **of_best,
             **self._since.state(),
             "spent": self.earlier_seconds + time.perf_counter() - self._start,
         }
@@ -414,7 +359,8 @@ class Training:
         with torch.no_grad():
             for name, parameter in self._trainable.items():
                 parameter.copy_(groups["learnt"][name])
-        self._best = {name: groups["best"][name] for name in self._trainable if groups["best"]}
+        best = {name: groups["best"][name] for name in self._trainable if groups["best"]}
+        self.kept.load_state(best, values)
         states: dict[int, dict[int, dict[str, Tensor]]] = defaultdict(lambda: defaultdict(dict))
         for name, tensor in groups["optimizer"].items():
             number, index, part = name.split(".", 2)
@@ -423,9 +369,6 @@ class Training:
             optimizer.load_state_dict({"state": states[n], "param_groups": values["groups"][n]})
             self._schedules[n].load_state_dict(values["schedules"][n])
         self.done, self.history = values["done"], values["history"]
-        self._best_merit = values["best_merit"]
-        self._best_step = values["best_step"]
-        self._evaluations_since_best = values["waited"]
         self._since = Sums.restored(values)
         self._objective.random.restore(groups["random"])
         self._objective.evaluated.restore(groups["evaluated"], len(self.history))

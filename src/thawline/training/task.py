@@ -32,7 +32,8 @@ from thawline.runs.records import WordsSummary
 from thawline.runtime.progress import Reporter
 from thawline.runtime.randomness import RandomStream
 from thawline.training.evaluated import EvaluatedLogits
-from thawline.training.loop import Checkpoints, Row, train
+from thawline.training.kept import Row
+from thawline.training.loop import Checkpoints, train
 from thawline.training.objectives import Classification, Labelled
 from thawline.training.plan import Plan, WordsPlan
 from thawline.training.states import FrozenStates

@@ -389,7 +389,7 @@ def read_checkpoint(folder: Path) -> object:
         if training.is_due(3):
             training.evaluate()
             describe_evaluation(training.history[-1])
-    training.restore_best()
+    training.keep_best()
     return done
 
 

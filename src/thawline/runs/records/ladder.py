@@ -220,9 +220,9 @@ class Verdict(Record):
         "`parameters.trainable` or `cost.latency` of a rung."
     )
     about: Literal["models", "strategies", "new_rows"] = Field(
-        description="What the differences hold for: these fitted models (one seed), the strategies "
-        "with new seeds on these training rows (several seeds), or the strategies with new seeds "
-        "on new training rows of this number (several draws)."
+        description="What the differences hold for: these fitted models (a strategy has one seed), "
+        "the strategies with new seeds on these training rows (all have several seeds), or the "
+        "strategies with new seeds on new training rows of this number (several draws)."
     )
     words: str = Field(description="The verdict in sentences.")
 
