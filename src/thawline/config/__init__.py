@@ -7,34 +7,26 @@ known only later; the field's `Help` describes it. No large library is imported 
 ``--help`` is fast.
 """
 
+from thawline.config.compute import STORE_SHARE, ComputeConfig
+from thawline.config.data import (
+    DEFAULT_MAX_LENGTH,
+    FAMILY_MAX_LENGTHS,
+    ROW_SEED,
+    SMALL_RUN,
+    DataConfig,
+    PreflightConfig,
+    TokensConfig,
+)
 from thawline.config.encoder import MADE_BACKBONE, RANDOM_VECTORS, EncoderConfig
 from thawline.config.export import ExportConfig
 from thawline.config.fit import (
-    DEFAULT_MAX_LENGTH,
-    EPOCHS,
-    FAMILY_MAX_LENGTHS,
-    FAMILY_RATES,
-    FEW_TO_CHOOSE,
-    LEARNING_RATES,
-    MEMORY_SHARE,
-    ROW_SEED,
     SHARED_NAMES,
-    SMALL_RUN,
-    STORE_SHARE,
     ArtifactConfig,
-    ComputeConfig,
     Config,
-    DataConfig,
     EstimatorConfig,
-    ExactConfig,
-    HeadConfig,
-    LoraConfig,
     MetricsConfig,
     PredictConfig,
-    PreflightConfig,
     ReportConfig,
-    TokensConfig,
-    TrainingConfig,
 )
 from thawline.config.generation import WritingConfig
 from thawline.config.help import Help
@@ -52,6 +44,17 @@ from thawline.config.pretraining import (
 from thawline.config.score import ScoreConfig
 from thawline.config.serve import ServeConfig
 from thawline.config.tapt import TaptConfig
+from thawline.config.training import (
+    EPOCHS,
+    FAMILY_RATES,
+    FEW_TO_CHOOSE,
+    LEARNING_RATES,
+    MEMORY_SHARE,
+    ExactConfig,
+    HeadConfig,
+    LoraConfig,
+    TrainingConfig,
+)
 from thawline.config.tuning import TuneConfig
 from thawline.config.vectors import TextsConfig, VectorsConfig
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
-from thawline.config.fit import LIMIT_HELP, Config
+from thawline.config.data import LIMIT_HELP
+from thawline.config.fit import Config
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share, Sizes
 

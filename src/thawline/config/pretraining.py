@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 
-from thawline.config.fit import TextColumn
+from thawline.config.data import TextColumn
 from thawline.config.help import Help
 from thawline.config.loop import CheckpointEvery, LoopConfig, Optimizer, WarmupShare
 from thawline.config.ranges import Count, Device, Rate, Seed, Share

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
-from thawline.config.fit import TextColumn
+from thawline.config.data import TextColumn
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Device
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Gt, Le
 
-from thawline.config.fit import TextColumn
+from thawline.config.data import TextColumn
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Seed
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from thawline.config.fit import MLP_DROPOUT
+from thawline.config.training import MLP_DROPOUT
 from thawline.errors import ThawlineError, did_you_mean
 
 MAX_HIDDEN_WIDTH = 1_000_000
