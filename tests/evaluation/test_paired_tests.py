@@ -68,6 +68,32 @@ def test_a_row_is_weighted_by_its_number_of_correct_seeds():
     assert found.p == pytest.approx(0.5)
 
 
+def test_the_copies_of_a_text_count_as_one():
+    # The first one is wrong on three copies of a text and on another text, with four ways to
+    # choose the signs of 3 and 1. The second one is wrong on a third text.
+    wrong, copies = [[[0, 2, 3, 4]], [[1]]], [7, 8, 7, 7, 9, 5]
+    (found,) = paired_tests(wrong, [(0, 1)], copies)
+    assert (found.only_first_right, found.only_second_right) == (1, 4)
+    # Of the 8 signs of 3, 1 and 1, those with a sum of at least 3, or at most -3, are as extreme.
+    assert found.p == pytest.approx(6 / 8)
+    (apart,) = paired_tests(wrong, [(0, 1)], range(6))
+    assert apart == paired_tests(wrong, [(0, 1)])[0]
+    assert apart.p == pytest.approx(2 * (1 + 5) / 2**5)
+
+
+def test_copies_do_not_make_an_equal_classifier_look_different():
+    """Among equal classifiers, p is below 0.05 in at most 5 % of all cases."""
+    generator = np.random.default_rng(0)
+    copies = np.repeat(np.arange(60), 5)
+    apart, together = 0, 0
+    for _ in range(300):
+        wrong = [[np.flatnonzero(np.repeat(generator.random(60) < 0.3, 5))] for _ in range(2)]
+        apart += paired_tests(wrong, [(0, 1)])[0].p < 0.05
+        together += paired_tests(wrong, [(0, 1)], copies)[0].p < 0.05
+    assert together <= 0.05 * 300
+    assert apart > 0.2 * 300
+
+
 def test_different_numbers_of_seeds_are_a_programming_error():
     with pytest.raises(ValueError, match=r"\bseeds\b"):
         paired_tests([[[1]], [[1], [2]]], [(0, 1)])

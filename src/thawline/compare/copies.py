@@ -76,7 +76,7 @@ def note_copies(dataset: Dataset, copies: Copies) -> Dataset:
     warning = (
         f"the {len(copies.test):,} test rows have only {texts:,} different texts. The verdict and "
         "the intervals of differences count the copies of a text as one text. The intervals of "
-        "single runs and McNemar's test count each row, and are too optimistic."
+        "single runs count each row, and are too narrow."
     )
     if warning in dataset.warnings:
         return dataset

@@ -160,7 +160,7 @@ def _compare_pairs(
         copies,
     )
     loss = measure_effects([_losses(made) for made in rungs], draws, copies)
-    tests = _test_pairs(rungs, pairs)
+    tests = _test_pairs(rungs, pairs, copies)
     found = []
     for i, j in pairs:
         intervals = [
@@ -181,12 +181,12 @@ def _compare_pairs(
 
 
 def _test_pairs(
-    rungs: Sequence[Sequence[FinishedRun]], pairs: Sequence[tuple[int, int]]
+    rungs: Sequence[Sequence[FinishedRun]], pairs: Sequence[tuple[int, int]], copies: IntArray
 ) -> dict[tuple[int, int], PairedTest]:
     """Return McNemar's test of each pair of rungs with the same number of seeds."""
     wrong = [[one.record.mistakes.rows for one in made] for made in rungs]
     equal = [(i, j) for i, j in pairs if len(rungs[i]) == len(rungs[j])]
-    return dict(zip(equal, paired_tests(wrong, equal), strict=True))
+    return dict(zip(equal, paired_tests(wrong, equal, copies), strict=True))
 
 
 def _difference(contrast: Contrast, confidence: float) -> Difference:

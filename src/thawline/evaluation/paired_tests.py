@@ -17,12 +17,12 @@ def paired_p(differences: ArrayLike) -> float:
     Under the null hypothesis that neither classifier is better, each difference is equally likely
     to have the opposite sign. With one seed for each classifier, this is McNemar's exact test
     (Q. McNemar, Psychometrika 12 (2), 1947): a binomial test on the rows that only one of the two
-    predicted correctly. With several seeds, each row is weighted by its difference in the number
-    of correct seeds.
+    predicted correctly. With several seeds, or several copies of a text, each text is weighted by
+    its difference in the number of correct predictions.
 
     Args:
-        differences: Integers of shape ``(rows,)``: the number of seeds in which the first
-            classifier is correct, minus the number in which the second one is.
+        differences: Integers of shape ``(texts,)``: the number of correct predictions of the first
+            classifier over the seeds and the copies, minus that of the second one.
 
     Raises:
         ValueError: If a difference is not an integer.
@@ -65,7 +65,9 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_tests(
-    wrong: Sequence[Sequence[Sequence[int]]], pairs: Sequence[tuple[int, int]]
+    wrong: Sequence[Sequence[Sequence[int]]],
+    pairs: Sequence[tuple[int, int]],
+    copies: ArrayLike | None = None,
 ) -> list[PairedTest]:
     """Compare the mistakes of pairs of classifiers on the same rows.
 
@@ -73,10 +75,13 @@ def paired_tests(
         wrong: For each classifier and each of its seeds, the rows with a wrong prediction, counting
             from 0.
         pairs: The positions of the first and of the second classifier of each pair.
+        copies: The number of the text of each row, which is the same for copies, of shape
+            ``(rows,)``. The differences of copies are then added up, because they are not
+            independent. If None, all texts are different.
 
     Returns:
-        The comparison of each pair. The p-values are computed by `paired_p` and corrected by `holm`
-        for all pairs.
+        The comparison of each pair. The counts are those of rows. The p-values are computed by
+        `paired_p` and corrected by `holm` for all pairs.
 
     Raises:
         ValueError: If the classifiers of a pair have different numbers of seeds.
@@ -84,7 +89,8 @@ def paired_tests(
     if any(len(wrong[first]) != len(wrong[second]) for first, second in pairs):
         raise ValueError("both classifiers of a pair must have the same number of seeds")
     rows = 1 + max((row for seeds in wrong for seed in seeds for row in seed), default=-1)
-    times = [_times_wrong(seeds, rows) for seeds in wrong]
+    text = np.arange(rows) if copies is None else np.unique(copies, return_inverse=True)[1]
+    times = [_times_wrong(seeds, text) for seeds in wrong]
     p_values = [paired_p(times[second] - times[first]) for first, second in pairs]
     found = []
     for (first, second), p, corrected in zip(pairs, p_values, holm(p_values), strict=True):
@@ -102,12 +108,16 @@ def paired_tests(
     return found
 
 
-def _times_wrong(seeds: Sequence[Sequence[int]], rows: int) -> NDArray[np.int64]:
-    """Return the number of seeds in which each row was predicted wrongly, ``(rows,)``."""
-    times = np.zeros(rows, dtype=np.int64)
-    for wrong in seeds:
-        times[list(wrong)] += 1
-    return times
+def _times_wrong(seeds: Sequence[Sequence[int]], text: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how often each text was predicted wrongly, over its rows and seeds, ``(texts,)``.
+
+    Args:
+        seeds: The rows with a wrong prediction, for each seed.
+        text: The position of the text of each row, of shape ``(rows,)``.
+    """
+    texts = int(text.max()) + 1 if len(text) else 0
+    wrong = np.array([row for seed in seeds for row in seed], dtype=np.int64)
+    return np.bincount(text[wrong], minlength=texts)
 
 
 def _count_only_right(first: Sequence[int], second: Sequence[int]) -> tuple[int, int]:

@@ -53,7 +53,8 @@ class PairedTest(Record):
         "over the seeds."
     )
     p: float = Field(
-        description="The p-value (McNemar's for one seed, an exact sign-flip test for several)."
+        description="The p-value (McNemar's for one seed and different texts, otherwise an exact "
+        "sign-flip test, in which the copies of a text count as one)."
     )
     p_corrected: float = Field(
         description="The p-value after Holm's correction for all pairs of rungs."
