@@ -67,12 +67,12 @@ JOBS: dict[str, dict[str, str]] = {
         "native head, 3 epochs at 2e-3, right truncation": "--strategy lora --head native "
         "--epochs 3 --batch-size 16 --lr 2e-3 --set training.keep=last",
         "4 epochs": f"{LORA} --epochs 4 --set training.patience=3",
-        "as in the tutorial: 10 epochs": f"{LORA} --epochs 10 --set training.patience=3",
+        "10 epochs with patience 3": f"{LORA} --epochs 10 --set training.patience=3",
     },
 }
 """The options of each job, by the folder of the example and by the name of the job."""
 
-LONG = ("as in the tutorial: 10 epochs",)
+LONG = ("10 epochs with patience 3",)
 """Jobs that take half an hour on two cores. They run only with ``--long``."""
 
 KEPT = (

@@ -60,7 +60,7 @@ SHORT = {
     "linear head, mean of the tokens, 3 epochs at 1e-3": "last block, linear head",
     "native head, 3 epochs at 2e-3, right truncation": "LoRA, native head",
     "4 epochs": "LoRA, 4 epochs",
-    "as in the tutorial: 10 epochs": "LoRA, 10 epochs",
+    "10 epochs with patience 3": "LoRA, 10 epochs",
 }
 """The names of jobs in the pictures."""
 

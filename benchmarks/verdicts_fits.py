@@ -1,4 +1,4 @@
-"""Fit each strategy of the demonstration with many seeds, and keep the logits of all test texts.
+"""Fit several strategies with many seeds, and keep the logits of all test texts.
 
 This module has no command of its own; `benchmarks.verdicts` uses it. Each fit is one file in a
 folder, so that a stopped measurement continues where it was.
@@ -29,7 +29,7 @@ RUNGS = (
     "lora training.epochs=2",
     "full training.epochs=2",
 )
-"""The rungs of ``thawline demo``, from cheap to expensive."""
+"""The rungs, from cheap to expensive."""
 
 DETERMINISTIC = ("head",)
 """The strategies whose exact fit does not depend on the seed. They are fitted once."""
@@ -42,7 +42,7 @@ DEMO = Config(
     data=DataConfig(data="thawline/reviews", limit=(1_200, 500), validation_share=0.25),
     tokens=TokensConfig(max_length=128),
 )
-"""The settings of ``thawline demo``."""
+"""The data and the settings of ``thawline demo``, with other strategies."""
 
 
 def name_of(rung: str) -> str:

@@ -43,7 +43,8 @@ MaxLength = Annotated[
     ),
 ]
 LIMIT_HELP = Help(
-    "Number of training rows (including validation) and of test rows to sample.",
+    "Number of training rows, including those that are held out for validation, and of test "
+    "rows to sample.",
     "all rows",
     metavar="N,M",
 )
