@@ -194,10 +194,14 @@ def assignment(key: str, value: object) -> str:
         key: The dotted key.
         value: The value. Truth values and lists are written as in TOML.
     """
-    is_plain = isinstance(value, bool | list | tuple)
-    text = json.dumps(value, ensure_ascii=False, default=str) if is_plain else str(value)
-    text = elide(text.replace("`", "'"))
+    text = elide(setting_value(value).replace("`", "'"))
     return f"`{key}={text}`"
+
+
+def setting_value(value: object) -> str:
+    """Return the value of a setting for a message. Truth values and lists are as in TOML."""
+    is_plain = isinstance(value, bool | list | tuple)
+    return json.dumps(value, ensure_ascii=False, default=str) if is_plain else str(value)
 
 
 def assigned_value(text: str) -> Any:
