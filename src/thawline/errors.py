@@ -111,10 +111,13 @@ class ThawlineError(ValueError):
 
 # -- names of settings ----------------------------------------------------------------------------
 
-_NAMED = re.compile(
-    r"`(?P<key>[a-z]\w*(?:\.[a-z]\w*)*)(?:=(?P<value>[^`]*))?`"
-    r"|(?<!\w)'(?:[^']|'(?=\w))*'(?!\w)"  # the user's own value, which may have apostrophes
+_VALUE = re.compile(
+    r"(?<!\w)'(?:[^']|'(?=\w))*(?:'(?!\w)|…)"  # it may have apostrophes
+    r'|(?<!\w)"(?:[^"\\]|\\.)*(?:"(?!\w)|…)'
 )
+"""A value of the user in quotation marks. A long one may end with an ellipsis instead."""
+
+_NAMED = re.compile(rf"`(?P<key>[a-z]\w*(?:\.[a-z]\w*)*)(?:=(?P<value>[^`]*))?`|{_VALUE.pattern}")
 """A setting in a message, alone or with a value, or a quoted value, which stays as it is."""
 
 
@@ -135,7 +138,7 @@ class Naming:
     def render(self, text: str) -> str:
         """Return a message in which settings have the names of the interface.
 
-        Other words in backticks, and values in single quotes, stay.
+        Other words in backticks, and values in quotation marks, stay.
         """
 
         def replace(found: re.Match[str]) -> str:
@@ -185,6 +188,21 @@ def in_words(text: str) -> str:
     """Return a message in which settings have the names of the interface that is used."""
     naming = _naming.get()
     return text if naming is None else naming.render(text)
+
+
+def as_given(text: object) -> str:
+    """Return a text of the user for a message, in quotation marks if it has backticks.
+
+    Without them, a class with the name of a setting in backticks would be renamed by `Naming`.
+
+    Args:
+        text: For example the name of a class, a column or a file. It may be in quotation marks.
+    """
+    word = str(text)
+    if "`" not in word or _VALUE.fullmatch(word):
+        return word
+    quoted = f"'{word}'"
+    return quoted if _VALUE.fullmatch(quoted) else json.dumps(word, ensure_ascii=False)
 
 
 def assignment(key: str, value: object) -> str:
@@ -255,6 +273,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if similar:
         return f"did you mean '{by_lower_case[similar[0]]}'?"
     if len(known) > 3:
-        return f"choose from {', '.join(known)}"
-    *others, last = known
+        return f"choose from {', '.join(map(as_given, known))}"
+    *others, last = map(as_given, known)
     return f"choose {', '.join(others)} or {last}" if others else f"choose {last}"
