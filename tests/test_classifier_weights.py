@@ -15,6 +15,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 
 from thawline import TextClassifier, ThawlineError
+from thawline.classifier.inputs import read_class_weight
+from thawline.data import Labels
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 Make = Callable[..., TextClassifier]
@@ -146,10 +148,35 @@ class TestWeights:
             make(class_weight=weights).fit(*toy_reviews(40))
         assert caught.value.setting == "class_weight"
 
-    def test_a_weight_of_an_unknown_class(self, make: Make, toy_reviews: Reviews) -> None:
+    @pytest.mark.parametrize("label", [7, 2.5, "positive", None, (0, 1)], ids=str)
+    def test_a_weight_of_an_unknown_class(
+        self, make: Make, toy_reviews: Reviews, label: Any
+    ) -> None:
         with pytest.raises(ThawlineError) as caught:
-            make(class_weight={7: 2.0}).fit(*toy_reviews(40))
-        assert "7" in caught.value.found
+            make(class_weight={label: 2.0}).fit(*toy_reviews(40))
+        error = caught.value
+        assert error.setting == "class_weight"
+        assert repr(label) in error.found
+        assert "row" not in error.found
+        assert "0, 1" in error.expected
+        assert "0 or 1" in error.fix
+
+    def test_a_key_that_is_nearly_a_class_has_a_proposal(self) -> None:
+        known = Labels.from_raw(["bad", "good"], None)
+        for key in ("Good", "goods"):
+            with pytest.raises(ThawlineError) as caught:
+                read_class_weight({key: 2.0}, known)
+            assert repr(key) in caught.value.found
+            assert "'good'" in caught.value.fix
+            assert "bad" not in caught.value.fix
+
+    @pytest.mark.parametrize("word", ["balance", "balancd", "Balanced"])
+    def test_a_misspelled_choice_has_a_proposal(self, make: Make, word: str) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            make(class_weight=word).fit(["a", "b"] * 4, [0, 1] * 4)
+        assert caught.value.found == f"'{word}'"
+        assert "'balanced'" in caught.value.fix
+        assert "none" not in caught.value.fix
 
 
 @pytest.mark.e2e

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 
 import pytest
@@ -10,6 +11,7 @@ from thawline.errors import (
     LONGEST_PART,
     Naming,
     ThawlineError,
+    as_given,
     assigned_value,
     assignment,
     did_you_mean,
@@ -48,11 +50,41 @@ NAMING = parameter_naming({"training.lr": "lr", "strategy": "strategy"})
         ("a backbone's `training.lr`, not Ann's", "a backbone's lr, not Ann's"),
         ("'it's `training.lr`' and `training.lr`", "'it's `training.lr`' and lr"),
         ("training.lr=1 and ``training.lr``", "training.lr=1 and `lr`"),
+        ('found "it\'s `training.lr`" and `training.lr`', 'found "it\'s `training.lr`" and lr'),
+        ("`training.lr` of 'a long `training.lr`…", "lr of 'a long `training.lr`…"),
     ],
 )
 def test_settings_in_backticks_have_the_names_of_the_interface(text: str, rendered: str) -> None:
     assert NAMING.render(text) == rendered
     assert NAMING.render(rendered) == rendered
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        *("`training.lr`", "a`training.lr=1`", "it's `training.lr`", "the `training.lr`'"),
+        *("'a' `training.lr` 'b'", "'a\" `training.lr` \"b' c", '"a" `training.lr` "b"'),
+        *("\\' `training.lr` \\", '\\" `training.lr` \' \\"', "`training.lr", "`strategy="),
+    ],
+)
+def test_a_text_of_the_user_is_never_renamed(word: str) -> None:
+    given = as_given(word)
+    assert as_given(given) == given
+    assert word in (given[1:-1], json.loads(given) if given.startswith('"') else None)
+    for text in (given, f"a {given}, {given} (b)"):
+        assert (
+            NAMING.render(f"{text} and `training.lr` or `strategy`") == f"{text} and lr or strategy"
+        )
+
+
+@pytest.mark.parametrize("word", ["a", "it's", "'`training.lr`'", '"a `training.lr`"', "", "a b"])
+def test_other_texts_of_the_user_have_no_quotation_marks(word: str) -> None:
+    assert as_given(word) == word
+
+
+def test_a_hint_does_not_rename_what_it_lists() -> None:
+    for known in (["`training.lr`"], ["b", "`training.lr`"], ["b", "c", "d", "`training.lr`"]):
+        assert "`training.lr`" in NAMING.render(did_you_mean("xyz", known))
 
 
 def test_errors_and_warnings_of_a_block_have_the_names_of_the_innermost_interface() -> None:

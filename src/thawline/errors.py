@@ -111,10 +111,13 @@ class ThawlineError(ValueError):
 
 # -- names of settings ----------------------------------------------------------------------------
 
-_NAMED = re.compile(
-    r"`(?P<key>[a-z]\w*(?:\.[a-z]\w*)*)(?:=(?P<value>[^`]*))?`"
-    r"|(?<!\w)'(?:[^']|'(?=\w))*'(?!\w)"  # the user's own value, which may have apostrophes
+_VALUE = re.compile(
+    r"(?<!\w)'(?:[^']|'(?=\w))*(?:'(?!\w)|…)"  # it may have apostrophes
+    r'|(?<!\w)"(?:[^"\\]|\\.)*(?:"(?!\w)|…)'
 )
+"""A value of the user in quotation marks. A long one may end with an ellipsis instead."""
+
+_NAMED = re.compile(rf"`(?P<key>[a-z]\w*(?:\.[a-z]\w*)*)(?:=(?P<value>[^`]*))?`|{_VALUE.pattern}")
 """A setting in a message, alone or with a value, or a quoted value, which stays as it is."""
 
 
@@ -135,7 +138,7 @@ class Naming:
     def render(self, text: str) -> str:
         """Return a message in which settings have the names of the interface.
 
-        Other words in backticks, and values in single quotes, stay.
+        Other words in backticks, and values in quotation marks, stay.
         """
 
         def replace(found: re.Match[str]) -> str:
@@ -187,6 +190,21 @@ def in_words(text: str) -> str:
     return text if naming is None else naming.render(text)
 
 
+def as_given(text: object) -> str:
+    """Return a text of the user for a message, in quotation marks if it has backticks.
+
+    Without them, a class with the name of a setting in backticks would be renamed by `Naming`.
+
+    Args:
+        text: For example the name of a class, a column or a file. It may be in quotation marks.
+    """
+    word = str(text)
+    if "`" not in word or _VALUE.fullmatch(word):
+        return word
+    quoted = f"'{word}'"
+    return quoted if _VALUE.fullmatch(quoted) else json.dumps(word, ensure_ascii=False)
+
+
 def assignment(key: str, value: object) -> str:
     """Return how a message gives a value to a setting, for example ```training.lr=0.1```.
 
@@ -194,10 +212,14 @@ def assignment(key: str, value: object) -> str:
         key: The dotted key.
         value: The value. Truth values and lists are written as in TOML.
     """
-    is_plain = isinstance(value, bool | list | tuple)
-    text = json.dumps(value, ensure_ascii=False, default=str) if is_plain else str(value)
-    text = elide(text.replace("`", "'"))
+    text = elide(setting_value(value).replace("`", "'"))
     return f"`{key}={text}`"
+
+
+def setting_value(value: object) -> str:
+    """Return the value of a setting for a message. Truth values and lists are as in TOML."""
+    is_plain = isinstance(value, bool | list | tuple)
+    return json.dumps(value, ensure_ascii=False, default=str) if is_plain else str(value)
 
 
 def assigned_value(text: str) -> Any:
@@ -251,6 +273,6 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     if similar:
         return f"did you mean '{by_lower_case[similar[0]]}'?"
     if len(known) > 3:
-        return f"choose from {', '.join(known)}"
-    *others, last = known
+        return f"choose from {', '.join(map(as_given, known))}"
+    *others, last = map(as_given, known)
     return f"choose {', '.join(others)} or {last}" if others else f"choose {last}"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from tests.support.records import fit_record
+from thawline.compare.fitting import too_small
 from thawline.compare.forecast import Forecast, RungForecast
 from thawline.compare.plan import LadderRun
 from thawline.compare.schedule import Schedule
-from thawline.config import Config
+from thawline.config import Config, LadderConfig
+from thawline.config.annotations import settings_of
 from thawline.runs.records import FitRecord
 from thawline.training.states import LaterStates
 
@@ -161,3 +164,11 @@ def test_a_pass_over_pooled_states_computes_those_at_a_line_too() -> None:
     assert one.later(one.next_runs()) == LaterStates()
     other_draw = [run("head", 0), run("last:1", 0, draw=1)]
     assert Schedule(other_draw, Uncorrected(rungs), 0).later(other_draw) == LaterStates()
+
+
+def test_the_error_for_a_small_budget_names_settings_of_the_ladder() -> None:
+    error = too_small(schedule(1.0))
+    named = re.findall(r"`([\w.]+)`", str(error))
+    assert error.setting in named
+    assert "fit.data.limit" in named
+    assert not set(named) - settings_of(LadderConfig).keys()

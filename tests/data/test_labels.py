@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from thawline.data import Labels
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, parameter_naming, settings_named
 
 
 @pytest.mark.parametrize(
@@ -81,6 +81,15 @@ def test_encode_names_the_unknown_label_and_the_known_ones():
     assert "row 2" in error.value.found
     assert "'positive'" in error.value.fix
     assert labels.lookup([1, 7, "negative"]).tolist() == [1, -1, 0]
+
+
+def test_a_class_with_the_name_of_a_setting_is_not_renamed():
+    labels = Labels.from_raw(["`data.limit`", "`seed`", "b"], None)
+    naming = parameter_naming({"data.limit": "limit", "seed": "random_state"})
+    with pytest.raises(ThawlineError) as error, settings_named(naming):
+        labels.encode(["b", "it's `seed`"])
+    assert all(f"`{name}`" in error.value.expected for name in ("data.limit", "seed"))
+    assert "it's `seed`" in error.value.found
 
 
 def test_a_long_list_of_classes_is_shortened_in_messages():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -150,6 +151,17 @@ def test_a_complete_file_of_defaults_is_accepted(
     config = resolve_config(file=file)
     assert list(settings_without_effect(config)) == []
     prepare(config, lambda: backbone)
+
+
+def test_a_default_is_written_as_in_toml() -> None:
+    for change in ("exact.penalties=[1]", "head.standardise=false"):
+        key = change.partition("=")[0]
+        with pytest.raises(ThawlineError) as caught:
+            check_effects(combined("full", "linear", 1, change), DEPTH)
+        assert caught.value.setting == key
+        (default,) = re.findall(r"\((.*)\)$", caught.value.fix)
+        read = tomllib.loads(f"default = {default}")["default"]
+        assert read == [*SETTINGS[key].default] if key == "exact.penalties" else read is True
 
 
 SAMPLE: dict[tuple[str, str, int | None], dict[str, Any]] = {

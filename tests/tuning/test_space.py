@@ -96,18 +96,19 @@ def test_defaults_that_are_written_are_fixed_too():
 
 
 @pytest.mark.parametrize(
-    ("strategies", "search", "training"),
+    ("strategies", "search", "training", "key"),
     [
-        (("head",), "epochs=1..2", TrainingConfig(epochs=2)),
-        (("head training.epochs=2",), "epochs=1..2", TrainingConfig()),
-        (("last:2",), "k=1..3", TrainingConfig()),
+        (("head",), "epochs=1..2", TrainingConfig(epochs=2), "fit.training.epochs"),
+        (("head training.epochs=2",), "epochs=1..2", TrainingConfig(), "training.epochs"),
+        (("last:2",), "k=1..3", TrainingConfig(), "strategy.k"),
     ],
 )
-def test_a_setting_is_either_searched_or_fixed(strategies, search, training):
+def test_a_setting_is_either_searched_or_fixed(strategies, search, training, key):
     with pytest.raises(ThawlineError) as caught:
         planned(*strategies, search=(search,), training=training)
     assert caught.value.setting == "search"
     assert search.rpartition("=")[2] in caught.value.found
+    assert f"`{key}`" in caught.value.expected
 
 
 @pytest.mark.parametrize("search", [(), ("optimizer=adamw,sgd",)])
@@ -204,6 +205,8 @@ def test_several_strategies_are_searched_together():
         (("head",), ("lr=1e-3..1e-2", "training.lr=1e-3..1e-2"), "search"),
         (("full",), ("features=1,2", "tapt.epochs=1..2"), "search"),
         (("lsat",), (), "strategy"),
+        (("head training.epochs",), (), "strategies"),
+        (("last 'training.lr=1",), (), "strategies"),
     ],
 )
 def test_a_space_that_cannot_work_is_refused(strategies, search, setting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -102,8 +103,9 @@ class Prover:
         try:
             return np.array(self._process.receive(), dtype=np.float64)
         except ProcessEndedError as error:
+            quoted = shlex.quote(str(folder))
             raise ThawlineError(
                 f"a classifier in '{folder}' that a fresh process can load",
                 f"the error: {error}",
-                f'run thawline predict {folder} "a text" --debug to see the error',
+                f'run thawline predict {quoted} "a text" --debug to see the error',
             ) from error

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError
 
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 from thawline.runs.layout import SETTINGS
 from thawline.runtime.failures import describe_system_error, first_line
 from thawline.runtime.untrusted import open_regular, parse_json, read_regular
@@ -78,7 +78,7 @@ def _check_permissions(folder: Path) -> None:
                 continue
         except PermissionError as error:
             raise ThawlineError(
-                f"a file that can be read ({folder / name})",
+                f"a file that can be read ({as_given(folder / name)})",
                 describe_system_error(error),
                 "change the permissions of the file",
             ) from error

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from thawline.data import LabelledTexts, Labels
 from thawline.data.copies import count_shared
-from thawline.data.labels import spelling_warnings
+from thawline.data.labels import plain_value, spelling_warnings, suggest_spelling
 from thawline.data.texts import check_pairing
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, did_you_mean
 
 
 def read_class_weight(class_weight: Any, known: Labels) -> Tensor | None:
@@ -34,8 +34,7 @@ def read_class_weight(class_weight: Any, known: Labels) -> Tensor | None:
         return None
     weights = np.ones(len(known))
     for label, weight in class_weight.items():
-        (class_id,) = known.encode([label], "the keys of class_weight")
-        weights[class_id] = _weight(weight, f"the class {label!r}", "class_weight")
+        weights[_class_id(label, known)] = _weight(weight, f"the class {label!r}", "class_weight")
     if not weights.any():
         raise ThawlineError(
             "a positive weight of at least one class",
@@ -44,6 +43,23 @@ def read_class_weight(class_weight: Any, known: Labels) -> Tensor | None:
             setting="class_weight",
         )
     return torch.from_numpy(weights)
+
+
+def _class_id(label: Any, known: Labels) -> int:
+    """Return the id of a class, or raise ThawlineError if no class has this label."""
+    try:
+        (class_id,) = known.lookup([label]).tolist()
+    except ThawlineError:  # it is neither a number nor a string
+        class_id = -1
+    if class_id < 0:
+        plain = plain_value(label)
+        raise ThawlineError(
+            f"keys of class_weight among the classes {known.described()}",
+            f"the key {label!r}",
+            suggest_spelling(known, plain) or did_you_mean(str(plain), known.names),
+            setting="class_weight",
+        )
+    return int(class_id)
 
 
 def read_sample_weight(sample_weight: Any, rows: int) -> Tensor | None:

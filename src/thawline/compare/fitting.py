@@ -207,6 +207,6 @@ def too_small(schedule: Schedule) -> ThawlineError:
     return ThawlineError(
         f"a budget for at least one run ('{cheapest}' is predicted to take {seconds})",
         f"'{format_duration(schedule.budget)}'",
-        "use a larger `budget`, or fewer rows with `data.limit`",
+        "use a larger `budget`, or fewer rows with `fit.data.limit`",
         setting="budget",
     )

@@ -239,12 +239,13 @@ def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
     return rung
 
 
-def rung_config(rung: str, shared: Config) -> Config:
+def rung_config(rung: str, shared: Config, setting: str = "rungs") -> Config:
     """Return the settings of a rung: the shared settings, changed as the rung says.
 
     Args:
         rung: The rung: a strategy, followed by settings in the form ``key=value``.
         shared: The settings that all rungs share.
+        setting: The key of the setting that lists the rungs.
 
     Raises:
         ThawlineError: If the rung has another form, or if it changes what all rungs must share.
@@ -254,7 +255,7 @@ def rung_config(rung: str, shared: Config) -> Config:
     except ValueError as error:  # a quotation mark without its partner
         expected = "a strategy and settings with closed quotation marks"
         fix = "write the rung as in 'last:1 training.lr=1e-3'"
-        raise ThawlineError(expected, repr(rung), fix, setting="rungs") from error
+        raise ThawlineError(expected, repr(rung), fix, setting=setting) from error
     strategy, overrides = (words[0], words[1:]) if words else ("", [])
     for word in overrides:
         key, equals, _ = word.partition("=")
@@ -264,6 +265,6 @@ def rung_config(rung: str, shared: Config) -> Config:
                 f"{', '.join(_SHARED[:-1])} and {_SHARED[-1]}",
                 f"{word!r} in {rung!r}",
                 "write the rung as in 'last:1 training.lr=1e-3'",
-                setting="rungs",
+                setting=setting,
             )
     return change_config(replace(shared, strategy=strategy), overrides)

@@ -20,7 +20,7 @@ from thawline.data.spelling import (
     spelling_key,
 )
 from thawline.data.texts import has_surrogate, shorten
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, as_given, did_you_mean
 
 IntArray = npt.NDArray[np.int64]
 
@@ -293,7 +293,7 @@ def _distinct(raw: Iterable[Any]) -> set[int | str]:
 
 def join_words(words: Iterable[object]) -> str:
     """Return the words joined by commas. Long words are shortened, and long lists too."""
-    strings = [shorten(str(word)) for word in words]
+    strings = [as_given(shorten(str(word))) for word in words]
     more = len(strings) - _MAX_SHOWN
     return ", ".join(strings[:_MAX_SHOWN]) + (f" and {more} more" if more > 0 else "")
 

@@ -12,7 +12,7 @@ from thawline import artifact
 from thawline.backbones.opening import open_backbone
 from thawline.config import Config
 from thawline.data import Dataset, Text, load
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 from thawline.evaluation.calibration import reliability
 from thawline.inference.fitted import AnyFitted, Fitted
 from thawline.jobs.fit_record import (
@@ -216,7 +216,7 @@ def check_same_rows(before: RunRecord | None, dataset: Dataset, folder: Path) ->
     if isinstance(before, FitPlan) and before.data.sha256 != dataset.digest:
         raise ThawlineError(
             f"the rows that the run in '{folder}' was started with",
-            f"other rows in {dataset.name}",
+            f"other rows in {as_given(dataset.name)}",
             "choose another folder, which starts a new run",
         )
 

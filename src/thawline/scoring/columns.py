@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from thawline.data import Text
 from thawline.data.sources.columns import is_empty
 from thawline.data.texts import is_blank, is_text
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.fitted import AnyFitted
 from thawline.inference.shared import SharedPredictor
@@ -130,7 +130,7 @@ def check_reader(reader: Reader, added: Sequence[str], *, pairs: bool) -> None:
         raise ThawlineError(
             f"no column '{taken[0]}' in {reader.file.where}, because score adds a column of this "
             "name",
-            f"the columns {', '.join(reader.sample_names)}",
+            f"the columns {', '.join(map(as_given, reader.sample_names))}",
             "rename or remove this column",
         )
 

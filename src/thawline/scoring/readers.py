@@ -369,7 +369,7 @@ def open_reader(file: DataFile, text: str | None) -> Reader:
     if reader is None:
         raise ThawlineError(
             f"a file that ends in {', '.join(READERS)}, optionally with .gz",
-            f"'{file.where}'",
+            f"'{file.shown}'",
             "convert the file to one of these formats",
         )
     return reader(file, text)

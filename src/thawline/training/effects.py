@@ -20,7 +20,7 @@ from thawline.config import (
     TokensConfig,
 )
 from thawline.config.annotations import flatten_settings, settings_of
-from thawline.errors import ThawlineError, assignment
+from thawline.errors import ThawlineError, assignment, setting_value
 from thawline.strategies import Tapt
 from thawline.training.proposals import (
     adapt_backbone,
@@ -207,7 +207,7 @@ def check_effects(config: Config, depth: int | None) -> None:
     for key, value in settings_without_effect(config, depth):
         requirement = _REQUIREMENTS[key]
         default = settings_of(Config)[key].default
-        without = f"omit it to use the default ({default})"
+        without = f"omit it to use the default ({setting_value(default)})"
         if default is None or default == ():
             without = "omit it"
         solved = situation.is_exact and situation.strategy.reads_states

@@ -217,12 +217,13 @@ def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space
         ThawlineError: If a strategy or a searched setting is invalid, if nothing is left to search
             for a strategy, or if a searched setting never has an effect.
     """
+    rungs = _rungs(config)
     names = [" ".join(shlex.split(name)) for name in config.strategies]
     if len(set(names)) < len(names):
         found = ", ".join(map(repr, names))
         fix = "remove the duplicate"
         raise ThawlineError("different strategies", found, fix, setting="strategies")
-    bases = {name: rung_config(name, config.fit) for name in names}
+    bases = dict(zip(names, rungs, strict=True))
     parsed = [parse_strategy(base.strategy) for base in bases.values()]
     given: dict[str, Dimension] = {}
     for text in config.search:
@@ -238,6 +239,11 @@ def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space
     return space
 
 
+def _rungs(config: TuneConfig) -> list[Config]:
+    """Return the settings of the fits of each strategy."""
+    return [rung_config(name, config.fit, "strategies") for name in config.strategies]
+
+
 def fix_written(config: TuneConfig, written: Collection[str]) -> TuneConfig:
     """Return the settings of a search in which defaults that the user wrote are fixed.
 
@@ -250,7 +256,7 @@ def fix_written(config: TuneConfig, written: Collection[str]) -> TuneConfig:
     Raises:
         ThawlineError: If a strategy is invalid.
     """
-    rungs = [rung_config(name, config.fit) for name in config.strategies]
+    rungs = _rungs(config)
     searched = dict.fromkeys(
         one.key
         for rung in rungs
@@ -340,8 +346,9 @@ def _check_searched_or_fixed(
         varies = len(dimension.ends()) > 1  # otherwise it may come from `fix_written`
         if is_changed or (varies and all(key in one for one in written)):
             value = f" as '{as_written(values[key])}'" if is_changed else ""
+            name = f"fit.{key}" if is_changed else key  # otherwise it stands behind a strategy
             raise ThawlineError(
-                f"`{key}`, either searched or fixed",
+                f"`{name}`, either searched or fixed",
                 f"'{dimension}' in `search`, and the setting fixed{value}",
                 "remove one of them",
                 setting=SETTING,

@@ -9,7 +9,7 @@ from thawline.data.sources.columns import (
     whole_numbers,
 )
 from thawline.data.sources.formats import open_table
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, parameter_naming, settings_named
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,18 @@ def test_columns_are_found_by_common_names(write, columns, text, label):
     table = open_table(write("x.csv", {name: [f"cell of {name}"] for name in columns}))
     assert read_texts(table, None) == [f"cell of {text}"]
     assert read_labels(table, None) == [f"cell of {label}"]
+
+
+def test_a_file_and_columns_with_names_of_settings_are_not_renamed(write):
+    table = open_table(write("`seed`.csv", {"`data.limit`": ["a"], "`seed`": ["b"]}))
+    naming = parameter_naming({"data.limit": "limit", "seed": "seed", "data.text": "text"})
+    with pytest.raises(ThawlineError) as caught, settings_named(naming):
+        read_texts(table, "`data.limits`")
+    error = caught.value
+    assert "`data.limits`" in error.expected
+    assert all(name in error.found for name in ("`data.limit`", "`seed`'", "`seed`.csv"))
+    assert "'`data.limit`'" in error.fix
+    assert "`data.text`" not in str(error)
 
 
 def test_a_named_column_takes_precedence_over_a_common_name(write):

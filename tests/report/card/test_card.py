@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from tests.support.html import parse
 from tests.support.records import FIT, LABELS, fit_record
 from tests.support.report_pages import BY_EPOCHS, HOSTILE, TFIDF, hostile_fit
 from thawline.report.card import CARD, model_card, write_card
-from thawline.report.card.card import escape
+from thawline.report.card.card import escape, escape_around_code
 
 
 def parts(**changes: Any) -> tuple[dict[str, Any], str]:
@@ -26,8 +28,8 @@ def parts(**changes: Any) -> tuple[dict[str, Any], str]:
 
 def rendered(text: str) -> Any:
     # typographic replacements are off, and raw HTML is on, as CommonMark has it
-    html = MarkdownIt("commonmark").enable("table").render(text)
-    return parse(f"<html>{html}</html>")
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    return parse(f"<html>{page}</html>")
 
 
 def with_names(backbone: str, data: str) -> dict[str, Any]:
@@ -173,6 +175,42 @@ def test_an_escaped_text_is_shown_as_it_is(text):
     assert "<a" not in page
     # The hub makes links of addresses, which begin with one of these.
     assert not any(start in escape(text).lower() for start in ("http://", "https://", "www.a"))
+
+
+def test_settings_in_warnings_are_code():
+    warning, finding = "`training.lr` or a_b, `strategy=last:1`", "no `data.label` below"
+    preflight = FIT["preflight"] | {"findings": [finding]}
+    _, text = parts(warnings=[warning], preflight=preflight)
+    codes = [[code.text() for code in item.all("code")] for item in rendered(text).all("li")]
+    assert [found for found in codes if found] == [
+        ["training.lr", "strategy=last:1"],
+        ["data.label"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("`a`", ["a"]),
+        ("1. `<b>a</b>|*c*` and <i>b</i>", ["<b>a</b>|*c*"]),
+        ("# [a](b) `[c](d)` \\`e` @f", ["[c](d)", "e"]),
+        ("`http://a.example` http://b.example", ["http://a.example"]),
+        ("`a` `b", ["a"]),
+        ("`a\\` b`", ["a\\"]),
+        ("`` a` b", []),
+        ("```a```", []),
+        ("``a`` and `` ` ``", []),
+        ("``a` b` `c`d``", ["c"]),
+        ("` a ` `` and <b>", []),
+    ],
+)
+def test_only_words_between_single_backticks_are_code(text, codes):
+    page = MarkdownIt("gfm-like", {"linkify": False}).render(escape_around_code(text))
+    shown = parse(f"<html>{page}</html>")
+    assert [code.text() for code in shown.all("code")] == codes
+    assert {one.tag for one in shown.all()} <= {"html", "p", "code"}
+    plain = html.unescape(re.sub("<[^>]*>", "", page)).strip()
+    assert plain.replace("`", "") == text.replace("`", "")
 
 
 def test_the_card_is_written_and_replaced(tmp_path):

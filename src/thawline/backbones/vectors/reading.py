@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from thawline.data.sources.files import BoundedStream, DataFile, Limits, members_of
-from thawline.errors import ThawlineError, did_you_mean
+from thawline.errors import ThawlineError, as_given, did_you_mean
 from thawline.runtime.progress import Reporter
 
 SUFFIXES = (".txt", ".vec")
@@ -70,14 +70,16 @@ def _in_zip(archive: Path, wanted: str | None) -> DataFile:
         return DataFile(archive, names[0], _LIMITS)
     if wanted in names:
         return DataFile(archive, wanted, _LIMITS)
-    shown = ", ".join(names[:6])
+    shown = as_given(", ".join(names[:6]))
     if wanted is not None:
-        expected = f"a file of vectors in {archive} ({shown or 'it has none'})"
+        expected = f"a file of vectors in {as_given(archive)} ({shown or 'it has none'})"
         fix = did_you_mean(wanted, names) if names else "give another file"
         raise ThawlineError(expected, f"'{wanted}'", fix)
-    fix = f"choose one, for example {archive / names[0]}" if names else "give another file"
+    example = as_given(archive / names[0]) if names else ""
+    fix = f"choose one, for example {example}" if names else "give another file"
     found = f"{len(names)} files ({shown})" if names else "no such file"
-    raise ThawlineError(f"one file of vectors ({', '.join(SUFFIXES)}) in {archive}", found, fix)
+    expected = f"one file of vectors ({', '.join(SUFFIXES)}) in {as_given(archive)}"
+    raise ThawlineError(expected, found, fix)
 
 
 def read_blocks(file: DataFile, reporter: Reporter) -> Iterator[Block]:

@@ -23,7 +23,7 @@ from thawline.data.sources.parts import (
     split_of,
 )
 from thawline.data.sources.tables import Table
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 from thawline.runtime.untrusted import open_regular, read_regular
 
 ARCHIVE_SUFFIXES = (".tar.gz", ".tgz")
@@ -87,23 +87,23 @@ def archive_source(path: Path, limits: Limits) -> Source:
     texts, unlabelled = _read_archive(path, limits)
     if not texts:
         raise ThawlineError(
-            f"texts in class folders in {path}, such as train/pos/1{_TEXT_SUFFIX} or "
+            f"texts in class folders in {as_given(path)}, such as train/pos/1{_TEXT_SUFFIX} or "
             f"pos/1{_TEXT_SUFFIX}",
             "none",
             "unpack the archive and give the folder or the file with the data",
         )
     by_name = {PurePosixPath(place).name: place for place in texts}
     if len(by_name) < len(texts):
-        found = f"{len(texts)} sets ({', '.join(sorted(texts))})"
+        found = f"{len(texts)} sets ({', '.join(map(as_given, sorted(texts)))})"
         fix = "unpack the archive and give one of its folders"
-        raise ThawlineError(f"one set of class folders in {path}", found, fix)
-    splits, others = match_splits(sorted(by_name), str(path))
+        raise ThawlineError(f"one set of class folders in {as_given(path)}", found, fix)
+    splits, others = match_splits(sorted(by_name), as_given(path))
     if others and not splits:
         splits = {WHOLE: others[0]}
     parts = {}
     for split, name in splits.items():
         by_class = texts[by_name[name]]
-        where = f"{name} in {path}" if name else str(path)
+        where = as_given(f"{name} in {path}" if name else path)
         parts[split] = _part(
             name or path.name,
             partial(_table, where, by_class, partial(_from_memory, by_class)),

@@ -15,7 +15,7 @@ from typing import IO, Any, TextIO
 
 from thawline.config import DataConfig
 from thawline.data.sources.encodings import HEAD_BYTES, decode, find_encoding
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.untrusted import open_regular
 
@@ -74,7 +74,7 @@ class DataFile:
     @property
     def where(self) -> str:
         """The path, and the member in parentheses, for messages."""
-        return self.shown if self.member is None else f"{self.shown} ({self.member})"
+        return as_given(self.shown if self.member is None else f"{self.shown} ({self.member})")
 
     @property
     def name(self) -> str:
@@ -273,8 +273,8 @@ def find_file(path: Path, suffixes: Collection[str], limits: Limits) -> DataFile
     names = ", ".join(members[:5])
     if len(members) != 1:
         raise ThawlineError(
-            f"one data file ({', '.join(suffixes)}) in {path}",
-            f"{len(members)} files ({names})" if members else "none",
+            f"one data file ({', '.join(suffixes)}) in {as_given(path)}",
+            f"{len(members)} files ({as_given(names)})" if members else "none",
             "unpack the zip file and give the folder or one file",
         )
     return DataFile(path, names, limits)
@@ -290,7 +290,8 @@ def members_of(path: Path, suffixes: Collection[str]) -> list[str]:
         members = [info for info in archive.infolist() if _is_data(info.filename, suffixes)]
     if any(info.flag_bits & _ENCRYPTED for info in members):
         fix = "unpack the zip file with its password and give the data file"
-        raise ThawlineError(f"a zip file without a password ({path})", "one with a password", fix)
+        expected = f"a zip file without a password ({as_given(path)})"
+        raise ThawlineError(expected, "one with a password", fix)
     return [info.filename for info in members]
 
 
@@ -313,14 +314,14 @@ def file_errors(path: Path | str) -> Iterator[None]:
     try:
         yield
     except _DAMAGED as error:
-        raise damaged_file(str(path), "a complete compressed file", error) from error
+        raise damaged_file(as_given(path), "a complete compressed file", error) from error
     except NotImplementedError as error:  # zipfile does not support rare compression methods
         expected = "a zip file with a common compression method"
-        raise damaged_file(str(path), expected, f"another method: {error}") from error
+        raise damaged_file(as_given(path), expected, f"another method: {error}") from error
     except OSError as error:
         found = describe_system_error(error)
         fix = "check that the file exists and that you may read it"
-        raise ThawlineError(f"a file that can be read ({path})", found, fix) from error
+        raise ThawlineError(f"a file that can be read ({as_given(path)})", found, fix) from error
 
 
 def _is_data(member: str, suffixes: Collection[str]) -> bool:

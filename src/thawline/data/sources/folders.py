@@ -18,7 +18,7 @@ from thawline.data.sources.parts import (
     split_of,
 )
 from thawline.data.sources.tables import Table, join_tables
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 
 DATA_SUFFIXES = frozenset({*READERS, *PACKINGS, ".tgz", ".arrow", ".xlsx"})
 """Suffixes of files that look like data, including formats that cannot be read."""
@@ -87,12 +87,12 @@ def _open(folder: Path, group: str, names: Sequence[str], limits: Limits) -> Tab
     missing = sorted(numbered - set(names))
     if missing:
         raise ThawlineError(
-            f"all {wanted} files of {folder / group}",
-            f"{len(names)} of them, without {missing[0]}",
+            f"all {wanted} files of {as_given(folder / group)}",
+            f"{len(names)} of them, without {as_given(missing[0])}",
             "download the missing files, or give the path of one file",
         )
     tables = [open_table(folder / name, limits) for name in names]
-    return join_tables(tables, str(folder / group))
+    return join_tables(tables, as_given(folder / group))
 
 
 def _is_data(path: Path) -> bool:

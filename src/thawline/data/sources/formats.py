@@ -23,7 +23,7 @@ from thawline.data.sources.files import (
 from thawline.data.sources.json_tables import open_json, open_json_lines
 from thawline.data.sources.semicolons import open_text
 from thawline.data.sources.tables import Table
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 from thawline.runtime.untrusted import parse_json
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def open_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
             truncated, has very many columns or an invalid row.
     """
     if path.is_dir():
-        raise ThawlineError(f"a file ({path})", "a folder", "give one of the files in it")
+        raise ThawlineError(f"a file ({as_given(path)})", "a folder", "give one of the files in it")
     file = find_file(path, READERS, limits)
     opener = {**TEXT_READERS, **READERS}.get(file.suffix)
     if opener is None:

@@ -10,7 +10,7 @@ from typing import Any
 from thawline.data.sources.parsing import Rows
 from thawline.data.sources.tables import LABEL_COLUMNS, PAIR_COLUMNS, TEXT_COLUMNS, Table
 from thawline.data.texts import shorten
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 
 AG_NEWS = ("World", "Sports", "Business", "Sci/Tech")
 """The classes of AG News, in the order of their numbers."""
@@ -87,7 +87,7 @@ def _without_headers(rows: Rows, first: Sequence[str]) -> Iterator[list[str]]:
         elif names is not None and _is_other_header(names, wanted):
             raise ThawlineError(
                 f"rows below one header in {rows.where}",
-                f"another header ({shorten(', '.join(row))}) in line {line}",
+                f"another header ({as_given(shorten(', '.join(row)))}) in line {line}",
                 "concatenate only files with the same columns, or give them in separate files",
             )
         else:

@@ -20,7 +20,7 @@ from thawline.data.sources.columns import (
 from thawline.data.sources.files import DEFAULT_LIMITS, Limits
 from thawline.data.sources.tables import Table
 from thawline.data.texts import Text, shorten
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 
 SPLITS = ("train", "validation", "test")
 WHOLE = "whole"
@@ -225,7 +225,7 @@ def match_splits(names: Iterable[str], where: str) -> tuple[dict[str, str], list
         elif split in found:
             raise ThawlineError(
                 f"one {split} split in {where}",
-                f"two ({found[split]}, {name})",
+                f"two ({as_given(found[split])}, {as_given(name)})",
                 "rename or remove one of them",
             )
         else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from thawline.data.texts import has_surrogate
-from thawline.errors import ThawlineError
+from thawline.errors import ThawlineError, as_given
 
 TEXT_COLUMNS = (
     "text",
@@ -105,9 +105,10 @@ def join_tables(tables: Sequence[Table], where: str) -> Table:
     first = tables[0]
     for table in tables:
         if set(table.columns) != set(first.columns):
+            expected, found = (", ".join(map(as_given, one.columns)) for one in (first, table))
             raise ThawlineError(
-                f"the columns {', '.join(first.columns)} in {table.where}, as in {first.where}",
-                f"the columns {', '.join(table.columns)}",
+                f"the columns {expected} in {table.where}, as in {first.where}",
+                f"the columns {found}",
                 "use files with the same columns",
             )
 

@@ -35,6 +35,9 @@ the punctuation by which addresses become links."""
 _START = re.compile(r"(\d{0,9})(?=[.)](?:\s|$))|(?=[#+\-=:])")
 """The start of a heading, of a list or of a table's second line."""
 
+_CODE = re.compile(r"((?<!`)`(?! )[^`]+(?<! )`(?!`))")
+"""Words between single backticks, which Markdown shows as code."""
+
 _METRICS = {"accuracy": "accuracy", "f1_macro": "f1"}
 """The scores in the metadata, with the names that the hub gives to their metrics."""
 
@@ -55,8 +58,8 @@ def write_card(record: FitRecord, folder: Path) -> None:
 def model_card(record: FitRecord) -> str:
     """Return the model card of a fit, in Markdown, with the hub's metadata in YAML.
 
-    Texts from the data and the settings are escaped, so that they are shown as they are. The card
-    names no path of this machine.
+    Texts from the data and the settings are escaped, so that they are shown as they are. Only in
+    warnings, words in backticks are code. The card names no path of this machine.
 
     Args:
         record: The record of the fit.
@@ -165,7 +168,25 @@ def escape(value: object) -> str:
 
     Control characters are made visible, and what Markdown would interpret gets a backslash.
     """
-    text = _INLINE.sub(r"\\\g<0>", join_lines(printable(value)))
+    return _escape_start(_escape_inline(join_lines(printable(value))))
+
+
+def escape_around_code(text: str) -> _Markdown:
+    """Return a text like `escape`, in which words between single backticks are code.
+
+    Args:
+        text: For example a warning, which names settings in backticks.
+    """
+    parts = _CODE.split(join_lines(printable(text)))
+    parts[::2] = map(_escape_inline, parts[::2])  # the others are code, in which no escape works
+    return _Markdown(_escape_start("".join(parts)))
+
+
+def _escape_inline(text: str) -> str:
+    return _INLINE.sub(r"\\\g<0>", text)
+
+
+def _escape_start(text: str) -> str:
     start = _START.match(text)
     return text if start is None else f"{start[0]}\\{text[start.end() :]}"
 
@@ -250,8 +271,8 @@ def _limits(record: FitRecord) -> Iterator[str]:
         "Its probabilities have a calibration error of "
         f"{with_interval(record.test.calibration_error, share=True)} on test."
     )
-    yield from record.warnings
-    yield from record.preflight.findings
+    yield from map(escape_around_code, record.warnings)
+    yield from map(escape_around_code, record.preflight.findings)
     if record.backbone is not None:
         yield "The terms of the backbone and of the data hold for this classifier too."
 
