@@ -125,6 +125,7 @@ def describe(
             "rows": {split: origin.rows for split, origin in protocol.splits.items()},
             "labels": record.data.labels.to_dict()["names"],
         },
+        "not_adapted": list(dict.fromkeys(one.run.rung for one in made if _is_unchanged(one))),
         "verdict": found.verdict.to_dict(),
         "chosen": found.chosen.to_dict(),
         "rungs": [_describe_rung(rung) for rung in found.rungs],
@@ -132,6 +133,12 @@ def describe(
     }
     plain: Row = _plain(row)
     return plain
+
+
+def _is_unchanged(one: FinishedRun) -> bool:
+    """Return whether ``tapt`` kept the pretrained weights, because no epoch was better."""
+    adapted = one.record.tapt
+    return adapted is not None and bool(adapted.history[0].kept)
 
 
 def _describe_rung(rung: RungRecord) -> Row:

@@ -130,6 +130,11 @@ def section(one: Planned, row: Row) -> str:
     if row["missing"]:
         parts.append(f"Not finished: {missing_runs(row['missing'], one.seeds)}. {_valid_now(row)}")
     parts.append(table(row["rungs"]))
+    parts += [
+        f"`{rung}`: no epoch of `tapt` lowered the loss on the held-out texts, so the pretrained "
+        "weights were kept."
+        for rung in row["not_adapted"]
+    ]
     parts.append(f"**Verdict:** {row['verdict']['words']}")
     chosen = row["chosen"]
     parts.append(

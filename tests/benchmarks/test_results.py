@@ -110,10 +110,12 @@ def strings(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else []
 
 
-def test_a_section_names_all_machines_of_its_runs() -> None:
+def test_a_section_names_machines_and_unchanged_backbones() -> None:
     one = next(one for one in COMPARISONS if one.name == FILES[0].stem)
     row = read(FILES[0])
     cpu = {"cpu": "EPYC", "cores": 2, "threads": 2, "instructions": "AVX2", "gpu": None}
+    assert "held-out" not in section(one, row)
+    assert "`tapt+full`: no epoch" in section(one, row | {"not_adapted": ["tapt+full"]})
     row["machines"] = [cpu, cpu | {"instructions": None}, cpu | {"gpu": "H200"}]
     assert "2 cores (EPYC with AVX2) and 2 cores (EPYC) and H200." in section(one, row)
 

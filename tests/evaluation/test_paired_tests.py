@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -42,9 +43,14 @@ def test_holm_corrects_and_keeps_the_order():
     assert holm([]) == []
 
 
+def correct(*wrong: Sequence[int], rows: int = 12) -> np.ndarray:
+    """Return whether each row is predicted correctly in each seed, given the wrong rows."""
+    return np.array([[row not in seed for row in range(rows)] for seed in wrong])
+
+
 def test_pairs_are_compared_row_by_row():
-    wrong = [[[1, 2, 3, 4, 5, 6, 7, 8, 9]], [[1, 10]], [[1, 10]]]
-    head, full = paired_tests(wrong, [(0, 1), (2, 1)])
+    arms = [correct(range(1, 10)), correct([1, 10]), correct([1, 10])]
+    head, full = paired_tests(arms, [(0, 1), (2, 1)])
     # Only one of the two is right on 9 rows, and it is the second on 8: p = 2 (1 + 9) / 2^9.
     assert dict(head) == {
         "only_first_right": 1,
@@ -63,7 +69,7 @@ def test_pairs_are_compared_row_by_row():
 def test_a_row_is_weighted_by_its_number_of_correct_seeds():
     # Row 0 is wrong in both seeds and row 1 in one. The differences are 2 and 1, and 2 of the 4
     # ways to choose their signs are as extreme.
-    (found,) = paired_tests([[[0, 1], [0]], [[], []]], [(0, 1)])
+    (found,) = paired_tests([correct([0, 1], [0]), correct([], [])], [(0, 1)])
     assert found.only_second_right == 1.5
     assert found.p == pytest.approx(0.5)
 
@@ -71,13 +77,13 @@ def test_a_row_is_weighted_by_its_number_of_correct_seeds():
 def test_the_copies_of_a_text_count_as_one():
     # The first one is wrong on three copies of a text and on another text, with four ways to
     # choose the signs of 3 and 1. The second one is wrong on a third text.
-    wrong, copies = [[[0, 2, 3, 4]], [[1]]], [7, 8, 7, 7, 9, 5]
-    (found,) = paired_tests(wrong, [(0, 1)], copies)
+    arms, copies = [correct([0, 2, 3, 4], rows=6), correct([1], rows=6)], [7, 8, 7, 7, 9, 5]
+    (found,) = paired_tests(arms, [(0, 1)], copies)
     assert (found.only_first_right, found.only_second_right) == (1, 4)
     # Of the 8 signs of 3, 1 and 1, those with a sum of at least 3, or at most -3, are as extreme.
     assert found.p == pytest.approx(6 / 8)
-    (apart,) = paired_tests(wrong, [(0, 1)], range(6))
-    assert apart == paired_tests(wrong, [(0, 1)])[0]
+    (apart,) = paired_tests(arms, [(0, 1)], range(6))
+    assert apart == paired_tests(arms, [(0, 1)])[0]
     assert apart.p == pytest.approx(2 * (1 + 5) / 2**5)
 
 
@@ -87,14 +93,14 @@ def test_copies_do_not_make_an_equal_classifier_look_different():
     copies = np.repeat(np.arange(60), 5)
     apart, together = 0, 0
     for _ in range(300):
-        wrong = [[np.flatnonzero(np.repeat(generator.random(60) < 0.3, 5))] for _ in range(2)]
-        apart += paired_tests(wrong, [(0, 1)])[0].p < 0.05
-        together += paired_tests(wrong, [(0, 1)], copies)[0].p < 0.05
+        arms = [np.repeat(generator.random((1, 60)) > 0.3, 5, axis=1) for _ in range(2)]
+        apart += paired_tests(arms, [(0, 1)])[0].p < 0.05
+        together += paired_tests(arms, [(0, 1)], copies)[0].p < 0.05
     assert together <= 0.05 * 300
     assert apart > 0.2 * 300
 
 
 def test_different_numbers_of_seeds_are_a_programming_error():
     with pytest.raises(ValueError, match=r"\bseeds\b"):
-        paired_tests([[[1]], [[1], [2]]], [(0, 1)])
-    assert paired_tests([[[]]], []) == []
+        paired_tests([correct([1]), correct([1], [2])], [(0, 1)])
+    assert paired_tests([correct([])], []) == []

@@ -184,9 +184,9 @@ def _test_pairs(
     rungs: Sequence[Sequence[FinishedRun]], pairs: Sequence[tuple[int, int]], copies: IntArray
 ) -> dict[tuple[int, int], PairedTest]:
     """Return McNemar's test of each pair of rungs with the same number of seeds."""
-    wrong = [[one.record.mistakes.rows for one in made] for made in rungs]
+    correct = [correct_predictions(made) for made in rungs]
     equal = [(i, j) for i, j in pairs if len(rungs[i]) == len(rungs[j])]
-    return dict(zip(equal, paired_tests(wrong, equal, copies), strict=True))
+    return dict(zip(equal, paired_tests(correct, equal, copies), strict=True))
 
 
 def _difference(contrast: Contrast, confidence: float) -> Difference:

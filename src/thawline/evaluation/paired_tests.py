@@ -65,66 +65,55 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def paired_tests(
-    wrong: Sequence[Sequence[Sequence[int]]],
+    correct: Sequence[ArrayLike],
     pairs: Sequence[tuple[int, int]],
     copies: ArrayLike | None = None,
 ) -> list[PairedTest]:
-    """Compare the mistakes of pairs of classifiers on the same rows.
+    """Compare the predictions of pairs of classifiers on the same rows.
 
     Args:
-        wrong: For each classifier and each of its seeds, the rows with a wrong prediction, counting
-            from 0.
+        correct: For each classifier, whether each row is predicted correctly, of shape
+            ``(seeds, rows)``.
         pairs: The positions of the first and of the second classifier of each pair.
         copies: The number of the text of each row, which is the same for copies, of shape
             ``(rows,)``. The differences of copies are then added up, because they are not
             independent. If None, all texts are different.
 
     Returns:
-        The comparison of each pair. The counts are those of rows. The p-values are computed by
-        `paired_p` and corrected by `holm` for all pairs.
+        The comparison of each pair. The counts are those of rows, as means over the seeds. The
+        p-values are computed by `paired_p` and corrected by `holm` for all pairs.
 
     Raises:
         ValueError: If the classifiers of a pair have different numbers of seeds.
     """
-    if any(len(wrong[first]) != len(wrong[second]) for first, second in pairs):
+    arms = [np.asarray(one, dtype=bool) for one in correct]
+    if any(len(arms[first]) != len(arms[second]) for first, second in pairs):
         raise ValueError("both classifiers of a pair must have the same number of seeds")
-    rows = 1 + max((row for seeds in wrong for seed in seeds for row in seed), default=-1)
-    text = np.arange(rows) if copies is None else np.unique(copies, return_inverse=True)[1]
-    times = [_times_wrong(seeds, text) for seeds in wrong]
-    p_values = [paired_p(times[second] - times[first]) for first, second in pairs]
-    found = []
-    for (first, second), p, corrected in zip(pairs, p_values, holm(p_values), strict=True):
-        counts = [
-            _count_only_right(*seed) for seed in zip(wrong[first], wrong[second], strict=True)
-        ]
-        found.append(
-            PairedTest(
-                only_first_right=sum(one for one, _ in counts) / len(counts),
-                only_second_right=sum(other for _, other in counts) / len(counts),
-                p=p,
-                p_corrected=corrected,
-            )
+    times = [_times_correct(one, copies) for one in arms]
+    p_values = [paired_p(times[first] - times[second]) for first, second in pairs]
+    return [
+        PairedTest(
+            only_first_right=float((arms[first] & ~arms[second]).sum(axis=1).mean()),
+            only_second_right=float((arms[second] & ~arms[first]).sum(axis=1).mean()),
+            p=p,
+            p_corrected=corrected,
         )
-    return found
+        for (first, second), p, corrected in zip(pairs, p_values, holm(p_values), strict=True)
+    ]
 
 
-def _times_wrong(seeds: Sequence[Sequence[int]], text: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how often each text was predicted wrongly, over its rows and seeds, ``(texts,)``.
-
-    Args:
-        seeds: The rows with a wrong prediction, for each seed.
-        text: The position of the text of each row, of shape ``(rows,)``.
-    """
-    texts = int(text.max()) + 1 if len(text) else 0
-    wrong = np.array([row for seed in seeds for row in seed], dtype=np.int64)
-    return np.bincount(text[wrong], minlength=texts)
-
-
-def _count_only_right(first: Sequence[int], second: Sequence[int]) -> tuple[int, int]:
-    """Return how many rows only the first, and only the second, of two seeds predicts correctly.
+def _times_correct(correct: NDArray[np.bool_], copies: ArrayLike | None) -> NDArray[np.int64]:
+    """Return how often each text is predicted correctly, over its seeds and copies, ``(texts,)``.
 
     Args:
-        first: The rows that the first one predicts wrongly.
-        second: The rows that the second one predicts wrongly.
+        correct: Whether each row is predicted correctly, of shape ``(seeds, rows)``.
+        copies: The number of the text of each row, of shape ``(rows,)``. If None, all texts are
+            different.
     """
-    return len(set(second) - set(first)), len(set(first) - set(second))
+    times: NDArray[np.int64] = correct.sum(axis=0, dtype=np.int64)
+    if copies is None:
+        return times
+    texts, text = np.unique(copies, return_inverse=True)
+    merged = np.zeros(len(texts), dtype=np.int64)
+    np.add.at(merged, text, times)
+    return merged
