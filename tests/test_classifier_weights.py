@@ -148,6 +148,15 @@ class TestWeights:
             make(class_weight=weights).fit(*toy_reviews(40))
         assert caught.value.setting == "class_weight"
 
+    @pytest.mark.parametrize("weights", [True, 3, ["balanced"], [1.0, 2.0]], ids=str)
+    def test_weights_of_classes_of_another_type(self, make: Make, weights: Any) -> None:
+        with pytest.raises(ThawlineError) as caught:
+            make(class_weight=weights).fit(["a", "b"] * 4, [0, 1] * 4)
+        assert caught.value.setting == "class_weight"
+        assert repr(weights) in caught.value.found
+        assert "balanced" in caught.value.expected
+        assert "none" not in str(caught.value)
+
     @pytest.mark.parametrize("label", [7, 2.5, "positive", None, (0, 1)], ids=str)
     def test_a_weight_of_an_unknown_class(
         self, make: Make, toy_reviews: Reviews, label: Any

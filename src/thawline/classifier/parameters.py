@@ -232,6 +232,13 @@ class Parameterised(BaseEstimator):
         given["device"] = str(given["device"])  # a torch.device is accepted too
         if given["class_weight"] is None or isinstance(given["class_weight"], Mapping):
             given["class_weight"] = "none"  # `read_class_weight` reads a mapping
+        elif not isinstance(given["class_weight"], str):
+            raise ThawlineError(
+                "'balanced', None, or a dict of the weight of each class for class_weight",
+                f"{given['class_weight']!r}",
+                "write for example {'neg': 1.0, 'pos': 2.0}",
+                setting="class_weight",
+            )
         self._check_own_parameters()
         tables: dict[str, Any] = {}
         for name, key in SETTINGS.items():
