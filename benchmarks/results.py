@@ -70,7 +70,8 @@ class Planned(NamedTuple):
             rungs: Some of the strategies. If None, all.
             seeds: Some of the seeds. If None, all.
         """
-        chosen = [word for rung in rungs or self.rungs for word in ("-s", rung)]
+        rungs = self.rungs if rungs is None else rungs
+        chosen = [word for rung in rungs for word in ("-s", rung)]
         seed_words = ["--seeds", str(self.seeds)]
         if seeds is not None:
             seed_words = ["--set", f"seeds={list(seeds)}"]

@@ -28,6 +28,7 @@ from thawline.runs.folder import plain_settings
 from thawline.runs.layout import LADDER, LOGITS, RECORD
 from thawline.runs.records import FitRecord, LadderRecord, StartedLadder, read_record
 from thawline.runs.resume import started_config
+from thawline.runtime.files import new_file
 
 AnyLadder = LadderRecord | StartedLadder
 
@@ -56,7 +57,8 @@ def write_archive(archive: Path, folder: Path, made: Sequence[FinishedRun]) -> N
     files = {LADDER: folder / LADDER}
     for run in {one.run.folder: one.run for one in made}.values():
         files |= {f"{run.folder.name}/{name}": run.folder / name for name in (RECORD, LOGITS)}
-    with tarfile.open(archive, "w:xz") as packed:
+    # A new file, because some of the runs may exist only in the archive that it replaces.
+    with new_file(archive) as temporary, tarfile.open(temporary, "w:xz") as packed:
         for name, file in sorted(files.items()):
             content = file.read_bytes()
             if file.suffix == ".json":
@@ -109,16 +111,20 @@ def finished_runs(
         config: The settings of the whole comparison.
         folder: The folder of the comparison.
         earlier: The folder with runs of an earlier machine. A run is taken from it if the first
-            folder lacks it, and if both have the same settings. None if there is no such folder.
+            folder lacks it, and if it has the same settings and the same texts and labels. None if
+            there is no such folder.
     """
     found: dict[Run, FinishedRun] = {}
+    data = read_ladder(folder).data.sha256
     older = plan_runs(config, earlier) if earlier else []
     archived = {(run.rung, run.seed): run for run in older}
     for run in plan_runs(config, folder):
         key = run.rung, run.seed
         for place in (run, archived.get(key)):
             record = None if place is None else place.read()
-            if place and isinstance(record, FitRecord) and _has_settings(place, run.config):
+            if place is None or not isinstance(record, FitRecord) or record.data.sha256 != data:
+                continue
+            if _has_settings(place, run.config):
                 found[key] = FinishedRun.read(place, record)
                 break
     return found

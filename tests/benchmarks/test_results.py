@@ -174,10 +174,17 @@ def test_unfinished_and_finished_comparisons_are_collected(
         rung["runs"] for rung in part["rungs"][:2]
     ]
     assert continued["rungs"][2]["runs"][0] == part["rungs"][2]["runs"][0]
-    assert set(part["rungs"][2]["cost"]) == set(continued["rungs"][2]["cost"])
+    predicted = [rung["cost"]["predicted"] for rung in continued["rungs"][:2]]
+    assert predicted == [rung["cost"]["predicted"] for rung in part["rungs"][:2]]
+    assert all(predicted)
 
-    # Runs with other settings are not used.
+    # Runs on other texts and runs with other settings are not used.
     archive.write_bytes(packed)
+    ladder = read(other / "ladder.json")
+    ladder["data"]["sha256"] = "0" * 64
+    (other / "ladder.json").write_text(json.dumps(ladder), encoding="utf-8")
+    assert collect(planned, other, found, images, quiet=True) == "no run has finished"
+    assert archive.read_bytes() == packed
     changed = planned._replace(rungs=(*rungs[:2], "last:1 training.epochs=2"))
     assert ("last:1 training.epochs=2", 0) not in archived_runs(changed, archive)
     assert len(archived_runs(changed, archive)) == 4

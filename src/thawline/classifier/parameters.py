@@ -234,7 +234,7 @@ class Parameterised(BaseEstimator):
             given["class_weight"] = "none"  # `read_class_weight` reads a mapping
         elif not isinstance(given["class_weight"], str):
             raise ThawlineError(
-                "'balanced', None, or a dict of the weight of each class for class_weight",
+                "None, 'balanced' or a dict with the weights of classes for class_weight",
                 f"{given['class_weight']!r}",
                 "write for example {'neg': 1.0, 'pos': 2.0}",
                 setting="class_weight",
