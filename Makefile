@@ -88,7 +88,7 @@ RUNS ?= runs/results
 
 results: install ## measure all comparisons, and write docs/results.md from them; many hours, resumable
 	-$(BIN)/python -m benchmarks.results run $(if $(DATA),--data $(DATA)) --out $(RUNS)
-	$(BIN)/python -m benchmarks.results collect --out $(RUNS)
+	$(BIN)/python -m benchmarks.results collect $(if $(DATA),--data $(DATA)) --out $(RUNS)
 	$(BIN)/python -m benchmarks.results page
 
 notebooks-update: install ## run the notebooks of the examples again, which takes minutes

@@ -3,7 +3,7 @@
 `make results` runs this from the root of the repository. It has three parts::
 
     python -m benchmarks.results run --data FOLDER --out COMPARISONS
-    python -m benchmarks.results collect --out COMPARISONS
+    python -m benchmarks.results collect --data FOLDER --out COMPARISONS
     python -m benchmarks.results page
 
 - ``run`` makes the comparisons in `COMPARISONS`, each by `thawline compare` in a process of its
@@ -205,7 +205,7 @@ def main(words: list[str] | None = None) -> None:
 
         for one in selected:
             words_of_one = collect(
-                one, options.out / one.name, RESULTS, IMAGES, options.quiet_cores
+                one, options.out / one.name, RESULTS, IMAGES, options.quiet_cores, options.data
             )
             print(f"{one.name}: {words_of_one}")
     else:

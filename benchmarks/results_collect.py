@@ -6,7 +6,9 @@ This module has no command of its own.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -46,43 +48,58 @@ COLOURS = 64
 """The number of colours of a plot, which has few. The file is then a third as large."""
 
 
-def collect(one: Planned, folder: Path, results: Path, images: Path, quiet: bool) -> str:
+def collect(
+    one: Planned,
+    folder: Path,
+    results: Path,
+    images: Path,
+    quiet: bool,
+    data: Path | None = None,
+) -> str:
     """Write the results file and the plot of a comparison, as far as it has finished.
 
-    Runs that the folder lacks are taken from the archive beside the results file. The archive is
-    written if runs are missing, and removed if none is.
+    Runs that the folder lacks are taken from the archive beside the results file, and so are all
+    runs if there is no such folder. The archive is written if runs are missing, and removed if none
+    is.
 
     Args:
         one: The comparison.
-        folder: Its folder.
+        folder: Its folder, which may be missing.
         results: The folder of the results files.
         images: The folder of the plots.
         quiet: Whether nothing else used the cores while the comparison ran.
+        data: The folder with the data sets. If None, they are read from where the comparison read
+            them.
 
     Returns:
         What was collected, in words.
     """
-    if not (folder / LADDER).is_file():
-        return "not started"
-    record, archive = read_ladder(folder), archive_of(one, results)
-    config = planned_config(one, record)
-    planned = {(run.rung, run.seed): run.folder for run in plan_runs(config, folder)}
+    archive = archive_of(one, results)
     with unpacked(archive) as earlier:
-        finished = finished_runs(config, folder, earlier)
+        last = folder if (folder / LADDER).is_file() else earlier
+        if last is None:
+            return "not started"
+        record = read_ladder(last)
+        config = planned_config(one, record)
+        planned = {(run.rung, run.seed): run.folder for run in plan_runs(config, last)}
+        finished = finished_runs(config, last, earlier)
         if not finished:
             return "no run has finished"
         missing = [key for key in planned if key not in finished]
         predicted = dict(record.predicted)
         if earlier is not None:
             predicted = read_ladder(earlier).predicted | predicted
-        made, copies = list(finished.values()), Copies.of(load(config.fit.data))
+        made, texts = list(finished.values()), config.fit.data
+        if data is not None:
+            texts = replace(texts, data=str(data / shlex.split(one.data)[0]))
+        copies = Copies.of(load(texts))
         # A finished comparison is compared again too, so that its words are those of this version.
         found = compare_runs(config, made, copies, MeasuredCosts(predicted=predicted))
         row = describe(one, record, made, found, missing)
         row |= {"quiet_cores": quiet, "settings": _plain(config.to_dict())}
         results.mkdir(parents=True, exist_ok=True)
         if missing:
-            write_archive(archive, folder, made)
+            write_archive(archive, last, made)
     if not missing:
         archive.unlink(missing_ok=True)
     (results / f"{one.name}.json").write_text(as_json(row), encoding="utf-8")

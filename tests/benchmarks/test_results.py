@@ -154,9 +154,15 @@ def test_unfinished_and_finished_comparisons_are_collected(
     ]  # fmt: skip
     assert part["pairs"][0]["test"]["p"] <= 1
 
-    # Another machine makes the missing run only, and takes the others from the archive.
+    # The archive is enough to collect the same results again.
     archive = archive_of(planned, found)
     packed = archive.read_bytes()
+    missing = tmp_path / "missing"
+    assert "3 of 4" in collect(planned, missing, found, images, quiet=True, data=tmp_path)
+    assert read(found / "films-toy.json") == part
+    assert archive.read_bytes() == packed
+
+    # Another machine makes the missing run only, and takes the others from the archive.
     assert archived_runs(planned, archive) == {
         *((rung, seed) for rung in ("tfidf", "head") for seed in (0, 1)),
         ("last:1 training.epochs=1", 0),
