@@ -33,7 +33,9 @@ def explain(error: Exception) -> ThawlineError:
     if option is not None and hasattr(error, "possibilities"):
         hint = did_you_mean(option, _options(context))
         fix = hint if hint.startswith("did you mean") else see_help
-        if (" " in option or not option.startswith("--")) and _takes_texts(context):
+        if (name := option.removeprefix("--").upper()) in _arguments(context):
+            fix = f"write {name} without {option}"
+        elif (" " in option or not option.startswith("--")) and _takes_texts(context):
             fix = f"write -- before texts that start with a minus, after all options of {verb}"
         return ThawlineError(f"an option of {verb}", f"'{option}'", fix)
     if option is not None:
@@ -66,6 +68,12 @@ def _options(context: Any) -> list[str]:
     """Return the long options of a verb."""
     names = [name for one in context.command.params for name in (*one.opts, *one.secondary_opts)]
     return [name for name in names if name.startswith("--")]
+
+
+def _arguments(context: Any) -> list[str]:
+    """Return the words of the help for the arguments of a verb, such as DATA or RUN."""
+    arguments = (one for one in context.command.params if one.param_type_name == "argument")
+    return [word for one in arguments for word in re.findall("[A-Z]+", one.metavar or "")]
 
 
 def _takes_texts(context: Any) -> bool:

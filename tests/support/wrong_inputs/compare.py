@@ -6,6 +6,7 @@ from tests.support.breakage import Wrong, written
 
 COMPARE = [
     Wrong("no data", "compare"),
+    Wrong("data as an option", "compare --data reviews.csv"),
     Wrong(
         "data on the command line and in the file",
         "compare reviews --config c.toml",
