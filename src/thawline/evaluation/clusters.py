@@ -86,17 +86,19 @@ def text_of_rows(copies: ArrayLike | None, rows: int) -> Integers | None:
 def effective_rows(values: ArrayLike, text: Integers, groups: Integers | None = None) -> Floats:
     """Return the number of independent rows that estimate a mean as precisely as these rows.
 
-    It is the smaller of two numbers, so that an interval is valid in both of these cases:
+    It is the smaller of two numbers:
 
-    - If the values of texts do not depend on their numbers m of rows, and are the same for all
-      copies, it is ``(sum of m) ** 2 / (sum of m ** 2)``, which is Kish's design effect for a
-      correlation of 1 (L. Kish, "Survey sampling", 1965). This number needs no estimate, and is
-      valid if few texts have copies or if all predictions are correct.
-    - If texts with copies are harder or easier than others, it is the variance of the values
-      divided by the variance of their mean in a cluster sample: the number of rows divided by the
-      estimated design effect (E. L. Korn and B. I. Graubard, "Confidence intervals for proportions
-      with small expected number of positive counts estimated from survey data", Survey Methodology
-      24 (2), 1998).
+    - ``(sum of m) ** 2 / (sum of m ** 2)``, where m is the number of rows of a text. This is the
+      number of rows divided by the design effect of L. Kish, "Survey sampling", 1965, if copies
+      have the same value and if the values of texts do not depend on m. It needs no estimate, and
+      so remains valid if few texts have copies or if all predictions are correct.
+    - The variance of the values divided by the variance of their mean in a cluster sample. This is
+      the number of rows divided by the estimated design effect, as in E. L. Korn and B. I.
+      Graubard, "Confidence intervals for proportions with small expected number of positive counts
+      estimated from survey data", Survey Methodology 24 (2), 1998. It is the smaller one if texts
+      with copies are harder than others, for example.
+
+    Copies with different labels have different values, and the first number is then too small.
 
     Args:
         values: The value of each row, ``(rows,)``.
