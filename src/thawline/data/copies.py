@@ -1,4 +1,4 @@
-"""Keep the copies of a text on one side when a split is carved out."""
+"""Number the copies of a text, and keep them on one side when a split is carved out."""
 
 from __future__ import annotations
 
