@@ -142,9 +142,10 @@ def _draw_samples(
     classes, rows = confusion.classes, int(confusion.counts.sum())
     right, predicted, support = confusion.margins()
     tested = np.flatnonzero(support)
-    size, observations = np.ones(classes), rows  # the rows of one observation of each class
+    # The rows that one observation of each class counts, and the number of observations.
+    weight, observations = np.ones(classes), rows
     if effective is not None:
-        size[tested] = support[tested] / effective[tested]
+        weight[tested] = support[tested] / effective[tested]
         observations = max(1, round(float(effective[tested].sum())))
     recall = ((right[tested] / support[tested]).sum() + 0.5) / (len(tested) + 1)
     frequency = (predicted + support) / (2 * rows)
@@ -153,7 +154,7 @@ def _draw_samples(
     truth = np.concatenate([confusion.truth, tested, tested])
     weights = np.concatenate(
         [
-            confusion.counts / size[confusion.truth],
+            confusion.counts / weight[confusion.truth],
             np.full(len(tested), _PRIOR_ROWS * recall),
             np.full(len(tested), _PRIOR_ROWS * (1 - recall)),
         ]
@@ -163,8 +164,8 @@ def _draw_samples(
     hit = np.flatnonzero(truth[:known] == columns)
     cell = np.concatenate([hit, np.arange(known), np.arange(cells)])
     margin = np.concatenate([columns[hit], classes + columns, 2 * classes + truth])
-    to_margins = csr_array((size[truth][cell], (cell, margin)), shape=(cells, 3 * classes))
-    size_of_error = size[truth][known:]
+    to_margins = csr_array((weight[truth][cell], (cell, margin)), shape=(cells, 3 * classes))
+    error_weight = weight[truth][known:]
 
     def margins(drawn: Floats | Integers, errors: Floats | Integers) -> Margins:
         right, predicted, support = np.split(np.asarray(drawn @ to_margins), 3, axis=1)
@@ -183,7 +184,7 @@ def _draw_samples(
         number = drawn[:, known:].sum(axis=1)
         errors = for_errors.multinomial(number, frequency)
         if effective is not None:
-            mean_size = (drawn[:, known:] @ size_of_error) / np.maximum(number, 1)
-            errors = errors * mean_size[:, None]
-        shares_of_errors = (shares[:, known:] * size_of_error).sum(axis=1)[:, None] * frequency
+            mean_weight = (drawn[:, known:] @ error_weight) / np.maximum(number, 1)
+            errors = errors * mean_weight[:, None]
+        shares_of_errors = (shares[:, known:] * error_weight).sum(axis=1)[:, None] * frequency
         yield margins(shares, shares_of_errors), margins(drawn, errors)
