@@ -269,6 +269,16 @@ class TestScores:
         assert accuracy.low < accuracy.value < accuracy.high
         assert scores.f1_macro.low <= scores.f1_macro.value <= scores.f1_macro.high
 
+    def test_intervals_count_copies_of_a_text_once(self, make: Make, toy_reviews: Reviews) -> None:
+        classifier = make().fit(*toy_reviews(32))
+        texts, labels = toy_reviews(30, seed=1)
+        alone = classifier.evaluate(texts, labels).accuracy
+        spaced = [text.replace(" ", "  ") for text in texts]
+        scores = classifier.evaluate([*texts, *spaced], [*labels, *labels])
+        assert scores.rows == 60
+        found = (scores.accuracy.value, scores.accuracy.low, scores.accuracy.high)
+        assert found == pytest.approx((alone.value, alone.low, alone.high))
+
     def test_probabilities_do_not_depend_on_other_texts(
         self, make: Make, toy_reviews: Reviews
     ) -> None:

@@ -19,7 +19,7 @@ from thawline.runs.records import FitRecord
 ROWS = {"train": [0], "validation": [1, 2, 3], "test": [0, 1]}
 
 
-def logits(candidates: int = 1) -> RunLogits:
+def logits(candidates: int = 1, copies: list[int] | None = None) -> RunLogits:
     random = np.random.default_rng(0)
     return RunLogits(
         validation=random.normal(size=(3, 2)).astype(np.float32),
@@ -27,6 +27,7 @@ def logits(candidates: int = 1) -> RunLogits:
         test=random.normal(size=(2, 2)).astype(np.float32),
         test_labels=np.array([1, 0]),
         candidates=random.normal(size=(candidates, 3, 2)).astype(np.float16),
+        test_copies=None if copies is None else np.array(copies),
     )
 
 
@@ -35,13 +36,15 @@ def record(**changes: Any) -> FitRecord:
     return fit_record(data=FIT["data"] | {"rows": ROWS}, **changes)
 
 
-@pytest.mark.parametrize("candidates", [0, 1])
-def test_logits_are_read_as_they_were_written(candidates):
-    given = logits(candidates)
+@pytest.mark.parametrize(("candidates", "copies"), [(0, None), (1, [0, 0])])
+def test_logits_are_read_as_they_were_written(candidates, copies):
+    given = logits(candidates, copies)
     found = read_logits(Path(), record(logits=write_logits(Path(), given)))
+    assert (found.test_copies is None) is (copies is None)
     for name, values in vars(given).items():
-        assert np.array_equal(getattr(found, name), values)
-        assert getattr(found, name).dtype == values.dtype
+        if values is not None:
+            assert np.array_equal(getattr(found, name), values)
+            assert getattr(found, name).dtype == values.dtype
 
 
 def test_a_changed_byte_or_a_missing_file_is_found():
@@ -69,6 +72,9 @@ def test_a_changed_byte_or_a_missing_file_is_found():
         ("test.labels", np.zeros(3, np.int64)),
         ("validation.candidates", np.zeros((2, 3, 2), np.float16)),
         ("validation.candidates", np.zeros((), np.float16)),
+        ("test.copies", np.zeros(3, np.int64)),
+        ("test.copies", np.zeros(2, np.int32)),
+        ("validation.copies", np.zeros(3, np.int64)),
         ("more", np.zeros(1)),
         ("test.labels", None),
     ],

@@ -37,7 +37,6 @@ from thawline.data.arrays import (
     read_texts,
     read_validation,
 )
-from thawline.data.copies import number_copies
 from thawline.errors import ThawlineError, settings_named
 from thawline.evaluation import metrics
 from thawline.inference.explaining import TextPart, explain
@@ -197,8 +196,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
                 used = weights.nonzero()[:, 0]
                 given, weights = given.take(used.numpy()), weights[used]
             if validation is None:
-                copies = number_copies(given.texts)
-                kept, held_out = carve(given.labels, config.data.validation_share, ROW_SEED, copies)
+                share = config.data.validation_share
+                kept, held_out = carve(given.labels, share, ROW_SEED, given.copies)
                 data = given.take(kept), given.take(held_out)
                 weights = None if weights is None else weights[torch.from_numpy(kept)]
             else:
@@ -379,6 +378,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
     def evaluate(self, texts: Sequence[Text], labels: Sequence[Any] | NDArray[Any]) -> Scores:
         """Return the scores of the classifier on labelled texts, with 95 % intervals.
 
+        The scores are those of all rows. The intervals count copies of a text as one text.
+
         If the backbone is frozen, the states are read from the store and missing ones are added
         to it. Otherwise the complete model runs in the dtype of the estimator.
 
@@ -394,7 +395,8 @@ class TextClassifier(ClassifierMixin, TransformerMixin, Parameterised):
         compute = ComputeConfig(device=str(self.device), dtype=self.dtype)
         with settings_named(NAMING):
             logits = Predictor(self.fitted_, compute, use_store=True).logits(part.texts)
-        return metrics.evaluate(logits, part.labels, n_classes=len(self.fitted_.labels))
+        classes = len(self.fitted_.labels)
+        return metrics.evaluate(logits, part.labels, n_classes=classes, copies=part.copies)
 
     def save(self, folder: str | Path) -> None:
         """Save the classifier to a new folder, and verify it in a fresh process.

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from thawline.data import Dataset
-from thawline.data.copies import number_copies
 from thawline.data.labels import IntArray
 from thawline.errors import ThawlineError
 from thawline.evaluation.clusters import count_texts
@@ -32,7 +31,7 @@ class Copies(NamedTuple):
     @classmethod
     def of(cls, dataset: Dataset) -> Copies:
         """Return the numbers of the rows of a data set."""
-        return cls(number_copies(dataset.validation.texts), number_copies(dataset.test.texts))
+        return cls(dataset.validation.copies, dataset.test.copies)
 
 
 def check_texts(copies: Copies) -> None:
@@ -75,8 +74,7 @@ def note_copies(dataset: Dataset, copies: Copies) -> Dataset:
         return dataset
     warning = (
         f"the {len(copies.test):,} test rows have only {texts:,} different texts. The verdict and "
-        "the intervals of differences count the copies of a text as one text. The intervals of "
-        "single runs count each row, and are too narrow."
+        "all intervals count the copies of a text as one text."
     )
     if warning in dataset.warnings:
         return dataset

@@ -15,7 +15,6 @@ from thawline.compare.verdict import correct_predictions
 from thawline.compare.words import points
 from thawline.config import LadderConfig
 from thawline.data import Dataset
-from thawline.data.copies import number_copies
 from thawline.data.labels import IntArray, join_words
 from thawline.errors import ThawlineError
 from thawline.evaluation.differences import measure_effects
@@ -93,7 +92,7 @@ def compare_sizes(
         left -= seconds_of(made)
         sizes.append(_Size(rows, made, comparison))
     sizes.append(_Size(all_rows, *whole))
-    return _curves(config, sizes, left_out, number_copies(draws[0].test.texts))
+    return _curves(config, sizes, left_out, draws[0].test.copies)
 
 
 def seconds_of(made: Sequence[FinishedRun]) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from thawline.config import ROW_SEED, DataConfig
+from thawline.data.copies import number_copies
 from thawline.data.labels import (
     IntArray,
     Labels,
@@ -68,6 +69,14 @@ class LabelledTexts:
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    @cached_property
+    def copies(self) -> IntArray:
+        """The number of the text of each row, which is the same for copies, ``(rows,)`` int64.
+
+        `number_copies` defines what copies are. The numbers are computed once, on first use.
+        """
+        return number_copies(self.texts)
 
     def take(self, positions: Sequence[int] | npt.NDArray[np.integer[Any]]) -> LabelledTexts:
         """Return the rows at these positions, in the given order."""

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from thawline.evaluation.clusters import effective_rows, text_of_rows
 from thawline.evaluation.confusion import Floats, Integers
 from thawline.evaluation.intervals import Interval, wilson
 
@@ -48,19 +49,36 @@ def row_means(rows: Calibration) -> dict[str, float]:
 
 
 def resample_row_means(
-    rows: Calibration, resamples: int, generator: np.random.Generator
+    rows: Calibration,
+    resamples: int,
+    generator: np.random.Generator,
+    text: Integers | None = None,
 ) -> dict[str, Floats]:
-    """Bootstrap the loss and the calibration error, each of shape (resamples,)."""
+    """Bootstrap the loss and the calibration error, each of shape (resamples,).
+
+    Args:
+        rows: The values of the rows.
+        resamples: The number of bootstrap samples.
+        generator: The source of randomness.
+        text: The position of the text of each row among the different texts, ``(rows,)``. Each
+            sample then has the effective number of rows of `clusters.effective_rows`: the smaller
+            of those of the two scores. Smaller samples have the greater variance that copies give
+            to a mean (P. J. Bickel et al., "Resampling fewer than n observations: gains, losses,
+            and remedies for losses", Statistica Sinica 7 (1), 1997). If None, there are no copies,
+            and a sample has as many rows as there are.
+    """
     order = np.argsort(rows.bins, kind="stable")
     losses, gaps = rows.losses[order], rows.gaps[order]
     starts = np.flatnonzero(np.diff(rows.bins[order], prepend=-1))
-    n = len(order)
+    n = size = len(order)
+    if text is not None:
+        size = round(min(effective_rows(one, text)[0] for one in (rows.losses, rows.gaps)))
     loss_draws, error_draws = np.empty(resamples), np.empty(resamples)
     for draw in range(resamples):
-        times = np.bincount(generator.integers(n, size=n, dtype=np.int32), minlength=n)
+        times = np.bincount(generator.integers(n, size=size, dtype=np.int32), minlength=n)
         # A BLAS product would be slower, because its threads cost more than they save here.
-        loss_draws[draw] = (times * losses).sum() / n
-        error_draws[draw] = np.abs(np.add.reduceat(times * gaps, starts)).sum() / n
+        loss_draws[draw] = (times * losses).sum() / size
+        error_draws[draw] = np.abs(np.add.reduceat(times * gaps, starts)).sum() / size
     return {"loss": loss_draws, "calibration_error": error_draws}
 
 
@@ -86,7 +104,11 @@ class ReliabilityBin:
 
 
 def reliability(
-    scores: NDArray[np.floating[Any]], truth: Integers, bins: int, confidence: float
+    scores: NDArray[np.floating[Any]],
+    truth: Integers,
+    bins: int,
+    confidence: float,
+    copies: ArrayLike | None = None,
 ) -> list[ReliabilityBin]:
     """Return accuracy and mean confidence in bins of confidence, which have equal width.
 
@@ -98,10 +120,16 @@ def reliability(
         truth: The ids of the true classes, ``(rows,)``.
         bins: The number of bins between 0 and 1.
         confidence: The level of the intervals of accuracy.
+        copies: The number of the text of each row, which is the same for copies, ``(rows,)``. The
+            intervals then count the copies in a bin as one text. If None, all texts are different.
+
+    Raises:
+        ValueError: If ``copies`` has another shape.
     """
     predictions = scores.argmax(axis=1)
     rows = measure_calibration(scores.astype(np.float64), truth, predictions, bins)
-    right = predictions == truth
+    right, text = predictions == truth, text_of_rows(copies, len(truth))
+    effective = None if text is None else effective_rows(right, text, rows.bins)
     found = []
     for number in np.unique(rows.bins):
         inside = rows.bins == number
@@ -113,7 +141,12 @@ def reliability(
                 rows=total,
                 confidence=float((rows.gaps + right)[inside].mean()),
                 accuracy=correct / total,
-                interval=wilson(correct, total, confidence),
+                interval=wilson(
+                    correct,
+                    total,
+                    confidence,
+                    None if effective is None else float(effective[number]),
+                ),
             )
         )
     return found

@@ -25,7 +25,12 @@ class Interval(NamedTuple):
     high: float
 
 
-def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confidence) -> Interval:
+def wilson(
+    successes: int,
+    rows: int,
+    confidence: float = MetricsConfig.confidence,
+    effective: float | None = None,
+) -> Interval:
     """Return the Wilson score interval of a proportion.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference",
@@ -37,6 +42,9 @@ def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confiden
         successes: The number of successes, for example of correct predictions.
         rows: The number of rows, at least 1.
         confidence: The share of such intervals that contain the true proportion.
+        effective: The effective number of rows if some are copies of others, above 0: see
+            `clusters.effective_rows`. It takes the place of ``rows`` in the formula. If None, all
+            rows are independent.
 
     Raises:
         ValueError: If there are no rows, if ``successes`` is not between 0 and ``rows``, or if
@@ -49,9 +57,10 @@ def wilson(successes: int, rows: int, confidence: float = MetricsConfig.confiden
     check_confidence(confidence)
     z = float(ndtri((1 + confidence) / 2))
     share = successes / rows
-    centre = share + z**2 / (2 * rows)
-    half = z * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
-    scale = 1 + z**2 / rows
+    n = rows if effective is None else effective
+    centre = share + z**2 / (2 * n)
+    half = z * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+    scale = 1 + z**2 / n
     low, high = (centre - half) / scale, (centre + half) / scale
     # With no or only successes, one end equals the share. Rounding must not move it past the share.
     return Interval(min(max(low, 0.0), share), max(min(high, 1.0), share))
@@ -70,7 +79,11 @@ def percentile_interval(draws: Floats, value: float, confidence: float) -> Inter
 
 
 def average_intervals(
-    confusion: Confusion, confidence: float, resamples: int, seed: int
+    confusion: Confusion,
+    confidence: float,
+    resamples: int,
+    seed: int,
+    effective: Floats | None = None,
 ) -> dict[str, Interval]:
     """Return the intervals of the averages of precision, recall and F1 over the classes.
 
@@ -95,10 +108,15 @@ def average_intervals(
         confidence: The confidence level of every interval, between 0 and 1.
         resamples: The number of bootstrap samples.
         seed: The random seed of the bootstrap.
+        effective: The effective number of rows of each class if some are copies of others,
+            ``(classes,)``: see `clusters.effective_rows`. The bootstrap then has this number of
+            observations of the class. Each counts as many rows as the class has rows for each
+            effective one. So classes may have different shares of copies. If None, all rows are
+            independent.
     """
     observed = averages(confusion.margins())
     differences: dict[str, list[Floats]] = {name: [] for name in observed}
-    for population, sample in _draw_samples(confusion, resamples, seed):
+    for population, sample in _draw_samples(confusion, resamples, seed, effective):
         truth, drawn = averages(population), averages(sample)
         for name, parts in differences.items():
             parts.append(_angle(drawn[name]) - _angle(truth[name]))
@@ -116,7 +134,7 @@ def _angle(share: Floats) -> Floats:
 
 
 def _draw_samples(
-    confusion: Confusion, resamples: int, seed: int
+    confusion: Confusion, resamples: int, seed: int, effective: Floats | None
 ) -> Iterator[tuple[Margins, Margins]]:
     """Yield blocks of populations and of a sample from each, as margins (block, classes)."""
     from scipy.sparse import csr_array
@@ -124,6 +142,11 @@ def _draw_samples(
     classes, rows = confusion.classes, int(confusion.counts.sum())
     right, predicted, support = confusion.margins()
     tested = np.flatnonzero(support)
+    # The rows that one observation of each class counts, and the number of observations.
+    weight, observations = np.ones(classes), rows
+    if effective is not None:
+        weight[tested] = support[tested] / effective[tested]
+        observations = max(1, round(float(effective[tested].sum())))
     recall = ((right[tested] / support[tested]).sum() + 0.5) / (len(tested) + 1)
     frequency = (predicted + support) / (2 * rows)
     # Three kinds of cells: those that were observed, the correct cell of each tested class, and the
@@ -131,7 +154,7 @@ def _draw_samples(
     truth = np.concatenate([confusion.truth, tested, tested])
     weights = np.concatenate(
         [
-            confusion.counts,
+            confusion.counts / weight[confusion.truth],
             np.full(len(tested), _PRIOR_ROWS * recall),
             np.full(len(tested), _PRIOR_ROWS * (1 - recall)),
         ]
@@ -141,7 +164,8 @@ def _draw_samples(
     hit = np.flatnonzero(truth[:known] == columns)
     cell = np.concatenate([hit, np.arange(known), np.arange(cells)])
     margin = np.concatenate([columns[hit], classes + columns, 2 * classes + truth])
-    to_margins = csr_array((np.ones(len(cell)), (cell, margin)), shape=(cells, 3 * classes))
+    to_margins = csr_array((weight[truth][cell], (cell, margin)), shape=(cells, 3 * classes))
+    error_weight = weight[truth][known:]
 
     def margins(drawn: Floats | Integers, errors: Floats | Integers) -> Margins:
         right, predicted, support = np.split(np.asarray(drawn @ to_margins), 3, axis=1)
@@ -156,7 +180,11 @@ def _draw_samples(
         sums = np.asarray(shares @ to_margins)[:, 2 * classes :]
         shares *= np.divide(support, sums, where=sums > 0, out=np.zeros_like(sums))[:, truth]
         shares /= shares.sum(axis=1, keepdims=True)
-        drawn = for_rows.multinomial(rows, shares)
-        errors = for_errors.multinomial(drawn[:, known:].sum(axis=1), frequency)
-        shares_of_errors = shares[:, known:].sum(axis=1)[:, None] * frequency
+        drawn = for_rows.multinomial(observations, shares)
+        number = drawn[:, known:].sum(axis=1)
+        errors = for_errors.multinomial(number, frequency)
+        if effective is not None:
+            mean_weight = (drawn[:, known:] @ error_weight) / np.maximum(number, 1)
+            errors = errors * mean_weight[:, None]
+        shares_of_errors = (shares[:, known:] * error_weight).sum(axis=1)[:, None] * frequency
         yield margins(shares, shares_of_errors), margins(drawn, errors)

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from thawline.config import MetricsConfig
 from thawline.errors import ThawlineError
 from thawline.evaluation.calibration import measure_calibration, resample_row_means, row_means
+from thawline.evaluation.clusters import effective_rows, text_of_rows
 from thawline.evaluation.confusion import Floats, Integers, averages, class_scores, count_confusion
 from thawline.evaluation.intervals import (
     Interval,
@@ -72,6 +73,7 @@ def evaluate(
     resamples: int = MetricsConfig.resamples,
     bins: int = MetricsConfig.bins,
     seed: int = MetricsConfig.seed,
+    copies: ArrayLike | None = None,
 ) -> Scores:
     """Compute metrics with confidence intervals from logits and labels.
 
@@ -93,6 +95,13 @@ def evaluate(
     than in the sample. Its interval shows its spread in samples of this size. It is not a bound on
     the true error. The time grows with ``rows * resamples``.
 
+    Copies of a text are not independent, because a classifier predicts the same for all of them.
+    With ``copies``, all scores remain those of the rows, but the intervals are those of the
+    effective number of rows: see `clusters.effective_rows`. The averages over classes use that of
+    each class. If all rows are copies of one text, nothing is known about the spread of the loss
+    and of the calibration error over texts. The interval of the loss is then that from 0 to the
+    greatest loss that another label could have, and that of the calibration error is 0 to 1.
+
     Args:
         logits: Logits of shape ``(rows, classes)``, or ``(rows, 1)`` or ``(rows,)`` for two
             classes.
@@ -102,6 +111,8 @@ def evaluate(
         resamples: The number of bootstrap samples.
         bins: The number of equal-width bins of confidence for the calibration error.
         seed: The random seed of the bootstrap.
+        copies: The number of the text of each row, which is the same for copies, ``(rows,)``: see
+            `data.copies.number_copies`. If None, all texts are different.
 
     Returns:
         The scores. The calibration error is the expected calibration error (C. Guo et al., "On
@@ -125,19 +136,29 @@ def evaluate(
     confusion = count_confusion(truth, predictions, classes)
     margins = confusion.margins()
     right = int(margins.right.sum())
-    intervals = average_intervals(confusion, confidence, resamples, seed)
+    text = text_of_rows(copies, rows)
+    of_all = of_classes = None
+    if text is not None:
+        correct = predictions == truth
+        of_all = float(effective_rows(correct, text)[0])
+        of_classes = effective_rows(correct, text, truth)
     calibration = measure_calibration(scores, truth, predictions, bins)
     means = row_means(calibration)
-    draws = resample_row_means(calibration, resamples, np.random.default_rng(seed))
-    for name, value in means.items():
-        intervals[name] = percentile_interval(draws[name], value, confidence)
+    intervals = average_intervals(confusion, confidence, resamples, seed, of_classes)
+    if text is not None and not text.any():
+        greatest = -float(log_probabilities(scores).min())
+        intervals |= {"loss": Interval(0.0, greatest), "calibration_error": Interval(0.0, 1.0)}
+    else:
+        draws = resample_row_means(calibration, resamples, np.random.default_rng(seed), text)
+        for name, value in means.items():
+            intervals[name] = percentile_interval(draws[name], value, confidence)
     values = averages(margins) | means
     from thawline.runs.records import Scores  # needs pydantic, which `probabilities` does not
 
     return Scores(
         rows=rows,
         confidence_level=confidence,
-        accuracy=_score(right / rows, wilson(right, rows, confidence)),
+        accuracy=_score(right / rows, wilson(right, rows, confidence, of_all)),
         **{name: _score(float(value), intervals[name]) for name, value in values.items()},
         per_class=class_scores(margins),
         confusion=confusion.matrix().tolist() if classes <= MAX_MATRIX_CLASSES else None,

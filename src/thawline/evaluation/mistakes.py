@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from thawline.config import MetricsConfig
 from thawline.data import LabelledTexts, Labels
 from thawline.data.texts import is_blank
+from thawline.evaluation.clusters import effective_rows, text_of_rows
 from thawline.evaluation.intervals import wilson
 from thawline.evaluation.metrics import probabilities
 from thawline.runs.records import (
@@ -97,6 +98,9 @@ def confident_mistakes(scored: Scored, most: int) -> list[Mistake]:
 def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) -> ErrorRates:
     """Return the error rates of complete texts, truncated texts, and texts of each length.
 
+    The rates are those of rows. Their intervals count copies of a text as one text: see
+    `clusters.effective_rows`.
+
     Args:
         scored: Texts with their predictions.
         confidence: The confidence level of the Wilson score intervals.
@@ -108,10 +112,13 @@ def error_rates(scored: Scored, confidence: float = MetricsConfig.confidence) ->
     """
 
     def rate(rows: NDArray[np.bool_]) -> ErrorRate:
-        n, mistakes = int(rows.sum()), int(scored.wrong[rows].sum())
+        wrong = scored.wrong[rows]
+        n, mistakes = len(wrong), int(wrong.sum())
         score = None
         if n:
-            low, high = wilson(mistakes, n, confidence)
+            text = text_of_rows(scored.part.copies[rows], n)
+            effective = None if text is None else float(effective_rows(wrong, text)[0])
+            low, high = wilson(mistakes, n, confidence, effective)
             score = Score(value=mistakes / n, low=low, high=high)
         return ErrorRate(rows=n, mistakes=mistakes, error_rate=score)
 

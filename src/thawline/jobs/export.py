@@ -21,7 +21,6 @@ from thawline.artifact.folder import write_parts
 from thawline.artifact.native import as_native
 from thawline.config import ComputeConfig, ExportConfig, MetricsConfig
 from thawline.data import LabelledTexts, Text
-from thawline.data.copies import number_copies
 from thawline.data.sources.open import open_source
 from thawline.data.tokens import tokenize
 from thawline.errors import ThawlineError
@@ -234,7 +233,7 @@ def _compare_accuracy(
     if len(chosen) > ACCURACY_ROWS:
         chosen = np.sort(np.random.default_rng(0).choice(chosen, ACCURACY_ROWS, replace=False))
     texts = [part.texts[row] for row in chosen]
-    copies = number_copies(texts)
+    copies = part.copies[chosen]
     if count_texts(copies) < 2:  # without a variance
         return None
     reporter.message(f"classifying {len(chosen):,} test rows to measure the accuracy")

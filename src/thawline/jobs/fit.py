@@ -363,7 +363,9 @@ def _draw(job: _Job, scored: ScoredFit, adapted: Adapted) -> list[Path]:
     title = f"{job.dataset.name}: {job.prepared.name}"
     plots = draw_before_after(findings.baseline, findings.test, folder, title=title)
     logits, metrics = scored.logits, job.config.metrics
-    bins = reliability(logits.test, logits.test_labels, metrics.bins, metrics.confidence)
+    bins = reliability(
+        logits.test, logits.test_labels, metrics.bins, metrics.confidence, logits.test_copies
+    )
     plots += draw_reliability(bins, findings.test, folder, title=title)
     plots += draw_confusion(findings.test, job.dataset.labels.names, folder, title=title)
     if findings.kept is not None:

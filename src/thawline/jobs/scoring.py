@@ -12,6 +12,7 @@ from thawline.config import Config, MetricsConfig
 from thawline.data import LabelledTexts
 from thawline.data.texts import one_line
 from thawline.evaluation import metrics
+from thawline.evaluation.clusters import count_texts
 from thawline.evaluation.mistakes import (
     Scored,
     before_after,
@@ -91,6 +92,7 @@ def score_fit(task: Task | WordsTask, adapted: Adapted) -> ScoredFit:
         validation_labels=task.parts["validation"].labels,
         test=after.logits,
         test_labels=part.labels,
+        test_copies=part.copies if count_texts(part.copies) < len(part) else None,
         candidates=adapted.candidates,
     )
     return ScoredFit(findings, mistakes, logits)
@@ -113,7 +115,7 @@ def _answers(task: Task | WordsTask, adapted: Adapted) -> list[Answer]:
 def score_logits(
     logits: NDArray[np.float32], part: LabelledTexts, n_classes: int, config: MetricsConfig
 ) -> Scores:
-    """Score logits with the settings of a run.
+    """Score logits with the settings of a run. The intervals count copies of a text as one text.
 
     Args:
         logits: The logits, ``(texts, labels)``.
@@ -121,7 +123,9 @@ def score_logits(
         n_classes: The number of classes.
         config: The settings of the scores.
     """
-    return metrics.evaluate(logits, part.labels, n_classes=n_classes, **asdict(config))
+    return metrics.evaluate(
+        logits, part.labels, n_classes=n_classes, copies=part.copies, **asdict(config)
+    )
 
 
 def _count_parameters(adapted: Adapted) -> FitParameters:

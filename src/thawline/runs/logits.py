@@ -31,6 +31,8 @@ class RunLogits:
         candidates: The validation logits of each candidate, ``(candidates, rows, classes)``: of
             each evaluation in the record's ``history``, or of each fit in its ``choice``. There are
             no candidates if their logits are too large to be kept.
+        test_copies: The number of the text of each test row, which is the same for copies,
+            ``(rows,)``. None if all texts are different.
     """
 
     validation: NDArray[np.float32]
@@ -38,6 +40,7 @@ class RunLogits:
     test: NDArray[np.float32]
     test_labels: NDArray[np.int64]
     candidates: NDArray[np.float16]
+    test_copies: NDArray[np.int64] | None = None
 
 
 _TENSORS = {
@@ -46,10 +49,19 @@ _TENSORS = {
     "validation.candidates": "candidates",
     "test.logits": "test",
     "test.labels": "test_labels",
+    "test.copies": "test_copies",
 }
 """The fields of `RunLogits` by the names of the tensors in the file."""
 
-_DTYPES = {"logits": np.float32, "labels": np.int64, "candidates": np.float16}
+_OPTIONAL = {"test.copies"}
+"""The tensors that the file has only if their field is not None."""
+
+_DTYPES = {
+    "logits": np.float32,
+    "labels": np.int64,
+    "candidates": np.float16,
+    "copies": np.int64,
+}
 """The types of the tensors, by the end of their names."""
 
 
@@ -63,7 +75,13 @@ def write_logits(folder: Path, logits: RunLogits) -> str:
         OSError: If the file cannot be written.
     """
     tensors = {name: getattr(logits, field) for name, field in _TENSORS.items()}
-    content = save({name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()})
+    content = save(
+        {
+            name: np.ascontiguousarray(tensor)
+            for name, tensor in tensors.items()
+            if tensor is not None
+        }
+    )
     write_file(folder / LOGITS, content)
     return hashlib.sha256(content).hexdigest()
 
@@ -88,7 +106,8 @@ def read_logits(folder: Path, record: FitRecord) -> RunLogits:
         raise ThawlineError(expected, f"other contents of {LOGITS}", fix)
     try:
         tensors = load(content)
-        found = RunLogits(**{field: tensors[name] for name, field in _TENSORS.items()})
+        known = [name for name in _TENSORS if name in tensors or name not in _OPTIONAL]
+        found = RunLogits(**{_TENSORS[name]: tensors[name] for name in known})
     except (SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ThawlineError(f"logits in '{path}'", "other contents", fix) from error
     if not _matches(tensors, record):
@@ -108,6 +127,8 @@ def _matches(tensors: dict[str, NDArray[np.generic]], record: FitRecord) -> bool
         **{f"{part}.logits": (count, classes) for part, count in rows.items()},
         **{f"{part}.labels": (count,) for part, count in rows.items()},
     }
+    for name in _OPTIONAL & tensors.keys():
+        shapes[name] = (rows[name.partition(".")[0]],)
     return tensors.keys() == shapes.keys() and all(
         tensors[name].shape == shape and tensors[name].dtype == _DTYPES[name.rpartition(".")[2]]
         for name, shape in shapes.items()

@@ -15,7 +15,6 @@ from thawline.config import FEW_TO_CHOOSE, TuneConfig
 from thawline.config.annotations import flatten_settings
 from thawline.config.resolve import check_config, config_to_toml, with_absolute_paths
 from thawline.data import Dataset, LabelledTexts, load
-from thawline.data.copies import number_copies
 from thawline.evaluation.choosing import nested_values
 from thawline.runs.folder import check_folder, check_still_exists, job_start, signals_raise
 from thawline.runs.layout import BEST, TUNING
@@ -228,7 +227,7 @@ def _nested(job: _Job, study: optuna.Study, finished: Sequence[TuneTrial]) -> fl
     trials, shape = study.get_trials(deepcopy=False), (len(validation), len(job.dataset.labels))
     logits = [decode_logits(trials[trial.number], shape) for trial in finished]
     known = [one for one in logits if one is not None]
-    copies = number_copies(validation.texts)
+    copies = validation.copies
     if len(known) < len(logits) or not copies.any():  # a single text cannot be halved
         return None
     chosen_by = "accuracy" if keep == "last" else keep

@@ -407,13 +407,15 @@ def read_signed_logits(folder: Path) -> object:
     """Read logits whose SHA-256 is in the record."""
     import hashlib
 
+    import numpy as np
+
     from thawline.runs.layout import LOGITS
     from thawline.runs.logits import read_logits
 
     file = folder / LOGITS
     sha256 = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
     found = read_logits(folder, fit_record(logits=sha256))
-    return {name: values.tolist() for name, values in vars(found).items()}
+    return {name: np.asarray(values).tolist() for name, values in vars(found).items()}
 
 
 # -- the store ------------------------------------------------------------------------------------

@@ -184,7 +184,8 @@ def calibration_blocks(record: FitRecord, logits: RunLogits | None, plots: Plots
     )
     if logits is None:
         return [Text(words), Text("The run has no logits, so its calibration cannot be drawn.")]
-    bins = reliability(logits.test, logits.test_labels, _number_of_bins(record), level)
+    number = _number_of_bins(record)
+    bins = reliability(logits.test, logits.test_labels, number, level, logits.test_copies)
     figure = reliability_figure(bins, title="", subtitle="")
     label = "Line chart of the share of correct predictions by confidence: " + listed(
         [

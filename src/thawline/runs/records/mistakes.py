@@ -26,7 +26,7 @@ class Mistake(Record):
 
 
 class ErrorRate(Record):
-    """The error rate of texts of one kind."""
+    """The error rate of texts of one kind. Its interval counts the copies of a text as one text."""
 
     rows: int = Field(description="The number of texts of this kind.")
     mistakes: int = Field(description="The number of these texts that were predicted incorrectly.")

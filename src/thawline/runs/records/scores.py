@@ -73,7 +73,10 @@ class MainScores(Record):
 
 
 class Scores(MainScores):
-    """All scores of a classifier on one split."""
+    """All scores of a classifier on one split.
+
+    The values are those of rows. The intervals count the copies of a text as one text.
+    """
 
     precision_macro: Score = Field(
         description="The unweighted mean of precision over the classes, as for f1_macro."
