@@ -32,7 +32,7 @@ import numpy as np
 from safetensors.numpy import load_file
 
 from benchmarks.pages import write_table
-from benchmarks.verdicts_copies import CopiesCase, simulate_copies
+from benchmarks.verdicts_copies import CopiesCase, RunCase, simulate_copies, simulate_run
 from benchmarks.verdicts_fits import (
     LABELS,
     RUNGS,
@@ -79,6 +79,16 @@ COPIES_CASES = [
         ((1, 1_000, 0.0), (1, 4_000, 0.0), *product((3,), (1_000, 4_000), (0.0, 1.0))),
         ((0.0, 2), (0.1, 2), (0.1, 10), (0.4, 2), (0.4, 10)),
     )
+]
+
+RUN_CASES = [
+    RunCase(rows, *copies, *accuracies)
+    for copies, accuracies, rows in product(
+        ((0.0, 2), (0.1, 2), (0.1, 10), (0.4, 2), (0.4, 10)),
+        ((0.85, 0.85), (0.60, 0.95)),
+        (200, 1_000, 4_000),
+    )
+    if copies[0] or accuracies[0] == accuracies[1]
 ]
 
 RARE_CASES = [
@@ -170,6 +180,9 @@ def measure_coverage(results: Results, runs: int) -> None:
     for copied in COPIES_CASES:
         if not any(row["case"] == copied._asdict() for row in results.rows("copies")):
             results.write("copies", simulate_copies(copied, runs))
+    for run in RUN_CASES:
+        if not any(row["case"] == run._asdict() for row in results.rows("copies_of_a_run")):
+            results.write("copies_of_a_run", simulate_run(run, runs))
 
 
 def read_pool(folder: Path, seeds: int) -> Pool:

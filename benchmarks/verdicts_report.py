@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from benchmarks.verdicts_copies import SCORES
 from benchmarks.verdicts_trials import MARGIN
 
 Row = dict[str, Any]
@@ -20,6 +21,7 @@ def tables(results: dict[str, Any]) -> dict[str, str]:
         "rare": rare_table(results["rare"]),
         "margin": margin_table(results["rare"]),
         "copies": copies_table(results["copies"]),
+        "copies_of_a_run": run_table(results["copies_of_a_run"]),
         "strategies": strategies_table(results["strategies"]),
         "verdicts": verdicts_table(results["verdicts"]),
         "itself": itself_table(results["itself"]),
@@ -52,10 +54,7 @@ def coverage_table(rows: Sequence[Row]) -> str:
     order = sorted(groups, key=lambda group: (-group[0], *group[1:]))
     for noisy, seeds, ratio in order:
         cases = groups[noisy, seeds, ratio]
-        cells = []
-        for name in ("interval", "texts", "seeds"):
-            found = [row["coverage"][name] for row in cases]
-            cells.append(f"{100 * min(found):.1f} to {100 * max(found):.1f} %")
+        cells = [_least_and_greatest(cases, name) for name in ("interval", "texts", "seeds")]
         both = "both" if noisy == 2 else "one"
         lines.append([str(seeds), both, f"{ratio:g}", str(len(cases)), *cells])
     columns = ("seeds", "strategies that depend on the seed", "ratio", "cases",
@@ -99,6 +98,37 @@ def margin_table(rows: Sequence[Row]) -> str:
     return _markdown(columns, sorted(lines, key=lambda line: int(line[0].replace(",", ""))))
 
 
+def _least_and_greatest(cases: Sequence[Row], name: str) -> str:
+    """Return the lowest and the highest coverage of an interval among cases."""
+    found = [row["coverage"][name] for row in cases]
+    return f"{100 * min(found):.1f} to {100 * max(found):.1f} %"
+
+
+def run_table(rows: Sequence[Row]) -> str:
+    """Return the coverage of the intervals of a single run, by share and difficulty of copies."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        case = row["case"]
+        key = case["share"], case["times"], case["of_copied"], case["of_others"]
+        groups.setdefault(key, []).append(row)
+    lines = []
+    for (share, times, of_copied, of_others), cases in groups.items():
+        names = [f"{score}_{name}" for score in SCORES for name in ("interval", "rows")]
+        lines.append(
+            [
+                _percent(share, 0),
+                str(times) if share else "–",
+                f"{_percent(of_copied, 0)} and {_percent(of_others, 0)}" if share else "–",
+                *(_least_and_greatest(cases, name) for name in names),
+            ]
+        )
+    columns = ("rows that are copies", "rows of a text with copies",
+               "accuracy on texts with copies and on others", "accuracy: this interval",
+               "accuracy: each row counts", "macro F1: this interval",
+               "macro F1: each row counts")  # fmt: skip
+    return _markdown(columns, lines)
+
+
 def copies_table(rows: Sequence[Row]) -> str:
     """Return the coverage with copies among the test rows, by seeds and share of copies."""
     groups: dict[tuple[Any, ...], list[Row]] = {}
@@ -107,10 +137,7 @@ def copies_table(rows: Sequence[Row]) -> str:
         groups.setdefault((case["seeds"], case["share"], case["times"]), []).append(row)
     lines = []
     for (seeds, share, times), cases in groups.items():
-        cells = []
-        for name in ("interval", "rows"):
-            found = [row["coverage"][name] for row in cases]
-            cells.append(f"{100 * min(found):.1f} to {100 * max(found):.1f} %")
+        cells = [_least_and_greatest(cases, name) for name in ("interval", "rows")]
         repeated = str(times) if share else "–"
         lines.append([str(seeds), _percent(share, 0), repeated, str(len(cases)), *cells])
     columns = ("seeds", "rows that are copies", "rows of a text with copies", "cases",

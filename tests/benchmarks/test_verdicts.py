@@ -11,7 +11,13 @@ import pytest
 from safetensors.numpy import save_file
 
 from benchmarks import verdicts, verdicts_fits, verdicts_report
-from benchmarks.verdicts_copies import CopiesCase, number_rows, simulate_copies
+from benchmarks.verdicts_copies import (
+    CopiesCase,
+    RunCase,
+    number_rows,
+    simulate_copies,
+    simulate_run,
+)
 from benchmarks.verdicts_trials import (
     CoverageCase,
     Pool,
@@ -73,10 +79,17 @@ def test_a_model_below_the_margin_is_rarely_within_it() -> None:
 
 def test_an_interval_that_counts_copies_as_texts_covers_too_rarely() -> None:
     case = CopiesCase(1, 500, 0.0, 0.4, 10)
-    assert (len(number_rows(case)), number_rows(case).max()) == (500, 301)
+    numbers = number_rows(case.rows, case.share, case.times)
+    assert (len(numbers), numbers.max()) == (500, 301)
     row = simulate_copies(case, 200)
     assert row["coverage"]["interval"] > 0.9
     assert row["coverage"]["rows"] < 0.75
+
+
+def test_an_interval_of_a_run_that_counts_copies_as_texts_covers_too_rarely() -> None:
+    coverage = simulate_run(RunCase(500, 0.4, 10, 0.6, 0.95), 60)["coverage"]
+    assert min(coverage["accuracy_interval"], coverage["f1_macro_interval"]) > 0.85
+    assert max(coverage["accuracy_rows"], coverage["f1_macro_rows"]) < 0.75
 
 
 def test_few_texts_make_the_earlier_verdict_wrong_and_the_new_one_undecided() -> None:
@@ -139,15 +152,18 @@ def test_finished_cases_are_not_simulated_again(
     monkeypatch.setattr(verdicts, "COVERAGE_CASES", [CoverageCase(3, 20, 0.0, 2, 0.0)])
     monkeypatch.setattr(verdicts, "RARE_CASES", [RareCase(20, 1.0, one_way=True)])
     monkeypatch.setattr(verdicts, "COPIES_CASES", [CopiesCase(1, 20, 0.0, 0.1, 2)])
+    monkeypatch.setattr(verdicts, "RUN_CASES", [RunCase(20, 0.1, 2, 0.85, 0.85)])
     file = tmp_path / "verdicts.json"
     results = verdicts.Results(file)
     verdicts.measure_coverage(results, 3)
     verdicts.resample(results, pool(), 3)
-    parts = ("coverage", "rare", "copies", "strategies", "choices", "verdicts", "itself")
-    assert [len(results.rows(part)) for part in parts] == [1, 1, 1, 2, 1, 1, 2]
+    simulated = ("coverage", "rare", "copies", "copies_of_a_run")
+    resampled = ("strategies", "choices", "verdicts", "itself")
+    assert [len(results.rows(part)) for part in simulated] == [1, 1, 1, 1]
+    assert [len(results.rows(part)) for part in resampled] == [2, 1, 1, 2]
     again = verdicts.Results(file)
     names = ("resample_verdicts", "resample_itself", "resample_choices")
-    for name in ("simulate_coverage", "simulate_rare", "simulate_copies", *names):
+    for name in ("simulate_coverage", "simulate_rare", "simulate_copies", "simulate_run", *names):
         monkeypatch.setattr(verdicts, name, None)
     verdicts.measure_coverage(again, 3)
     verdicts.resample(again, pool(), 3)

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pytest
-from scipy.sparse import csr_array
 
 from thawline.data import LabelledTexts, Labels
 from thawline.data.copies import number_copies
-from thawline.evaluation import intervals, metrics
-from thawline.evaluation.calibration import measure_calibration, reliability, resample_row_means
+from thawline.evaluation import metrics
+from thawline.evaluation.calibration import measure_calibration, reliability
 from thawline.evaluation.clusters import effective_rows, text_of_rows
-from thawline.evaluation.confusion import Confusion, Margins, averages
+from thawline.evaluation.confusion import averages
 from thawline.evaluation.intervals import average_intervals, wilson
 from thawline.evaluation.mistakes import Scored, error_rates
 from thawline.runs.records import Score
@@ -38,59 +37,12 @@ def width(score: Score) -> float:
 # Rows without copies
 
 
-def draw_rows(confusion: Confusion, resamples: int, seed: int, _: object) -> Any:
-    """Yield the populations and samples of a bootstrap in which each row counts."""
-    classes, rows = confusion.classes, int(confusion.counts.sum())
-    right, predicted, support = confusion.margins()
-    tested = np.flatnonzero(support)
-    recall = ((right[tested] / support[tested]).sum() + 0.5) / (len(tested) + 1)
-    frequency = (predicted + support) / (2 * rows)
-    truth = np.concatenate([confusion.truth, tested, tested])
-    prior = [np.full(len(tested), 2.0 * recall), np.full(len(tested), 2.0 * (1 - recall))]
-    weights = np.concatenate([confusion.counts, *prior])
-    cells, known = len(truth), len(confusion.truth) + len(tested)
-    columns = np.concatenate([confusion.predicted, tested])
-    hit = np.flatnonzero(truth[:known] == columns)
-    cell = np.concatenate([hit, np.arange(known), np.arange(cells)])
-    margin = np.concatenate([columns[hit], classes + columns, 2 * classes + truth])
-    to_margins = csr_array((np.ones(len(cell)), (cell, margin)), shape=(cells, 3 * classes))
-    for_shares, for_rows, for_errors = np.random.default_rng(seed).spawn(3)
-    shares = for_shares.standard_gamma(weights, size=(resamples, cells))
-    sums = np.asarray(shares @ to_margins)[:, 2 * classes :]
-    shares *= np.divide(support, sums, where=sums > 0, out=np.zeros_like(sums))[:, truth]
-    shares /= shares.sum(axis=1, keepdims=True)
-    drawn = for_rows.multinomial(rows, shares)
-    errors = for_errors.multinomial(drawn[:, known:].sum(axis=1), frequency)
-    errors_of_population = shares[:, known:].sum(axis=1)[:, None] * frequency
-
-    def margins(parts: np.ndarray, more: np.ndarray) -> Margins:
-        right, predicted, support = np.split(np.asarray(parts @ to_margins), 3, axis=1)
-        return Margins(right, predicted + more, support)
-
-    yield margins(shares, errors_of_population), margins(drawn, errors)
-
-
 @pytest.mark.parametrize(("rows", "classes"), [(1, 2), (9, 3), (150, 2), (200, 12)])
-def test_intervals_of_different_texts_are_those_of_rows(
-    rows: int, classes: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_intervals_of_different_texts_are_those_of_rows(rows: int, classes: int) -> None:
     logits, labels = random_rows(rows, classes)
     found = metrics.evaluate(logits, labels, resamples=60).to_dict()
     numbers = np.random.default_rng(1).permutation(rows)
     assert metrics.evaluate(logits, labels, resamples=60, copies=numbers).to_dict() == found
-    # The same bits as in versions that knew no copies.
-    monkeypatch.setattr(intervals, "_draw_samples", draw_rows)
-    assert metrics.evaluate(logits, labels, resamples=60).to_dict() == found
-    calibration = measure_calibration(logits, labels, logits.argmax(1), 15)
-    generator = np.random.default_rng(0)
-    times = [
-        np.bincount(generator.integers(rows, size=rows, dtype=np.int32), minlength=rows)
-        for _ in range(60)
-    ]
-    order = np.argsort(calibration.bins, kind="stable")
-    losses = [(one * calibration.losses[order]).sum() / rows for one in times]
-    draws = resample_row_means(calibration, 60, np.random.default_rng(0))
-    assert draws["loss"].tolist() == losses
     low, high = wilson(round(found["accuracy"]["value"] * rows), rows)
     assert (found["accuracy"]["low"], found["accuracy"]["high"]) == (low, high)
 
