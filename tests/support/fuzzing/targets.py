@@ -112,7 +112,7 @@ def make_split_files(folder: Path) -> None:
 
 def read_data(name: str, folder: Path) -> object:
     """Read the data set, each of its splits, and its texts as `predict` reads them."""
-    from thawline.data.dataset import load
+    from thawline.data.loading import load
     from thawline.jobs.predict import read_file
 
     path = folder / name if name else folder
