@@ -32,8 +32,9 @@ from thawline.runtime.files import make_folder, write_file
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.tuning.foreign import ROWS
+from thawline.tuning.plan import plan_space
 from thawline.tuning.search import Search
-from thawline.tuning.space import Space, as_rung, plan_space
+from thawline.tuning.space import Space, as_rung
 from thawline.tuning.study import (
     STUDY,
     check_file,
