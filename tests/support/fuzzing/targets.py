@@ -40,7 +40,8 @@ from thawline.data.dataset import Dataset
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Training, describe_evaluation
+from thawline.training.loop import describe_evaluation
+from thawline.training.steps import Training
 
 ROWS = [
     (f"film {n} was {WORDS[n % 50]}, and {WORDS[n % 7]}", ("neg", "pos")[n % 2]) for n in range(24)
