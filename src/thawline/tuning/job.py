@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thawline.config import FEW_TO_CHOOSE, TuneConfig
-from thawline.config.annotations import flatten_settings
+from thawline.config.annotations import flat_settings
 from thawline.config.resolve import check_config, config_to_toml, with_absolute_paths
 from thawline.data import Dataset, LabelledTexts, load
 from thawline.data.copies import number_copies
@@ -155,7 +155,7 @@ def _few_rows(dataset: Dataset) -> Iterator[str]:
 
 def _identity(job: _Job) -> dict[str, Any]:
     """Return what all starts and processes of a search must have in common."""
-    fixed = dict(flatten_settings(job.config.fit.to_dict()))
+    fixed = flat_settings(job.config.fit)
     adapted = {one.texts_sha256 for one in job.trainer.adaptations()}
     return {
         ROWS: _digest(job.dataset),

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from thawline.compare.plan import rung_config
 from thawline.config import Config, TuneConfig
-from thawline.config.annotations import settings_of
+from thawline.config.annotations import flat_settings, settings_of
 from thawline.errors import ThawlineError, assignment
 from thawline.runs.resume import as_written
 from thawline.strategies import parse_strategy
@@ -22,7 +22,7 @@ from thawline.tuning.dimensions import (
     parse_dimension,
     written_fields,
 )
-from thawline.tuning.space import DECIDING, Arm, Space, flat_settings, with_value
+from thawline.tuning.space import DECIDING, Arm, Space, with_value
 
 
 def plan_space(config: TuneConfig, describe: Callable[[Config], Known]) -> Space:

@@ -10,7 +10,7 @@ from itertools import product
 from typing import Any
 
 from thawline.config import Config
-from thawline.config.annotations import flatten_settings, settings_of
+from thawline.config.annotations import flat_settings, settings_of
 from thawline.config.resolve import change_config
 from thawline.strategies import parse_strategy
 from thawline.training.effects import has_effect, settings_without_effect
@@ -137,11 +137,6 @@ def with_value(config: Config, key: str, value: Any) -> Config:
     if not table:
         return replace(config, **{name: value})
     return replace(config, **{table: replace(getattr(config, table), **{name: value})})
-
-
-def flat_settings(config: Config) -> dict[str, Any]:
-    """Return the settings of a fit by their dotted keys."""
-    return dict(flatten_settings(config.to_dict()))
 
 
 def as_rung(config: Config) -> str:
