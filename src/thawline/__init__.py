@@ -15,9 +15,9 @@ import wrapt
 from thawline._version import __version__
 
 if TYPE_CHECKING:
+    from thawline.backbones.families import Family, register_family
     from thawline.backbones.finding import find_backbone
     from thawline.backbones.language import load_language_model
-    from thawline.backbones.stack import Family, register_family
     from thawline.classifier import TextClassifier
     from thawline.compare.ladder import run_ladder
     from thawline.config import (
@@ -147,12 +147,12 @@ __all__ = [
 
 # fmt: off
 _NAMES_BY_MODULE = {
-    "thawline.backbones.finding": ("find_backbone",),
-    "thawline.backbones.language": ("load_language_model",),
-    "thawline.backbones.stack": (
+    "thawline.backbones.families": (
         "Family",
         "register_family",
     ),
+    "thawline.backbones.finding": ("find_backbone",),
+    "thawline.backbones.language": ("load_language_model",),
     "thawline.classifier": ("TextClassifier",),
     "thawline.compare.ladder": ("run_ladder",),
     "thawline.config": (

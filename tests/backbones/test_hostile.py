@@ -20,7 +20,7 @@ from tokenizers import Regex, Tokenizer, pre_tokenizers
 from transformers import AutoConfig, AutoModel
 
 from tests.support.toys import FAMILIES, save_writer, toy_config, toy_tokenizer
-from thawline.backbones import stack
+from thawline.backbones import families
 from thawline.backbones.language import load_language_model
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.untrusted import check_model_files
@@ -410,9 +410,9 @@ def test_a_hostile_config_of_an_own_model_is_refused(own, key, value):
 
 
 def test_a_family_that_the_user_registered_passes(tmp_path, monkeypatch):
-    monkeypatch.setattr("thawline.backbones.stack.FAMILIES", dict(stack.FAMILIES))
-    electra = stack.Family(("embeddings", "embeddings_project"), "encoder.layer")
-    stack.register_family("electra", electra)
+    monkeypatch.setattr(families, "FAMILIES", dict(families.FAMILIES))
+    electra = families.Family(("embeddings", "embeddings_project"), "encoder.layer")
+    families.register_family("electra", electra)
     common = {"vocab_size": 55, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2}
     config = AutoConfig.for_model("electra", num_attention_heads=4, embedding_size=16, **common)
     AutoModel.from_config(config).save_pretrained(tmp_path)

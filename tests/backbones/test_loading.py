@@ -16,8 +16,8 @@ from transformers import AutoModel, AutoModelForMaskedLM, ByT5Tokenizer, CLIPTex
 from tests.support.toys import DEPTH, FAMILIES, LIMIT, WIDTH, as_inputs, toy_config, toy_tokenizer
 from thawline.backbones import finding, loading
 from thawline.backbones.copies import build_native
+from thawline.backbones.families import Family
 from thawline.backbones.loading import Backbone, load_backbone
-from thawline.backbones.stack import Family
 from thawline.errors import ThawlineError
 
 CAUSAL = ("qwen3", "llama")

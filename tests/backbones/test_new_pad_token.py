@@ -12,7 +12,7 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from tests.support.command_line import ProverHere, write_set
 from tests.support.toys import DEPTH, LIMIT, WIDTH, WORDS, toy_config
 from thawline import TextClassifier, artifact
-from thawline.backbones import stack
+from thawline.backbones import families
 from thawline.backbones.loading import load_backbone
 from thawline.backbones.tokenizer import PAD
 from thawline.config import (
@@ -27,7 +27,7 @@ from thawline.inference.predictor import Predictor
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
 
-GPT2 = stack.Family(
+GPT2 = families.Family(
     ("wte", "wpe"),
     "h",
     final=("ln_f",),
@@ -70,7 +70,7 @@ def save_backbone(folder: Path, family: str, rows: int = len(WORDS), **special: 
 
 @pytest.fixture(autouse=True)
 def gpt2(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(stack.FAMILIES, "gpt2", GPT2)
+    monkeypatch.setitem(families.FAMILIES, "gpt2", GPT2)
 
 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "bert"])

@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, BertModel, DistilBertConfig
 
 from tests.support.toys import DEPTH, FAMILIES, ROUNDING, WIDTH, as_inputs, toy_config
-from thawline.backbones import stack as stack_module
+from thawline.backbones import families
+from thawline.backbones.families import Family, register_family
 from thawline.backbones.pooling import POOLINGS
-from thawline.backbones.stack import Family, Stack, register_family
+from thawline.backbones.stack import Stack
 from thawline.errors import ThawlineError
 
 LENGTHS = (11, 7, 2)
@@ -419,7 +420,7 @@ def test_an_unknown_family_is_refused():
 
 
 def test_a_family_without_the_name_of_its_attention_dropout_is_an_error(monkeypatch):
-    monkeypatch.setattr(stack_module, "FAMILIES", dict(stack_module.FAMILIES))
+    monkeypatch.setattr(families, "FAMILIES", dict(families.FAMILIES))
     family, sizes = NEW_FAMILIES["gpt2"]
     for given, known in ((family, False), (replace(family, attention_dropout="attn_pdrop"), True)):
         register_family("gpt2", given)
@@ -448,7 +449,7 @@ NEW_FAMILIES = {
 @pytest.mark.parametrize("model_type", NEW_FAMILIES)
 @torch.no_grad()
 def test_a_registered_family_is_cut_like_the_known_ones(model_type, monkeypatch):
-    monkeypatch.setattr(stack_module, "FAMILIES", dict(stack_module.FAMILIES))
+    monkeypatch.setattr(families, "FAMILIES", dict(families.FAMILIES))
     family, sizes = NEW_FAMILIES[model_type]
     register_family(model_type, family)
     config = AutoConfig.for_model(model_type, initializer_range=0.2, **sizes)
@@ -486,4 +487,4 @@ def test_distilberts_published_layout_has_its_published_size():
 def test_the_pooling_of_a_familys_native_head(family, changes, pooling):
     config = toy_config(family)
     config.update(changes)
-    assert stack_module.family_of(config).native_pooling(config) == pooling
+    assert families.family_of(config).native_pooling(config) == pooling

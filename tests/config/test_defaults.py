@@ -1,7 +1,7 @@
 """The settings are frozen, have defaults and help, and both front ends are built from them."""
 
 import inspect
-from dataclasses import FrozenInstanceError, asdict, dataclass, fields, is_dataclass
+from dataclasses import FrozenInstanceError, dataclass, fields, is_dataclass
 from types import NoneType
 from typing import Annotated, Any
 
@@ -16,6 +16,7 @@ from thawline.cli import verbs
 from thawline.cli.commands import SMALL, verb_with_settings
 from thawline.cli.options import SettingOption
 from thawline.config import (
+    AnyConfig,
     ComputeConfig,
     Config,
     DataConfig,
@@ -41,7 +42,8 @@ from thawline.strategies import Lora
 CLASSES = [
     kind
     for kind in vars(config).values()
-    if is_dataclass(kind) and kind.__module__.startswith(config.__name__) and kind is not Help
+    if is_dataclass(kind) and kind.__module__.startswith(config.__name__)
+    if kind not in (AnyConfig, Help)
 ]
 
 SHARED: dict[str, tuple[Any, str]] = {
@@ -203,13 +205,10 @@ def test_the_function_of_a_verb_takes_the_config_and_no_setting() -> None:
 
 def test_a_new_field_with_a_help_becomes_an_option() -> None:
     @dataclass(frozen=True)
-    class Orchard:
+    class Orchard(AnyConfig):
         trees: Annotated[int, Ge(1), Help("Number of trees.", metavar="N")] = 3
         kinds: Annotated[tuple[str, ...] | None, Help("Kinds of fruit.", "all kinds")] = None
         fence: Annotated[bool, Help("Build a fence.")] = True
-
-        def to_dict(self) -> dict[str, Any]:
-            return asdict(self)
 
     app, seen = typer.Typer(rich_markup_mode=None), []
 

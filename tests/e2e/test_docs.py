@@ -19,7 +19,7 @@ from tests.support.command_line import ProverHere
 from tests.support.page_updates import update_output
 from tests.support.pages import DOCS, ROOT, Block, Command, blocks, commands, matches, run_python
 from thawline import artifact
-from thawline.backbones import stack
+from thawline.backbones import families
 from thawline.cli import app
 from thawline.config import Config, PretrainConfig
 from thawline.config.annotations import settings_of
@@ -85,7 +85,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setattr(artifact, "Prover", ProverHere)
-    monkeypatch.setattr(stack, "FAMILIES", dict(stack.FAMILIES))
+    monkeypatch.setattr(families, "FAMILIES", dict(families.FAMILIES))
     save = Figure.savefig
 
     def sketch(figure: Figure, place: Any, **options: Any) -> None:
@@ -230,7 +230,7 @@ def test_an_options_table_names_no_option_that_the_verb_lacks():
 def test_the_table_of_families_is_the_one_in_stack():
     text = PAGES["backbones.md"].read_text(encoding="utf-8")
     rows = re.findall(r"^\| `([\w-]+)` \| .+ \| .+ \|$", text, re.MULTILINE)
-    assert sorted(rows) == sorted(stack.FAMILIES)
+    assert sorted(rows) == sorted(families.FAMILIES)
 
 
 def test_all_common_column_names_are_listed():

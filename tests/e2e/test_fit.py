@@ -259,7 +259,7 @@ def test_a_run_that_was_killed_does_not_go_on_with_other_rows(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("thawline.training.loop.Training.update", killed)
+        patch.setattr("thawline.training.steps.Training.update", killed)
         with pytest.raises(KeyboardInterrupt):
             fit_run(config, Path("run"), Reporter())
     Path("run/record.json").write_text(left[0], encoding="utf-8")  # who is killed writes no more

@@ -93,7 +93,7 @@ def test_frozen_vectors_stay_unchanged_under_full_training():
 
 
 def test_a_resumed_run_ends_at_the_same_weights(monkeypatch):
-    from thawline.training.loop import Training
+    from thawline.training.steps import Training
 
     assert fit("--out", "whole").code == 0
     update, steps = Training.update, []
@@ -114,7 +114,7 @@ def test_a_resumed_run_ends_at_the_same_weights(monkeypatch):
 
 
 def test_a_run_is_not_resumed_with_other_vectors(monkeypatch):
-    from thawline.training.loop import Training
+    from thawline.training.steps import Training
 
     def stop(self, *arguments, **options):
         raise KeyboardInterrupt

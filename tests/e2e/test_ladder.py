@@ -49,7 +49,7 @@ def _prove_here(monkeypatch, request):
     monkeypatch.setattr(artifact, "Prover", Counted)
     monkeypatch.setattr(job, "_draw", lambda *given: [])  # of each run: half of the time here
     if "drawn" not in request.fixturenames:
-        monkeypatch.setattr("thawline.compare.ladder._draw", lambda *given: [])
+        monkeypatch.setattr("thawline.compare.ladder.draw_ladder", lambda *given: [])
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from thawline.runs.folder import FIT, PRETRAIN, make_run, run_start
 from thawline.runs.records import PretrainRecord, StartedPretraining, StartedRun, read_record
 from thawline.runs.resume import resumed_config
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 
 TEXTS = [*toy_texts(40), "a film of 🎬<br />and of two lines"]
 RUN = Path("run")

@@ -63,7 +63,7 @@ def nth(name, action, then=None):
 if place != "nowhere":
     exec(NO_PROVER)
     import thawline.training.checkpoints as checkpoints
-    from thawline.training.loop import Training
+    from thawline.training.steps import Training
     if place in ("step", "ctrl-c"):
         Training.update = nth("update", Training.update, die)
     elif place == "rename":
@@ -282,7 +282,7 @@ WAIT = (
     NO_PROVER
     + """
 import pathlib, sys, time
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 update = Training.update
 def waiting(self, step):
     if self.done == 3:

@@ -243,7 +243,7 @@ def stopped(sets: Sets, topics: Any, monkeypatch: pytest.MonkeyPatch) -> Callabl
             raise KeyboardInterrupt
 
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("thawline.training.loop.Training.update", stop)
+            patch.setattr("thawline.training.steps.Training.update", stop)
             done = thawline("fit", "--data", sets["feelings"], "--backbone", own, "--out", "out",
                             "--strategy", "last:1", *BY_EPOCHS)  # fmt: skip
         assert done.code == 130, done.err

@@ -21,7 +21,7 @@ from tests.support.records import fit_record
 from thawline.config import Config, DataConfig, PretrainConfig
 from thawline.config.annotations import settings_of
 from thawline.config.resolve import config_to_toml, resolve_config
-from thawline.data.dataset import load
+from thawline.data.loading import load
 from thawline.data.sources.open import open_source
 from thawline.data.sources.parts import WHOLE
 from thawline.errors import ThawlineError

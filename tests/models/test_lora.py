@@ -18,9 +18,9 @@ from tests.support.toys import DEPTH, FAMILIES, LIMIT, ROUNDING, WIDTH, WORDS, a
 from thawline import TextClassifier
 from thawline.backbones.adapters import merge_adapters
 from thawline.backbones.copies import build_native, copy_base
+from thawline.backbones.families import FAMILIES as REGISTERED
+from thawline.backbones.families import Family
 from thawline.backbones.loading import Backbone, load_backbone
-from thawline.backbones.stack import FAMILIES as FAMILIES_OF_STACK
-from thawline.backbones.stack import Family
 from thawline.config import Config, HeadConfig
 from thawline.data import Labels
 from thawline.errors import ThawlineError
@@ -372,7 +372,7 @@ def gpt2(monkeypatch: pytest.MonkeyPatch, toy_backbone: Backbones) -> str:
         causal=True,
         native_pooling=lambda config: "last",
     )
-    monkeypatch.setitem(FAMILIES_OF_STACK, "gpt2", family)
+    monkeypatch.setitem(REGISTERED, "gpt2", family)
     return str(toy_backbone("gpt2"))
 
 

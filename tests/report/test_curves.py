@@ -9,7 +9,7 @@ import pytest
 from tests.support.pictures import assert_legible, words
 from tests.support.records import fit_epoch, rung_record, rung_run
 from thawline.report.curves import draw_curves
-from thawline.report.figures import spread
+from thawline.report.figure_text import spread
 from thawline.runs.records import RungRecord
 
 LONG = "lora:r=4,alpha=32,dropout=0.1,targets=query+value,from=4 training.lr=1e-3"

@@ -124,8 +124,8 @@ class TestQueue:
         self, classifiers: dict[str, TextClassifier], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         free = threading.Event()
-        predict = "thawline.serving.app.Service._predict"
-        from thawline.serving.app import Service
+        predict = "thawline.serving.service.Service._predict"
+        from thawline.serving.service import Service
 
         original = Service._predict
 
@@ -155,7 +155,7 @@ class TestQueue:
     def test_an_answer_that_takes_too_long(
         self, classifiers: dict[str, TextClassifier], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from thawline.serving.app import Service
+        from thawline.serving.service import Service
 
         original, free = Service._predict, threading.Event()
 
@@ -173,8 +173,8 @@ class TestQueue:
     def test_stopping_finishes_what_was_accepted(
         self, classifiers: dict[str, TextClassifier]
     ) -> None:
-        from thawline.serving.app import Service
         from thawline.serving.batching import StoppingError
+        from thawline.serving.service import Service
 
         async def use() -> int:
             service = Service(fitted(classifiers), ServeConfig(wait=50))

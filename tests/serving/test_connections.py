@@ -18,7 +18,7 @@ from tests.support.live_server import live_server
 from thawline import TextClassifier
 from thawline.inference.fitted import AnyFitted
 from thawline.serving import limits
-from thawline.serving.app import Service
+from thawline.serving.service import Service
 
 Reviews = Callable[..., tuple[list[str], list[int]]]
 

@@ -15,7 +15,7 @@ from fastapi.testclient import TestClient
 
 from tests.support.live_server import local_app
 from thawline import TextClassifier
-from thawline.serving.app import Service
+from thawline.serving.service import Service
 
 TEXT = "a wonderful film, but the plot was dull"
 

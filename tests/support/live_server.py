@@ -19,7 +19,8 @@ def local_app(classifiers: Mapping[str, AnyFitted], **settings: Any) -> Any:
         classifiers: The classifiers by name.
         **settings: Settings of `ServeConfig`.
     """
-    from thawline.serving.app import Service, build_app
+    from thawline.serving.app import build_app
+    from thawline.serving.service import Service
 
     return build_app(Service(classifiers, ServeConfig(**settings)))
 
@@ -34,8 +35,8 @@ def live_server(classifiers: Mapping[str, AnyFitted], **settings: Any) -> Iterat
     """
     import uvicorn
 
-    from thawline.serving.app import Service
     from thawline.serving.server import server_settings
+    from thawline.serving.service import Service
 
     service = Service(classifiers, ServeConfig(**settings))
     with socket.create_server(("127.0.0.1", 0)) as listening:

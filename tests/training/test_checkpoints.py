@@ -15,7 +15,7 @@ from torch import Tensor
 from tests.support.loops import Scripted, objective, run
 from thawline.config import TrainingConfig
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 
 FOLDER = Path("checkpoints")
 SETTINGS: dict[str, Any] = {"evaluate_every": 3, "warmup_share": 0.2, "schedule": "cosine"}

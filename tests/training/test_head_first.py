@@ -32,7 +32,7 @@ from thawline.jobs.evaluate import evaluate_run
 from thawline.jobs.fit import fit_run
 from thawline.runtime.progress import Reporter
 from thawline.training.adapt import Adapted, Task, adapt
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 
 pytestmark = pytest.mark.e2e
 

@@ -29,9 +29,10 @@ from thawline.errors import ThawlineError
 from thawline.inference.examples import PooledExamples, Positions
 from thawline.models.heads import Standardisation
 from thawline.runtime.progress import Advance, Reporter
-from thawline.training import loop
-from thawline.training.loop import Training
+from thawline.training import steps
+from thawline.training.loop import describe_evaluation
 from thawline.training.objectives import Classification, Labelled
+from thawline.training.steps import Training
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?(?:e[+-]?\d+)?")
 NAMES = ["epoch", "step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"]
@@ -222,7 +223,7 @@ def test_an_evaluation_that_is_the_best_so_far_is_reported() -> None:
     scores = [(share, 1.0) for share in (0.5, 0.6, 0.55, 0.7, 0.6, 0.7)]
     for keep in ("accuracy", "last"):
         _, *rows = run(Scripted(scores), epochs=5, lr=0.1, keep=keep, reporter=Recorder())
-        plain = [loop.describe_evaluation(row) for row in rows]
+        plain = [describe_evaluation(row) for row in rows]
         reasons = [note.removeprefix(line) for note, line in zip(notes, plain, strict=True)]
         best, none, again, worse, tie = reasons if keep == "accuracy" else [""] * 5
         assert (best == again != tie, none, worse) == (keep == "accuracy", "", "")
@@ -332,7 +333,7 @@ class TestNonFinite:
     def test_on_another_device_losses_are_read_after_several_steps(
         self, monkeypatch: pytest.MonkeyPatch, device: str, taken: int
     ) -> None:
-        monkeypatch.setattr(loop, "STEPS_PER_READ", 4)
+        monkeypatch.setattr(steps, "STEPS_PER_READ", 4)
         task = Scripted([(0.5, 1.0)] * 2, losses=(1.0, math.inf, *[1.0] * 6))
         with pytest.raises(ThawlineError) as caught:
             run(task, epochs=1, device=device)

@@ -19,7 +19,7 @@ from thawline.config import TrainingConfig
 from thawline.errors import ThawlineError
 from thawline.training import checkpoints
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 
 FOLDER = Path("checkpoints")
 State = tuple[dict[str, Tensor], dict[str, Any]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.support.loops import Scripted
 from thawline.config import TrainingConfig
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 from thawline.training.sums import Sums
 
 

@@ -11,8 +11,10 @@ from thawline.config.annotations import flatten_settings
 from thawline.errors import ThawlineError
 from thawline.strategies import parse_strategy
 from thawline.training.effects import settings_without_effect
+from thawline.tuning.defaults import Known
 from thawline.tuning.dimensions import Dimension, parse_dimension, with_fields, written_fields
-from thawline.tuning.space import Known, as_rung, fix_written, plan_space
+from thawline.tuning.plan import fix_written, plan_space
+from thawline.tuning.space import as_rung
 
 
 def parsed(text: str, *strategies: str) -> Dimension:

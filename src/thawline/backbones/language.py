@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
+from thawline.backbones.families import FAMILIES, family_of
 from thawline.backbones.finding import find_backbone
 from thawline.backbones.loading import token_limit
 from thawline.backbones.parts import TOKENIZER
@@ -18,7 +19,6 @@ from thawline.backbones.reading import (
     read_config,
     read_model,
 )
-from thawline.backbones.stack import FAMILIES, family_of
 from thawline.backbones.tokenizer import check_tokenizer, load_tokenizer
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError

@@ -20,6 +20,7 @@ from transformers import (
 )
 
 from thawline.backbones.adapters import base_digest, merge_adapters
+from thawline.backbones.families import family_of
 from thawline.backbones.finding import find_backbone
 from thawline.backbones.origin import Origin, check_bases
 from thawline.backbones.parts import CONFIG, TOKENIZER
@@ -31,7 +32,7 @@ from thawline.backbones.reading import (
     read_model,
     try_model,
 )
-from thawline.backbones.stack import Stack, family_of
+from thawline.backbones.stack import Stack
 from thawline.backbones.tokenizer import (
     check_tokenizer,
     configure_tokenizer,

@@ -15,7 +15,7 @@ import torch
 from tokenizers import Regex, Tokenizer, normalizers, pre_tokenizers
 from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
-from thawline.backbones.stack import family_of
+from thawline.backbones.families import family_of
 from thawline.config import TokensConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import first_line

@@ -18,8 +18,8 @@ from thawline.config.annotations import settings_of
 from thawline.errors import ThawlineError, settings_named
 
 if TYPE_CHECKING:
+    from thawline.config import AnyConfig
     from thawline.config.annotations import GivenSetting
-    from thawline.config.resolve import AnyConfig
 
 Verb = Callable[..., None]
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from thawline.config import Config, LadderConfig
-from thawline.config.annotations import flatten_settings, settings_of
+from thawline.config.annotations import flat_settings, settings_of
 from thawline.config.resolve import change_config, check_config
 from thawline.errors import ThawlineError
 from thawline.runs.folder import FIT, is_run, plain_settings
@@ -228,7 +228,7 @@ def _without_unused(rung: Config, ladder: LadderConfig) -> Config:
     A shared setting that no rung uses is left as it is, and `make_plan` refuses it.
     """
     rungs = [rung_config(name, ladder.fit) for name in ladder.rungs]
-    shared = dict(flatten_settings(ladder.fit.to_dict()))
+    shared = flat_settings(ladder.fit)
     for key, value in list(settings_without_effect(rung)):
         used = any(has_effect(key, Situation.of(other)) for other in rungs)
         if used and value == shared[key]:

@@ -64,11 +64,12 @@ def compare_runs(
     costs = MeasuredCosts() if costs is None else costs
     rungs = list(group_by_rung(made).values())
     draws = draws_of(rungs, drawn)
-    correct = measure_effects([correct_predictions(one) for one in rungs], draws, copies.test)
+    correct = [correct_predictions(one) for one in rungs]
+    accuracy = measure_effects(correct, draws, copies.test)
     metrics, margin = config.fit.metrics, config.margin / 100
     names = [one[0].run.rung for one in rungs]
     nested = score_nested(rungs, copies.validation)
-    found = standings.decide_standings(correct, margin, metrics.confidence)
+    found = standings.decide_standings(accuracy, margin, metrics.confidence)
     described = [
         describe_rung(one, costs, _standing(standing, names), nested.score(position))
         for position, (one, standing) in enumerate(zip(rungs, found, strict=True))
@@ -76,7 +77,7 @@ def compare_runs(
     by_cost = [declared_cost(rung, config) for rung in described]
     return Comparison(
         rungs=described,
-        pairs=_compare_pairs(rungs, correct, metrics, draws, copies.test),
+        pairs=_compare_pairs(rungs, correct, accuracy, metrics, draws, copies.test),
         verdict=decide(described, by_cost, config, copies, drawn),
         chosen=choose_run(described, rungs, nested, by_cost),
         drawn=drawn,
@@ -140,7 +141,8 @@ def _losses(made: Sequence[FinishedRun]) -> NDArray[np.float64]:
 
 def _compare_pairs(
     rungs: Sequence[Sequence[FinishedRun]],
-    correct: Effects,
+    correct: Sequence[NDArray[np.bool_]],
+    accuracy: Effects,
     metrics: MetricsConfig,
     draws: Draws | None,
     copies: IntArray,
@@ -160,12 +162,12 @@ def _compare_pairs(
         copies,
     )
     loss = measure_effects([_losses(made) for made in rungs], draws, copies)
-    tests = _test_pairs(rungs, pairs, copies)
+    tests = _test_pairs(correct, pairs, copies)
     found = []
     for i, j in pairs:
         intervals = [
             _difference(effects.contrast(i, j), metrics.confidence)
-            for effects in (correct, f1_macro, loss)
+            for effects in (accuracy, f1_macro, loss)
         ]
         found.append(
             RungPair(
@@ -181,11 +183,10 @@ def _compare_pairs(
 
 
 def _test_pairs(
-    rungs: Sequence[Sequence[FinishedRun]], pairs: Sequence[tuple[int, int]], copies: IntArray
+    correct: Sequence[NDArray[np.bool_]], pairs: Sequence[tuple[int, int]], copies: IntArray
 ) -> dict[tuple[int, int], PairedTest]:
     """Return McNemar's test of each pair of rungs with the same number of seeds."""
-    correct = [correct_predictions(made) for made in rungs]
-    equal = [(i, j) for i, j in pairs if len(rungs[i]) == len(rungs[j])]
+    equal = [(i, j) for i, j in pairs if len(correct[i]) == len(correct[j])]
     return dict(zip(equal, paired_tests(correct, equal, copies), strict=True))
 
 

@@ -7,6 +7,7 @@ known only later; the field's `Help` describes it. No large library is imported 
 ``--help`` is fast.
 """
 
+from thawline.config.base import AnyConfig
 from thawline.config.compute import STORE_SHARE, ComputeConfig
 from thawline.config.data import (
     DEFAULT_MAX_LENGTH,
@@ -74,6 +75,7 @@ __all__ = [
     "SMALL_RUN",
     "STORE_SHARE",
     "WORTH_COMPILING",
+    "AnyConfig",
     "ArchitectureConfig",
     "ArtifactConfig",
     "ComputeConfig",

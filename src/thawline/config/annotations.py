@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from thawline.config.base import AnyConfig
 from thawline.config.help import Help
 
 
@@ -75,7 +76,6 @@ class GivenSetting:
     written: str
 
 
-@cache
 def settings_of(config_type: type) -> dict[str, Setting]:
     """Return the settings of a config by their dotted keys, in the order of its fields.
 
@@ -83,6 +83,11 @@ def settings_of(config_type: type) -> dict[str, Setting]:
         config_type: A dataclass such as `Config`. Its fields are settings with a `Help` in their
             annotation, or tables of settings, which are dataclasses themselves.
     """
+    return _settings_by_key(config_type)
+
+
+@cache
+def _settings_by_key(config_type: type) -> dict[str, Setting]:
     return {setting.key: setting for setting in _settings(config_type, "")}
 
 
@@ -99,6 +104,11 @@ def _settings(config_type: type, prefix: str) -> Iterator[Setting]:
         # within the union.
         hint = Annotated[hint, *limits] if limits else _without_none(hint)
         yield Setting(f"{prefix}{name}", hint, help_, getattr(defaults, name))
+
+
+def flat_settings(config: AnyConfig) -> dict[str, Any]:
+    """Return the values of the settings of a config by their dotted keys."""
+    return dict(flatten_settings(config.to_dict()))
 
 
 def flatten_settings(values: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

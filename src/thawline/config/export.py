@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from thawline.config.base import AnyConfig
 from thawline.config.help import Help
 
 
 @dataclass(frozen=True)
-class ExportConfig:
+class ExportConfig(AnyConfig):
     """All settings of `export`."""
 
     to: Annotated[
@@ -27,7 +28,3 @@ class ExportConfig:
             "faster, and its probabilities change slightly."
         ),
     ] = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict of JSON values."""
-        return asdict(self)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from annotated_types import Ge, Le
 
+from thawline.config.base import AnyConfig
 from thawline.config.compute import ComputeConfig
 from thawline.config.data import DataConfig, TextColumn, TokensConfig
 from thawline.config.encoder import EncoderConfig
@@ -83,7 +84,7 @@ class ReportConfig:
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(AnyConfig):
     """All settings of `fit`. They are saved with the run."""
 
     backbone: Annotated[
@@ -124,13 +125,9 @@ class Config:
     metrics: MetricsConfig = field(default_factory=MetricsConfig)
     report: ReportConfig = field(default_factory=ReportConfig)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values (tuples become lists in JSON)."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class PredictConfig:
+class PredictConfig(AnyConfig):
     """The settings of `predict`. They are checked when they are used, without pydantic."""
 
     data: Annotated[
@@ -155,23 +152,15 @@ class PredictConfig:
         Help("Number format: `float32`, `bfloat16`, or `auto` for the faster one on this machine."),
     ] = "float32"
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict of JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class EstimatorConfig:
+class EstimatorConfig(AnyConfig):
     """The settings that only `TextClassifier` has."""
 
     predict_from_store: Annotated[
         bool,
         Help("Whether `predict` and `predict_proba` read and write the store, as `score` does."),
     ] = False
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict of JSON values."""
-        return asdict(self)
 
 
 SHARED_NAMES = {

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from thawline.config.base import AnyConfig
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Device, Seed
 
 
 @dataclass(frozen=True)
-class WritingConfig:
+class WritingConfig(AnyConfig):
     """All settings of `generate`: the model, and how each next token is sampled.
 
     The temperature is applied first, then top_k, then top_p.
@@ -55,7 +56,3 @@ class WritingConfig:
         Count, Help("Number of texts. They use the seeds S, S + 1 and so on.", metavar="N")
     ] = 1
     device: Device = "auto"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict of JSON values."""
-        return asdict(self)

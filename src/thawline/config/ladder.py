@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, replace
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
 
+from thawline.config.base import AnyConfig
 from thawline.config.data import LIMIT_HELP
 from thawline.config.fit import Config
 from thawline.config.help import Help
@@ -14,7 +15,7 @@ from thawline.config.ranges import Count, Device, Duration, Seed, Seeds, Share, 
 
 
 @dataclass(frozen=True)
-class LadderConfig:
+class LadderConfig(AnyConfig):
     """All settings of a ladder, which `thawline compare` runs. They are saved with it.
 
     A rung is written as a strategy, followed by the settings in which the rung differs from the
@@ -109,13 +110,9 @@ class LadderConfig:
     fit: Config = field(default_factory=Config)
     """The settings of all rungs, except strategy and seed."""
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class DemoConfig:
+class DemoConfig(AnyConfig):
     """All settings of `demo`: a ladder on a few of the packaged reviews, and three predictions."""
 
     backbone: Annotated[
@@ -154,7 +151,3 @@ class DemoConfig:
         "The story goes nowhere, and the acting is even worse.",
         "Some scenes are lovely, but most of it is far too long.",
     )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values."""
-        return asdict(self)

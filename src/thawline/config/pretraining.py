@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass, field
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Le
 
+from thawline.config.base import AnyConfig
 from thawline.config.data import TextColumn
 from thawline.config.help import Help
 from thawline.config.loop import CheckpointEvery, LoopConfig, Optimizer, WarmupShare
@@ -128,7 +129,7 @@ class PretrainingConfig(LoopConfig):
 
 
 @dataclass(frozen=True)
-class PretrainConfig:
+class PretrainConfig(AnyConfig):
     """All settings of `pretrain`. They are saved with the run."""
 
     seed: Annotated[
@@ -151,7 +152,3 @@ class PretrainConfig:
     vocabulary: VocabularyConfig = field(default_factory=VocabularyConfig)
     architecture: ArchitectureConfig = field(default_factory=ArchitectureConfig)
     training: PretrainingConfig = field(default_factory=PretrainingConfig)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values (tuples become lists in JSON)."""
-        return asdict(self)

@@ -14,15 +14,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import tomli_w
 from pydantic import TypeAdapter, ValidationError
 from typing_extensions import TypeVar
 
 from thawline._version import __version__
-from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, Config
-from thawline.config.annotations import GivenSetting, flatten_settings, settings_of
+from thawline.config import MADE_BACKBONE, RANDOM_VECTORS, AnyConfig, Config
+from thawline.config.annotations import GivenSetting, flat_settings, flatten_settings, settings_of
 from thawline.config.explain import as_plain, explain_validation_error
 from thawline.errors import ThawlineError
 from thawline.runtime.paths import expand
@@ -30,7 +30,6 @@ from thawline.runtime.untrusted import depth_exceeds, read_regular
 
 __all__ = [
     "PATHS",
-    "AnyConfig",
     "ConfigT",
     "GivenSetting",
     "build_config",
@@ -41,13 +40,6 @@ __all__ = [
     "resolve_config",
     "written_keys",
 ]
-
-
-class AnyConfig(Protocol):
-    """A config of any command: a `Config`, a `PretrainConfig` and so on."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values."""
 
 
 ConfigT = TypeVar("ConfigT", bound=AnyConfig, default=Config)
@@ -165,7 +157,8 @@ def build_config(
     # In strict mode, pydantic rejects "3" as an integer, but it reads a JSON list as a tuple.
     text = json.dumps(values, default=as_plain)
     try:
-        config: ConfigT = _adapter(config_type).validate_json(text, strict=True, extra="forbid")
+        adapter = _adapter(config_type)  # type: ignore[arg-type]
+        config: ConfigT = adapter.validate_json(text, strict=True, extra="forbid")
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         names = {} if sources is None else sources
@@ -210,7 +203,7 @@ def change_config(config: ConfigT, overrides: Sequence[str]) -> ConfigT:
         given += _read_override(config_type, override)
     _check_no_duplicates(given)
     changes = {setting.key: setting.value for setting in given}
-    values = dict(flatten_settings(config.to_dict())) | changes
+    values = flat_settings(config) | changes
     sources = {setting.key: setting.written for setting in given}
     return with_absolute_paths(build_config(_nested(values), sources, config_type=config_type))
 

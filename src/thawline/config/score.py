@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
+from thawline.config.base import AnyConfig
 from thawline.config.data import TextColumn
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Device
 
 
 @dataclass(frozen=True)
-class ScoreConfig:
+class ScoreConfig(AnyConfig):
     """All settings of `score`."""
 
     text: TextColumn = None
@@ -63,7 +64,3 @@ class ScoreConfig:
         str,
         Help("Number format: `float32`, `bfloat16`, or `auto` for the faster one on this machine."),
     ] = "auto"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict of JSON values."""
-        return asdict(self)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated
 
 from annotated_types import Ge, Gt, Le
 
+from thawline.config.base import AnyConfig
 from thawline.config.help import Help
 from thawline.config.ranges import Bytes, Count, Device
 
@@ -14,7 +15,7 @@ Port = Annotated[int, Ge(0), Le(65_535)]
 
 
 @dataclass(frozen=True)
-class ServeConfig:
+class ServeConfig(AnyConfig):
     """All settings of `serve`."""
 
     host: Annotated[
@@ -99,7 +100,3 @@ class ServeConfig:
         str,
         Help("Number format: `float32`, `bfloat16`, or `auto` for the faster one on this machine."),
     ] = "float32"
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as a dict of JSON values."""
-        return asdict(self)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Annotated, Any
+from dataclasses import dataclass, field
+from typing import Annotated
 
 from annotated_types import MinLen
 
+from thawline.config.base import AnyConfig
 from thawline.config.fit import Config
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Duration
 
 
 @dataclass(frozen=True)
-class TuneConfig:
+class TuneConfig(AnyConfig):
     """All settings of a search over the settings of a fit. They are saved with it.
 
     A strategy may be followed by settings of its own, as a rung of a ladder. Settings that are
@@ -61,7 +62,3 @@ class TuneConfig:
     ] = 600.0
     fit: Config = field(default_factory=Config)
     """The settings that are fixed in all trials, except the strategy."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values."""
-        return asdict(self)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Annotated, Any, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal
 
 from annotated_types import Ge, Gt, Le
 
+from thawline.config.base import AnyConfig
 from thawline.config.data import TextColumn
 from thawline.config.help import Help
 from thawline.config.ranges import Count, Seed
@@ -27,7 +28,7 @@ class TextsConfig:
 
 
 @dataclass(frozen=True)
-class VectorsConfig:
+class VectorsConfig(AnyConfig):
     """All settings of `vectors`, which trains the skip-gram model with negative sampling."""
 
     method: Annotated[
@@ -58,7 +59,3 @@ class VectorsConfig:
         Seed, Help("Random seed of the initial vectors and of sampling.", metavar="N")
     ] = 0
     data: TextsConfig = TextsConfig()
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the settings as nested dicts of JSON values."""
-        return asdict(self)

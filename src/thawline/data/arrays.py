@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state, column_or_1d
 
 from thawline.data import LabelledTexts, Labels, Text, check_texts
-from thawline.data.dataset import MANY
 from thawline.data.labels import plain_value, suggest_spelling, to_plain_label
+from thawline.data.loading import MANY
 from thawline.data.sources.tables import PAIR_COLUMNS, TEXT_COLUMNS
 from thawline.data.texts import check_order, index_warning, shorten
 from thawline.errors import ThawlineError

@@ -7,6 +7,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thawline.report.figure_text import write_beside
 from thawline.report.figures import (
     ADAPTED,
     INK,
@@ -16,7 +17,6 @@ from thawline.report.figures import (
     own_style,
     save_figure,
     upright_shares,
-    write_beside,
 )
 from thawline.runs.records import MainScores, Score
 

@@ -9,17 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from thawline.report.figure_text import name_lines, write_beside
 from thawline.report.figures import (
     EDGE,
     FAINT,
     TICK_STEPS,
     VALIDATION,
-    name_lines,
     new_figure,
     own_style,
     save_figure,
     upright_shares,
-    write_beside,
 )
 from thawline.report.history import F1, draw_line, draw_ring, padded
 from thawline.runs.records import ExactFitStep

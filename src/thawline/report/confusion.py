@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from thawline.data.texts import shorten
 from thawline.errors import printable
 from thawline.report.confusions import by_mistakes, confusion_cells
+from thawline.report.figure_text import widest_text
 from thawline.report.figures import (
     FAINT,
     INK,
@@ -23,7 +24,6 @@ from thawline.report.figures import (
     new_figure,
     own_style,
     save_figure,
-    widest_text,
 )
 from thawline.runs.records import Scores
 

@@ -10,14 +10,8 @@ from statistics import fmean
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from thawline.report.figures import (
-    LINE_COLOURS,
-    name_lines,
-    new_figure,
-    own_style,
-    save_figure,
-    upright_shares,
-)
+from thawline.report.figure_text import name_lines
+from thawline.report.figures import LINE_COLOURS, new_figure, own_style, save_figure, upright_shares
 from thawline.report.history import epoch_axis, padded
 from thawline.report.names import distinct_names
 from thawline.runs.records import RungRecord

@@ -8,6 +8,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from thawline.report.figure_text import widest_text
 from thawline.report.figures import (
     ADAPTED,
     EDGE,
@@ -21,7 +22,6 @@ from thawline.report.figures import (
     own_style,
     point_axis,
     save_figure,
-    widest_text,
 )
 from thawline.report.rungs import wrapped_names
 from thawline.report.tradeoff import candidates, draw_tradeoff

@@ -10,18 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from thawline.report.figure_text import name_lines, write_beside
 from thawline.report.figures import (
     FAINT,
     LINE_COLOURS,
     TICK_STEPS,
     TRAIN,
     VALIDATION,
-    name_lines,
     new_figure,
     own_style,
     save_figure,
     upright_shares,
-    write_beside,
 )
 from thawline.runs.records import EpochRow, FitEpoch
 

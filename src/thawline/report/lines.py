@@ -12,14 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
 
-from thawline.report.figures import (
-    LINE_COLOURS,
-    name_lines,
-    new_figure,
-    own_style,
-    save_figure,
-    upright_shares,
-)
+from thawline.report.figure_text import name_lines
+from thawline.report.figures import LINE_COLOURS, new_figure, own_style, save_figure, upright_shares
 from thawline.report.names import distinct_names
 
 WIDTH, PLOT_HEIGHT = 9.6, 4.2

@@ -14,11 +14,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from thawline.errors import printable
+from thawline.report.figure_text import TEXT_BACKGROUND
 from thawline.report.figures import (
     ADAPTED,
     FAINT,
     INK,
-    TEXT_BACKGROUND,
     VALIDATION,
     new_figure,
     own_style,

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from thawline.report.figure_text import place_names
 from thawline.report.figures import (
     EDGE,
     FAINT,
@@ -20,7 +21,6 @@ from thawline.report.figures import (
     VALIDATION,
     new_figure,
     own_style,
-    place_names,
     save_figure,
     upright_shares,
 )

@@ -15,9 +15,10 @@ from itertools import count
 from pathlib import Path
 from typing import Literal, NoReturn
 
+from thawline.config import AnyConfig
 from thawline.config.annotations import flatten_settings
 from thawline.config.explain import as_plain
-from thawline.config.resolve import MAX_FILE_BYTES, AnyConfig, config_to_toml
+from thawline.config.resolve import MAX_FILE_BYTES, config_to_toml
 from thawline.errors import ThawlineError
 from thawline.runs.layout import RECORD
 from thawline.runs.lock import is_bookkeeping

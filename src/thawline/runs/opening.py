@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from thawline.config.resolve import AnyConfig, with_absolute_paths
+from thawline.config import AnyConfig
+from thawline.config.resolve import with_absolute_paths
 from thawline.errors import ThawlineError
 from thawline.runs.folder import (
     Verb,

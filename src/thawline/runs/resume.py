@@ -7,10 +7,9 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from thawline.config import Config
-from thawline.config.annotations import flatten_settings, settings_of
+from thawline.config import AnyConfig, Config
+from thawline.config.annotations import flat_settings, flatten_settings, settings_of
 from thawline.config.resolve import (
-    AnyConfig,
     ConfigT,
     GivenSetting,
     build_config,
@@ -84,7 +83,7 @@ def check_same_config(
         ThawlineError: If the two configs differ, or if this version cannot read that of the run.
     """
     started, given = started_config(folder, type(given), verb), change_config(given, ())
-    now, before = _plain(given), _plain(started)
+    now, before = flat_settings(given), flat_settings(started)
     if now != before:
         key = _first_other(before, now)
         is_default = before[key] == settings_of(type(started))[key].default
@@ -153,14 +152,10 @@ def _is_cut(file: Path, text: str) -> bool:
 
 def _check_unchanged(folder: Path, recorded: AnyConfig, job: type[AnyConfig]) -> None:
     """Raise ThawlineError if the file of a run's settings has others than its record."""
-    now = _plain(resolve_config(config_type=job, file=folder / CONFIG))
-    if now != _plain(recorded):
+    now = flat_settings(resolve_config(config_type=job, file=folder / CONFIG))
+    if now != flat_settings(recorded):
         fix = f"remove '{folder / CONFIG}', which is then written again, or choose another folder"
-        raise _other_setting(folder, _plain(recorded), now, fix)
-
-
-def _plain(config: AnyConfig) -> dict[str, object]:
-    return dict(flatten_settings(config.to_dict()))
+        raise _other_setting(folder, flat_settings(recorded), now, fix)
 
 
 def _other_setting(

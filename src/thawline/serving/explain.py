@@ -5,42 +5,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from fastapi import APIRouter, HTTPException
 from numpy.typing import NDArray
 
-from thawline.config import ServeConfig
 from thawline.data.texts import show_surrogates
 from thawline.evaluation.metrics import probabilities
 from thawline.inference.explaining import check_parts, score_parts, without_parts
-from thawline.serving.batching import CHARACTERS_PER_TOKEN, Logits
-from thawline.serving.schemas import ExplainedPart, ExplainRequest, ExplainResponse, TextOrPair
+from thawline.serving.batching import CHARACTERS_PER_TOKEN
+from thawline.serving.schemas import ExplainedPart, ExplainRequest, ExplainResponse
+from thawline.serving.service import Service
 
 MAX_TEXTS = 32
 """The largest number of texts that are computed together, so that other requests wait briefly."""
 
 
-class Explains(Protocol):
-    """The methods of a service that the route uses."""
-
-    config: ServeConfig
-
-    def find(self, names: Sequence[str] | None) -> tuple[int, ...]:
-        """Return the positions of classifiers."""
-
-    def labels(self, model: int) -> list[str]:
-        """Return the names of the classes of a classifier."""
-
-    def check(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> None:
-        """Check texts."""
-
-    async def compute(self, texts: Sequence[TextOrPair], models: tuple[int, ...]) -> Logits:
-        """Return the logits of texts."""
-
-
-def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]]) -> APIRouter:
+def explain_router(service: Service, problems: dict[int | str, dict[str, Any]]) -> APIRouter:
     """Return the route ``POST /explain``.
 
     Args:
@@ -83,7 +65,7 @@ def explain_router(service: Explains, problems: dict[int | str, dict[str, Any]])
     return router
 
 
-async def _shares(service: Explains, texts: Sequence[str], model: int) -> NDArray[np.float64]:
+async def _shares(service: Service, texts: Sequence[str], model: int) -> NDArray[np.float64]:
     """Return the probabilities of texts of similar length, in batches within the limits."""
     tokens = len(texts[0]) // CHARACTERS_PER_TOKEN + 2
     most = min(MAX_TEXTS, service.config.max_texts, service.config.queue)

@@ -18,8 +18,9 @@ from thawline.config import ServeConfig
 from thawline.errors import ThawlineError
 from thawline.runtime.failures import describe_system_error
 from thawline.runtime.progress import Reporter
-from thawline.serving.app import LOG, Service, build_app
+from thawline.serving.app import build_app
 from thawline.serving.connections import protocol_with_limit
+from thawline.serving.service import LOG, Service
 
 TOKEN = "THAWLINE_TOKEN"
 """The environment variable with the token that requests must send."""

@@ -24,8 +24,8 @@ from thawline.errors import ThawlineError
 from thawline.runtime.failures import first_line
 from thawline.runtime.files import remove_leftovers, write_file
 from thawline.runtime.untrusted import open_regular, parse_json
-from thawline.training.loop import Training
 from thawline.training.restored import find_problem
+from thawline.training.steps import Training
 
 KEPT = 2
 """The number of checkpoints to keep: the newest, and one more in case the newest is damaged."""

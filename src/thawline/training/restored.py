@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from thawline.runs.records import AdaptationEpoch, FitEpoch, PretrainEpoch
-from thawline.training.loop import Training
+from thawline.training.steps import Training
 
 _LOGITS = "evaluated.logits"
 """The tensor with the validation logits of all evaluations. It is missing if it is too large."""

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import get_type_hints
 
 from thawline.config import SHARED_NAMES, Config
-from thawline.config.annotations import flatten_settings, settings_of
+from thawline.config.annotations import flat_settings, settings_of
 from thawline.config.explain import NAMES_ELSEWHERE
 from thawline.config.resolve import change_config
 from thawline.errors import ThawlineError, did_you_mean
@@ -194,7 +194,7 @@ def _read_value(key: str, text: str, strategies: list[Strategy], config: Config)
         except ThawlineError as error:
             fixed = ThawlineError(error.expected, error.found, error.fix, setting=SETTING)
             raise fixed from error
-        value = dict(flatten_settings(changed.to_dict()))[key]
+        value = flat_settings(changed)[key]
         if not isinstance(value, Value):
             found = f"'{text}'"
             fix = f"use `fit.{key}=…` to change it"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from thawline.config import FEW_TO_CHOOSE, TuneConfig
-from thawline.config.annotations import flatten_settings
+from thawline.config.annotations import flat_settings
 from thawline.config.resolve import check_config, config_to_toml, with_absolute_paths
 from thawline.data import Dataset, LabelledTexts, load
 from thawline.evaluation.choosing import nested_values
@@ -31,8 +31,9 @@ from thawline.runtime.files import make_folder, write_file
 from thawline.runtime.paths import expand
 from thawline.runtime.progress import Reporter
 from thawline.tuning.foreign import ROWS
+from thawline.tuning.plan import plan_space
 from thawline.tuning.search import Search
-from thawline.tuning.space import Space, as_rung, plan_space
+from thawline.tuning.space import Space, as_rung
 from thawline.tuning.study import (
     STUDY,
     check_file,
@@ -153,7 +154,7 @@ def _few_rows(dataset: Dataset) -> Iterator[str]:
 
 def _identity(job: _Job) -> dict[str, Any]:
     """Return what all starts and processes of a search must have in common."""
-    fixed = dict(flatten_settings(job.config.fit.to_dict()))
+    fixed = flat_settings(job.config.fit)
     adapted = {one.texts_sha256 for one in job.trainer.adaptations()}
     return {
         ROWS: _digest(job.dataset),

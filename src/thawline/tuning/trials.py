@@ -28,7 +28,7 @@ from thawline.training.loop import Checkpoints
 from thawline.training.preparation import Prepared, PreparedWords, prepare
 from thawline.training.states import FrozenStates, run_prefix
 from thawline.training.task import Adapted, Task, WordsTask
-from thawline.tuning.space import Known
+from thawline.tuning.defaults import Known
 
 SCORES = {"accuracy": "accuracy", "f1_macro": "f1_macro", "loss": "loss", "last": "accuracy"}
 """The validation score of a trial, by the value of ``training.keep``."""

@@ -2,7 +2,7 @@ import gzip
 
 import pytest
 
-from thawline.data.dataset import load_data
+from thawline.data.loading import load_data
 from thawline.data.sources.columns import read_labels, read_texts
 from thawline.data.sources.formats import open_table
 

@@ -50,7 +50,7 @@ def config_for(films, backbone, *strategies: str, trials=4, search=(), **trainin
 def test_it_finds_settings_that_fit_reproduces(films, toy_backbone, monkeypatch):
     monkeypatch.setattr("thawline.artifact.Prover", ProverHere)
     monkeypatch.setattr("thawline.jobs.fit._draw", lambda *given: [])
-    monkeypatch.setattr("thawline.compare.ladder._draw", lambda *given: [])
+    monkeypatch.setattr("thawline.compare.ladder.draw_ladder", lambda *given: [])
     command = ("tune", films, "-s", "last", *NAMED, "--backbone", toy_backbone(), "--trials", 3)
     command += ("--search", "epochs=1..2", "--search", "k=1,2", "--max-length", 16)
     done = thawline(*command)

@@ -40,7 +40,8 @@ from thawline.data.dataset import Dataset
 from thawline.errors import ThawlineError
 from thawline.runtime.progress import Reporter
 from thawline.training.checkpoints import CheckpointFolder
-from thawline.training.loop import Training, describe_evaluation
+from thawline.training.loop import describe_evaluation
+from thawline.training.steps import Training
 
 ROWS = [
     (f"film {n} was {WORDS[n % 50]}, and {WORDS[n % 7]}", ("neg", "pos")[n % 2]) for n in range(24)
@@ -112,7 +113,7 @@ def make_split_files(folder: Path) -> None:
 
 def read_data(name: str, folder: Path) -> object:
     """Read the data set, each of its splits, and its texts as `predict` reads them."""
-    from thawline.data.dataset import load
+    from thawline.data.loading import load
     from thawline.jobs.predict import read_file
 
     path = folder / name if name else folder

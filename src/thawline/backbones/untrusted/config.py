@@ -12,9 +12,9 @@ from typing import Any
 
 from transformers import AutoConfig
 
+from thawline.backbones.families import family_of
 from thawline.backbones.parts import incomplete
 from thawline.backbones.pooling import POOLINGS
-from thawline.backbones.stack import family_of
 from thawline.backbones.untrusted.tokenizer import check_class
 from thawline.backbones.untrusted.values import JsonFile
 from thawline.errors import ThawlineError

@@ -43,7 +43,7 @@ def tune(
     config = with_data(config, data)
     with quick_imports():
         from thawline.tuning import job
-        from thawline.tuning.space import fix_written
+        from thawline.tuning.plan import fix_written
     from thawline.runtime.progress import TerminalReporter
 
     folder = default_folder("tune", str(config.fit.data.data)) if out is None else out

@@ -5,6 +5,22 @@ them. The page ``docs/records.md`` is generated from these models.
 """
 
 from thawline.runs.records.base import SCHEMA_VERSION, SPLIT_NAMES, Record, SplitName
+from thawline.runs.records.comparison import (
+    Chosen,
+    Comparison,
+    Difference,
+    DrawnRows,
+    FailedRun,
+    LeftOut,
+    NestedScore,
+    PairedTest,
+    RungCost,
+    RungPair,
+    RungRecord,
+    RungRun,
+    Standing,
+    Verdict,
+)
 from thawline.runs.records.data import (
     AgainstFile,
     Copies,
@@ -52,31 +68,14 @@ from thawline.runs.records.info import (
     VectorsReport,
 )
 from thawline.runs.records.ladder import (
-    Chosen,
-    Comparison,
-    Crossing,
-    CurvePoint,
-    Difference,
-    DrawnRows,
-    EnoughRows,
-    FailedRun,
     LadderRecord,
     LadderResults,
     LadderStart,
-    LearningCurves,
-    LeftOut,
-    NestedScore,
-    PairedTest,
     Predictions,
-    RungCost,
-    RungPair,
-    RungRecord,
-    RungRun,
-    Standing,
     StartedLadder,
     TotalSeconds,
-    Verdict,
 )
+from thawline.runs.records.learning_curves import Crossing, CurvePoint, EnoughRows, LearningCurves
 from thawline.runs.records.mistakes import (
     Answer,
     ErrorRate,
