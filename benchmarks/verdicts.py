@@ -10,7 +10,7 @@ Run it from the root of the repository, in the environment of ``make install``. 
 - ``coverage`` simulates two strategies with known accuracies, and counts how often the interval of
   their difference contains the true difference.
 - ``fits`` fits four strategies on the training rows of ``thawline demo`` with many seeds, and keeps
-  the logits of all test texts in a folder. It takes about a minute for each fit on two cores.
+  the logits of all test texts in a folder. It takes one to two minutes for each fit on two cores.
 - ``resample`` takes these fits and texts for all seeds and texts there are. It draws small test
   sets and a few seeds from them, and counts how often verdicts are wrong or undecided.
 
