@@ -23,6 +23,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
@@ -171,18 +172,16 @@ class Results:
 
 def measure_coverage(results: Results, runs: int) -> None:
     """Simulate the cases of the coverage that are missing."""
-    for case in COVERAGE_CASES:
-        if not any(row["case"] == case._asdict() for row in results.rows("coverage")):
-            results.write("coverage", simulate_coverage(case, runs))
-    for rare in RARE_CASES:
-        if not any(row["case"] == rare._asdict() for row in results.rows("rare")):
-            results.write("rare", simulate_rare(rare, runs))
-    for copied in COPIES_CASES:
-        if not any(row["case"] == copied._asdict() for row in results.rows("copies")):
-            results.write("copies", simulate_copies(copied, runs))
-    for run in RUN_CASES:
-        if not any(row["case"] == run._asdict() for row in results.rows("copies_of_a_run")):
-            results.write("copies_of_a_run", simulate_run(run, runs))
+    parts: list[tuple[str, Sequence[Any], Callable[[Any, int], dict[str, Any]]]] = [
+        ("coverage", COVERAGE_CASES, simulate_coverage),
+        ("rare", RARE_CASES, simulate_rare),
+        ("copies", COPIES_CASES, simulate_copies),
+        ("copies_of_a_run", RUN_CASES, simulate_run),
+    ]
+    for part, cases, simulate in parts:
+        for case in cases:
+            if not any(row["case"] == case._asdict() for row in results.rows(part)):
+                results.write(part, simulate(case, runs))
 
 
 def read_pool(folder: Path, seeds: int) -> Pool:

@@ -109,9 +109,9 @@ def average_intervals(
         resamples: The number of bootstrap samples.
         seed: The random seed of the bootstrap.
         effective: The effective number of rows of each class if some are copies of others,
-            ``(classes,)``: see `clusters.effective_rows`. The bootstrap then has this number of
-            observations of the class. Each counts as many rows as the class has rows for each
-            effective one. So classes may have different shares of copies. If None, all rows are
+            ``(classes,)``: see `clusters.effective_rows`. The bootstrap then draws as many
+            observations as there are effective rows. An observation of a class counts as several
+            rows: the rows of the class, divided by its effective rows. If None, all rows are
             independent.
     """
     observed = averages(confusion.margins())
