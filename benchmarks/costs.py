@@ -11,7 +11,7 @@ seconds of each part to ``benchmarks/results/costs.json``. A fit that the file a
 skipped. Fits that are measured with ``--check`` are not used to find the seconds, only to compare
 predictions with them.
 
-``fit`` prints the seconds of each thing, which belong into `thawline.compare.costs.SECONDS`. They
+``fit`` prints the seconds of each thing, which belong into `thawline.compare.seconds.SECONDS`. They
 are found by least squares without negative values, with relative errors. It also prints how far the
 predictions are from the measured seconds: with the seconds in the source, and after one finished
 fit of the same set has corrected them, as in a comparison.
@@ -28,7 +28,8 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -38,11 +39,13 @@ from scipy.optimize import nnls
 
 from thawline import artifact
 from thawline.backbones.opening import open_backbone
-from thawline.compare.costs import SECONDS, count_work, estimate_lengths, predict_seconds
+from thawline.compare.costs import count_work, estimate_lengths
 from thawline.compare.forecast import Forecast, RungForecast, measured_parts
+from thawline.compare.seconds import SECONDS, Parts, is_product, measure_pace, predict_seconds
 from thawline.config import Config, DataConfig
 from thawline.data import Dataset, load
 from thawline.jobs.fit import Shared, fit_run
+from thawline.pretraining.tapt import plan_adaptation
 from thawline.runs.records import FitRecord
 from thawline.runtime.hardware import (
     describe_machine,
@@ -51,7 +54,7 @@ from thawline.runtime.hardware import (
     versions,
 )
 from thawline.runtime.progress import Reporter
-from thawline.training.preparation import prepare
+from thawline.training.preparation import Prepared, prepare
 
 Result = dict[str, Any]
 
@@ -86,7 +89,8 @@ def parse(words: list[str] | None = None) -> argparse.Namespace:
 
 def measure(options: argparse.Namespace) -> Iterator[Result]:
     """Yield the work and the seconds of each fit that the file does not have."""
-    known = {_key(result) for result in read(options.json)}
+    machine = _machine()
+    known = {_key(result) for result in read(options.json) if result["machine"] == machine}
     start, dataset, loaded = time.perf_counter(), None, ""
     with artifact.Prover("cpu") as prover:
         prover.wait()
@@ -97,7 +101,7 @@ def measure(options: argparse.Namespace) -> Iterator[Result]:
                 return
             if loaded != job["set"] or dataset is None:
                 dataset, loaded = load(_data(job["source"], job["rows"])), job["set"]
-            yield _fit(job, dataset, options, prover)
+            yield _fit(job, dataset, prover)
 
 
 def _jobs(options: argparse.Namespace) -> Iterator[Result]:
@@ -127,19 +131,22 @@ def _data(source: str, rows: str) -> DataConfig:
     return DataConfig(data=source, limit=(train, test))
 
 
-def _fit(
-    job: Result, dataset: Dataset, options: argparse.Namespace, prover: artifact.Prover
-) -> Result:
+def _fit(job: Result, dataset: Dataset, prover: artifact.Prover) -> Result:
+    """Return the work and the seconds of a fit with an empty store."""
     overrides = {} if job["backbone"] is None else {"backbone": job["backbone"]}
     config = Config(strategy=job["strategy"], data=_data(job["source"], job["rows"]), **overrides)
     if job["max_length"] is not None:
-        from dataclasses import replace
-
         config = replace(config, tokens=replace(config.tokens, max_length=job["max_length"]))
-    fit = prepare(config, lambda: open_backbone(config, lambda: dataset.train.texts, Reporter()))
-    work = count_work(fit, dataset, estimate_lengths(fit, dataset))
     with tempfile.TemporaryDirectory(prefix="costs_") as folder:
         os.environ["THAWLINE_HOME"] = str(Path(folder, "home"))
+        fit = prepare(
+            config, lambda: open_backbone(config, lambda: dataset.train.texts, Reporter())
+        )
+        adaptation = None
+        if isinstance(fit, Prepared):
+            adaptation = plan_adaptation(fit.backbone, fit.plan, config, dataset.parts)
+        work = count_work(fit, dataset, estimate_lengths(fit, dataset), adaptation)
+        pace = measure_pace()
         shared = Shared(dataset, prover)
         record = fit_run(config, Path(folder, "run"), Reporter(), shared=shared)
     assert isinstance(record, FitRecord)
@@ -149,7 +156,14 @@ def _fit(
         "seconds": measured_parts(record),
         "total": record.seconds.total,
         "matrix_rate": record.prefix.matrix_rate,
+        "pace": pace,
+        "machine": _machine(),
     }
+
+
+def _machine() -> dict[str, Any]:
+    described = describe_machine()
+    return {name: described[name] for name in ("cpu", "cores", "threads", "instructions")}
 
 
 def read(file: Path) -> list[Result]:
@@ -161,10 +175,9 @@ def read(file: Path) -> list[Result]:
 
 
 def write(file: Path, results: list[Result]) -> None:
-    """Write the results, with the versions and the hardware."""
+    """Write the results, with the time and the versions."""
     written = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "hardware": describe_machine(),
         "versions": versions(),
         "results": results,
     }
@@ -181,35 +194,48 @@ def find_seconds(results: list[Result]) -> dict[str, dict[str, float]]:
     Matrix products take at least their seconds at the matrix rate.
 
     Args:
-        results: The measured fits.
+        results: The measured fits. Things that none of them does are left out.
     """
     found: dict[str, dict[str, float]] = {}
-    for part, things in SECONDS.items():
+    for part in SECONDS:
+        # The training of a backbone on its own objective has the seconds of other training.
+        same = [one for one in SECONDS if SECONDS[one] is SECONDS[part]]
         rows = [
-            (result["work"][part], result["seconds"][part])
+            (result["work"][one], result["seconds"][one], result["pace"])
             for result in results
-            if part in result["work"] and part in result["seconds"]
+            for one in same
+            if one in result["work"] and one in result["seconds"]
         ]
-        if not rows:
+        things = [thing for thing in SECONDS[part] if any(work.get(thing) for work, _, _ in rows)]
+        if not things:
             continue
-        amounts = np.array([[work.get(thing, 0.0) for thing in things] for work, _ in rows])
-        seconds = np.array([seconds for _, seconds in rows])
+        amounts = np.array([_at_pace(work, things, pace) for work, _, pace in rows])
+        seconds = np.array([seconds for _, seconds, _ in rows])
         weights = 1 / np.maximum(seconds, LEAST)
-        least = np.array([float(thing == "products") for thing in things])
-        scale = np.maximum(amounts.max(axis=0), 1e-12)  # for numerical accuracy
+        least = np.array([float(is_product(thing)) for thing in things])
+        scale = amounts.max(axis=0)  # for numerical accuracy
         wanted = (seconds - amounts @ least) * weights
         factors, _ = nnls(amounts / scale * weights[:, None], wanted)
         found[part] = dict(zip(things, (factors / scale + least).tolist(), strict=True))
     return found
 
 
+def _at_pace(work: Mapping[str, float], things: Iterable[str], pace: float) -> list[float]:
+    """Return the amount of each thing, times the pace of the machine if it depends on it."""
+    return [work.get(thing, 0.0) * (1.0 if is_product(thing) else pace) for thing in things]
+
+
+def _predict(result: Result) -> Parts:
+    return predict_seconds(result["work"], result["pace"])
+
+
 def corrected(results: list[Result]) -> Iterator[tuple[Result, float]]:
     """Yield each fit with its prediction after cheaper fits of its set have corrected it."""
     groups: dict[tuple[Any, ...], list[Result]] = defaultdict(list)
     for result in results:
-        groups[result["set"], result["max_length"]].append(result)
+        groups[result["set"], result["max_length"], str(result["machine"])].append(result)
     for group in groups.values():
-        parts = {str(_key(one)): predict_seconds(one["work"]) for one in group}
+        parts = {str(_key(one)): _predict(one) for one in group}
         forecast = Forecast({key: RungForecast(of, {}) for key, of in parts.items()})
         for result in sorted(group, key=lambda one: sum(parts[str(_key(one))].values())):
             key = str(_key(result))
@@ -219,18 +245,23 @@ def corrected(results: list[Result]) -> Iterator[tuple[Result, float]]:
 
 def table(results: list[Result]) -> Iterator[str]:
     """Yield the lines of a Markdown table of predicted and measured seconds."""
-    yield "| set | backbone | strategy | seconds | predicted | error | corrected | error |"
-    yield "|---|---|---|---|---|---|---|---|"
+    columns = ["set", "processor", "backbone", "strategy", "seconds"]
+    columns += ["predicted", "error", "corrected", "error"]
+    yield f"| {' | '.join(columns)} |"
+    yield "|" + "---|" * len(columns)
     for result, after in corrected(results):
-        before, true = sum(predict_seconds(result["work"]).values()), result["total"]
+        before, true = sum(_predict(result).values()), result["total"]
         errors = [f"{100 * (one / true - 1):+.0f} %" for one in (before, after)]
         backbone = "" if result["backbone"] is None else result["backbone"]
         length = "" if result["max_length"] is None else f" ({result['max_length']} tokens)"
-        yield (
-            f"| {result['set']}{length}{' *' * result['check']} | {backbone} | "
-            f"`{result['strategy']}` | {true:.1f} | {before:.1f} | {errors[0]} | {after:.1f} | "
-            f"{errors[1]} |"
-        )
+        cells = [
+            f"{result['set']}{length}{' *' * result['check']}",
+            result["machine"]["instructions"],
+            backbone,
+        ]
+        cells += [f"`{result['strategy']}`", f"{true:.1f}"]
+        cells += [f"{before:.1f}", errors[0], f"{after:.1f}", errors[1]]
+        yield f"| {' | '.join(cells)} |"
 
 
 def share_within(results: list[Result], tolerance: float = 0.25) -> tuple[float, float]:
@@ -241,7 +272,7 @@ def share_within(results: list[Result], tolerance: float = 0.25) -> tuple[float,
         tolerance: The largest relative error.
     """
     pairs = [
-        (sum(predict_seconds(result["work"]).values()), after, result["total"])
+        (sum(_predict(result).values()), after, result["total"])
         for result, after in corrected(results)
     ]
     before, after, true = np.array(pairs).T
@@ -264,13 +295,20 @@ def main(words: list[str] | None = None) -> None:
     results = read(options.json)
     print(json.dumps(find_seconds([one for one in results if not one["check"]]), indent=1))
     print("\n".join(table(results)))
-    for name, group in (
-        ("fitted", [one for one in results if not one["check"]]),
-        ("checked (*)", [one for one in results if one["check"]]),
-    ):
-        if group:
-            before, after = share_within(group)
-            print(f"{name}: within 25 % {before:.0%}, corrected {after:.0%} of {len(group)}")
+    for (processor, checked), group in _by_use(results).items():
+        before, after = share_within(group)
+        use = "checked (*)" if checked else "fitted"
+        print(
+            f"{processor}, {use}: within 25 % {before:.0%}, corrected {after:.0%} of {len(group)}"
+        )
+
+
+def _by_use(results: list[Result]) -> dict[tuple[str, bool], list[Result]]:
+    """Return the results by processor, and by whether they only check the predictions."""
+    groups: dict[tuple[str, bool], list[Result]] = defaultdict(list)
+    for one in results:
+        groups[one["machine"]["instructions"], one["check"]].append(one)
+    return groups
 
 
 if __name__ == "__main__":

@@ -35,6 +35,17 @@ def test_the_matrix_rate_is_the_best_of_several_bursts(monkeypatch):
     assert hardware.matrix_rate("float32") == 9e11  # nothing is measured again
 
 
+def test_the_word_rate_is_the_best_of_several_bursts(monkeypatch):
+    monkeypatch.setattr(hardware, "_RATES", {})
+    assert 1e5 < hardware.word_rate() < 1e10
+    rates = iter([2e7, 4e7, 3e7])
+    monkeypatch.setattr(hardware, "_RATES", {})
+    monkeypatch.setattr(hardware, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(hardware, "_measure_word_rate", lambda: next(rates))
+    assert hardware.word_rate() == 2e7
+    assert hardware.word_rate(bursts=3) == 4e7
+
+
 @contextmanager
 def occupied(size: int) -> Iterator[None]:
     """Occupy memory that the system gives and takes, unlike freed memory that is used again."""

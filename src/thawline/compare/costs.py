@@ -1,14 +1,9 @@
-"""Predict the seconds of a fit before it runs.
+"""Count the work of a fit before it runs.
 
 A fit has parts: the training of the backbone on its own objective (tapt), tokenising, the frozen
 pass, the fit of TF-IDF (words), the exact fit of a head, the fit of both together (joint), the
-training by epochs, the scores, and everything else. The seconds of a part are a sum of
-products: how often the part does something, times the seconds that this takes (`SECONDS`). Matrix
-products are counted as the seconds that they would take at the rate of this machine, so that their
-factor is the inverse of the efficiency that a part reaches.
-
-`benchmarks/costs.py` measures fits, finds the factors by least squares, and compares predicted with
-true seconds.
+training by epochs, the scores, and everything else. The work of a part says how often it does each
+thing. `seconds.py` describes the things and predicts the seconds that they take.
 """
 
 from __future__ import annotations
@@ -31,6 +26,7 @@ from thawline.backbones.operations import (
     training_operations,
 )
 from thawline.backbones.stack import Stack
+from thawline.compare.seconds import BURSTS, PRODUCTS, Work
 from thawline.config import Config
 from thawline.data import Dataset, LabelledTexts, Text
 from thawline.data.tokens import tokenize
@@ -45,62 +41,8 @@ from thawline.strategies import Full, Gradual, Strategy
 from thawline.training.plan import Plan
 from thawline.training.preparation import Prepared, PreparedWords
 
-Work = dict[str, dict[str, float]]
-"""How often each part of a fit does each thing."""
-
-Parts = dict[str, float]
-"""The seconds of each part of a fit."""
-
 SAMPLE = 500
 """The number of texts of a split that are tokenised to estimate the lengths of all texts."""
-
-BURSTS = 4
-"""How often the rate of matrix products is measured, because other programs may be computing."""
-
-SECONDS: Work = {
-    "tokenising": {"characters": 3.6e-7},
-    "prefix": {"products": 1.17, "tokens": 3.0e-6, "texts": 1.0e-4},
-    "words": {"fits": 0.4, "characters": 5.0e-7, "outputs": 1.75e-4},
-    "head": {"features": 3.7e-8, "logits": 9.4e-9, "candidates": 0.017},
-    "joint": {"fits": 0.4, "characters": 5.0e-7, "outputs": 1.75e-4, "states": 2.3e-7},
-    "training": {"products": 2.28, "steps": 0.013, "blocks": 0.0103, "updates": 2.4e-9},
-    "tapt": {"products": 2.28, "steps": 0.013, "blocks": 0.0103, "updates": 2.4e-9},
-    "scores": {"products": 1.57, "tokens": 3.3e-6, "characters": 2.4e-7, "texts": 1.8e-4},
-    "other": {"fits": 0.73, "parameters": 2.4e-8, "characters": 9.6e-8},
-}
-"""The seconds that each thing takes, by part.
-
-`benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`), except those
-of words and joint, which come from few fits of IMDb, Emotion and the packaged reviews, and those of
-tapt, which are those of training. All fits ran on two cores of a CPU. The results that are marked
-as busy were measured while other programs ran. The things are:
-
-- ``products``: matrix products, in seconds at the matrix rate of this machine;
-- ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
-  matrix product;
-- ``characters`` and ``texts`` that the part reads;
-- ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
-- ``logits``: features times classes, in an exact fit of a head;
-- ``outputs``: training texts times classes, in a fit of words;
-- ``states``: features of states times classes, in a joint fit;
-- ``candidates`` of an exact fit, ``steps`` of the optimiser, and ``fits``, which is 1;
-- ``blocks`` that run in training, times steps, because each has a fixed cost;
-- ``updates``: trained parameters times steps;
-- ``parameters`` of the backbone, which are hashed, saved and loaded again.
-"""
-
-
-def predict_seconds(work: Work, seconds: Mapping[str, Mapping[str, float]] = SECONDS) -> Parts:
-    """Return the seconds of each part of a fit.
-
-    Args:
-        work: The work of the fit, from `count_work`.
-        seconds: The seconds that each thing takes, by part.
-    """
-    return {
-        part: sum(amount * seconds[part][thing] for thing, amount in things.items())
-        for part, things in work.items()
-    }
 
 
 # -- the work of a fit ----------------------------------------------------------------------------
@@ -126,12 +68,12 @@ def count_work(
     characters = sum(map(_characters, dataset.parts.values()))
     work: Work = {"other": {"fits": 1, "characters": characters}}
     if fit.plan.strategy.reads_words:
-        part = "joint" if isinstance(fit, Prepared) else "words"
-        work[part] = {
-            "characters": _characters(dataset.train) + _characters(dataset.validation),
-            "outputs": len(dataset.train) * classes,
-            "fits": 1,
-        }
+        characters_read = _characters(dataset.train) + _characters(dataset.validation)
+        if isinstance(fit, Prepared):
+            work["joint"] = {"characters": characters_read}
+        else:
+            outputs = len(dataset.train) * classes
+            work["words"] = {"characters": characters_read, "outputs": outputs, "fits": 1}
         work["scores"] = {"characters": _characters(dataset.test)}
     if isinstance(fit, Prepared):
         _add_backbone(work, fit, dataset, lengths, adaptation)
@@ -208,21 +150,15 @@ def trained_stack(
 def _prefix(
     fit: Prepared, stack: Stack, lengths: SplitLengths, *, pooled: bool
 ) -> dict[str, float]:
-    """Count the work of the frozen pass, or of both passes if a head is trained first."""
-    depth, line = stack.depth, fit.plan.line
-    blocks = depth if pooled else 0
-    blocks += line - 1 if 1 < line <= depth else 0
+    """Count the work of the frozen pass, through all blocks if pooled states are needed."""
+    end = stack.depth + 1 if pooled else fit.plan.line
     operations = sum(
-        each.scaled(
-            prefix_operations(stack, each.sample, depth + 1) * pooled
-            + prefix_operations(stack, each.sample, line if line <= depth else 0)
-        )
-        for each in lengths.values()
+        each.scaled(prefix_operations(stack, each.sample, end)) for each in lengths.values()
     )
     tokens = sum(each.total for each in lengths.values())
     return {
-        "products": operations / _rate(fit.config),
-        "tokens": tokens * blocks,
+        **_products(fit.config, operations),
+        "tokens": tokens * (end - 1),
         "texts": sum(each.rows for each in lengths.values()),
     }
 
@@ -244,7 +180,7 @@ def _training(
     fit: Prepared, stack: Stack, lengths: SplitLengths
 ) -> tuple[dict[str, float], dict[str, float]]:
     """Count the work of the training by epochs with its evaluations, and of the scores."""
-    plan, rate = fit.plan, _rate(fit.config)
+    plan = fit.plan
     assert plan.epochs is not None, "blocks are trained by epochs"
     stages = trained_stages(plan.line, stack.depth)
     blocks = sum(stage > 0 for stage in stages)
@@ -259,14 +195,15 @@ def _training(
     evaluations = plan.epochs + 1
     scored = 2 * lengths["test"].total * blocks
     training = {
-        "products": (plan.epochs * step + evaluations * forward("validation")) / rate,
+        **_products(fit.config, plan.epochs * step + evaluations * forward("validation")),
+        "tokens": plan.epochs * train.total * blocks,
         "steps": plan.epochs * _steps(fit, train.rows),
         "blocks": plan.epochs * _steps(fit, train.rows) * blocks,
         "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
     }
     # The untrained and the trained classifier on test. Training has scored validation.
     scores = {
-        "products": 2 * forward("test") / rate,
+        **_products(fit.config, 2 * forward("test")),
         "tokens": scored,
     }
     return training, scores
@@ -302,17 +239,19 @@ def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict
     steps = _steps(fit, texts.rows)
     parameters = float(sum(p.numel() for p in stack.model.parameters()))
     return {
-        "products": (settings.epochs * backward + alone * forward) / _rate(fit.config),
+        **_products(fit.config, settings.epochs * backward + alone * forward),
+        "tokens": settings.epochs * texts.total * stack.depth,
         "steps": (settings.epochs + alone) * steps,
         "blocks": settings.epochs * steps * stack.depth,
         "updates": settings.epochs * steps * parameters,
     }
 
 
-def _rate(config: Config) -> float:
-    """Return the rate of matrix products on the device of a fit, in operations per second."""
+def _products(config: Config, operations: float) -> dict[str, float]:
+    """Return the seconds of matrix products at the rate of the device of a fit, by their dtype."""
     device = pick_device(config.compute.device)
-    return matrix_rate(pick_dtype(config.compute.dtype, device), device, bursts=BURSTS)
+    dtype = pick_dtype(config.compute.dtype, device)
+    return {PRODUCTS[dtype]: operations / matrix_rate(dtype, device, bursts=BURSTS)}
 
 
 def _steps(fit: Prepared, rows: int) -> int:

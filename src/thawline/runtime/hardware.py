@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import sys
 import time
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -97,10 +101,10 @@ def let_idle_threads_sleep() -> None:
 
 
 MEASURED_SECONDS, PAUSE_SECONDS = 0.15, 0.1
-"""The duration of a burst that measures the rate of matrix products, and of the pause after it."""
+"""The duration of a burst that measures a rate, and of the pause after it."""
 
-_RATES: dict[tuple[str, str], tuple[float, int]] = {}
-"""The best rate so far and the number of its measurements, by dtype and device."""
+_RATES: dict[tuple[str, ...], tuple[float, int]] = {}
+"""The best rate so far and the number of its measurements, by what was measured."""
 
 
 def matrix_rate(dtype: str, device: str = "cpu", *, bursts: int = 1) -> float:
@@ -116,12 +120,29 @@ def matrix_rate(dtype: str, device: str = "cpu", *, bursts: int = 1) -> float:
         device: The device: ``cuda``, ``mps`` or ``cpu``.
         bursts: The least number of bursts, together with those of earlier calls.
     """
-    best, done = _RATES.get((dtype, device), (0.0, 0))
+    return _best_rate(("products", dtype, device), partial(_measure_rate, dtype, device), bursts)
+
+
+def word_rate(*, bursts: int = 1) -> float:
+    """Measure the rate at which one core finds and counts words, in characters per second.
+
+    It stands for all work that consists of many small steps in one thread. It is measured and
+    cached like `matrix_rate`.
+
+    Args:
+        bursts: The least number of bursts, together with those of earlier calls.
+    """
+    return _best_rate(("words",), _measure_word_rate, bursts)
+
+
+def _best_rate(name: tuple[str, ...], measure: Callable[[], float], bursts: int) -> float:
+    """Return the best of several measurements, and remember it."""
+    best, done = _RATES.get(name, (0.0, 0))
     for burst in range(done, bursts):
         if burst:
             time.sleep(PAUSE_SECONDS)
-        best = max(best, _measure_rate(dtype, device))
-        _RATES[dtype, device] = best, burst + 1
+        best = max(best, measure())
+        _RATES[name] = best, burst + 1
     return best
 
 
@@ -130,12 +151,27 @@ def _measure_rate(dtype: str, device: str) -> float:
 
     size = 1_024 if device == "cpu" else 8_192
     matrix = torch.ones(size, size, dtype=getattr(torch, dtype), device=device)
+    # Reading an element waits for the result.
+    return 2 * size**3 / _least_seconds(lambda: (matrix @ matrix)[0, 0].item())
+
+
+_WORDS = " ".join(f"word{i * i % 997} and a part{i % 61}" for i in range(2_000))
+"""The text whose words are counted to measure a rate, about 40,000 characters."""
+
+
+def _measure_word_rate() -> float:
+    find = re.compile(r"\b\w\w+\b").findall
+    return len(_WORDS) / _least_seconds(lambda: Counter(find(_WORDS)))
+
+
+def _least_seconds(task: Callable[[], object]) -> float:
+    """Return the seconds of the fastest of several runs of a task."""
     seconds: list[float] = []
     while len(seconds) < 6 or sum(seconds) < MEASURED_SECONDS:
         start = time.perf_counter()
-        (matrix @ matrix)[0, 0].item()  # wait for the result
+        task()
         seconds.append(time.perf_counter() - start)
-    return float(2 * size**3 / min(seconds))
+    return min(seconds)
 
 
 def cpu_name() -> str:
