@@ -155,13 +155,10 @@ def _measure_rate(dtype: str, device: str) -> float:
     return 2 * size**3 / _least_seconds(lambda: (matrix @ matrix)[0, 0].item())
 
 
-_WORDS = " ".join(f"word{i * i % 997} and a part{i % 61}" for i in range(2_000))
-"""The text whose words are counted to measure a rate, about 40,000 characters."""
-
-
 def _measure_word_rate() -> float:
+    text = " ".join(f"word{i * i % 997} and a part{i % 61}" for i in range(2_000))
     find = re.compile(r"\b\w\w+\b").findall
-    return len(_WORDS) / _least_seconds(lambda: Counter(find(_WORDS)))
+    return len(text) / _least_seconds(lambda: Counter(find(text)))
 
 
 def _least_seconds(task: Callable[[], object]) -> float:
