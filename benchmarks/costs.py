@@ -158,6 +158,8 @@ def _fit(job: Result, dataset: Dataset, prover: artifact.Prover) -> Result:
         "matrix_rate": record.prefix.matrix_rate,
         "pace": pace,
         "machine": _machine(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": versions(),
     }
 
 
@@ -175,12 +177,8 @@ def read(file: Path) -> list[Result]:
 
 
 def write(file: Path, results: list[Result]) -> None:
-    """Write the results, with the time and the versions."""
-    written = {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": versions(),
-        "results": results,
-    }
+    """Write the results."""
+    written = {"results": results}
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(json.dumps(written, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -301,6 +299,8 @@ def main(words: list[str] | None = None) -> None:
         print(
             f"{processor}, {use}: within 25 % {before:.0%}, corrected {after:.0%} of {len(group)}"
         )
+    before, after = share_within(results)
+    print(f"all: within 25 % {before:.0%}, corrected {after:.0%} of {len(results)}")
 
 
 def _by_use(results: list[Result]) -> dict[tuple[str, bool], list[Result]]:

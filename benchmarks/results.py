@@ -46,7 +46,7 @@ WHOLE = (
 )
 """The strategies on a whole data set. All but the exact fit of the head train two epochs.
 
-One epoch of ``tapt`` reads 75,000 texts, 20 times as many as in the other comparisons.
+One epoch of ``tapt`` reads about 72,000 texts, 20 times as many as in the other comparisons.
 """
 
 

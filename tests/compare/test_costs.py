@@ -10,6 +10,7 @@ import pytest
 from tests.support.command_line import write_set
 from tests.support.toys import DEPTH, WIDTH
 from thawline.backbones.opening import open_backbone
+from thawline.compare import costs
 from thawline.compare.costs import count_work, estimate_lengths, trained_stack
 from thawline.compare.seconds import SECONDS, Work, predict_seconds
 from thawline.config import ComputeConfig, Config, DataConfig, TrainingConfig
@@ -82,6 +83,17 @@ def test_more_trained_blocks_are_more_work(count: Callable[..., Work]) -> None:
     assert prefix == sorted(prefix)
     # One pass computes the states at the line and the pooled states.
     assert count("lp+last:1")["prefix"] == count("head")["prefix"]
+
+
+def test_work_on_activations_counts_only_on_a_cpu(
+    count: Callable[..., Work], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_cpu = count("last:1")
+    monkeypatch.setattr(costs, "pick_device", lambda device: "cuda")
+    monkeypatch.setattr(costs, "matrix_rate", lambda dtype, device, bursts: 1e12)
+    on_gpu = count("last:1")
+    for part in ("prefix", "training", "scores"):
+        assert set(on_cpu[part]) - set(on_gpu[part]) == {"tokens"}, part
 
 
 def test_steps_and_features_are_counted_exactly(count: Callable[..., Work]) -> None:

@@ -158,7 +158,7 @@ def _prefix(
     tokens = sum(each.total for each in lengths.values())
     return {
         **_products(fit.config, operations),
-        "tokens": tokens * (end - 1),
+        **_activations(fit.config, tokens * (end - 1)),
         "texts": sum(each.rows for each in lengths.values()),
     }
 
@@ -196,7 +196,7 @@ def _training(
     scored = 2 * lengths["test"].total * blocks
     training = {
         **_products(fit.config, plan.epochs * step + evaluations * forward("validation")),
-        "tokens": plan.epochs * train.total * blocks,
+        **_activations(fit.config, plan.epochs * train.total * blocks),
         "steps": plan.epochs * _steps(fit, train.rows),
         "blocks": plan.epochs * _steps(fit, train.rows) * blocks,
         "updates": plan.epochs * _steps(fit, train.rows) * float(trained),
@@ -204,7 +204,7 @@ def _training(
     # The untrained and the trained classifier on test. Training has scored validation.
     scores = {
         **_products(fit.config, 2 * forward("test")),
-        "tokens": scored,
+        **_activations(fit.config, scored),
     }
     return training, scores
 
@@ -240,7 +240,7 @@ def _adaptation(fit: Prepared, adaptation: Adaptation, lengths: Lengths) -> dict
     parameters = float(sum(p.numel() for p in stack.model.parameters()))
     return {
         **_products(fit.config, settings.epochs * backward + alone * forward),
-        "tokens": settings.epochs * texts.total * stack.depth,
+        **_activations(fit.config, settings.epochs * texts.total * stack.depth),
         "steps": (settings.epochs + alone) * steps,
         "blocks": settings.epochs * steps * stack.depth,
         "updates": settings.epochs * steps * parameters,
@@ -252,6 +252,14 @@ def _products(config: Config, operations: float) -> dict[str, float]:
     device = pick_device(config.compute.device)
     dtype = pick_dtype(config.compute.dtype, device)
     return {PRODUCTS[dtype]: operations / matrix_rate(dtype, device, bursts=BURSTS)}
+
+
+def _activations(config: Config, tokens: float) -> dict[str, float]:
+    """Return the number of tokens times blocks on a CPU, and nothing on other devices.
+
+    Only on a CPU, the work on activations takes a time of its own that was measured.
+    """
+    return {"tokens": tokens} if pick_device(config.compute.device) == "cpu" else {}
 
 
 def _steps(fit: Prepared, rows: int) -> int:

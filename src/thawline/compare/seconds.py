@@ -65,12 +65,14 @@ SECONDS: Work = {
 
 `benchmarks/costs.py` finds them from measured fits (`benchmarks/results/costs.json`). All fits ran
 on two cores of a CPU: those in bf16 on one with AVX-512, those in fp32 on one with AVX2. The
-results that are marked as busy were measured while other programs ran. The things are:
+results that are marked as busy were measured while other programs ran. The tokens of training in
+the results of the packaged reviews on AVX-512 were derived from the products, and those fits had
+fewer steps than the defaults give today. The things are:
 
 - ``products_fp32`` and ``products_bf16``: matrix products, in seconds at the matrix rate of this
   machine;
 - ``tokens`` times the blocks that read them, as a measure of all work on activations that is not a
-  matrix product. In training, one token counts once in each epoch;
+  matrix product, on a CPU. In training, one token counts once in each epoch;
 - ``characters`` and ``texts`` that the part reads;
 - ``features``: numbers in the features of the training texts, over all candidates of an exact fit;
 - ``logits``: features times classes, in an exact fit of a head;
