@@ -207,9 +207,12 @@ def test_a_stopped_ladder_is_resumed(ladder, monkeypatch):
     stopped = read_record(Path("ladder"))
     assert isinstance(stopped, StartedLadder)
     assert stopped.status == "stopped"
+    assert len(stopped.predicted) == 2  # those of the finished and of the stopped run
     kept = changes("ladder")
     record, _ = climb(ladder)
     assert record["status"] == "finished"
+    assert record["predicted"].items() >= stopped.predicted.items()
+    assert all(rung["cost"]["predicted"] > 0 for rung in record["rungs"])
     assert len(kept) == 1
     assert changes("ladder").items() >= kept.items()
 

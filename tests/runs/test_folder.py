@@ -179,6 +179,23 @@ def test_a_job_that_ends_early_says_so(error, status):
     assert not list(RUN.glob(".*")), "a temporary file was left behind"
 
 
+def test_what_a_job_added_to_its_record_is_kept_if_it_ends_early():
+    make()
+    file, first = RUN / "record.json", started()
+    running = []
+
+    def end() -> None:
+        with outcome_recorded(file, first, time.perf_counter()) as write:
+            write(first.model_copy(update={"config": {**first.config, "seed": 9}}))
+            running.append(read(file))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        end()
+    for record, status in ((running[0], "running"), (read(file), "stopped")):
+        assert (record["status"], record["config"]["seed"]) == (status, 9)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGHUP")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_that_ends_the_process_stops_the_job(number):

@@ -178,11 +178,11 @@ def _run(
 ) -> LadderRecord:
     """Make the runs, compare them and write the record of the finished ladder."""
     file = folder / LADDER
+    with outcome_recorded(file, started, start) as write:
 
-    def save(predicted: dict[str, float]) -> None:
-        write_record(file, started.model_copy(update={"predicted": predicted}))
+        def save(predicted: dict[str, float]) -> None:
+            write(started.model_copy(update={"predicted": dict(predicted)}))
 
-    with outcome_recorded(file, started, start):
         fitted = fit_runs(schedule, draws, started.predicted, reporter, save)
         made, comparison = _compare(config, fitted, draws, started.first_margin)
         check_still_exists(folder)

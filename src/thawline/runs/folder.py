@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from itertools import count
@@ -254,7 +254,7 @@ def same_settings(file: Path, settings: Settings) -> bool:
 @contextmanager
 def outcome_recorded(
     file: Path, started: StartedRun | StartedLadder, start: float
-) -> Iterator[None]:
+) -> Iterator[Callable[[StartedRun | StartedLadder], None]]:
     """Record that a job was stopped or failed. The job itself records its success.
 
     A signal that ends the process, such as SIGTERM, stops the job as Ctrl-C does. The process then
@@ -264,11 +264,20 @@ def outcome_recorded(
         file: The file of the record.
         started: The record so far.
         start: The time at which the job started, from `time.perf_counter`.
+
+    Yields:
+        A function that writes the record again if the job has added something to it.
     """
+    latest = started
+
+    def update(record: StartedRun | StartedLadder) -> None:
+        nonlocal latest
+        latest = record
+        write_record(file, record)
 
     def write(**changes: str) -> None:
-        starts = [*started.starts, time.perf_counter() - start]
-        ended = started.model_copy(update=changes | {"starts": starts})
+        starts = [*latest.starts, time.perf_counter() - start]
+        ended = latest.model_copy(update=changes | {"starts": starts})
         try:
             write_record(file, ended)
         except OSError:
@@ -282,7 +291,7 @@ def outcome_recorded(
 
     try:
         with signals_raise():
-            yield
+            yield update
     except (KeyboardInterrupt, SystemExit):
         write(status="stopped")
         raise
