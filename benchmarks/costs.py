@@ -28,7 +28,7 @@ import os
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,14 @@ from thawline import artifact
 from thawline.backbones.opening import open_backbone
 from thawline.compare.costs import count_work, estimate_lengths
 from thawline.compare.forecast import Forecast, RungForecast, measured_parts
-from thawline.compare.seconds import SECONDS, Parts, is_product, measure_pace, predict_seconds
+from thawline.compare.seconds import (
+    SECONDS,
+    Parts,
+    is_product,
+    measure_slowdown,
+    on_machine,
+    predict_seconds,
+)
 from thawline.config import Config, DataConfig
 from thawline.data import Dataset, load
 from thawline.jobs.fit import Shared, fit_run
@@ -146,7 +153,7 @@ def _fit(job: Result, dataset: Dataset, prover: artifact.Prover) -> Result:
         if isinstance(fit, Prepared):
             adaptation = plan_adaptation(fit.backbone, fit.plan, config, dataset.parts)
         work = count_work(fit, dataset, estimate_lengths(fit, dataset), adaptation)
-        pace = measure_pace()
+        slowdown = measure_slowdown()
         shared = Shared(dataset, prover)
         record = fit_run(config, Path(folder, "run"), Reporter(), shared=shared)
     assert isinstance(record, FitRecord)
@@ -156,7 +163,7 @@ def _fit(job: Result, dataset: Dataset, prover: artifact.Prover) -> Result:
         "seconds": measured_parts(record),
         "total": record.seconds.total,
         "matrix_rate": record.prefix.matrix_rate,
-        "pace": pace,
+        "slowdown": slowdown,
         "machine": _machine(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": versions(),
@@ -199,16 +206,16 @@ def find_seconds(results: list[Result]) -> dict[str, dict[str, float]]:
         # The training of a backbone on its own objective has the seconds of other training.
         same = [one for one in SECONDS if SECONDS[one] is SECONDS[part]]
         rows = [
-            (result["work"][one], result["seconds"][one], result["pace"])
+            (on_machine(result["work"][one], result["slowdown"]), result["seconds"][one])
             for result in results
             for one in same
             if one in result["work"] and one in result["seconds"]
         ]
-        things = [thing for thing in SECONDS[part] if any(work.get(thing) for work, _, _ in rows)]
+        things = [thing for thing in SECONDS[part] if any(work.get(thing) for work, _ in rows)]
         if not things:
             continue
-        amounts = np.array([_at_pace(work, things, pace) for work, _, pace in rows])
-        seconds = np.array([seconds for _, seconds, _ in rows])
+        amounts = np.array([[work.get(thing, 0.0) for thing in things] for work, _ in rows])
+        seconds = np.array([seconds for _, seconds in rows])
         weights = 1 / np.maximum(seconds, LEAST)
         least = np.array([float(is_product(thing)) for thing in things])
         scale = amounts.max(axis=0)  # for numerical accuracy
@@ -218,13 +225,8 @@ def find_seconds(results: list[Result]) -> dict[str, dict[str, float]]:
     return found
 
 
-def _at_pace(work: Mapping[str, float], things: Iterable[str], pace: float) -> list[float]:
-    """Return the amount of each thing, times the pace of the machine if it depends on it."""
-    return [work.get(thing, 0.0) * (1.0 if is_product(thing) else pace) for thing in things]
-
-
 def _predict(result: Result) -> Parts:
-    return predict_seconds(result["work"], result["pace"])
+    return predict_seconds(result["work"], result["slowdown"])
 
 
 def corrected(results: list[Result]) -> Iterator[tuple[Result, float]]:

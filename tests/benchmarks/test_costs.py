@@ -22,7 +22,7 @@ def result(strategy: str, work: dict[str, dict[str, float]], seconds: float) -> 
         "work": work,
         "seconds": {part: share * value for part, value in parts.items()},
         "total": seconds,
-        "pace": 1.0,
+        "slowdown": 1.0,
         "machine": {"instructions": "AVX2"},
     }
 
@@ -39,11 +39,11 @@ def test_the_seconds_of_exact_measurements_are_found() -> None:
     assert found == {"prefix": pytest.approx(expected)}
 
 
-def test_the_pace_of_the_machine_is_taken_out_of_the_seconds() -> None:
+def test_the_slowdown_of_the_machine_is_taken_out_of_the_seconds() -> None:
     works = [{"words": {"fits": 1.0, "characters": c, "outputs": o}} for c, o in
              ((1e6, 2e3), (3e6, 1e3), (2e6, 9e3), (8e6, 3e3))]  # fmt: skip
     results = [result("tfidf", work, 2 * sum(predict_seconds(work).values())) for work in works]
-    results = [one | {"pace": 2.0} for one in results]
+    results = [one | {"slowdown": 2.0} for one in results]
     assert costs.find_seconds(results)["words"] == pytest.approx(SECONDS["words"])
 
 

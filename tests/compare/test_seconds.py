@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from thawline.compare import seconds
-from thawline.compare.seconds import measure_pace, predict_seconds
+from thawline.compare.seconds import measure_slowdown, predict_seconds
 
 
 def test_a_slower_core_prolongs_everything_but_matrix_products() -> None:
@@ -14,7 +14,7 @@ def test_a_slower_core_prolongs_everything_but_matrix_products() -> None:
         "training": {"products_bf16": 10.0},
         "words": {"fits": 1.0, "characters": 1e6},
     }
-    usual, slow = predict_seconds(work), predict_seconds(work, pace=2.0)
+    usual, slow = predict_seconds(work), predict_seconds(work, slowdown=2.0)
     assert slow["prefix"] == usual["prefix"]
     assert slow["training"] == usual["training"]
     assert slow["words"] == pytest.approx(2 * usual["words"])
@@ -27,9 +27,9 @@ def test_the_efficiency_of_products_depends_on_their_dtype() -> None:
         assert predicted == {"training": pytest.approx(3 * expected + 0.05)}
 
 
-def test_the_pace_compares_a_core_with_the_reference_machine(
+def test_the_slowdown_compares_a_core_with_the_reference_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     half = seconds.REFERENCE_WORD_RATE / 2
     monkeypatch.setattr(seconds, "word_rate", lambda *, bursts: half)
-    assert measure_pace() == 2.0
+    assert measure_slowdown() == 2.0

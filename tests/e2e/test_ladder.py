@@ -24,6 +24,7 @@ from thawline.jobs import fit as job
 from thawline.report.ladder import ladder_lines
 from thawline.runs.layout import LADDER
 from thawline.runs.records import LadderRecord, StartedLadder, read_record
+from thawline.runtime import hardware
 from thawline.runtime.progress import Reporter
 
 
@@ -229,6 +230,18 @@ def without_predictions(value: object) -> object:
     if isinstance(value, dict):
         return {k: without_predictions(v) for k, v in value.items() if k != "predicted"}
     return [without_predictions(one) for one in value] if isinstance(value, list) else value
+
+
+@pytest.mark.usefixtures("finished")
+def test_nothing_is_measured_for_a_finished_ladder(ladder, monkeypatch):
+    def refuse(*arguments: object, **options: object) -> float:
+        raise AssertionError("a rate was measured")
+
+    monkeypatch.setattr(hardware, "_RATES", {})
+    for name in ("_measure_rate", "_measure_word_rate"):
+        monkeypatch.setattr(hardware, name, refuse)
+    record, _ = climb(ladder)
+    assert record["status"] == "finished"
 
 
 def test_a_ladder_without_its_record_is_made_again_from_its_runs(ladder, finished):

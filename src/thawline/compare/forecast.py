@@ -7,7 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping, Set
 from dataclasses import dataclass
 
 from thawline.compare.costs import SplitLengths, count_work, estimate_lengths
-from thawline.compare.seconds import Parts, measure_pace, predict_seconds
+from thawline.compare.seconds import Parts, measure_slowdown, predict_seconds
 from thawline.data import Dataset
 from thawline.pretraining.tapt import Adaptation, plan_adaptation
 from thawline.runs.records import FitRecord
@@ -216,7 +216,7 @@ def forecast_rungs(fits: Mapping[str, Prepared | PreparedWords], dataset: Datase
         dataset: The data set.
     """
     lengths: dict[Hashable, SplitLengths] = {}
-    rungs, pace = {}, measure_pace()
+    rungs, slowdown = {}, measure_slowdown() if fits else 1.0
     for rung, fit in fits.items():
         key = None
         if isinstance(fit, Prepared):
@@ -226,7 +226,7 @@ def forecast_rungs(fits: Mapping[str, Prepared | PreparedWords], dataset: Datase
         adaptation = None
         if isinstance(fit, Prepared):
             adaptation = plan_adaptation(fit.backbone, fit.plan, fit.config, dataset.parts)
-        parts = predict_seconds(count_work(fit, dataset, lengths[key], adaptation), pace)
+        parts = predict_seconds(count_work(fit, dataset, lengths[key], adaptation), slowdown)
         rungs[rung] = RungForecast(parts, _shared(fit, key, adaptation))
     redrawn = len(dataset.train) + len(dataset.validation)
     return Forecast(rungs, redrawn / (redrawn + len(dataset.test)))

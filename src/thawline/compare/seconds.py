@@ -3,8 +3,8 @@
 The seconds of a part are a sum of products: how often the part does something, times the seconds
 that this takes (`SECONDS`). Matrix products are counted as the seconds that they would take at the
 rate of this machine, so that their factor is the inverse of the efficiency that a part reaches,
-which depends on the dtype. The seconds of everything else are those of a reference machine, times a
-measure of how much slower one core of this machine is (`measure_pace`).
+which depends on the dtype. The seconds of everything else are those of a reference machine, times
+how many times as long one core of this machine takes (`measure_slowdown`).
 
 `benchmarks/costs.py` measures fits, finds the factors by least squares, and compares predicted with
 true seconds.
@@ -86,21 +86,36 @@ fewer steps than the defaults give today. The things are:
 
 
 def predict_seconds(
-    work: Work, pace: float = 1.0, seconds: Mapping[str, Mapping[str, float]] = SECONDS
+    work: Work, slowdown: float = 1.0, seconds: Mapping[str, Mapping[str, float]] = SECONDS
 ) -> Parts:
     """Return the seconds of each part of a fit.
 
     Args:
         work: The work of the fit, from `count_work`.
-        pace: The pace of the machine, from `measure_pace`.
+        slowdown: How many times as long one core of this machine takes as one core of the
+            reference machine, from `measure_slowdown`.
         seconds: The seconds that each thing takes, by part.
     """
     return {
         part: sum(
-            amount * seconds[part][thing] * (1.0 if is_product(thing) else pace)
-            for thing, amount in things.items()
+            amount * seconds[part][thing] for thing, amount in on_machine(things, slowdown).items()
         )
         for part, things in work.items()
+    }
+
+
+def on_machine(things: Mapping[str, float], slowdown: float) -> dict[str, float]:
+    """Return the work of a part on a machine, as work on the reference machine that takes as long.
+
+    Matrix products are already counted by the rate of the machine.
+
+    Args:
+        things: How often the part does each thing.
+        slowdown: The slowdown of the machine, from `measure_slowdown`.
+    """
+    return {
+        thing: amount if is_product(thing) else amount * slowdown
+        for thing, amount in things.items()
     }
 
 
@@ -109,6 +124,6 @@ def is_product(thing: str) -> bool:
     return thing in PRODUCTS.values()
 
 
-def measure_pace() -> float:
-    """Return how many times as long as on the reference machine one core of this machine takes."""
+def measure_slowdown() -> float:
+    """Return how many times as long one core of this machine takes as a reference core."""
     return REFERENCE_WORD_RATE / word_rate(bursts=BURSTS)

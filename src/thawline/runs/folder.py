@@ -270,12 +270,12 @@ def outcome_recorded(
     """
     latest = started
 
-    def update(record: StartedRun | StartedLadder) -> None:
+    def write(record: StartedRun | StartedLadder) -> None:
         nonlocal latest
         latest = record
         write_record(file, record)
 
-    def write(**changes: str) -> None:
+    def end(**changes: str) -> None:
         starts = [*latest.starts, time.perf_counter() - start]
         ended = latest.model_copy(update=changes | {"starts": starts})
         try:
@@ -291,12 +291,12 @@ def outcome_recorded(
 
     try:
         with signals_raise():
-            yield update
+            yield write
     except (KeyboardInterrupt, SystemExit):
-        write(status="stopped")
+        end(status="stopped")
         raise
     except BaseException as error:
-        write(status="failed", error=f"{type(error).__name__}: {error}")
+        end(status="failed", error=f"{type(error).__name__}: {error}")
         raise
 
 
